@@ -1,0 +1,11 @@
+"""DeepLabV3-R101 + ISDA on Cityscapes in the authors' recipe: the table at feature resolution, plain nearest labels (Table 7, row 5).
+
+Run:       tools/dist_train.sh configs/cityscapes/deeplabv3_r101-d8_isda_4xb2-40k-paper_cityscapes-769x769.py 4
+Baseline:  deeplabv3_r101-d8_4xb2-40k-paper_cityscapes-769x769.py; same seed, only the keys below differ
+Result:    not yet run
+"""
+_base_ = './deeplabv3_r101-d8_4xb2-40k-paper_cityscapes-769x769.py'
+custom_imports = dict(imports=['isda_seg.losses', 'isda_seg.hooks'], allow_failed_imports=False)
+isda = dict(type='ISDALoss', lambda_0=7.5, resolution='feature', label_sampling='nearest')
+model = dict(decode_head=dict(loss_decode=isda), auxiliary_head=dict(loss_decode=isda))
+default_hooks = dict(isda=dict(type='ISDAHook'))

@@ -1,0 +1,86 @@
+"""Connect an ISDA loss with the classifier whose input it needs. Plain torch."""
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from torch import nn
+
+from isda_seg.criterion import ISDACriterion
+
+
+class Pair(NamedTuple):
+    """An ISDA loss, the module that directly holds it and that module's one classifier."""
+    name: str
+    holder: nn.Module
+    loss: ISDACriterion
+    classifier: nn.Module
+
+
+def attach(loss: ISDACriterion, classifier: nn.Module) -> None:
+    """Let ``loss`` see what enters ``classifier``: a forward pre-hook. Idempotent; never resets statistics.
+
+    Args:
+        loss: an ``ISDACriterion`` (``ISDALoss`` is one).
+        classifier: the ``nn.Linear`` or 1x1 ``nn.Conv2d`` that makes the logits, with at least 2 outputs.
+
+    Raises:
+        ValueError: another kind of loss or classifier, or statistics of another shape.
+    """
+    if not isinstance(loss, ISDACriterion):
+        raise ValueError(f'attach expects an ISDA loss, got {type(loss).__name__}')
+    outputs = num_outputs(classifier)
+    if outputs is None:
+        raise ValueError(f'the classifier must be a Linear or a 1x1 Conv2d, got {classifier}')
+    if outputs < 2:
+        raise ValueError(f'ISDA needs a softmax over at least 2 classes, the classifier has {outputs} output channel')
+    loss.prepare(outputs, classifier.weight.shape[1])  # type: ignore[union-attr, arg-type]
+    loss.to(classifier.weight.device)  # type: ignore[union-attr, arg-type]
+    if not any(getattr(hook, '__self__', None) is loss for hook in classifier._forward_pre_hooks.values()):
+        classifier.register_forward_pre_hook(loss.record)  # a bound method: a deepcopy binds to its own copy
+
+
+def num_outputs(module: nn.Module) -> int | None:
+    """How many logits a Linear or plain 1x1 Conv2d makes; None for any other module."""
+    if isinstance(module, nn.Linear):
+        return module.out_features
+    if isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1) and module.groups == 1 \
+            and module.stride == (1, 1) and module.padding in ((0, 0), 'valid'):
+        return module.out_channels
+    return None
+
+
+def find_pairs(model: nn.Module) -> Iterator[Pair]:
+    """Every ISDA loss in the model with its classifier, found by structure.
+
+    The module that directly holds an ISDA loss (or a ModuleList of losses with one) must directly hold exactly one
+    classifier with ``num_classes`` outputs; ``loss.classifier`` names it where there are several.
+
+    Raises:
+        ValueError: names the module and what was found instead.
+    """
+    for name, holder in model.named_modules():
+        if isinstance(holder, nn.ModuleList):
+            continue
+        for child in holder.children():
+            for loss in child if isinstance(child, nn.ModuleList) else [child]:
+                if isinstance(loss, ISDACriterion):
+                    yield Pair(name, holder, loss, _classifier(name, holder, getattr(loss, 'classifier', None)))
+
+
+def _classifier(name: str, holder: nn.Module, wanted: str | None) -> nn.Module:
+    head = f'{name or "the model"} ({type(holder).__name__})'
+    children = dict(holder.named_children())
+    if wanted is not None:
+        if wanted not in children or num_outputs(children[wanted]) is None:
+            raise ValueError(f'{head} has no classifier named {wanted!r}; it holds {sorted(children)}')
+        return children[wanted]
+    classes = getattr(holder, 'num_classes', None)
+    found = {key: child for key, child in children.items() if num_outputs(child) is not None}
+    fitting = {key: child for key, child in found.items() if classes in (None, num_outputs(child))}
+    if len(fitting) == 1:
+        return next(iter(fitting.values()))
+    outputs = {key: num_outputs(child) for key, child in found.items()}
+    raise ValueError(
+        f'{head}: ISDA needs exactly one softmax classifier (a Linear or 1x1 Conv2d with num_classes={classes} outputs) '
+        f'directly in the module that holds the loss, found {len(fitting)} among {outputs}. Heads with several '
+        'classifiers, mask classification or one sigmoid output keep their plain loss; if one classifier makes the '
+        "logits of this loss, name it: classifier='...'")

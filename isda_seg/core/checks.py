@@ -1,0 +1,56 @@
+"""Shape, dtype and label checks that the functions of core share, in the user's words."""
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+def at_least_float32(*tensors: Tensor) -> torch.dtype:
+    """The promoted dtype of the tensors, raised to float32 where it is a half precision or an integer."""
+    dtype = torch.float32
+    for tensor in tensors:
+        dtype = torch.promote_types(dtype, tensor.dtype)
+    return dtype
+
+
+def labelled(labels: Tensor, ignore_index: int | None) -> Tensor:
+    """True where a label counts: everywhere but at ``ignore_index``. Same shape as ``labels``."""
+    return torch.ones_like(labels, dtype=torch.bool) if ignore_index is None else labels != ignore_index
+
+
+def outside(labels: Tensor, num_classes: int, ignore_index: int | None) -> Tensor:
+    """True where a label is neither a class nor ``ignore_index``. Same shape as ``labels``."""
+    bad = (labels < 0) | (labels >= num_classes)
+    return bad if ignore_index is None else bad & (labels != ignore_index)
+
+
+def check_labels(labels: Tensor, num_classes: int, ignore_index: int | None,
+                 sources: Sequence[str] | None = None) -> None:
+    """ValueError for a label outside the classes; eager on a CPU, left to the caller elsewhere.
+
+    ``sources`` names the file of each entry of the first dimension, for the message.
+    """
+    if labels.dtype not in (torch.int64, torch.int32, torch.int16, torch.uint8, torch.int8):
+        raise ValueError(f'labels must be integers, got {labels.dtype}')
+    if labels.device.type != 'cpu' or labels.numel() == 0:
+        return
+    lowest, highest = (int(x) for x in labels.aminmax())
+    if lowest >= 0 and highest < num_classes:
+        return
+    bad = outside(labels, num_classes, ignore_index)
+    if bool(bad.any()):
+        first = int(bad.flatten(1).any(dim=1).nonzero()[0]) if labels.dim() > 1 else int(bad.nonzero()[0])
+        where = f' in {sources[first]}' if sources is not None and first < len(sources) else ''
+        raise ValueError(f'label {int(labels[bad][0])}{where} is neither one of the {num_classes} classes '
+                         f'(0..{num_classes - 1}) nor the ignore index ({ignore_index})')
+
+
+def check_pair(weight: Tensor, covariance: Tensor) -> None:
+    """ValueError unless weight (C, A) and covariance ((C or 1), A) or ((C or 1), A, A) belong together."""
+    if weight.dim() != 2:
+        raise ValueError(f'weight must have shape (C, A), got {tuple(weight.shape)}')
+    classes, channels = weight.shape
+    shape = tuple(covariance.shape)
+    if covariance.dim() not in (2, 3) or shape[0] not in (1, classes) or set(shape[1:]) != {channels}:
+        raise ValueError(f'covariance must have shape ({classes} or 1, {channels}) or ({classes} or 1, {channels}, '
+                         f'{channels}) for a weight of shape {tuple(weight.shape)}, got {shape}')

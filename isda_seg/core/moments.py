@@ -1,0 +1,146 @@
+"""Class-conditional mean and covariance, as a value with one merge (Eqs. 1-3)."""
+from functools import reduce
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from isda_seg.core.checks import at_least_float32, check_labels, labelled
+
+COVARIANCES = ('diagonal', 'full', 'shared', 'identity')
+CHUNK = 2048  # samples worked on at once, so that they stay in cache
+
+
+class ClassMoments(NamedTuple):
+    """How many samples of each class were seen, their mean and their (population) covariance."""
+    count: Tensor       # (C,) int64
+    mean: Tensor        # (C, A), 0 for a class never seen
+    covariance: Tensor  # (C, A) diagonal | (C, A, A) full | (1, A, A) shared | (1, A) identity
+
+
+def check_covariance(covariance: str) -> str:
+    """ValueError unless ``covariance`` is one of the four kinds of Table 8."""
+    if covariance not in COVARIANCES:
+        raise ValueError(f'covariance must be one of {COVARIANCES}, got {covariance!r}')
+    return covariance
+
+
+def empty_moments(num_classes: int, channels: int, covariance: str, dtype: torch.dtype = torch.float32,
+                  device: torch.device | str | None = None) -> ClassMoments:
+    """The moments of no sample at all: the neutral element of ``merge``."""
+    shape = {'diagonal': (num_classes, channels), 'full': (num_classes, channels, channels),
+             'shared': (1, channels, channels), 'identity': (1, channels)}[check_covariance(covariance)]
+    fill = torch.ones if covariance == 'identity' else torch.zeros
+    return ClassMoments(torch.zeros(num_classes, dtype=torch.int64, device=device),
+                        torch.zeros(num_classes, channels, dtype=dtype, device=device),
+                        fill(shape, dtype=dtype, device=device))
+
+
+@torch.no_grad()
+def class_moments(features: Tensor, labels: Tensor, num_classes: int, *, covariance: str = 'diagonal',
+                  ignore_index: int | None = None) -> ClassMoments:
+    """Count, mean and covariance of every class in one batch (the primed terms of Eqs. 1-3; divided by n).
+
+    Args:
+        features: (N, A), or (B, A, H, W) as it leaves a network; worked through without a transposed copy.
+        labels: (N,) or (B, H, W) integers in 0..num_classes-1 or ``ignore_index``.
+        num_classes: C.
+        covariance: 'diagonal', 'full', 'shared' (of all labelled features about their common mean) or 'identity'.
+        ignore_index: samples with this label do not count, nor does a sample with a non-finite feature.
+
+    Raises:
+        ValueError: shapes that do not fit, an unknown covariance, a label outside the classes (on a CPU).
+    """
+    check_covariance(covariance)
+    if features.dim() < 2 or features.shape[:1] + features.shape[2:] != labels.shape:
+        raise ValueError(f'features (N, A, ...) and labels (N, ...) must agree, got {tuple(features.shape)} '
+                         f'and {tuple(labels.shape)}')
+    check_labels(labels, num_classes, ignore_index)
+    dtype = at_least_float32(features)
+    pieces = [(features, labels)] if features.dim() == 2 else \
+        [(image.flatten(1).t(), label.flatten()) for image, label in zip(features, labels, strict=True)]
+    classes = torch.arange(num_classes, device=labels.device)
+    parts = [empty_moments(num_classes, features.shape[1], covariance, dtype, features.device)]
+    with torch.autocast(features.device.type, enabled=False):
+        for rows, row_labels in pieces:
+            for x, y in zip(rows.split(CHUNK), row_labels.split(CHUNK), strict=True):
+                member = (y[:, None] == classes) & labelled(y, ignore_index)[:, None]
+                parts.append(_chunk_moments(x.to(dtype), member, covariance))
+    return merge(*parts)
+
+
+def _chunk_moments(x: Tensor, member: Tensor, covariance: str) -> ClassMoments:
+    """Two passes over a few samples x (n, A) with memberships (n, C): the mean first, then centred squares."""
+    finite = x.sum(1).isfinite()
+    if x.device.type != 'cpu' or not bool(finite.all()):  # no waiting for a GPU
+        x = torch.where(finite[:, None], x, 0)
+        member = member & finite[:, None]
+    count = member.sum(0)
+    one_hot = member.to(x.dtype)
+    divisor = count.clamp(min=1).to(x.dtype)
+    mean = one_hot.t() @ x / divisor[:, None]
+    if covariance == 'identity':
+        return ClassMoments(count, mean, x.new_ones(1, x.shape[1]))
+    if covariance == 'shared':
+        total = count.sum().clamp(min=1).to(x.dtype)
+        common = count.to(x.dtype) @ mean / total
+        centred = (x - common) * one_hot.sum(1, keepdim=True)
+        return ClassMoments(count, mean, (centred.t() @ centred / total)[None])
+    # Subtracted in the memory layout the features have: sample-major rows or channel-major columns.
+    centred = x - one_hot @ mean if x.stride(1) == 1 else (x.t() - mean.t() @ one_hot.t()).t()
+    if covariance == 'diagonal':
+        return ClassMoments(count, mean, one_hot.t() @ centred.square() / divisor[:, None])
+    full = x.new_zeros(len(count), x.shape[1], x.shape[1])
+    for c in count.nonzero().flatten().tolist():
+        own = centred[member[:, c]]
+        full[c] = own.t() @ own / divisor[c]
+    return ClassMoments(count, mean, full)
+
+
+def merge(*moments: ClassMoments) -> ClassMoments:
+    """The exact moments of the union of disjoint samples (Eqs. 1-3, pairwise); empty parts change nothing.
+
+    Raises:
+        ValueError: no argument, or parts of different shapes.
+    """
+    if not moments:
+        raise ValueError('merge needs at least one ClassMoments')
+    shapes = {tuple(tuple(field.shape) for field in part) for part in moments}
+    if len(shapes) > 1:
+        raise ValueError(f'only moments of the same classes, channels and kind can be merged, got {sorted(shapes)}')
+    return reduce(_merge_pair, moments)
+
+
+def _merge_pair(a: ClassMoments, b: ClassMoments) -> ClassMoments:
+    dtype = at_least_float32(a.mean, b.mean)
+    count = a.count + b.count
+    share = _share(b.count, count).to(dtype)
+    delta = b.mean - a.mean
+    mean = a.mean + share[:, None] * delta
+    if a.covariance.shape[0] == len(count):
+        return ClassMoments(count, mean, _merge_covariance(a.covariance, b.covariance, share, delta))
+    if a.covariance.dim() == 2:  # identity: not estimated
+        return ClassMoments(count, mean, a.covariance)
+    total_share = _share(b.count.sum(), count.sum()).to(dtype)
+    delta = _common_mean(b) - _common_mean(a)
+    return ClassMoments(count, mean, _merge_covariance(a.covariance, b.covariance, total_share[None], delta[None]))
+
+
+def _merge_covariance(a: Tensor, b: Tensor, share: Tensor, delta: Tensor) -> Tensor:
+    """Eq. 2: the weighted covariances, and the spread between the two means."""
+    spread = share * (1 - share)
+    if a.dim() == 2:
+        return (1 - share[:, None]) * a + share[:, None] * b + spread[:, None] * delta.square()
+    share, spread = share[:, None, None], spread[:, None, None]
+    return (1 - share) * a + share * b + spread * delta[:, :, None] * delta[:, None, :]
+
+
+def _share(part: Tensor, whole: Tensor) -> Tensor:
+    """part / whole in float64, 0 where there is nothing: counts of pixels outgrow float32."""
+    return part.double() / whole.clamp(min=1).double()
+
+
+def _common_mean(moments: ClassMoments) -> Tensor:
+    """The mean of all samples, (A,)."""
+    share = _share(moments.count, moments.count.sum()).to(moments.mean.dtype)
+    return (share[:, None] * moments.mean).sum(dim=0)

@@ -1,0 +1,57 @@
+"""Explicit semantic augmentation: sampled features, the loss that ISDA bounds (Eq. 5)."""
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from isda_seg.core.checks import at_least_float32, check_labels, check_pair
+from isda_seg.core.schedule import check_strength
+
+
+def sampled_cross_entropy(features: Tensor, labels: Tensor, weight: Tensor, bias: Tensor | None, covariance: Tensor,
+                          strength: float, num_samples: int, *, generator: torch.Generator | None = None) -> Tensor:
+    """Mean cross-entropy of ``num_samples`` draws ``a~ ~ N(a, strength * Sigma_y)`` per feature (Eq. 5).
+
+    Args:
+        features: (N, A).
+        labels: (N,).
+        weight: (C, A), bias: (C,) or None; the classifier.
+        covariance: (C, A) or (C, A, A), or leading dimension 1; any positive semi-definite one, singular included.
+        strength: lambda.
+        num_samples: M, at least 1; one draw is held in memory at a time.
+        generator: of the features' device.
+
+    Returns:
+        scalar mean over N and M.
+
+    Raises:
+        ValueError: shapes that do not fit, a bad strength, ``num_samples`` < 1, a label outside the classes.
+    """
+    check_pair(weight, covariance)
+    if features.dim() != 2 or features.shape[1] != weight.shape[1] or labels.shape != features.shape[:1]:
+        raise ValueError(f'features (N, {weight.shape[1]}) and labels (N,) expected, got {tuple(features.shape)} '
+                         f'and {tuple(labels.shape)}')
+    if bias is not None and bias.shape != weight.shape[:1]:
+        raise ValueError(f'bias must have shape ({len(weight)},), got {tuple(bias.shape)}')
+    if num_samples < 1:
+        raise ValueError(f'num_samples must be at least 1, got {num_samples}')
+    check_labels(labels, len(weight), None)
+    dtype = at_least_float32(features, weight, covariance)
+    with torch.autocast(features.device.type, enabled=False):
+        a, w = features.to(dtype), weight.to(dtype)
+        b = None if bias is None else bias.to(dtype)
+        root = _square_root(covariance.to(dtype)) * check_strength(strength) ** 0.5
+        own = root.expand(len(w), *root.shape[1:])[labels]
+        total = a.new_zeros(())
+        for _ in range(num_samples):
+            noise = torch.randn(a.shape, dtype=dtype, device=a.device, generator=generator)
+            shift = own * noise if own.dim() == 2 else (own @ noise[:, :, None])[:, :, 0]
+            total = total + F.cross_entropy(F.linear(a + shift, w, b), labels)
+        return total / num_samples
+
+
+def _square_root(covariance: Tensor) -> Tensor:
+    """R with R R^T = covariance; by eigenvectors, because a Cholesky factor needs full rank."""
+    if covariance.dim() == 2:
+        return covariance.clamp(min=0).sqrt()
+    values, vectors = torch.linalg.eigh(covariance)
+    return vectors * values.clamp(min=0).sqrt()[:, None, :]

@@ -1,0 +1,43 @@
+"""Softmax focal loss: a base loss for ISDA (MMSeg's own FocalLoss is a sigmoid loss)."""
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class SoftmaxFocalLoss(nn.Module):
+    """``-(1 - p_y)^gamma log p_y``, mean over labelled samples (Lin et al., 2017, with a softmax).
+
+    Args:
+        gamma: focusing parameter >= 0; 0 is cross-entropy.
+        class_weight: weight of each class, or None.
+        loss_weight: factor of the result.
+        loss_name: key in the training log.
+
+    Raises:
+        ValueError: negative gamma.
+    """
+
+    def __init__(self, gamma: float = 2.0, class_weight: list[float] | None = None, loss_weight: float = 1.0,
+                 loss_name: str = 'loss_focal') -> None:
+        super().__init__()
+        if gamma < 0:
+            raise ValueError(f'gamma must be >= 0, got {gamma}')
+        self.gamma, self.loss_weight, self.loss_name = gamma, loss_weight, loss_name
+        self.class_weight = None if class_weight is None else torch.tensor(class_weight)
+
+    def forward(self, logits: Tensor, labels: Tensor, weight: Tensor | None = None, ignore_index: int = -100,
+                reduction_override: str | None = None) -> Tensor:
+        """Logits (N, C, ...), labels (N, ...), weight per sample (N, ...) or None; scalar, or (N, ...) for 'none'."""
+        class_weight = None if self.class_weight is None else self.class_weight.to(logits)
+        entropy = F.cross_entropy(logits, labels, ignore_index=ignore_index, reduction='none')
+        wrong = (-torch.expm1(-entropy)).clamp(min=torch.finfo(entropy.dtype).eps)  # 1 - p_y; its power has a slope
+        loss = wrong.pow(self.gamma) * entropy
+        if class_weight is not None:
+            loss = loss * class_weight[torch.where(labels == ignore_index, 0, labels)]
+        if weight is not None:
+            loss = loss * weight
+        if reduction_override == 'none':
+            return self.loss_weight * loss
+        total = loss.sum()
+        return self.loss_weight * (total if reduction_override == 'sum' else
+                                   total / (labels != ignore_index).sum().clamp(min=1))

@@ -1,0 +1,78 @@
+"""ISDAHook: when ISDA losses are attached, how their strength grows, what the log shows."""
+from typing import Any
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.registry import HOOKS
+
+from isda_seg.attach import Pair, attach, find_pairs
+from isda_seg.core import linear_ramp
+
+
+@HOOKS.register_module()
+class ISDAHook(Hook):
+    """Attach every ISDALoss of the model, ramp its strength, log strength and table.
+
+    Args:
+        by_epoch: False ramps per iteration, ``linear_ramp(iter + 1, max_iters, lambda_0)``; True per epoch counted
+            from 0, as the authors' classification code.
+
+    Raises:
+        ValueError: before the run, a head without exactly one softmax classifier; while logging, labels outside the
+            classes that a GPU has counted.
+    """
+
+    priority = 'VERY_HIGH'  # before EMAHook copies the model
+    always_after_train_iter = True
+
+    def __init__(self, by_epoch: bool = False) -> None:
+        self.by_epoch = by_epoch
+        self.pairs: list[Pair] = []
+        self.warned = 0
+
+    def before_run(self, runner: Any) -> None:
+        """Attach; precedes loading and resuming, so that statistics in a checkpoint find their place."""
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        self.pairs = list(find_pairs(model))
+        if not self.pairs:
+            runner.logger.warning('ISDAHook: the model has no ISDALoss, nothing is augmented')
+        for name, holder, loss, classifier in self.pairs:
+            loss.align_corners = getattr(holder, 'align_corners', False)
+            attach(loss, classifier)
+            runner.logger.info(f'ISDA: {name} ({type(holder).__name__}), {loss.statistics.num_classes} classes x '
+                               f'{loss.statistics.channels} channels, lambda_0={loss.lambda_0}, '
+                               f'covariance={loss.covariance}, resolution={loss.resolution}')
+
+    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
+        """Set the strength of this iteration (lambda = t/T lambda_0)."""
+        step, total = (runner.epoch, runner.max_epochs) if self.by_epoch else (runner.iter + 1, runner.max_iters)
+        samples = data_batch.get('data_samples') if isinstance(data_batch, dict) else None
+        sources = [getattr(sample, 'seg_map_path', None) or getattr(sample, 'img_path', '?') for sample in samples or ()]
+        for pair in self.pairs:
+            pair.loss.strength = linear_ramp(step, total, pair.loss.lambda_0)
+            pair.loss.sources = sources or None
+
+    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None,
+                         outputs: dict | None = None) -> None:
+        """At the logger's interval: strength, mean and largest table entry per head, and what was left out."""
+        logger = next((hook for hook in runner.hooks if type(hook).__name__ == 'LoggerHook'), None)
+        interval = getattr(logger, 'interval', 10)
+        if not (self.every_n_train_iters(runner, interval) or self.is_last_train_iter(runner)):
+            return
+        for name, _, loss, _ in self.pairs:
+            loss.raise_bad_labels()
+            prefix = f'train/{name}.isda_' if name else 'train/isda_'
+            scalars = dict(strength=loss.strength)
+            if loss.last_table is not None:
+                classes = len(loss.last_table)
+                scalars['table_mean'] = float(loss.last_table.sum()) / (classes * (classes - 1))
+                scalars['table_max'] = float(loss.last_table.max())
+            for key, value in scalars.items():
+                runner.message_hub.update_scalar(prefix + key, value)
+        self._warn_dropped(runner)
+
+    def _warn_dropped(self, runner: Any) -> None:
+        dropped = sum(int(pair.loss.statistics.dropped) for pair in self.pairs)
+        if dropped > self.warned:
+            runner.logger.warning(f'ISDA: {dropped} labelled features were not finite and left out of the statistics')
+            self.warned = dropped

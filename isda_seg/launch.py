@@ -1,0 +1,70 @@
+"""From a config and a launcher to a Runner that starts on the machine at hand."""
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from mmengine.config import Config, ConfigDict
+
+from isda_seg import compat
+
+LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
+
+
+def load_config(path: str, options: dict | None = None, work_dir: str | None = None,
+                launcher: str = 'none') -> Config:
+    """Read a config as every tool does: bases by package mended, options merged, work directory settled and writable.
+
+    Raises:
+        FileNotFoundError: no such config. PermissionError or NotADirectoryError: a work directory that can't be written.
+    """
+    compat.prepare()
+    if not Path(path).is_file():
+        raise FileNotFoundError(f'there is no config {path}')
+    cfg = Config.fromfile(path)
+    cfg.launcher = launcher
+    if options:
+        cfg.merge_from_dict(options)
+    cfg.work_dir = work_dir or cfg.get('work_dir') or os.path.join('work_dirs', Path(path).stem)
+    check_writable(cfg.work_dir)
+    adapt_to_machine(cfg)
+    return cfg
+
+
+def check_writable(folder: str) -> None:
+    """OSError that names ``folder`` unless files can be made in it."""
+    try:
+        os.makedirs(folder, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise type(error)(f'the work directory {folder} cannot be written ({error.strerror}): choose another with '
+                          '--work-dir') from error
+
+
+def adapt_to_machine(cfg: Config) -> None:
+    """Without a GPU: a gloo group for the pytorch launcher, plain DDP, BN for SyncBN."""
+    if torch.cuda.is_available() or cfg.launcher == 'none':
+        return
+    if cfg.launcher != 'pytorch':
+        raise ValueError(f'without a GPU only the pytorch launcher works (tools/dist_train.sh), got {cfg.launcher!r}')
+    if not dist.is_initialized():
+        dist.init_process_group('gloo')  # MMEngine's own start would ask CUDA for a device
+    cfg.model_wrapper_cfg = dict(type='MMDistributedDataParallel', broadcast_buffers=False, device_ids=None,
+                                 find_unused_parameters=cfg.get('find_unused_parameters', False))
+    for norm in _dicts(cfg.model):
+        if norm.get('type') == 'SyncBN':
+            norm['type'] = 'BN'
+
+
+def _dicts(node: Any) -> Iterator[ConfigDict]:
+    """Every dict in a config, however deep."""
+    if isinstance(node, dict):
+        yield node
+        node = list(node.values())
+    if isinstance(node, (list, tuple)):
+        for child in node:
+            yield from _dicts(child)

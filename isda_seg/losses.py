@@ -1,0 +1,92 @@
+"""ISDALoss, registered in MMEngine's root registry so that every scope of OpenMMLab sees it."""
+import inspect
+import sys
+from typing import Any
+
+from mmengine.registry import MODELS, DefaultScope
+from torch import Tensor, nn
+
+from isda_seg.compat import require_one_family
+from isda_seg.core.schedule import check_strength
+from isda_seg.criterion import ISDACriterion, MeanCrossEntropy
+from isda_seg.focal import SoftmaxFocalLoss
+
+require_one_family()
+MODELS.register_module(module=SoftmaxFocalLoss)
+
+
+@MODELS.register_module()
+class ISDALoss(ISDACriterion):
+    """The cross-entropy of a head with one softmax classifier, with implicit semantic data augmentation (Eq. 7).
+
+    A config changes ``type`` and adds ``lambda_0``; every other key of the CrossEntropyLoss it replaces is passed on.
+    ``ISDAHook`` attaches it and sets its strength.
+
+    Args:
+        lambda_0: final strength; the paper uses 7.5 with diagonal covariances, 0.5 with full ones. No default.
+        covariance, resolution, sync, label_sampling, load_statistics, strict: as in ``ISDACriterion``.
+        base: config of the loss to augment; default the scope's CrossEntropyLoss built from the remaining keys.
+        loss_weight: factor of the result.
+        loss_name: key in the training log.
+        classifier: name of the classifier in the head, where it has several.
+        cross_entropy: keys of CrossEntropyLoss (class_weight, avg_non_ignore, reduction, ...).
+
+    Raises:
+        ValueError: negative or non-finite lambda_0, a sigmoid or mask loss, cross-entropy keys beside ``base``.
+    """
+
+    def __init__(self, lambda_0: float, covariance: str = 'diagonal', resolution: str = 'label',
+                 base: dict | None = None, loss_weight: float = 1.0, loss_name: str = 'loss_isda', sync: bool = True,
+                 *, label_sampling: str = 'exact', classifier: str | None = None, load_statistics: bool = True,
+                 strict: bool = False, use_sigmoid: bool = False, use_mask: bool = False, **cross_entropy: Any) -> None:
+        if use_sigmoid or use_mask:
+            raise ValueError('ISDALoss needs a softmax over the classes: use_sigmoid and use_mask must be False')
+        if base is not None and cross_entropy:
+            raise ValueError(f'{sorted(cross_entropy)} are keys of the cross-entropy that base={base} replaces: put '
+                             'them into base, or delete them')
+        built = MODELS.build(base) if base is not None else _cross_entropy(loss_weight, cross_entropy)
+        super().__init__(covariance, resolution, label_sampling=label_sampling, base=built, sync=sync,
+                         load_statistics=load_statistics, strict=strict)
+        self.lambda_0 = check_strength(lambda_0, 'lambda_0')
+        self.classifier = classifier
+        self.factor = 1.0 if base is None else loss_weight
+        self._loss_name = loss_name
+        self._accepted = inspect.signature(built.forward).parameters
+
+    @property
+    def loss_name(self) -> str:
+        """Key of this loss in the training log."""
+        return self._loss_name
+
+    def forward(self, cls_score: Tensor, label: Tensor, weight: Tensor | None = None,
+                avg_factor: float | None = None, reduction_override: str | None = None,
+                ignore_index: int | None = -100, **kwargs: Any) -> Tensor:
+        """As MMSeg's and MMPretrain's cross-entropies are called; see ``ISDACriterion.forward``."""
+        wanted = dict(weight=weight, avg_factor=avg_factor, reduction_override=reduction_override, **kwargs)
+        given = {key: value for key, value in wanted.items() if value is not None}
+        return super().forward(cls_score, label, -100 if ignore_index is None else ignore_index, **given)
+
+    def _base(self, logits: Tensor, labels: Tensor, ignore_index: int, kwargs: dict[str, Any]) -> Tensor:
+        refused = [key for key in kwargs if key not in self._accepted]
+        if refused:
+            raise ValueError(f'the base loss {type(self.base).__name__} cannot take {refused}, which this head or its '
+                             'pixel sampler asks for: use another base or no sampler')
+        if 'ignore_index' in self._accepted:
+            kwargs = dict(kwargs, ignore_index=ignore_index)
+        elif getattr(self.base, 'ignore_label', ignore_index) != ignore_index:
+            raise ValueError(f'the base loss ignores label {self.base.ignore_label}, the head label {ignore_index}')
+        loss = self.base(logits, labels, **kwargs)
+        return loss if self.factor == 1.0 else self.factor * loss
+
+
+def _cross_entropy(loss_weight: float, keys: dict[str, Any]) -> nn.Module:
+    """The CrossEntropyLoss of the scope in use, or plain mean cross-entropy outside of MMSeg and MMPretrain."""
+    scope = DefaultScope.get_current_instance()
+    name = scope.scope_name if scope is not None else 'mmseg' if 'mmseg' in sys.modules else 'mmengine'
+    found = None if name == 'mmengine' else MODELS.get(f'{name}.CrossEntropyLoss')
+    if found is not None:
+        return MODELS.build(dict(type=f'{name}.CrossEntropyLoss', loss_weight=loss_weight, **keys))
+    if keys or loss_weight != 1.0:
+        raise ValueError(f'no CrossEntropyLoss in scope {name!r} takes {sorted(keys)} or a loss_weight of '
+                         f'{loss_weight}; give the loss to augment as base=dict(type=...)')
+    return MeanCrossEntropy()

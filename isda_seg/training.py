@@ -1,0 +1,41 @@
+"""A Runner for training, with what every run of ours has: exact resume, safe checkpoints, checked data."""
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.dist import is_main_process
+from mmengine.runner import Runner
+
+from isda_seg import amp as half_precision
+from isda_seg.checkpoint import check_checkpoint, latest_checkpoint
+from isda_seg.provenance import provenance, write_json
+from isda_seg.reproducible import make_reproducible
+
+PROVENANCE = 'provenance.json'
+
+
+def build_runner(cfg: Config, resume: str | None = None, amp: str | None = None) -> Runner:
+    """Build the Runner of a config read by ``load_config``.
+
+    Args:
+        resume: a checkpoint, or 'latest' for the newest one in the work directory (from the start if there is none).
+        amp: 'auto', 'float16' or 'bfloat16'; None trains in the model's own precision.
+
+    Raises:
+        ValueError, FileNotFoundError: a checkpoint that is missing, truncated or none.
+    """
+    make_reproducible(cfg)
+    hook = cfg.get('default_hooks', {}).get('checkpoint')
+    if hook is not None and hook.type == 'CheckpointHook':
+        hook.type = 'AtomicCheckpointHook'
+    if amp is not None:
+        half_precision.enable_amp(cfg, None if amp == 'auto' else amp)
+    start = latest_checkpoint(cfg.work_dir) if resume == 'latest' else resume
+    if start is not None:
+        check_checkpoint(start)
+        cfg.load_from, cfg.resume = str(start), True
+    elif cfg.get('load_from'):
+        check_checkpoint(cfg.load_from)
+    runner = Runner.from_cfg(cfg)
+    if is_main_process():
+        write_json(Path(cfg.work_dir, PROVENANCE), provenance(runner.seed))
+    return runner

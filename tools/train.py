@@ -1,0 +1,31 @@
+"""Train any MMSeg config, with ISDA or without: python tools/train.py CONFIG [--resume] [--amp] ..."""
+import argparse
+import sys
+
+from isda_seg.launch import LAUNCHERS, load_config
+from mmengine.config import DictAction
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config')
+    parser.add_argument('--work-dir', help='logs and checkpoints go here; default work_dirs/<config name>')
+    parser.add_argument('--resume', nargs='?', const='latest', metavar='CHECKPOINT',
+                        help='go on from the newest checkpoint of the work directory, or from this one')
+    parser.add_argument('--amp', nargs='?', const='auto', choices=['auto', 'float16', 'bfloat16'],
+                        help='half precision: bfloat16 on a CPU, float16 on a GPU unless named')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    cfg = load_config(args.config, args.cfg_options, args.work_dir, args.launcher)
+    from isda_seg.training import build_runner
+    build_runner(cfg, resume=args.resume, amp=args.amp).train()
+
+
+if __name__ == '__main__':
+    sys.exit(main())
