@@ -1,8 +1,6 @@
 """Everything that is about versions of other packages, and nothing else."""
 from importlib.metadata import packages_distributions
 
-FAMILIES = {'maintained': 'onedl-', 'original': ''}
-
 
 def require_one_family() -> None:
     """ImportError where two package families installed the same OpenMMLab modules over each other."""

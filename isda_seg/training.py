@@ -23,6 +23,11 @@ def build_runner(cfg: Config, resume: str | None = None, amp: str | None = None)
     Raises:
         ValueError, FileNotFoundError: a checkpoint that is missing, truncated or none.
     """
+    if cfg.get('default_scope') == 'mmseg':
+        from isda_seg.segmentation.data_check import check_data
+        from isda_seg.segmentation.loading import check_loading
+        check_data(cfg)
+        check_loading(cfg)
     make_reproducible(cfg)
     hook = cfg.get('default_hooks', {}).get('checkpoint')
     if hook is not None and hook.type == 'CheckpointHook':

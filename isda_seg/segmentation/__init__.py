@@ -1,4 +1,7 @@
 """What only MMSegmentation needs: datasets, loading with clear errors, evaluation protocols, pictures."""
 from isda_seg.segmentation.camvid import CamVidDataset
+from isda_seg.segmentation.loading import LoadCheckedAnnotations, LoadCheckedImage
+from isda_seg.segmentation.metric import ClassIoUMetric
+from isda_seg.segmentation.pictures import SideBySideHook
 
-__all__ = ['CamVidDataset']
+__all__ = ['CamVidDataset', 'ClassIoUMetric', 'LoadCheckedAnnotations', 'LoadCheckedImage', 'SideBySideHook']

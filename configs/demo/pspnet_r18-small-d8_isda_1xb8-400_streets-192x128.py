@@ -1,0 +1,12 @@
+"""PSPNet + ISDA on the demo streets, 400 iterations: what `make demo` runs.
+
+Run:       python tools/train.py configs/demo/pspnet_r18-small-d8_isda_1xb8-400_streets-192x128.py
+Baseline:  pspnet_r18-small-d8_1xb8-400_streets-192x128.py; same seed, only the keys below differ
+Result:    not yet run
+"""
+_base_ = './pspnet_r18-small-d8_1xb8-400_streets-192x128.py'
+custom_imports = dict(imports=['isda_seg.losses', 'isda_seg.hooks'], allow_failed_imports=False)
+model = dict(
+    decode_head=dict(loss_decode=dict(type='ISDALoss', lambda_0=7.5)),
+    auxiliary_head=dict(loss_decode=dict(type='ISDALoss', lambda_0=7.5)))
+default_hooks = dict(isda=dict(type='ISDAHook'))

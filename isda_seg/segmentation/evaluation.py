@@ -1,0 +1,72 @@
+"""mIoU of a checkpoint in several protocols, as one value."""
+import copy
+import json
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from isda_seg.checkpoint import check_checkpoint
+from isda_seg.provenance import provenance
+from isda_seg.segmentation.data_check import check_data
+from isda_seg.segmentation.loading import check_loading
+from isda_seg.segmentation.protocols import PROTOCOLS, apply_protocol
+
+
+def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ...] = PROTOCOLS,
+             show_dir: str | None = None, show_most: int | None = None) -> dict[str, Any]:
+    """Test a checkpoint with each protocol.
+
+    Args:
+        cfg: as ``load_config`` returns it; config, checkpoint: their paths.
+        show_dir: folder for pictures of the first protocol; show_most: how many of them.
+
+    Returns:
+        {"protocols": {name: {"mIoU", "aAcc", "mAcc", "IoU": {class: ...}}}, "config", "checkpoint", "training",
+        and all of ``provenance``}; IoU in per cent, None for a class that never occurs.
+
+    Raises:
+        ValueError, FileNotFoundError: an unknown protocol, a missing or truncated checkpoint, missing data.
+    """
+    check_checkpoint(checkpoint)
+    check_data(cfg, ('test',))
+    runs = [(protocol, apply_protocol(cfg, protocol)) for protocol in protocols]
+    found = {}
+    for number, (protocol, run) in enumerate(runs):
+        if run.test_evaluator.get('type') == 'IoUMetric':
+            run.test_evaluator.type = 'ClassIoUMetric'
+        check_loading(run)
+        run.load_from, run.resume = checkpoint, False
+        run.work_dir = os.path.join(cfg.work_dir, f'test_{protocol}')
+        run.experiment_name = f'{Path(config).stem}_{protocol}_{os.getpid()}'
+        if show_dir is not None and number == 0:
+            run.custom_hooks = [*run.get('custom_hooks', []),
+                                dict(type='SideBySideHook', out_dir=show_dir, most=show_most)]
+        found[protocol] = _by_class(Runner.from_cfg(copy.deepcopy(run)).test())
+    seed = cfg.get('randomness', {}).get('seed')
+    return dict(protocols=found, config=os.path.relpath(config), checkpoint=os.path.relpath(checkpoint),
+                training=_training(checkpoint), **provenance(seed))
+
+
+def _by_class(metrics: dict[str, float]) -> dict[str, Any]:
+    """The flat metrics with their ``IoU.<class>`` gathered in one entry."""
+    flat = {key: value for key, value in metrics.items() if not key.startswith('IoU.')}
+    iou = {key.removeprefix('IoU.'): None if math.isnan(value) else round(value, 4)
+           for key, value in metrics.items() if key.startswith('IoU.')}
+    return dict({key: round(float(value), 4) for key, value in flat.items()}, IoU=iou)
+
+
+def _training(checkpoint: str) -> dict[str, Any] | None:
+    """What the training run wrote about itself beside the checkpoint."""
+    path = Path(checkpoint).parent / 'provenance.json'
+    return json.loads(path.read_text()) if path.is_file() else None
+
+
+def table(results: dict[str, Any]) -> str:
+    """One row like Table 7: mIoU of each protocol."""
+    protocols = results['protocols']
+    return '\n'.join((' | '.join(['mIoU (%)'.ljust(10), *(name.rjust(8) for name in protocols)]),
+                      ' | '.join([''.ljust(10), *(f'{run["mIoU"]:8.2f}' for run in protocols.values())])))

@@ -1,0 +1,77 @@
+"""MMSeg's two loading transforms, with errors that name the file and what is wrong with it."""
+from typing import Any
+
+import mmcv.transforms
+import numpy as np
+from mmengine.config import Config
+from mmseg.datasets.transforms import LoadAnnotations
+from mmseg.registry import TRANSFORMS
+
+
+@TRANSFORMS.register_module()
+class LoadCheckedImage(mmcv.transforms.LoadImageFromFile):
+    """LoadImageFromFile; FileNotFoundError or ValueError that names the image."""
+
+    def transform(self, results: dict) -> dict | None:
+        """Add ``img`` (H, W, 3), as the base class does."""
+        try:
+            return super().transform(results)
+        except FileNotFoundError as error:
+            raise FileNotFoundError(f'the image {results["img_path"]} does not exist') from error
+        except Exception as error:
+            raise ValueError(f'{results["img_path"]} is no image that can be read ({error})') from error
+
+
+@TRANSFORMS.register_module()
+class LoadCheckedAnnotations(LoadAnnotations):
+    """LoadAnnotations that checks existence, size, channels and values of the label map.
+
+    Args:
+        num_classes: C; labels in 0..C-1 or ``ignore_index`` are good.
+        ignore_index: void label.
+    """
+
+    def __init__(self, num_classes: int, ignore_index: int = 255, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.num_classes, self.ignore_index = num_classes, ignore_index
+
+    def _load_seg_map(self, results: dict) -> None:
+        path = results['seg_map_path']
+        try:
+            super()._load_seg_map(results)
+        except FileNotFoundError as error:
+            raise FileNotFoundError(f'the image {results["img_path"]} has no label map {path}') from error
+        except (OSError, AttributeError, ValueError) as error:
+            raise ValueError(f'{path} is no label map that can be read ({error})') from error
+        labels: np.ndarray = results['gt_seg_map']
+        if labels.ndim != 2:
+            raise ValueError(f'the label map {path} has {labels.shape[-1]} channels; one channel of class numbers is '
+                             'expected, not colours')
+        if labels.shape != tuple(results['ori_shape'][:2]):
+            raise ValueError(f'the label map {path} is {labels.shape[1]} x {labels.shape[0]}, its image '
+                             f'{results["ori_shape"][1]} x {results["ori_shape"][0]}')
+        if labels.max(initial=0) >= self.num_classes:
+            wrong = np.setdiff1d(labels[labels >= self.num_classes], [self.ignore_index])
+            if len(wrong):
+                raise ValueError(f'label {wrong[0]} in {path} is neither one of the {self.num_classes} classes '
+                                 f'(0..{self.num_classes - 1}) nor the ignore index {self.ignore_index}')
+
+
+def check_loading(cfg: Config) -> None:
+    """Put the checked transforms in the place of MMSeg's, in every pipeline of the config."""
+    head = cfg.model.get('decode_head', {})
+    head = head[-1] if isinstance(head, list) else head
+    if 'num_classes' not in head:
+        return
+    for split in ('train', 'val', 'test'):
+        _replace(cfg.get(f'{split}_dataloader'), head.num_classes, head.get('ignore_index', 255))
+
+
+def _replace(node: Any, num_classes: int, ignore_index: int) -> None:
+    if isinstance(node, dict):
+        if node.get('type') == 'LoadImageFromFile':
+            node['type'] = 'LoadCheckedImage'
+        elif node.get('type') == 'LoadAnnotations':
+            node.update(type='LoadCheckedAnnotations', num_classes=num_classes, ignore_index=ignore_index)
+    for child in node.values() if isinstance(node, dict) else node if isinstance(node, (list, tuple)) else ():
+        _replace(child, num_classes, ignore_index)

@@ -1,0 +1,82 @@
+"""Flat faces, and things with a front: a place in the world with a heading, and boxes standing in it.
+
+Shape letters: N points.
+"""
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Face(NamedTuple):
+    """A flat four-cornered piece of the world; corners (4, 3): lower left, lower right, upper right, upper left."""
+    corners: np.ndarray
+
+    def at(self, across, up):
+        """World points (..., 3) at fractions `across` (...) and `up` (...) of the face."""
+        across, up = np.asarray(across, float)[..., None], np.asarray(up, float)[..., None]
+        low = self.corners[0] * (1 - across) + self.corners[1] * across
+        high = self.corners[3] * (1 - across) + self.corners[2] * across
+        return low * (1 - up) + high * up
+
+    def patch(self, left, right, low, high):
+        """Parts (..., 4, 3) of the face: fractions (...) from `left` to `right` across and from `low` to `high` up."""
+        left, right, low, high = np.broadcast_arrays(left, right, low, high)
+        return self.at(np.stack([left, right, right, left], -1), np.stack([low, low, high, high], -1))
+
+
+class Frame(NamedTuple):
+    """Local metres: along (towards the front), up, across (to the right), about a point on the ground."""
+    x: float
+    z: float
+    heading: float      # radians; 0 looks away from the camera, pi towards it
+
+    def place(self, points):
+        """World points (N, 3) of local points (N, 3): along, up, across."""
+        along, up, across = np.asarray(points, float).T
+        sin, cos = np.sin(self.heading), np.cos(self.heading)
+        return np.stack([self.x + along * sin + across * cos, up, self.z + along * cos - across * sin], 1)
+
+    def upright(self, across, up):
+        """World points (N, 3) on the plane across the front: a cut-out figure."""
+        return self.place(np.stack([np.zeros(len(up)), up, across], 1))
+
+    def profile(self, along, up):
+        """World points (N, 3) on the plane along the heading: a figure seen from its side."""
+        return self.place(np.stack([along, up, np.zeros(len(up))], 1))
+
+
+class Box(NamedTuple):
+    """A block with local bounds (along, up, across); its top is smaller by `taper` (along, across) at each end."""
+    along: tuple
+    up: tuple
+    across: tuple
+    taper: tuple = (0.0, 0.0)
+
+
+def visible_faces(canvas, frame, box):
+    """The faces of a box that the camera sees: {name: (Face, brightness)}.
+
+    Names: front, rear, left, right, top. Sides run from rear to front, front and rear from left to right.
+    """
+    (a0, a1), (y0, y1), (w0, w1), (da, dw) = box
+    corners = frame.place([(a0, y0, w0), (a1, y0, w0), (a1, y0, w1), (a0, y0, w1),
+                           (a0 + da, y1, w0 + dw), (a1 - da, y1, w0 + dw), (a1 - da, y1, w1 - dw),
+                           (a0 + da, y1, w1 - dw)])
+    forward = np.array([np.sin(frame.heading), 0, np.cos(frame.heading)])
+    right = np.array([forward[2], 0, -forward[0]])
+    sides = dict(top=((4, 5, 6, 7), np.array([0, 1, 0])), left=((0, 1, 5, 4), -right), right=((3, 2, 6, 7), right),
+                 front=((1, 2, 6, 5), forward), rear=((0, 3, 7, 4), -forward))
+    seen = {}
+    for name, (index, normal) in sides.items():
+        face = Face(corners[list(index)])
+        if np.dot(normal, np.array([0, canvas.eye, 0]) - face.corners.mean(0)) > 0:
+            seen[name] = face, canvas.light(normal)
+    return seen
+
+
+def paint_box(canvas, frame, box, tint, label=None):
+    """Paint a box and return its visible faces, {name: (Face, brightness)}."""
+    faces = visible_faces(canvas, frame, box)
+    for face, brightness in faces.values():
+        canvas.paint(face.corners, np.asarray(tint) * brightness, label)
+    return faces

@@ -1,0 +1,431 @@
+"""Laws of ClassStatistics: the running moments as buffers, on one process and on two.
+
+Run as a script, this file is one rank of the two: python test_statistics.py RANK WORLD STORE OUT.
+"""
+
+import copy
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import reference
+import torch
+from torch.testing import assert_close
+
+from isda_seg.core import ClassMoments, ClassStatistics, class_moments, merge
+
+KINDS = ('diagonal', 'full', 'shared', 'identity')
+CLASSES, CHANNELS, IGNORE = 4, 5, 255
+BUFFERS = ('count', 'mean', 'covariance')
+
+
+def batch(samples=60, channels=CHANNELS, num_classes=CLASSES, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    mixing = torch.randn(channels, channels, generator=generator) / channels ** 0.5
+    features = torch.randn(samples, channels, generator=generator) @ mixing + 1
+    return features, torch.randint(num_classes, (samples,), generator=generator)
+
+
+def literal(features, labels, kind, num_classes=CLASSES, ignore_index=None):
+    """The covariance buffer of the kind, from all the rows at once, by the oracle."""
+    if kind == 'identity':
+        return torch.ones(1, features.shape[1], dtype=torch.float64)
+    full = reference.batch_moments(features, labels, num_classes, ignore_index)[2]
+    if kind == 'shared':
+        return reference.shared_covariance(features[labels != ignore_index] if ignore_index is not None else features)
+    return full if kind == 'full' else reference.diagonal(full)
+
+
+def observed(kind, *batches, ignore_index=None, num_classes=CLASSES, sync=True):
+    statistics = ClassStatistics(num_classes, batches[0][0].shape[1], covariance=kind, sync=sync)
+    for features, labels in batches:
+        statistics.observe(features, labels, ignore_index=ignore_index)
+    return statistics
+
+
+def state(statistics):
+    return {name: tensor.clone() for name, tensor in statistics.state_dict().items()}
+
+
+def assert_same_bits(actual, expected):
+    assert list(actual) == list(expected)
+    assert all(torch.equal(actual[k], expected[k]) and actual[k].dtype == expected[k].dtype for k in expected)
+
+
+def assert_close_state(actual, expected, **tolerance):
+    assert torch.equal(actual['count'], expected['count'])
+    assert_close(actual['mean'], expected['mean'], **tolerance)
+    assert_close(actual['covariance'], expected['covariance'], **tolerance)
+
+
+# -- what is observed --------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_each_kind_equals_the_oracle_on_all_rows_together(kind):
+    features, labels = batch()
+    statistics = observed(kind, *zip(features.split(13), labels.split(13), strict=True))
+    count, mean, _ = reference.batch_moments(features, labels, CLASSES)
+    assert torch.equal(statistics.count, count)
+    assert_close(statistics.mean, mean.float(), rtol=1e-5, atol=1e-6)
+    assert_close(statistics.covariance, literal(features, labels, kind).float(), rtol=1e-5, atol=1e-6)
+
+
+def test_shared_is_the_population_covariance_of_all_labelled_features_about_their_common_mean():
+    features, labels = batch(samples=80)
+    features = features + 3 * labels[:, None]  # classes far apart: the spread between them counts too
+    labels[::5] = IGNORE
+    statistics = observed('shared', *zip(features.split(11), labels.split(11), strict=True), ignore_index=IGNORE)
+    expected = np.cov(features[labels != IGNORE].double().numpy(), rowvar=False, bias=True)
+    assert statistics.covariance.shape == (1, CHANNELS, CHANNELS)
+    np.testing.assert_allclose(statistics.covariance[0].numpy(), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(('kind', 'shape'), [('diagonal', (CLASSES, CHANNELS)), ('identity', (1, CHANNELS)),
+                                             ('full', (CLASSES, CHANNELS, CHANNELS)),
+                                             ('shared', (1, CHANNELS, CHANNELS))])
+def test_buffers_have_their_shapes_before_and_after(kind, shape):
+    fresh, used = ClassStatistics(CLASSES, CHANNELS, covariance=kind), observed(kind, batch())
+    for statistics in (fresh, used):
+        assert (statistics.count.shape, statistics.covariance.shape) == ((CLASSES,), shape)
+        assert [getattr(statistics, b).dtype for b in BUFFERS] == [torch.int64, torch.float32, torch.float32]
+    start = torch.ones(shape) if kind == 'identity' else torch.zeros(shape)
+    assert torch.equal(fresh.covariance, start)
+    assert torch.equal(fresh.count, torch.zeros(CLASSES, dtype=torch.int64))
+
+
+def test_the_default_is_diagonal():
+    assert_same_bits(state(ClassStatistics(CLASSES, CHANNELS)), state(ClassStatistics(CLASSES, CHANNELS, 'diagonal')))
+
+
+@pytest.mark.parametrize('kind', ['diagonal', 'full'])
+def test_observing_equals_merging_the_moments(kind):
+    parts = [batch(samples=n, seed=n) for n in (20, 9, 31)]
+    statistics = observed(kind, *parts)
+    merged = merge(*(class_moments(*part, CLASSES, covariance=kind) for part in parts))
+    assert type(statistics.moments) is ClassMoments
+    assert_close_state(statistics.moments._asdict(), merged._asdict(), rtol=1e-5, atol=1e-6)
+    assert_close_state(state(statistics), merged._asdict(), rtol=1e-5, atol=1e-6)
+
+
+def test_diagonal_is_the_diagonal_of_full():
+    features, labels = batch()
+    one, two = (observed(k, *zip(features.split(13), labels.split(13), strict=True)) for k in ('diagonal', 'full'))
+    assert_close(one.covariance, two.covariance.diagonal(dim1=1, dim2=2), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize('kind', KINDS)
+@pytest.mark.parametrize('sizes', [[60], [1] * 60, [0, 60], [59, 1, 0], [7, 30, 23]])
+def test_statistics_do_not_depend_on_the_split(kind, sizes):
+    features, labels = batch()
+    whole = observed(kind, (features, labels))
+    parts = observed(kind, *zip(features.split(sizes), labels.split(sizes), strict=True))
+    assert_close_state(state(parts), state(whole), rtol=2e-5, atol=2e-6)
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_statistics_do_not_depend_on_the_order(kind):
+    features, labels = batch()
+    order = torch.randperm(60, generator=torch.Generator().manual_seed(1))
+    one = observed(kind, *zip(features.split(13), labels.split(13), strict=True))
+    two = observed(kind, *zip(features[order].split(13), labels[order].split(13), strict=True))
+    assert_close_state(state(two), state(one), rtol=2e-5, atol=2e-6)
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_features_around_1000_keep_a_correct_variance_over_many_steps(kind):
+    features, labels = batch(samples=4000)
+    features = features + 1000
+    statistics = observed(kind, *zip(features.split(50), labels.split(50), strict=True))
+    assert_close(statistics.covariance, literal(features, labels, kind).float(), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize('num_classes', [2, 11, 19, 21, 150])
+@pytest.mark.parametrize('ignore_index', [255, -1, -100, 0, 1, None])
+@pytest.mark.parametrize('kind', KINDS)
+def test_ignored_rows_equal_removed_rows_for_any_number_of_classes(num_classes, ignore_index, kind):
+    features, labels = batch(samples=90, channels=3, num_classes=num_classes)
+    if ignore_index is not None:
+        labels[::4] = ignore_index
+        kept = labels != ignore_index
+    else:
+        kept = torch.ones(90, dtype=torch.bool)
+    actual = observed(kind, (features, labels), ignore_index=ignore_index, num_classes=num_classes)
+    removed = observed(kind, (features[kept], labels[kept]), num_classes=num_classes)
+    assert_close_state(state(actual), state(removed), rtol=1e-6, atol=1e-6)
+    if ignore_index in (0, 1):
+        assert actual.count[ignore_index] == 0
+        assert torch.equal(actual.mean[ignore_index], torch.zeros(3))
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_nothing_labelled_changes_nothing(kind):
+    statistics = observed(kind, batch())
+    before = state(statistics)
+    statistics.observe(batch()[0], torch.full((60,), IGNORE), ignore_index=IGNORE)
+    statistics.observe(torch.zeros(0, CHANNELS), torch.zeros(0, dtype=torch.int64))
+    assert_same_bits(state(statistics), before)
+
+
+@pytest.mark.parametrize('kind', KINDS)
+@pytest.mark.parametrize('poisoned', [False, True])
+def test_images_equal_their_pixels_as_rows(kind, poisoned):
+    features, labels = batch(samples=2 * 5 * 6)
+    labels[::7] = IGNORE
+    if poisoned:
+        features[10, 1] = float('nan')
+    images = features.reshape(2, 5, 6, CHANNELS).permute(0, 3, 1, 2).contiguous()
+    actual = observed(kind, (images, labels.reshape(2, 5, 6)), ignore_index=IGNORE)
+    rows = observed(kind, (features, labels), ignore_index=IGNORE)
+    assert_close_state(state(actual), state(rows), rtol=1e-5, atol=1e-6)
+
+
+def test_a_class_never_seen_has_zeros_and_one_seen_once_has_covariance_zero():
+    features = torch.tensor([[1.5, -3.25, 1e4, 0.0, 2.0]])
+    for kind in ('diagonal', 'full'):
+        statistics = observed(kind, (features, torch.tensor([1])))
+        assert statistics.count.tolist() == [0, 1, 0, 0]
+        assert torch.equal(statistics.mean[1], features[0])
+        assert torch.equal(statistics.mean[[0, 2, 3]], torch.zeros(3, CHANNELS))
+        assert torch.equal(statistics.covariance, torch.zeros_like(statistics.covariance))
+
+
+def test_identity_has_ones_for_unseen_classes_too():
+    statistics = ClassStatistics(CLASSES, CHANNELS, covariance='identity')
+    for _ in range(2):
+        assert torch.equal(statistics.covariance, torch.ones(1, CHANNELS))
+        assert torch.equal(statistics.moments.covariance, torch.ones(1, CHANNELS))
+        statistics.observe(torch.randn(6, CHANNELS), torch.tensor([0, 0, 1, 1, 1, 0]))
+    assert statistics.count.tolist() == [6, 6, 0, 0]
+
+
+@pytest.mark.parametrize('kind', KINDS)
+@pytest.mark.parametrize('poison', [float('nan'), float('inf'), float('-inf')])
+def test_rows_with_a_non_finite_feature_equal_removed_rows(kind, poison):
+    features, labels = batch()
+    poisoned = features.clone()
+    poisoned[4, 2] = poisoned[11, 0] = poisoned[30] = poison
+    kept = torch.isfinite(poisoned).all(1)
+    actual, removed = observed(kind, (poisoned, labels)), observed(kind, (features[kept], labels[kept]))
+    assert int(actual.count.sum()) == 57
+    assert_close_state(state(actual), state(removed), rtol=1e-6, atol=1e-6)
+    before = state(actual)
+    actual.observe(torch.full((60, CHANNELS), poison), labels)
+    assert_same_bits(state(actual), before)
+    actual.observe(*batch(seed=2))
+    removed.observe(*batch(seed=2))
+    assert_close_state(state(actual), state(removed), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize('kind', KINDS)
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
+def test_half_precision_features_are_raised_to_float32(kind, dtype):
+    features, labels = batch()
+    low = features.to(dtype)
+    assert_same_bits(state(observed(kind, (low, labels))), state(observed(kind, (low.float(), labels))))
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_autocast_does_not_lower_the_statistics(kind):
+    parts = batch(), batch(seed=1)
+    plain = state(observed(kind, *parts))
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        assert_same_bits(state(observed(kind, *parts)), plain)
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_observing_leaves_no_graph_and_no_trace_in_the_features(kind):
+    features, labels = batch()
+    leaf = features.clone().requires_grad_()
+    statistics = observed(kind, (leaf * 1.0, labels))
+    assert [getattr(statistics, b).requires_grad for b in BUFFERS] == [False] * 3
+    assert torch.equal(leaf, features) and leaf.grad is None
+    assert list(statistics.parameters()) == []
+
+
+# -- the state ---------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_the_state_is_exactly_count_mean_and_covariance(kind):
+    assert list(ClassStatistics(CLASSES, CHANNELS, covariance=kind).state_dict()) == list(BUFFERS)
+    assert list(observed(kind, batch()).state_dict()) == list(BUFFERS)
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_a_restored_state_goes_on_like_an_uninterrupted_one(kind, tmp_path):
+    first, second = batch(), batch(seed=1)
+    uninterrupted = observed(kind, first, second)
+    torch.save(observed(kind, first).state_dict(), tmp_path / 'state.pth')
+    restored = ClassStatistics(CLASSES, CHANNELS, covariance=kind)
+    restored.load_state_dict(torch.load(tmp_path / 'state.pth', weights_only=True))
+    restored.observe(*second)
+    assert_same_bits(state(restored), state(uninterrupted))
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_reset_equals_a_fresh_start(kind):
+    statistics = observed(kind, batch())
+    statistics.reset()
+    assert_same_bits(state(statistics), state(ClassStatistics(CLASSES, CHANNELS, covariance=kind)))
+    statistics.observe(*batch(seed=1))
+    assert_same_bits(state(statistics), state(observed(kind, batch(seed=1))))
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_a_deepcopy_goes_its_own_way(kind):
+    statistics = observed(kind, batch())
+    before, twin = state(statistics), copy.deepcopy(statistics)
+    twin.observe(*batch(seed=1))
+    assert_same_bits(state(statistics), before)
+    assert_same_bits(state(twin), state(observed(kind, batch(), batch(seed=1))))
+
+
+@pytest.mark.parametrize('kind', KINDS)
+@pytest.mark.parametrize('cast', ['half', 'bfloat16'])
+@pytest.mark.parametrize('inside', [True, False])
+def test_casting_the_module_to_half_precision_spares_the_buffers(kind, cast, inside):
+    statistics = observed(kind, batch())
+    before = state(statistics)
+    module = torch.nn.Sequential(torch.nn.Linear(2, 2), statistics) if inside else statistics
+    getattr(module, cast)()
+    assert_same_bits(state(statistics), before)
+    module.to(torch.float16 if cast == 'half' else torch.bfloat16)
+    assert_same_bits(state(statistics), before)
+    if inside:
+        assert module[0].weight.dtype != torch.float32
+    statistics.observe(*batch(seed=1))
+    assert_same_bits(state(statistics), state(observed(kind, batch(), batch(seed=1))))
+
+
+@pytest.mark.parametrize('change', [lambda s: s.observe(*batch(seed=1)), lambda s: s.reset()], ids=['observe', 'reset'])
+def test_the_moments_read_are_a_value_that_later_changes_spare(change):
+    statistics = observed('diagonal', batch())
+    moments = [t.clone() for t in statistics.moments]
+    held = statistics.moments
+    change(statistics)
+    assert not torch.equal(statistics.mean, moments[1])
+    assert all(torch.equal(a, b) for a, b in zip(held, moments, strict=True))
+
+
+# -- errors ------------------------------------------------------------------------------------------------------------
+
+def test_an_unknown_covariance_is_an_error_that_names_it():
+    with pytest.raises(ValueError, match='banded'):
+        ClassStatistics(CLASSES, CHANNELS, covariance='banded')
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_wrong_channels_are_an_error_that_names_both_and_change_nothing(kind):
+    statistics = observed(kind, batch())
+    before = state(statistics)
+    with pytest.raises(ValueError, match=r'(?s)(?=.*\b5\b)(?=.*\b8\b)'):
+        statistics.observe(torch.randn(60, 8), batch()[1])
+    assert_same_bits(state(statistics), before)
+
+
+@pytest.mark.parametrize('kind', KINDS)
+@pytest.mark.parametrize(('bad', 'ignore_index'), [(4, None), (-1, IGNORE), (255, -1)])
+def test_a_label_outside_the_range_is_an_error_that_names_it_and_changes_nothing(kind, bad, ignore_index):
+    statistics = observed(kind, batch())
+    before, (features, labels) = state(statistics), batch(seed=1)
+    labels[13] = bad
+    with pytest.raises(ValueError, match=rf'(?<!\d){bad}(?!\d)'):
+        statistics.observe(features, labels, ignore_index=ignore_index)
+    assert_same_bits(state(statistics), before)
+
+
+# -- two ranks ---------------------------------------------------------------------------------------------------------
+
+def shards():
+    """Steps of (features, labels) for two ranks: uneven, many or few rows, none, one class only, all ignored."""
+    features, labels = batch(samples=120)
+    labels[::6] = IGNORE
+    features[17, 3] = float('nan')
+    labels[40:60] = torch.where(labels[40:60] == 3, 0, labels[40:60])
+    only_three = torch.full((30,), 3)
+    empty = features[:0], labels[:0]
+    return [
+        [(features[:7], labels[:7]), (features[7:40], labels[7:40])],
+        [(features[40:53], labels[40:53]), empty],
+        [(features[53:55], labels[53:55]), (features[55:60], labels[55:60])],
+        [empty, (features[60:90], only_three)],
+        [(features[90:110], labels[90:110]), (features[110:], torch.full((10,), IGNORE))],
+        [empty, empty],
+    ]
+
+
+def rank_main(rank, world, store, out):
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group('gloo', init_method=Path(store).as_uri(), rank=rank, world_size=world)
+    results = {}
+    for kind in KINDS:
+        for sync in (True, False):
+            mine = [step[rank] for step in shards()]
+            results[kind, sync] = state(observed(kind, *mine, ignore_index=IGNORE, sync=sync))
+        statistics = ClassStatistics(CLASSES, CHANNELS, covariance=kind)
+        try:  # a bad label on every rank, and few rows
+            statistics.observe(torch.ones(3, CHANNELS), torch.tensor([0, -1, 1]))
+            results[kind, 'error'] = 'none'
+        except ValueError as error:
+            results[kind, 'error'] = str(error)
+    torch.distributed.barrier()
+    torch.distributed.destroy_process_group()
+    torch.save(results, f'{out}{rank}')
+
+
+@pytest.fixture(scope='module')
+def ranks(tmp_path_factory):
+    """The states of both ranks, {(kind, sync): state} each, from two gloo processes."""
+    folder = tmp_path_factory.mktemp('ranks')
+    tests = Path(reference.__file__).parent
+    environment = dict(os.environ, PYTHONPATH=os.pathsep.join([str(tests.parent), str(tests)]), OMP_NUM_THREADS='1')
+    processes = []
+    for rank in range(2):
+        command = [sys.executable, __file__, str(rank), '2', str(folder / 'store'), str(folder / 'out')]
+        processes.append(subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                          text=True))
+    try:
+        logs = [process.communicate(timeout=120)[0] for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    assert [process.returncode for process in processes] == [0, 0], '\n'.join(logs)
+    return [torch.load(folder / f'out{rank}', weights_only=True) for rank in range(2)]
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_two_ranks_hold_the_same_bits(ranks, kind):
+    assert_same_bits(ranks[0][kind, True], ranks[1][kind, True])
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_two_ranks_with_uneven_and_empty_shards_equal_one_process(ranks, kind):
+    together = [[torch.cat(tensors) for tensors in zip(*step, strict=True)] for step in shards()]
+    alone = state(observed(kind, *together, ignore_index=IGNORE))
+    assert int(alone['count'].sum()) > 80
+    for rank in ranks:
+        assert_close_state(rank[kind, True], alone, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_a_label_outside_the_range_is_an_error_on_two_ranks_too(ranks, kind):
+    assert all('-1' in rank[kind, 'error'] for rank in ranks)
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_without_sync_each_rank_keeps_its_own(ranks, kind):
+    for r, rank in enumerate(ranks):
+        own = state(observed(kind, *(step[r] for step in shards()), ignore_index=IGNORE, sync=False))
+        assert_close_state(rank[kind, False], own, rtol=1e-6, atol=1e-6)
+    assert not torch.equal(ranks[0][kind, False]['count'], ranks[1][kind, False]['count'])
+
+
+def test_sync_without_a_process_group_is_the_same_as_no_sync():
+    for kind in KINDS:
+        assert_same_bits(state(observed(kind, batch(), sync=True)), state(observed(kind, batch(), sync=False)))
+
+
+if __name__ == '__main__':
+    rank_main(int(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:5])

@@ -1,0 +1,296 @@
+"""Laws of attach and find_pairs: which classifier belongs to a loss, copies, recomputation. Plain torch."""
+
+import copy
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.testing import assert_close
+from torch.utils.checkpoint import checkpoint
+
+from isda_seg.attach import attach, find_pairs, num_outputs
+from isda_seg.core import isda_cross_entropy
+from isda_seg.criterion import ISDACriterion
+
+CLASSES, CHANNELS, STRENGTH = 3, 5, 4.0
+
+
+class Net(nn.Module):
+    """An image classifier in plain torch."""
+
+    def __init__(self, recompute=None):
+        super().__init__()
+        self.stem, self.fc = nn.Linear(4, CHANNELS), nn.Linear(CHANNELS, CLASSES)
+        self.loss = ISDACriterion()
+        self.recompute = recompute
+
+    def forward(self, inputs, labels):
+        features = self.stem(inputs).relu()
+        if self.recompute is None:
+            return self.loss(self.fc(features), labels)
+        return self.loss(checkpoint(self.fc, features, use_reentrant=self.recompute == 'reentrant'), labels)
+
+
+def net(seed=0, strength=STRENGTH, **kwargs):
+    torch.manual_seed(seed)
+    model = Net(**kwargs)
+    model.loss.strength = strength
+    attach(model.loss, model.fc)
+    return model
+
+
+def batch(seed=0, samples=24):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(samples, 4, generator=generator), torch.randint(CLASSES, (samples,), generator=generator)
+
+
+def counts(model):
+    return model.loss.statistics.count.tolist()
+
+
+def snapshot(model):
+    return [tensor.clone() for tensor in model.loss.statistics.moments]
+
+
+def same(model, expected):
+    return all(torch.equal(a, b) for a, b in zip(model.loss.statistics.moments, expected, strict=True))
+
+
+# -- attach ------------------------------------------------------------------------------------------------------------
+
+def test_a_plain_training_loop_trains_with_eq_7():
+    model = net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for step in range(4):
+        inputs, labels = batch(step)
+        model.loss.strength = STRENGTH * (step + 1) / 4
+        logits = model.fc(model.stem(inputs).relu()).detach()
+        model.loss._record = None  # that of the line above
+        weight = model.fc.weight.detach().clone()
+        loss = model(inputs, labels)
+        expected = isda_cross_entropy(logits, labels, weight, model.loss.statistics.covariance, model.loss.strength)
+        assert torch.equal(loss.detach(), expected)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert sum(counts(model)) == 4 * 24
+
+
+def test_attaching_again_changes_nothing():
+    model = net()
+    model(*batch())
+    before = snapshot(model)
+    for _ in range(3):
+        attach(model.loss, model.fc)
+    assert len(model.fc._forward_pre_hooks) == 1
+    assert same(model, before)
+    model(*batch(1))
+    assert sum(counts(model)) == 2 * 24
+
+
+def test_two_losses_on_one_classifier_each_get_their_record():
+    model, second = net(), ISDACriterion(covariance='full')
+    second.strength = 1.0
+    attach(second, model.fc)
+    inputs, labels = batch()
+    logits = model.fc(model.stem(inputs).relu())
+    losses = [model.loss(logits, labels), second(logits, labels)]
+    expected = [isda_cross_entropy(logits, labels, model.fc.weight, loss.statistics.covariance, loss.strength)
+                for loss in (model.loss, second)]
+    assert torch.equal(torch.stack(losses), torch.stack(expected))
+    assert len(model.fc._forward_pre_hooks) == 2
+
+
+def test_statistics_have_the_classifiers_shape():
+    for classifier in (nn.Linear(7, 3), nn.Conv2d(7, 3, 1), nn.Conv2d(7, 3, 1, bias=False)):
+        loss = ISDACriterion()
+        attach(loss, classifier)
+        assert (loss.statistics.num_classes, loss.statistics.channels) == (3, 7)
+
+
+def test_a_loss_without_bias_in_its_classifier_passes_the_handshake():
+    torch.manual_seed(0)
+    classifier, loss = nn.Conv2d(CHANNELS, CLASSES, 1, bias=False), ISDACriterion()
+    attach(loss, classifier)
+    features, labels = torch.randn(2, CHANNELS, 3, 3), torch.randint(CLASSES, (2, 3, 3))
+    logits = classifier(features)
+    assert torch.equal(loss(logits, labels), F.cross_entropy(logits, labels, reduction='sum') / labels.numel())
+
+
+@pytest.mark.parametrize('classifier, words', [
+    (nn.Linear(5, 1), 'at least 2 classes, the classifier has 1 output channel'),
+    (nn.Conv2d(5, 1, 1), 'at least 2 classes, the classifier has 1 output channel'),
+    (nn.Conv2d(5, 3, 3, padding=1), r'must be a Linear or a 1x1 Conv2d, got Conv2d\(5, 3, kernel_size=\(3, 3\)'),
+    (nn.Conv2d(4, 2, 1, groups=2), r'must be a Linear or a 1x1 Conv2d, got Conv2d\(4, 2.*groups=2'),
+    (nn.Conv2d(4, 2, 1, stride=2), r'must be a Linear or a 1x1 Conv2d, got Conv2d\(4, 2.*stride=\(2, 2\)'),
+    (nn.Conv1d(4, 2, 1), r'must be a Linear or a 1x1 Conv2d, got Conv1d'),
+    (nn.Sequential(nn.Dropout(), nn.Linear(4, 2)), r'must be a Linear or a 1x1 Conv2d, got Sequential'),
+])
+def test_a_module_that_is_no_softmax_classifier_is_refused(classifier, words):
+    loss = ISDACriterion()
+    with pytest.raises(ValueError, match=words):
+        attach(loss, classifier)
+    assert loss.statistics is None and len(classifier._forward_pre_hooks) == 0
+
+
+def test_another_loss_is_refused():
+    with pytest.raises(ValueError, match='attach expects an ISDA loss, got CrossEntropyLoss'):
+        attach(nn.CrossEntropyLoss(), nn.Linear(4, 2))
+
+
+def test_a_classifier_of_another_shape_is_refused_and_not_hooked():
+    model, other = net(), nn.Linear(CHANNELS + 1, CLASSES)
+    with pytest.raises(ValueError, match='statistics are of 3 classes x 5 channels, the classifier has 3 x 6'):
+        attach(model.loss, other)
+    assert len(other._forward_pre_hooks) == 0
+
+
+# -- copies and recomputation ------------------------------------------------------------------------------------------
+
+def test_a_copy_observes_for_itself_and_leaves_the_original_alone():
+    model = net()
+    model(*batch())
+    before = snapshot(model)
+    twin = copy.deepcopy(model)
+    assert same(twin, before)
+    twin(*batch(1))
+    assert same(model, before) and sum(counts(twin)) == 48
+    model(*batch(2))
+    assert (sum(counts(model)), sum(counts(twin))) == (48, 48)
+    assert not same(model, snapshot(twin))
+
+
+def test_a_copy_trains_exactly_like_the_original():
+    model = net()
+    model(*batch())
+    twin = copy.deepcopy(model)
+    losses = [m(*batch(1)) for m in (model, twin)]
+    assert torch.equal(*losses)
+    assert same(twin, snapshot(model))
+
+
+def test_a_copy_made_between_forward_and_loss_takes_no_record_along():
+    model = net()
+    inputs, labels = batch()
+    logits = model.fc(model.stem(inputs).relu())
+    twin = copy.deepcopy(model.loss)
+    with pytest.raises(RuntimeError, match='without a new forward pass'):
+        twin(logits, labels)
+    assert torch.equal(model.loss(logits, labels), net()(inputs, labels))
+
+
+def test_a_teacher_without_gradients_observes_nothing():
+    model = net()
+    teacher = copy.deepcopy(model)
+    with torch.no_grad():
+        teacher(*batch())
+    model(*batch())
+    assert (sum(counts(model)), sum(counts(teacher))) == (24, 0)
+
+
+@pytest.mark.parametrize('recompute', ['reentrant', 'non-reentrant'])
+def test_recomputation_observes_once_and_changes_neither_loss_nor_gradients(recompute):
+    plain, recomputing = net(), net(recompute=recompute)
+    for step in range(3):
+        losses = [model(*batch(step)) for model in (plain, recomputing)]
+        for model, loss in zip((plain, recomputing), losses, strict=True):
+            model.zero_grad()
+            loss.backward()
+        assert torch.equal(*losses)
+        assert counts(recomputing) == counts(plain) and sum(counts(plain)) == 24 * (step + 1)
+        assert same(recomputing, snapshot(plain))
+        for a, b in zip(plain.parameters(), recomputing.parameters(), strict=True):
+            assert_close(a.grad, b.grad)
+
+
+@pytest.mark.parametrize('recompute', ['reentrant', 'non-reentrant'])
+def test_what_recomputation_records_serves_no_second_call(recompute):
+    model = net(recompute=recompute)
+    inputs, labels = batch()
+    model(inputs, labels).backward()
+    with pytest.raises(RuntimeError, match='without a new forward pass'):
+        model.loss(torch.zeros(24, CLASSES, requires_grad=True), labels)
+
+
+# -- find_pairs --------------------------------------------------------------------------------------------------------
+
+class Head(nn.Module):
+    """A head with whatever children it is given."""
+
+    def __init__(self, num_classes=CLASSES, **children):
+        super().__init__()
+        if num_classes is not None:
+            self.num_classes = num_classes
+        for name, child in children.items():
+            self.add_module(name, child)
+
+
+def conv(outputs=CLASSES):
+    return nn.Conv2d(CHANNELS, outputs, 1)
+
+
+def named(loss, name):
+    loss.classifier = name
+    return loss
+
+
+def found(model):
+    return [(pair.name, pair.loss, pair.classifier) for pair in find_pairs(model)]
+
+
+def test_pairs_are_found_by_structure_main_and_auxiliary():
+    main = Head(conv_seg=conv(), loss_decode=ISDACriterion(), bottleneck=nn.Conv2d(4, 8, 3), reduce=conv(8))
+    auxiliary = Head(fc=nn.Linear(4, CLASSES), loss=ISDACriterion())
+    model = Head(None, backbone=nn.Linear(4, CLASSES), decode_head=main, auxiliary_head=nn.ModuleList([auxiliary]))
+    assert found(model) == [('decode_head', main.loss_decode, main.conv_seg),
+                            ('auxiliary_head.0', auxiliary.loss, auxiliary.fc)]
+    assert [pair.holder for pair in find_pairs(model)] == [main, auxiliary]
+
+
+def test_a_loss_in_a_list_of_losses_belongs_to_the_head():
+    losses = nn.ModuleList([ISDACriterion(), nn.CrossEntropyLoss(), ISDACriterion()])
+    head = Head(conv_seg=conv(), loss_decode=losses)
+    assert found(head) == [('', losses[0], head.conv_seg), ('', losses[2], head.conv_seg)]
+
+
+def test_a_holder_that_says_no_number_of_classes_may_hold_one_classifier():
+    model = net()
+    assert num_outputs(model.stem) == CHANNELS
+    with pytest.raises(ValueError, match=r"found 2 among \{'stem': 5, 'fc': 3\}"):
+        found(model)
+    model.loss.classifier = 'fc'
+    assert found(model) == [('', model.loss, model.fc)]
+
+
+def test_a_name_chooses_among_several_classifiers():
+    head = Head(conv_seg=conv(), aux_seg=conv(), loss_decode=named(ISDACriterion(), 'aux_seg'))
+    assert found(head) == [('', head.loss_decode, head.aux_seg)]
+
+
+@pytest.mark.parametrize('wanted', ['conv_cls', 'loss_decode', 'big'])
+def test_a_name_of_no_classifier_is_refused_with_those_there_are(wanted):
+    head = Head(conv_seg=conv(), big=nn.Conv2d(CHANNELS, CLASSES, 3), loss_decode=named(ISDACriterion(), wanted))
+    with pytest.raises(ValueError, match=f"the model \\(Head\\) has no classifier named '{wanted}'; it holds "
+                                         r"\['big', 'conv_seg', 'loss_decode'\]"):
+        found(head)
+
+
+@pytest.mark.parametrize('children, count, outputs', [
+    (dict(conv_seg=conv(), pam_conv_seg=conv()), 2, "{'conv_seg': 3, 'pam_conv_seg': 3}"),
+    (dict(cls_embed=nn.Linear(CHANNELS, CLASSES + 1)), 0, "{'cls_embed': 4}"),
+    (dict(conv_seg=conv(1)), 0, "{'conv_seg': 1}"),
+    (dict(mask=nn.Conv2d(CHANNELS, CLASSES, 3)), 0, '{}'),
+    (dict(inner=Head(conv_seg=conv())), 0, '{}'),
+])
+def test_a_head_without_exactly_one_classifier_is_named_with_what_was_found(children, count, outputs):
+    model = Head(None, decode_head=Head(loss_decode=ISDACriterion(), **children))
+    with pytest.raises(ValueError) as error:
+        found(model)
+    assert str(error.value).startswith('decode_head (Head): ISDA needs exactly one softmax classifier')
+    assert f'with num_classes=3 outputs) directly in the module that holds the loss, found {count} among {outputs}. ' \
+        in str(error.value)
+
+
+def test_a_model_without_an_isda_loss_has_no_pairs():
+    assert found(Head(conv_seg=conv(), loss_decode=nn.CrossEntropyLoss())) == []

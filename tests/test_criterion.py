@@ -1,0 +1,555 @@
+"""Laws of ISDACriterion: one record serves one call, both resolutions against the oracle, and the batches nobody wants."""
+
+import io
+
+import pytest
+import reference
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.testing import assert_close
+
+from isda_seg.attach import attach
+from isda_seg.core import augment_logits, isda_cross_entropy
+from isda_seg.criterion import ISDACriterion
+from isda_seg.focal import SoftmaxFocalLoss
+
+CLASSES, CHANNELS, IGNORE, STRENGTH = 4, 6, 255, 2.5
+SMALL, LARGE = (5, 5), (33, 33)
+KINDS = ('diagonal', 'full', 'shared', 'identity')
+
+
+class Net(nn.Module):
+    """A head in miniature: the 1x1 classifier, the bilinear resize, the loss."""
+
+    def __init__(self, classifier=None, align_corners=False, **kwargs):
+        super().__init__()
+        self.classifier = nn.Conv2d(CHANNELS, CLASSES, 1) if classifier is None else classifier
+        self.loss = ISDACriterion(ignore_index=IGNORE, **kwargs)
+        self.loss.align_corners = align_corners
+        self.loss.strength = STRENGTH
+
+    def logits(self, features, size=LARGE):
+        return F.interpolate(self.classifier(features), size=size, mode='bilinear',
+                             align_corners=self.loss.align_corners)
+
+    def forward(self, features, labels):
+        return self.loss(self.logits(features, labels.shape[1:]), labels)
+
+
+def net(seed=0, attached=True, **kwargs):
+    torch.manual_seed(seed)
+    model = Net(**kwargs)
+    if attached:
+        attach(model.loss, model.classifier)
+    return model
+
+
+def batch(seed=0, images=2, size=SMALL, large=LARGE, ignored=7):
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.randint(CLASSES, (images, *large), generator=generator)
+    if ignored:
+        labels.view(-1)[::ignored] = IGNORE
+    return torch.randn(images, CHANNELS, *size, generator=generator), labels
+
+
+def on_grid(labels, size=SMALL):
+    """Labels under 'nearest-exact' sampling: where features sit without align_corners."""
+    return F.interpolate(labels[:, None].double(), size=size, mode='nearest-exact')[:, 0].long()
+
+
+def rows(features):
+    """(B, A, h, w) as samples (B h w, A)."""
+    return features.permute(0, 2, 3, 1).flatten(0, 2)
+
+
+def literal_covariance(features, labels, kind='diagonal'):
+    """The covariance of one batch by the oracle; features (N, A), labels (N,)."""
+    if kind == 'identity':
+        return torch.ones(1, features.shape[1], dtype=torch.float64)
+    if kind == 'shared':
+        return reference.shared_covariance(features[labels != IGNORE])
+    full = reference.batch_moments(features, labels, CLASSES, IGNORE)[2]
+    return full if kind == 'full' else reference.diagonal(full)
+
+
+def snapshot(loss):
+    return [tensor.clone() for tensor in loss.statistics.moments]
+
+
+def assert_same_statistics(loss, expected):
+    assert all(torch.equal(a, b) for a, b in zip(loss.statistics.moments, expected, strict=True))
+
+
+def labelled_mean(losses, labels):
+    return losses.sum() / (labels != IGNORE).sum()
+
+
+# -- the two resolutions -----------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_label_resolution_is_eq_7_with_the_statistics_of_the_batch(kind):
+    model, (features, labels) = net(covariance=kind), batch()
+    loss = model(features, labels)
+    loss.backward()
+    weight = model.classifier.weight.detach().flatten(1).double().requires_grad_()
+    logits = F.conv2d(features.double(), weight[:, :, None, None], model.classifier.bias.detach().double())
+    logits = F.interpolate(logits, size=LARGE, mode='bilinear')
+    covariance = literal_covariance(rows(features), on_grid(labels).flatten(), kind)
+    keep = (labels != IGNORE).flatten()
+    pixels, classes = logits.permute(0, 2, 3, 1).flatten(0, 2)[keep], labels.flatten()[keep]
+    table = reference.margin_variance(weight, covariance)
+    expected = F.cross_entropy(pixels + STRENGTH / 2 * table[classes], classes)
+    expected.backward()
+    assert_close(loss.double(), expected, rtol=1e-5, atol=1e-6)
+    assert_close(model.classifier.weight.grad.flatten(1).double(), weight.grad, rtol=1e-4, atol=1e-6)
+
+
+def test_label_resolution_equals_isda_cross_entropy_with_the_statistics():
+    model, (features, labels) = net(align_corners=True), batch()
+    logits = model.logits(features)
+    loss = model.loss(logits, labels)
+    expected = isda_cross_entropy(logits, labels, model.classifier.weight.flatten(1), model.loss.statistics.covariance,
+                                  STRENGTH, ignore_index=IGNORE)
+    assert torch.equal(loss, expected)
+
+
+@pytest.mark.parametrize('align_corners', [False, True])
+@pytest.mark.parametrize('sampling', ['exact', 'nearest'])
+def test_feature_resolution_is_rows_on_the_feature_grid_upsampled_and_added(align_corners, sampling):
+    model = net(resolution='feature', align_corners=align_corners, label_sampling=sampling)
+    features, labels = batch()
+    logits = model.logits(features)
+    loss = model.loss(logits, labels)
+    loss.backward()
+
+    if sampling == 'nearest':
+        small = F.interpolate(labels[:, None].double(), size=SMALL, mode='nearest')[:, 0].long()
+    else:
+        small = labels[:, ::8, ::8] if align_corners else on_grid(labels)  # 5 rows of 33: every 8th
+    weight = model.classifier.weight.detach().flatten(1).double().requires_grad_()
+    covariance = literal_covariance(rows(features), small.flatten())
+    table = reference.margin_variance(weight, covariance)
+    added = torch.zeros(2, CLASSES, *SMALL, dtype=torch.float64)
+    for b in range(2):
+        for i in range(SMALL[0]):
+            for j in range(SMALL[1]):
+                if small[b, i, j] != IGNORE:
+                    added[b, :, i, j] = STRENGTH / 2 * table[small[b, i, j]]
+    added = F.interpolate(added, size=LARGE, mode='bilinear', align_corners=align_corners)
+    plain = F.conv2d(features.double(), weight[:, :, None, None], model.classifier.bias.detach().double())
+    plain = F.interpolate(plain, size=LARGE, mode='bilinear', align_corners=align_corners)
+    expected = labelled_mean(F.cross_entropy(plain + added, labels, ignore_index=IGNORE, reduction='none'), labels)
+    expected.backward()
+    assert_close(loss.double(), expected, rtol=1e-5, atol=1e-6)
+    assert_close(model.classifier.weight.grad.flatten(1).double(), weight.grad, rtol=1e-4, atol=1e-6)
+
+
+def test_both_resolutions_agree_where_labels_and_features_have_one_size():
+    features, labels = batch(large=SMALL)
+    assert_close(net(resolution='feature')(features, labels), net(resolution='label')(features, labels))
+
+
+def test_samples_behind_a_linear_classifier_get_eq_7_at_either_resolution():
+    for resolution in ('label', 'feature'):
+        model = net(classifier=nn.Linear(CHANNELS, CLASSES), resolution=resolution)
+        features, labels = torch.randn(40, CHANNELS), torch.arange(40) % CLASSES
+        logits = model.classifier(features)
+        loss = model.loss(logits, labels)
+        expected = reference.isda_cross_entropy(logits.double(), labels, model.classifier.weight.double(),
+                                                literal_covariance(features, labels), STRENGTH).mean()
+        assert_close(loss.double(), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_the_table_for_the_log_is_that_of_the_last_call():
+    model, (features, labels) = net(), batch()
+    model(features, labels)
+    expected = reference.margin_variance(model.classifier.weight.detach().flatten(1).double(),
+                                         literal_covariance(rows(features), on_grid(labels).flatten()))
+    assert_close(model.loss.last_table.double(), expected, rtol=1e-5, atol=1e-6)
+    assert model.loss.last_table.requires_grad is False
+
+
+# -- strength 0 and the base loss --------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize('resolution', ['label', 'feature'])
+@pytest.mark.parametrize('base', [None, SoftmaxFocalLoss(2.0, class_weight=[1.0, 2.0, 0.5, 1.0])])
+def test_strength_0_equals_the_base_loss_bitwise_gradients_too(resolution, base):
+    features, labels = batch()
+    isda, plain = net(resolution=resolution, base=base), net(attached=False, base=base)
+    isda.loss.strength = 0.0
+    inputs = [features.clone().requires_grad_() for _ in range(2)]
+    loss = isda(inputs[0], labels)
+    expected = plain.loss.base(plain.logits(inputs[1]), labels, ignore_index=IGNORE)
+    loss.backward()
+    expected.backward()
+    assert torch.equal(loss, expected)
+    assert torch.equal(inputs[0].grad, inputs[1].grad)
+    assert torch.equal(isda.classifier.weight.grad, plain.classifier.weight.grad)
+    assert torch.equal(isda.classifier.bias.grad, plain.classifier.bias.grad)
+
+
+def test_the_base_loss_gets_the_augmented_logits_and_every_keyword():
+    class Base(nn.Module):
+        def forward(self, logits, labels, ignore_index, weight):
+            return (F.cross_entropy(logits, labels, ignore_index=ignore_index, reduction='none') * weight).sum()
+
+    model, (features, labels) = net(base=Base()), batch()
+    weight = torch.rand(labels.shape)
+    logits = model.logits(features)
+    loss = model.loss(logits, labels, weight=weight)
+    each = isda_cross_entropy(logits, labels, model.classifier.weight.flatten(1), model.loss.statistics.covariance,
+                              STRENGTH, ignore_index=IGNORE, reduction='none')
+    assert_close(loss, (each * weight).sum())
+
+
+def test_the_ignore_index_of_a_call_overrides_that_of_the_constructor():
+    model, (features, labels) = net(), batch()
+    loss = model.loss(model.logits(features), torch.where(labels == IGNORE, 17, labels), ignore_index=17)
+    assert torch.equal(loss, net()(features, labels))
+
+
+def test_an_ignore_index_among_the_classes_gets_no_statistics_and_no_loss():
+    model, (features, labels) = net(), batch(ignored=0)
+    loss = model.loss(model.logits(features), labels, ignore_index=1)
+    count = torch.bincount(on_grid(labels).flatten(), minlength=CLASSES)
+    assert model.loss.statistics.count.tolist() == [count[0], 0, count[2], count[3]]
+    other = net()
+    assert torch.equal(loss, other.loss(other.logits(features), torch.where(labels == 1, IGNORE, labels)))
+
+
+# -- one record, one call ----------------------------------------------------------------------------------------------
+
+def test_statistics_are_observed_once_per_training_step_and_equal_the_oracle():
+    model, seen = net(), []
+    for step in range(3):
+        features, labels = batch(seed=step)
+        model(features, labels).backward()
+        seen.append((rows(features), on_grid(labels).flatten()))
+        features_so_far, labels_so_far = (torch.cat(part) for part in zip(*seen, strict=True))
+        count, mean, covariance = reference.batch_moments(features_so_far, labels_so_far, CLASSES, IGNORE)
+        assert torch.equal(model.loss.statistics.count, count)
+        assert_close(model.loss.statistics.mean.double(), mean, rtol=1e-5, atol=1e-6)
+        assert_close(model.loss.statistics.covariance.double(), reference.diagonal(covariance), rtol=1e-5, atol=1e-6)
+
+
+def test_a_record_serves_exactly_one_call_with_gradients():
+    model, (features, labels) = net(), batch()
+    logits = model.logits(features)
+    model.loss(logits, labels)
+    before = snapshot(model.loss)
+    with pytest.raises(RuntimeError, match='without a new forward pass of its classifier'):
+        model.loss(logits, labels)
+    assert_same_statistics(model.loss, before)
+
+
+def test_a_call_before_any_forward_pass_is_an_error():
+    model, (features, labels) = net(), batch()
+    with pytest.raises(RuntimeError, match='without a new forward pass of its classifier'):
+        model.loss(torch.randn(2, CLASSES, *LARGE), labels)
+
+
+def test_an_unattached_loss_says_how_to_attach_it():
+    model, (features, labels) = net(attached=False), batch()
+    with pytest.raises(RuntimeError, match=r"default_hooks = dict\(isda=dict\(type='ISDAHook'\)\)"):
+        model(features, labels)
+
+
+def test_a_call_without_gradients_is_the_base_loss_and_leaves_the_record_to_the_next():
+    model, (features, labels) = net(), batch()
+    logits = model.logits(features)
+    before = snapshot(model.loss)
+    with torch.no_grad():
+        first = model.loss(logits, labels)
+    assert torch.equal(first, labelled_mean(F.cross_entropy(logits, labels, ignore_index=IGNORE, reduction='sum'),
+                                            labels))
+    assert_same_statistics(model.loss, before)
+    assert torch.equal(model.loss(logits, labels), net()(features, labels))
+
+
+def test_evaluation_is_the_base_loss_and_neither_records_nor_observes():
+    model, (features, labels) = net().eval(), batch()
+    before = snapshot(model.loss)
+    logits = model.logits(features)
+    assert torch.equal(model.loss(logits, labels), model.loss.base(logits, labels, ignore_index=IGNORE))
+    assert_same_statistics(model.loss, before)
+    with pytest.raises(RuntimeError, match='without a new forward pass'):
+        model.train().loss(logits, labels)
+
+
+def test_an_unattached_loss_evaluates_as_the_base_loss():
+    model, (features, labels) = net(attached=False).eval(), batch()
+    assert torch.equal(model(features, labels), model.loss.base(model.logits(features), labels, ignore_index=IGNORE))
+
+
+# -- the handshake -----------------------------------------------------------------------------------------------------
+
+def test_logits_of_another_classifier_are_refused_at_the_first_step():
+    model, (features, labels) = net(), batch()
+    other = nn.Conv2d(CHANNELS, CLASSES, 1)
+    model.classifier(features)
+    with pytest.raises(RuntimeError, match='differ from the logits the loss got'):
+        model.loss(F.interpolate(other(features), size=LARGE, mode='bilinear'), labels)
+    assert model.loss.statistics.count.sum() == 0
+
+
+def test_a_nonlinearity_behind_the_classifier_is_refused_at_the_first_step():
+    model, (features, labels) = net(), batch()
+    with pytest.raises(RuntimeError, match='needs a head whose logits are its one classifier, resized bilinearly'):
+        model.loss(model.logits(features).relu(), labels)
+
+
+def test_other_corners_than_the_heads_are_refused_at_the_first_step():
+    model, (features, labels) = net(align_corners=True), batch()
+    logits = model.logits(features)
+    model.loss.align_corners = False
+    with pytest.raises(RuntimeError, match='align_corners=False'):
+        model.loss(logits, labels)
+
+
+def test_logits_of_another_number_of_classes_are_refused():
+    model, (features, labels) = net(), batch()
+    model.classifier(features)
+    with pytest.raises(RuntimeError, match=r'\(1, 4, 33, 33\), the loss got \(1, 7, 33, 33\)'):
+        model.loss(torch.randn(2, 7, *LARGE), labels)
+
+
+def test_dropout_before_the_classifier_passes_the_handshake():
+    torch.manual_seed(0)
+    model, (features, labels) = net(), batch()
+    dropped = F.dropout2d(features, 0.5)
+    loss = model(dropped, labels)
+    assert torch.equal(loss, net()(dropped, labels))
+    assert_close(model.loss.statistics.mean.double(),
+                 reference.batch_moments(rows(dropped), on_grid(labels).flatten(), CLASSES, IGNORE)[1],
+                 rtol=1e-5, atol=1e-6)
+
+
+# -- state -------------------------------------------------------------------------------------------------------------
+
+def trained(seed=0, **kwargs):
+    model = net(**kwargs)
+    model(*batch(seed))
+    return model
+
+
+def test_the_state_is_count_mean_and_covariance_and_no_copy_of_the_classifier():
+    model = trained()
+    assert list(model.loss.state_dict()) == ['statistics.count', 'statistics.mean', 'statistics.covariance']
+    assert sorted(model.state_dict()) == ['classifier.bias', 'classifier.weight', 'loss.statistics.count',
+                                          'loss.statistics.covariance', 'loss.statistics.mean']
+    assert [name for name, _ in model.named_parameters()] == ['classifier.weight', 'classifier.bias']
+
+
+@pytest.mark.parametrize('kind', KINDS)
+@pytest.mark.parametrize('attached', [False, True])
+def test_a_checkpoints_statistics_load_attached_or_not(kind, attached):
+    model, fresh = trained(covariance=kind), net(seed=1, attached=attached, covariance=kind)
+    file = io.BytesIO()
+    torch.save(model.state_dict(), file)
+    file.seek(0)
+    fresh.load_state_dict(torch.load(file))
+    assert_same_statistics(fresh.loss, snapshot(model.loss))
+
+
+def test_statistics_loaded_before_attaching_go_on_as_if_never_saved():
+    model, fresh = trained(), net(seed=1, attached=False)
+    fresh.load_state_dict(model.state_dict())
+    attach(fresh.loss, fresh.classifier)
+    assert torch.equal(fresh(*batch(5)), model(*batch(5)))
+    assert_same_statistics(fresh.loss, snapshot(model.loss))
+
+
+def test_statistics_of_another_shape_are_refused_with_both_shapes():
+    state = trained().state_dict()
+    other = Net(classifier=nn.Conv2d(CHANNELS, CLASSES + 1, 1))
+    attach(other.loss, other.classifier)
+    with pytest.raises(ValueError, match=r'mean of shape \(4, 6\) and a covariance of shape \(4, 6\).*needs '
+                                         r'\(5, 6\) and \(5, 6\)'):
+        other.load_state_dict({key: value for key, value in state.items() if key.startswith('loss')}, strict=False)
+
+
+@pytest.mark.parametrize('attached', [False, True])
+def test_statistics_of_another_kind_are_refused_with_both_shapes(attached):
+    state = trained(covariance='full').state_dict()
+    with pytest.raises(ValueError, match=r"covariance of shape \(4, 6, 6\).*\(4, 6\) \(covariance='diagonal'\)"):
+        net(attached=attached).load_state_dict(state)
+
+
+def test_loaded_statistics_that_do_not_fit_the_classifier_are_refused_when_attaching():
+    model = net(attached=False, classifier=nn.Conv2d(CHANNELS, 3, 1))
+    model.load_state_dict({key: value for key, value in trained().state_dict().items() if key.startswith('loss')},
+                          strict=False)
+    with pytest.raises(ValueError, match='statistics are of 4 classes x 6 channels, the classifier has 3 x 6'):
+        attach(model.loss, model.classifier)
+
+
+@pytest.mark.parametrize('attached', [False, True])
+def test_load_statistics_false_starts_fresh(attached):
+    state, fresh = trained().state_dict(), net(seed=1, attached=attached, load_statistics=False)
+    fresh.load_state_dict(state)
+    attach(fresh.loss, fresh.classifier)
+    assert torch.equal(fresh.classifier.weight, state['classifier.weight'])
+    assert_same_statistics(fresh.loss, snapshot(net().loss))
+    assert sorted(state) == sorted(trained().state_dict())  # the checkpoint itself keeps its keys
+
+
+def test_load_statistics_false_takes_a_checkpoint_of_other_classes():
+    state = {f'loss.{key}': value for key, value in trained().loss.state_dict().items()}
+    other = net(classifier=nn.Conv2d(CHANNELS, CLASSES + 1, 1), load_statistics=False)
+    result = other.load_state_dict(state, strict=False)
+    assert result.unexpected_keys == []
+    assert other.loss.statistics.mean.shape == (CLASSES + 1, CHANNELS)
+
+
+def test_a_plain_checkpoint_loads_and_leaves_the_statistics():
+    model = trained()
+    before = snapshot(model.loss)
+    model.load_state_dict(Net().state_dict(), strict=False)
+    assert_same_statistics(model.loss, before)
+
+
+# -- unusual batches ---------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize('resolution', ['label', 'feature'])
+def test_a_wholly_ignored_batch_gives_loss_0_and_zero_gradients(resolution):
+    model = net(resolution=resolution)
+    features, labels = batch()
+    features.requires_grad_()
+    loss = model(features, torch.full_like(labels, IGNORE))
+    loss.backward()
+    assert float(loss) == 0
+    assert torch.equal(features.grad, torch.zeros_like(features))
+    assert torch.equal(model.classifier.weight.grad, torch.zeros_like(model.classifier.weight))
+    assert_same_statistics(model.loss, snapshot(net().loss))
+
+
+@pytest.mark.parametrize('resolution', ['label', 'feature'])
+def test_a_batch_of_one_class_gets_the_expected_loss(resolution):
+    model, (features, labels) = net(resolution=resolution), batch()
+    only = torch.full_like(labels, 2)
+    logits = model.logits(features)
+    loss = model.loss(logits, only)
+    sigma = rows(features).double().var(dim=0, unbiased=False)
+    weight = model.classifier.weight.detach().flatten(1).double()
+    row = torch.stack([reference.quadratic_form(weight[c] - weight[2], sigma) for c in range(CLASSES)])
+    expected = F.cross_entropy(logits.double() + STRENGTH / 2 * row[None, :, None, None], only)
+    assert_close(loss.double(), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize('resolution', ['label', 'feature'])
+@pytest.mark.parametrize('large', [(1, 1), (9, 9)])
+def test_one_feature_has_no_variance_and_gets_the_plain_loss(resolution, large):
+    for align_corners in (False, True):
+        model = net(resolution=resolution, align_corners=align_corners)
+        features, labels = batch(images=1, size=(1, 1), large=large, ignored=0)
+        logits = model.logits(features, large)
+        assert torch.equal(model.loss(logits, labels), F.cross_entropy(logits, labels))
+        assert int(model.loss.statistics.count.sum()) == 1
+
+
+def test_one_labelled_pixel_gets_its_own_loss():
+    model, (features, labels) = net(), batch()
+    one = torch.full_like(labels, IGNORE)
+    one[1, 20, 11] = 3
+    model(features, labels)  # statistics of an earlier step
+    logits = model.logits(features)
+    loss = model.loss(logits, one)
+    expected = F.cross_entropy(logits[1:, :, 20, 11] + STRENGTH / 2 * model.loss.last_table[3], torch.tensor([3]))
+    assert_close(loss, expected)
+
+
+def test_an_empty_batch_of_samples_gives_loss_0():
+    model = net(classifier=nn.Linear(CHANNELS, CLASSES))
+    logits = model.classifier(torch.randn(0, CHANNELS))
+    model.loss._verified = True  # nothing to compare
+    assert float(model.loss(logits, torch.empty(0, dtype=torch.int64))) == 0
+
+
+def test_labels_of_one_byte_are_labels():
+    features, labels = batch()
+    assert torch.equal(net()(features, labels.to(torch.uint8)), net()(features, labels))
+
+
+# -- bad input ---------------------------------------------------------------------------------------------------------
+
+def test_a_label_outside_the_classes_is_named():
+    model, (features, labels) = net(), batch()
+    labels[1, 4, 5] = 77
+    with pytest.raises(ValueError, match=r'label 77 is neither one of the 4 classes \(0\.\.3\) nor the ignore index'):
+        model(features, labels)
+    assert int(model.loss.statistics.count.sum()) == 0
+
+
+@pytest.mark.parametrize('image', [0, 1])
+def test_a_label_outside_the_classes_is_named_with_its_file(image):
+    model, (features, labels) = net(), batch()
+    model.loss.sources = ['a/first.png', 'a/second.png']
+    labels[image, 4, 5] = 4
+    with pytest.raises(ValueError, match=f'label 4 in {model.loss.sources[image]} is neither'):
+        model(features, labels)
+
+
+def test_labels_that_are_no_integers_are_refused():
+    model, (features, labels) = net(), batch()
+    with pytest.raises(ValueError, match='labels must be integers, got torch.float32'):
+        model(features, labels.float())
+
+
+@pytest.mark.parametrize('wrong, words', [
+    (dict(covariance='diag'), r"covariance must be one of \('diagonal', 'full', 'shared', 'identity'\), got 'diag'"),
+    (dict(resolution='pixel'), r"resolution must be one of \('label', 'feature'\), got 'pixel'"),
+    (dict(label_sampling='bilinear'), r"label_sampling must be one of \('exact', 'nearest'\), got 'bilinear'"),
+])
+def test_an_unknown_choice_is_refused_with_the_known_ones(wrong, words):
+    with pytest.raises(ValueError, match=words):
+        ISDACriterion(**wrong)
+
+
+@pytest.mark.parametrize('strength', [-1.0, float('nan'), float('inf')])
+def test_a_bad_strength_is_refused(strength):
+    model, (features, labels) = net(), batch()
+    model.loss.strength = strength
+    with pytest.raises(ValueError, match=r'strength must be a finite number >= 0, got (-1.0|nan|inf)'):
+        model(features, labels)
+
+
+# -- half precision ----------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize('resolution', ['label', 'feature'])
+@pytest.mark.parametrize('half_features', [False, True])
+def test_under_bfloat16_autocast_everything_after_the_features_is_float32(resolution, half_features):
+    model, (features, labels) = net(resolution=resolution), batch()
+    features = features.bfloat16() if half_features else features
+    seen = []
+    model.loss.base.register_forward_pre_hook(lambda module, args: seen.append(args[0].dtype))
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        logits = model.logits(features)
+        loss = model.loss(logits, labels)
+    loss.backward()
+    assert logits.dtype == torch.bfloat16 and loss.dtype == torch.float32 and seen == [torch.float32]
+    assert model.loss.last_table.dtype == model.loss.statistics.mean.dtype == torch.float32
+    assert_close(loss, net(resolution=resolution)(features.float(), labels), rtol=1e-2, atol=1e-2)
+    expected = reference.batch_moments(rows(features), on_grid(labels).flatten(), CLASSES, IGNORE)
+    assert_close(model.loss.statistics.mean.double(), expected[1], rtol=1e-5, atol=1e-6)
+    table = reference.margin_variance(model.classifier.weight.detach().flatten(1).double(),
+                                      reference.diagonal(expected[2]))
+    assert_close(model.loss.last_table.double(), table, rtol=1e-5, atol=1e-6)
+
+
+def test_statistics_stay_float32_when_the_model_is_halved():
+    model = trained().bfloat16()
+    assert model.classifier.weight.dtype == torch.bfloat16
+    assert {name: value.dtype for name, value in model.loss.state_dict().items()} == {
+        'statistics.count': torch.int64, 'statistics.mean': torch.float32, 'statistics.covariance': torch.float32}
+
+
+def test_a_model_in_float64_is_augmented_in_float64():
+    model, (features, labels) = net().double(), batch()
+    logits = model.logits(features.double())
+    loss = model.loss(logits, labels)
+    table = reference.margin_variance(model.classifier.weight.flatten(1), model.loss.statistics.covariance.double())
+    augmented = augment_logits(logits, labels, table, STRENGTH, ignore_index=IGNORE)
+    assert loss.dtype == torch.float64
+    assert_close(loss, labelled_mean(F.cross_entropy(augmented, labels, ignore_index=IGNORE, reduction='sum'), labels),
+                 rtol=1e-9, atol=1e-12)

@@ -1,0 +1,124 @@
+"""An installed isda_seg can be used without a clone: the wheel carries configs and tools, and they run from there."""
+
+import os
+import runpy
+import shutil
+import stat
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def run(*command: str | Path, cwd: Path) -> str:
+    """Standard output of a command that must succeed, started without this process's import path."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith('PYTHON')}
+    result = subprocess.run([*map(str, command)], cwd=cwd, env=environment, capture_output=True, text=True)
+    assert result.returncode == 0, f"{' '.join(map(str, command))}\n{result.stdout}\n{result.stderr}"
+    return result.stdout
+
+
+def files_below(folder: Path) -> set[str]:
+    """The files the wheel should carry of a folder, relative to the folder that holds it."""
+    paths = (path for path in folder.rglob('*') if path.is_file() and '__pycache__' not in path.parts)
+    return {path.relative_to(folder.parent).as_posix() for path in paths}
+
+
+@pytest.fixture(scope='module')
+def wheel(tmp_path_factory) -> Path:
+    """The wheel, built from the sdist, which is built from a copy of the tree: nothing is left in the tree."""
+    tree, dist = tmp_path_factory.mktemp('tree'), tmp_path_factory.mktemp('dist')
+    for folder in ('isda_seg', 'configs', 'tools', 'tests'):
+        shutil.copytree(ROOT / folder, tree / folder, ignore=shutil.ignore_patterns('__pycache__'))
+    for path in (path for path in ROOT.iterdir() if path.is_file()):
+        shutil.copy2(path, tree)
+    run(sys.executable, '-m', 'build', '--no-isolation', '--outdir', dist, tree, cwd=dist)
+    (path,) = dist.glob('*.whl')
+    return path
+
+
+@pytest.fixture(scope='module')
+def installed(wheel, tmp_path_factory) -> Path:
+    """The python of an empty environment with the wheel installed; every other package is borrowed from here."""
+    folder = tmp_path_factory.mktemp('installed')
+    run(sys.executable, '-m', 'venv', '--without-pip', folder, cwd=folder)
+    python = folder / 'bin' / 'python'
+    run(sys.executable, '-m', 'pip', '--python', python, 'install', '--no-deps', '--no-index', wheel, cwd=folder)
+    site = run(python, '-c', "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=folder).strip()
+    borrowed = [path for path in sys.path if path.endswith('-packages')]
+    Path(site, 'borrowed.pth').write_text('\n'.join(borrowed))
+    return python
+
+
+@pytest.fixture(scope='module')
+def mim(installed) -> Path:
+    """The installed isda_seg/.mim."""
+    package = run(installed, '-c', 'import isda_seg; print(isda_seg.__path__[0])', cwd=installed.parent).strip()
+    assert Path(package).is_relative_to(installed.parents[1])
+    return Path(package, '.mim')
+
+
+def test_wheel_holds_the_package_and_one_copy_of_configs_and_tools(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        names = {name for name in archive.namelist() if '.dist-info/' not in name}
+        sources = {name: (ROOT / name.replace('isda_seg/.mim/', '')).read_bytes() for name in names}
+        changed = [name for name, source in sources.items() if archive.read(name) != source]
+        licence = [name for name in archive.namelist() if name.endswith('LICENSE')]
+    package = {name for name in files_below(ROOT / 'isda_seg') if name.endswith('.py')}
+    mim = files_below(ROOT / 'configs') | files_below(ROOT / 'tools') | {'model-index.yml'}
+    assert names == package | {f'isda_seg/.mim/{name}' for name in mim}
+    assert changed == []
+    assert len(licence) == 1
+
+
+def test_every_installed_config_loads(installed, mim):
+    code = (
+        'import sys\n'
+        'from pathlib import Path\n'
+        'from mmengine.config import Config\n'
+        "for path in sorted(Path(sys.argv[1]).rglob('*.py')):\n"
+        '    print(path.relative_to(sys.argv[1]), len(Config.fromfile(path)) > 0)\n'
+    )
+    loaded = run(installed, '-c', code, mim / 'configs', cwd=installed.parent).splitlines()
+    expected = sorted(path.relative_to(ROOT / 'configs') for path in (ROOT / 'configs').rglob('*.py'))
+    assert loaded == [f'{path} True' for path in expected]
+
+
+@pytest.mark.parametrize('tool', ['train.py', 'test.py'])
+def test_installed_tools_start(installed, mim, tool, tmp_path):
+    assert run(installed, mim / 'tools' / tool, '--help', cwd=tmp_path).split()[:2] == ['usage:', tool]
+
+
+def test_installed_scripts_are_executable(mim):
+    scripts = {path.name: bool(path.stat().st_mode & stat.S_IXUSR) for path in (mim / 'tools').rglob('*.sh')}
+    assert scripts == {path.name: True for path in (ROOT / 'tools').rglob('*.sh')}
+
+
+def test_model_index_is_current():
+    """`python tools/make_model_index.py` brings it up to date."""
+    generated = runpy.run_path(str(ROOT / 'tools' / 'make_model_index.py'))['render'](ROOT)
+    assert {name: (ROOT / name).read_text() for name in generated} == generated
+
+
+def test_model_index_leads_to_every_config():
+    from mmengine.fileio import load
+
+    index = load(ROOT / 'model-index.yml')
+    models = [model for name in index['Import'] for model in load(ROOT / name)['Models']]
+    configs = {path for path in (ROOT / 'configs').rglob('*.py') if '_base_' not in path.parts}
+    assert {ROOT / model['Config'] for model in models} == configs
+    assert [model for model in models if 'Results' in model] == []
+
+
+def test_openmmlab_families_are_never_hard_dependencies():
+    """They own the same modules, so requiring either would break an environment that has the other."""
+    import tomllib
+
+    project = tomllib.loads((ROOT / 'pyproject.toml').read_text())['project']
+    assert [name for name in project['dependencies'] if 'mm' in name] == []
+    assert all(name.startswith('onedl-') for name in project['optional-dependencies']['seg'] if 'mm' in name)
+    assert not any(name.startswith('onedl-') for name in project['optional-dependencies']['seg-openmmlab'])

@@ -1,0 +1,89 @@
+"""Every test compares a value: no test only runs something, or only asks whether a number is finite."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).resolve().parent
+COMPARING_CALLS = {'equal', 'allclose', 'isclose', 'array_equal', 'gradcheck', 'issubset'}  # inside an assert
+ASSERTING_CALLS = {'assert_close', 'assert_allclose', 'assert_array_equal', 'assert_equal', 'assert_array_less'}
+FINITENESS = {'isfinite', 'isnan', 'isinf'}
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def called(node):
+    """The last name of what a call calls: `equal` for torch.equal(...); None where it has none."""
+    if not isinstance(node, ast.Call):
+        return None
+    return getattr(node.func, 'attr', getattr(node.func, 'id', None))
+
+
+def is_value(node):
+    """Something a test computed or wrote down, not None and not a question about finiteness."""
+    return not (isinstance(node, ast.Constant) and node.value is None) and not any(
+        called(inner) in FINITENESS for inner in ast.walk(node))
+
+
+def is_comparison(node):
+    if isinstance(node, ast.Compare):
+        return all(is_value(side) for side in (node.left, *node.comparators))
+    return called(node) in COMPARING_CALLS
+
+
+def compares(function, helpers):
+    """Whether a function asserts a comparison, expects an error with its words, or calls a helper that does."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.Assert) and any(is_comparison(inner) for inner in ast.walk(node.test)):
+            return True
+        if called(node) in ASSERTING_CALLS or called(node) in helpers:
+            return True
+        if called(node) == 'raises' and any(keyword.arg == 'match' for keyword in node.keywords):
+            return True
+    return False
+
+
+def comparing_helpers(trees):
+    """Names of the helper functions `assert_*` that compare, themselves or through one another."""
+    candidates = [node for tree in trees for node in ast.walk(tree)
+                  if isinstance(node, FUNCTIONS) and node.name.startswith('assert_')]
+    helpers = set()
+    for _ in candidates:
+        helpers = {f.name for f in candidates if compares(f, helpers)}
+    return helpers
+
+
+def without_comparison(tree, shared=()):
+    helpers = comparing_helpers([tree, *shared])
+    return [node.name for node in ast.walk(tree) if isinstance(node, FUNCTIONS) and node.name.startswith('test')
+            and not compares(node, helpers)]
+
+
+@pytest.mark.parametrize('body', [
+    'run()', 'assert x', 'assert run()', 'assert not x', 'x == 1', 'assert x is not None', 'assert None is x',
+    'assert torch.isfinite(x).all()', 'assert torch.isfinite(x).all() == True', 'assert math.isnan(x) is False',
+    'torch.equal(x, y)', 'assert isinstance(x, int)', 'assert_nothing(x)', 'assert_of_itself(x)',
+    'with pytest.raises(ValueError):\n        run()',
+])
+def test_the_rule_rejects_a_test_that_compares_nothing(body):
+    source = ('def assert_nothing(x):\n    assert x\n\n\ndef assert_of_itself(x):\n    assert_of_itself(x)\n\n\n'
+              f'def test_it():\n    {body}\n')
+    assert without_comparison(ast.parse(source)) == ['test_it']
+
+
+@pytest.mark.parametrize('body', [
+    'assert x == 1', 'assert 0 < x <= 1', 'assert x is y', 'assert (x >= 0).all()', 'assert torch.equal(x, y)',
+    'assert not torch.equal(x, y)', 'assert all(a == b for a, b in x)', 'torch.testing.assert_close(x, y)',
+    'np.testing.assert_allclose(x, y)', 'assert gradcheck(f, x)', 'assert_same(x)', 'assert_through(x)',
+    'with pytest.raises(ValueError, match="4"):\n        run()', 'for x in y:\n        assert x == 1',
+])
+def test_the_rule_accepts_a_test_that_compares_a_value(body):
+    source = ('def assert_through(x):\n    assert_same(x)\n\n\ndef assert_same(x):\n    assert x == 1\n\n\n'
+              f'class TestIt:\n    def test_it(self):\n        {body.replace(chr(10), chr(10) + "    ")}\n')
+    assert without_comparison(ast.parse(source)) == []
+
+
+@pytest.mark.parametrize('path', sorted(TESTS.rglob('test_*.py')), ids=lambda path: str(path.relative_to(TESTS)))
+def test_every_test_compares_a_value(path):
+    shared = [ast.parse(helper.read_text()) for helper in TESTS.rglob('*.py') if not helper.name.startswith('test_')]
+    assert without_comparison(ast.parse(path.read_text()), shared) == []

@@ -1,0 +1,64 @@
+"""The whole path on built-in data: draw streets, train PSPNet + ISDA, evaluate three protocols, leave pictures.
+
+python tools/demo.py [--work-dir work_dirs/demo] [options of train.py]; goes on where an interrupted demo stopped.
+"""
+import argparse
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from isda_seg.analysis.curves import plot_curves, read_scalars
+from isda_seg.checkpoint import latest_checkpoint
+from isda_seg.provenance import write_json
+
+TOOLS = Path(__file__).resolve().parent
+CONFIG = TOOLS.parent / 'configs' / 'demo' / 'pspnet_r18-small-d8_isda_1xb8-400_streets-192x128.py'
+NOISE = ('FileClient', 'HardDiskBackend', 'OneDL', 'prefix is not set')
+
+
+def run(*command: str) -> None:
+    """One of the tools, showing its progress lines only; the full log is in the work directory."""
+    with subprocess.Popen([sys.executable, '-W', 'ignore', *command], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True) as process:
+        tail = []
+        for line in process.stdout or ():
+            tail = [*tail[-30:], line]
+            if ('Iter(' in line or 'ISDA' in line or 'mIoU (%)' in line) and not any(word in line for word in NOISE):
+                print(line.rstrip()[:180], flush=True)
+    if process.returncode:
+        sys.exit(''.join(tail) + f'\n{" ".join(command)} failed')
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/demo'))
+    args, options = parser.parse_known_args()
+    start, work_dir = time.time(), args.work_dir
+    os.environ.setdefault('ISDA_SEG_DATA', 'data')
+
+    print('1/4 drawing the demo streets', flush=True)
+    run(str(TOOLS / 'make_streets.py'))
+    print(f'2/4 training {CONFIG.name}', flush=True)
+    run(str(TOOLS / 'train.py'), str(CONFIG), '--work-dir', str(work_dir), '--resume', *options)
+    print('3/4 evaluating single scale, multi-scale, multi-scale with flip', flush=True)
+    run(str(TOOLS / 'test.py'), str(CONFIG), str(latest_checkpoint(str(work_dir))), '--work-dir', str(work_dir),
+        '--protocols', 'single', 'ms', 'ms-flip', '--out', str(work_dir / 'results.json'),
+        '--show-dir', str(work_dir / 'pictures'), '--show-most', '8')
+    print('4/4 drawing the curves', flush=True)
+    plot_curves({'PSPNet + ISDA': work_dir}, work_dir / 'curves.png')
+    report(work_dir, time.time() - start)
+
+
+def report(work_dir: Path, seconds: float) -> None:
+    """Say what the demo reached and where to look."""
+    miou = read_scalars(work_dir)[1]
+    write_json(work_dir / 'demo.json', dict(seconds=round(seconds), mIoU_per_iteration=miou))
+    print(f'mIoU rose from {miou[0][1]:.1f} % after {miou[0][0]} iterations to {miou[-1][1]:.1f} % after '
+          f'{miou[-1][0]}; the demo took {seconds / 60:.1f} minutes.')
+    print(f'Look at {work_dir}/pictures, {work_dir}/curves.png and {work_dir}/results.json')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,19 @@
+"""Draw loss and mIoU of runs: python tools/plot_curves.py WORK_DIR [WORK_DIR ...] --out curves.png"""
+import argparse
+import sys
+from pathlib import Path
+
+from isda_seg.analysis.curves import plot_curves
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('work_dirs', nargs='+')
+    parser.add_argument('--out', default='curves.png')
+    args = parser.parse_args()
+    plot_curves({Path(work_dir).name: work_dir for work_dir in args.work_dirs}, args.out)
+    print(f'wrote {args.out}')
+
+
+if __name__ == '__main__':
+    sys.exit(main())

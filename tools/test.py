@@ -1,0 +1,39 @@
+"""Evaluate a checkpoint: python tools/test.py CONFIG CHECKPOINT [--protocols single ms ms-flip] [--out results.json]"""
+import argparse
+import sys
+
+from isda_seg.launch import LAUNCHERS, load_config
+from isda_seg.provenance import write_json
+from mmengine.config import DictAction
+from mmengine.dist import is_main_process
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config')
+    parser.add_argument('checkpoint')
+    parser.add_argument('--protocols', nargs='+', default=['single'], metavar='PROTOCOL',
+                        help='single, ms (scales 0.75, 1, 1.25, 1.5) and ms-flip; default single')
+    parser.add_argument('--out', help='write the results to this JSON file')
+    parser.add_argument('--show-dir', help='write image, ground truth and prediction side by side into this folder')
+    parser.add_argument('--show-most', type=int, help='at most this many pictures')
+    parser.add_argument('--work-dir', help='logs go here; default work_dirs/<config name>')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    cfg = load_config(args.config, args.cfg_options, args.work_dir, args.launcher)
+    from isda_seg.segmentation.evaluation import evaluate, table
+    results = evaluate(cfg, args.config, args.checkpoint, tuple(args.protocols), args.show_dir, args.show_most)
+    if is_main_process():
+        print(table(results))
+        if args.out:
+            write_json(args.out, results)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
