@@ -13,6 +13,7 @@ from isda_seg.core.moments import check_covariance
 from isda_seg.grid import LABEL_SAMPLINGS, labels_on_grid, resize
 
 RESOLUTIONS = ('label', 'feature')
+HALF = (torch.float16, torch.bfloat16)
 
 
 class Record(NamedTuple):
@@ -80,7 +81,8 @@ class ISDACriterion(nn.Module):
 
     def record(self, classifier: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         """Forward pre-hook of the classifier: keep what enters it until the loss takes it."""
-        if self.training:
+        recomputing = torch._C._current_graph_task_id() != -1  # a checkpointed classifier, inside the backward pass
+        if self.training and not recomputing:
             self._record = Record(inputs[0].detach(), classifier.weight, classifier.bias)  # type: ignore[arg-type]
 
     def forward(self, logits: Tensor, labels: Tensor, ignore_index: int | None = None, **kwargs: Any) -> Tensor:
@@ -101,9 +103,9 @@ class ISDACriterion(nn.Module):
             return self._base(logits, labels, ignore_index, kwargs)
         record = self._take()
         with torch.autocast(logits.device.type, enabled=False):
-            logits = logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
             labels = self._checked(labels, logits.shape[1], ignore_index)
             self._verify(record, logits)
+            logits = logits.float() if logits.dtype in HALF else logits
             size = tuple(record.features.shape[2:])
             on_grid = labels_on_grid(labels, size, self.align_corners, self.label_sampling)
             self.statistics.observe(record.features, on_grid, ignore_index)
@@ -152,9 +154,9 @@ class ISDACriterion(nn.Module):
     @torch.no_grad()
     def _verify(self, record: Record, logits: Tensor) -> None:
         """At the first step, the recorded features through the classifier must give the logits that came."""
-        if self._verified:
+        if self._verified or logits.numel() == 0:
             return
-        half = record.features.dtype in (torch.float16, torch.bfloat16)
+        half = record.features.dtype in HALF or logits.dtype in HALF
         features, weight = record.features[:1].float(), record.weight.float()
         bias = None if record.bias is None else record.bias.float()
         if features.dim() == 2:
@@ -164,12 +166,13 @@ class ISDACriterion(nn.Module):
         if again.shape != logits[:1].shape:
             raise RuntimeError(f'the recorded features give logits of shape {tuple(again.shape)}, the loss got '
                                f'{tuple(logits[:1].shape)}: this is not the classifier that made them')
-        error, scale = float((again - logits[:1]).abs().max()), float(again.abs().max())
-        if error > (5e-2 if half else 1e-2) * (scale + 1e-6):
+        error, scale = float((again - logits[:1].float()).abs().max()), float(again.abs().max())
+        allowed = (5e-2 if half else 1e-2) * (scale + 1e-6)
+        if error > allowed:
             raise RuntimeError(f'the recorded features through the classifier differ from the logits the loss got by '
                                f'{error:.3g} (largest logit {scale:.3g}, align_corners={self.align_corners}): ISDA '
                                'needs a head whose logits are its one classifier, resized bilinearly')
-        self._verified = True
+        self._verified = error <= allowed  # NaN: at the next step
 
     def _base(self, logits: Tensor, labels: Tensor, ignore_index: int, kwargs: dict[str, Any]) -> Tensor:
         return self.base(logits, labels, ignore_index=ignore_index, **kwargs)  # type: ignore[no-any-return]
@@ -178,17 +181,19 @@ class ISDACriterion(nn.Module):
         """Unattached, as in a test without the hook, the statistics take the checkpoint's shape; else it must agree."""
         keys = [key for key in state_dict if key.startswith(f'{prefix}statistics.')]
         if not self.load_statistics:
+            own = {} if self.statistics is None else self.statistics.state_dict(prefix=f'{prefix}statistics.')
             for key in keys:
                 state_dict.pop(key)
+            state_dict.update({key: own[key] for key in keys if key in own})  # found, hence not missing
         elif keys:
             mean, covariance = (state_dict[f'{prefix}statistics.{name}'] for name in ('mean', 'covariance'))
             if self.statistics is None:
                 self.prepare(*mean.shape)
-            own = (self.statistics.mean.shape, self.statistics.covariance.shape)
-            if own != (mean.shape, covariance.shape):
+            needed = (self.statistics.mean.shape, self.statistics.covariance.shape)
+            if needed != (mean.shape, covariance.shape):
                 raise ValueError(
                     f'{prefix}statistics: the checkpoint holds a mean of shape {tuple(mean.shape)} and a covariance of '
-                    f'shape {tuple(covariance.shape)}, this model needs {tuple(own[0])} and {tuple(own[1])} '
+                    f'shape {tuple(covariance.shape)}, this model needs {tuple(needed[0])} and {tuple(needed[1])} '
                     f'(covariance={self.covariance!r}). Use the model and covariance the checkpoint was trained with, '
                     'or load_statistics=False in this loss to start with fresh statistics')
         super()._load_from_state_dict(state_dict, prefix, *args)

@@ -47,7 +47,7 @@ class ISDAHook(Hook):
         """Set the strength of this iteration (lambda = t/T lambda_0)."""
         step, total = (runner.epoch, runner.max_epochs) if self.by_epoch else (runner.iter + 1, runner.max_iters)
         samples = data_batch.get('data_samples') if isinstance(data_batch, dict) else None
-        sources = [getattr(sample, 'seg_map_path', None) or getattr(sample, 'img_path', '?') for sample in samples or ()]
+        sources = [getattr(sample, 'seg_map_path', getattr(sample, 'img_path', '?')) for sample in samples or ()]
         for pair in self.pairs:
             pair.loss.strength = linear_ramp(step, total, pair.loss.lambda_0)
             pair.loss.sources = sources or None

@@ -19,7 +19,7 @@ def load_config(path: str, options: dict | None = None, work_dir: str | None = N
     """Read a config as every tool does: bases by package mended, options merged, work directory settled and writable.
 
     Raises:
-        FileNotFoundError: no such config. PermissionError or NotADirectoryError: a work directory that can't be written.
+        FileNotFoundError: no such config. OSError: a work directory that cannot be written.
     """
     compat.prepare()
     if not Path(path).is_file():

@@ -106,8 +106,8 @@ class IterationSeedHook(Hook):
         """The checkpoint's seed has replaced the config's by now; the data order has not."""
         seed = getattr(runner.train_dataloader.sampler, 'seed', runner.seed)
         if seed != runner.seed:
-            raise ValueError(f'the checkpoint was trained with seed {runner.seed}, this run has seed {seed}: resume with '
-                             f'--cfg-options randomness.seed={runner.seed}')
+            raise ValueError(f'the checkpoint was trained with seed {runner.seed}, this run has seed {seed}: resume '
+                             f'with --cfg-options randomness.seed={runner.seed}')
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
         """One state per rank and iteration, whatever the data loading drew."""

@@ -314,6 +314,15 @@ def test_logits_of_another_number_of_classes_are_refused():
         model.loss(torch.randn(2, 7, *LARGE), labels)
 
 
+def test_a_first_batch_without_values_to_compare_leaves_the_handshake_to_the_next():
+    model, (features, labels) = net(), batch()
+    other = nn.Conv2d(CHANNELS, CLASSES, 1)
+    model(torch.full_like(features, float('nan')), labels)
+    model.classifier(features)
+    with pytest.raises(RuntimeError, match='differ from the logits the loss got'):
+        model.loss(F.interpolate(other(features), size=LARGE, mode='bilinear'), labels)
+
+
 def test_dropout_before_the_classifier_passes_the_handshake():
     torch.manual_seed(0)
     model, (features, labels) = net(), batch()
@@ -418,7 +427,7 @@ def test_a_wholly_ignored_batch_gives_loss_0_and_zero_gradients(resolution):
     features.requires_grad_()
     loss = model(features, torch.full_like(labels, IGNORE))
     loss.backward()
-    assert float(loss) == 0
+    assert float(loss.detach()) == 0
     assert torch.equal(features.grad, torch.zeros_like(features))
     assert torch.equal(model.classifier.weight.grad, torch.zeros_like(model.classifier.weight))
     assert_same_statistics(model.loss, snapshot(net().loss))
@@ -462,8 +471,10 @@ def test_one_labelled_pixel_gets_its_own_loss():
 def test_an_empty_batch_of_samples_gives_loss_0():
     model = net(classifier=nn.Linear(CHANNELS, CLASSES))
     logits = model.classifier(torch.randn(0, CHANNELS))
-    model.loss._verified = True  # nothing to compare
-    assert float(model.loss(logits, torch.empty(0, dtype=torch.int64))) == 0
+    loss = model.loss(logits, torch.empty(0, dtype=torch.int64))
+    loss.backward()
+    assert float(loss.detach()) == 0
+    assert torch.equal(model.classifier.weight.grad, torch.zeros(CLASSES, CHANNELS))
 
 
 def test_labels_of_one_byte_are_labels():
@@ -535,6 +546,21 @@ def test_under_bfloat16_autocast_everything_after_the_features_is_float32(resolu
     table = reference.margin_variance(model.classifier.weight.detach().flatten(1).double(),
                                       reference.diagonal(expected[2]))
     assert_close(model.loss.last_table.double(), table, rtol=1e-5, atol=1e-6)
+
+
+def test_logits_rounded_to_bfloat16_pass_the_handshake_though_the_features_are_float32():
+    model, (features, labels) = net(), batch()
+    features = features / 2 + 4
+    with torch.no_grad():
+        model.classifier.bias.copy_(-4 * model.classifier.weight.sum(dim=(1, 2, 3)))  # cancels: rounding weighs more
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        logits = model.logits(features)
+        loss = model.loss(logits, labels)
+    rounding = (logits - model.logits(features)).abs().max() / logits.abs().max()
+    assert 0.01 < float(rounding.detach()) < 0.05
+    shifted = net()
+    nn.init.zeros_(shifted.classifier.bias)
+    assert_close(loss, shifted(features - 4, labels), rtol=1e-2, atol=0)
 
 
 def test_statistics_stay_float32_when_the_model_is_halved():

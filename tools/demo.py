@@ -34,12 +34,13 @@ def run(*command: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/demo'))
+    parser.add_argument('--streets', nargs=2, default=['160', '40'], metavar=('TRAIN', 'VAL'), help='how many to draw')
     args, options = parser.parse_known_args()
     start, work_dir = time.time(), args.work_dir
     os.environ.setdefault('ISDA_SEG_DATA', 'data')
 
     print('1/4 drawing the demo streets', flush=True)
-    run(str(TOOLS / 'make_streets.py'))
+    run(str(TOOLS / 'make_streets.py'), '--train', args.streets[0], '--val', args.streets[1])
     print(f'2/4 training {CONFIG.name}', flush=True)
     run(str(TOOLS / 'train.py'), str(CONFIG), '--work-dir', str(work_dir), '--resume', *options)
     print('3/4 evaluating single scale, multi-scale, multi-scale with flip', flush=True)

@@ -2,10 +2,11 @@
 import argparse
 import sys
 
-from isda_seg.launch import LAUNCHERS, load_config
-from isda_seg.provenance import write_json
 from mmengine.config import DictAction
 from mmengine.dist import is_main_process
+
+from isda_seg.launch import LAUNCHERS, load_config
+from isda_seg.provenance import write_json
 
 
 def parse_args() -> argparse.Namespace:

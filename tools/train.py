@@ -2,8 +2,9 @@
 import argparse
 import sys
 
-from isda_seg.launch import LAUNCHERS, load_config
 from mmengine.config import DictAction
+
+from isda_seg.launch import LAUNCHERS, load_config
 
 
 def parse_args() -> argparse.Namespace:

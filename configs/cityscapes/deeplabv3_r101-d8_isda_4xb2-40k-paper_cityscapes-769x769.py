@@ -1,4 +1,5 @@
-"""DeepLabV3-R101 + ISDA on Cityscapes in the authors' recipe: the table at feature resolution, plain nearest labels (Table 7, row 5).
+"""DeepLabV3-R101 + ISDA on Cityscapes in the authors' recipe: table at feature resolution, nearest labels
+(Table 7, row 5).
 
 Run:       tools/dist_train.sh configs/cityscapes/deeplabv3_r101-d8_isda_4xb2-40k-paper_cityscapes-769x769.py 4
 Baseline:  deeplabv3_r101-d8_4xb2-40k-paper_cityscapes-769x769.py; same seed, only the keys below differ

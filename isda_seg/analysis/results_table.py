@@ -7,6 +7,7 @@ from typing import Any
 HEADER = ('| config | seed | single | ms | ms-flip | trained at commit | hardware | date |\n'
           '|---|---|---|---|---|---|---|---|')
 PROTOCOLS = ('single', 'ms', 'ms-flip')
+ROOMS = ('demo', 'camvid', 'cityscapes')
 NOT_RUN = 'not yet run'
 
 
@@ -72,7 +73,7 @@ def generate(root: Path) -> dict[Path, str]:
     """Every generated file below ``root`` with the text it should have."""
     folder = root / 'configs' / 'results'
     results = read_results(folder)
-    configs = sorted(path for room in ('demo', 'camvid', 'cityscapes') for path in (root / 'configs' / room).glob('*.py'))
+    configs = [path for room in ROOMS for path in sorted((root / 'configs' / room).glob('*.py'))]
     files = {path: replace_result_line(path.read_text(), docstring_line(results.get(path.stem))) for path in configs}
     readme = root / 'configs' / 'README.md'
     files[readme] = replace_block(readme.read_text(), 'results', table(configs, results))

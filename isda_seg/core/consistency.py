@@ -42,7 +42,7 @@ def isda_consistency(logits: Tensor, weight: Tensor, covariance: Tensor, strengt
         pseudo = p.argmax(dim=1)
         shared = len(covariance) == 1
         rows, losses = [], []
-        for u in [0] if shared else pseudo.unique().tolist():
+        for u in [0] if shared else sorted(set(pseudo.tolist())):
             table = half * margin_variance(weight, covariance[u:u + 1])  # (C, C): [k, j]
             members = torch.arange(len(z), device=z.device) if shared else (pseudo == u).nonzero().flatten()
             for index in members.split(max(1, MAX_TERMS // table.numel())):

@@ -1,4 +1,5 @@
 """The ISDA loss: one table row added to each sample's logits, then cross-entropy (Eq. 7)."""
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -31,7 +32,7 @@ class _AddRows(torch.autograd.Function):
         return out
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator, unused-ignore]
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, Tensor | None, None]:
         if not ctx.needs_input_grad[2]:
             return grad, None, None, None
@@ -42,7 +43,13 @@ class _AddRows(torch.autograd.Function):
         return grad, None, grad_rows, None
 
 
-def _one_hot_chunks(labels: Tensor, like: Tensor, ignore_index: int | None) -> Any:
+def _add_rows(logits: Tensor, labels: Tensor, rows: Tensor, ignore_index: int | None) -> Tensor:
+    result: Tensor = _AddRows.apply(logits, labels, rows, ignore_index)  # type: ignore[no-untyped-call]
+    return result
+
+
+def _one_hot_chunks(labels: Tensor, like: Tensor,
+                    ignore_index: int | None) -> Iterator[tuple[int, slice, Tensor]]:
     """Yield (image, slice of pixels, one-hot labels (C, p)) over labels (N, P); ignored pixels have no one."""
     classes = torch.arange(like.shape[1], device=labels.device)[:, None]
     size = CPU_CHUNK if labels.device.type == 'cpu' else GPU_CHUNK
@@ -83,10 +90,9 @@ def augment_logits(logits: Tensor, labels: Tensor, table: Tensor, strength: floa
     with torch.autocast(logits.device.type, enabled=False):
         rows = table.to(dtype) * (check_strength(strength) / 2)
         if logits.dim() == 2:  # samples are the pixels of one image
-            flat = _AddRows.apply(logits.to(dtype).t()[None], labels[None], rows, ignore_index)
-            return flat[0].t()  # type: ignore[no-any-return, unused-ignore]
-        flat = _AddRows.apply(logits.to(dtype).flatten(2), labels.flatten(1), rows, ignore_index)
-        return flat.view(logits.shape)  # type: ignore[no-any-return, unused-ignore]
+            return _add_rows(logits.to(dtype).t()[None], labels[None], rows, ignore_index)[0].t()
+        flat = _add_rows(logits.to(dtype).flatten(2), labels.flatten(1), rows, ignore_index)
+        return flat.view(logits.shape)
 
 
 def isda_cross_entropy(logits: Tensor, labels: Tensor, weight: Tensor, covariance: Tensor, strength: float, *,

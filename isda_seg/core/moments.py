@@ -13,7 +13,7 @@ CHUNK = 2048  # samples worked on at once, so that they stay in cache
 
 class ClassMoments(NamedTuple):
     """How many samples of each class were seen, their mean and their (population) covariance."""
-    count: Tensor       # (C,) int64
+    count: Tensor       # type: ignore[assignment]  # (C,) int64; hides tuple.count
     mean: Tensor        # (C, A), 0 for a class never seen
     covariance: Tensor  # (C, A) diagonal | (C, A, A) full | (1, A, A) shared | (1, A) identity
 

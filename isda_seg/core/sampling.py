@@ -54,4 +54,5 @@ def _square_root(covariance: Tensor) -> Tensor:
     if covariance.dim() == 2:
         return covariance.clamp(min=0).sqrt()
     values, vectors = torch.linalg.eigh(covariance)
-    return vectors * values.clamp(min=0).sqrt()[:, None, :]
+    root: Tensor = vectors * values.clamp(min=0).sqrt()[:, None, :]
+    return root

@@ -22,8 +22,8 @@ def check_data(cfg: Config, splits: tuple[str, ...] = ('train', 'val')) -> None:
             continue
         for dataset in _leaves(loader.dataset):
             _check_folders(split, dataset)
-            built = DATASETS.build(dict(dataset, pipeline=[]))
-            _check_files(split, dataset, [built.get_data_info(i) for i in range(len(built))])
+            built = DATASETS.build(dict(dataset, pipeline=[], lazy_init=True))
+            _check_files(split, dataset, built.load_data_list())
 
 
 def _leaves(node: Any) -> Iterator[dict]:

@@ -140,7 +140,7 @@ def test_gradients_of_the_loss_equal_finite_differences(kind):
     assert torch.autograd.gradcheck(loss, leaves) is True
 
 
-@pytest.mark.parametrize('kind', KINDS)
+@pytest.mark.parametrize('kind', ['diagonal', 'full'])
 def test_second_derivatives_equal_finite_differences(kind):
     features, labels, weight, bias, covariance = problem(kind, num_classes=3, channels=2, samples=4)
 
@@ -427,11 +427,11 @@ def test_an_unknown_reduction_is_an_error_that_names_it():
 
 # -- the trajectory ----------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize('covariance', ['diagonal', 'full'])
-@pytest.mark.parametrize(('buffers', 'tolerance'), [(torch.float64, 1e-9), (torch.float32, 1e-5)])
+@pytest.mark.parametrize(('covariance', 'buffers', 'tolerance'), [
+    ('diagonal', torch.float64, 1e-9), ('full', torch.float64, 1e-9), ('diagonal', torch.float32, 1e-5)])
 def test_one_hundred_optimisation_steps_stay_beside_the_oracle(covariance, buffers, tolerance):
     generator = torch.Generator().manual_seed(0)
-    classes, inputs, channels, batch, total, lambda_0 = 3, 4, 3, 12, 100, 0.5
+    classes, inputs, channels, batch, total, lambda_0 = 3, 4, 3, 8, 100, 0.5
     centres = torch.randn(classes, inputs, dtype=torch.float64, generator=generator)
     start = [torch.randn(*shape, dtype=torch.float64, generator=generator) * 0.5
              for shape in ((channels, inputs), (classes, channels), (classes,))]

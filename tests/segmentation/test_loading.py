@@ -1,0 +1,86 @@
+"""Bad files are named, with what is wrong with them."""
+import cv2
+import numpy as np
+import pytest
+from mmengine.config import Config
+
+from isda_seg.segmentation.loading import LoadCheckedAnnotations, LoadCheckedImage, check_loading
+
+
+@pytest.fixture
+def files(tmp_path):
+    """A good image with its label map; ``load()`` runs both transforms."""
+    image, labels = tmp_path / 'a.png', tmp_path / 'a_labels.png'
+    cv2.imwrite(str(image), np.full((8, 12, 3), 7, np.uint8))
+    cv2.imwrite(str(labels), np.arange(96, dtype=np.uint8).reshape(8, 12) % 4)
+
+    def load(ignore_index=255):
+        results = dict(img_path=str(image), seg_map_path=str(labels), seg_fields=[], reduce_zero_label=False)
+        results = LoadCheckedImage().transform(results)
+        return LoadCheckedAnnotations(num_classes=4, ignore_index=ignore_index).transform(results)
+
+    return image, labels, load
+
+
+def test_good_files_load_as_they_are(files):
+    loaded = files[2]()
+    assert loaded['img'].shape == (8, 12, 3) and loaded['img'][0, 0, 0] == 7
+    assert np.array_equal(loaded['gt_seg_map'], np.arange(96).reshape(8, 12) % 4)
+
+
+def test_a_file_that_is_no_image_is_named(files):
+    files[0].write_text('hello')
+    with pytest.raises(ValueError, match=r'a\.png is no image'):
+        files[2]()
+
+
+def test_a_missing_image_is_named(files):
+    files[0].unlink()
+    with pytest.raises(FileNotFoundError, match=r'image .*a\.png does not exist'):
+        files[2]()
+
+
+def test_a_missing_label_map_is_named(files):
+    files[1].unlink()
+    with pytest.raises(FileNotFoundError, match=r'a\.png has no label map .*a_labels\.png'):
+        files[2]()
+
+
+def test_a_label_map_that_cannot_be_read_is_named(files):
+    files[1].write_bytes(files[1].read_bytes()[:20])
+    with pytest.raises(ValueError, match=r'a_labels\.png is no label map'):
+        files[2]()
+
+
+def test_a_label_map_of_another_size_is_named_with_both_sizes(files):
+    cv2.imwrite(str(files[1]), np.zeros((8, 10), np.uint8))
+    with pytest.raises(ValueError, match=r'a_labels\.png is 10 x 8, its image 12 x 8'):
+        files[2]()
+
+
+def test_a_colour_label_map_is_named(files):
+    cv2.imwrite(str(files[1]), np.full((8, 12, 3), (1, 2, 3), np.uint8))
+    with pytest.raises(ValueError, match=r'a_labels\.png has 3 channels'):
+        files[2]()
+
+
+def test_a_label_outside_the_classes_is_named_with_its_value_and_file(files):
+    labels = np.zeros((8, 12), np.uint8)
+    labels[3, 4] = 9
+    cv2.imwrite(str(files[1]), labels)
+    with pytest.raises(ValueError, match=r'label 9 in .*a_labels\.png .* 4 classes \(0\.\.3\)'):
+        files[2]()
+    assert files[2](ignore_index=9)['gt_seg_map'][3, 4] == 9
+
+
+def test_every_pipeline_of_a_config_is_checked_with_the_heads_classes():
+    pipeline = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')]
+    views = [dict(type='LoadImageFromFile'), dict(type='TestTimeAug', transforms=[[dict(type='LoadAnnotations')]])]
+    cfg = Config(dict(model=dict(decode_head=[dict(num_classes=5), dict(num_classes=5, ignore_index=7)]),
+                      train_dataloader=dict(dataset=dict(dataset=dict(pipeline=pipeline))),
+                      test_dataloader=dict(dataset=dict(pipeline=views))))
+    check_loading(cfg)
+    changed = dict(type='LoadCheckedAnnotations', num_classes=5, ignore_index=7)
+    assert [step.type for step in cfg.train_dataloader.dataset.dataset.pipeline] == \
+        ['LoadCheckedImage', 'LoadCheckedAnnotations', 'PackSegInputs']
+    assert cfg.test_dataloader.dataset.pipeline[1].transforms[0][0] == changed

@@ -1,0 +1,20 @@
+"""Pictures show image, truth and prediction in the palette's colours."""
+import numpy as np
+
+from isda_seg.segmentation.pictures import HEADER, paint, side_by_side
+
+PALETTE = [[255, 0, 0], [0, 255, 0]]
+
+
+def test_labels_take_the_palettes_colours_as_bgr_and_void_is_black():
+    painted = paint(np.array([[0, 1, 255]]), PALETTE)
+    assert painted.tolist() == [[[0, 0, 255], [0, 255, 0], [0, 0, 0]]]
+
+
+def test_the_three_panels_stand_side_by_side_below_a_caption():
+    image = np.full((60, 100, 3), 9, np.uint8)
+    truth, predicted = np.zeros((60, 100), int), np.ones((60, 100), int)
+    picture = side_by_side(image, truth, predicted, PALETTE)
+    assert picture.shape == (60 + HEADER, 300, 3)
+    assert [picture[HEADER, x].tolist() for x in (0, 100, 200)] == [[9, 9, 9], [0, 0, 255], [0, 255, 0]]
+    assert picture[:HEADER].min() < 100 < picture[:HEADER].max()  # dark letters on white

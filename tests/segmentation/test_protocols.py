@@ -1,0 +1,103 @@
+"""The three protocols: what they average, and that a batch keeps its images apart."""
+import copy
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from mmseg.datasets.transforms import PackSegInputs  # noqa: F401  (registers the transforms)
+from mmseg.registry import MODELS, TRANSFORMS
+from mmseg.utils import register_all_modules
+
+from isda_seg.segmentation.protocols import SCALES, apply_protocol
+
+
+def config():
+    pipeline = [dict(type='LoadImageFromNDArray'), dict(type='Resize', scale=(40, 32), keep_ratio=True),
+                dict(type='PackSegInputs')]
+    head = dict(type='FCNHead', in_channels=8, in_index=0, channels=4, num_convs=1, num_classes=3,
+                norm_cfg=dict(type='BN'), align_corners=False)
+    backbone = dict(type='ResNet', depth=18, base_channels=8, stem_channels=8, num_stages=1, strides=(1,),
+                    dilations=(1,), out_indices=(0,), norm_cfg=dict(type='BN'))
+    model = dict(type='EncoderDecoder', backbone=backbone, decode_head=head, train_cfg={}, test_cfg=dict(mode='whole'),
+                 data_preprocessor=dict(type='SegDataPreProcessor'))
+    return Config(dict(model=model, test_dataloader=dict(dataset=dict(pipeline=pipeline))))
+
+
+def build(cfg):
+    register_all_modules()
+    torch.manual_seed(0)
+    return MODELS.build(cfg.model).eval(), TRANSFORMS.build(dict(
+        type='Compose', transforms=cfg.test_dataloader.dataset.pipeline))
+
+
+def images(count):
+    generator = np.random.default_rng(0)
+    return [generator.integers(0, 255, (32, 40, 3), dtype=np.uint8) for _ in range(count)]
+
+
+def probabilities(model, image, scale, flip):
+    """Class probabilities (C, H, W) of one view, by hand."""
+    import mmcv
+    resized = mmcv.imrescale(image, (round(40 * scale), round(32 * scale)))
+    tensor = torch.from_numpy(np.ascontiguousarray(resized.transpose(2, 0, 1))).float()[None]
+    tensor = tensor.flip(3) if flip else tensor
+    with torch.no_grad():
+        logits = model.decode_head.forward(model.extract_feat(tensor))
+    logits = torch.nn.functional.interpolate(logits, size=tensor.shape[2:], mode='bilinear')
+    logits = logits.flip(3) if flip else logits
+    return torch.nn.functional.interpolate(logits, size=(32, 40), mode='bilinear').softmax(dim=1)[0]
+
+
+@pytest.mark.parametrize('protocol, flips', [('ms', (False,)), ('ms-flip', (False, True))])
+def test_a_protocol_is_the_mean_of_the_probabilities_of_its_views(protocol, flips):
+    wrapped, pipeline = build(apply_protocol(config(), protocol))
+    image = images(1)[0]
+    with torch.no_grad():
+        sample = wrapped.test_step(pseudo_collate([pipeline(dict(img=image))]))[0]
+    views = [probabilities(wrapped.module, image, scale, flip) for scale in SCALES for flip in flips]
+    assert len(views) == 4 * len(flips)
+    by_hand = torch.stack(views).mean(dim=0).argmax(dim=0)
+    assert (sample.pred_sem_seg.data == by_hand).float().mean() > 0.999
+
+
+def test_every_image_of_a_batch_gets_its_own_prediction():
+    wrapped, pipeline = build(apply_protocol(config(), 'ms-flip'))
+    alone = []
+    with torch.no_grad():
+        batch = pseudo_collate([pipeline(dict(img=image)) for image in images(2)])
+        together = [sample.pred_sem_seg.data for sample in wrapped.test_step(batch)]
+        for image in images(2):
+            alone += [s.pred_sem_seg.data for s in wrapped.test_step(pseudo_collate([pipeline(dict(img=image))]))]
+    assert not torch.equal(alone[0], alone[1])
+    assert [torch.equal(a, b) for a, b in zip(alone, together, strict=True)] == [True, True]
+
+
+def test_single_is_the_configs_own_pipeline_and_nothing_is_changed_in_place():
+    cfg = config()
+    before = copy.deepcopy(cfg.to_dict())
+    assert apply_protocol(cfg, 'single').to_dict() == before
+    apply_protocol(cfg, 'ms')
+    assert cfg.to_dict() == before
+
+
+def test_the_ground_truth_is_loaded_after_the_views_are_made():
+    cfg = config()
+    cfg.test_dataloader.dataset.pipeline.insert(2, dict(type='LoadAnnotations'))
+    steps = apply_protocol(cfg, 'ms').test_dataloader.dataset.pipeline[1].transforms
+    assert [[step['type'] for step in group] for group in steps] == \
+        [['Resize'] * 4, ['RandomFlip'], ['LoadAnnotations'], ['PackSegInputs']]
+    assert [tuple(step['scale']) for step in steps[0]] == [(30, 24), (40, 32), (50, 40), (60, 48)]
+
+
+def test_without_a_resize_the_image_itself_is_scaled():
+    cfg = config()
+    del cfg.test_dataloader.dataset.pipeline[1]
+    steps = apply_protocol(cfg, 'ms').test_dataloader.dataset.pipeline[1].transforms
+    assert [step['scale_factor'] for step in steps[0]] == list(SCALES)
+
+
+def test_an_unknown_protocol_is_an_error():
+    with pytest.raises(ValueError, match="'single', 'ms', 'ms-flip'.*'flip'"):
+        apply_protocol(config(), 'flip')
