@@ -81,7 +81,6 @@ def _classifier(name: str, holder: nn.Module, wanted: str | None) -> nn.Module:
     outputs = {key: num_outputs(child) for key, child in found.items()}
     raise ValueError(
         f'{head}: ISDA needs exactly one softmax classifier (a Linear or 1x1 Conv2d with num_classes={classes} '
-        f'outputs) directly in the module that holds the loss, found '
-        f'{len(fitting)} among {outputs}. Heads with several '
-        'classifiers, mask classification or one sigmoid output keep their plain loss; if one classifier makes the '
-        "logits of this loss, name it: classifier='...'")
+        f'outputs) directly in the module that holds the loss, found {len(fitting)} among {outputs}. Heads with '
+        'several classifiers, mask classification or one sigmoid output keep their plain loss; if one classifier '
+        "makes the logits of this loss, name it: classifier='...'")

@@ -144,12 +144,17 @@ class ISDACriterion(nn.Module):
         if labels.device.type == 'cpu':
             return labels
         bad = outside(labels, num_classes, ignore_index)
-        found = torch.stack([bad.sum(), torch.where(bad, labels, -1).max()])
-        before = self._bad_labels
-        self._bad_labels = found if before is None else torch.stack([before[0] + found[0], before.max(dim=0)[0]])
+        self._count_bad(labels, bad)
         if self.strict:
             self.raise_bad_labels()
         return labels.masked_fill(bad, ignore_index)
+
+    def _count_bad(self, labels: Tensor, bad: Tensor) -> None:
+        """Add to how many labels were bad, and keep the largest, without waiting for the device."""
+        count, largest = bad.sum(), torch.where(bad, labels, -1).max()
+        if self._bad_labels is not None:
+            count, largest = count + self._bad_labels[0], torch.maximum(largest, self._bad_labels[1])
+        self._bad_labels = torch.stack([count, largest])
 
     @torch.no_grad()
     def _verify(self, record: Record, logits: Tensor) -> None:

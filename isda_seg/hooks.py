@@ -1,7 +1,7 @@
 """ISDAHook: when ISDA losses are attached, how their strength grows, what the log shows."""
 from typing import Any
 
-from mmengine.hooks import Hook
+from mmengine.hooks import Hook, LoggerHook
 from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 
@@ -23,7 +23,6 @@ class ISDAHook(Hook):
     """
 
     priority = 'VERY_HIGH'  # before EMAHook copies the model
-    always_after_train_iter = True
 
     def __init__(self, by_epoch: bool = False) -> None:
         self.by_epoch = by_epoch
@@ -47,7 +46,8 @@ class ISDAHook(Hook):
         """Set the strength of this iteration (lambda = t/T lambda_0)."""
         step, total = (runner.epoch, runner.max_epochs) if self.by_epoch else (runner.iter + 1, runner.max_iters)
         samples = data_batch.get('data_samples') if isinstance(data_batch, dict) else None
-        sources = [getattr(sample, 'seg_map_path', getattr(sample, 'img_path', '?')) for sample in samples or ()]
+        samples = samples if isinstance(samples, (list, tuple)) else ()  # or labels in one tensor
+        sources = [getattr(sample, 'seg_map_path', getattr(sample, 'img_path', '?')) for sample in samples]
         for pair in self.pairs:
             pair.loss.strength = linear_ramp(step, total, pair.loss.lambda_0)
             pair.loss.sources = sources or None
@@ -55,9 +55,10 @@ class ISDAHook(Hook):
     def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None,
                          outputs: dict | None = None) -> None:
         """At the logger's interval: strength, mean and largest table entry per head, and what was left out."""
-        logger = next((hook for hook in runner.hooks if type(hook).__name__ == 'LoggerHook'), None)
+        logger = next((hook for hook in runner.hooks if isinstance(hook, LoggerHook)), None)
         interval = getattr(logger, 'interval', 10)
-        if not (self.every_n_train_iters(runner, interval) or self.is_last_train_iter(runner)):
+        if not (self.every_n_inner_iters(batch_idx, interval) or self.end_of_epoch(runner.train_dataloader, batch_idx)
+                or self.is_last_train_iter(runner)):
             return
         for name, _, loss, _ in self.pairs:
             loss.raise_bad_labels()

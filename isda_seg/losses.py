@@ -51,7 +51,7 @@ class ISDALoss(ISDACriterion):
         self.classifier = classifier
         self.factor = 1.0 if base is None else loss_weight
         self._loss_name = loss_name
-        self._accepted = inspect.signature(built.forward).parameters
+        self._accepted = frozenset(inspect.signature(built.forward).parameters)  # deepcopy refuses the mapping
 
     @property
     def loss_name(self) -> str:

@@ -48,6 +48,8 @@ class PositionSampler(Sampler):
         self.seed = seed
         self.sampler = DATA_SAMPLERS.build(sampler, default_args=dict(dataset=dataset, seed=seed))
         self.start = 0
+        if hasattr(self.sampler, 'skip'):  # a loop that finds no skip steps through the epochs itself
+            self.skip = self._skip
 
     def __iter__(self) -> Iterator[Position]:
         for step, index in enumerate(self.sampler, self.start):
@@ -61,15 +63,10 @@ class PositionSampler(Sampler):
         self.sampler.set_epoch(epoch)
         self.start = epoch * len(self.sampler)
 
-    def skip(self, num_samples: int) -> None:
+    def _skip(self, num_samples: int) -> None:
         """Iteration-based loops on resume: go on after the samples this rank has consumed, without loading them."""
         self.start = num_samples
-        if hasattr(self.sampler, 'skip'):
-            self.sampler.skip(num_samples)
-        else:
-            stream = iter(self.sampler)
-            for _ in range(num_samples):
-                next(stream)
+        self.sampler.skip(num_samples)
 
 
 @DATASETS.register_module()
@@ -123,4 +120,4 @@ def make_reproducible(cfg: ConfigDict) -> None:
     if loader.sampler.type != 'PositionSampler':
         loader.sampler = dict(type='PositionSampler', sampler=loader.sampler)
         loader.dataset = dict(type='PositionSeededDataset', dataset=loader.dataset)
-        cfg.custom_hooks = [*cfg.get('custom_hooks', []), dict(type='IterationSeedHook')]
+        cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), dict(type='IterationSeedHook')]

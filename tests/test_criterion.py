@@ -1,4 +1,4 @@
-"""Laws of ISDACriterion: one record serves one call, both resolutions against the oracle, and the batches nobody wants."""
+"""Laws of ISDACriterion: one record serves one call, both resolutions against the oracle, unusual batches, bad input."""
 
 import io
 
@@ -11,6 +11,7 @@ from torch.testing import assert_close
 
 from isda_seg.attach import attach
 from isda_seg.core import augment_logits, isda_cross_entropy
+from isda_seg.core.checks import outside
 from isda_seg.criterion import ISDACriterion
 from isda_seg.focal import SoftmaxFocalLoss
 
@@ -244,9 +245,8 @@ def test_a_record_serves_exactly_one_call_with_gradients():
 
 
 def test_a_call_before_any_forward_pass_is_an_error():
-    model, (features, labels) = net(), batch()
     with pytest.raises(RuntimeError, match='without a new forward pass of its classifier'):
-        model.loss(torch.randn(2, CLASSES, *LARGE), labels)
+        net().loss(torch.randn(2, CLASSES, *LARGE), batch()[1])
 
 
 def test_an_unattached_loss_says_how_to_attach_it():
@@ -505,6 +505,16 @@ def test_labels_that_are_no_integers_are_refused():
     model, (features, labels) = net(), batch()
     with pytest.raises(ValueError, match='labels must be integers, got torch.float32'):
         model(features, labels.float())
+
+
+def test_bad_labels_counted_on_a_device_are_summed_with_the_largest_of_all():
+    model, classes = net(), torch.arange(8)
+    for labels in (classes + 3, classes, classes + 60, -classes):
+        model.loss._count_bad(labels, outside(labels, CLASSES, IGNORE))
+    with pytest.raises(ValueError, match='26 labels are neither classes nor the ignore index; the largest is 67'):
+        model.loss.raise_bad_labels()
+    model.loss.raise_bad_labels()  # told once
+    assert model.loss._bad_labels is None
 
 
 @pytest.mark.parametrize('wrong, words', [

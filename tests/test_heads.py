@@ -1,4 +1,4 @@
-"""Laws of the two-key diff on MMSeg's heads: one classifier found, Eq. 7 trained, inference untouched, or a clear error."""
+"""Laws of the two-key diff on the heads of MMSeg: one classifier, Eq. 7, inference untouched, or a clear error."""
 
 import pytest
 import reference
@@ -19,8 +19,7 @@ from isda_seg.losses import ISDALoss
 
 register_all_modules(init_default_scope=False)
 
-CLASSES, IGNORE, STRENGTH = 4, 255, 6.0
-LOW, HIGH, LABELS = (1, 9, 9), (2, 5, 5), (33, 33)  # feature maps: index, height, width
+CLASSES, IGNORE, STRENGTH, LABELS = 4, 255, 6.0, (33, 33)
 DIFF = dict(loss_decode=dict(type='ISDALoss', lambda_0=7.5))
 
 COMMON = dict(channels=6, num_classes=CLASSES, norm_cfg=dict(type='BN'), dropout_ratio=0.1,
@@ -191,7 +190,6 @@ def test_evaluation_logits_equal_the_plain_heads_bitwise(name):
     with torch.no_grad():
         predicted, expected = (head.eval().predict(inputs, metas, None) for head in (isda, plain))
     assert torch.equal(predicted, expected)
-    assert count(isda) == [2 * isda.conv_seg(torch.zeros(1, 6, 5, 5)).shape[-1] ** 2 * 0 + sum(count(isda))]
 
 
 @every_head
@@ -217,16 +215,16 @@ def test_statistics_are_observed_once_per_step_and_not_in_evaluation(name):
 def test_an_ohem_pixel_sampler_weighs_the_augmented_pixels_and_observes_once(thresh):
     sampler = dict(type='OHEMPixelSampler', thresh=thresh, min_kept=300)
     plain, isda = twins('FCNHead', sampler=sampler)
+    nn.init.normal_(isda.conv_seg.weight, std=2.0)  # some pixels are certain
     spy, (inputs, samples, labels) = Spy(isda), batch()
     losses = step(isda, inputs, samples)
-    with torch.no_grad():  # the sampler chooses by the plain logits
-        size = F.interpolate(spy.logits.float(), size=LABELS, mode='bilinear')
-        weight = plain.sampler.sample(size, labels[:, None])
+    logits = F.interpolate(spy.logits.float(), size=LABELS, mode='bilinear')  # the sampler chooses by the plain logits
+    weight = plain.sampler.sample(logits, labels[:, None])
     each = F.cross_entropy(literal_logits(isda, spy, labels)[0], labels, ignore_index=IGNORE, reduction='none')
     assert_close(losses['loss_isda'].double(), (each.detach() * weight).mean(), rtol=1e-5, atol=1e-6)
     grid = labels_where_features_sit(labels, spy.features.shape[2:], align_corners=False)
     assert count(isda) == [int((grid != IGNORE).sum())]
-    assert 0 < int(weight.sum()) < int((labels != IGNORE).sum()) or thresh == 0.7
+    assert 0 < int(weight.sum()) < int((labels != IGNORE).sum())
 
 
 @pytest.mark.parametrize('thresh', [None, 0.7])

@@ -130,6 +130,14 @@ def write_configs(folder, train=6, val=3):
     return folder / PLAIN, folder / ISDA
 
 
+def leave_layout():
+    """Save configs as they come: to lay them out takes longer than to train."""
+    import mmengine.config.config
+    import yapf.yapflib.yapf_api
+    for module in (mmengine.config.config, yapf.yapflib.yapf_api):
+        module.FormatCode = lambda text, **_: (text, False)
+
+
 _numbers = itertools.count()
 
 
@@ -137,6 +145,7 @@ def build(config, work_dir, options=None, resume=None, amp=None):
     """The runner that `tools/train.py` would build, under a name of its own among the runs of this process."""
     from isda_seg.launch import load_config
     from isda_seg.training import build_runner
+    leave_layout()
     cfg = load_config(str(config), options, str(work_dir))
     cfg.experiment_name = cfg.visualizer.name = f'{Path(config).stem}_{next(_numbers)}'
     return build_runner(cfg, resume=None if resume is None else str(resume), amp=amp)
@@ -147,6 +156,7 @@ def train(config, work_dir, options=None, resume=None, amp=None):
     runner = build(config, work_dir, options, resume, amp)
     recorder = recording(runner)
     runner.train()
+    runner.train_loop.dataloader_iterator = None  # its workers end now, not in a later test
     return runner, recorder.steps
 
 

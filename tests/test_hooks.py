@@ -1,0 +1,424 @@
+"""Laws of ISDAHook in a Runner: the ramp, the log, EMA, validation, testing, and what happens without it."""
+
+import copy
+import json
+from pathlib import Path
+
+import pytest
+import reference
+import torch
+from mmengine.evaluator import BaseMetric
+from mmengine.hooks import EMAHook, Hook
+from mmengine.model import BaseModel
+from mmengine.registry import DefaultScope
+from mmengine.runner import Runner, load_checkpoint
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch import nn
+from torch.testing import assert_close
+
+from isda_seg.core import linear_ramp
+from isda_seg.focal import SoftmaxFocalLoss
+from isda_seg.hooks import ISDAHook
+from isda_seg.losses import ISDALoss
+
+CLASSES, CHANNELS, BATCH, LAMBDA_0 = 3, 5, 4, 7.5
+ITERS, INTERVAL = 6, 2
+ISDA = dict(type='ISDAHook')
+EMA = dict(type='EMAHook', momentum=0.25)
+
+
+@pytest.fixture(autouse=True)
+def own_scope():
+    """Plain MMEngine, whatever ran before; what a Runner sets here ends with the test."""
+    with DefaultScope.overwrite_default_scope('mmengine'):
+        yield
+
+
+class Head(nn.Module):
+    """One softmax classifier and its loss, as a head of MMSeg or MMPretrain holds them."""
+
+    def __init__(self, loss):
+        super().__init__()
+        self.num_classes = CLASSES
+        self.fc = nn.Linear(CHANNELS, CLASSES)
+        self.loss_module = loss
+
+
+class Model(BaseModel):
+    """An image classifier in miniature; features are the inputs, so that a test knows what is observed."""
+
+    def __init__(self, loss=None):
+        super().__init__()
+        torch.manual_seed(0)
+        self.head = Head(ISDALoss(LAMBDA_0) if loss is None else loss)
+
+    def forward(self, inputs, labels=None, data_samples=None, mode='tensor'):
+        logits = self.head.fc(inputs)
+        if mode == 'loss':
+            return dict(loss_isda=self.head.loss_module(logits, data_samples if labels is None else labels))
+        return [dict(logits=row) for row in logits] if mode == 'predict' else logits
+
+
+class LogitsMetric(BaseMetric):
+    """Keeps the logits of a validation or test; reports their sum."""
+
+    def process(self, data_batch, data_samples):
+        self.results.extend(sample['logits'].double() for sample in data_samples)
+
+    def compute_metrics(self, results):
+        self.logits = torch.stack(results)
+        return dict(total=float(self.logits.sum()))
+
+
+class Spy(Hook):
+    """What the hook and the loss did in every training iteration."""
+
+    priority = 'LOWEST'
+
+    def __init__(self):
+        self.strengths, self.counts, self.tables, self.sources = [], [], [], []
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        loss = runner.model.head.loss_module
+        self.strengths.append(loss.strength)
+        self.counts.append(int(loss.statistics.count.sum()))
+        self.tables.append(loss.last_table)
+        self.sources.append(loss.sources)
+
+
+def dataset(samples=24, key='labels'):
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(samples) % CLASSES
+    inputs = torch.randn(samples, CHANNELS, generator=generator) + labels[:, None]
+    return [{'inputs': x, key: y} for x, y in zip(inputs, labels, strict=True)]
+
+
+def loader(data, sampler):
+    return dict(batch_size=BATCH, num_workers=0, dataset=data, collate_fn=dict(type='default_collate'),
+                sampler=dict(type=sampler, shuffle=False))
+
+
+def runner_in(folder, model=None, hooks=None, custom=(), data=None, by_epoch=False, interval=INTERVAL, backends=(),
+              **changes):
+    """A Runner on 6 batches: iteration by iteration once through, or twice in two epochs."""
+    spy = Spy()
+    test = dict(test_dataloader=loader(dataset(8), 'DefaultSampler'), test_cfg=dict(), test_evaluator=[LogitsMetric()])
+    if by_epoch:
+        train = dict(train_dataloader=loader(data or dataset(), 'DefaultSampler'),
+                     train_cfg=dict(by_epoch=True, max_epochs=2))
+    else:
+        train = dict(train_dataloader=loader(data or dataset(), 'InfiniteSampler'),
+                     train_cfg=dict(by_epoch=False, max_iters=ITERS, val_interval=3),
+                     val_dataloader=loader(dataset(8), 'DefaultSampler'), val_cfg=dict(),
+                     val_evaluator=[LogitsMetric()])
+    runner = Runner(**{**dict(
+        model=Model() if model is None else model, work_dir=str(folder), custom_hooks=[*custom, spy],
+        optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.05)), default_scope='mmengine',
+        default_hooks=dict(logger=dict(type='LoggerHook', interval=interval),
+                           checkpoint=dict(type='CheckpointHook', interval=ITERS, by_epoch=False),
+                           **(dict(isda=ISDA) if hooks is None else hooks)),
+        log_processor=dict(by_epoch=by_epoch), experiment_name=f'{Path(folder).parent.name}-{Path(folder).name}',
+        visualizer=dict(type='Visualizer', vis_backends=[dict(type='LocalVisBackend'), *backends],
+                        name=f'{Path(folder).parent.name}-{Path(folder).name}')), **train, **test, **changes})
+    return runner, spy
+
+
+def trained(folder, **kwargs):
+    runner, spy = runner_in(folder, **kwargs)
+    runner.train()
+    return runner, spy
+
+
+def scalars(folder):
+    """The lines of the training log that hold a loss."""
+    lines = [json.loads(line) for line in next(Path(folder).glob('*/vis_data/scalars.json')).read_text().splitlines()]
+    return [line for line in lines if 'loss' in line]
+
+
+def log_text(folder):
+    return next(Path(folder).glob('*/*.log')).read_text()
+
+
+def moments(loss):
+    return [tensor.clone() for tensor in loss.statistics.moments]
+
+
+def ema_of(runner):
+    return next(hook for hook in runner.hooks if isinstance(hook, EMAHook)).ema_model.module
+
+
+def observed_literally(data):
+    features, labels = (torch.stack([sample[key] for sample in data]) for key in ('inputs', 'labels'))
+    count, mean, covariance = reference.batch_moments(features, labels, CLASSES)
+    return count, mean, reference.diagonal(covariance)
+
+
+def assert_observed(loss, data):
+    count, mean, covariance = observed_literally(data)
+    assert torch.equal(loss.statistics.count, count)
+    assert_close(loss.statistics.mean.double(), mean, rtol=1e-5, atol=1e-6)
+    assert_close(loss.statistics.covariance.double(), covariance, rtol=1e-5, atol=1e-6)
+
+
+# -- the ramp ----------------------------------------------------------------------------------------------------------
+
+def test_the_strength_grows_linearly_per_iteration_to_lambda_0(tmp_path):
+    runner, spy = trained(tmp_path)
+    assert spy.strengths == [linear_ramp(i + 1, ITERS, LAMBDA_0) for i in range(ITERS)]
+    assert spy.strengths[-1] == LAMBDA_0
+    assert spy.counts == [BATCH * (i + 1) for i in range(ITERS)]
+    assert_observed(runner.model.head.loss_module, dataset())
+
+
+def test_by_epoch_the_strength_is_that_of_epochs_counted_from_0(tmp_path):
+    assert trained(tmp_path, hooks=dict(isda=dict(type='ISDAHook', by_epoch=True)), by_epoch=True)[1].strengths == [
+        *[0.0] * 6, *[LAMBDA_0 / 2] * 6]
+
+
+def test_by_iteration_the_ramp_goes_on_over_epochs(tmp_path):
+    assert trained(tmp_path, by_epoch=True)[1].strengths == [LAMBDA_0 * (i + 1) / 12 for i in range(12)]
+
+
+def test_the_hook_trains_like_a_plain_loop_of_eq_7(tmp_path):
+    runner, _ = trained(tmp_path)
+    fc, data = Model().head.fc.double(), dataset()
+    for i in range(ITERS):
+        rows = data[BATCH * i:BATCH * (i + 1)]
+        features, labels = (torch.stack([row[key] for row in rows]) for key in ('inputs', 'labels'))
+        covariance = observed_literally(data[:BATCH * (i + 1)])[2]
+        loss = reference.isda_cross_entropy(fc(features.double()), labels, fc.weight, covariance,
+                                            reference.linear_ramp(i + 1, ITERS, LAMBDA_0)).mean()
+        for parameter, gradient in zip(fc.parameters(), torch.autograd.grad(loss, list(fc.parameters())), strict=True):
+            parameter.data -= 0.05 * gradient
+    assert_close(runner.model.head.fc.weight.detach().double(), fc.weight.detach(), rtol=1e-4, atol=1e-5)
+
+
+def test_a_resumed_run_takes_up_the_ramp_and_the_statistics(tmp_path):
+    whole, _ = trained(tmp_path / 'whole')
+    hooks = dict(isda=ISDA, checkpoint=dict(type='CheckpointHook', interval=3, by_epoch=False))
+    trained(tmp_path / 'first', default_hooks=hooks)
+    runner, spy = runner_in(tmp_path / 'second', load_from=str(tmp_path / 'first' / 'iter_3.pth'), resume=True)
+    runner.train()
+    assert spy.strengths == [linear_ramp(i + 1, ITERS, LAMBDA_0) for i in range(3, ITERS)]
+    assert spy.counts == [BATCH * (i + 1) for i in range(3, ITERS)]
+    assert int(runner.model.head.loss_module.statistics.count.sum()) == int(
+        whole.model.head.loss_module.statistics.count.sum())
+
+
+def test_a_hook_configured_with_the_users_own_hooks_does_the_same(tmp_path):
+    default, custom = trained(tmp_path / 'default')[1], trained(tmp_path / 'custom', hooks={}, custom=[ISDA])[1]
+    assert (custom.strengths, custom.counts) == (default.strengths, default.counts)
+
+
+# -- the log -----------------------------------------------------------------------------------------------------------
+
+def assert_logged(lines, spy, prefix='head.isda_'):
+    assert [line['step'] for line in lines] == list(range(INTERVAL, ITERS + 1, INTERVAL))
+    for line in lines:
+        table = spy.tables[line['step'] - 1].double()
+        assert line[f'{prefix}strength'] == spy.strengths[line['step'] - 1]
+        assert line[f'{prefix}table_max'] == pytest.approx(float(table.max()))
+        off_diagonal = ~torch.eye(CLASSES, dtype=torch.bool)
+        assert line[f'{prefix}table_mean'] == pytest.approx(float(table[off_diagonal].mean()))
+
+
+def test_strength_and_table_are_logged_with_the_loss(tmp_path):
+    _, spy = trained(tmp_path)
+    assert_logged(scalars(tmp_path), spy)
+    assert 'head.isda_strength: 7.5000' in log_text(tmp_path)
+
+
+def test_tensorboard_shows_what_the_log_shows(tmp_path):
+    _, spy = trained(tmp_path, backends=[dict(type='TensorboardVisBackend')])
+    events = EventAccumulator(str(next(tmp_path.glob('*/vis_data'))))
+    events.Reload()
+    curves = {tag: {event.step: event.value for event in events.Scalars(tag)} for tag in events.Tags()['scalars']}
+    for line in scalars(tmp_path):
+        for key in ('head.isda_strength', 'head.isda_table_mean', 'head.isda_table_max'):
+            assert curves[key][line['step']] == pytest.approx(line[key])
+    assert sorted(curves['head.isda_strength']) == [2, 4, 6]
+
+
+@pytest.mark.parametrize('interval, steps', [(4, [4, 10]), (10, [6, 12])])
+def test_epochs_that_the_interval_does_not_divide_log_the_strength_of_their_own_iteration(tmp_path, interval, steps):
+    _, spy = trained(tmp_path, by_epoch=True, interval=interval)
+    lines = scalars(tmp_path)
+    assert [line['step'] for line in lines] == steps
+    assert [line['head.isda_strength'] for line in lines] == [spy.strengths[step - 1] for step in steps]
+
+
+def test_a_loss_of_the_model_itself_is_logged_without_a_prefix(tmp_path):
+    class Flat(Model):
+        def __init__(self):
+            super().__init__()
+            head, self.num_classes = self.head, CLASSES
+            self.fc, self.loss_module = head.fc, head.loss_module
+            self.__dict__['head'] = self._modules.pop('head')  # same modules, held by the model
+
+    _, spy = trained(tmp_path, model=Flat())
+    assert_logged(scalars(tmp_path), spy, prefix='isda_')
+
+
+def test_features_that_are_not_finite_are_left_out_and_counted_in_the_log(tmp_path):
+    data = dataset()
+    data[5] = dict(data[5], inputs=torch.full((CHANNELS,), float('inf')))
+    data[21] = dict(data[21], inputs=torch.full((CHANNELS,), float('nan')))
+    runner, _ = trained(tmp_path, data=data)
+    assert_observed(runner.model.head.loss_module, [row for i, row in enumerate(data) if i not in (5, 21)])
+    lines = [line.split('ISDA: ')[1] for line in log_text(tmp_path).splitlines() if 'not finite' in line]
+    assert lines == [f'{n} labelled features were not finite and left out of the statistics' for n in (1, 2)]
+
+
+def test_a_model_without_an_isda_loss_is_told_so_and_trains(tmp_path):
+    trained(tmp_path, model=Model(SoftmaxFocalLoss()), custom=(), hooks=dict(isda=ISDA), custom_hooks=[])
+    assert 'ISDAHook: the model has no ISDALoss, nothing is augmented' in log_text(tmp_path)
+    assert [line['step'] for line in scalars(tmp_path)] == [2, 4, 6]
+
+
+# -- what the loss learns of the batch ---------------------------------------------------------------------------------
+
+class Sample:
+    """A data sample of MMSeg, as far as its files go."""
+
+    def __init__(self, **files):
+        self.__dict__.update(files)
+
+
+def test_the_loss_knows_the_files_of_the_batch(tmp_path):
+    hook, runner = ISDAHook(), runner_in(tmp_path)[0]
+    runner.build_train_loop(runner._train_loop)
+    hook.before_run(runner)
+    samples = [Sample(seg_map_path='gt/a.png', img_path='a.png'), Sample(img_path='b.png'), Sample()]
+    hook.before_train_iter(runner, 0, dict(inputs=None, data_samples=samples))
+    assert runner.model.head.loss_module.sources == ['gt/a.png', 'b.png', '?']
+    hook.before_train_iter(runner, 0, None)
+    assert runner.model.head.loss_module.sources is None
+
+
+def test_labels_as_one_tensor_of_data_samples_train_as_well(tmp_path):
+    runner, spy = trained(tmp_path, data=dataset(key='data_samples'))
+    assert spy.sources == [None] * ITERS
+    assert_observed(runner.model.head.loss_module, dataset())
+
+
+# -- EMA, validation, testing ------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize('order', ['isda first', 'ema first', 'isda by default'])
+def test_with_ema_statistics_are_observed_once_and_the_averaged_model_holds_them(tmp_path, order):
+    hooks = {} if order != 'isda by default' else dict(isda=ISDA)
+    custom = {'isda first': [ISDA, EMA], 'ema first': [EMA, ISDA], 'isda by default': [EMA]}[order]
+    runner, spy = trained(tmp_path / 'ema', hooks=hooks, custom=custom)
+    assert spy.counts == [BATCH * (i + 1) for i in range(ITERS)]
+    assert_observed(runner.model.head.loss_module, dataset())
+    source, averaged = runner.model.head, ema_of(runner).head
+    assert all(torch.equal(a, b) for a, b in zip(moments(averaged.loss_module), moments(source.loss_module),
+                                                 strict=True))
+    assert [hook.__self__ for hook in averaged.fc._forward_pre_hooks.values()] == [averaged.loss_module]
+    assert [hook.__self__ for hook in source.fc._forward_pre_hooks.values()] == [source.loss_module]
+    without, _ = trained(tmp_path / 'without')
+    assert torch.equal(source.fc.weight, without.model.head.fc.weight)
+    assert not torch.equal(averaged.fc.weight, source.fc.weight)
+
+
+def test_validation_with_ema_predicts_with_the_averaged_weights_and_observes_nothing(tmp_path):
+    runner, _ = trained(tmp_path, custom=[EMA])
+    inputs = torch.stack([row['inputs'] for row in dataset(8)])
+    with torch.no_grad():
+        expected = ema_of(runner).eval()(inputs, mode='tensor')
+    assert_close(runner.val_evaluator.metrics[0].logits, expected.double())
+    assert int(runner.model.head.loss_module.statistics.count.sum()) == BATCH * ITERS
+
+
+def test_validation_predicts_with_the_plain_logits_and_observes_nothing(tmp_path):
+    runner, spy = trained(tmp_path)
+    fc = runner.model.head.fc
+    inputs = torch.stack([row['inputs'] for row in dataset(8)])
+    assert_close(runner.val_evaluator.metrics[0].logits, (inputs @ fc.weight.T + fc.bias).detach().double())
+    assert spy.counts == [BATCH * (i + 1) for i in range(ITERS)]  # validated after iteration 3 as well
+
+
+def test_training_and_then_testing_in_one_runner_keeps_statistics_and_one_hook(tmp_path):
+    runner, _ = trained(tmp_path)
+    before, fc = moments(runner.model.head.loss_module), runner.model.head.fc
+    metrics = runner.test()
+    inputs = torch.stack([row['inputs'] for row in dataset(8)])
+    logits = (inputs @ fc.weight.T + fc.bias).detach().double()
+    assert metrics['total'] == pytest.approx(float(logits.sum()), rel=1e-5)
+    assert all(torch.equal(a, b) for a, b in zip(moments(runner.model.head.loss_module), before, strict=True))
+    assert len(fc._forward_pre_hooks) == 1
+
+
+def test_inference_on_an_isda_checkpoint_needs_no_hook(tmp_path):
+    runner, _ = trained(tmp_path / 'train')
+    runner.test()
+    checkpoint = str(tmp_path / 'train' / f'iter_{ITERS}.pth')
+    other, _ = runner_in(tmp_path / 'test', hooks={}, load_from=checkpoint)
+    other.test()
+    assert torch.equal(other.test_evaluator.metrics[0].logits, runner.test_evaluator.metrics[0].logits)
+    assert all(torch.equal(a, b) for a, b in zip(moments(other.model.head.loss_module),
+                                                 moments(runner.model.head.loss_module), strict=True))
+
+    plain = Model(SoftmaxFocalLoss())
+    load_checkpoint(plain, checkpoint, map_location='cpu')
+    inputs = torch.stack([row['inputs'] for row in dataset(8)])
+    assert_close(plain(inputs).detach().double(), runner.test_evaluator.metrics[0].logits)
+
+
+def test_a_copied_model_observes_for_itself(tmp_path):
+    runner, _ = trained(tmp_path)
+    twin, batch = copy.deepcopy(runner.model).train(), dataset(BATCH)
+    twin(*(torch.stack([row[key] for row in batch]) for key in ('inputs', 'labels')), mode='loss')
+    assert int(twin.head.loss_module.statistics.count.sum()) == BATCH * (ITERS + 1)
+    assert int(runner.model.head.loss_module.statistics.count.sum()) == BATCH * ITERS
+
+
+# -- bad input ---------------------------------------------------------------------------------------------------------
+
+def test_without_the_hook_the_first_iteration_names_default_hooks(tmp_path):
+    runner, spy = runner_in(tmp_path, hooks={})
+    with pytest.raises(RuntimeError, match=r"add default_hooks = dict\(isda=dict\(type='ISDAHook'\)\) to the config"):
+        runner.train()
+    assert spy.strengths == []
+
+
+def test_a_head_without_exactly_one_classifier_is_named_before_anything_is_trained(tmp_path):
+    model = Model()
+    model.head.extra = nn.Linear(CHANNELS, CLASSES)
+    runner, spy = runner_in(tmp_path, model=model)
+    with pytest.raises(ValueError, match=r"head \(Head\): ISDA needs exactly one softmax classifier .*"
+                                         r"found 2 among \{'fc': 3, 'extra': 3\}"):
+        runner.train()
+    assert spy.strengths == []
+
+
+def test_a_label_outside_the_classes_stops_the_first_iteration(tmp_path):
+    data = dataset()
+    data[2] = dict(data[2], labels=torch.tensor(9))
+    runner, spy = runner_in(tmp_path, data=data)
+    with pytest.raises(ValueError, match=r'label 9 is neither one of the 3 classes \(0\.\.2\)'):
+        runner.train()
+    assert spy.strengths == []
+
+
+def test_labels_that_a_gpu_has_counted_are_raised_at_the_next_logging_step(tmp_path):
+    class Counting(Hook):
+        def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+            if batch_idx == 2:
+                runner.model.head.loss_module._bad_labels = torch.tensor([5, 77])
+
+    counting = Counting()
+    counting.priority = 0  # before ISDAHook
+    runner, spy = runner_in(tmp_path, custom=[counting])
+    with pytest.raises(ValueError, match='5 labels are neither classes nor the ignore index; the largest is 77'):
+        runner.train()
+    assert len(spy.strengths) == 3  # logged after iteration 4
+
+
+def test_a_checkpoint_of_other_classes_is_refused_with_both_shapes(tmp_path):
+    trained(tmp_path / 'train')
+    model = Model()
+    model.head.num_classes, model.head.fc = CLASSES + 1, nn.Linear(CHANNELS, CLASSES + 1)
+    runner, _ = runner_in(tmp_path / 'other', model=model, load_from=str(tmp_path / 'train' / f'iter_{ITERS}.pth'))
+    with pytest.raises(ValueError, match=r'head.loss_module.statistics: the checkpoint holds a mean of shape \(3, 5\) '
+                                         r'.*this model needs \(4, 5\)'):
+        runner.train()
