@@ -1,9 +1,16 @@
 """Pictures show image, truth and prediction in the palette's colours."""
 import numpy as np
 
-from isda_seg.segmentation.pictures import HEADER, paint, side_by_side
+from isda_seg.segmentation.pictures import HEADER, chosen, paint, side_by_side
 
 PALETTE = [[255, 0, 0], [0, 255, 0]]
+
+
+def test_the_chosen_images_are_as_many_as_asked_and_spread_evenly():
+    assert [i for i in range(100) if chosen(i, 100, 4)] == [24, 49, 74, 99]
+    assert [i for i in range(3) if chosen(i, 3, 8)] == [0, 1, 2]
+    assert [i for i in range(5) if chosen(i, 5, None)] == [0, 1, 2, 3, 4]
+    assert [i for i in range(5) if chosen(i, 5, 0)] == []
 
 
 def test_labels_take_the_palettes_colours_as_bgr_and_void_is_black():
