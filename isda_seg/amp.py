@@ -27,11 +27,12 @@ def enable_amp(cfg: ConfigDict, dtype: str | None = None) -> None:
         dtype: 'float16' or 'bfloat16'; default float16 on a GPU, bfloat16 on a CPU.
 
     Raises:
-        ValueError: float16 on a CPU, or an optimizer wrapper that is neither OptimWrapper nor AmpOptimWrapper.
+        ValueError: float16 on a CPU, or an optimizer wrapper that is neither OptimWrapper nor one for half precision.
     """
     wrapper: Any = cfg.optim_wrapper
-    if wrapper.type not in ('OptimWrapper', 'AmpOptimWrapper'):
-        raise ValueError(f'--amp needs optim_wrapper.type OptimWrapper, the config has {wrapper.type}')
+    kind = wrapper.get('type', 'OptimWrapper')
+    if kind not in ('OptimWrapper', 'AmpOptimWrapper', 'BFloat16OptimWrapper'):
+        raise ValueError(f'--amp needs optim_wrapper.type OptimWrapper, the config has {kind}')
     if torch.cuda.is_available():
         wrapper.update(type='AmpOptimWrapper', loss_scale='dynamic', dtype=dtype or 'float16')
     elif dtype == 'float16':

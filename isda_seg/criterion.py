@@ -140,7 +140,7 @@ class ISDACriterion(nn.Module):
 
     def _checked(self, labels: Tensor, num_classes: int, ignore_index: int) -> Tensor:
         """The labels; eager errors on a CPU, counted and ignored on a GPU until ``raise_bad_labels``."""
-        check_labels(labels, num_classes, ignore_index, self.sources)
+        labels = check_labels(labels, num_classes, ignore_index, self.sources)
         if labels.device.type == 'cpu':
             return labels
         bad = outside(labels, num_classes, ignore_index)

@@ -44,7 +44,9 @@ class ISDALoss(ISDACriterion):
         if base is not None and cross_entropy:
             raise ValueError(f'{sorted(cross_entropy)} are keys of the cross-entropy that base={base} replaces: put '
                              'them into base, or delete them')
-        built = MODELS.build(base) if base is not None else _cross_entropy(loss_weight, cross_entropy)
+        scope = _scope()
+        with DefaultScope.overwrite_default_scope(scope):
+            built = MODELS.build(base) if base is not None else _cross_entropy(scope, loss_weight, cross_entropy)
         super().__init__(covariance, resolution, label_sampling=label_sampling, base=built, sync=sync,
                          load_statistics=load_statistics, strict=strict)
         self.lambda_0 = check_strength(lambda_0, 'lambda_0')
@@ -76,17 +78,23 @@ class ISDALoss(ISDACriterion):
         elif getattr(self.base, 'ignore_label', ignore_index) != ignore_index:
             raise ValueError(f'the base loss ignores label {self.base.ignore_label}, the head label {ignore_index}')
         loss = self.base(logits, labels, **kwargs)
+        if type(self.base).__name__ == 'OhemCrossEntropy' and not bool(loss.isfinite() & loss.requires_grad):
+            loss = logits.sum() * 0  # MMSeg's takes the mean over no pixel, or returns a constant
         return loss if self.factor == 1.0 else self.factor * loss
 
 
-def _cross_entropy(loss_weight: float, keys: dict[str, Any]) -> nn.Module:
-    """The CrossEntropyLoss of the scope in use, or plain mean cross-entropy outside of MMSeg and MMPretrain."""
+def _scope() -> str:
+    """The scope a Runner has set; outside of one that of MMSeg where it is imported."""
     scope = DefaultScope.get_current_instance()
-    name = scope.scope_name if scope is not None else 'mmseg' if 'mmseg' in sys.modules else 'mmengine'
-    found = None if name == 'mmengine' else MODELS.get(f'{name}.CrossEntropyLoss')
+    return scope.scope_name if scope is not None else 'mmseg' if 'mmseg' in sys.modules else 'mmengine'
+
+
+def _cross_entropy(scope: str, loss_weight: float, keys: dict[str, Any]) -> nn.Module:
+    """The CrossEntropyLoss of the scope, or plain mean cross-entropy outside of MMSeg and MMPretrain."""
+    found = None if scope == 'mmengine' else MODELS.get(f'{scope}.CrossEntropyLoss')
     if found is not None:
-        return MODELS.build(dict(type=f'{name}.CrossEntropyLoss', loss_weight=loss_weight, **keys))
+        return MODELS.build(dict(type=f'{scope}.CrossEntropyLoss', loss_weight=loss_weight, **keys))
     if keys or loss_weight != 1.0:
-        raise ValueError(f'no CrossEntropyLoss in scope {name!r} takes {sorted(keys)} or a loss_weight of '
+        raise ValueError(f'no CrossEntropyLoss in scope {scope!r} takes {sorted(keys)} or a loss_weight of '
                          f'{loss_weight}; give the loss to augment as base=dict(type=...)')
     return MeanCrossEntropy()

@@ -60,7 +60,8 @@ class PositionSampler(Sampler):
 
     def set_epoch(self, epoch: int) -> None:
         """Epoch-based loops: another shuffle, further positions."""
-        self.sampler.set_epoch(epoch)
+        if hasattr(self.sampler, 'set_epoch'):
+            self.sampler.set_epoch(epoch)
         self.start = epoch * len(self.sampler)
 
     def _skip(self, num_samples: int) -> None:

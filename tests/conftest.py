@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from isda_seg import compat
+
 os.environ.setdefault('MPLBACKEND', 'Agg')
 torch.set_num_threads(min(2, torch.get_num_threads()))
 
@@ -20,6 +22,10 @@ def installed_family() -> str:
     if not distributions:
         return 'none'
     return 'onedl' if 'onedl-mmengine' in distributions else 'openmmlab'
+
+
+if installed_family() == 'openmmlab':
+    compat.prepare()  # before any test module imports mmseg
 
 
 @pytest.fixture(scope='session')

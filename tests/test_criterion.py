@@ -1,4 +1,4 @@
-"""Laws of ISDACriterion: one record serves one call, both resolutions against the oracle, unusual batches, bad input."""
+"""Laws of ISDACriterion: one record serves one call, both resolutions against the oracle, bad input."""
 
 import io
 
@@ -543,12 +543,14 @@ def test_under_bfloat16_autocast_everything_after_the_features_is_float32(resolu
     model, (features, labels) = net(resolution=resolution), batch()
     features = features.bfloat16() if half_features else features
     seen = []
-    model.loss.base.register_forward_pre_hook(lambda module, args: seen.append(args[0].dtype))
+    model.loss.base.register_forward_pre_hook(
+        lambda module, args: seen.append((args[0].dtype, torch.is_autocast_enabled('cpu'))))
     with torch.autocast('cpu', dtype=torch.bfloat16):
         logits = model.logits(features)
         loss = model.loss(logits, labels)
     loss.backward()
-    assert logits.dtype == torch.bfloat16 and loss.dtype == torch.float32 and seen == [torch.float32]
+    assert logits.dtype == torch.bfloat16 and loss.dtype == torch.float32
+    assert seen == [(torch.float32, False)]
     assert model.loss.last_table.dtype == model.loss.statistics.mean.dtype == torch.float32
     assert_close(loss, net(resolution=resolution)(features.float(), labels), rtol=1e-2, atol=1e-2)
     expected = reference.batch_moments(rows(features), on_grid(labels).flatten(), CLASSES, IGNORE)

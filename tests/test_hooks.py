@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import reference
 import torch
+import torch.nn.functional as F
 from mmengine.evaluator import BaseMetric
 from mmengine.hooks import EMAHook, Hook
 from mmengine.model import BaseModel
@@ -362,6 +363,33 @@ def test_inference_on_an_isda_checkpoint_needs_no_hook(tmp_path):
     load_checkpoint(plain, checkpoint, map_location='cpu')
     inputs = torch.stack([row['inputs'] for row in dataset(8)])
     assert_close(plain(inputs).detach().double(), runner.test_evaluator.metrics[0].logits)
+
+
+@pytest.mark.parametrize('align_corners', [False, True])
+def test_the_loss_aligns_corners_as_its_head_does(tmp_path, align_corners):
+    class MapHead(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.num_classes, self.align_corners = CLASSES, align_corners
+            self.conv_seg, self.loss_decode = nn.Conv2d(CHANNELS, CLASSES, 1), ISDALoss(LAMBDA_0)
+
+    class MapModel(BaseModel):
+        def __init__(self):
+            super().__init__()
+            self.head = MapHead()
+
+        def forward(self, inputs, labels, mode):
+            logits = F.interpolate(self.head.conv_seg(inputs), size=labels.shape[1:], mode='bilinear',
+                                   align_corners=align_corners)
+            return dict(loss_isda=self.head.loss_decode(logits, labels))  # compares them with its own at the first step
+
+    labels = torch.arange(9 * 9).view(9, 9) % CLASSES
+    data = [dict(inputs=torch.randn(CHANNELS, 3, 3), labels=labels) for _ in range(24)]
+    runner, _ = trained(tmp_path, model=MapModel(), data=data, custom_hooks=[], val_cfg=None, val_dataloader=None,
+                        val_evaluator=None)
+    at = [0, 4, 8] if align_corners else [1, 4, 7]
+    seen = torch.bincount(labels[at][:, at].flatten(), minlength=CLASSES)
+    assert torch.equal(runner.model.head.loss_decode.statistics.count, BATCH * ITERS * seen)
 
 
 def test_a_copied_model_observes_for_itself(tmp_path):

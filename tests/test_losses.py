@@ -1,5 +1,7 @@
 """Laws of ISDALoss: it takes the place of any softmax loss of MMSeg, and at strength 0 it is that loss."""
 
+from collections import OrderedDict
+
 import pytest
 import reference
 import torch
@@ -194,6 +196,13 @@ def test_the_base_is_the_cross_entropy_of_the_scope():
     assert type(ROOT.build(dict(type='ISDALoss', lambda_0=1)).base) is cross_entropy
     with DefaultScope.overwrite_default_scope('mmengine'):
         assert type(ROOT.build(dict(type='ISDALoss', lambda_0=1)).base) is MeanCrossEntropy
+
+
+def test_without_any_scope_mmsegs_losses_are_found_all_the_same(monkeypatch):
+    monkeypatch.setattr(DefaultScope, '_instance_dict', OrderedDict())
+    for base in ('CrossEntropyLoss', 'OhemCrossEntropy', 'SoftmaxFocalLoss'):
+        assert type(MODELS.build(dict(type='ISDALoss', lambda_0=1, base=dict(type=base))).base) is MODELS.get(base)
+    assert type(MODELS.build(dict(type='ISDALoss', lambda_0=1)).base) is MODELS.get('CrossEntropyLoss')
 
 
 def test_outside_mmseg_keys_of_its_cross_entropy_are_refused():

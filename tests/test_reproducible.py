@@ -20,6 +20,8 @@ from isda_seg.reproducible import (
     seed_everything,
 )
 
+pytestmark = tiny.on_cpu
+
 
 class Dice:
     """A dataset whose samples are the next numbers of the three generators."""
@@ -188,6 +190,13 @@ def test_two_runs_are_the_same_bits_whatever_came_before(tmp_path):
     assert tiny.differing(tiny.full_state(again), tiny.full_state(runner)) == []
     assert same == steps
     assert [a['losses'] == b['losses'] for a, b in zip(steps, different, strict=True)] == [False] * 3
+
+
+def test_a_seed_that_differs_by_rank_is_left_to_the_rank_in_every_key(tmp_path):
+    _, config = tiny.write_configs(tmp_path)
+    _, steps = tiny.train(config, tmp_path / 'plain', {'train_cfg.max_iters': 1})
+    _, same = tiny.train(config, tmp_path / 'rank', {'train_cfg.max_iters': 1, 'randomness.diff_rank_seed': True})
+    assert same == steps
 
 
 def test_resume_with_another_seed_names_the_one_to_use(tmp_path):

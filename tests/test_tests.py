@@ -19,15 +19,16 @@ def called(node):
     return getattr(node.func, 'attr', getattr(node.func, 'id', None))
 
 
-def is_value(node):
-    """Something a test computed or wrote down, not None and not a question about finiteness."""
-    return not (isinstance(node, ast.Constant) and node.value is None) and not any(
-        called(inner) in FINITENESS for inner in ast.walk(node))
+def is_none(node):
+    return isinstance(node, ast.Constant) and node.value is None
 
 
 def is_comparison(node):
+    """A comparison that pins a value: not merely "not None", not a question about finiteness."""
     if isinstance(node, ast.Compare):
-        return all(is_value(side) for side in (node.left, *node.comparators))
+        finiteness = any(called(inner) in FINITENESS for inner in ast.walk(node))
+        differs = any(isinstance(operator, (ast.IsNot, ast.NotEq)) for operator in node.ops)
+        return not finiteness and not (differs and any(map(is_none, (node.left, *node.comparators))))
     return called(node) in COMPARING_CALLS
 
 
@@ -60,9 +61,10 @@ def without_comparison(tree, shared=()):
 
 
 @pytest.mark.parametrize('body', [
-    'run()', 'assert x', 'assert run()', 'assert not x', 'x == 1', 'assert x is not None', 'assert None is x',
-    'assert torch.isfinite(x).all()', 'assert torch.isfinite(x).all() == True', 'assert math.isnan(x) is False',
-    'torch.equal(x, y)', 'assert isinstance(x, int)', 'assert_nothing(x)', 'assert_of_itself(x)',
+    'run()', 'assert x', 'assert run()', 'assert not x', 'x == 1', 'assert x is not None', 'assert None is not x',
+    'assert x != None', 'assert torch.isfinite(x).all()', 'assert torch.isfinite(x).all() == True',
+    'assert math.isnan(x) is False', 'torch.equal(x, y)', 'assert isinstance(x, int)',
+    'assert_nothing(x)', 'assert_of_itself(x)',
     'with pytest.raises(ValueError):\n        run()',
 ])
 def test_the_rule_rejects_a_test_that_compares_nothing(body):
@@ -72,9 +74,10 @@ def test_the_rule_rejects_a_test_that_compares_nothing(body):
 
 
 @pytest.mark.parametrize('body', [
-    'assert x == 1', 'assert 0 < x <= 1', 'assert x is y', 'assert (x >= 0).all()', 'assert torch.equal(x, y)',
-    'assert not torch.equal(x, y)', 'assert all(a == b for a, b in x)', 'torch.testing.assert_close(x, y)',
-    'np.testing.assert_allclose(x, y)', 'assert gradcheck(f, x)', 'assert_same(x)', 'assert_through(x)',
+    'assert x == 1', 'assert 0 < x <= 1', 'assert x is y', 'assert x is None', 'assert (x >= 0).all()',
+    'assert torch.equal(x, y)', 'assert not torch.equal(x, y)', 'assert all(a == b for a, b in x)',
+    'torch.testing.assert_close(x, y)', 'np.testing.assert_allclose(x, y)', 'assert gradcheck(f, x)',
+    'assert_same(x)', 'assert_through(x)',
     'with pytest.raises(ValueError, match="4"):\n        run()', 'for x in y:\n        assert x == 1',
 ])
 def test_the_rule_accepts_a_test_that_compares_a_value(body):

@@ -1,12 +1,16 @@
 """Pictures of a few pixels, a network of a few channels, and configs that train one on the other in seconds."""
 
+import copy
 import hashlib
 import itertools
 import json
+import runpy
+import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 import torch
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -15,6 +19,8 @@ CAMVID_CLASSES, CAMVID_VOID = 11, 11
 CITYSCAPES_CLASSES, CITYSCAPES_VOID = 19, 255
 PLAIN, ISDA = 'tiny_1xb2.py', 'tiny_isda_1xb2.py'
 TIMES = ('time', 'data_time', 'memory')  # in the log, and no property of the training
+
+on_cpu = pytest.mark.skipif(torch.cuda.is_available(), reason='a law of the CPU; CUDA_VISIBLE_DEVICES= shows it here')
 
 PLAIN_TEXT = '''"""A tiny PSPNet with an auxiliary head on tiny CamVid."""
 custom_imports = dict(imports=['isda_seg.segmentation'], allow_failed_imports=False)
@@ -31,7 +37,7 @@ model = dict(
     backbone=dict(type='ResNetV1c', depth=18, base_channels=8, stem_channels=8, num_stages=4, out_indices=(0, 1, 2, 3),
                   dilations=(1, 1, 2, 4), strides=(1, 2, 1, 1), norm_cfg=norm_cfg, style='pytorch',
                   contract_dilation=True),
-    decode_head=dict(type='PSPHead', in_channels=64, in_index=3, channels=8, pool_scales=(1, 2), dropout_ratio=0.1,
+    decode_head=dict(type='PSPHead', in_channels=64, in_index=3, channels=8, pool_scales=(2, 3), dropout_ratio=0.1,
                      num_classes=11, ignore_index=11, norm_cfg=norm_cfg, align_corners=False,
                      loss_decode=dict(type='CrossEntropyLoss', loss_weight=1.0, avg_non_ignore=True)),
     auxiliary_head=dict(type='FCNHead', in_channels=32, in_index=2, channels=8, num_convs=1, concat_input=False,
@@ -108,7 +114,8 @@ def write_camvid(root, train=6, val=3):
     """Tiny CamVid: 11 classes, void 11; returns the folder."""
     for seed, (split, count) in enumerate((('train', train), ('val', val))):
         write_split(lambda i, split=split: root / split / f'{i}.png',
-                    lambda i, split=split: root / f'{split}annot' / f'{i}.png', count, CAMVID_CLASSES, CAMVID_VOID, seed)
+                    lambda i, split=split: root / f'{split}annot' / f'{i}.png',
+                    count, CAMVID_CLASSES, CAMVID_VOID, seed)
     return root
 
 
@@ -141,19 +148,24 @@ def leave_layout():
 _numbers = itertools.count()
 
 
-def build(config, work_dir, options=None, resume=None, amp=None):
-    """The runner that `tools/train.py` would build, under a name of its own among the runs of this process."""
+def build(config, work_dir, options=None, resume=None, amp=None, change=None):
+    """The runner that `tools/train.py` would build, under a name of its own among the runs of this process.
+
+    `change(cfg)`, if given, changes the loaded config in place.
+    """
     from isda_seg.launch import load_config
     from isda_seg.training import build_runner
     leave_layout()
-    cfg = load_config(str(config), options, str(work_dir))
+    cfg = load_config(str(config), copy.deepcopy(options), str(work_dir))
+    if change is not None:
+        change(cfg)
     cfg.experiment_name = cfg.visualizer.name = f'{Path(config).stem}_{next(_numbers)}'
     return build_runner(cfg, resume=None if resume is None else str(resume), amp=amp)
 
 
-def train(config, work_dir, options=None, resume=None, amp=None):
+def train(config, work_dir, options=None, **others):
     """Train to the end and return the runner and the records of its steps."""
-    runner = build(config, work_dir, options, resume, amp)
+    runner = build(config, work_dir, options, **others)
     recorder = recording(runner)
     runner.train()
     runner.train_loop.dataloader_iterator = None  # its workers end now, not in a later test
@@ -185,7 +197,7 @@ def digest(tensors):
     """A hash of the bits of tensors."""
     bits = hashlib.sha256()
     for tensor in tensors:
-        bits.update(tensor.detach().contiguous().numpy().tobytes())
+        bits.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     return bits.hexdigest()
 
 
@@ -199,6 +211,15 @@ def saved_state(path):
     """The same of a checkpoint."""
     saved = torch.load(path, map_location='cpu', weights_only=False)
     return flat(dict(model=saved['state_dict'], optim=saved['optimizer'], schedule=saved['param_schedulers']))
+
+
+def run_tool(monkeypatch, name, *arguments):
+    """Run tools/<name> in this process, as if it had been called with these arguments."""
+    leave_layout()
+    monkeypatch.setattr(sys, 'argv', [name, *map(str, arguments)])
+    with pytest.raises(SystemExit) as end:
+        runpy.run_path(str(ROOT / 'tools' / name), run_name='__main__')
+    assert end.value.code in (None, 0)
 
 
 def flat(node, prefix=''):

@@ -25,24 +25,26 @@ def outside(labels: Tensor, num_classes: int, ignore_index: int | None) -> Tenso
 
 
 def check_labels(labels: Tensor, num_classes: int, ignore_index: int | None,
-                 sources: Sequence[str] | None = None) -> None:
-    """ValueError for a label outside the classes; eager on a CPU, left to the caller elsewhere.
+                 sources: Sequence[str] | None = None) -> Tensor:
+    """The labels as int64; ValueError for one outside the classes, eager on a CPU, left to the caller elsewhere.
 
     ``sources`` names the file of each entry of the first dimension, for the message.
     """
     if labels.dtype not in (torch.int64, torch.int32, torch.int16, torch.uint8, torch.int8):
         raise ValueError(f'labels must be integers, got {labels.dtype}')
+    labels = labels.long()
     if labels.device.type != 'cpu' or labels.numel() == 0:
-        return
+        return labels
     lowest, highest = (int(x) for x in labels.aminmax())
     if lowest >= 0 and highest < num_classes:
-        return
+        return labels
     bad = outside(labels, num_classes, ignore_index)
     if bool(bad.any()):
         first = int(bad.flatten(1).any(dim=1).nonzero()[0]) if labels.dim() > 1 else int(bad.nonzero()[0])
         where = f' in {sources[first]}' if sources is not None and first < len(sources) else ''
         raise ValueError(f'label {int(labels[bad][0])}{where} is neither one of the {num_classes} classes '
                          f'(0..{num_classes - 1}) nor the ignore index ({ignore_index})')
+    return labels
 
 
 def check_pair(weight: Tensor, covariance: Tensor) -> None:

@@ -4,6 +4,7 @@ from torch import Tensor
 
 from isda_seg.core.checks import at_least_float32, check_pair
 from isda_seg.core.margin import margin_variance
+from isda_seg.core.precision import full_precision
 from isda_seg.core.schedule import check_strength
 
 MAX_TERMS = 1 << 24  # elements of one (n, C, C) block
@@ -36,7 +37,7 @@ def isda_consistency(logits: Tensor, weight: Tensor, covariance: Tensor, strengt
         raise ValueError(f"reduction must be 'mean', 'sum' or 'none', got {reduction!r}")
     half = check_strength(strength) / 2
     dtype = at_least_float32(logits, weight, covariance)
-    with torch.autocast(logits.device.type, enabled=False):
+    with full_precision(logits.device.type):
         z = logits.to(dtype)
         p = (z.softmax(dim=1) if targets is None else targets.to(dtype)).detach()
         pseudo = p.argmax(dim=1)

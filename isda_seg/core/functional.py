@@ -5,10 +5,10 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from isda_seg.core.checks import at_least_float32, check_labels, labelled
 from isda_seg.core.margin import margin_variance
+from isda_seg.core.precision import full_precision
 from isda_seg.core.schedule import check_strength
 
 CPU_CHUNK = 1 << 14  # pixels: a chunk of one-hot labels stays in cache
@@ -32,14 +32,14 @@ class _AddRows(torch.autograd.Function):
         return out
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, Tensor | None, None]:
         if not ctx.needs_input_grad[2]:
             return grad, None, None, None
         labels, = ctx.saved_tensors
         grad_rows = grad.new_zeros(grad.shape[1], grad.shape[1])
-        for n, pixels, one_hot in _one_hot_chunks(labels, grad, ctx.ignore_index):
-            grad_rows.addmm_(one_hot, grad[n, :, pixels].t())
+        with full_precision(grad.device.type):
+            for n, pixels, one_hot in _one_hot_chunks(labels, grad, ctx.ignore_index):
+                grad_rows.addmm_(one_hot, grad[n, :, pixels].t())
         return grad, None, grad_rows, None
 
 
@@ -85,9 +85,9 @@ def augment_logits(logits: Tensor, labels: Tensor, table: Tensor, strength: floa
     classes = logits.shape[1]
     if table.shape != (classes, classes):
         raise ValueError(f'table must have shape ({classes}, {classes}), got {tuple(table.shape)}')
-    check_labels(labels, classes, ignore_index)
+    labels = check_labels(labels, classes, ignore_index)
     dtype = at_least_float32(logits, table)
-    with torch.autocast(logits.device.type, enabled=False):
+    with full_precision(logits.device.type):
         rows = table.to(dtype) * (check_strength(strength) / 2)
         if logits.dim() == 2:  # samples are the pixels of one image
             return _add_rows(logits.to(dtype).t()[None], labels[None], rows, ignore_index)[0].t()

@@ -3,6 +3,7 @@ import torch
 from torch import Tensor
 
 from isda_seg.core.checks import at_least_float32, check_pair
+from isda_seg.core.precision import full_precision
 
 
 def margin_variance(weight: Tensor, covariance: Tensor) -> Tensor:
@@ -20,7 +21,7 @@ def margin_variance(weight: Tensor, covariance: Tensor) -> Tensor:
     """
     check_pair(weight, covariance)
     dtype = at_least_float32(weight, covariance)
-    with torch.autocast(weight.device.type, enabled=False):
+    with full_precision(weight.device.type):
         # Only differences of rows matter; without their common offset nothing large cancels in float32.
         w = weight.to(dtype)
         w = w - w.mean(dim=0)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from isda_seg.core.checks import at_least_float32, check_labels, labelled
+from isda_seg.core.precision import full_precision
 
 COVARIANCES = ('diagonal', 'full', 'shared', 'identity')
 CHUNK = 2048  # samples worked on at once, so that they stay in cache
@@ -55,13 +56,13 @@ def class_moments(features: Tensor, labels: Tensor, num_classes: int, *, covaria
     if features.dim() < 2 or features.shape[:1] + features.shape[2:] != labels.shape:
         raise ValueError(f'features (N, A, ...) and labels (N, ...) must agree, got {tuple(features.shape)} '
                          f'and {tuple(labels.shape)}')
-    check_labels(labels, num_classes, ignore_index)
+    labels = check_labels(labels, num_classes, ignore_index)
     dtype = at_least_float32(features)
     pieces = [(features, labels)] if features.dim() == 2 else \
         [(image.flatten(1).t(), label.flatten()) for image, label in zip(features, labels, strict=True)]
     classes = torch.arange(num_classes, device=labels.device)
     parts = [empty_moments(num_classes, features.shape[1], covariance, dtype, features.device)]
-    with torch.autocast(features.device.type, enabled=False):
+    with full_precision(features.device.type):
         for rows, row_labels in pieces:
             for x, y in zip(rows.split(CHUNK), row_labels.split(CHUNK), strict=True):
                 member = (y[:, None] == classes) & labelled(y, ignore_index)[:, None]

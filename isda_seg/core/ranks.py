@@ -3,6 +3,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from isda_seg.core.checks import at_least_float32
 from isda_seg.core.moments import ClassMoments, merge
 
 
@@ -34,7 +35,8 @@ def gather_if_less(features: Tensor, labels: Tensor, ignore_index: int | None,
     longest = int(torch.stack(_gather(torch.tensor(len(labels), device=labels.device))).max())
     if longest >= num_classes * features.shape[1]:
         return features, labels, ignore_index, False
-    pad = -1 if ignore_index is None else ignore_index
+    pad = torch.iinfo(torch.int64).min if ignore_index is None else ignore_index
+    features, labels = features.to(at_least_float32(features)), labels.long()
     missing = longest - len(labels)
     features = torch.cat([features, features.new_zeros(missing, features.shape[1])])
     labels = torch.cat([labels, labels.new_full((missing,), pad)])

@@ -4,6 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from isda_seg.core.checks import at_least_float32, check_labels, check_pair
+from isda_seg.core.precision import full_precision
 from isda_seg.core.schedule import check_strength
 
 
@@ -34,9 +35,9 @@ def sampled_cross_entropy(features: Tensor, labels: Tensor, weight: Tensor, bias
         raise ValueError(f'bias must have shape ({len(weight)},), got {tuple(bias.shape)}')
     if num_samples < 1:
         raise ValueError(f'num_samples must be at least 1, got {num_samples}')
-    check_labels(labels, len(weight), None)
+    labels = check_labels(labels, len(weight), None)
     dtype = at_least_float32(features, weight, covariance)
-    with torch.autocast(features.device.type, enabled=False):
+    with full_precision(features.device.type):
         a, w = features.to(dtype), weight.to(dtype)
         b = None if bias is None else bias.to(dtype)
         root = _square_root(covariance.to(dtype)) * check_strength(strength) ** 0.5

@@ -73,9 +73,9 @@ class ClassStatistics(nn.Module):
 
     def reset(self) -> None:
         """Forget everything observed."""
-        fresh = empty_moments(self.num_classes, self.channels, self.kind)
+        fresh = empty_moments(self.num_classes, self.channels, self.kind, device=self.count.device)
         for name, value in fresh._asdict().items():
-            getattr(self, name).copy_(value)
+            setattr(self, name, value)
         self.dropped.zero_()
 
     def extra_repr(self) -> str:
@@ -85,5 +85,6 @@ class ClassStatistics(nn.Module):
         """Follow the module to its device, but stay float32 under ``.half()``, ``.bfloat16()`` and ``.double()``."""
         for name, buffer in self._buffers.items():
             if buffer is not None:
-                self._buffers[name] = buffer.to(fn(buffer).device)
+                moved = fn(buffer)
+                self._buffers[name] = moved if moved.dtype == buffer.dtype else buffer.to(moved.device)
         return self

@@ -1,6 +1,5 @@
 """DeepLabV3, ResNetV1c-50 at stride 8, auxiliary FCN head, 19 classes, sliding 769 x 769 windows at test time."""
 norm_cfg = dict(type='SyncBN', requires_grad=True)
-crop_size = (769, 769)
 model = dict(
     type='EncoderDecoder',
     data_preprocessor=dict(
@@ -10,7 +9,7 @@ model = dict(
         bgr_to_rgb=True,
         pad_val=0,
         seg_pad_val=255,
-        size=crop_size),
+        size=(769, 769)),
     pretrained='open-mmlab://resnet50_v1c',
     backbone=dict(
         type='ResNetV1c',
@@ -47,4 +46,4 @@ model = dict(
         align_corners=True,
         loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=0.4)),
     train_cfg=dict(),
-    test_cfg=dict(mode='slide', crop_size=crop_size, stride=(513, 513)))
+    test_cfg=dict(mode='slide', crop_size=(769, 769), stride=(513, 513)))

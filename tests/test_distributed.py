@@ -1,0 +1,201 @@
+"""Laws of ranks, through the scripts that users run, on gloo: however samples are shared out, statistics are one."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+import tiny
+import torch
+
+pytestmark = tiny.on_cpu
+
+PROBE = '''"""What the configs below need: uneven shards, frozen norms, and a record of every step on every rank."""
+import json
+from pathlib import Path
+
+import tiny
+from mmengine.dist import get_dist_info
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.registry import DATA_SAMPLERS, HOOKS
+from torch.nn.modules.batchnorm import _BatchNorm
+
+tiny.leave_layout()
+
+
+@DATA_SAMPLERS.register_module()
+class ShardSampler:
+    """Every step's samples in order, rank r taking sizes[r] of them."""
+
+    def __init__(self, dataset, sizes, seed=None):
+        rank, _ = get_dist_info()
+        starts = range(0, len(dataset), sum(sizes))
+        offset = sum(sizes[:rank])
+        self.indices = [start + offset + i for start in starts for i in range(sizes[rank])]
+
+    def __iter__(self):
+        return iter(self.indices)
+
+    def __len__(self):
+        return len(self.indices)
+
+
+@HOOKS.register_module()
+class FrozenNorms(Hook):
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        for module in runner.model.modules():
+            if isinstance(module, _BatchNorm):
+                module.eval()
+
+
+@HOOKS.register_module()
+class RankRecord(Hook):
+    """rank<r>.json: for every step the hashes of statistics, weights and norm buffers, and the files seen."""
+
+    priority = 'LOWEST'
+
+    def before_train(self, runner):
+        self.steps = []
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        state = model.state_dict()
+        record = {head: tiny.digest(v for k, v in state.items() if k.startswith(f'{head}.loss_decode.statistics'))
+                  for head in ('decode_head', 'auxiliary_head')}
+        record['weights'] = tiny.digest(model.parameters())
+        record['norms'] = tiny.digest(v for k, v in state.items() if 'running_' in k)
+        record['files'] = [Path(sample.img_path).name for sample in data_batch['data_samples']]
+        self.steps.append(record)
+
+    def after_train(self, runner):
+        Path(runner.work_dir, f'rank{runner.rank}.json').write_text(json.dumps(self.steps))
+'''
+IMPORTS = "['isda_seg.losses', 'isda_seg.hooks', 'isda_seg.segmentation', 'probe']"
+FROZEN = f'''"""Norms in eval mode, no dropout, learning rate 0: the features of a sample never change."""
+_base_ = './tiny_isda_1xb2.py'
+custom_imports = dict(imports={IMPORTS}, allow_failed_imports=False)
+sizes = [None, [6], [5, 1], [1, 3, 2]][int('{{{{$WORLD_SIZE:1}}}}')]
+model = dict(
+    decode_head=dict(dropout_ratio=0.0),
+    auxiliary_head=dict(dropout_ratio=0.0, loss_decode=dict(lambda_0=0.5, covariance='full')))
+pipeline = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='Resize', scale=(64, 48)),
+            dict(type='PackSegInputs')]
+train_dataloader = dict(
+    batch_size=sizes[int('{{{{$RANK:0}}}}')], sampler=dict(_delete_=True, type='ShardSampler', sizes=sizes),
+    dataset=dict(pipeline=pipeline))
+optim_wrapper = dict(optimizer=dict(lr=0.0, weight_decay=0.0))
+param_scheduler = [dict(type='ConstantLR', factor=1.0, by_epoch=False)]
+train_cfg = dict(max_iters=3)
+custom_hooks = [dict(type='FrozenNorms'), dict(type='RankRecord')]
+'''
+TRAINING = f'''"""Training as it is, on both ranks; the auxiliary head keeps its statistics to itself, as the authors' code does."""
+_base_ = './tiny_isda_1xb2.py'
+custom_imports = dict(imports={IMPORTS}, allow_failed_imports=False)
+model = dict(auxiliary_head=dict(loss_decode=dict(sync=False)))
+train_cfg = dict(max_iters=4)
+custom_hooks = [dict(type='RankRecord')]
+'''
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+    """Tiny data, 18 training pictures of which the first is all void, the configs and the probe."""
+    folder = tmp_path_factory.mktemp('ranks')
+    tiny.write_configs(folder, train=18, val=3)
+    label = str(folder / 'camvid/trainannot/0.png')
+    assert cv2.imwrite(label, np.full_like(cv2.imread(label, cv2.IMREAD_GRAYSCALE), tiny.CAMVID_VOID))
+    for name, text in (('probe', PROBE), ('frozen', FROZEN), ('training', TRAINING)):
+        (folder / f'{name}.py').write_text(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(folder))
+        yield folder
+
+
+def run(folder, script, *arguments):
+    """Run a script of tools/ with this Python, on a free port."""
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = free.getsockname()[1]
+    paths = [str(tiny.ROOT), str(tiny.ROOT / 'tests'), str(folder)]
+    environment = dict(os.environ, PYTHON=sys.executable, PORT=str(port), OMP_NUM_THREADS='1',
+                       PYTHONPATH=os.pathsep.join(paths))
+    done = subprocess.run(['bash', str(tiny.ROOT / 'tools' / script), *map(str, arguments)], env=environment,
+                          capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+
+
+def ranks(work_dir, count):
+    """What every rank recorded, step by step."""
+    assert len(list(work_dir.glob('rank*.json'))) == count
+    return [json.loads((work_dir / f'rank{rank}.json').read_text()) for rank in range(count)]
+
+
+@pytest.fixture(scope='module')
+def one_process(folder):
+    """The statistics one process finds with frozen features."""
+    runner, _ = tiny.train(folder / 'frozen.py', folder / 'frozen_1')
+    return {key: value for key, value in runner.model.state_dict().items() if '.statistics.' in key}
+
+
+@pytest.mark.parametrize('count', [2, 3])
+def test_uneven_shards_give_the_statistics_of_one_process(folder, one_process, count):
+    work = folder / f'frozen_{count}'
+    run(folder, 'dist_train.sh', folder / 'frozen.py', count, '--work-dir', work)
+    files = [[step['files'] for step in rank] for rank in ranks(work, count)]
+    assert [len(rank[0]) for rank in files] == {2: [5, 1], 3: [1, 3, 2]}[count]
+    if count == 3:
+        assert files[0][0] == ['0.png']  # all void: an empty shard
+    assert len({name for rank in files for step in rank for name in step}) == 18
+    saved = torch.load(work / 'iter_3.pth', weights_only=False)['state_dict']
+    found = {key: value for key, value in saved.items() if '.statistics.' in key}
+    assert sorted(found) == sorted(one_process)
+    for key, expected in one_process.items():
+        if key.endswith('count'):
+            assert torch.equal(found[key], expected)
+        else:
+            torch.testing.assert_close(found[key], expected, rtol=0, atol=1e-6)
+            assert expected.abs().max() > 0.1
+    assert len({step['weights'] for rank in ranks(work, count) for step in rank}) == 1
+
+
+@pytest.fixture(scope='module')
+def trained(folder):
+    """The work directory of a real training on two ranks."""
+    run(folder, 'dist_train.sh', folder / 'training.py', 2, '--work-dir', folder / 'training')
+    return folder / 'training'
+
+
+def test_in_training_all_ranks_hold_the_same_bits_at_every_step(trained):
+    first, second = ranks(trained, 2)
+    assert len(first) == 4
+    assert len({step['decode_head'] for step in first}) == 4
+    for a, b in zip(first, second, strict=True):
+        assert a['decode_head'] == b['decode_head']
+        assert a['weights'] == b['weights']
+        assert not set(a['files']) & set(b['files'])
+        assert a['norms'] != b['norms']                    # BN sees its own rank only
+        assert a['auxiliary_head'] != b['auxiliary_head']  # sync=False
+
+
+@pytest.fixture
+def one_thread():
+    """Every rank of `run` has one; another number of threads may round differently."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_evaluation_on_two_ranks_equals_one_process(folder, trained, one_thread, tmp_path, monkeypatch):
+    config, checkpoint = folder / 'training.py', trained / 'iter_4.pth'
+    run(folder, 'dist_test.sh', config, checkpoint, 2, '--work-dir', tmp_path / 'two', '--out', tmp_path / 'two.json')
+    tiny.run_tool(monkeypatch, 'test.py', config, checkpoint, '--work-dir', tmp_path / 'one', '--out',
+                  tmp_path / 'one.json')
+    two, one = (json.loads((tmp_path / f'{name}.json').read_text())['protocols'] for name in ('two', 'one'))
+    assert two == one
+    assert 0 < one['single']['mIoU'] <= 100

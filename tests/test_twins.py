@@ -1,0 +1,171 @@
+"""Laws of twins: an ISDA config is its plain twin and the ISDA keys, and with lambda_0 = 0 it is its twin in training."""
+
+import functools
+
+import pytest
+import tiny
+from mmengine.config import Config
+
+from isda_seg.attach import find_pairs
+from isda_seg.launch import load_config
+
+pytestmark = tiny.on_cpu
+
+CONFIGS = sorted((tiny.ROOT / 'configs').rglob('*_isda*.py'))
+CROP, SCALE, CHANNELS = (65, 65), (96, 72), 8
+ISDA_KEYS = {'custom_imports', 'default_hooks.isda', 'isda'}  # 'isda': the loss of both heads under one name
+LOSS_KEYS = {'type', 'lambda_0', 'resolution', 'label_sampling', 'covariance'}
+USER_CONFIG = '''_base_ = 'mmseg::pspnet/pspnet_r50-d8_4xb2-40k_cityscapes-769x769.py'
+custom_imports = dict(imports=['isda_seg.losses', 'isda_seg.hooks'], allow_failed_imports=False)
+model = dict(decode_head=dict(loss_decode=dict(type='ISDALoss', lambda_0=7.5)),
+             auxiliary_head=dict(loss_decode=dict(type='ISDALoss', lambda_0=7.5)))
+default_hooks = dict(isda=dict(type='ISDAHook'))
+'''
+
+
+def names(path):
+    return f'{path.parent.name}/{path.stem}'
+
+
+def twin(path):
+    return path.with_name(path.name.replace('_isda', ''))
+
+
+def settings(path):
+    """A loaded config as one flat dict."""
+    return tiny.flat(Config.fromfile(path).to_dict())
+
+
+def assert_only_isda_differs(isda, plain):
+    """The two flat configs differ in the ISDA hook, the imports and the kind of the losses."""
+    changed = {key for key in tiny.differing(isda, plain)
+               if not any(key == known or key.startswith(f'{known}.') for known in ISDA_KEYS)}
+    heads = {key.split('.loss_decode.')[0] for key in changed}
+    assert heads == {'model.decode_head', 'model.auxiliary_head'}
+    assert changed <= {f'{head}.loss_decode.{key}' for head in heads for key in LOSS_KEYS}
+    assert {isda[f'{head}.loss_decode.type'] for head in heads} == {'ISDALoss'}
+    assert {plain[f'{head}.loss_decode.type'] for head in heads} == {'CrossEntropyLoss'}
+    assert isda['default_hooks.isda.type'] == 'ISDAHook'
+    imports = {value for key, value in isda.items() if key.startswith('custom_imports.imports.')}
+    assert imports >= {value for key, value in plain.items() if key.startswith('custom_imports.imports.')} | {
+        'isda_seg.losses', 'isda_seg.hooks'}
+
+
+def shrink(cfg, lambda_0=None):
+    """Fewer pixels, channels and steps; losses, normalisers, transforms, hooks and schedules stay those of the config."""
+    cfg.model.pretrained = None
+    cfg.model.data_preprocessor.size = CROP
+    backbone = cfg.model.backbone
+    backbone.pop('init_cfg', None)
+    factor = 1
+    if backbone.type == 'ResNetV1c':
+        factor = CHANNELS / backbone.get('base_channels', 64)
+        backbone.base_channels = backbone.stem_channels = CHANNELS
+    for head in (cfg.model.decode_head, cfg.model.auxiliary_head):
+        head.in_channels, head.channels = round(head.in_channels * factor), CHANNELS
+        if lambda_0 is not None and head.loss_decode.type == 'ISDALoss':
+            head.loss_decode.lambda_0 = lambda_0
+    for loader in (cfg.train_dataloader, cfg.val_dataloader):
+        loader.num_workers, loader.persistent_workers = 0, False
+        for transform in loader.dataset.pipeline:
+            if 'scale' in transform:
+                transform.scale = SCALE
+            if 'crop_size' in transform:
+                transform.crop_size = CROP
+    cfg.train_dataloader.batch_size = 2
+    cfg.train_cfg.max_iters, cfg.train_cfg.val_begin = 3, 100
+    cfg.default_hooks.logger.interval = 1
+
+
+@pytest.fixture(scope='module')
+def run(tmp_path_factory):
+    """run(config, lambda_0) trains three steps on tiny data; gives the steps and the state without statistics."""
+    data = tmp_path_factory.mktemp('data')
+    tiny.write_camvid(data / 'camvid')
+    for name in ('cityscapes', 'streets'):
+        tiny.write_cityscapes(data / name)
+
+    @functools.cache
+    def trained(path, lambda_0=None):
+        runner, steps = tiny.train(path, tmp_path_factory.mktemp('work'),
+                                   change=functools.partial(shrink, lambda_0=lambda_0))
+        for step in steps:
+            step['losses'] = {key.replace('loss_isda', 'loss_ce'): value for key, value in step['losses'].items()}
+        state = tiny.full_state(runner)
+        statistics = {key: state.pop(key) for key in list(state) if '.statistics.' in key}
+        return steps, state, statistics
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv('ISDA_SEG_DATA', str(data))
+        yield trained
+
+
+def test_every_isda_config_has_its_twin_beside_it():
+    assert len(CONFIGS) >= 11
+    assert [names(path) for path in CONFIGS if not twin(path).is_file()] == []
+    assert [names(path) for path in CONFIGS if path.name.count('_isda') != 1] == []
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=names)
+def test_without_the_isda_keys_a_config_is_its_twin(path):
+    assert_only_isda_differs(settings(path), settings(twin(path)))
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=names)
+def test_each_of_the_two_names_the_other_in_its_promise(path):
+    promise, plain = (p.read_text().split('"""')[1] for p in (path, twin(path)))
+    assert promise.count(path.name) == 1
+    assert promise.count(f'Baseline:  {twin(path).name}') == 1
+    assert plain.count(f'ISDA twin: {path.name}') == 1
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=names)
+def test_with_lambda_0_zero_three_steps_are_bitwise_those_of_the_twin(run, path):
+    steps, state, statistics = run(path, 0)
+    plain_steps, plain_state, none = run(twin(path))
+    assert [step['iter'] for step in steps] == [0, 1, 2]
+    assert steps == plain_steps
+    assert tiny.differing(state, plain_state) == []
+    assert sum('running_var' in key for key in state) > 10
+    assert (len(none), len(statistics)) == (0, 6)
+    assert all(int(value.sum()) > 0 for key, value in statistics.items() if key.endswith('count'))
+
+
+@pytest.mark.parametrize('path', [path for path in CONFIGS if 'r101' not in path.name], ids=names)
+def test_with_its_own_lambda_0_it_sees_the_same_data_and_learns_something_else(run, path):
+    steps, state, _ = run(path)
+    plain_steps, plain_state, _ = run(twin(path))
+    assert [step['batch'] for step in steps] == [step['batch'] for step in plain_steps]
+    assert all(a['losses'][key] != b['losses'][key] for a, b in zip(steps, plain_steps, strict=True)
+               for key in ('decode.loss_ce', 'aux.loss_ce'))
+    assert steps[0]['losses']['decode.acc_seg'] == plain_steps[0]['losses']['decode.acc_seg']
+    changed = tiny.differing(state, plain_state)
+    assert {'model.decode_head.conv_seg.weight', 'model.auxiliary_head.conv_seg.weight'} <= set(changed)
+
+
+def test_a_config_based_on_a_package_is_loaded_as_the_diff_it_is(tmp_path):
+    (tmp_path / 'mine.py').write_text(USER_CONFIG)
+    (tmp_path / 'plain.py').write_text(USER_CONFIG.splitlines()[0])
+    mine, plain = (load_config(str(tmp_path / f'{name}.py'), work_dir=str(tmp_path / 'work')).to_dict()
+                   for name in ('mine', 'plain'))
+    assert_only_isda_differs(tiny.flat(mine), tiny.flat(plain))
+    assert mine['model']['auxiliary_head']['loss_decode'] == dict(type='ISDALoss', lambda_0=7.5, use_sigmoid=False,
+                                                                  loss_weight=0.4)
+
+
+def test_a_config_based_on_a_package_trains_with_our_tools(tmp_path):
+    (tmp_path / 'mine.py').write_text(USER_CONFIG)
+    data = tiny.write_cityscapes(tmp_path / 'cityscapes')
+
+    def change(cfg):
+        shrink(cfg)
+        for loader in (cfg.train_dataloader, cfg.val_dataloader):
+            loader.dataset.data_root = str(data)
+
+    runner, steps = tiny.train(tmp_path / 'mine.py', tmp_path / 'work', change=change)
+    assert [pair.name for pair in find_pairs(runner.model)] == ['decode_head', 'auxiliary_head']
+    assert [step['iter'] for step in steps] == [0, 1, 2]
+    assert runner.model.decode_head.loss_decode.strength == 7.5
+    for pair in find_pairs(runner.model):
+        seen = int(pair.loss.statistics.count.sum())
+        assert 0.5 < seen / (3 * 2 * 9 * 9) < 1  # the rest is void
