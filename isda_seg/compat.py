@@ -1,5 +1,13 @@
 """Everything that is about versions of other packages, and nothing else."""
+import sys
+from collections.abc import Callable
 from importlib.metadata import packages_distributions
+from importlib.util import find_spec
+from types import ModuleType
+from typing import Any
+
+# What mmsegmentation 1.2.2 imports from mmcv.ops at module level; the maintained family guards these imports itself.
+OPERATORS = ('point_sample', 'sigmoid_focal_loss', 'CrissCrossAttention', 'PSAMask')
 
 
 def require_one_family() -> None:
@@ -18,3 +26,21 @@ def prepare() -> None:
     require_one_family()
     from mmengine.config.utils import MODULE2PACKAGE
     MODULE2PACKAGE['mmseg'] = 'mmseg'  # `_base_ = 'mmseg::...'`: the maintained family's distribution has another name
+    _stub_operators()
+
+
+def _stub_operators() -> None:
+    """Let mmseg be imported beside mmcv-lite: what uses an operator says so when it is built or called."""
+    if 'mmcv-lite' not in packages_distributions().get('mmcv', ()) or find_spec('mmcv._ext') is not None:
+        return
+    if 'mmcv.ops' not in sys.modules:
+        import mmcv
+        mmcv.ops = sys.modules['mmcv.ops'] = ModuleType('mmcv.ops')
+        for name in OPERATORS:
+            setattr(mmcv.ops, name, _refuse(name))
+
+
+def _refuse(name: str) -> Callable[..., None]:
+    def operator(*args: Any, **kwargs: Any) -> None:
+        raise ImportError(f'{name} needs mmcv with compiled operators, found mmcv-lite')
+    return operator

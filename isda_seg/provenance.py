@@ -23,9 +23,13 @@ def provenance(seed: int | None = None) -> dict[str, Any]:
 
 def commit(folder: Path = Path(__file__).parent) -> str:
     """The commit the code was run at, 'unknown' for an installed package."""
+    def git(*words: str) -> str:
+        return subprocess.run(['git', *words], cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
+
     try:
-        return subprocess.run(['git', 'describe', '--always', '--dirty', '--abbrev=12', '--exclude=*'], cwd=folder,
-                              capture_output=True, text=True, check=True).stdout.strip()
+        if not git('ls-files', '.'):
+            return 'unknown'  # installed inside somebody else's repository
+        return git('describe', '--always', '--dirty', '--abbrev=12', '--exclude=*')
     except (OSError, subprocess.CalledProcessError):
         return 'unknown'
 

@@ -117,6 +117,7 @@ def make_reproducible(cfg: ConfigDict) -> None:
     cfg.setdefault('randomness', ConfigDict(seed=DEFAULT_SEED))
     if cfg.randomness.get('seed') is None:
         cfg.randomness.seed = DEFAULT_SEED
+    cfg.randomness.pop('diff_rank_seed', None)  # position and rank are in every key; the sampler needs one seed
     loader = cfg.train_dataloader
     if loader.sampler.type != 'PositionSampler':
         loader.sampler = dict(type='PositionSampler', sampler=loader.sampler)

@@ -93,7 +93,7 @@ param_scheduler = [dict(type='ConstantLR', factor=1.0, by_epoch=False)]
 train_cfg = dict(max_iters=3)
 custom_hooks = [dict(type='FrozenNorms'), dict(type='RankRecord')]
 '''
-TRAINING = f'''"""Training as it is, on both ranks; the auxiliary head keeps its statistics to itself, as the authors' code does."""
+TRAINING = f'''"""Training as it is; the auxiliary head's statistics stay on their rank, as in the authors' code."""
 _base_ = './tiny_isda_1xb2.py'
 custom_imports = dict(imports={IMPORTS}, allow_failed_imports=False)
 model = dict(auxiliary_head=dict(loss_decode=dict(sync=False)))

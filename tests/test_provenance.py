@@ -28,6 +28,15 @@ def test_outside_of_a_repository_the_commit_is_unknown(tmp_path):
     assert commit(tmp_path) == 'unknown'
 
 
+def test_inside_somebody_elses_repository_the_commit_is_unknown(tmp_path):
+    git(tmp_path, 'init')
+    (tmp_path / 'file').write_text('1')
+    git(tmp_path, 'add', 'file')
+    git(tmp_path, 'commit', '-m', 'theirs')
+    (tmp_path / 'installed').mkdir()
+    assert commit(tmp_path / 'installed') == 'unknown'
+
+
 def test_provenance_holds_command_seed_versions_and_hardware(monkeypatch):
     monkeypatch.setattr(sys, 'argv', ['tools/train.py', 'c.py', '--work-dir', '/somewhere/else/run'])
     found = provenance(seed=4)

@@ -1,4 +1,4 @@
-"""Laws of twins: an ISDA config is its plain twin and the ISDA keys, and with lambda_0 = 0 it is its twin in training."""
+"""Laws of twins: an ISDA config is its plain twin and the ISDA keys; with lambda_0 = 0 it trains as its twin does."""
 
 import functools
 
@@ -52,7 +52,7 @@ def assert_only_isda_differs(isda, plain):
 
 
 def shrink(cfg, lambda_0=None):
-    """Fewer pixels, channels and steps; losses, normalisers, transforms, hooks and schedules stay those of the config."""
+    """Fewer pixels, channels and steps; losses, normalisers, transforms, hooks and schedules stay the config's."""
     cfg.model.pretrained = None
     cfg.model.data_preprocessor.size = CROP
     backbone = cfg.model.backbone

@@ -1,4 +1,8 @@
 """What only MMSegmentation needs: datasets, loading with clear errors, evaluation protocols, pictures."""
+from isda_seg import compat
+
+compat.prepare()  # before the first import of mmseg
+
 from isda_seg.segmentation.camvid import CamVidDataset
 from isda_seg.segmentation.loading import LoadCheckedAnnotations, LoadCheckedImage
 from isda_seg.segmentation.metric import ClassIoUMetric
