@@ -3,6 +3,7 @@
 python tools/demo.py [--work-dir work_dirs/demo] [options of train.py]; goes on where an interrupted demo stopped.
 """
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -11,11 +12,10 @@ from pathlib import Path
 
 from isda_seg.analysis.curves import plot_curves, read_scalars
 from isda_seg.checkpoint import latest_checkpoint
-from isda_seg.provenance import write_json
+from isda_seg.segmentation.evaluation import table
 
 TOOLS = Path(__file__).resolve().parent
 CONFIG = TOOLS.parent / 'configs' / 'demo' / 'pspnet_r18-small-d8_isda_1xb8-400_streets-192x128.py'
-NOISE = ('FileClient', 'HardDiskBackend', 'OneDL', 'prefix is not set')
 
 
 def run(*command: str) -> None:
@@ -25,7 +25,7 @@ def run(*command: str) -> None:
         tail = []
         for line in process.stdout or ():
             tail = [*tail[-30:], line]
-            if ('Iter(' in line or 'ISDA' in line or 'mIoU (%)' in line) and not any(word in line for word in NOISE):
+            if 'Iter(' in line or 'ISDA:' in line:
                 print(line.rstrip()[:180], flush=True)
     if process.returncode:
         sys.exit(''.join(tail) + f'\n{" ".join(command)} failed')
@@ -55,7 +55,7 @@ def main() -> None:
 def report(work_dir: Path, seconds: float) -> None:
     """Say what the demo reached and where to look."""
     miou = read_scalars(work_dir)[1]
-    write_json(work_dir / 'demo.json', dict(seconds=round(seconds), mIoU_per_iteration=miou))
+    print(table(json.loads((work_dir / 'results.json').read_text()), 'PSPNet + ISDA'))
     print(f'mIoU rose from {miou[0][1]:.1f} % after {miou[0][0]} iterations to {miou[-1][1]:.1f} % after '
           f'{miou[-1][0]}; the demo took {seconds / 60:.1f} minutes.')
     print(f'Look at {work_dir}/pictures, {work_dir}/curves.png and {work_dir}/results.json')

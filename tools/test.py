@@ -1,6 +1,7 @@
 """Evaluate a checkpoint: python tools/test.py CONFIG CHECKPOINT [--protocols single ms ms-flip] [--out results.json]"""
 import argparse
 import sys
+from pathlib import Path
 
 from mmengine.config import DictAction
 from mmengine.dist import is_main_process
@@ -31,7 +32,7 @@ def main() -> None:
     from isda_seg.segmentation.evaluation import evaluate, table
     results = evaluate(cfg, args.config, args.checkpoint, tuple(args.protocols), args.show_dir, args.show_most)
     if is_main_process():
-        print(table(results))
+        print(table(results, Path(args.config).stem))
         if args.out:
             write_json(args.out, results)
 

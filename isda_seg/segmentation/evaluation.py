@@ -65,8 +65,9 @@ def _training(checkpoint: str) -> dict[str, Any] | None:
     return json.loads(path.read_text()) if path.is_file() else None
 
 
-def table(results: dict[str, Any]) -> str:
-    """One row like Table 7: mIoU of each protocol."""
+def table(results: dict[str, Any], name: str = '') -> str:
+    """One row like Table 7: mIoU of each protocol, in per cent."""
     protocols = results['protocols']
-    return '\n'.join((' | '.join(['mIoU (%)'.ljust(10), *(name.rjust(8) for name in protocols)]),
-                      ' | '.join([''.ljust(10), *(f'{run["mIoU"]:8.2f}' for run in protocols.values())])))
+    width = max(len(name), len('mIoU (%)'))
+    return '\n'.join((' | '.join(['mIoU (%)'.ljust(width), *(protocol.rjust(8) for protocol in protocols)]),
+                      ' | '.join([name.ljust(width), *(f'{run["mIoU"]:8.2f}' for run in protocols.values())])))

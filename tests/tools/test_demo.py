@@ -17,7 +17,7 @@ def test_the_demo_draws_trains_evaluates_and_leaves_its_pictures(tmp_path):
                'default_hooks.logger.interval=1']
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert 'single |       ms |  ms-flip' in done.stdout
+    assert 'mIoU (%)      |   single |       ms |  ms-flip\nPSPNet + ISDA |' in done.stdout
     assert 'after 2 iterations' in done.stdout and 'after 4;' in done.stdout
     results = json.loads((tmp_path / 'run' / 'results.json').read_text())
     assert list(results['protocols']) == ['single', 'ms', 'ms-flip']
