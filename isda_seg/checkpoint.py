@@ -11,8 +11,10 @@ import torch
 from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook
 from mmengine.registry import HOOKS
+from mmengine.runner import CheckpointLoader
 
 UNFINISHED = '.unfinished'
+NUMBERED = r'(?:iter|epoch)_\d+\.pth'
 
 
 class _SavesAside:
@@ -89,27 +91,50 @@ def replace_durably(source: Path, target: Path) -> None:
 
 
 def latest_checkpoint(work_dir: str) -> Path | None:
-    """The newest complete ``iter_N.pth`` or ``epoch_N.pth`` in a work directory, None without one."""
-    numbered = [(int(match[1]), path) for path in Path(work_dir).glob('*.pth')
-                if (match := re.fullmatch(r'(?:iter|epoch)_(\d+)\.pth', path.name))]
-    return max(numbered)[1] if numbered else None
+    """The checkpoint the last run in a work directory wrote last, None without one.
+
+    It is the one ``last_checkpoint`` names; where a kill left none or half a name there, the youngest ``iter_N.pth`` or
+    ``epoch_N.pth``.
+    """
+    folder = Path(work_dir)
+    note = folder / 'last_checkpoint'
+    named = folder / Path(note.read_text().strip()).name if note.is_file() else folder
+    if re.fullmatch(NUMBERED, named.name) and named.is_file():
+        return named
+    found = [path for path in folder.glob('*.pth') if re.fullmatch(NUMBERED, path.name)]
+    return max(found, key=lambda path: (path.stat().st_mtime_ns, path.name), default=None)
 
 
-def check_checkpoint(path: str | Path) -> None:
-    """ValueError or FileNotFoundError unless ``path`` is a readable checkpoint; a URL is left to the loader."""
+def check_checkpoint(path: str | Path, resume: bool = False, module: str | None = None) -> dict[str, Any]:
+    """The checkpoint, loaded on the CPU; a URL is left to MMEngine and gives an empty dict.
+
+    Args:
+        resume: a training state is needed, not weights alone.
+        module: the state dict must hold weights below this name.
+
+    Raises:
+        FileNotFoundError: no such file. ValueError: truncated, damaged, no checkpoint, or without what is needed.
+    """
     if re.match(r'^\w[\w+.-]*://', str(path)):
-        return
+        return {}
     file = Path(path)
     if not file.is_file():
         raise FileNotFoundError(f'there is no checkpoint {path}')
-    if zipfile.is_zipfile(file):
-        with zipfile.ZipFile(file) as archive:
-            if any(name.endswith('data.pkl') for name in archive.namelist()):
-                return
-    else:
-        try:  # files older than torch 1.6
-            if isinstance(torch.load(file, map_location='cpu', weights_only=True), dict):
-                return
-        except Exception as error:
-            raise ValueError(f'{path} is truncated or no checkpoint ({type(error).__name__}: {error})') from error
-    raise ValueError(f'{path} is no checkpoint: it holds no state dict')
+    try:
+        if zipfile.is_zipfile(file):
+            with zipfile.ZipFile(file) as archive:
+                if archive.testzip() is not None:
+                    raise ValueError('its checksums do not match')
+        checkpoint = CheckpointLoader.load_checkpoint(str(file), map_location='cpu', logger='silent')
+    except Exception as error:
+        raise ValueError(f'{path} is truncated, damaged or no checkpoint') from error
+    weights = checkpoint.get('state_dict', checkpoint) if isinstance(checkpoint, dict) else {}
+    if not any(isinstance(value, torch.Tensor) for value in weights.values()):
+        raise ValueError(f'{path} is no checkpoint: it holds no state dict')
+    missing = [key for key in ('meta', 'optimizer', 'message_hub') if key not in checkpoint]
+    if resume and missing:
+        raise ValueError(f'{path} holds weights but no training state ({", ".join(missing)} missing): start from it '
+                         'with --cfg-options load_from=... instead of --resume')
+    if module is not None and not any(key.removeprefix('module.').startswith(f'{module}.') for key in weights):
+        raise ValueError(f'{path} holds no weights of {module}: it is not a checkpoint of this model')
+    return checkpoint

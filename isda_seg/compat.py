@@ -13,12 +13,14 @@ OPERATORS = ('point_sample', 'sigmoid_focal_loss', 'CrissCrossAttention', 'PSAMa
 def require_one_family() -> None:
     """ImportError where two package families installed the same OpenMMLab modules over each other."""
     owners = packages_distributions()
+    names: set[str] = set()
     for module in ('mmengine', 'mmcv', 'mmseg', 'mmdet'):
-        names = sorted({name for name in owners.get(module, ()) if name.startswith('onedl-') or 'mm' in name})
-        if len(names) > 1:
-            raise ImportError(
-                f'two packages provide the module {module!r}: {", ".join(names)}. They overwrite each other; keep one '
-                f'family: pip uninstall -y {" ".join(names)} and then pip install -c constraints.txt -e ".[seg]"')
+        found = {name for name in owners.get(module, ()) if 'mm' in name}
+        names |= found if len(found) > 1 else set()
+    if names:
+        together = ' '.join(sorted(names))
+        raise ImportError(f'packages of two families overwrite each other: {together}. Keep one family: '
+                          f'pip uninstall -y {together} and then pip install -c constraints.txt -e ".[seg]"')
 
 
 def prepare() -> None:
@@ -44,3 +46,9 @@ def _refuse(name: str) -> Callable[..., None]:
     def operator(*args: Any, **kwargs: Any) -> None:
         raise ImportError(f'{name} needs mmcv with compiled operators, found mmcv-lite')
     return operator
+
+
+def in_backward() -> bool:
+    """Whether a backward pass is going on in this thread; torch has no public name for it."""
+    import torch
+    return bool(torch._C._current_graph_task_id() != -1)

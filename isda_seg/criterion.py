@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from isda_seg.compat import in_backward
 from isda_seg.core import ClassStatistics, augment_logits, margin_variance
 from isda_seg.core.checks import check_labels, outside
 from isda_seg.core.functional import cross_entropy
@@ -45,7 +46,8 @@ class ISDACriterion(nn.Module):
         ignore_index: for calls that give none.
         sync: statistics over all ranks; False keeps them per rank, as the authors' code does.
         load_statistics: False ignores the statistics in a checkpoint, to fine-tune on other classes.
-        strict: check labels on a GPU at once, at the price of waiting for it.
+        strict: on a GPU too, a label outside the classes is an error at once, at the price of waiting for the device;
+            False ignores and counts such labels until ``raise_bad_labels`` is called.
 
     Raises:
         ValueError: an unknown covariance, resolution or label sampling.
@@ -53,7 +55,7 @@ class ISDACriterion(nn.Module):
 
     def __init__(self, covariance: str = 'diagonal', resolution: str = 'label', *, label_sampling: str = 'exact',
                  base: nn.Module | None = None, ignore_index: int = -100, sync: bool = True,
-                 load_statistics: bool = True, strict: bool = False) -> None:
+                 load_statistics: bool = True, strict: bool = True) -> None:
         super().__init__()
         if resolution not in RESOLUTIONS:
             raise ValueError(f'resolution must be one of {RESOLUTIONS}, got {resolution!r}')
@@ -69,7 +71,8 @@ class ISDACriterion(nn.Module):
         self.last_table: Tensor | None = None      # (C, C), for the log
         self._record: Record | None = None
         self._verified = False
-        self._bad_labels: Tensor | None = None     # (2,) how many and the largest, where a GPU counts them
+        self._bad_labels: Tensor | None = None     # (2,) how many and one of them, where a GPU counts them
+        self.attached = False
 
     def prepare(self, num_classes: int, channels: int) -> None:
         """Make the statistics, or check those loaded from a checkpoint; never resets them."""
@@ -81,8 +84,7 @@ class ISDACriterion(nn.Module):
 
     def record(self, classifier: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         """Forward pre-hook of the classifier: keep what enters it until the loss takes it."""
-        recomputing = torch._C._current_graph_task_id() != -1  # a checkpointed classifier, inside the backward pass
-        if self.training and not recomputing:
+        if self.training and not in_backward():  # there a checkpointed classifier is computed again
             self._record = Record(inputs[0].detach(), classifier.weight, classifier.bias)  # type: ignore[arg-type]
 
     def forward(self, logits: Tensor, labels: Tensor, ignore_index: int | None = None, **kwargs: Any) -> Tensor:
@@ -122,13 +124,13 @@ class ISDACriterion(nn.Module):
     def raise_bad_labels(self) -> None:
         """ValueError if a GPU has counted labels outside the classes since the last call."""
         if self._bad_labels is not None:
-            count, largest = self._bad_labels.tolist()
+            count, example = self._bad_labels.tolist()
             self._bad_labels = None
             if count:
-                raise ValueError(f'{count} labels are neither classes nor the ignore index; the largest is {largest}')
+                raise ValueError(f'{count} labels are neither classes nor the ignore index, {example} for example')
 
     def _take(self) -> Record:
-        if self.statistics is None:
+        if not self.attached:
             raise RuntimeError('this ISDA loss is not attached to a classifier: with OpenMMLab add '
                                "default_hooks = dict(isda=dict(type='ISDAHook')) to the config, in plain torch call "
                                'isda_seg.attach.attach(loss, classifier)')
@@ -150,11 +152,11 @@ class ISDACriterion(nn.Module):
         return labels.masked_fill(bad, ignore_index)
 
     def _count_bad(self, labels: Tensor, bad: Tensor) -> None:
-        """Add to how many labels were bad, and keep the largest, without waiting for the device."""
-        count, largest = bad.sum(), torch.where(bad, labels, -1).max()
+        """Add to how many labels were bad, and keep the largest as an example, without waiting for the device."""
+        count, example = bad.sum(), torch.where(bad, labels, torch.iinfo(torch.int64).min).max()
         if self._bad_labels is not None:
-            count, largest = count + self._bad_labels[0], torch.maximum(largest, self._bad_labels[1])
-        self._bad_labels = torch.stack([count, largest])
+            count, example = count + self._bad_labels[0], torch.maximum(example, self._bad_labels[1])
+        self._bad_labels = torch.stack([count, example])
 
     @torch.no_grad()
     def _verify(self, record: Record, logits: Tensor) -> None:

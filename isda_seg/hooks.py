@@ -42,6 +42,12 @@ class ISDAHook(Hook):
                                f'{loss.statistics.channels} channels, lambda_0={loss.lambda_0}, '
                                f'covariance={loss.covariance}, resolution={loss.resolution}')
 
+    def before_train(self, runner: Any) -> None:
+        """A ramp by epochs needs epochs."""
+        if self.by_epoch and runner.max_epochs < 2:
+            raise ValueError('ISDAHook(by_epoch=True) needs a training loop of at least 2 epochs: here the strength '
+                             'would stay 0; use by_epoch=False')
+
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
         """Set the strength of this iteration (lambda = t/T lambda_0)."""
         step, total = (runner.epoch, runner.max_epochs) if self.by_epoch else (runner.iter + 1, runner.max_iters)
@@ -60,9 +66,11 @@ class ISDAHook(Hook):
         if not (self.every_n_inner_iters(batch_idx, interval) or self.end_of_epoch(runner.train_dataloader, batch_idx)
                 or self.is_last_train_iter(runner)):
             return
+        heads = [pair.name for pair in self.pairs]
         for name, _, loss, _ in self.pairs:
             loss.raise_bad_labels()
-            prefix = f'train/{name}.isda_' if name else 'train/isda_'
+            own = f'{loss.loss_name}_' if heads.count(name) > 1 else 'isda_'
+            prefix = f'train/{name}.{own}' if name else f'train/{own}'
             scalars = dict(strength=loss.strength)
             if loss.last_table is not None:
                 classes = len(loss.last_table)

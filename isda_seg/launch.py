@@ -34,15 +34,15 @@ def load_config(path: str, options: dict | None = None, work_dir: str | None = N
     return cfg
 
 
-def check_writable(folder: str) -> None:
-    """OSError that names ``folder`` unless files can be made in it."""
+def check_writable(folder: str, option: str = '--work-dir') -> None:
+    """OSError that names ``folder`` and the option that chooses it, unless files can be made in it."""
     try:
         os.makedirs(folder, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise type(error)(f'the work directory {folder} cannot be written ({error.strerror}): choose another with '
-                          '--work-dir') from error
+        raise type(error)(f'the folder {folder} cannot be written ({error.strerror}): choose another with '
+                          f'{option}') from error
 
 
 def adapt_to_machine(cfg: Config) -> None:
@@ -52,6 +52,8 @@ def adapt_to_machine(cfg: Config) -> None:
     if cfg.launcher != 'pytorch':
         raise ValueError(f'without a GPU only the pytorch launcher works (tools/dist_train.sh), got {cfg.launcher!r}')
     if not dist.is_initialized():
+        if 'RANK' not in os.environ:
+            raise ValueError('--launcher pytorch is for tools/dist_train.sh and dist_test.sh, which start the ranks')
         dist.init_process_group('gloo')  # MMEngine's own start would ask CUDA for a device
     cfg.model_wrapper_cfg = dict(type='MMDistributedDataParallel', broadcast_buffers=False, device_ids=None,
                                  find_unused_parameters=cfg.get('find_unused_parameters', False))

@@ -11,6 +11,9 @@ from isda_seg.core.schedule import check_strength
 from isda_seg.criterion import ISDACriterion, MeanCrossEntropy
 from isda_seg.focal import SoftmaxFocalLoss
 
+NOT_SOFTMAX = ('FocalLoss', 'DiceLoss', 'TverskyLoss', 'LovaszLoss', 'BoundaryLoss', 'HuasdorffDisstanceLoss',
+               'SiLogLoss')
+
 require_one_family()
 MODELS.register_module(module=SoftmaxFocalLoss)
 
@@ -23,7 +26,8 @@ class ISDALoss(ISDACriterion):
     ``ISDAHook`` attaches it and sets its strength.
 
     Args:
-        lambda_0: final strength; the paper uses 7.5 with diagonal covariances, 0.5 with full ones. No default.
+        lambda_0: final strength; no default. The authors' code uses 7.5 for diagonal covariances (Cityscapes,
+            most ImageNet networks), the paper 0.5 for full ones (CIFAR).
         covariance, resolution, sync, label_sampling, load_statistics, strict: as in ``ISDACriterion``.
         base: config of the loss to augment; default the scope's CrossEntropyLoss built from the remaining keys.
         loss_weight: factor of the result.
@@ -32,7 +36,8 @@ class ISDALoss(ISDACriterion):
         cross_entropy: keys of CrossEntropyLoss (class_weight, avg_non_ignore, reduction, ...).
 
     Raises:
-        ValueError: negative or non-finite lambda_0, a sigmoid or mask loss, cross-entropy keys beside ``base``.
+        ValueError: negative or non-finite lambda_0, a base that is no softmax loss, cross-entropy keys beside
+            ``base``, unknown keys.
     """
 
     def __init__(self, lambda_0: float, covariance: str = 'diagonal', resolution: str = 'label',
@@ -47,6 +52,7 @@ class ISDALoss(ISDACriterion):
         scope = _scope()
         with DefaultScope.overwrite_default_scope(scope):
             built = MODELS.build(base) if base is not None else _cross_entropy(scope, loss_weight, cross_entropy)
+        _require_softmax(built)
         super().__init__(covariance, resolution, label_sampling=label_sampling, base=built, sync=sync,
                          load_statistics=load_statistics, strict=strict)
         self.lambda_0 = check_strength(lambda_0, 'lambda_0')
@@ -83,6 +89,14 @@ class ISDALoss(ISDACriterion):
         return loss if self.factor == 1.0 else self.factor * loss
 
 
+def _require_softmax(base: nn.Module) -> None:
+    """ValueError for a base whose value does not follow from a softmax at each pixel: Eq. 7 bounds no such loss."""
+    name = type(base).__name__
+    if getattr(base, 'use_sigmoid', False) or getattr(base, 'use_mask', False) or name in NOT_SOFTMAX:
+        raise ValueError(f'{name} is no softmax cross-entropy, so ISDA cannot augment it as base; use '
+                         'CrossEntropyLoss, OhemCrossEntropy or SoftmaxFocalLoss, and list other losses beside the ISDALoss')
+
+
 def _scope() -> str:
     """The scope a Runner has set; outside of one that of MMSeg where it is imported."""
     scope = DefaultScope.get_current_instance()
@@ -93,6 +107,10 @@ def _cross_entropy(scope: str, loss_weight: float, keys: dict[str, Any]) -> nn.M
     """The CrossEntropyLoss of the scope, or plain mean cross-entropy outside of MMSeg and MMPretrain."""
     found = None if scope == 'mmengine' else MODELS.get(f'{scope}.CrossEntropyLoss')
     if found is not None:
+        known = inspect.signature(found).parameters
+        unknown = sorted(set(keys) - set(known))
+        if unknown:
+            raise ValueError(f'ISDALoss does not know {unknown}, and neither does the CrossEntropyLoss it replaces')
         return MODELS.build(dict(type=f'{scope}.CrossEntropyLoss', loss_weight=loss_weight, **keys))
     if keys or loss_weight != 1.0:
         raise ValueError(f'no CrossEntropyLoss in scope {scope!r} takes {sorted(keys)} or a loss_weight of '

@@ -1,16 +1,11 @@
 """A Runner for training, with what every run of ours has: exact resume, safe checkpoints, checked data."""
-from pathlib import Path
-
 from mmengine.config import Config
-from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
 from isda_seg import amp as half_precision
 from isda_seg.checkpoint import check_checkpoint, latest_checkpoint
-from isda_seg.provenance import provenance, write_json
 from isda_seg.reproducible import make_reproducible
-
-PROVENANCE = 'provenance.json'
+from isda_seg.run_record import RunRecordHook
 
 
 def build_runner(cfg: Config, resume: str | None = None, amp: str | None = None) -> Runner:
@@ -34,13 +29,13 @@ def build_runner(cfg: Config, resume: str | None = None, amp: str | None = None)
         hook.type = 'AtomicCheckpointHook'
     if amp is not None:
         half_precision.enable_amp(cfg, None if amp == 'auto' else amp)
+    if resume is None and cfg.get('resume'):
+        resume = cfg.get('load_from') or 'latest'
     start = latest_checkpoint(cfg.work_dir) if resume == 'latest' else resume
     if start is not None:
-        check_checkpoint(start)
+        check_checkpoint(start, resume=True)
         cfg.load_from, cfg.resume = str(start), True
     elif cfg.get('load_from'):
         check_checkpoint(cfg.load_from)
-    runner = Runner.from_cfg(cfg)
-    if is_main_process():
-        write_json(Path(cfg.work_dir, PROVENANCE), provenance(runner.seed))
-    return runner
+    cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), dict(type=RunRecordHook.__name__)]
+    return Runner.from_cfg(cfg)

@@ -294,3 +294,12 @@ def test_a_head_without_exactly_one_classifier_is_named_with_what_was_found(chil
 
 def test_a_model_without_an_isda_loss_has_no_pairs():
     assert found(Head(conv_seg=conv(), loss_decode=nn.CrossEntropyLoss())) == []
+
+
+def test_statistics_from_a_checkpoint_do_not_count_as_attached():
+    trained, fresh = ISDACriterion(), ISDACriterion()
+    classifier = nn.Linear(4, 3)
+    attach(trained, classifier)
+    fresh.load_state_dict(trained.state_dict())
+    with pytest.raises(RuntimeError, match='not attached'):
+        fresh(torch.zeros(2, 3, requires_grad=True), torch.zeros(2, dtype=torch.int64))

@@ -202,22 +202,34 @@ def test_an_unfinished_file_is_no_checkpoint_and_in_nobody_s_way(whole, tmp_path
     assert (tmp_path / 'iter_9.pth.unfinished').read_bytes() == b'half'
 
 
-def test_the_latest_checkpoint_is_the_one_of_the_highest_number(tmp_path):
-    for number in (8, 16, 100, 24):
+def test_the_latest_checkpoint_is_the_one_written_last_not_the_one_of_the_highest_number(tmp_path):
+    assert latest_checkpoint(str(tmp_path)) is None
+    for age, number in enumerate((24, 100, 16, 8)):
         (tmp_path / f'iter_{number}.pth').touch()
-    assert latest_checkpoint(str(tmp_path)) == tmp_path / 'iter_100.pth'
+        os.utime(tmp_path / f'iter_{number}.pth', (1000 - age, 1000 - age))
+    assert latest_checkpoint(str(tmp_path)) == tmp_path / 'iter_24.pth'
+    (tmp_path / 'last_checkpoint').write_text('/an/old/place/iter_16.pth')
+    assert latest_checkpoint(str(tmp_path)) == tmp_path / 'iter_16.pth'
+    for half_written in ('', '/an/old/place/iter_1', 'iter_999.pth'):
+        (tmp_path / 'last_checkpoint').write_text(half_written)
+        assert latest_checkpoint(str(tmp_path)) == tmp_path / 'iter_24.pth'
 
 
 BAD = {
     'missing': (lambda path, content: None, FileNotFoundError, 'there is no checkpoint .*missing.pth'),
     'truncated': (lambda path, content: path.write_bytes(content[:len(content) // 2]), ValueError,
-                  'truncated.pth is truncated or no checkpoint'),
-    'cut': (lambda path, content: path.write_bytes(content[:-1]), ValueError, 'cut.pth is truncated or no checkpoint'),
-    'empty': (lambda path, content: path.touch(), ValueError, 'empty.pth is truncated or no checkpoint'),
+                  'truncated.pth is truncated, damaged or no checkpoint'),
+    'cut': (lambda path, content: path.write_bytes(content[:-1]), ValueError,
+            'cut.pth is truncated, damaged or no checkpoint'),
+    'empty': (lambda path, content: path.touch(), ValueError, 'empty.pth is truncated, damaged or no checkpoint'),
     'text': (lambda path, content: path.write_text('weights of my network'), ValueError,
-             'text.pth is truncated or no checkpoint'),
+             'text.pth is truncated, damaged or no checkpoint'),
     'old_truncated': (lambda path, content: path.write_bytes(content[:len(content) // 2]), ValueError,
-                      'old_truncated.pth is truncated or no checkpoint'),
+                      'old_truncated.pth is truncated, damaged or no checkpoint'),
+    'damaged': (lambda path, content: path.write_bytes(content[:9000] + bytes(200) + content[9200:]), ValueError,
+                'damaged.pth is truncated, damaged or no checkpoint'),
+    'list': (lambda path, content: torch.save([1, 2], path), ValueError, 'list.pth is no checkpoint: it holds'),
+    'numbers': (lambda path, content: torch.save(dict(a=1), path), ValueError, 'numbers.pth is no checkpoint'),
     'tensor': (lambda path, content: torch.save(torch.zeros(3), path, _use_new_zipfile_serialization=False), ValueError,
                'tensor.pth is no checkpoint: it holds no state dict'),
 }
@@ -257,12 +269,33 @@ def old_format(path, target):
 def test_a_checkpoint_in_the_old_format_is_accepted_and_resumes_exactly(whole, tmp_path):
     path = old_format(whole.work / 'iter_4.pth', tmp_path / 'old.pth')
     assert path.read_bytes()[:2] != b'PK'
-    assert check_checkpoint(path) is None
+    assert 'state_dict' in check_checkpoint(path)
     assert_resumes(whole, tmp_path / 'work', path, 4)
 
 
+def test_what_a_tool_needs_of_a_checkpoint_is_asked_for_by_name(tmp_path):
+    torch.save({'conv1.weight': torch.zeros(3)}, tmp_path / 'backbone.pth')
+    assert list(check_checkpoint(tmp_path / 'backbone.pth')) == ['conv1.weight']
+    with pytest.raises(ValueError, match='backbone.pth holds weights but no training state .*load_from'):
+        check_checkpoint(tmp_path / 'backbone.pth', resume=True)
+    with pytest.raises(ValueError, match='backbone.pth holds no weights of decode_head'):
+        check_checkpoint(tmp_path / 'backbone.pth', module='decode_head')
+
+
+def test_a_checkpoint_names_every_run_that_made_it(whole, tmp_path):
+    def runs(work, number):
+        return check_checkpoint(work / f'iter_{number}.pth')['meta']['runs']
+
+    first = runs(whole.work, 2)
+    assert [run['seed'] for run in first] == [0]
+    tiny.train(whole.isda, tmp_path, resume=whole.work / 'iter_2.pth')
+    assert runs(tmp_path, 6)[:1] == first and len(runs(tmp_path, 6)) == 2
+    tiny.train(whole.isda, tmp_path / 'from_weights', {'load_from': str(whole.work / 'iter_2.pth')})
+    assert len(runs(tmp_path / 'from_weights', 6)) == 1
+
+
 def test_a_remote_checkpoint_is_left_to_its_loader():
-    assert check_checkpoint('https://example.org/nothing.pth') is None
+    assert check_checkpoint('https://example.org/nothing.pth') == {}
 
 
 def loaded(config, work, checkpoint, options=None):

@@ -14,7 +14,14 @@ def test_one_family_alone_is_accepted():
 @pytest.mark.parametrize('owners', [['mmengine', 'onedl-mmengine'], ['onedl-mmengine', 'mmengine', 'mmengine']])
 def test_two_families_at_once_are_named_with_the_command_that_mends_it(monkeypatch, owners):
     monkeypatch.setattr(compat, 'packages_distributions', lambda: {'mmengine': owners, 'mmcv': ['onedl-mmcv']})
-    with pytest.raises(ImportError, match=r"'mmengine': mmengine, onedl-mmengine.*pip uninstall -y mmengine onedl-"):
+    with pytest.raises(ImportError, match='overwrite each other.*pip uninstall -y mmengine onedl-mmengine and'):
+        compat.require_one_family()
+
+
+def test_all_packages_to_remove_are_named_at_once(monkeypatch):
+    monkeypatch.setattr(compat, 'packages_distributions', lambda: {
+        'mmengine': ['mmengine', 'onedl-mmengine'], 'mmcv': ['mmcv-lite', 'onedl-mmcv'], 'mmseg': ['mmsegmentation']})
+    with pytest.raises(ImportError, match='pip uninstall -y mmcv-lite mmengine onedl-mmcv onedl-mmengine and'):
         compat.require_one_family()
 
 

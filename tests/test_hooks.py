@@ -3,6 +3,7 @@
 import copy
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import reference
@@ -437,7 +438,7 @@ def test_labels_that_a_gpu_has_counted_are_raised_at_the_next_logging_step(tmp_p
     counting = Counting()
     counting.priority = 0  # before ISDAHook
     runner, spy = runner_in(tmp_path, custom=[counting])
-    with pytest.raises(ValueError, match='5 labels are neither classes nor the ignore index; the largest is 77'):
+    with pytest.raises(ValueError, match='5 labels are neither classes nor the ignore index, 77 for example'):
         runner.train()
     assert len(spy.strengths) == 3  # logged after iteration 4
 
@@ -450,3 +451,10 @@ def test_a_checkpoint_of_other_classes_is_refused_with_both_shapes(tmp_path):
     with pytest.raises(ValueError, match=r'head.loss_module.statistics: the checkpoint holds a mean of shape \(3, 5\) '
                                          r'.*this model needs \(4, 5\)'):
         runner.train()
+
+
+def test_a_ramp_by_epochs_in_a_loop_without_epochs_is_refused():
+    runner = SimpleNamespace(max_epochs=1)
+    with pytest.raises(ValueError, match='by_epoch=True.*at least 2 epochs'):
+        ISDAHook(by_epoch=True).before_train(runner)
+    assert ISDAHook(by_epoch=False).before_train(runner) is None

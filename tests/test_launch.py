@@ -18,7 +18,7 @@ def configs(tmp_path):
     ('file', FileExistsError), ('file/below', NotADirectoryError), ('file/far/below', NotADirectoryError)])
 def test_a_work_directory_that_cannot_be_written_is_named(configs, tmp_path, place, error):
     (tmp_path / 'file').touch()
-    with pytest.raises(error, match=f'the work directory {tmp_path / place} cannot be written .*--work-dir'):
+    with pytest.raises(error, match=f'the folder {tmp_path / place} cannot be written .*--work-dir'):
         load_config(str(configs[0]), work_dir=str(tmp_path / place))
 
 
@@ -26,7 +26,7 @@ def test_a_work_directory_that_cannot_be_written_is_named(configs, tmp_path, pla
 def test_the_tools_refuse_it_too(configs, tmp_path, monkeypatch, tool):
     (tmp_path / 'file').touch()
     checkpoint = ['any.pth'] if tool == 'test.py' else []
-    with pytest.raises(NotADirectoryError, match=f'the work directory {tmp_path / "file/below"} cannot be written'):
+    with pytest.raises(NotADirectoryError, match=f'the folder {tmp_path / "file/below"} cannot be written'):
         tiny.run_tool(monkeypatch, tool, configs[1], *checkpoint, '--work-dir', tmp_path / 'file/below')
 
 

@@ -228,7 +228,7 @@ def test_lambda_0_has_no_default():
         MODELS.build(dict(type='ISDALoss'))
 
 
-@pytest.mark.parametrize('lambda_0', [-1, float('nan'), float('inf')])
+@pytest.mark.parametrize('lambda_0', [-1, float('nan'), float('inf'), None])
 def test_a_negative_or_non_finite_lambda_0_is_refused(lambda_0):
     with pytest.raises(ValueError, match=f'lambda_0 must be a finite number >= 0, got {lambda_0}'):
         MODELS.build(dict(type='ISDALoss', lambda_0=lambda_0))
@@ -262,3 +262,15 @@ def test_a_base_that_ignores_another_label_than_the_head_is_refused():
     loss, classifier = isda(base=dict(type='OhemCrossEntropy', ignore_label=0))
     with pytest.raises(ValueError, match='the base loss ignores label 0, the head label 255'):
         loss(logits_of(classifier, features), labels, weight=None, ignore_index=IGNORE)
+
+
+@pytest.mark.parametrize('base', [dict(type='DiceLoss'), dict(type='FocalLoss'), dict(type='TverskyLoss'),
+                                  dict(type='CrossEntropyLoss', use_sigmoid=True)])
+def test_a_base_that_is_no_softmax_loss_is_refused(base):
+    with pytest.raises(ValueError, match='is no softmax cross-entropy'):
+        MODELS.build(dict(type='ISDALoss', lambda_0=1, base=base))
+
+
+def test_an_unknown_key_is_named_as_a_key_of_isda():
+    with pytest.raises(ValueError, match=r"ISDALoss does not know \['covarience'\]"):
+        MODELS.build(dict(type='ISDALoss', lambda_0=1, covarience='full'))

@@ -6,7 +6,7 @@ from pathlib import Path
 from mmengine.config import DictAction
 from mmengine.dist import is_main_process
 
-from isda_seg.launch import LAUNCHERS, load_config
+from isda_seg.launch import LAUNCHERS, check_writable, load_config
 from isda_seg.provenance import write_json
 
 
@@ -14,7 +14,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config')
     parser.add_argument('checkpoint')
-    parser.add_argument('--protocols', nargs='+', default=['single'], metavar='PROTOCOL',
+    parser.add_argument('--protocols', nargs='+', default=['single'], choices=['single', 'ms', 'ms-flip'],
                         help='single, ms (scales 0.75, 1, 1.25, 1.5) and ms-flip; default single')
     parser.add_argument('--out', help='write the results to this JSON file')
     parser.add_argument('--show-dir', help='write image, ground truth and prediction side by side into this folder')
@@ -29,6 +29,10 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     cfg = load_config(args.config, args.cfg_options, args.work_dir, args.launcher)
+    if args.out:
+        check_writable(str(Path(args.out).parent), '--out')
+    if args.show_dir:
+        check_writable(args.show_dir, '--show-dir')
     from isda_seg.segmentation.evaluation import evaluate, table
     results = evaluate(cfg, args.config, args.checkpoint, tuple(args.protocols), args.show_dir, args.show_most)
     if is_main_process():

@@ -26,10 +26,11 @@ def table(configs: list[Path], results: dict[str, dict[str, Any]]) -> str:
         if result is None:
             cells += [NOT_RUN] + [''] * 6
         else:
-            training = result['training'] or result
+            runs = result['training'] or [result]
             miou = [result['protocols'].get(protocol, {}).get('mIoU') for protocol in PROTOCOLS]
-            cells += [str(training['seed']), *('' if value is None else f'{value:.2f}' for value in miou),
-                      training['commit'], training['hardware'], training['date'][:10]]
+            commits = ', '.join(dict.fromkeys(run['commit'] for run in runs))
+            cells += [str(runs[0]['seed']), *('' if value is None else f'{value:.2f}' for value in miou),
+                      commits, runs[-1]['hardware'], runs[-1]['date'][:10]]
         rows.append('| ' + ' | '.join(cells) + ' |')
     return '\n'.join(rows)
 
@@ -38,10 +39,10 @@ def docstring_line(result: dict[str, Any] | None) -> str:
     """What a config's docstring says about its result."""
     if result is None:
         return NOT_RUN
-    training = result['training'] or result
+    runs = result['training'] or [result]
     miou = ', '.join(f'{name} {result["protocols"][name]["mIoU"]:.2f}' for name in PROTOCOLS
                      if name in result['protocols'])
-    return f'mIoU {miou} (seed {training["seed"]}, one run)'
+    return f'mIoU {miou} (seed {runs[0]["seed"]}, one run)'
 
 
 def timing_sentence(name: str, timing: dict[str, Any] | None) -> str:

@@ -61,13 +61,13 @@ def class_moments(features: Tensor, labels: Tensor, num_classes: int, *, covaria
     pieces = [(features, labels)] if features.dim() == 2 else \
         [(image.flatten(1).t(), label.flatten()) for image, label in zip(features, labels, strict=True)]
     classes = torch.arange(num_classes, device=labels.device)
-    parts = [empty_moments(num_classes, features.shape[1], covariance, dtype, features.device)]
+    total = empty_moments(num_classes, features.shape[1], covariance, dtype, features.device)
     with full_precision(features.device.type):
         for rows, row_labels in pieces:
             for x, y in zip(rows.split(CHUNK), row_labels.split(CHUNK), strict=True):
                 member = (y[:, None] == classes) & labelled(y, ignore_index)[:, None]
-                parts.append(_chunk_moments(x.to(dtype), member, covariance))
-    return merge(*parts)
+                total = merge(total, _chunk_moments(x.to(dtype), member, covariance))
+    return total
 
 
 def _chunk_moments(x: Tensor, member: Tensor, covariance: str) -> ClassMoments:

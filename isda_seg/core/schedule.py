@@ -4,9 +4,12 @@ import math
 
 def check_strength(strength: float, name: str = 'strength') -> float:
     """Return ``strength`` as a float; ValueError unless it is finite and not negative."""
-    value = float(strength)
+    try:
+        value = math.nan if isinstance(strength, str) else float(strength)
+    except (TypeError, ValueError):
+        value = math.nan
     if not math.isfinite(value) or value < 0:
-        raise ValueError(f'{name} must be a finite number >= 0, got {strength}')
+        raise ValueError(f'{name} must be a finite number >= 0, got {strength!r}')
     return value
 
 

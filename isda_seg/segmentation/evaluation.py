@@ -1,6 +1,5 @@
 """mIoU of a checkpoint in several protocols, as one value."""
 import copy
-import json
 import math
 import os
 from pathlib import Path
@@ -11,6 +10,7 @@ from mmengine.runner import Runner
 
 from isda_seg.checkpoint import check_checkpoint
 from isda_seg.provenance import provenance
+from isda_seg.run_record import RUNS
 from isda_seg.segmentation.data_check import check_data
 from isda_seg.segmentation.loading import check_loading
 from isda_seg.segmentation.protocols import PROTOCOLS, apply_protocol
@@ -25,19 +25,21 @@ def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ..
         show_dir: folder for pictures of the first protocol; show_most: how many of them.
 
     Returns:
-        {"protocols": {name: {"mIoU", "aAcc", "mAcc", "IoU": {class: ...}}}, "config", "checkpoint", "training",
-        and all of ``provenance``}; IoU in per cent, None for a class that never occurs.
+        {"protocols": {name: {"mIoU", "aAcc", "mAcc", "IoU": {class: ...}}}, "config", "checkpoint", "training" (the
+        runs that made the checkpoint), and all of ``provenance``}; IoU in per cent, None for a class that never occurs.
 
     Raises:
         ValueError, FileNotFoundError: an unknown protocol, a missing or truncated checkpoint, missing data.
     """
-    check_checkpoint(checkpoint)
-    check_data(cfg, ('test',))
     runs = [(protocol, apply_protocol(cfg, protocol)) for protocol in protocols]
+    loaded = check_checkpoint(checkpoint, module='decode_head')
+    check_data(cfg, ('test',))
     found = {}
     for number, (protocol, run) in enumerate(runs):
-        if run.test_evaluator.get('type') == 'IoUMetric':
-            run.test_evaluator.type = 'ClassIoUMetric'
+        evaluators = run.test_evaluator if isinstance(run.test_evaluator, list) else [run.test_evaluator]
+        for evaluator in evaluators:
+            if evaluator.get('type') == 'IoUMetric':
+                evaluator.type = 'ClassIoUMetric'
         check_loading(run)
         run.load_from, run.resume = checkpoint, False
         run.work_dir = os.path.join(cfg.work_dir, f'test_{protocol}')
@@ -48,7 +50,7 @@ def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ..
         found[protocol] = _by_class(Runner.from_cfg(copy.deepcopy(run)).test())
     seed = cfg.get('randomness', {}).get('seed')
     return dict(protocols=found, config=os.path.relpath(config), checkpoint=os.path.relpath(checkpoint),
-                training=_training(checkpoint), **provenance(seed))
+                training=loaded.get('meta', {}).get(RUNS, []), **provenance(seed))
 
 
 def _by_class(metrics: dict[str, float]) -> dict[str, Any]:
@@ -57,12 +59,6 @@ def _by_class(metrics: dict[str, float]) -> dict[str, Any]:
     iou = {key.removeprefix('IoU.'): None if math.isnan(value) else round(value, 4)
            for key, value in metrics.items() if key.startswith('IoU.')}
     return dict({key: round(float(value), 4) for key, value in flat.items()}, IoU=iou)
-
-
-def _training(checkpoint: str) -> dict[str, Any] | None:
-    """What the training run wrote about itself beside the checkpoint."""
-    path = Path(checkpoint).parent / 'provenance.json'
-    return json.loads(path.read_text()) if path.is_file() else None
 
 
 def table(results: dict[str, Any], name: str = '') -> str:

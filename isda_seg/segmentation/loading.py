@@ -19,7 +19,7 @@ class LoadCheckedImage(mmcv.transforms.LoadImageFromFile):
         except FileNotFoundError as error:
             raise FileNotFoundError(f'the image {results["img_path"]} does not exist') from error
         except Exception as error:
-            raise ValueError(f'{results["img_path"]} is no image that can be read ({error})') from error
+            raise ValueError(f'{results["img_path"]} is no image that can be read') from error
 
 
 @TRANSFORMS.register_module()
@@ -42,7 +42,7 @@ class LoadCheckedAnnotations(LoadAnnotations):
         except FileNotFoundError as error:
             raise FileNotFoundError(f'the image {results["img_path"]} has no label map {path}') from error
         except (OSError, AttributeError, ValueError) as error:
-            raise ValueError(f'{path} is no label map that can be read ({error})') from error
+            raise ValueError(f'{path} is no label map that can be read') from error
         labels: np.ndarray = results['gt_seg_map']
         if labels.ndim != 2:
             raise ValueError(f'the label map {path} has {labels.shape[-1]} channels; one channel of class numbers is '

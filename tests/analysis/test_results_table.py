@@ -9,7 +9,8 @@ from isda_seg.analysis.results_table import docstring_line, read_results, replac
 RESULT = dict(
     config='configs/camvid/a_isda.py', seed=9, commit='late', hardware='late', date='2026-02-03T00:00:00',
     protocols={'single': dict(mIoU=38.014), 'ms': dict(mIoU=39.0), 'ms-flip': dict(mIoU=39.996)},
-    training=dict(seed=3, commit='abc123', hardware='a machine', date='2026-01-02T03:04:05'))
+    training=[dict(seed=3, commit=commit, hardware='a machine', date=f'2026-01-0{day}T03:04:05')
+              for day, commit in ((1, 'abc123'), (2, 'abc123'), (3, 'def456'))])
 
 
 def test_a_row_shows_the_training_run_and_two_decimals(tmp_path):
@@ -17,7 +18,8 @@ def test_a_row_shows_the_training_run_and_two_decimals(tmp_path):
     (tmp_path / 'timings.json').write_text(json.dumps({'make test': {}}))
     rows = table([Path('configs/camvid/a.py'), Path('configs/camvid/a_isda.py')], read_results(tmp_path)).splitlines()
     assert rows[2] == '| [a](camvid/a.py) | not yet run |  |  |  |  |  |  |'
-    assert rows[3] == ('| [a_isda](camvid/a_isda.py) | 3 | 38.01 | 39.00 | 40.00 | abc123 | a machine | 2026-01-02 |')
+    assert rows[3] == ('| [a_isda](camvid/a_isda.py) | 3 | 38.01 | 39.00 | 40.00 | abc123, def456 '
+                       '| a machine | 2026-01-03 |')
 
 
 def test_a_docstring_says_the_result_or_not_yet_run():

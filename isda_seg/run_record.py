@@ -1,0 +1,27 @@
+"""Every checkpoint knows the runs that made it: one entry of provenance per start and per resume."""
+from typing import Any
+
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
+
+from isda_seg.provenance import provenance
+
+RUNS = 'runs'  # key in a checkpoint's meta
+
+
+@HOOKS.register_module()
+class RunRecordHook(Hook):
+    """Write ``meta['runs']``, a list of ``provenance``, into every checkpoint."""
+
+    def before_run(self, runner: Any) -> None:
+        """This run is the first one, unless it resumes."""
+        self.runs = [provenance(runner.seed)]
+
+    def after_load_checkpoint(self, runner: Any, checkpoint: dict) -> None:
+        """Resuming goes on with the list; weights loaded to start from begin a new one."""
+        if runner._resume:
+            self.runs = [*checkpoint['meta'].get(RUNS, []), *self.runs]
+
+    def before_save_checkpoint(self, runner: Any, checkpoint: dict) -> None:
+        """Hand the list over."""
+        checkpoint['meta'][RUNS] = self.runs

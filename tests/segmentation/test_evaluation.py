@@ -1,0 +1,51 @@
+"""tools/test.py's value: what it holds, and what it refuses before it starts."""
+import pytest
+import tiny
+import torch
+
+from isda_seg.launch import load_config
+from isda_seg.segmentation.evaluation import evaluate, table
+
+pytestmark = tiny.on_cpu
+
+
+@pytest.fixture(scope='module')
+def run(tmp_path_factory):
+    """A trained tiny ISDA config: its path and its work directory."""
+    folder = tmp_path_factory.mktemp('evaluation')
+    isda = tiny.write_configs(folder)[1]
+    tiny.train(isda, folder / 'work')
+    return isda, folder / 'work'
+
+
+def result_of(run, tmp_path, **options):
+    config, work = run
+    cfg = load_config(str(config), work_dir=str(tmp_path))
+    if options.pop('as_list', False):
+        cfg.test_evaluator = [cfg.test_evaluator]
+    return evaluate(cfg, str(config), str(work / 'iter_6.pth'), **options)
+
+
+def test_results_hold_the_protocols_asked_for_the_classes_and_the_training_runs(run, tmp_path):
+    result = result_of(run, tmp_path, protocols=('single', 'ms-flip'), show_dir=str(tmp_path / 'pictures'), show_most=1)
+    assert list(result['protocols']) == ['single', 'ms-flip']
+    iou = result['protocols']['single']['IoU']
+    seen = [value for value in iou.values() if value is not None]
+    assert len(iou) == 11
+    assert result['protocols']['single']['mIoU'] == pytest.approx(sum(seen) / len(seen), abs=1e-3)
+    assert [entry['seed'] for entry in result['training']] == [0]
+    assert len(list((tmp_path / 'pictures').glob('*.png'))) == 1
+    miou = f'{result["protocols"]["ms-flip"]["mIoU"]:.2f}'
+    assert table(result, 'tiny').splitlines()[1].split(' | ')[2].strip() == miou
+
+
+def test_evaluators_in_a_list_are_understood(run, tmp_path):
+    one = result_of(run, tmp_path, protocols=('single',))
+    assert result_of(run, tmp_path, protocols=('single',), as_list=True)['protocols'] == one['protocols']
+
+
+def test_weights_without_the_decode_head_are_refused(run, tmp_path):
+    torch.save({'conv1.weight': torch.zeros(3)}, tmp_path / 'backbone.pth')
+    cfg = load_config(str(run[0]), work_dir=str(tmp_path))
+    with pytest.raises(ValueError, match='backbone.pth holds no weights of decode_head'):
+        evaluate(cfg, str(run[0]), str(tmp_path / 'backbone.pth'))
