@@ -94,7 +94,7 @@ def _require_softmax(base: nn.Module) -> None:
     name = type(base).__name__
     if getattr(base, 'use_sigmoid', False) or getattr(base, 'use_mask', False) or name in NOT_SOFTMAX:
         raise ValueError(f'{name} is no softmax cross-entropy, so ISDA cannot augment it as base; use '
-                         'CrossEntropyLoss, OhemCrossEntropy or SoftmaxFocalLoss, and list other losses beside the ISDALoss')
+                         'CrossEntropyLoss, OhemCrossEntropy or SoftmaxFocalLoss, and list other losses beside it')
 
 
 def _scope() -> str:
