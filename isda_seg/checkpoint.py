@@ -13,7 +13,8 @@ from mmengine.hooks import CheckpointHook
 from mmengine.registry import HOOKS
 from mmengine.runner import CheckpointLoader
 
-UNFINISHED = '.unfinished'
+from isda_seg.durable import UNFINISHED, replace_durably
+
 NUMBERED = r'(?:iter|epoch)_\d+\.pth'
 
 
@@ -81,13 +82,6 @@ class AtomicCheckpointHook(CheckpointHook):
 
 def _aside(runner: Any) -> _SavesAside:
     return runner if isinstance(runner, _SavesAside) else _SavesAside(runner)
-
-
-def replace_durably(source: Path, target: Path) -> None:
-    """Flush ``source`` to the disk and give it the name ``target`` in one step."""
-    with open(source, 'rb+') as file:
-        os.fsync(file.fileno())
-    os.replace(source, target)
 
 
 def latest_checkpoint(work_dir: str) -> Path | None:

@@ -1,10 +1,13 @@
 """Everything that is about versions of other packages, and nothing else."""
 import sys
 from collections.abc import Callable
+from functools import cache
 from importlib.metadata import packages_distributions
 from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
+
+import torch
 
 # What mmsegmentation 1.2.2 imports from mmcv.ops at module level; the maintained family guards these imports itself.
 OPERATORS = ('point_sample', 'sigmoid_focal_loss', 'CrissCrossAttention', 'PSAMask')
@@ -23,6 +26,7 @@ def require_one_family() -> None:
                           f'pip uninstall -y {together} and then pip install -c constraints.txt -e ".[seg]"')
 
 
+@cache
 def prepare() -> None:
     """Make the installed family behave alike; every tool calls it before it reads a config."""
     require_one_family()
@@ -50,5 +54,4 @@ def _refuse(name: str) -> Callable[..., None]:
 
 def in_backward() -> bool:
     """Whether a backward pass is going on in this thread; torch has no public name for it."""
-    import torch
     return bool(torch._C._current_graph_task_id() != -1)

@@ -1,17 +1,25 @@
 """From a config and a launcher to a Runner that starts on the machine at hand."""
+import argparse
 import os
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.distributed as dist
-from mmengine.config import Config, ConfigDict
+from mmengine.config import Config, DictAction
 
 from isda_seg import compat
+from isda_seg.walk import dicts
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options every tool that builds a Runner has: what ``load_config`` takes."""
+    parser.add_argument('--work-dir', help='logs and checkpoints go here; default work_dirs/<config name>')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
 
 
 def load_config(path: str, options: dict | None = None, work_dir: str | None = None,
@@ -57,16 +65,6 @@ def adapt_to_machine(cfg: Config) -> None:
         dist.init_process_group('gloo')  # MMEngine's own start would ask CUDA for a device
     cfg.model_wrapper_cfg = dict(type='MMDistributedDataParallel', broadcast_buffers=False, device_ids=None,
                                  find_unused_parameters=cfg.get('find_unused_parameters', False))
-    for norm in _dicts(cfg.model):
+    for norm in dicts(cfg.model):
         if norm.get('type') == 'SyncBN':
             norm['type'] = 'BN'
-
-
-def _dicts(node: Any) -> Iterator[ConfigDict]:
-    """Every dict in a config, however deep."""
-    if isinstance(node, dict):
-        yield node
-        node = list(node.values())
-    if isinstance(node, (list, tuple)):
-        for child in node:
-            yield from _dicts(child)

@@ -11,6 +11,8 @@ from typing import Any
 
 import torch
 
+from isda_seg.durable import UNFINISHED, replace_durably
+
 PACKAGES = ('torch', 'numpy', 'onedl-mmengine', 'onedl-mmcv', 'onedl-mmsegmentation', 'mmengine', 'mmcv', 'mmcv-lite',
             'mmsegmentation', 'opencv-python')
 
@@ -62,9 +64,9 @@ def write_json(path: str | Path, value: Any) -> None:
     """Write ``value`` so that the file is either complete or not there."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(path.name + '.unfinished')
+    aside = path.with_name(path.name + UNFINISHED)
     aside.write_text(json.dumps(value, indent=2) + '\n')
-    os.replace(aside, path)
+    replace_durably(aside, path)
 
 
 def _relative(argument: str) -> str:

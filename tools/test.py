@@ -3,10 +3,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmengine.config import DictAction
 from mmengine.dist import is_main_process
 
-from isda_seg.launch import LAUNCHERS, check_writable, load_config
+from isda_seg.launch import add_options, check_writable, load_config
 from isda_seg.provenance import write_json
 
 
@@ -19,10 +18,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--out', help='write the results to this JSON file')
     parser.add_argument('--show-dir', help='write image, ground truth and prediction side by side into this folder')
     parser.add_argument('--show-most', type=int, help='at most this many pictures')
-    parser.add_argument('--work-dir', help='logs go here; default work_dirs/<config name>')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
-    parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+    add_options(parser)
     return parser.parse_args()
 
 

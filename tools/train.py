@@ -2,22 +2,17 @@
 import argparse
 import sys
 
-from mmengine.config import DictAction
-
-from isda_seg.launch import LAUNCHERS, load_config
+from isda_seg.launch import add_options, load_config
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config')
-    parser.add_argument('--work-dir', help='logs and checkpoints go here; default work_dirs/<config name>')
     parser.add_argument('--resume', nargs='?', const='latest', metavar='CHECKPOINT',
                         help='go on from the newest checkpoint of the work directory, or from this one')
     parser.add_argument('--amp', nargs='?', const='auto', choices=['auto', 'float16', 'bfloat16'],
                         help='half precision: bfloat16 on a CPU, float16 on a GPU unless named')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
-    parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+    add_options(parser)
     return parser.parse_args()
 
 

@@ -1,11 +1,11 @@
 """Is all the data there? Asked once, before anything is built."""
 import os
-from collections.abc import Iterator
-from typing import Any
 
 from mmengine.config import Config
 from mmseg.registry import DATASETS
 from mmseg.utils import register_all_modules
+
+from isda_seg.walk import dicts
 
 
 def check_data(cfg: Config, splits: tuple[str, ...] = ('train', 'val')) -> None:
@@ -18,23 +18,10 @@ def check_data(cfg: Config, splits: tuple[str, ...] = ('train', 'val')) -> None:
     register_all_modules(init_default_scope=False)
     for split in splits:
         loader = cfg.get(f'{split}_dataloader')
-        if loader is None:
-            continue
-        for dataset in _leaves(loader.dataset):
+        for dataset in (node for node in dicts(loader) if 'data_prefix' in node):
             _check_folders(split, dataset)
             built = DATASETS.build(dict(dataset, pipeline=[], lazy_init=True))
             _check_files(split, dataset, built.load_data_list())
-
-
-def _leaves(node: Any) -> Iterator[dict]:
-    """The dataset configs inside wrappers that read files themselves."""
-    if isinstance(node, dict):
-        if 'data_prefix' in node:
-            yield node
-            return
-        node = list(node.values())
-    for child in node if isinstance(node, (list, tuple)) else ():
-        yield from _leaves(child)
 
 
 def _check_folders(split: str, dataset: dict) -> None:

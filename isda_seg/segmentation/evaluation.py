@@ -1,5 +1,4 @@
 """mIoU of a checkpoint in several protocols, as one value."""
-import copy
 import math
 import os
 from pathlib import Path
@@ -47,7 +46,7 @@ def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ..
         if show_dir is not None and number == 0:
             run.custom_hooks = [*run.get('custom_hooks', []),
                                 dict(type='SideBySideHook', out_dir=show_dir, most=show_most)]
-        found[protocol] = _by_class(Runner.from_cfg(copy.deepcopy(run)).test())
+        found[protocol] = _by_class(Runner.from_cfg(run).test())
     seed = cfg.get('randomness', {}).get('seed')
     return dict(protocols=found, config=os.path.relpath(config), checkpoint=os.path.relpath(checkpoint),
                 training=loaded.get('meta', {}).get(RUNS, []), **provenance(seed))

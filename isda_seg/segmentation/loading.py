@@ -3,9 +3,13 @@ from typing import Any
 
 import mmcv.transforms
 import numpy as np
+import torch
 from mmengine.config import Config
 from mmseg.datasets.transforms import LoadAnnotations
 from mmseg.registry import TRANSFORMS
+
+from isda_seg.core.checks import check_labels
+from isda_seg.walk import dicts
 
 
 @TRANSFORMS.register_module()
@@ -51,10 +55,7 @@ class LoadCheckedAnnotations(LoadAnnotations):
             raise ValueError(f'the label map {path} is {labels.shape[1]} x {labels.shape[0]}, its image '
                              f'{results["ori_shape"][1]} x {results["ori_shape"][0]}')
         if labels.max(initial=0) >= self.num_classes:
-            wrong = np.setdiff1d(labels[labels >= self.num_classes], [self.ignore_index])
-            if len(wrong):
-                raise ValueError(f'label {wrong[0]} in {path} is neither one of the {self.num_classes} classes '
-                                 f'(0..{self.num_classes - 1}) nor the ignore index {self.ignore_index}')
+            check_labels(torch.from_numpy(labels)[None], self.num_classes, self.ignore_index, [path])
 
 
 def check_loading(cfg: Config) -> None:
@@ -63,15 +64,9 @@ def check_loading(cfg: Config) -> None:
     head = head[-1] if isinstance(head, list) else head
     if 'num_classes' not in head:
         return
-    for split in ('train', 'val', 'test'):
-        _replace(cfg.get(f'{split}_dataloader'), head.num_classes, head.get('ignore_index', 255))
-
-
-def _replace(node: Any, num_classes: int, ignore_index: int) -> None:
-    if isinstance(node, dict):
+    num_classes, ignore_index = head.num_classes, head.get('ignore_index', 255)
+    for node in dicts([cfg.get(f'{split}_dataloader') for split in ('train', 'val', 'test')]):
         if node.get('type') == 'LoadImageFromFile':
             node['type'] = 'LoadCheckedImage'
         elif node.get('type') == 'LoadAnnotations':
             node.update(type='LoadCheckedAnnotations', num_classes=num_classes, ignore_index=ignore_index)
-    for child in node.values() if isinstance(node, dict) else node if isinstance(node, (list, tuple)) else ():
-        _replace(child, num_classes, ignore_index)

@@ -4,6 +4,7 @@ import pytest
 import reference
 import torch
 import torch.nn.functional as F
+from covariances import covariance_of
 from torch.testing import assert_close
 
 from isda_seg.core import (
@@ -19,16 +20,6 @@ from isda_seg.core import (
 KINDS = ('diagonal', 'full', 'shared', 'identity')
 REDUCTIONS = ('mean', 'sum', 'none')
 SHAPES = ((12,), (3, 5), (2, 4, 6), (2, 2, 3, 4))  # labels: rows, sequences, images, volumes
-
-
-def covariance_of(kind, num_classes, channels, generator):
-    if kind == 'identity':
-        return torch.ones(1, channels, dtype=torch.float64)
-    if kind == 'diagonal':
-        return torch.rand(num_classes, channels, dtype=torch.float64, generator=generator) + 0.1
-    root = torch.randn(1 if kind == 'shared' else num_classes, channels, channels, dtype=torch.float64,
-                       generator=generator)
-    return root @ root.transpose(1, 2) / channels
 
 
 def problem(kind='diagonal', num_classes=5, channels=4, samples=14, seed=0):
@@ -61,15 +52,6 @@ def losses_and_gradients(function, tensors):
     leaves = [t.clone().requires_grad_() for t in tensors]
     value = function(*leaves)
     return [value.detach(), *torch.autograd.grad(value.sum(), leaves)]
-
-
-@pytest.fixture
-def low_matmul_precision():
-    """Matrix products in TF32 or bfloat16 where the machine can, as torch.set_float32_matmul_precision allows."""
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision('medium')
-    yield
-    torch.set_float32_matmul_precision(before)
 
 
 # -- Eq. 7 against the literal form ------------------------------------------------------------------------------------

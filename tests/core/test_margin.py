@@ -3,6 +3,7 @@
 import pytest
 import reference
 import torch
+from covariances import covariance_of
 from torch.testing import assert_close
 
 from isda_seg.core import margin_variance
@@ -14,24 +15,7 @@ def problem(kind='diagonal', num_classes=5, channels=4, seed=0):
     """A weight (C, A) and a covariance of the given kind, float64."""
     generator = torch.Generator().manual_seed(seed)
     weight = torch.randn(num_classes, channels, dtype=torch.float64, generator=generator)
-    if kind == 'diagonal':
-        covariance = torch.rand(num_classes, channels, dtype=torch.float64, generator=generator) + 0.1
-    elif kind == 'identity':
-        covariance = torch.ones(1, channels, dtype=torch.float64)
-    else:
-        leading = 1 if kind == 'shared' else num_classes
-        root = torch.randn(leading, channels, channels, dtype=torch.float64, generator=generator)
-        covariance = root @ root.transpose(1, 2) / channels
-    return weight, covariance
-
-
-@pytest.fixture
-def low_matmul_precision():
-    """Matrix products in TF32 or bfloat16 where the machine can, as torch.set_float32_matmul_precision allows."""
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision('medium')
-    yield
-    torch.set_float32_matmul_precision(before)
+    return weight, covariance_of(kind, num_classes, channels, generator)
 
 
 @pytest.mark.parametrize('kind', KINDS)

@@ -11,15 +11,6 @@ from isda_seg.core import ClassMoments, class_moments, merge
 KINDS = ('diagonal', 'full')
 
 
-@pytest.fixture
-def low_matmul_precision():
-    """Matrix products in TF32 or bfloat16 where the machine can, as torch.set_float32_matmul_precision allows."""
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision('medium')
-    yield
-    torch.set_float32_matmul_precision(before)
-
-
 def batch(samples=60, channels=5, num_classes=4, seed=0):
     generator = torch.Generator().manual_seed(seed)
     features = torch.randn(samples, channels, dtype=torch.float64, generator=generator) * 2 + 1

@@ -4,6 +4,7 @@ import pytest
 import reference
 import torch
 import torch.nn.functional as F
+from covariances import covariance_of
 from torch.testing import assert_close
 
 from isda_seg.core import sampled_cross_entropy
@@ -17,15 +18,7 @@ def problem(kind='diagonal', num_classes=4, channels=3, samples=6):
     labels = torch.randint(num_classes, (samples,), generator=generator)
     weight = torch.randn(num_classes, channels, dtype=torch.float64, generator=generator)
     bias = torch.randn(num_classes, dtype=torch.float64, generator=generator)
-    if kind == 'diagonal':
-        covariance = torch.rand(num_classes, channels, dtype=torch.float64, generator=generator) + 0.1
-    elif kind == 'identity':
-        covariance = torch.ones(1, channels, dtype=torch.float64)
-    else:
-        leading = 1 if kind == 'shared' else num_classes
-        root = torch.randn(leading, channels, channels, dtype=torch.float64, generator=generator)
-        covariance = root @ root.transpose(1, 2) / channels
-    return features, labels, weight, bias, covariance
+    return features, labels, weight, bias, covariance_of(kind, num_classes, channels, generator)
 
 
 def seeded(seed=0):
