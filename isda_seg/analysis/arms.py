@@ -1,0 +1,65 @@
+"""How the runs of a series differ: seeds, keys of the ISDA loss, training images held out."""
+import copy
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.registry import DATASETS, init_default_scope
+
+from isda_seg.walk import dicts
+
+
+def with_options(cfg: Config, seed: int | None = None, options: dict[str, Any] | None = None) -> Config:
+    """A copy with a seed and with ``--cfg-options``."""
+    cfg = copy.deepcopy(cfg)
+    if options:
+        cfg.merge_from_dict(options)
+    if seed is not None:
+        cfg.randomness = dict(cfg.get('randomness') or {}, seed=seed)
+    return cfg
+
+
+def with_isda(cfg: Config, **keys: Any) -> Config:
+    """A copy with keys of every ISDALoss in the model set.
+
+    Raises:
+        ValueError: the config has no ISDALoss.
+    """
+    cfg = copy.deepcopy(cfg)
+    losses = [node for node in dicts(cfg.model) if str(node.get('type', '')).endswith('ISDALoss')]
+    if not losses:
+        raise ValueError(f'{cfg.filename} has no ISDALoss, so there is nothing to vary')
+    for loss in losses:
+        loss.update(keys)
+    return cfg
+
+
+def hold_out(cfg: Config, share: float) -> Config:
+    """A copy that trains without the last ``share`` of the training files and is evaluated on them alone.
+
+    The last ones and not random ones: neighbouring frames of a video are alike. A config that trains on some images
+    only (``indices``) goes on with those of them that are not held out.
+
+    Raises:
+        ValueError: a share outside 0..1, one that leaves nothing, a wrapped dataset.
+    """
+    if not 0 < share < 1:
+        raise ValueError(f'the share held out must lie between 0 and 1, got {share}')
+    cfg = copy.deepcopy(cfg)
+    train = cfg.train_dataloader.dataset
+    if 'dataset' in train or 'datasets' in train:
+        raise ValueError(f'cannot hold out images of a {train.type}, which wraps other datasets')
+    init_default_scope(cfg.get('default_scope', 'mmengine'))
+    total = len(DATASETS.build({**train, 'indices': None, 'lazy_init': False}))
+    first = round(total * (1 - share))
+    own = train.get('indices')
+    own = range(total) if own is None else range(own) if isinstance(own, int) else own
+    kept = [index for index in own if index < first]
+    if not kept or first == total:
+        raise ValueError(f'holding out {share} of {total} training images leaves {len(kept)} to train on and '
+                         f'{total - first} to evaluate on')
+    for loader in ('val_dataloader', 'test_dataloader'):
+        held = {**copy.deepcopy(train), 'pipeline': cfg[loader].dataset.pipeline, 'test_mode': True,
+                'indices': list(range(first, total))}
+        cfg[loader].dataset = held
+    train.indices = kept
+    return cfg

@@ -1,0 +1,86 @@
+"""The lambda_0 sweep: mIoU on held-out training images against the final strength (the shape of Fig. 11)."""
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from mmengine.config import Config
+
+from isda_seg.analysis.arms import hold_out, with_isda, with_options
+from isda_seg.analysis.series import Run
+
+matplotlib.use('Agg')
+import matplotlib.pyplot as plt  # noqa: E402
+
+PLAIN = 'lambda_0=0'
+
+
+def sweep_runs(cfg: Config, lambdas: Sequence[float], curves: dict[str, Sequence[Any]], seed: int, share: float,
+               options: dict[str, Any] | None = None) -> list[Run]:
+    """One run per lambda_0 and curve; lambda_0 = 0 is the plain loss whatever the curve, so it is one run.
+
+    Args:
+        curves: key of the ISDA loss -> the values it takes, for example {'resolution': ['label', 'feature']}.
+        share: of the training files, held out to evaluate on.
+        options: as --cfg-options.
+    """
+    cfg = hold_out(with_options(cfg, seed, options), share)
+    runs = []
+    if 0 in lambdas:
+        runs.append(Run(PLAIN, with_isda(cfg, lambda_0=0.0)))
+    for curve, lambda_0 in itertools.product(settings(curves), (value for value in lambdas if value)):
+        runs.append(Run(run_name(curve, lambda_0), with_isda(cfg, **curve, lambda_0=lambda_0)))
+    return runs
+
+
+def settings(curves: dict[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    """Every combination of the curves' values; one empty setting where nothing but lambda_0 varies."""
+    return [dict(zip(curves, values, strict=True)) for values in itertools.product(*curves.values())]
+
+
+def run_name(curve: dict[str, Any], lambda_0: float) -> str:
+    """The folder of a run."""
+    if lambda_0 == 0:
+        return PLAIN
+    return '_'.join([*(f'{key}={value}' for key, value in curve.items()), f'lambda_0={lambda_0:g}'])
+
+
+def summarize(results: dict[str, dict[str, Any]], lambdas: Sequence[float],
+              curves: dict[str, Sequence[Any]]) -> dict[str, dict[str, float]]:
+    """curve -> lambda_0 -> mIoU in per cent, from the runs of ``sweep_runs``; 'ISDA' where there is one curve."""
+    found: dict[str, dict[str, float]] = {}
+    for curve in settings(curves):
+        label = ', '.join(f'{key}={value}' for key, value in curve.items()) or 'ISDA'
+        found[label] = {f'{value:g}': results[run_name(curve, value)]['protocols']['single']['mIoU']
+                        for value in sorted(lambdas)}
+    return found
+
+
+def sweep_table(sweep: dict[str, Any]) -> str:
+    """Markdown: one row per curve, one column per lambda_0."""
+    lambdas = list(next(iter(sweep['curves'].values())))
+    rows = ['| | ' + ' | '.join(f'lambda_0 = {value}' for value in lambdas) + ' |',
+            '|---' * (len(lambdas) + 1) + '|']
+    rows += [f'| {label} | ' + ' | '.join(f'{points[value]:.2f}' for value in lambdas) + ' |'
+             for label, points in sweep['curves'].items()]
+    return '\n'.join(rows)
+
+
+def draw_sweep(sweep: dict[str, Any], out: str | Path) -> None:
+    """mIoU over lambda_0, a line per curve, the plain loss as a level line."""
+    figure, axis = plt.subplots(figsize=(5.2, 3.4))
+    for label, points in sweep['curves'].items():
+        own = [(float(value), miou) for value, miou in points.items() if float(value) > 0]
+        axis.plot(*zip(*own, strict=True), marker='o', label=label)
+        if '0' in points:
+            axis.axhline(points['0'], color='0.4', linestyle='--', linewidth=1)
+    axis.set(xlabel='lambda_0', ylabel='mIoU on held-out training images (%)', xscale='log',
+             title=f'{sweep["images"]} images, seed {sweep["seed"]}; dashed: lambda_0 = 0')
+    axis.title.set_fontsize(9)
+    axis.grid(alpha=0.3)
+    axis.legend(fontsize=8)
+    figure.tight_layout()
+    Path(out).parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(out, dpi=120)
+    plt.close(figure)

@@ -1,0 +1,63 @@
+"""Which lambda_0? python tools/benchmarks/sweep.py CONFIG --lambda-0 0 1 2.5 5 [--set resolution=label,feature]
+
+Trains once per value and evaluates on training images held out for it, never on the validation set that is reported.
+A killed sweep goes on where it stopped.
+"""
+import argparse
+import sys
+from pathlib import Path
+
+from mmengine.config import Config, DictAction
+
+from isda_seg import compat
+from isda_seg.launch import check_writable
+from isda_seg.provenance import provenance, write_json
+
+TOOLS = Path(__file__).resolve().parents[1]
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='an ISDA config')
+    parser.add_argument('--lambda-0', nargs='+', type=float, required=True, metavar='L', help='0 is the plain loss')
+    parser.add_argument('--set', nargs='+', default=[], metavar='KEY=V1,V2',
+                        help='keys of the ISDA loss to vary as well, a curve per combination')
+    parser.add_argument('--seed', type=int, default=100, help='one that no reported run uses; default 100')
+    parser.add_argument('--held-out', type=float, default=0.25, help='share of the training images; default 0.25')
+    parser.add_argument('--jobs', type=int, default=1, help='runs at a time')
+    parser.add_argument('--work-dir', help='default work_dirs/sweep/<config name>')
+    parser.add_argument('--out', help='result file; default <work-dir>/sweep.json, with the figure beside it')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    work_dir = Path(args.work_dir or Path('work_dirs', 'sweep', Path(args.config).stem))
+    check_writable(str(work_dir))
+    out = Path(args.out or work_dir / 'sweep.json')
+    check_writable(str(out.parent), '--out')
+    curves = dict(_key_values(text) for text in args.set)
+    compat.prepare()
+    from isda_seg.analysis.series import run_series
+    from isda_seg.analysis.sweep import draw_sweep, summarize, sweep_runs, sweep_table
+    runs = sweep_runs(Config.fromfile(args.config), args.lambda_0, curves, args.seed, args.held_out, args.cfg_options)
+    results = run_series(runs, work_dir, TOOLS, ['single'], args.jobs)
+    sweep = dict(kind='sweep', config=args.config, held_out=args.held_out,
+                 images=len(runs[0].cfg.train_dataloader.dataset.indices), options=args.cfg_options or {},
+                 curves=summarize(results, args.lambda_0, curves), runs=results, **provenance(args.seed))
+    write_json(out, sweep)
+    draw_sweep(sweep, out.with_suffix('.png'))
+    print(sweep_table(sweep))
+    print(f'wrote {out} and {out.with_suffix(".png")}')
+
+
+def _key_values(text: str) -> tuple[str, list[str]]:
+    key, equals, values = text.partition('=')
+    if not equals or not all(values.split(',')):
+        sys.exit(f'--set takes KEY=VALUE[,VALUE...], got {text!r}')
+    return key, values.split(',')
+
+
+if __name__ == '__main__':
+    sys.exit(main())
