@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from isda_seg.compat import in_backward
 from isda_seg.core import ClassStatistics, augment_logits, margin_variance
-from isda_seg.core.checks import check_labels, outside
-from isda_seg.core.functional import cross_entropy
+from isda_seg.core.checks import check_labels, labelled, outside
+from isda_seg.core.functional import augment_samples, augmented_cross_entropy, can_fuse, cross_entropy
 from isda_seg.core.moments import check_covariance
 from isda_seg.grid import LABEL_SAMPLINGS, labels_on_grid, resize
 
@@ -68,7 +68,7 @@ class ISDACriterion(nn.Module):
         self.strength = 0.0
         self.align_corners = False
         self.sources: Sequence[str] | None = None  # file of each sample in the batch, for messages
-        self.last_table: Tensor | None = None      # (C, C), for the log
+        self.last_table: Tensor | None = None      # (C, C), or (N, C) the rows of N samples; for the log
         self._record: Record | None = None
         self._verified = False
         self._bad_labels: Tensor | None = None     # (2,) how many and one of them, where a GPU counts them
@@ -111,15 +111,33 @@ class ISDACriterion(nn.Module):
             size = tuple(record.features.shape[2:])
             on_grid = labels_on_grid(labels, size, self.align_corners, self.label_sampling)
             self.statistics.observe(record.features, on_grid, ignore_index)
-            table = margin_variance(record.weight.flatten(1), self.statistics.covariance)
+            weight, covariance = record.weight.flatten(1), self.statistics.covariance
+            if logits.dim() == 2:
+                augmented, rows = augment_samples(logits, labels, weight, covariance, self.strength,
+                                                  ignore_index=ignore_index)
+                self.last_table = rows.detach()
+                return self._base(augmented, labels, ignore_index, kwargs)
+            table = margin_variance(weight, covariance)
             self.last_table = table.detach()
-            if self.resolution == 'label' or logits.dim() == 2:
+            divisor = self._divisor(labels, ignore_index, kwargs) if can_fuse(logits, self.strength) else None
+            if divisor is not None:
+                shares = None if self.resolution == 'label' else self._shares(on_grid, logits, ignore_index)
+                return augmented_cross_entropy(logits, labels, table, self.strength, ignore_index=ignore_index,
+                                               divisor=divisor, shares=shares)
+            if self.resolution == 'label':
                 augmented = augment_logits(logits, labels, table, self.strength, ignore_index=ignore_index)
             else:
                 flat = logits.new_zeros(len(logits), logits.shape[1], *size)
                 rows = augment_logits(flat, on_grid, table, self.strength, ignore_index=ignore_index)
                 augmented = logits + resize(rows, tuple(logits.shape[2:]), self.align_corners)
             return self._base(augmented, labels, ignore_index, kwargs)
+
+    def _shares(self, on_grid: Tensor, logits: Tensor, ignore_index: int) -> Tensor:
+        """How much each class's row counts at each pixel when rows on the feature grid are upsampled: (B, C, H, W)."""
+        classes = logits.shape[1]
+        member = F.one_hot(torch.where(labelled(on_grid, ignore_index), on_grid, classes), classes + 1)
+        return resize(member[..., :classes].movedim(-1, 1).to(logits.dtype), tuple(logits.shape[2:]),
+                      self.align_corners)
 
     def raise_bad_labels(self) -> None:
         """ValueError if a GPU has counted labels outside the classes since the last call."""
@@ -180,6 +198,12 @@ class ISDACriterion(nn.Module):
                                f'{error:.3g} (largest logit {scale:.3g}, align_corners={self.align_corners}): ISDA '
                                'needs a head whose logits are its one classifier, resized bilinearly')
         self._verified = error <= allowed  # NaN: at the next step
+
+    def _divisor(self, labels: Tensor, ignore_index: int, kwargs: dict[str, Any]) -> float | None:
+        """What the base loss divides the summed cross-entropy of labelled pixels by; None where it is another loss."""
+        if type(self.base) is not MeanCrossEntropy or kwargs:
+            return None
+        return float(labelled(labels, ignore_index).sum().clamp(min=1))
 
     def _base(self, logits: Tensor, labels: Tensor, ignore_index: int, kwargs: dict[str, Any]) -> Tensor:
         return self.base(logits, labels, ignore_index=ignore_index, **kwargs)  # type: ignore[no-any-return]

@@ -73,9 +73,9 @@ class ISDAHook(Hook):
             prefix = f'train/{name}.{own}' if name else f'train/{own}'
             scalars = dict(strength=loss.strength)
             if loss.last_table is not None:
-                classes = len(loss.last_table)
-                scalars['table_mean'] = float(loss.last_table.sum()) / (classes * (classes - 1))
-                scalars['table_max'] = float(loss.last_table.max())
+                rows, classes = loss.last_table.shape
+                scalars['table_mean'] = float(loss.last_table.sum()) / max(1, rows * (classes - 1))
+                scalars['table_max'] = float(loss.last_table.max()) if rows else 0.0
             for key, value in scalars.items():
                 runner.message_hub.update_scalar(prefix + key, value)
         self._warn_dropped(runner)

@@ -3,16 +3,19 @@ import inspect
 import sys
 from typing import Any
 
+import torch
 from mmengine.registry import MODELS, DefaultScope
 from torch import Tensor, nn
 
 from isda_seg.compat import require_one_family
+from isda_seg.core.checks import labelled
 from isda_seg.core.schedule import check_strength
 from isda_seg.criterion import ISDACriterion, MeanCrossEntropy
 from isda_seg.focal import SoftmaxFocalLoss
 
 NOT_SOFTMAX = ('FocalLoss', 'DiceLoss', 'TverskyLoss', 'LovaszLoss', 'BoundaryLoss', 'HuasdorffDisstanceLoss',
                'SiLogLoss')
+MMSEG_CROSS_ENTROPY = 'mmseg.models.losses.cross_entropy_loss'
 
 require_one_family()
 MODELS.register_module(module=SoftmaxFocalLoss)
@@ -73,6 +76,16 @@ class ISDALoss(ISDACriterion):
         wanted = dict(weight=weight, avg_factor=avg_factor, reduction_override=reduction_override, **kwargs)
         given = {key: value for key, value in wanted.items() if value is not None}
         return super().forward(cls_score, label, -100 if ignore_index is None else ignore_index, **given)
+
+    def _divisor(self, labels: Tensor, ignore_index: int, kwargs: dict[str, Any]) -> float | None:
+        """Also of MMSeg's plain cross-entropy, whose mean is over all pixels unless ``avg_non_ignore``."""
+        base = self.base
+        if type(base).__module__ != MMSEG_CROSS_ENTROPY:
+            return super()._divisor(labels, ignore_index, kwargs)
+        if kwargs or base.class_weight is not None or base.reduction != 'mean' or not base.loss_weight * self.factor:
+            return None
+        count = int(labelled(labels, ignore_index).sum()) if base.avg_non_ignore else labels.numel()
+        return (count + torch.finfo(torch.float32).eps) / (base.loss_weight * self.factor)
 
     def _base(self, logits: Tensor, labels: Tensor, ignore_index: int, kwargs: dict[str, Any]) -> Tensor:
         refused = [key for key in kwargs if key not in self._accepted]

@@ -274,3 +274,33 @@ def test_a_base_that_is_no_softmax_loss_is_refused(base):
 def test_an_unknown_key_is_named_as_a_key_of_isda():
     with pytest.raises(ValueError, match=r"ISDALoss does not know \['covarience'\]"):
         MODELS.build(dict(type='ISDALoss', lambda_0=1, covarience='full'))
+
+
+# -- one visit instead of several --------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize('keys', [
+    dict(), dict(avg_non_ignore=True), dict(loss_weight=0.4), dict(loss_weight=0.4, avg_non_ignore=True),
+    dict(base=dict(type='CrossEntropyLoss', loss_weight=0.5), loss_weight=0.3), dict(loss_weight=0.0),
+], ids=str)
+@pytest.mark.parametrize('resolution', ['label', 'feature'])
+@pytest.mark.parametrize('ignored', [False, True])
+def test_the_fused_loss_equals_the_base_loss_of_augmented_logits(keys, resolution, ignored, monkeypatch):
+    features, labels = features_and_labels()
+    labels = torch.full_like(labels, IGNORE) if ignored else labels
+    loss, classifier = isda(resolution=resolution, **keys)
+    loss.strength = 2.5
+    fused = value_and_gradients(loss, classifier, features, labels, ignore_index=IGNORE)
+    loss, classifier = isda(resolution=resolution, **keys)
+    loss.strength = 2.5
+    monkeypatch.setattr('isda_seg.criterion.can_fuse', lambda logits, strength: False)
+    assert_close(fused, value_and_gradients(loss, classifier, features, labels, ignore_index=IGNORE), rtol=1e-5,
+                 atol=1e-7)
+
+
+def test_a_loss_with_class_weights_or_pixel_weights_is_left_to_its_base():
+    features, labels = features_and_labels()
+    for keys, kwargs in ((dict(class_weight=CLASS_WEIGHT), {}), (dict(reduction='sum'), {}),
+                         (dict(), dict(weight=torch.ones(labels.shape)))):
+        assert isda(**keys)[0]._divisor(labels, IGNORE, kwargs) is None
+    assert isda()[0]._divisor(labels, IGNORE, {}) == pytest.approx(labels.numel())
+    assert isda(avg_non_ignore=True)[0]._divisor(labels, IGNORE, {}) == pytest.approx(int((labels != IGNORE).sum()))

@@ -1,63 +1,14 @@
 """The ISDA loss: one table row added to each sample's logits, then cross-entropy (Eq. 7)."""
-from collections.abc import Iterator
-from typing import Any
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from isda_seg.core.add_rows import add_rows
 from isda_seg.core.checks import at_least_float32, check_labels, labelled
-from isda_seg.core.margin import margin_variance
+from isda_seg.core.fused import fused_cross_entropy
+from isda_seg.core.margin import label_margin_variance, margin_variance
 from isda_seg.core.precision import full_precision
 from isda_seg.core.schedule import check_strength
-
-CPU_CHUNK = 1 << 14  # pixels: a chunk of one-hot labels stays in cache
-GPU_CHUNK = 1 << 22
-
-
-class _AddRows(torch.autograd.Function):
-    """logits (N, C, P) + rows[label] (C,) at every pixel; the gradient of a row sums over its pixels.
-
-    Both directions are products with one-hot labels, made a chunk at a time in the logits' own layout: no index that
-    accumulates, no second tensor of the logits' size beside the result.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, logits: Tensor, labels: Tensor, rows: Tensor, ignore_index: int | None) -> Tensor:
-        ctx.save_for_backward(labels)
-        ctx.ignore_index = ignore_index
-        out = torch.empty_like(logits, memory_format=torch.contiguous_format)
-        for n, pixels, one_hot in _one_hot_chunks(labels, rows, ignore_index):
-            torch.addmm(logits[n, :, pixels], rows.t(), one_hot, out=out[n, :, pixels])
-        return out
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, Tensor | None, None]:
-        if not ctx.needs_input_grad[2]:
-            return grad, None, None, None
-        labels, = ctx.saved_tensors
-        grad_rows = grad.new_zeros(grad.shape[1], grad.shape[1])
-        with full_precision(grad.device.type):
-            for n, pixels, one_hot in _one_hot_chunks(labels, grad, ctx.ignore_index):
-                grad_rows.addmm_(one_hot, grad[n, :, pixels].t())
-        return grad, None, grad_rows, None
-
-
-def _add_rows(logits: Tensor, labels: Tensor, rows: Tensor, ignore_index: int | None) -> Tensor:
-    result: Tensor = _AddRows.apply(logits, labels, rows, ignore_index)  # type: ignore[no-untyped-call]
-    return result
-
-
-def _one_hot_chunks(labels: Tensor, like: Tensor,
-                    ignore_index: int | None) -> Iterator[tuple[int, slice, Tensor]]:
-    """Yield (image, slice of pixels, one-hot labels (C, p)) over labels (N, P); ignored pixels have no one."""
-    classes = torch.arange(like.shape[1], device=labels.device)[:, None]
-    size = CPU_CHUNK if labels.device.type == 'cpu' else GPU_CHUNK
-    for n in range(labels.shape[0]):
-        for start in range(0, labels.shape[1], size):
-            chunk = labels[n, start:start + size]
-            member = (chunk == classes) & labelled(chunk, ignore_index)
-            yield n, slice(start, start + size), member.to(like.dtype)
 
 
 def augment_logits(logits: Tensor, labels: Tensor, table: Tensor, strength: float, *,
@@ -79,20 +30,30 @@ def augment_logits(logits: Tensor, labels: Tensor, table: Tensor, strength: floa
     Raises:
         ValueError: shapes that do not fit, a bad strength, a label outside the classes (on a CPU).
     """
-    if logits.dim() < 2 or logits.shape[:1] + logits.shape[2:] != labels.shape:
-        raise ValueError(f'logits (N, C, ...) and labels (N, ...) must agree, got {tuple(logits.shape)} '
-                         f'and {tuple(labels.shape)}')
+    labels, rows = _checked(logits, labels, table, strength, ignore_index)
+    logits = logits.to(rows.dtype)
+    with full_precision(logits.device.type):
+        if logits.dim() == 2:  # samples are the pixels of one image
+            return add_rows(logits.t()[None], labels[None], rows, ignore_index)[0].t()
+        return add_rows(logits.flatten(2), labels.flatten(1), rows, ignore_index).view(logits.shape)
+
+
+def _checked(logits: Tensor, labels: Tensor, table: Tensor, strength: float,
+             ignore_index: int | None) -> tuple[Tensor, Tensor]:
+    """The labels as int64 and the rows to add, ``strength / 2 * table``, at least float32."""
+    labels = _checked_labels(logits, labels, ignore_index)
     classes = logits.shape[1]
     if table.shape != (classes, classes):
         raise ValueError(f'table must have shape ({classes}, {classes}), got {tuple(table.shape)}')
-    labels = check_labels(labels, classes, ignore_index)
-    dtype = at_least_float32(logits, table)
-    with full_precision(logits.device.type):
-        rows = table.to(dtype) * (check_strength(strength) / 2)
-        if logits.dim() == 2:  # samples are the pixels of one image
-            return _add_rows(logits.to(dtype).t()[None], labels[None], rows, ignore_index)[0].t()
-        flat = _add_rows(logits.to(dtype).flatten(2), labels.flatten(1), rows, ignore_index)
-        return flat.view(logits.shape)
+    rows = table.to(at_least_float32(logits, table)) * (check_strength(strength) / 2)
+    return labels, rows
+
+
+def _checked_labels(logits: Tensor, labels: Tensor, ignore_index: int | None) -> Tensor:
+    if logits.dim() < 2 or logits.shape[:1] + logits.shape[2:] != labels.shape:
+        raise ValueError(f'logits (N, C, ...) and labels (N, ...) must agree, got {tuple(logits.shape)} '
+                         f'and {tuple(labels.shape)}')
+    return check_labels(labels, logits.shape[1], ignore_index)
 
 
 def isda_cross_entropy(logits: Tensor, labels: Tensor, weight: Tensor, covariance: Tensor, strength: float, *,
@@ -111,9 +72,55 @@ def isda_cross_entropy(logits: Tensor, labels: Tensor, weight: Tensor, covarianc
     Raises:
         ValueError: shapes that do not fit, a bad strength, a label outside the classes (on a CPU).
     """
-    augmented = augment_logits(logits, labels, margin_variance(weight, covariance), strength,
-                               ignore_index=ignore_index)
+    if logits.dim() == 2:
+        augmented, _ = augment_samples(logits, labels, weight, covariance, strength, ignore_index=ignore_index)
+        return cross_entropy(augmented, labels, ignore_index=ignore_index, reduction=reduction)
+    table = margin_variance(weight, covariance)
+    if reduction in ('mean', 'sum') and can_fuse(logits, strength):
+        count = float(labelled(labels, ignore_index).sum().clamp(min=1))
+        return augmented_cross_entropy(logits, labels, table, strength, ignore_index=ignore_index,
+                                       divisor=count if reduction == 'mean' else 1.0)
+    augmented = augment_logits(logits, labels, table, strength, ignore_index=ignore_index)
     return cross_entropy(augmented, labels, ignore_index=ignore_index, reduction=reduction)
+
+
+def augment_samples(logits: Tensor, labels: Tensor, weight: Tensor, covariance: Tensor, strength: float, *,
+                    ignore_index: int | None = None) -> tuple[Tensor, Tensor]:
+    """``augment_logits`` for samples, by the table's rows of their labels alone: most classes are in no batch.
+
+    Args, errors: as ``isda_cross_entropy``; logits (N, C), labels (N,).
+
+    Returns:
+        the logits (N, C) and the rows (N, C) of the table; an ignored sample's is 0.
+    """
+    labels = _checked_labels(logits, labels, ignore_index)
+    if logits.shape[1] != len(weight):
+        raise ValueError(f'logits must have shape (N, {len(weight)}), got {tuple(logits.shape)}')
+    counts = labelled(labels, ignore_index)
+    rows = label_margin_variance(weight, covariance, torch.where(counts, labels, 0)) * counts[:, None]
+    dtype = at_least_float32(logits, rows)
+    return logits.to(dtype) + rows.to(dtype) * (check_strength(strength) / 2), rows
+
+
+def can_fuse(logits: Tensor, strength: float) -> bool:
+    """Whether ``augmented_cross_entropy`` is the faster way: for the gradient of images on a CPU.
+
+    Not at strength 0, so that the loss is plain cross-entropy to the last bit.
+    """
+    return (logits.device.type == 'cpu' and logits.dim() > 2 and logits.requires_grad and torch.is_grad_enabled()
+            and strength > 0)
+
+
+def augmented_cross_entropy(logits: Tensor, labels: Tensor, table: Tensor, strength: float, *,
+                            ignore_index: int | None, divisor: float, shares: Tensor | None = None) -> Tensor:
+    """The cross-entropy of ``augment_logits``, summed over labelled pixels and divided by ``divisor``, in one visit.
+
+    Args, errors: as ``augment_logits``; logits (N, C, ...) with at least one more dimension; shares like logits, how
+    much of each class's row is added to a pixel, where it is not simply its label's.
+    """
+    labels, rows = _checked(logits, labels, table, strength, ignore_index)
+    return fused_cross_entropy(logits.to(rows.dtype).flatten(2), labels.flatten(1), rows, ignore_index, divisor,
+                               None if shares is None else shares.to(rows.dtype).flatten(2))
 
 
 def cross_entropy(logits: Tensor, labels: Tensor, *, ignore_index: int | None, reduction: str = 'mean') -> Tensor:

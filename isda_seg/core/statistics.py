@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from isda_seg.core.checks import labelled
+from isda_seg.core.fold import fold_full
 from isda_seg.core.moments import ClassMoments, class_moments, empty_moments, merge
 from isda_seg.core.ranks import gather_if_less, merge_ranks
 
@@ -65,6 +66,10 @@ class ClassStatistics(nn.Module):
             features, labels, ignore_index, gathered = gather_if_less(features, labels, ignore_index, self.num_classes)
         else:
             gathered = not self.sync
+        if gathered and self.kind == 'full' and labels.dim() == 1:
+            self.dropped += labelled(labels, ignore_index).sum() - fold_full(self.moments, features, labels,
+                                                                             ignore_index)
+            return
         batch = class_moments(features, labels, self.num_classes, covariance=self.kind, ignore_index=ignore_index)
         self.dropped += labelled(labels, ignore_index).sum() - batch.count.sum()
         batch = batch if gathered else merge_ranks(batch)
