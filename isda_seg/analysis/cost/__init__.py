@@ -1,0 +1,1 @@
+"""What ISDA costs: time and memory against plain cross-entropy and against the literal N x C x A form."""

@@ -1,0 +1,75 @@
+"""Two arms run with the same seeds, compared seed by seed."""
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import stats  # the t quantile and the bootstrap, rather than our own
+
+CONFIDENCE = 0.95
+RESAMPLES = 10_000
+
+
+class Difference(NamedTuple):
+    """One measure of an arm minus that of the baseline; intervals are None where one pair alone is known."""
+    by_seed: list[float]
+    mean: float
+    t: list[float] | None          # paired t, 95 %
+    bootstrap: list[float] | None  # percentiles of resampled means, 95 %
+
+
+def difference(baseline: Sequence[float], arm: Sequence[float]) -> Difference:
+    """The mean difference of pairs and how sure it is.
+
+    Args:
+        baseline, arm: one value per seed, in the same order.
+
+    Raises:
+        ValueError: nothing to compare, or different numbers of runs.
+    """
+    if not baseline or len(baseline) != len(arm):
+        raise ValueError(f'pairs need the same runs in both arms, got {len(baseline)} and {len(arm)}')
+    values = np.asarray(arm, dtype=np.float64) - np.asarray(baseline, dtype=np.float64)
+    mean = float(values.mean())
+    if len(values) < 2:
+        return Difference(values.tolist(), mean, None, None)
+    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * stats.sem(values))
+    drawn = stats.bootstrap((values,), np.mean, n_resamples=RESAMPLES, confidence_level=CONFIDENCE,
+                            method='percentile', rng=np.random.default_rng(0)).confidence_interval
+    return Difference(values.tolist(), mean, [mean - half, mean + half], [float(drawn.low), float(drawn.high)])
+
+
+def measures(result: dict[str, Any]) -> dict[str, float]:
+    """What a result file of tools/test.py is judged by: mIoU of every protocol, in per cent."""
+    return {protocol: values['mIoU'] for protocol, values in result['protocols'].items()}
+
+
+def class_measures(result: dict[str, Any]) -> dict[str, float]:
+    """IoU of every class in the first protocol, in per cent, without classes that never occur."""
+    first = next(iter(result['protocols'].values()))
+    return {name: value for name, value in first['IoU'].items() if value is not None}
+
+
+def compare(baseline: dict[str, dict[str, Any]], arm: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """All differences of two arms.
+
+    Args:
+        baseline, arm: seed -> result of tools/test.py.
+
+    Returns:
+        {'measures': {protocol: {...}}, 'classes': {class: {...}}}; each entry the means of both arms and the fields of
+        ``Difference``.
+
+    Raises:
+        ValueError: the arms have different seeds.
+    """
+    if list(baseline) != list(arm):
+        raise ValueError(f'the arms have different seeds: {list(baseline)} and {list(arm)}')
+    found: dict[str, dict[str, Any]] = {}
+    for kind, take in (('measures', measures), ('classes', class_measures)):
+        left, right = ([take(result) for result in results.values()] for results in (baseline, arm))
+        common = [name for name in left[0] if all(name in values for values in (*left, *right))]
+        found[kind] = {}
+        for name in common:
+            a, b = [values[name] for values in left], [values[name] for values in right]
+            found[kind][name] = dict(baseline=float(np.mean(a)), arm=float(np.mean(b)), **difference(a, b)._asdict())
+    return found

@@ -1,0 +1,59 @@
+"""The cost benchmark runs at toy size and leaves every number."""
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope='module')
+def done(tmp_path_factory):
+    """What the tool printed, and its result file."""
+    folder = tmp_path_factory.mktemp('cost')
+    command = [sys.executable, str(ROOT / 'tools' / 'benchmarks' / 'cost.py'), '--toy', '--rounds', '2', '--device',
+               'cpu', '--literal-gib', '5e-6', '--out', 'sub/cost.json']
+    run = subprocess.run(command, cwd=folder, env=dict(os.environ, PYTHONPATH=str(ROOT)), capture_output=True,
+                         text=True)
+    assert run.returncode == 0, run.stdout + run.stderr
+    return run.stdout, json.loads((folder / 'sub' / 'cost.json').read_text())
+
+
+def test_the_result_file_has_every_part_and_its_provenance(done):
+    _, result = done
+    assert {'command', 'commit', 'seed', 'versions', 'hardware', 'date', 'bandwidth', 'targets'} <= set(result)
+    assert (result['toy'], result['device'], result['rounds']) == (True, 'cpu', 2)
+    assert [(loss['name'], [row['resolution'] for row in loss['rows']]) for loss in result['loss']] == [
+        ('Cityscapes crop', ['label', 'feature']), ('ADE20K crop', ['label', 'feature']),
+        ('ImageNet classifier', ['label']), ('CIFAR-100 classifier', ['label'])]
+    assert {len(one['samples']) for loss in result['loss'] for one in loss['measured'].values()} == {2}
+    assert [growth['axis'] for growth in result['growth']] == ['N', 'C', 'A']
+    assert [[point['size'] for point in growth['points']] for growth in result['growth']] == [
+        [25, 50, 100, 200], [4, 8, 16, 32], [4, 8, 16, 32]]
+    assert set(result['step']['measured']) == {'plain', 'isda'}
+    assert [len(profile['pieces']) for profile in result['profile']] == [3, 3, 3, 5]
+
+
+def test_what_was_too_large_for_the_literal_form_was_extrapolated(done):
+    _, result = done
+    assert [round(1 / loss['literal_extra']['slice'], 2) for loss in result['loss']] == [9, 8, 1, 1]
+    assert ['plain on the slice' in loss['measured'] for loss in result['loss']] == [True, True, False, False]
+
+
+def test_what_is_printed_is_made_from_the_file(done):
+    from isda_seg.analysis.cost.table import tables, two_lines
+    printed, result = done
+    assert printed.endswith(f'{tables(result)}\n\n{two_lines(result)}\nwrote sub/cost.json\n')
+    assert 'Toy sizes, which say nothing about cost.' in printed
+    assert 'pspnet_r18-small-d8` at 2 x 64 x 64 takes' in printed
+
+
+def test_the_step_configs_exist():
+    import runpy
+    tool = runpy.run_path(str(ROOT / 'tools' / 'benchmarks' / 'cost.py'))
+    configs = [tool[name][0] for name in ('CPU_STEP', 'GPU_STEP', 'TOY_STEP')]
+    assert [path for path in configs if not path.is_file()] == []
+    assert [path for path in configs if not path.with_name(path.name.replace('_isda', '')).is_file()] == []

@@ -1,0 +1,77 @@
+"""What ISDA costs against plain cross-entropy and the literal form: python tools/benchmarks/cost.py [--out FILE]"""
+import argparse
+import sys
+from pathlib import Path
+
+from isda_seg.analysis.cost import floor, growth, workload
+from isda_seg.analysis.cost.compare import compare
+from isda_seg.analysis.cost.meter import Meter
+from isda_seg.analysis.cost.profile import profile
+from isda_seg.analysis.cost.table import tables, two_lines
+from isda_seg.analysis.cost.targets import targets
+from isda_seg.provenance import provenance, write_json
+
+PARTS = ('loss', 'step', 'growth', 'profile')
+CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
+CPU_STEP = (CONFIGS / 'cityscapes' / 'pspnet_r50-d8_isda_4xb2-40k_cityscapes-769x769.py', 193)
+GPU_STEP = (CONFIGS / 'cityscapes' / 'pspnet_r101-d8_isda_4xb2-40k_cityscapes-769x769.py', 769)
+TOY_STEP = (CONFIGS / 'demo' / 'pspnet_r18-small-d8_isda_1xb8-400_streets-192x128.py', 64)
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--device', default='auto', help='auto, cpu or cuda; auto is the GPU where there is one')
+    parser.add_argument('--out', default='work_dirs/cost.json', help='write every number to this JSON file')
+    parser.add_argument('--rounds', type=int, default=15, help='alternating rounds that count')
+    parser.add_argument('--only', nargs='+', choices=PARTS, default=PARTS, help='these parts; default all')
+    parser.add_argument('--literal-gib', type=float, default=0.75,
+                        help='where one N x C x A tensor is larger, the literal form runs on a slice; default 0.75')
+    parser.add_argument('--step-config', type=Path, help='ISDA config of the step; default PSPNet-R50, R101 on a GPU')
+    parser.add_argument('--step-size', type=int, help='height and width of its crops; default 193, 769 on a GPU')
+    parser.add_argument('--step-images', type=int, default=2, help='its batch size')
+    parser.add_argument('--toy', action='store_true', help='tiny tensors, to see that everything runs')
+    return parser.parse_args()
+
+
+def say(what: str) -> None:
+    print(f'measuring {what}', file=sys.stderr, flush=True)
+
+
+def measure(part: str, args: argparse.Namespace, meter: Meter, bandwidth: float) -> list | dict:
+    """The entry of the result file under the name of this part."""
+    sizes = workload.TOY_SIZES if args.toy else workload.SIZES
+    found = []
+    if part == 'step':
+        from isda_seg.analysis.cost.step import compare_steps
+        config, size = TOY_STEP if args.toy else GPU_STEP if meter.on_gpu else CPU_STEP
+        config, size = args.step_config or config, args.step_size or size
+        say(f'a step of {config.stem}')
+        return compare_steps(config, size, args.step_images, meter, args.rounds)
+    for axis in growth.AXES if part == 'growth' else ():
+        say(f'growth with {axis}')
+        found.append(growth.growth(axis, growth.TOY_BASE if args.toy else growth.BASE, meter, args.rounds))
+    for one in sizes if part != 'growth' else ():
+        say(f'{part}: {one.name}')
+        found.append(compare(one, meter, args.rounds, args.literal_gib * 2 ** 30, bandwidth) if part == 'loss'
+                     else profile(one, meter, args.rounds))
+    return found
+
+
+def main() -> None:
+    args = parse_args()
+    meter = Meter(args.device)
+    bandwidth = floor.bandwidth(meter, floor.TOY_COPIED if args.toy else floor.COPIED)
+    result = dict(toy=args.toy, device=meter.device.type, rounds=args.rounds, bandwidth=bandwidth, **provenance(seed=0))
+    write_json(args.out, result)  # here, so that a place which cannot be written is known before the measurements
+    for part in args.only:
+        result[part] = measure(part, args, meter, bandwidth)
+        result['targets'] = targets(result)
+        write_json(args.out, result)  # and here, so that an interrupted run keeps what it has
+    print(tables(result))
+    if 'loss' in result:
+        print(f'\n{two_lines(result)}')
+    print(f'wrote {args.out}')
+
+
+if __name__ == '__main__':
+    sys.exit(main())

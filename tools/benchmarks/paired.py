@@ -1,0 +1,62 @@
+"""Does it gain? python tools/benchmarks/paired.py CONFIG_PLAIN CONFIG_ISDA [...] --seeds 0 1 2 3 4
+
+Trains every config with every seed: the same batches and the same initial weights in all arms. Runs that exist are not
+run again, and a killed series goes on where it stopped.
+"""
+import argparse
+import sys
+from pathlib import Path
+
+from mmengine.config import Config, DictAction
+
+from isda_seg import compat
+from isda_seg.launch import check_writable
+from isda_seg.provenance import provenance, write_json
+
+TOOLS = Path(__file__).resolve().parents[1]
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('plain', help='config of the baseline')
+    parser.add_argument('isda', nargs='+', help='configs to compare with it')
+    parser.add_argument('--seeds', nargs='+', type=int, required=True)
+    parser.add_argument('--protocols', nargs='+', default=['single', 'ms', 'ms-flip'])
+    parser.add_argument('--jobs', type=int, default=1, help='runs at a time')
+    parser.add_argument('--work-dir', default='work_dirs/paired',
+                        help='of the runs; series with runs in common share it; default %(default)s')
+    parser.add_argument('--out', help='result file; default <work-dir>/<first ISDA config>.json, the figure beside it')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='for all arms')
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    check_writable(args.work_dir)
+    out = Path(args.out or Path(args.work_dir, Path(args.isda[0]).stem + '.json'))
+    check_writable(str(out.parent), '--out')
+    configs = {Path(path).stem: path for path in (args.plain, *args.isda)}
+    if len(configs) < 1 + len(args.isda) or len(set(args.seeds)) < len(args.seeds):
+        sys.exit('every config and every seed can be given once only')
+    compat.prepare()
+    from isda_seg.analysis.arms import with_options
+    from isda_seg.analysis.paired import compare
+    from isda_seg.analysis.paired_report import draw_paired, paired_table
+    from isda_seg.analysis.series import Run, run_series
+    # Seed by seed, so that a series that is stopped early holds whole pairs.
+    runs = [Run(f'{stem}/seed_{seed}', with_options(Config.fromfile(path), seed, args.cfg_options))
+            for seed in args.seeds for stem, path in configs.items()]
+    results = run_series(runs, args.work_dir, TOOLS, args.protocols, args.jobs)
+    arms = {stem: {str(seed): results[f'{stem}/seed_{seed}'] for seed in args.seeds} for stem in configs}
+    plain = Path(args.plain).stem
+    comparisons = {stem: compare(arms[plain], arm) for stem, arm in arms.items() if stem != plain}
+    paired = dict(provenance(), kind='paired', plain=args.plain, isda=args.isda, seeds=args.seeds,
+                  options=args.cfg_options or {}, comparisons=comparisons, runs=arms)
+    write_json(out, paired)
+    draw_paired(paired, out.with_suffix('.png'))
+    print(paired_table(paired))
+    print(f'wrote {out} and {out.with_suffix(".png")}')
+
+
+if __name__ == '__main__':
+    sys.exit(main())
