@@ -2,7 +2,7 @@
 
 Run:       python tools/train.py configs/camvid/deeplabv3_mobilenetv2-d16_1xb4-1k_camvid-208x176.py
 ISDA twin: deeplabv3_mobilenetv2-d16_isda_1xb4-1k_camvid-208x176.py
-Result:    mIoU single 37.41, ms 38.52, ms-flip 38.73 (seed 0, one run)
+Result:    not yet run
 """
 _base_ = [
     '../_base_/models/deeplabv3_mobilenetv2-d16.py', '../_base_/datasets/camvid.py', '../_base_/schedules/sgd_1k.py',

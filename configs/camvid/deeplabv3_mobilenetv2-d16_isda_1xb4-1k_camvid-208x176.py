@@ -2,7 +2,7 @@
 
 Run:       python tools/train.py configs/camvid/deeplabv3_mobilenetv2-d16_isda_1xb4-1k_camvid-208x176.py
 Baseline:  deeplabv3_mobilenetv2-d16_1xb4-1k_camvid-208x176.py; same seed, only the keys below differ
-Result:    mIoU single 37.31, ms 38.57, ms-flip 38.53 (seed 0, one run)
+Result:    not yet run
 """
 _base_ = './deeplabv3_mobilenetv2-d16_1xb4-1k_camvid-208x176.py'
 custom_imports = dict(

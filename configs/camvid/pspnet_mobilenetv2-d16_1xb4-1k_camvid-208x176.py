@@ -2,7 +2,7 @@
 
 Run:       python tools/train.py configs/camvid/pspnet_mobilenetv2-d16_1xb4-1k_camvid-208x176.py
 ISDA twin: pspnet_mobilenetv2-d16_isda_1xb4-1k_camvid-208x176.py
-Result:    mIoU single 39.91, ms 41.08, ms-flip 40.80 (seed 0, one run)
+Result:    not yet run
 """
 _base_ = [
     '../_base_/models/pspnet_mobilenetv2-d16.py', '../_base_/datasets/camvid.py', '../_base_/schedules/sgd_1k.py',

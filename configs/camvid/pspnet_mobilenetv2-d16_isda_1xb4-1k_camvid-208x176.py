@@ -2,7 +2,7 @@
 
 Run:       python tools/train.py configs/camvid/pspnet_mobilenetv2-d16_isda_1xb4-1k_camvid-208x176.py
 Baseline:  pspnet_mobilenetv2-d16_1xb4-1k_camvid-208x176.py; same seed, only the keys below differ
-Result:    mIoU single 38.01, ms 38.72, ms-flip 38.47 (seed 0, one run)
+Result:    not yet run
 """
 _base_ = './pspnet_mobilenetv2-d16_1xb4-1k_camvid-208x176.py'
 custom_imports = dict(

@@ -1,10 +1,15 @@
 """Tables and sentences of the documentation, generated from result files; nothing here is typed by hand."""
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import Any
 
-HEADER = ('| config | seed | single | ms | ms-flip | trained at commit | hardware | date |\n'
+from isda_seg.analysis import series_table
+from isda_seg.analysis.cost import table as cost_table
+
+HEADER = ('| config | seeds | single | ms | ms-flip | trained at commit | hardware | date |\n'
           '|---|---|---|---|---|---|---|---|')
 PROTOCOLS = ('single', 'ms', 'ms-flip')
 ROOMS = ('demo', 'camvid', 'cityscapes')
@@ -12,38 +17,52 @@ TIMED = ('make demo', 'make test', 'tools/setup_openmmlab.sh')
 NOT_RUN = 'not yet run'
 
 
-def read_results(folder: Path) -> dict[str, dict[str, Any]]:
-    """Result files of ``tools/test.py --out`` by the stem of their config."""
-    return {Path(result['config']).stem: result for path in sorted(folder.glob('*.json'))
-            if 'protocols' in (result := json.loads(path.read_text()))}
+def read_results(folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """Result files of ``tools/test.py --out`` by the stem of their config, one or, from a series, one per seed."""
+    found = {Path(result['config']).stem: [result] for path in sorted(folder.glob('*.json'))
+             if 'protocols' in (result := json.loads(path.read_text()))}
+    for stem, runs in series_table.paired_runs(series_table.read_series(folder / 'series')).items():
+        found[stem] = [runs[seed] for seed in sorted(runs)]
+    return found
 
 
-def table(configs: list[Path], results: dict[str, dict[str, Any]]) -> str:
+def table(configs: list[Path], results: dict[str, list[dict[str, Any]]]) -> str:
     """One row per config, mIoU in per cent; 'not yet run' where there is no result file."""
     rows = [HEADER]
     for config in configs:
-        result = results.get(config.stem)
         cells = [f'[{config.stem}]({config.parent.name}/{config.name})']
-        if result is None:
+        found = results.get(config.stem)
+        if found is None:
             cells += [NOT_RUN] + [''] * 6
         else:
-            runs = result['training'] or [result]
-            miou = [result['protocols'].get(protocol, {}).get('mIoU') for protocol in PROTOCOLS]
+            runs = [run for result in found for run in (result['training'] or [result])]
             commits = ', '.join(dict.fromkeys(run['commit'] for run in runs))
-            cells += [str(runs[0]['seed']), *('' if value is None else f'{value:.2f}' for value in miou),
-                      commits, runs[-1]['hardware'], runs[-1]['date'][:10]]
+            cells += [seeds(found), *(miou(found, protocol) for protocol in PROTOCOLS), commits, runs[-1]['hardware'],
+                      runs[-1]['date'][:10]]
         rows.append('| ' + ' | '.join(cells) + ' |')
     return '\n'.join(rows)
 
 
-def docstring_line(result: dict[str, Any] | None) -> str:
+def seeds(results: Sequence[dict[str, Any]]) -> str:
+    """The seeds the runs were trained with."""
+    return ', '.join(str((result['training'] or [result])[0]['seed']) for result in results)
+
+
+def miou(results: Sequence[dict[str, Any]], protocol: str) -> str:
+    """mIoU of one run, or mean and standard deviation over runs; '' where the protocol was not run."""
+    values = [result['protocols'][protocol]['mIoU'] for result in results if protocol in result['protocols']]
+    if not values:
+        return ''
+    return f'{fmean(values):.2f}' + (f' ± {stdev(values):.2f}' if len(values) > 1 else '')
+
+
+def docstring_line(results: Sequence[dict[str, Any]] | None) -> str:
     """What a config's docstring says about its result."""
-    if result is None:
+    if not results:
         return NOT_RUN
-    runs = result['training'] or [result]
-    miou = ', '.join(f'{name} {result["protocols"][name]["mIoU"]:.2f}' for name in PROTOCOLS
-                     if name in result['protocols'])
-    return f'mIoU {miou} (seed {runs[0]["seed"]}, one run)'
+    values = ', '.join(f'{name} {miou(results, name)}' for name in PROTOCOLS if miou(results, name))
+    many = f'seeds {seeds(results)}, mean ± standard deviation'
+    return f'mIoU {values} ({many if len(results) > 1 else f"seed {seeds(results)}, one run"})'
 
 
 def timing_sentence(name: str, timing: dict[str, Any] | None) -> str:
@@ -78,10 +97,16 @@ def generate(root: Path) -> dict[Path, str]:
     configs = [path for room in ROOMS for path in sorted((root / 'configs' / room).glob('*.py'))]
     files = {path: replace_result_line(path.read_text(), docstring_line(results.get(path.stem))) for path in configs}
     readme = root / 'configs' / 'README.md'
-    files[readme] = replace_block(readme.read_text(), 'results', table(configs, results))
+    text = replace_block(readme.read_text(), 'results', table(configs, results))
+    text = replace_block(text, 'series', series_table.sections(folder / 'series', 'results/series'))
+    cost = folder / 'cost.json'
+    measured = json.loads(cost.read_text()) if cost.is_file() else None
+    files[readme] = replace_block(text, 'cost', cost_table.tables(measured) if measured else NOT_RUN)
     timings = folder / 'timings.json'
     known = json.loads(timings.read_text()) if timings.is_file() else {}
     sentences = '\n'.join(f'- {timing_sentence(name, known.get(name))}' for name in TIMED)
     front = root / 'README.md'
-    files[front] = replace_block(front.read_text(), 'timings', sentences)
+    text = replace_block(front.read_text(), 'timings', sentences)
+    text = replace_block(text, 'cost', cost_table.two_lines(measured) if measured else NOT_RUN)
+    files[front] = replace_block(text, 'gain', series_table.gain(folder / 'series'))
     return files

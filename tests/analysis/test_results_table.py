@@ -25,7 +25,7 @@ def test_a_row_shows_the_training_run_and_two_decimals(tmp_path):
 def test_a_docstring_says_the_result_or_not_yet_run():
     text = '"""Title.\n\nRun:       x\nResult:    something old\n"""\n'
     assert replace_result_line(text, docstring_line(None)) == text.replace('something old', 'not yet run')
-    assert docstring_line(RESULT) == 'mIoU single 38.01, ms 39.00, ms-flip 40.00 (seed 3, one run)'
+    assert docstring_line([RESULT]) == 'mIoU single 38.01, ms 39.00, ms-flip 40.00 (seed 3, one run)'
 
 
 def test_only_the_marked_block_is_replaced():

@@ -1,5 +1,5 @@
-"""A short schedule for a CPU: 1,000 iterations of SGD 0.01, poly 0.9 down to 1e-4."""
-optimizer = dict(type='SGD', lr=0.01, momentum=0.9, weight_decay=0.0005)
+"""A short schedule for a CPU: 1,000 iterations of SGD 0.05, poly 0.9 down to 1e-4."""
+optimizer = dict(type='SGD', lr=0.05, momentum=0.9, weight_decay=0.0005)
 optim_wrapper = dict(type='OptimWrapper', optimizer=optimizer, clip_grad=None)
 param_scheduler = [dict(type='PolyLR', eta_min=1e-4, power=0.9, begin=0, end=1000, by_epoch=False)]
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=1000, val_interval=500)

@@ -1,0 +1,13 @@
+"""DeepLabV3-MobileNetV2 + ISDA on 64 images of CamVid, 62 epochs: a training set the model fits.
+
+Run:       python tools/train.py configs/camvid/deeplabv3_mobilenetv2-d16_isda_1xb4-1k_camvid64-208x176.py
+Baseline:  deeplabv3_mobilenetv2-d16_1xb4-1k_camvid64-208x176.py; same seed, only the keys below differ
+Result:    not yet run
+"""
+_base_ = './deeplabv3_mobilenetv2-d16_1xb4-1k_camvid64-208x176.py'
+custom_imports = dict(
+    imports=['isda_seg.losses', 'isda_seg.hooks', 'isda_seg.segmentation'], allow_failed_imports=False)
+model = dict(
+    decode_head=dict(loss_decode=dict(type='ISDALoss', lambda_0=2.5)),
+    auxiliary_head=dict(loss_decode=dict(type='ISDALoss', lambda_0=2.5)))
+default_hooks = dict(isda=dict(type='ISDAHook'))

@@ -1,0 +1,71 @@
+"""What the recorded series say: sections of configs/README.md, sentences of README.md, runs by config."""
+import json
+from pathlib import Path
+from typing import Any
+
+from isda_seg.analysis.paired_report import paired_table, sentence
+from isda_seg.analysis.sweep import sweep_table
+
+PLAN = 'plan.json'
+NOT_RUN = 'not yet run'
+
+
+def read_plan(folder: Path) -> list[dict[str, str]]:
+    """The series that were planned, in order: name, title, the question, the command without ``--out``."""
+    path = folder / PLAN
+    return json.loads(path.read_text()) if path.is_file() else []
+
+
+def read_series(folder: Path) -> dict[str, dict[str, Any]]:
+    """Recorded series by name: result files of paired.py and sweep.py."""
+    return {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob('*.json')) if path.name != PLAN}
+
+
+def paired_runs(series: dict[str, dict[str, Any]]) -> dict[str, dict[int, dict[str, Any]]]:
+    """config stem -> seed -> result of tools/test.py, over all paired series that changed no option."""
+    found: dict[str, dict[int, dict[str, Any]]] = {}
+    for entry in series.values():
+        if entry['kind'] == 'paired' and not entry['options']:
+            for stem, runs in entry['runs'].items():
+                found.setdefault(stem, {}).update({int(seed): result for seed, result in runs.items()})
+    return found
+
+
+def sections(folder: Path, link: str) -> str:
+    """Every planned series: title, question, command, and its tables and figure or 'not yet run'.
+
+    Args:
+        link: of ``folder``, relative to the text that gets the sections.
+    """
+    series = read_series(folder)
+    blocks = []
+    for plan in read_plan(folder):
+        out = f'{link}/{plan["name"]}'
+        blocks.append(f'### {plan["title"]}\n\n{plan["question"]}\n\n```bash\n{plan["command"]} '
+                      f'--out configs/{out}.json\n```')
+        entry = series.get(plan['name'])
+        if entry is None:
+            blocks.append(NOT_RUN)
+            continue
+        blocks.append(paired_table(entry) if entry['kind'] == 'paired' else sweep_section(entry))
+        blocks += [*([plan['learned']] if 'learned' in plan else []), f'![{plan["title"]}]({out}.png)']
+    return '\n\n'.join(blocks)
+
+
+def sweep_section(sweep: dict[str, Any]) -> str:
+    """The table of a sweep and how it was run."""
+    runs = [run for result in sweep['runs'].values() for run in result['training']]
+    return (f'{sweep_table(sweep)}\n\nmIoU in per cent on the last {100 * sweep["held_out"]:.0f} % of the training '
+            f'images, trained on {sweep["images"]} of the others, seed {sweep["seed"]}, trained at commit '
+            f'{", ".join(sorted({run["commit"] for run in runs}))}, {runs[-1]["hardware"]}.')
+
+
+def gain(folder: Path) -> str:
+    """A line per recorded paired series: what mIoU did."""
+    series, lines = read_series(folder), []
+    for plan in read_plan(folder):
+        entry = series.get(plan['name'])
+        if entry is not None and entry['kind'] == 'paired':
+            arm = Path(entry['isda'][0]).stem
+            lines.append(f'- {plan["title"]}: {sentence(entry, arm)}.')
+    return '\n'.join(lines) or NOT_RUN
