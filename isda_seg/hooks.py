@@ -8,6 +8,8 @@ from mmengine.registry import HOOKS
 from isda_seg.attach import Pair, attach, find_pairs
 from isda_seg.core import linear_ramp
 
+RAMPS = ('linear', 'constant')
+
 
 @HOOKS.register_module()
 class ISDAHook(Hook):
@@ -16,16 +18,19 @@ class ISDAHook(Hook):
     Args:
         by_epoch: False ramps per iteration, ``linear_ramp(iter + 1, max_iters, lambda_0)``; True per epoch counted
             from 0, as the authors' classification code.
+        ramp: 'linear', or 'constant' for lambda_0 from the first iteration on (Table 8).
 
     Raises:
-        ValueError: before the run, a head without exactly one softmax classifier; while logging, labels outside the
-            classes that a GPU has counted.
+        ValueError: another ramp; before the run, a head without exactly one softmax classifier; while logging, labels
+            outside the classes that a GPU has counted.
     """
 
     priority = 'VERY_HIGH'  # before EMAHook copies the model
 
-    def __init__(self, by_epoch: bool = False) -> None:
-        self.by_epoch = by_epoch
+    def __init__(self, by_epoch: bool = False, ramp: str = 'linear') -> None:
+        if ramp not in RAMPS:
+            raise ValueError(f'ramp must be one of {RAMPS}, got {ramp!r}')
+        self.by_epoch, self.ramp = by_epoch, ramp
         self.pairs: list[Pair] = []
         self.warned = 0
 
@@ -44,13 +49,14 @@ class ISDAHook(Hook):
 
     def before_train(self, runner: Any) -> None:
         """A ramp by epochs needs epochs."""
-        if self.by_epoch and runner.max_epochs < 2:
+        if self.ramp == 'linear' and self.by_epoch and runner.max_epochs < 2:
             raise ValueError('ISDAHook(by_epoch=True) needs a training loop of at least 2 epochs: here the strength '
                              'would stay 0; use by_epoch=False')
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
         """Set the strength of this iteration (lambda = t/T lambda_0)."""
         step, total = (runner.epoch, runner.max_epochs) if self.by_epoch else (runner.iter + 1, runner.max_iters)
+        step = total if self.ramp == 'constant' else step
         samples = data_batch.get('data_samples') if isinstance(data_batch, dict) else None
         samples = samples if isinstance(samples, (list, tuple)) else ()  # or labels in one tensor
         sources = [getattr(sample, 'seg_map_path', getattr(sample, 'img_path', '?')) for sample in samples]

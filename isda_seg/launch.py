@@ -16,7 +16,8 @@ LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options every tool that builds a Runner has: what ``load_config`` takes."""
-    parser.add_argument('--work-dir', help='logs and checkpoints go here; default work_dirs/<config name>')
+    parser.add_argument('--work-dir', help='logs and checkpoints go here; default work_dirs/<config name>, with the '
+                        'folders below configs/<room>/')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
     parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
@@ -36,10 +37,17 @@ def load_config(path: str, options: dict | None = None, work_dir: str | None = N
     cfg.launcher = launcher
     if options:
         cfg.merge_from_dict(options)
-    cfg.work_dir = work_dir or cfg.get('work_dir') or os.path.join('work_dirs', Path(path).stem)
+    cfg.work_dir = work_dir or cfg.get('work_dir') or default_work_dir(path)
     check_writable(cfg.work_dir)
     adapt_to_machine(cfg)
     return cfg
+
+
+def default_work_dir(path: str) -> str:
+    """``work_dirs/<config name>``, with the folders between for a config in ``configs/<room>/<folders>``."""
+    *folders, name = Path(path).absolute().with_suffix('').parts
+    below = folders[::-1].index('configs') if 'configs' in folders else 0
+    return os.path.join('work_dirs', *folders[len(folders) - below + 1:], name)
 
 
 def check_writable(folder: str, option: str = '--work-dir') -> None:

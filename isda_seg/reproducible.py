@@ -20,11 +20,22 @@ _SAMPLE, _ITERATION = 0, 1  # separate streams
 
 
 def seed_everything(*key: int) -> None:
-    """Seed torch, numpy and random from a tuple of non-negative integers."""
+    """Seed torch on all devices, numpy and random from a tuple of non-negative integers."""
+    torch.manual_seed(seed_cpu(*key))
+
+
+def seed_cpu(*key: int) -> int:
+    """The same on the CPU alone; returns torch's seed.
+
+    For samples: ``torch.manual_seed`` writes down the call stack for each kind of device, which takes longer than to
+    load and augment a small image.
+    """
     words = np.random.SeedSequence(key).generate_state(4)
-    torch.manual_seed(int(words[0]) << 32 | int(words[1]))
+    seed = int(words[0]) << 32 | int(words[1])
+    torch.default_generator.manual_seed(seed)
     np.random.seed(words[2])
     random.seed(int(words[3]))
+    return seed
 
 
 class Position(NamedTuple):
@@ -82,7 +93,7 @@ class PositionSeededDataset(Dataset):
         self.dataset = DATASETS.build(dataset) if isinstance(dataset, dict) else dataset
 
     def __getitem__(self, position: Position) -> Any:
-        seed_everything(position.seed, _SAMPLE, position.position)
+        seed_cpu(position.seed, _SAMPLE, position.position)
         return self.dataset[position.index]
 
     def __len__(self) -> int:

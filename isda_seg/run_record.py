@@ -1,6 +1,8 @@
-"""Every checkpoint knows the runs that made it: one entry of provenance per start and per resume."""
+"""Every checkpoint and its results know the runs that made it: one entry of provenance per start and per resume."""
+import os
 from typing import Any
 
+from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
@@ -25,3 +27,15 @@ class RunRecordHook(Hook):
     def before_save_checkpoint(self, runner: Any, checkpoint: dict) -> None:
         """Hand the list over."""
         checkpoint['meta'][RUNS] = self.runs
+
+
+def result(cfg: Config, config: str, checkpoint: str, loaded: dict[str, Any],
+           protocols: dict[str, Any]) -> dict[str, Any]:
+    """What tools/test.py writes: the metrics of every protocol, where they come from, and ``provenance``.
+
+    Args:
+        cfg, config: the config and its path; checkpoint, loaded: the path of the checkpoint and what it holds.
+    """
+    seed = cfg.get('randomness', {}).get('seed')
+    return dict(protocols=protocols, config=os.path.relpath(config), checkpoint=os.path.relpath(checkpoint),
+                training=loaded.get('meta', {}).get(RUNS, []), **provenance(seed))

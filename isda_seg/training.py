@@ -5,6 +5,7 @@ from mmengine.runner import Runner
 from isda_seg import amp as half_precision
 from isda_seg.checkpoint import check_checkpoint, latest_checkpoint
 from isda_seg.reproducible import make_reproducible
+from isda_seg.room import CLASSIFICATION, SEGMENTATION, room_of
 from isda_seg.run_record import RunRecordHook
 
 
@@ -18,11 +19,7 @@ def build_runner(cfg: Config, resume: str | None = None, amp: str | None = None)
     Raises:
         ValueError, FileNotFoundError: a checkpoint that is missing, truncated or none.
     """
-    if cfg.get('default_scope') == 'mmseg':
-        from isda_seg.segmentation.data_check import check_data
-        from isda_seg.segmentation.loading import check_loading
-        check_data(cfg)
-        check_loading(cfg)
+    _check_data(cfg)
     make_reproducible(cfg)
     hook = cfg.get('default_hooks', {}).get('checkpoint')
     if hook is not None and hook.type == 'CheckpointHook':
@@ -39,3 +36,16 @@ def build_runner(cfg: Config, resume: str | None = None, amp: str | None = None)
         check_checkpoint(cfg.load_from)
     cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), dict(type=RunRecordHook.__name__)]
     return Runner.from_cfg(cfg)
+
+
+def _check_data(cfg: Config) -> None:
+    """Each room knows its own data."""
+    room = room_of(cfg)
+    if room == CLASSIFICATION:
+        from isda_seg.classification.data_check import check_data
+        check_data(cfg)
+    elif room == SEGMENTATION:
+        from isda_seg.segmentation.data_check import check_data
+        from isda_seg.segmentation.loading import check_loading
+        check_data(cfg)
+        check_loading(cfg)

@@ -2,7 +2,9 @@
 
 import os
 from collections.abc import Callable
+from functools import cache
 from importlib.metadata import packages_distributions
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from isda_seg import compat
 os.environ.setdefault('MPLBACKEND', 'Agg')
 torch.set_num_threads(min(2, torch.get_num_threads()))
 
-MAY_SKIP_IN_CI = ('gpu', 'family')
+MAY_SKIP_IN_CI = ('gpu', 'family', 'mmpretrain')
 
 
 def installed_family() -> str:
@@ -22,6 +24,18 @@ def installed_family() -> str:
     if not distributions:
         return 'none'
     return 'onedl' if 'onedl-mmengine' in distributions else 'openmmlab'
+
+
+@cache
+def why_no_mmpretrain() -> str:
+    """Why mmpretrain cannot be imported, '' where it can; it needs a torchvision that fits torch."""
+    if find_spec('mmpretrain') is None:
+        return 'it is not installed'
+    try:
+        import mmpretrain.models  # noqa: F401
+    except Exception as error:  # a torchvision of another torch raises RuntimeError, missing operators an ImportError
+        return f'{type(error).__name__}: {error}'
+    return ''
 
 
 if installed_family() == 'openmmlab':
@@ -46,6 +60,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker('gpu') and not has_gpu:
             item.add_marker(pytest.mark.skip(reason='needs a CUDA device'))
+        if item.get_closest_marker('mmpretrain') and why_no_mmpretrain():
+            item.add_marker(pytest.mark.skip(reason=f'mmpretrain cannot be imported: {why_no_mmpretrain()}'))
         wanted = item.get_closest_marker('family')
         if wanted and wanted.args != (family,):
             item.add_marker(pytest.mark.skip(reason=f'needs the {wanted.args[0]} packages, found: {family}'))

@@ -181,6 +181,14 @@ def test_by_iteration_the_ramp_goes_on_over_epochs(tmp_path):
     assert trained(tmp_path, by_epoch=True)[1].strengths == [LAMBDA_0 * (i + 1) / 12 for i in range(12)]
 
 
+@pytest.mark.parametrize('by_epoch', [False, True])
+def test_a_constant_strength_is_lambda_0_from_the_first_iteration_on(tmp_path, by_epoch):
+    constant = dict(isda=dict(type='ISDAHook', ramp='constant', by_epoch=by_epoch))
+    runner, spy = trained(tmp_path, hooks=constant, by_epoch=by_epoch)
+    assert spy.strengths == [LAMBDA_0] * (12 if by_epoch else ITERS)
+    assert int(runner.model.head.loss_module.statistics.count.sum()) == BATCH * len(spy.strengths)
+
+
 def test_the_hook_trains_like_a_plain_loop_of_eq_7(tmp_path):
     runner, _ = trained(tmp_path)
     fc, data = Model().head.fc.double(), dataset()
@@ -458,3 +466,9 @@ def test_a_ramp_by_epochs_in_a_loop_without_epochs_is_refused():
     with pytest.raises(ValueError, match='by_epoch=True.*at least 2 epochs'):
         ISDAHook(by_epoch=True).before_train(runner)
     assert ISDAHook(by_epoch=False).before_train(runner) is None
+    assert ISDAHook(by_epoch=True, ramp='constant').before_train(runner) is None
+
+
+def test_an_unknown_ramp_is_refused():
+    with pytest.raises(ValueError, match=r"ramp must be one of \('linear', 'constant'\), got 'cosine'"):
+        ISDAHook(ramp='cosine')

@@ -6,7 +6,7 @@ import pytest
 import tiny
 from mmengine.config import Config
 
-from isda_seg.launch import LAUNCHERS, adapt_to_machine, load_config
+from isda_seg.launch import LAUNCHERS, adapt_to_machine, default_work_dir, load_config
 
 
 @pytest.fixture
@@ -54,6 +54,13 @@ def test_the_work_directory_is_the_argument_then_the_config_then_the_config_s_na
     assert load_config(str(configs[0]), mine).work_dir == str(tmp_path / 'mine')
     assert load_config(str(configs[0])).work_dir == f'work_dirs/{Path(tiny.PLAIN).stem}'
     assert all(folder.is_dir() for folder in (tmp_path / 'given', tmp_path / 'mine', tmp_path / 'work_dirs/tiny_1xb2'))
+
+
+@pytest.mark.parametrize(('path', 'folder'), [
+    ('configs/classification/cifar100/resnet32.py', 'work_dirs/cifar100/resnet32'),
+    ('/anywhere/configs/camvid/a.py', 'work_dirs/a'), ('configs/a.py', 'work_dirs/a'), ('mine/a.py', 'work_dirs/a')])
+def test_configs_of_one_name_in_different_folders_of_a_room_have_work_directories_of_their_own(path, folder):
+    assert default_work_dir(path) == folder
 
 
 def test_options_change_what_they_name_and_nothing_else(configs, tmp_path):

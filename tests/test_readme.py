@@ -11,8 +11,9 @@ import torch
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / 'README.md').read_text()
 BLOCKS = re.findall(r'```(\w+)\n(.*?)```', README, re.DOTALL)
-PYTHON = [code for language, code in BLOCKS if language == 'python' and not code.startswith('# config')]
+PYTHON = [code for language, code in BLOCKS if language == 'python' and not code.startswith('# c')]
 CONFIGS = [code for language, code in BLOCKS if language == 'python' and code.startswith('# config')]
+CLASSIFIERS = [code for language, code in BLOCKS if language == 'python' and code.startswith('# classifier')]
 COMMANDS = [line.split('  #')[0].strip() for language, code in BLOCKS if language == 'bash'
             for line in code.splitlines() if line.strip()]
 
@@ -30,7 +31,7 @@ FINE = ('UPerHead', 'DepthwiseSeparableASPPHead', 'SegformerHead')  # they end a
 
 def test_every_block_is_executed_by_one_of_the_tests_below():
     assert {language for language, _ in BLOCKS} == {'python', 'bash'}
-    assert (len(PYTHON), len(CONFIGS)) == (1, 1) and len(COMMANDS) == 7
+    assert (len(PYTHON), len(CONFIGS), len(CLASSIFIERS)) == (1, 1, 1) and len(COMMANDS) == 10
 
 
 def test_the_plain_torch_lines_train():
@@ -79,6 +80,24 @@ def test_the_config_lines_add_isda_to_a_users_head(name, tmp_path):
     assert [int(pair.loss.statistics.count.sum()) for pair in pairs] == \
         [2 * (16 if name in FINE else 8) ** 2, 2 * 8 ** 2]
     assert pairs[1].loss.base.loss_weight == 0.4
+
+
+def test_the_classifier_builds_and_trains_with_isda(tmp_path):
+    from mmengine.config import Config
+    from mmengine.registry import MODELS
+
+    import isda_seg.classification  # noqa: F401  as custom_imports do
+    from isda_seg.attach import attach, find_pairs
+    (tmp_path / 'my_classifier.py').write_text(CLASSIFIERS[0])
+    cfg = Config.fromfile(tmp_path / 'my_classifier.py')
+    assert cfg.default_hooks == dict(isda=dict(type='ISDAHook'))
+    cfg.model.backbone.update(depth=10, width=1)
+    model = MODELS.build(cfg.model).train()
+    (pair,) = find_pairs(model)
+    attach(pair.loss, pair.classifier)
+    loss = model(torch.randn(4, 3, 16, 16), torch.arange(4), mode='loss')['loss']
+    assert 1 < loss.item() < 5
+    assert int(pair.loss.statistics.count.sum()) == 4
 
 
 @pytest.mark.parametrize('command', COMMANDS)

@@ -183,9 +183,10 @@ def recording(runner):
             self.steps = []
 
         def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
-            labels = [sample.gt_sem_seg.data for sample in data_batch['data_samples']]
+            samples = data_batch.get('data_samples', [])  # of a segmenter
+            labels = [sample.gt_sem_seg.data for sample in samples] or [data_batch['labels']]
             self.steps.append(dict(
-                iter=runner.iter, files=[Path(sample.img_path).name for sample in data_batch['data_samples']],
+                iter=runner.iter, files=[Path(sample.img_path).name for sample in samples],
                 batch=digest([*data_batch['inputs'], *labels]), losses={k: v.item() for k, v in outputs.items()}))
 
     recorder = Recorder()

@@ -39,15 +39,20 @@ def list_configs(root: Path) -> list[Path]:
     return [path for path in paths if '_base_' not in path.parts]
 
 
+def model_name(path: Path) -> str:
+    """A config's stem, behind the folders below its room."""
+    return '_'.join(path.with_suffix('').parts[2:])
+
+
 def render(root: Path = ROOT) -> dict[str, str]:
     """The text of each generated file, by its path relative to `root`."""
     configs = list_configs(root)
-    names = [path.stem for path in configs]
+    names = [model_name(path) for path in configs]
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(f"config names must be unique, found more than once: {', '.join(repeated)}")
     models = [
         MODEL.format(
-            name=path.stem,
+            name=model_name(path),
             collection='ISDA' if '_isda' in path.stem else 'Baseline',
             data=path.parent.name,
             config=path.as_posix(),

@@ -1,4 +1,4 @@
-"""Draw loss and mIoU of runs: python tools/plot_curves.py WORK_DIR [WORK_DIR ...] --out curves.png"""
+"""Draw loss and mIoU, or test error, of runs: python tools/plot_curves.py WORK_DIR [WORK_DIR ...] --out curves.png"""
 import argparse
 import sys
 from pathlib import Path

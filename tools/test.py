@@ -7,6 +7,7 @@ from mmengine.dist import is_main_process
 
 from isda_seg.launch import add_options, check_writable, load_config
 from isda_seg.provenance import write_json
+from isda_seg.room import CLASSIFICATION, room_of
 
 
 def parse_args() -> argparse.Namespace:
@@ -14,7 +15,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('config')
     parser.add_argument('checkpoint')
     parser.add_argument('--protocols', nargs='+', default=['single'], choices=['single', 'ms', 'ms-flip'],
-                        help='single, ms (scales 0.75, 1, 1.25, 1.5) and ms-flip; default single')
+                        help='of segmentation: single, ms (scales 0.75, 1, 1.25, 1.5), ms-flip; default single')
     parser.add_argument('--out', help='write the results to this JSON file')
     parser.add_argument('--show-dir', help='write image, ground truth and prediction side by side into this folder')
     parser.add_argument('--show-most', type=int, help='at most this many pictures')
@@ -29,7 +30,10 @@ def main() -> None:
         check_writable(str(Path(args.out).parent), '--out')
     if args.show_dir:
         check_writable(args.show_dir, '--show-dir')
-    from isda_seg.segmentation.evaluation import evaluate, table
+    if room_of(cfg) == CLASSIFICATION:
+        from isda_seg.classification.evaluation import evaluate, table
+    else:
+        from isda_seg.segmentation.evaluation import evaluate, table
     results = evaluate(cfg, args.config, args.checkpoint, tuple(args.protocols), args.show_dir, args.show_most)
     if is_main_process():
         print(table(results, Path(args.config).stem))

@@ -1,4 +1,4 @@
-"""Train any MMSeg config, with ISDA or without: python tools/train.py CONFIG [--resume] [--amp] ..."""
+"""Train any MMSeg or classification config, with ISDA or not: python tools/train.py CONFIG [--resume] [--amp] ..."""
 import argparse
 import sys
 

@@ -37,10 +37,11 @@ def hold_out(cfg: Config, share: float) -> Config:
     """A copy that trains without the last ``share`` of the training files and is evaluated on them alone.
 
     The last ones and not random ones: neighbouring frames of a video are alike. A config that trains on some images
-    only (``indices``) goes on with those of them that are not held out.
+    only (``indices``) goes on with those of them that are not held out. A dataset with splits of its own (``split``)
+    holds out images of every class by its seed.
 
     Raises:
-        ValueError: a share outside 0..1, one that leaves nothing, a wrapped dataset.
+        ValueError: a share outside 0..1, one that leaves nothing, a wrapped dataset, ``indices`` beside ``split``.
     """
     if not 0 < share < 1:
         raise ValueError(f'the share held out must lie between 0 and 1, got {share}')
@@ -49,11 +50,16 @@ def hold_out(cfg: Config, share: float) -> Config:
     if 'dataset' in train or 'datasets' in train:
         raise ValueError(f'cannot hold out images of a {train.type}, which wraps other datasets')
     init_default_scope(cfg.get('default_scope', 'mmengine'))
+    if 'split' in train:
+        return _split(cfg, share)
     total = len(DATASETS.build({**train, 'indices': None, 'lazy_init': False}))
     first = round(total * (1 - share))
     own = train.get('indices')
-    own = range(total) if own is None else range(own) if isinstance(own, int) else own
-    kept = [index for index in own if index < first]
+    if own is None:
+        own = range(total)
+    elif isinstance(own, int):  # as MMEngine reads it: the first ones, or the last ones where it is negative
+        own = range(total)[:own] if own >= 0 else range(total)[own:]
+    kept = [index for index in own if range(total)[index] < first]
     if not kept or first == total:
         raise ValueError(f'holding out {share} of {total} training images leaves {len(kept)} to train on and '
                          f'{total - first} to evaluate on')
@@ -63,3 +69,24 @@ def hold_out(cfg: Config, share: float) -> Config:
         cfg[loader].dataset = held
     train.indices = kept
     return cfg
+
+
+def _split(cfg: Config, share: float) -> Config:
+    """``hold_out`` by the splits of our classification datasets."""
+    train = cfg.train_dataloader.dataset
+    if train.get('indices') is not None:
+        raise ValueError(f'cannot hold out images of a {train.type} with both split and indices')
+    train.split = 'train'
+    train.holdout = round(training_images(cfg) * share)
+    for loader in ('val_dataloader', 'test_dataloader'):
+        cfg[loader].dataset = {**copy.deepcopy(train), 'split': 'held_out', 'test_mode': True,
+                               'pipeline': cfg[loader].dataset.pipeline}
+    train.split = 'train_rest'
+    training_images(cfg)  # refuses a share that leaves nothing
+    return cfg
+
+
+def training_images(cfg: Config) -> int:
+    """How many images a config trains on."""
+    init_default_scope(cfg.get('default_scope', 'mmengine'))
+    return len(DATASETS.build({**cfg.train_dataloader.dataset, 'lazy_init': False}))

@@ -1,4 +1,4 @@
-"""Loss and mIoU over the iterations of a run, from MMEngine's log."""
+"""Loss and mIoU over the iterations of a run, or test error over its epochs (Fig. 5), from MMEngine's log."""
 import json
 from pathlib import Path
 
@@ -7,42 +7,54 @@ import matplotlib
 matplotlib.use('Agg')
 import matplotlib.pyplot as plt  # noqa: E402
 
+MEASURES = {'mIoU': ('mIoU on val (%)', 'iteration'), 'top1_error': ('test error (%)', 'epoch')}
+
 
 def read_scalars(work_dir: str | Path) -> tuple[list[tuple[int, float]], list[tuple[int, float]]]:
-    """(iteration, loss) and (iteration, mIoU in per cent) of every log in a work directory; a resumed run's logs join.
+    """(iteration, loss) and (iteration, mIoU), or (epoch, test error), of every log in a work directory; in per cent.
+
+    A resumed run's logs join.
 
     Raises:
         FileNotFoundError: no log there.
     """
+    entries, name = _entries(work_dir), measure(work_dir)
+    loss, values = ({entry['step']: entry[key] for entry in entries if key in entry} for key in ('loss', name))
+    return sorted(loss.items()), sorted(values.items())
+
+
+def measure(work_dir: str | Path) -> str:
+    """What the runs in a work directory were validated by: a key of ``MEASURES``."""
+    return 'top1_error' if any('top1_error' in entry for entry in _entries(work_dir)) else 'mIoU'
+
+
+def _entries(work_dir: str | Path) -> list[dict]:
     logs = sorted(Path(work_dir).glob('*/vis_data/scalars.json'))
     if not logs:
         raise FileNotFoundError(f'no vis_data/scalars.json below {work_dir}: is it the work directory of a run?')
-    loss: dict[int, float] = {}
-    miou: dict[int, float] = {}
-    for log in logs:
-        for line in log.read_text().splitlines():
-            entry = json.loads(line)
-            if 'loss' in entry:
-                loss[entry['step']] = entry['loss']
-            if 'mIoU' in entry:
-                miou[entry['step']] = entry['mIoU']
-    return sorted(loss.items()), sorted(miou.items())
+    return [json.loads(line) for log in logs for line in log.read_text().splitlines()]
 
 
 def plot_curves(work_dirs: dict[str, str | Path], out: str | Path) -> None:
-    """One figure: loss on the left, mIoU on the right, a line per run.
+    """One figure: loss on the left, mIoU or test error on the right, a line per run.
 
     Args:
         work_dirs: label -> work directory.
         out: the picture, .png or .pdf.
+
+    Raises:
+        ValueError: segmentation and classification together.
     """
+    names = {measure(work_dir) for work_dir in work_dirs.values()}
+    if len(names) > 1:
+        raise ValueError(f'runs of one figure are validated by one measure, these by {sorted(names)}')
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.4))
     for label, work_dir in work_dirs.items():
         for axis, series in zip(axes, read_scalars(work_dir), strict=True):
             if series:
                 axis.plot(*zip(*series, strict=True), label=label)
-    for axis, title in zip(axes, ('training loss', 'mIoU on val (%)'), strict=True):
-        axis.set(title=title, xlabel='iteration')
+    for axis, (title, over) in zip(axes, (('training loss', 'iteration'), MEASURES[names.pop()]), strict=True):
+        axis.set(title=title, xlabel=over)
         axis.grid(alpha=0.3)
     axes[0].legend()
     figure.tight_layout()

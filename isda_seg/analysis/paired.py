@@ -39,14 +39,25 @@ def difference(baseline: Sequence[float], arm: Sequence[float]) -> Difference:
 
 
 def measures(result: dict[str, Any]) -> dict[str, float]:
-    """What a result file of tools/test.py is judged by: mIoU of every protocol, in per cent."""
+    """What a result file of tools/test.py is judged by, in per cent: mIoU of every protocol; or a classifier's test
+    errors, where lower is better, the mean over the last epochs first.
+    """
+    single = result['protocols'].get('single', {})
+    errors = sorted(filter(lower_is_better, single), key=len, reverse=True)
+    if errors:
+        return {name: single[name] for name in errors}
     return {protocol: values['mIoU'] for protocol, values in result['protocols'].items()}
 
 
+def lower_is_better(measure: str) -> bool:
+    """Whether a measure is an error, so that a gain is negative."""
+    return measure.startswith('top1_error')
+
+
 def class_measures(result: dict[str, Any]) -> dict[str, float]:
-    """IoU of every class in the first protocol, in per cent, without classes that never occur."""
+    """IoU of every class in the first protocol, in per cent, without classes that never occur; none of a classifier."""
     first = next(iter(result['protocols'].values()))
-    return {name: value for name, value in first['IoU'].items() if value is not None}
+    return {name: value for name, value in first.get('IoU', {}).items() if value is not None}
 
 
 def compare(baseline: dict[str, dict[str, Any]], arm: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

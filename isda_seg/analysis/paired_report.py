@@ -4,6 +4,8 @@ from typing import Any
 
 import matplotlib
 
+from isda_seg.analysis.paired import lower_is_better
+
 matplotlib.use('Agg')
 import matplotlib.pyplot as plt  # noqa: E402
 
@@ -15,13 +17,16 @@ def paired_table(paired: dict[str, Any]) -> str:
 
 def _arm_table(paired: dict[str, Any], arm: str) -> str:
     seeds = ', '.join(map(str, paired['seeds']))
-    rows = [f'`{arm}` minus `{Path(paired["plain"]).stem}`, mIoU and IoU in per cent, seeds {seeds}, trained at commit '
+    comparison = paired['comparisons'][arm]
+    first = next(iter(comparison['measures']))
+    what = ('test error in per cent, lower is better: a negative difference is a gain' if lower_is_better(first)
+            else 'mIoU and IoU in per cent')
+    rows = [f'`{arm}` minus `{Path(paired["plain"]).stem}`, {what}, seeds {seeds}, trained at commit '
             f'{", ".join(commits(paired))}:', '',
             '| | plain | ISDA | difference by seed | mean | 95 % (paired t) | 95 % (bootstrap) |',
             '|---|---|---|---|---|---|---|']
-    comparison = paired['comparisons'][arm]
-    first = next(iter(comparison['measures']))
-    named = [*((f'mIoU, {name}', entry) for name, entry in comparison['measures'].items()),
+    named = [*((name if lower_is_better(name) else f'mIoU, {name}', entry)
+               for name, entry in comparison['measures'].items()),
              *((f'{name}, {first}', entry) for name, entry in comparison['classes'].items())]
     for name, entry in named:
         by_seed = ' '.join(f'{value:+.2f}' for value in entry['by_seed'])
@@ -37,10 +42,11 @@ def commits(paired: dict[str, Any]) -> list[str]:
 
 
 def sentence(paired: dict[str, Any], arm: str) -> str:
-    """The answer in one sentence: what mIoU did, how sure that is, over how many pairs."""
+    """The answer in one sentence: what the first measure did, how sure that is, over how many pairs."""
     name, entry = next(iter(paired['comparisons'][arm]['measures'].items()))
     sure = '' if entry['t'] is None else f' (95 % interval {_interval(entry["t"])})'
-    return (f'{entry["mean"]:+.2f} points of mIoU{sure}, {name} scale, {len(entry["by_seed"])} pairs of seeds, '
+    what, how = (name, 'lower is better') if lower_is_better(name) else ('mIoU', f'{name} scale')
+    return (f'{entry["mean"]:+.2f} points of {what}{sure}, {how}, {len(entry["by_seed"])} pairs of seeds, '
             f'{entry["baseline"]:.2f} % without')
 
 
@@ -54,9 +60,13 @@ def draw_paired(paired: dict[str, Any], out: str | Path) -> None:
     figure, axes = plt.subplots(len(arms), 2, figsize=(10, 3.8 * len(arms)), squeeze=False)
     for (arm, comparison), (left, right) in zip(arms.items(), axes, strict=True):
         _draw_differences(left, comparison['measures'], list(paired['seeds']))
-        _draw_classes(right, comparison['classes'])
-        left.set(title=arm, ylabel='mIoU, ISDA minus plain')
+        error = lower_is_better(next(iter(comparison['measures'])))
+        left.set(title=arm, ylabel=f'{"test error (lower is better)" if error else "mIoU"}, ISDA minus plain')
         left.title.set_fontsize(7)
+        if not comparison['classes']:
+            right.set_axis_off()
+            continue
+        _draw_classes(right, comparison['classes'])
         right.set(title='IoU by class, ISDA minus plain', xlabel='points')
         right.title.set_fontsize(8)
     figure.tight_layout()
@@ -75,7 +85,7 @@ def _draw_differences(axis: Any, entries: dict[str, Any], seeds: list[int]) -> N
     axis.axhline(0, color='0.5', linewidth=1)
     axis.set_xticks(range(len(entries)), list(entries))
     axis.grid(axis='y', alpha=0.3)
-    axis.legend(fontsize=6)
+    axis.legend(fontsize=6, ncol=3, loc='upper center', bbox_to_anchor=(0.5, -0.08))  # below, where it hides no point
 
 
 def _draw_classes(axis: Any, entries: dict[str, Any]) -> None:

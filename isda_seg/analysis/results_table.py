@@ -3,10 +3,10 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import fmean, stdev
 from typing import Any
 
-from isda_seg.analysis import series_table
+from isda_seg.analysis import classification_table, series_table
+from isda_seg.analysis.cells import NOT_RUN, average, origin, runs_sentence, seeds
 from isda_seg.analysis.cost import table as cost_table
 
 HEADER = ('| config | seeds | single | ms | ms-flip | trained at commit | hardware | date |\n'
@@ -14,7 +14,6 @@ HEADER = ('| config | seeds | single | ms | ms-flip | trained at commit | hardwa
 PROTOCOLS = ('single', 'ms', 'ms-flip')
 ROOMS = ('demo', 'camvid', 'cityscapes')
 TIMED = ('make demo', 'make test', 'tools/setup_openmmlab.sh')
-NOT_RUN = 'not yet run'
 
 
 def read_results(folder: Path) -> dict[str, list[dict[str, Any]]]:
@@ -35,25 +34,14 @@ def table(configs: list[Path], results: dict[str, list[dict[str, Any]]]) -> str:
         if found is None:
             cells += [NOT_RUN] + [''] * 6
         else:
-            runs = [run for result in found for run in (result['training'] or [result])]
-            commits = ', '.join(dict.fromkeys(run['commit'] for run in runs))
-            cells += [seeds(found), *(miou(found, protocol) for protocol in PROTOCOLS), commits, runs[-1]['hardware'],
-                      runs[-1]['date'][:10]]
+            cells += [seeds(found), *(miou(found, protocol) for protocol in PROTOCOLS), *origin(found)]
         rows.append('| ' + ' | '.join(cells) + ' |')
     return '\n'.join(rows)
 
 
-def seeds(results: Sequence[dict[str, Any]]) -> str:
-    """The seeds the runs were trained with."""
-    return ', '.join(str((result['training'] or [result])[0]['seed']) for result in results)
-
-
 def miou(results: Sequence[dict[str, Any]], protocol: str) -> str:
     """mIoU of one run, or mean and standard deviation over runs; '' where the protocol was not run."""
-    values = [result['protocols'][protocol]['mIoU'] for result in results if protocol in result['protocols']]
-    if not values:
-        return ''
-    return f'{fmean(values):.2f}' + (f' ± {stdev(values):.2f}' if len(values) > 1 else '')
+    return average([result['protocols'][protocol]['mIoU'] for result in results if protocol in result['protocols']])
 
 
 def docstring_line(results: Sequence[dict[str, Any]] | None) -> str:
@@ -61,8 +49,7 @@ def docstring_line(results: Sequence[dict[str, Any]] | None) -> str:
     if not results:
         return NOT_RUN
     values = ', '.join(f'{name} {miou(results, name)}' for name in PROTOCOLS if miou(results, name))
-    many = f'seeds {seeds(results)}, mean ± standard deviation'
-    return f'mIoU {values} ({many if len(results) > 1 else f"seed {seeds(results)}, one run"})'
+    return f'mIoU {values} ({runs_sentence(results)})'
 
 
 def timing_sentence(name: str, timing: dict[str, Any] | None) -> str:
@@ -98,6 +85,12 @@ def generate(root: Path) -> dict[Path, str]:
     files = {path: replace_result_line(path.read_text(), docstring_line(results.get(path.stem))) for path in configs}
     readme = root / 'configs' / 'README.md'
     text = replace_block(readme.read_text(), 'results', table(configs, results))
+    configs = sorted((root / 'configs' / 'classification').glob('*/*.py'))
+    results = classification_table.read_results(folder)
+    lines = {path: classification_table.docstring_line(results.get(classification_table.key_of(path)))
+             for path in configs}
+    files.update({path: replace_result_line(path.read_text(), line) for path, line in lines.items()})
+    text = replace_block(text, 'classification', classification_table.table(configs, results))
     text = replace_block(text, 'series', series_table.sections(folder / 'series', 'results/series'))
     cost = folder / 'cost.json'
     measured = json.loads(cost.read_text()) if cost.is_file() else None

@@ -55,13 +55,15 @@ def sections(folder: Path, link: str) -> str:
 def sweep_section(sweep: dict[str, Any]) -> str:
     """The table of a sweep and how it was run."""
     runs = [run for result in sweep['runs'].values() for run in result['training']]
-    return (f'{sweep_table(sweep)}\n\nmIoU in per cent on the last {100 * sweep["held_out"]:.0f} % of the training '
+    measure = sweep.get('measure', 'mIoU')
+    what = 'mIoU in per cent on the last' if measure == 'mIoU' else f'{measure} in per cent, lower is better, on'
+    return (f'{sweep_table(sweep)}\n\n{what} {100 * sweep["held_out"]:.0f} % of the training '
             f'images, trained on {sweep["images"]} of the others, seed {sweep["seed"]}, trained at commit '
             f'{", ".join(sorted({run["commit"] for run in runs}))}, {runs[-1]["hardware"]}.')
 
 
 def gain(folder: Path) -> str:
-    """A line per recorded paired series: what mIoU did."""
+    """A line per recorded paired series: what its first measure did."""
     series, lines = read_series(folder), []
     for plan in read_plan(folder):
         entry = series.get(plan['name'])

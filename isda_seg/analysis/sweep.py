@@ -1,4 +1,4 @@
-"""The lambda_0 sweep: mIoU on held-out training images against the final strength (the shape of Fig. 11)."""
+"""The lambda_0 sweep: mIoU or error on held-out training images against the final strength (the shape of Fig. 11)."""
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,6 +8,7 @@ import matplotlib
 from mmengine.config import Config
 
 from isda_seg.analysis.arms import hold_out, with_isda, with_options
+from isda_seg.analysis.paired import lower_is_better, measures
 from isda_seg.analysis.series import Run
 
 matplotlib.use('Agg')
@@ -48,13 +49,19 @@ def run_name(curve: dict[str, Any], lambda_0: float) -> str:
 
 def summarize(results: dict[str, dict[str, Any]], lambdas: Sequence[float],
               curves: dict[str, Sequence[Any]]) -> dict[str, dict[str, float]]:
-    """curve -> lambda_0 -> mIoU in per cent, from the runs of ``sweep_runs``; 'ISDA' where there is one curve."""
+    """curve -> lambda_0 -> ``measure`` in per cent, from ``sweep_runs``; 'ISDA' where there is one curve."""
     found: dict[str, dict[str, float]] = {}
     for curve in settings(curves):
         label = ', '.join(f'{key}={value}' for key, value in curve.items()) or 'ISDA'
-        found[label] = {f'{value:g}': results[run_name(curve, value)]['protocols']['single']['mIoU']
+        found[label] = {f'{value:g}': next(iter(measures(results[run_name(curve, value)]).values()))
                         for value in sorted(lambdas)}
     return found
+
+
+def measure(results: dict[str, dict[str, Any]]) -> str:
+    """What a sweep compares: 'mIoU', or an error."""
+    first = next(iter(measures(next(iter(results.values())))))
+    return first if lower_is_better(first) else 'mIoU'
 
 
 def sweep_table(sweep: dict[str, Any]) -> str:
@@ -68,14 +75,14 @@ def sweep_table(sweep: dict[str, Any]) -> str:
 
 
 def draw_sweep(sweep: dict[str, Any], out: str | Path) -> None:
-    """mIoU over lambda_0, a line per curve, the plain loss as a level line."""
+    """The measure over lambda_0, a line per curve, the plain loss as a level line."""
     figure, axis = plt.subplots(figsize=(5.2, 3.4))
     for label, points in sweep['curves'].items():
-        own = [(float(value), miou) for value, miou in points.items() if float(value) > 0]
+        own = [(float(value), found) for value, found in points.items() if float(value) > 0]
         axis.plot(*zip(*own, strict=True), marker='o', label=label)
         if '0' in points:
             axis.axhline(points['0'], color='0.4', linestyle='--', linewidth=1)
-    axis.set(xlabel='lambda_0', ylabel='mIoU on held-out training images (%)', xscale='log',
+    axis.set(xlabel='lambda_0', ylabel=f'{sweep.get("measure", "mIoU")} on held-out training images (%)', xscale='log',
              title=f'{sweep["images"]} images, seed {sweep["seed"]}; dashed: lambda_0 = 0')
     axis.title.set_fontsize(9)
     axis.grid(alpha=0.3)

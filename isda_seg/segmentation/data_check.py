@@ -2,6 +2,7 @@
 import os
 
 from mmengine.config import Config
+from mmengine.registry import DefaultScope
 from mmseg.registry import DATASETS
 from mmseg.utils import register_all_modules
 
@@ -20,7 +21,8 @@ def check_data(cfg: Config, splits: tuple[str, ...] = ('train', 'val')) -> None:
         loader = cfg.get(f'{split}_dataloader')
         for dataset in (node for node in dicts(loader) if 'data_prefix' in node):
             _check_folders(split, dataset)
-            built = DATASETS.build(dict(dataset, pipeline=[], lazy_init=True))
+            with DefaultScope.overwrite_default_scope('mmseg'):  # a classifier may have been trained before
+                built = DATASETS.build(dict(dataset, pipeline=[], lazy_init=True))
             _check_files(split, dataset, built.load_data_list())
 
 

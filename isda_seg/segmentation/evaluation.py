@@ -8,8 +8,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from isda_seg.checkpoint import check_checkpoint
-from isda_seg.provenance import provenance
-from isda_seg.run_record import RUNS
+from isda_seg.run_record import result
 from isda_seg.segmentation.data_check import check_data
 from isda_seg.segmentation.loading import check_loading
 from isda_seg.segmentation.protocols import PROTOCOLS, apply_protocol
@@ -47,9 +46,7 @@ def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ..
             run.custom_hooks = [*run.get('custom_hooks', []),
                                 dict(type='SideBySideHook', out_dir=show_dir, most=show_most)]
         found[protocol] = _by_class(Runner.from_cfg(run).test())
-    seed = cfg.get('randomness', {}).get('seed')
-    return dict(protocols=found, config=os.path.relpath(config), checkpoint=os.path.relpath(checkpoint),
-                training=loaded.get('meta', {}).get(RUNS, []), **provenance(seed))
+    return result(cfg, config, checkpoint, loaded, found)
 
 
 def _by_class(metrics: dict[str, float]) -> dict[str, Any]:

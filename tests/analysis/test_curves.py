@@ -31,3 +31,17 @@ def test_the_picture_shows_two_axes_with_a_line_for_each_run(tmp_path):
     one, two = (cv2.imread(str(tmp_path / name)) for name in ('one.png', 'two.png'))
     assert one.shape == two.shape == (408, 1080, 3)
     assert (one != two).any()
+
+
+def test_a_classifiers_curve_is_its_test_error_over_epochs_and_no_mixture(tmp_path):
+    lines = [dict(loss=3.0, step=10), dict(top1_error=40.0, step=1), dict(loss=2.5, step=20),
+             dict(top1_error=30.5, step=2)]
+    write_log(tmp_path / 'a', '1', lines)
+    write_log(tmp_path / 'b', '1', [dict(loss=3.0, step=10), dict(mIoU=40.0, step=10)])
+    assert read_scalars(tmp_path / 'a') == ([(10, 3.0), (20, 2.5)], [(1, 40.0), (2, 30.5)])
+    for name in ('a', 'b'):
+        plot_curves({'run': tmp_path / name}, tmp_path / f'{name}.png')
+    one, other = (cv2.imread(str(tmp_path / f'{name}.png')) for name in ('a', 'b'))
+    assert (one[:30, 540:] != other[:30, 540:]).any()  # the title
+    with pytest.raises(ValueError, match=r"validated by one measure, these by \['mIoU', 'top1_error'\]"):
+        plot_curves({name: tmp_path / name for name in ('a', 'b')}, tmp_path / 'both.png')

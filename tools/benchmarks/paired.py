@@ -12,6 +12,7 @@ from mmengine.config import Config, DictAction
 from isda_seg import compat
 from isda_seg.launch import check_writable
 from isda_seg.provenance import provenance, write_json
+from isda_seg.room import all_protocols
 
 TOOLS = Path(__file__).resolve().parents[1]
 
@@ -21,7 +22,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('plain', help='config of the baseline')
     parser.add_argument('isda', nargs='+', help='configs to compare with it')
     parser.add_argument('--seeds', nargs='+', type=int, required=True)
-    parser.add_argument('--protocols', nargs='+', default=['single', 'ms', 'ms-flip'])
+    parser.add_argument('--protocols', nargs='+',
+                        help='of tools/test.py; default single ms ms-flip, of classification single')
     parser.add_argument('--jobs', type=int, default=1, help='runs at a time')
     parser.add_argument('--work-dir', default='work_dirs/paired',
                         help='of the runs; series with runs in common share it; default %(default)s')
@@ -46,7 +48,8 @@ def main() -> None:
     # Seed by seed, so that a series that is stopped early holds whole pairs.
     runs = [Run(f'{stem}/seed_{seed}', with_options(Config.fromfile(path), seed, args.cfg_options))
             for seed in args.seeds for stem, path in configs.items()]
-    results = run_series(runs, args.work_dir, TOOLS, args.protocols, args.jobs)
+    protocols = args.protocols or all_protocols(runs[0].cfg)
+    results = run_series(runs, args.work_dir, TOOLS, protocols, args.jobs)
     arms = {stem: {str(seed): results[f'{stem}/seed_{seed}'] for seed in args.seeds} for stem in configs}
     plain = Path(args.plain).stem
     comparisons = {stem: compare(arms[plain], arm) for stem, arm in arms.items() if stem != plain}

@@ -4,8 +4,10 @@ Trains once per value and evaluates on training images held out for it, never on
 A killed sweep goes on where it stopped.
 """
 import argparse
+import ast
 import sys
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config, DictAction
 
@@ -39,12 +41,13 @@ def main() -> None:
     check_writable(str(out.parent), '--out')
     curves = dict(_key_values(text) for text in args.set)
     compat.prepare()
+    from isda_seg.analysis.arms import training_images
     from isda_seg.analysis.series import run_series
-    from isda_seg.analysis.sweep import draw_sweep, summarize, sweep_runs, sweep_table
+    from isda_seg.analysis.sweep import draw_sweep, measure, summarize, sweep_runs, sweep_table
     runs = sweep_runs(Config.fromfile(args.config), args.lambda_0, curves, args.seed, args.held_out, args.cfg_options)
     results = run_series(runs, work_dir, TOOLS, ['single'], args.jobs)
     sweep = dict(kind='sweep', config=args.config, held_out=args.held_out,
-                 images=len(runs[0].cfg.train_dataloader.dataset.indices), options=args.cfg_options or {},
+                 images=training_images(runs[0].cfg), options=args.cfg_options or {}, measure=measure(results),
                  curves=summarize(results, args.lambda_0, curves), runs=results, **provenance(args.seed))
     write_json(out, sweep)
     draw_sweep(sweep, out.with_suffix('.png'))
@@ -52,11 +55,19 @@ def main() -> None:
     print(f'wrote {out} and {out.with_suffix(".png")}')
 
 
-def _key_values(text: str) -> tuple[str, list[str]]:
+def _key_values(text: str) -> tuple[str, list[Any]]:
     key, equals, values = text.partition('=')
     if not equals or not all(values.split(',')):
         sys.exit(f'--set takes KEY=VALUE[,VALUE...], got {text!r}')
-    return key, values.split(',')
+    return key, [_value(value) for value in values.split(',')]
+
+
+def _value(text: str) -> Any:
+    """A number, True, False or None where the text is one."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
 
 
 if __name__ == '__main__':

@@ -1,0 +1,2 @@
+"""An image classifier; the config says which backbone and how many classes."""
+model = dict(type='ImageClassifier')

@@ -1,0 +1,11 @@
+"""ResNet-32 + ISDA on a CIFAR-10 subset (re-encoded), 10 epochs.
+
+Run:       python tools/train.py configs/classification/cifar10_subset/resnet32_isda.py
+Baseline:  resnet32.py; same seed, only the keys below differ
+Result:    not yet run
+"""
+_base_ = './resnet32.py'
+custom_imports = dict(
+    imports=['isda_seg.losses', 'isda_seg.hooks', 'isda_seg.classification'], allow_failed_imports=False)
+model = dict(loss=dict(type='ISDALoss', lambda_0=0.5, covariance='full'))
+default_hooks = dict(isda=dict(type='ISDAHook'))

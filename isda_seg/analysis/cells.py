@@ -1,0 +1,30 @@
+"""What every row of a results table says: seeds, means over them, where the numbers come from."""
+from collections.abc import Sequence
+from statistics import fmean, stdev
+from typing import Any
+
+NOT_RUN = 'not yet run'
+
+
+def seeds(results: Sequence[dict[str, Any]]) -> str:
+    """The seeds the runs were trained with."""
+    return ', '.join(str((result['training'] or [result])[0]['seed']) for result in results)
+
+
+def average(values: Sequence[float]) -> str:
+    """The value of one run, mean and standard deviation over several; '' for none."""
+    if not values:
+        return ''
+    return f'{fmean(values):.2f}' + (f' ± {stdev(values):.2f}' if len(values) > 1 else '')
+
+
+def runs_sentence(results: Sequence[dict[str, Any]]) -> str:
+    """How many runs an average is over."""
+    many = f'mean ± sd, seeds {seeds(results)}'
+    return many if len(results) > 1 else f'seed {seeds(results)}, one run'
+
+
+def origin(results: Sequence[dict[str, Any]]) -> list[str]:
+    """Commits, hardware and date of the training runs."""
+    runs = [run for result in results for run in (result['training'] or [result])]
+    return [', '.join(dict.fromkeys(run['commit'] for run in runs)), runs[-1]['hardware'], runs[-1]['date'][:10]]

@@ -1,0 +1,47 @@
+"""ResNet for CIFAR (He et al., 2016, section 4.2): 6n+2 layers, 16-32-64 channels."""
+from typing import Any
+
+from mmengine.registry import MODELS
+from torch import Tensor, nn
+
+from isda_seg.classification.networks.network import Network, blocks_per_stage, convolution, projection, three_stages
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions beside a shortcut; ReLU after their sum."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.residual = nn.Sequential(
+            convolution(inputs, outputs, 3, stride), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True),
+            convolution(outputs, outputs, 3), nn.BatchNorm2d(outputs))
+        self.shortcut = projection(inputs, outputs, stride)
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.relu(self.residual(x) + self.shortcut(x))
+
+
+@MODELS.register_module()
+class ResNetCifar(Network):
+    """ResNet of 6n+2 layers; 1x1 convolutions where a shortcut changes shape (Table 3's count has them).
+
+    Args:
+        depth: 32 and 110 in the paper.
+        init_cfg: as ``Network``.
+
+    Raises:
+        ValueError: a depth other than 6n+2.
+    """
+
+    out_channels = 64
+    block: type[nn.Module] = BasicBlock
+
+    def __init__(self, depth: int, init_cfg: Any = None) -> None:
+        super().__init__(init_cfg)
+        blocks = blocks_per_stage(depth, block_layers=2, other_layers=2)
+        self.stem = nn.Sequential(convolution(3, 16, 3), nn.BatchNorm2d(16), nn.ReLU(inplace=True))
+        self.stages = three_stages(self.block, (16, 16, 32, 64), blocks)
+
+    def forward(self, images: Tensor) -> tuple[Tensor]:
+        return (self.stages(self.stem(images)),)

@@ -1,0 +1,93 @@
+"""A ResNet read from nothing but its weights: which one it is, and its features, by the names torchvision gave them."""
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+State = dict[str, Tensor]
+DEPTHS = {(False, (2, 2, 2, 2)): 18, (False, (3, 4, 6, 3)): 34, (True, (3, 4, 6, 3)): 50, (True, (3, 4, 23, 3)): 101,
+          (True, (3, 8, 36, 3)): 152}
+EPS = 1e-5
+
+
+class Architecture(NamedTuple):
+    """What the shapes of the weights tell."""
+    depth: int
+    deep_stem: bool         # three 3x3 convolutions (ResNetV1c) instead of one 7x7
+    stem_channels: int
+    base_channels: int
+    groups: int
+    base_width: int
+
+    @property
+    def kind(self) -> str:
+        """The type among MMSegmentation's and MMDetection's backbones."""
+        return 'ResNetV1c' if self.deep_stem else 'ResNeXt' if self.groups > 1 else 'ResNet'
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The backbone's config; stride 32, all four maps."""
+        resnext = dict(groups=self.groups, base_width=self.base_width) if self.groups > 1 else {}
+        return dict(type=self.kind, depth=self.depth, stem_channels=self.stem_channels,
+                    base_channels=self.base_channels, out_indices=(0, 1, 2, 3), **resnext)
+
+
+def read_architecture(state: State) -> Architecture | None:
+    """Which ResNet or ResNeXt for ImageNet has these weights; None for any other network."""
+    blocks = tuple(sum(f'layer{stage}.{block}.conv1.weight' in state for block in range(100)) for stage in (1, 2, 3, 4))
+    depth = DEPTHS.get(('layer1.0.conv3.weight' in state, blocks))
+    stem = next((state[name] for name in ('stem.6.weight', 'conv1.weight') if name in state), None)
+    if depth is None or stem is None:
+        return None
+    conv2 = state['layer1.0.conv2.weight']
+    groups = conv2.shape[0] // conv2.shape[1] if depth > 34 else 1
+    outputs = state['layer1.0.conv3.weight'].shape[0] // 4 if depth > 34 else conv2.shape[0]
+    return Architecture(depth, 'stem.6.weight' in state, stem.shape[0], outputs, groups, conv2.shape[1])
+
+
+def features(state: State, images: Tensor) -> Tensor:
+    """The last feature map (B, A, h, w) of a ResNet at stride 32, in evaluation: the network written out.
+
+    Args:
+        state: of ``read_architecture``'s kind, in the images' dtype.
+        images: (B, 3, H, W).
+    """
+    x = images
+    if 'stem.0.weight' in state:
+        for place, stride in ((0, 2), (3, 1), (6, 1)):
+            x = F.relu(_conv_norm(state, x, f'stem.{place}', f'stem.{place + 1}', stride))
+    else:
+        x = F.relu(_conv_norm(state, x, 'conv1', 'bn1', 2))
+    x = F.max_pool2d(x, 3, stride=2, padding=1)
+    for stage in (1, 2, 3, 4):
+        block = 0
+        while f'layer{stage}.{block}.conv1.weight' in state:
+            x = _block(state, x, f'layer{stage}.{block}', 2 if stage > 1 and block == 0 else 1)
+            block += 1
+    return x
+
+
+def _block(state: State, x: Tensor, name: str, stride: int) -> Tensor:
+    shortcut = x
+    if f'{name}.downsample.0.weight' in state:
+        shortcut = _conv_norm(state, x, f'{name}.downsample.0', f'{name}.downsample.1', stride)
+    if f'{name}.conv3.weight' in state:
+        x = F.relu(_conv_norm(state, x, f'{name}.conv1', f'{name}.bn1', 1))
+        x = F.relu(_conv_norm(state, x, f'{name}.conv2', f'{name}.bn2', stride))
+        return F.relu(_conv_norm(state, x, f'{name}.conv3', f'{name}.bn3', 1) + shortcut)
+    x = F.relu(_conv_norm(state, x, f'{name}.conv1', f'{name}.bn1', stride))
+    return F.relu(_conv_norm(state, x, f'{name}.conv2', f'{name}.bn2', 1) + shortcut)
+
+
+def _conv_norm(state: State, x: Tensor, conv: str, norm: str, stride: int) -> Tensor:
+    weight = state[f'{conv}.weight']
+    x = F.conv2d(x, weight, stride=stride, padding=weight.shape[-1] // 2, groups=x.shape[1] // weight.shape[1])
+    return F.batch_norm(x, *(state[f'{norm}.{part}'] for part in ('running_mean', 'running_var', 'weight', 'bias')),
+                        eps=EPS)
+
+
+def fixed_image(dtype: torch.dtype = torch.float64) -> Tensor:
+    """The image (1, 3, 64, 96) that features are compared on."""
+    grid = torch.arange(3 * 64 * 96, dtype=dtype).view(1, 3, 64, 96)
+    return 2 * torch.sin(0.37 * grid) + torch.cos(0.011 * grid)

@@ -1,0 +1,76 @@
+"""Top-k accuracy: counted over images, over ranks, and never in favour of a broken model."""
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.registry import METRICS
+
+from isda_seg.classification import TopKAccuracy
+
+LOGITS = torch.tensor([[3., 2, 1, 0], [2, 3, 1, 0], [0, 1, 2, 3], [1, 0, 2, 3], [9, 1, 1, 1]])
+LABELS = torch.tensor([0, 0, 0, 3, 2])     # found at places 0, 1, 3, 0, and among three ties
+
+
+def evaluate(metric, *batches, size):
+    for logits, labels in batches:
+        metric.process({}, [dict(logits=logits, labels=labels)])
+    return metric.evaluate(size)
+
+
+def test_top_1_and_top_2_are_counted_in_per_cent():
+    found = evaluate(TopKAccuracy(topk=(1, 2)), (LOGITS[:4], LABELS[:4]), size=4)
+    assert found == dict(top1_accuracy=50.0, top1_error=50.0, top2_accuracy=75.0, top2_error=25.0)
+
+
+def test_batches_of_any_size_give_the_same():
+    metric = METRICS.build(dict(type='TopKAccuracy', topk=(1, 3)))
+    whole = evaluate(metric, (LOGITS, LABELS), size=5)
+    assert evaluate(metric, (LOGITS[:1], LABELS[:1]), (LOGITS[1:], LABELS[1:]), size=5) == whole
+    assert whole['top1_accuracy'] == 40.0
+
+
+@pytest.mark.parametrize('value', [float('nan'), float('inf')])
+def test_scores_that_are_not_finite_are_wrong(value):
+    logits = LOGITS.clone()
+    logits[0, 0] = value
+    assert evaluate(TopKAccuracy(), (logits[:2], LABELS[:2]), size=2)['top1_accuracy'] == 0.0
+
+
+def test_half_precision_scores_count_as_they_are():
+    assert evaluate(TopKAccuracy(), (LOGITS.bfloat16(), LABELS), size=5)['top1_error'] == 60.0
+
+
+def test_more_places_than_classes_is_an_error():
+    with pytest.raises(ValueError, match='top-5 needs as many classes, the model has 4'):
+        evaluate(TopKAccuracy(topk=(1, 5)), (LOGITS, LABELS), size=5)
+
+
+def rank_main(rank, store):
+    """What one of two ranks does: images rank, rank + 2, ..., the last one of the other rank repeated."""
+    torch.distributed.init_process_group('gloo', init_method=f'file://{store}', rank=rank, world_size=2)
+    mine = [0, 2, 4] if rank == 0 else [1, 3, 0]
+    found = evaluate(TopKAccuracy(topk=(1, 2)), (LOGITS[mine], LABELS[mine]), size=5)
+    torch.distributed.destroy_process_group()
+    print(found['top1_accuracy'], found['top2_accuracy'])
+
+
+def test_two_ranks_count_every_image_once(tmp_path):
+    root = Path(__file__).resolve().parents[2]
+    environment = dict(os.environ, PYTHONPATH=str(root), OMP_NUM_THREADS='1', CUDA_VISIBLE_DEVICES='')
+    ranks = [subprocess.Popen([sys.executable, __file__, str(rank), str(tmp_path / 'store')], env=environment,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for rank in range(2)]
+    try:
+        done = [process.communicate(timeout=120) for process in ranks]
+    finally:
+        for process in ranks:
+            process.kill()
+    assert [process.returncode for process in ranks] == [0, 0], done
+    alone = evaluate(TopKAccuracy(topk=(1, 2)), (LOGITS, LABELS), size=5)
+    assert [out.splitlines()[-1] for out, _ in done] == [f'{alone["top1_accuracy"]} {alone["top2_accuracy"]}'] * 2
+
+
+if __name__ == '__main__':
+    rank_main(int(sys.argv[1]), sys.argv[2])

@@ -1,0 +1,148 @@
+"""Laws of ranks for a classifier, through the scripts that users run, on gloo: its full covariances are one state."""
+import json
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+import tiny
+import tiny_images
+import torch
+
+pytestmark = tiny.on_cpu
+
+PROBE = '''"""A record of every step on every rank, and norms that stay as they are."""
+import json
+from pathlib import Path
+
+import tiny
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.registry import HOOKS
+from torch.nn.modules.batchnorm import _BatchNorm
+
+tiny.leave_layout()
+
+
+@HOOKS.register_module()
+class ClassifierNorms(Hook):
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        for module in runner.model.modules():
+            if isinstance(module, _BatchNorm):
+                module.eval()
+
+
+@HOOKS.register_module()
+class ClassifierRecord(Hook):
+    """rank<r>.json: for every step the hashes of statistics, weights, norms and images."""
+
+    priority = 'LOWEST'
+
+    def before_train(self, runner):
+        self.steps = []
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        self.steps.append(dict(
+            statistics=tiny.digest(model.loss.statistics.state_dict().values()),
+            weights=tiny.digest(model.parameters()), images=tiny.digest([data_batch['inputs']]),
+            norms=tiny.digest(v for k, v in model.state_dict().items() if 'running_' in k)))
+
+    def after_train(self, runner):
+        Path(runner.work_dir, f'rank{runner.rank}.json').write_text(json.dumps(self.steps))
+'''
+CONFIG = f'''"""A small ResNet with full covariances; eight images in a step, however many ranks share them."""
+_base_ = {str(tiny_images.CLASSIFICATION / 'cifar10' / 'resnet32_isda.py')!r}
+custom_imports = dict(
+    imports=['isda_seg.losses', 'isda_seg.hooks', 'isda_seg.classification', 'classifier_probe'],
+    allow_failed_imports=False)
+ranks = int('{{{{$WORLD_SIZE:1}}}}')
+model = dict(backbone=dict(depth=8))
+train_dataloader = dict(
+    batch_size=8 // ranks, num_workers=0, persistent_workers=False, dataset=dict(indices=24))
+val_dataloader = dict(batch_size=8, num_workers=0, persistent_workers=False, dataset=dict(indices=19))
+test_dataloader = val_dataloader
+train_cfg = dict(max_epochs=1)
+custom_hooks = [dict(type='ClassifierRecord')]
+'''
+FROZEN = '''"""The features of an image never change: no augmentation, learning rate 0, norms in eval mode."""
+_base_ = './training.py'
+train_dataloader = dict(
+    sampler=dict(shuffle=False), dataset=dict(pipeline=[dict(type='PackImages')]))
+optim_wrapper = dict(optimizer=dict(lr=0.0, weight_decay=0.0))
+custom_hooks = [dict(type='ClassifierNorms'), dict(type='ClassifierRecord')]
+'''
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('ranks')
+    tiny_images.write_cifar(folder)
+    for name, text in (('classifier_probe', PROBE), ('training', CONFIG), ('frozen', FROZEN)):
+        (folder / f'{name}.py').write_text(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(folder))
+        patch.setenv('ISDA_SEG_DATA', str(folder))
+        yield folder
+
+
+def run(folder, script, *arguments):
+    """Run a script of tools/ with this Python, on a free port."""
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = free.getsockname()[1]
+    paths = [str(tiny.ROOT), str(tiny.ROOT / 'tests'), str(folder)]
+    environment = dict(os.environ, PYTHON=sys.executable, PORT=str(port), OMP_NUM_THREADS='1',
+                       PYTHONPATH=os.pathsep.join(paths))
+    done = subprocess.run(['bash', str(tiny.ROOT / 'tools' / script), *map(str, arguments)], env=environment,
+                          capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+
+
+def ranks(work_dir):
+    """What both ranks recorded, step by step."""
+    return [json.loads((work_dir / f'rank{rank}.json').read_text()) for rank in range(2)]
+
+
+def statistics(state):
+    return {key.removeprefix('module.'): value for key, value in state.items() if '.statistics.' in key}
+
+
+def test_two_ranks_observe_what_one_process_observes(folder):
+    run(folder, 'dist_train.sh', folder / 'frozen.py', 2, '--work-dir', folder / 'frozen_2')
+    runner, _ = tiny.train(folder / 'frozen.py', folder / 'frozen_1')
+    expected = statistics(runner.model.state_dict())
+    found = statistics(torch.load(folder / 'frozen_2/epoch_1.pth', weights_only=False)['state_dict'])
+    assert sorted(found) == sorted(expected) and expected['loss.statistics.covariance'].shape == (10, 64, 64)
+    assert torch.equal(found['loss.statistics.count'], expected['loss.statistics.count'])
+    assert int(expected['loss.statistics.count'].sum()) == 24
+    for name in ('mean', 'covariance'):
+        value = expected[f'loss.statistics.{name}']
+        torch.testing.assert_close(found[f'loss.statistics.{name}'], value, rtol=1e-5, atol=1e-6 * float(value.max()))
+        assert value.abs().max() > 0.01
+
+
+@pytest.fixture(scope='module')
+def trained(folder):
+    """The work directory of a training on two ranks, as it is."""
+    run(folder, 'dist_train.sh', folder / 'training.py', 2, '--work-dir', folder / 'training')
+    return folder / 'training'
+
+
+def test_in_training_both_ranks_hold_the_same_bits_at_every_step(trained):
+    first, second = ranks(trained)
+    assert len(first) == len({step['statistics'] for step in first}) == 3
+    for a, b in zip(first, second, strict=True):
+        assert (a['statistics'], a['weights']) == (b['statistics'], b['weights'])
+        assert a['images'] != b['images'] and a['norms'] != b['norms']
+
+
+def test_evaluation_on_two_ranks_equals_one_process(folder, trained, tmp_path, monkeypatch):
+    config, checkpoint = folder / 'training.py', trained / 'epoch_1.pth'
+    run(folder, 'dist_test.sh', config, checkpoint, 2, '--work-dir', tmp_path / 'two', '--out', tmp_path / 'two.json')
+    tiny.run_tool(monkeypatch, 'test.py', config, checkpoint, '--work-dir', tmp_path / 'one', '--out',
+                  tmp_path / 'one.json')
+    two, one = (json.loads((tmp_path / f'{name}.json').read_text())['protocols'] for name in ('two', 'one'))
+    assert two == one
+    assert 0 < one['single']['top1_error'] <= 100

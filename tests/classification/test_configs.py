@@ -1,0 +1,154 @@
+"""Every classification config is the row of a table that it says it is, builds, and takes a training step."""
+import re
+import runpy
+
+import pytest
+import tiny
+import tiny_images
+import torch
+from mmengine.config import Config
+from mmengine.registry import MODELS
+
+from isda_seg import compat
+from isda_seg.attach import find_pairs
+from isda_seg.classification.networks.paper import CIFAR, IMAGENET
+
+compat.prepare()
+
+CONFIGS = sorted(tiny_images.CLASSIFICATION.rglob('*.py'))
+ISDA = [path for path in CONFIGS if '_isda' in path.stem]
+DATASETS = {'cifar10': 10, 'cifar100': 100, 'imagenet': 1000, 'cifar10_subset': 10}
+CHANNELS = {'resnet32': 64, 'resnet110': 64, 'se-resnet110': 64, 'wrn16-8': 512, 'wrn28-10': 640,
+            'resnext29-8x64d': 1024, 'densenet-bc-100-12': 342, 'shake-shake26-2x32d': 128,
+            'shake-shake26-2x112d': 448, 'resnet50': 2048, 'resnet101': 2048, 'resnet152': 2048,
+            'densenet-bc-121': 1024, 'densenet-bc-265': 2688, 'resnext50-32x4d': 2048, 'resnext101-32x8d': 2048}
+LOSSES = {'model.loss.type', 'model.loss.lambda_0', 'model.loss.covariance'}
+SIZE = 64  # of ImageNet's crops here
+
+
+def names(path):
+    return f'{path.parent.name}/{path.stem}'
+
+
+def twin(path):
+    return path.with_name(re.sub(r'_isda(-\w+)?', '', path.name))
+
+
+def test_the_files_are_those_that_the_tables_give():
+    generated = runpy.run_path(str(tiny.ROOT / 'tools' / 'make_classification_configs.py'))['render'](tiny.ROOT)
+    assert {path.relative_to(tiny.ROOT).as_posix(): path.read_text() for path in CONFIGS} == generated
+
+
+def test_every_row_of_tables_1_2_4_and_8_has_its_configs():
+    found = {name: [path.stem for path in CONFIGS if path.parent.name == name] for name in DATASETS}
+    assert {name: len(stems) for name, stems in found.items()} == {
+        'cifar10': 2 * (9 + 9) + 4, 'cifar100': 2 * (9 + 9) + 8, 'imagenet': 2 * 7, 'cifar10_subset': 6}
+    assert {stem.split('_')[0] for stems in found.values() for stem in stems} == set(CHANNELS)
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=names)
+def test_every_config_builds_a_classifier_that_isda_attaches_to(path):
+    cfg = Config.fromfile(path)
+    with torch.device('meta'):
+        model = MODELS.build(cfg.model)
+    assert (model.num_classes, model.fc.out_features) == (DATASETS[path.parent.name],) * 2
+    assert model.fc.in_features == CHANNELS[path.stem.split('_')[0]]
+    assert len(list(find_pairs(model))) == ('_isda' in path.stem)
+    assert cfg.model.get('loss', {}).get('lambda_0') == (
+        None if '_isda' not in path.stem else 0.5 if path.parent.name != 'imagenet' else
+        {'resnet101': 5, 'densenet-bc-121': 1, 'densenet-bc-265': 1}.get(path.stem.split('_')[0], 7.5))
+
+
+def recipe(cfg):
+    schedule, optimizer = cfg.param_scheduler[0], cfg.optim_wrapper.optimizer
+    return (cfg.train_cfg.max_epochs, cfg.train_dataloader.batch_size, optimizer.weight_decay, optimizer.lr,
+            *(schedule.get(key) for key in ('milestones', 'gamma', 'T_max')))
+
+
+@pytest.mark.parametrize('stem, expected', [
+    ('resnet32', (160, 128, 1e-4, 0.1, [80, 120], 0.1, None)),
+    ('se-resnet110', (200, 128, 1e-4, 0.1, [80, 120, 160], 0.1, None)),
+    ('wrn28-10', (240, 128, 5e-4, 0.1, [60, 120, 160, 200], 0.2, None)),
+    ('densenet-bc-100-12', (300, 64, 1e-4, 0.1, [150, 200, 250], 0.1, None)),
+    ('resnext29-8x64d', (350, 128, 5e-4, 0.05, [150, 225, 300], 0.1, None)),
+    ('shake-shake26-2x112d_autoaugment', (1800, 64, 1e-4, 0.1, None, None, 1800))])
+def test_the_recipes_are_those_of_section_6_1(stem, expected):
+    for name in ('cifar10', 'cifar100'):
+        cfg = Config.fromfile(tiny_images.CLASSIFICATION / name / f'{stem}.py')
+        assert recipe(cfg) == expected
+        assert (cfg.optim_wrapper.optimizer.nesterov, cfg.optim_wrapper.optimizer.momentum) == (True, 0.9)
+
+
+def test_imagenet_trains_512_images_at_a_time_on_8_gpus_without_nesterov():
+    paths = [path for path in CONFIGS if path.parent.name == 'imagenet']
+    assert {recipe(Config.fromfile(path))[:4] for path in paths} == {(300, 64, 1e-4, 0.2)}
+    assert {Config.fromfile(path).optim_wrapper.optimizer.nesterov for path in paths} == {False}
+    assert all(path.read_text().split('"""')[1].count(f'{path.name} 8\n') == 1 for path in paths)
+
+
+@pytest.mark.parametrize('path', ISDA, ids=names)
+def test_without_the_isda_keys_a_config_is_its_twin(path):
+    isda, plain = (tiny.flat(Config.fromfile(file).to_dict()) for file in (path, twin(path)))
+    changed = {key for key in tiny.differing(isda, plain) if not key.startswith('custom_imports.')}
+    assert changed - {'default_hooks.isda.type', 'default_hooks.isda.ramp'} == LOSSES
+    assert isda['model.loss.type'] == 'ISDALoss'
+    assert isda['default_hooks.isda.type'] == 'ISDAHook'
+
+
+@pytest.mark.parametrize('path', ISDA, ids=names)
+def test_each_of_the_two_names_the_other_in_its_promise(path):
+    promise, plain = (p.read_text().split('"""')[1] for p in (path, twin(path)))
+    assert promise.count(f'/{path.name}') == 1
+    assert promise.count(f'Baseline:  {twin(path).name};') == 1
+    assert plain.count('ISDA twin: ') == 1
+
+
+@pytest.mark.parametrize('ending, covariance, ramp', [
+    ('', 'full', 'linear'), ('-identity', 'identity', 'linear'), ('-diagonal', 'diagonal', 'linear'),
+    ('-shared', 'shared', 'linear'), ('-constant', 'full', 'constant')])
+def test_table_8_changes_one_thing_each(ending, covariance, ramp):
+    for stem in ('cifar10/wrn28-10', 'cifar100/wrn28-10', 'cifar100/wrn28-10_cutout', 'cifar10_subset/resnet32'):
+        cfg = Config.fromfile(tiny_images.CLASSIFICATION / f'{stem}_isda{ending}.py')
+        assert (cfg.model.loss.covariance, cfg.default_hooks.isda.get('ramp', 'linear')) == (covariance, ramp)
+
+
+@pytest.fixture(scope='module')
+def data(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv('ISDA_SEG_DATA', str(tiny_images.write_all(tmp_path_factory.mktemp('data'))))
+        yield
+
+
+def change(cfg):
+    tiny_images.few(cfg, train=2, batch=2)
+    tiny_images.resized(cfg, SIZE)
+
+
+NETWORKS = [path for path in ISDA if path.stem.endswith('_isda') and path.stem.count('_') == 1
+            and path.parent.name in ('cifar10', 'imagenet')]
+
+
+@pytest.mark.parametrize('path', NETWORKS, ids=names)
+def test_every_network_takes_a_training_step_and_is_tested(path, data, tmp_path):
+    runner, steps = tiny.train(path, tmp_path, change=change)
+    assert len(steps) == 1
+    loss = runner.model.loss
+    assert int(loss.statistics.count.sum()) == 2
+    assert loss.strength == loss.lambda_0
+    assert steps[0]['losses']['loss'] > 0
+    assert set(runner.message_hub.log_scalars) >= {'val/top1_error', 'train/loss', 'train/isda_strength'}
+
+
+def test_the_networks_above_are_all_of_the_papers():
+    assert len(NETWORKS) == len(CIFAR) + len(IMAGENET) == 16
+
+
+@pytest.mark.parametrize('augmentation', ['cutout', 'randaugment', 'autoaugment'])
+def test_every_augmentation_reaches_the_network(augmentation, data):
+    from mmengine.registry import DATASETS as BUILD
+    cfg = Config.fromfile(tiny_images.CLASSIFICATION / 'cifar100' / f'wrn28-10_{augmentation}.py')
+    dataset = BUILD.build(cfg.train_dataloader.dataset)
+    pictures = torch.stack([dataset[0]['inputs'] for _ in range(8)])
+    black = (pictures == 0).all(dim=1).flatten(1).sum(dim=1)
+    assert (black >= 7 * 7).all()
+    assert len(pictures.flatten(1).unique(dim=0)) == 8

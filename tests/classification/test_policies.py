@@ -1,0 +1,142 @@
+"""RandAugment and AutoAugment: operations as PIL's, chosen for every image as the papers choose them."""
+from collections import Counter
+
+import mmcv
+import numpy as np
+import pytest
+from PIL import Image, ImageEnhance, ImageOps
+
+from isda_seg.classification import AutoAugment, RandAugment, auto_augment, operations, rand_augment
+from isda_seg.classification.operations import OPERATIONS
+
+SIGNED = ('rotate', 'color', 'contrast', 'brightness', 'sharpness', 'shear_x', 'shear_y', 'translate_x', 'translate_y')
+
+
+@pytest.fixture
+def image():
+    """A smooth picture with some noise, (32, 32, 3) BGR."""
+    rng = np.random.default_rng(1)
+    coarse = rng.integers(30, 220, size=(5, 5, 3), dtype=np.uint8)
+    noise = rng.integers(-8, 9, size=(32, 32, 3))
+    return (mmcv.imresize(coarse, (32, 32)).astype(int) + noise).clip(0, 255).astype(np.uint8)
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    np.random.seed(0)
+
+
+def pil(image):
+    return Image.fromarray(image[..., ::-1])
+
+
+def bgr(picture):
+    return np.asarray(picture)[..., ::-1].astype(int)
+
+
+def affine(*matrix):
+    return lambda picture: picture.transform(picture.size, Image.AFFINE, matrix, fillcolor=(128,) * 3)
+
+
+# At strength 0.5 and a positive sign: the operation in PIL's words.
+ORACLES = {
+    'identity': lambda picture: picture,
+    'auto_contrast': ImageOps.autocontrast,
+    'equalize': ImageOps.equalize,
+    'invert': ImageOps.invert,
+    'rotate': lambda picture: picture.rotate(-15, fillcolor=(128,) * 3),
+    'posterize': lambda picture: ImageOps.posterize(picture, 6),
+    'solarize': lambda picture: ImageOps.solarize(picture, 128),
+    'color': lambda picture: ImageEnhance.Color(picture).enhance(1.45),
+    'contrast': lambda picture: ImageEnhance.Contrast(picture).enhance(1.45),
+    'brightness': lambda picture: ImageEnhance.Brightness(picture).enhance(1.45),
+    'sharpness': lambda picture: ImageEnhance.Sharpness(picture).enhance(1.45),
+    'shear_x': affine(1, -0.15, 0, 0, 1, 0),
+    'shear_y': affine(1, 0, 0, -0.15, 1, 0),
+    'translate_x': affine(1, 0, -7, 0, 1, 0),       # 32 * 150 / 331 / 2 = 7.25
+    'translate_y': affine(1, 0, 0, 0, 1, -7),
+}
+
+
+@pytest.mark.parametrize('name', OPERATIONS)
+def test_every_operation_is_pils(name, image, monkeypatch):
+    monkeypatch.setattr(operations, 'signed', lambda strength: strength)
+    found, expected = OPERATIONS[name](image, 0.5), bgr(ORACLES[name](pil(image)))
+    assert (found.dtype, found.shape) == (np.uint8, (32, 32, 3))
+    difference = abs(found - expected).max(-1)
+    if name == 'sharpness':     # PIL leaves the border as it is
+        difference = difference[1:-1, 1:-1]
+    warped = name in ('rotate', 'shear_x', 'shear_y')   # half a pixel's coordinate apart: some take another neighbour
+    assert (difference > 2).mean() < (0.1 if warped else 1e-9)
+
+
+@pytest.mark.parametrize('name', SIGNED)
+def test_strength_zero_changes_nothing(name, image):
+    assert abs(OPERATIONS[name](image, 0.0).astype(int) - image).max() <= 1
+
+
+def test_posterize_and_solarize_of_strength_zero_change_nothing_and_of_one_keep_four_bits_and_invert(image):
+    assert np.array_equal(OPERATIONS['posterize'](image, 0), image)
+    assert np.array_equal(OPERATIONS['solarize'](image, 0), image)
+    assert np.array_equal(OPERATIONS['posterize'](image, 1), image & 0xF0)
+    assert np.array_equal(OPERATIONS['solarize'](image, 1), 255 - image)
+
+
+@pytest.mark.parametrize('name', SIGNED)
+def test_signed_operations_go_both_ways_and_the_others_one(name, image):
+    outcomes = Counter(OPERATIONS[name](image, 0.6).tobytes() for _ in range(200))
+    assert len(outcomes) == 2
+    assert min(outcomes.values()) > 60
+
+
+def test_what_enters_from_outside_is_grey(image):
+    corner = OPERATIONS['translate_x'](image, 1.0)
+    grey = (corner == 128).all(-1)
+    assert int(grey.all(0).sum()) == 15     # round(32 * 150 / 331)
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """The (operation, strength) of every call, in place of the operations."""
+    record = []
+    fakes = {name: lambda img, strength, name=name: record.append((name, round(strength, 4))) or img
+             for name in OPERATIONS}
+    monkeypatch.setattr(rand_augment, 'OPERATIONS', fakes)
+    monkeypatch.setattr(auto_augment, 'OPERATIONS', fakes)
+    return record
+
+
+def test_rand_augment_draws_n_of_the_papers_14_with_replacement_at_m_of_30(image, calls):
+    for _ in range(700):
+        RandAugment(n=2, m=9)(dict(img=image))
+    names = Counter(name for name, _ in calls)
+    assert (len(calls), len(names), {strength for _, strength in calls}) == (1400, 14, {0.3})
+    assert 'invert' not in names
+    assert 60 < min(names.values()) and max(names.values()) < 145
+    assert 20 < sum(first == second for first, second in zip(calls[::2], calls[1::2], strict=True)) < 85
+
+
+def test_auto_augment_draws_each_of_25_pairs_with_its_probabilities(image, calls):
+    for _ in range(5000):
+        AutoAugment()(dict(img=image))
+    assert len(auto_augment.POLICY) == 25
+    expected = Counter()
+    for name, probability, *magnitude in (operation for pair in auto_augment.POLICY for operation in pair):
+        expected[name, round(sum(magnitude) / 9, 4)] += 200 * probability
+    found = Counter(calls)
+    assert set(found) == {key for key, count in expected.items() if count}
+    assert all(abs(found[key] - count) < 5 * count ** 0.5 + 5 for key, count in expected.items())
+
+
+@pytest.mark.parametrize('policy', [RandAugment(n=2, m=14), AutoAugment()])
+def test_two_images_of_a_batch_get_different_operations_and_one_seed_one_image(policy, image):
+    batch = [policy(dict(img=image))['img'].tobytes() for _ in range(32)]
+    np.random.seed(0)
+    assert batch == [policy(dict(img=image))['img'].tobytes() for _ in range(32)]
+    assert len(set(batch)) > 16
+
+
+@pytest.mark.parametrize('n, m', [(-1, 5), (2, 31), (2, -1)])
+def test_a_magnitude_off_the_scale_is_an_error(n, m):
+    with pytest.raises(ValueError, match=f'n of 0 or more and m in 0..30, got n={n}, m={m}'):
+        RandAugment(n=n, m=m)

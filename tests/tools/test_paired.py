@@ -1,0 +1,152 @@
+"""Laws of a paired series, by real runs at toy size: pairs differ in the loss alone, and no run is done twice."""
+import json
+import runpy
+import shutil
+import signal
+import sys
+from types import SimpleNamespace
+
+import cv2
+import pytest
+import spy
+import tiny
+
+from isda_seg.analysis.paired import compare
+from isda_seg.analysis.paired_report import paired_table
+
+pytestmark = tiny.on_cpu
+
+ARMS, SEEDS = ('tiny_1xb2', 'tiny_isda_1xb2'), ('0', '1')
+TOOL = tiny.ROOT / 'tools' / 'benchmarks' / 'paired.py'
+
+
+@pytest.fixture(scope='module')
+def configs(tmp_path_factory):
+    return spy.write_configs(tmp_path_factory.mktemp('configs'))
+
+
+@pytest.fixture(scope='module')
+def whole(tmp_path_factory, configs):
+    """An uninterrupted series of two seeds."""
+    folder = tmp_path_factory.mktemp('whole')
+    printed = spy.benchmark('paired.py', *configs, '--seeds', *SEEDS, '--protocols', 'single', '--out',
+                            'sub/paired.json', '--work-dir', 'work', cwd=folder)
+    return SimpleNamespace(folder=folder, work=folder / 'work', printed=printed, configs=configs,
+                           paired=json.loads((folder / 'sub' / 'paired.json').read_text()))
+
+
+@pytest.fixture(scope='module')
+def resumed(tmp_path_factory, whole):
+    """The first pair again: the plain run killed before its evaluation, the other before its sixth step."""
+    folder = tmp_path_factory.mktemp('resumed')
+    work = folder / 'work'
+    shutil.copytree(whole.work / ARMS[0] / 'seed_0', work / ARMS[0] / 'seed_0')
+    (work / ARMS[0] / 'seed_0' / 'results.json').unlink()
+    arguments = [*whole.configs, '--seeds', 0, '--protocols', 'single', '--work-dir', 'work']
+    killed = spy.killed_benchmark('paired.py', *arguments, cwd=folder, at=f'{ARMS[1]}/seed_0:5')
+    names = ('results.json', 'iter_4.pth', 'iter_6.pth')
+    left = sorted(str(path.relative_to(work)) for path in work.rglob('*') if path.name in names)
+    return SimpleNamespace(work=work, killed=killed, left=left,
+                           printed=spy.benchmark('paired.py', *arguments, cwd=folder),
+                           paired=json.loads((work / f'{ARMS[1]}.json').read_text()))
+
+
+def steps(work, arm, seed):
+    """The initial weights of a run, and its steps."""
+    start, *steps = spy.spied(work / arm / f'seed_{seed}')
+    assert (start['start'], start['tensors'], [step['iter'] for step in steps]) == (0, 160, list(range(6)))
+    return start['weights'], steps
+
+
+@pytest.mark.parametrize('seed', SEEDS)
+def test_both_arms_of_a_seed_start_from_the_same_weights_and_see_the_same_batches(whole, seed):
+    (plain_weights, plain), (isda_weights, isda) = (steps(whole.work, arm, seed) for arm in ARMS)
+    assert isda_weights == plain_weights
+    assert [step['batch'] for step in isda] == [step['batch'] for step in plain]
+    assert len({step['batch'] for step in plain}) == 6
+    assert all(a['loss'] > b['loss'] for a, b in zip(isda, plain, strict=True))
+
+
+@pytest.mark.parametrize('arm', ARMS)
+def test_another_seed_starts_from_other_weights_and_sees_other_batches(whole, arm):
+    (weights, first), (other_weights, second) = (steps(whole.work, arm, seed) for seed in SEEDS)
+    assert weights != other_weights
+    assert not {step['batch'] for step in first} & {step['batch'] for step in second}
+    assert [step['files'] for step in first] != [step['files'] for step in second]
+
+
+def test_the_file_holds_every_run_as_it_was_evaluated_and_their_comparison(whole):
+    paired = whole.paired
+    assert {arm: list(runs) for arm, runs in paired['runs'].items()} == {arm: list(SEEDS) for arm in ARMS}
+    for arm in ARMS:
+        for seed in SEEDS:
+            run = paired['runs'][arm][seed]
+            assert run == json.loads((whole.work / arm / f'seed_{seed}' / 'results.json').read_text())
+            assert ([record['seed'] for record in run['training']], run['seed']) == ([int(seed)], int(seed))
+    found = compare(paired['runs'][ARMS[0]], paired['runs'][ARMS[1]])
+    assert paired['comparisons'] == {ARMS[1]: found}
+    assert found['measures']['single']['by_seed'] == [
+        paired['runs'][ARMS[1]][seed]['protocols']['single']['mIoU']
+        - paired['runs'][ARMS[0]][seed]['protocols']['single']['mIoU'] for seed in SEEDS]
+    assert (paired['kind'], paired['seeds'], paired['options']) == ('paired', [0, 1], {})
+    assert {'command', 'commit', 'versions', 'hardware', 'date'} <= set(paired)
+
+
+def test_what_is_printed_and_drawn_is_made_from_the_file(whole):
+    assert whole.printed.endswith(f'{paired_table(whole.paired)}\nwrote sub/paired.json and sub/paired.png\n')
+    lines = [line.split(':')[0] for line in whole.printed.splitlines() if 'min left' in line]
+    assert lines == [f'{number}/4 {arm}/seed_{seed}' for number, (seed, arm) in enumerate(
+        ((seed, arm) for seed in SEEDS for arm in ARMS), 1)]
+    assert cv2.imread(str(whole.folder / 'sub' / 'paired.png')).shape == (456, 1200, 3)
+
+
+def files(work):
+    """path -> time of the last change, of everything in the folders of runs."""
+    return {str(path): path.stat().st_mtime_ns for path in sorted(work.glob('*/seed_*/**/*')) if path.is_file()}
+
+
+def test_runs_that_exist_are_not_run_again(whole, tmp_path):
+    before = files(whole.work)
+    printed = spy.benchmark('paired.py', *whole.configs, '--seeds', *SEEDS, '--protocols', 'single', '--work-dir',
+                            whole.work, '--out', 'again.json', cwd=tmp_path)
+    assert '4 runs, 4 of them there already\n' in printed
+    assert files(whole.work) == before
+    assert len([path for path in before if path.endswith('results.json')]) == 4
+    again = json.loads((tmp_path / 'again.json').read_text())
+    assert (again['runs'], again['comparisons']) == (whole.paired['runs'], whole.paired['comparisons'])
+
+
+def test_a_series_of_other_settings_is_refused_and_leaves_the_runs_alone(whole, tmp_path):
+    before = files(whole.work)
+    with pytest.raises(ValueError, match=r'tiny_1xb2/seed_0 holds a run of other settings'):
+        spy.benchmark('paired.py', *whole.configs, '--seeds', 0, '--work-dir', whole.work, '--cfg-options',
+                      'optim_wrapper.optimizer.lr=0.1', cwd=tmp_path)
+    assert files(whole.work) == before
+
+
+def test_a_killed_series_goes_on_where_it_stopped(resumed):
+    assert resumed.killed.returncode == -signal.SIGKILL
+    assert '2 runs, 0 of them there already\n' in resumed.killed.stdout
+    assert resumed.left == [f'{ARMS[0]}/seed_0/iter_4.pth', f'{ARMS[0]}/seed_0/iter_6.pth',
+                            f'{ARMS[0]}/seed_0/results.json', f'{ARMS[1]}/seed_0/iter_4.pth']
+    assert '2 runs, 1 of them there already\n' in resumed.printed
+    plain, isda = (spy.spied(resumed.work / arm / 'seed_0') for arm in ARMS)
+    assert [step.get('iter', 'start') for step in plain] == ['start', 0, 1, 2, 3, 4, 5, 'start']
+    assert [step.get('iter', 'start') for step in isda] == ['start', 0, 1, 2, 3, 4, 'start', 4, 5]
+    assert isda[6]['start'] == 4
+
+
+def test_a_killed_series_ends_as_the_uninterrupted_one_to_the_last_bit(resumed, whole):
+    for arm in ARMS:
+        ours, theirs = (work / arm / 'seed_0' for work in (resumed.work, whole.work))
+        assert tiny.differing(tiny.saved_state(ours / 'iter_6.pth'), tiny.saved_state(theirs / 'iter_6.pth')) == []
+        assert resumed.paired['runs'][arm]['0']['protocols'] == whole.paired['runs'][arm]['0']['protocols']
+    assert spy.spied(resumed.work / ARMS[1] / 'seed_0')[-2:] == spy.spied(whole.work / ARMS[1] / 'seed_0')[-2:]
+    assert resumed.paired['comparisons'][ARMS[1]]['measures']['single']['t'] is None
+
+
+@pytest.mark.parametrize(('configs', 'seeds'), [(['a/x.py', 'b/y.py', 'b/x.py'], [0]), (['x.py', 'y.py'], [1, 0, 1])])
+def test_a_config_or_a_seed_given_twice_is_refused(tmp_path, monkeypatch, configs, seeds):
+    monkeypatch.setattr(sys, 'argv', ['paired.py', *configs, '--seeds', *map(str, seeds), '--work-dir', str(tmp_path)])
+    with pytest.raises(SystemExit, match='every config and every seed can be given once only'):
+        runpy.run_path(str(TOOL), run_name='__main__')

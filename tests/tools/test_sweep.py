@@ -1,0 +1,81 @@
+"""Laws of a sweep, by real runs at toy size: it trains and evaluates on training images only, on the same ones in all
+runs, and says what came out."""
+import json
+import runpy
+import shutil
+import sys
+from types import SimpleNamespace
+
+import cv2
+import pytest
+import spy
+import tiny
+
+from isda_seg.analysis.sweep import sweep_table
+
+NAMES = ['lambda_0=0', 'resolution=feature_lambda_0=5']
+TOOL = tiny.ROOT / 'tools' / 'benchmarks' / 'sweep.py'
+
+
+@pytest.fixture(scope='module')
+def swept(tmp_path_factory):
+    """A sweep over two values on eight training images, where the validation set that is reported is missing."""
+    folder = tmp_path_factory.mktemp('sweep')
+    _, isda = spy.write_configs(folder, train=8)
+    for name in ('val', 'valannot'):
+        shutil.rmtree(folder / 'camvid' / name)
+    printed = spy.benchmark('sweep.py', isda, '--lambda-0', 5, 0, '--set', 'resolution=feature', cwd=folder)
+    work = folder / 'work_dirs' / 'sweep' / 'tiny_isda_1xb2'
+    return SimpleNamespace(work=work, printed=printed, sweep=json.loads((work / 'sweep.json').read_text()))
+
+
+def test_each_value_is_one_run_and_the_plain_one_is_not_named_after_a_curve(swept):
+    assert list(swept.sweep['runs']) == NAMES
+    assert sorted(path.name for path in swept.work.iterdir() if path.is_dir()) == sorted(NAMES)
+    assert '2 runs, 0 of them there already\n' in swept.printed
+
+
+def test_no_run_trains_on_an_image_it_is_evaluated_on_nor_sees_the_reported_ones(swept):
+    for name in NAMES:
+        steps = spy.spied(swept.work / name)[1:]
+        assert {file for step in steps for file in step['files']} == {f'{number}.png' for number in range(6)}
+        assert 'Iter(test) [2/2]' in (swept.work / name / 'log.txt').read_text()
+    assert (swept.sweep['images'], swept.sweep['held_out']) == (6, 0.25)
+
+
+def test_the_runs_share_initial_weights_batches_and_the_seed_and_differ_in_the_loss(swept):
+    starts, *steps = zip(*(spy.spied(swept.work / name) for name in NAMES), strict=True)
+    assert len({start['weights'] for start in starts}) == 1
+    assert [len({run['batch'] for run in step}) for step in steps] == [1] * 6
+    assert [len({run['loss'] for run in step}) for step in steps] == [2] * 6
+    seeds = {record['seed'] for run in swept.sweep['runs'].values() for record in run['training']}
+    assert seeds == {swept.sweep['seed']} == {100}
+
+
+def test_the_points_are_the_miou_of_the_runs(swept):
+    plain, feature = (json.loads((swept.work / name / 'results.json').read_text())['protocols']['single']['mIoU']
+                      for name in NAMES)
+    assert swept.sweep['curves'] == {'resolution=feature': {'0': plain, '5': feature}}
+    assert f'| resolution=feature | {plain:.2f} | {feature:.2f} |' in swept.printed
+
+
+def test_what_is_printed_and_drawn_is_made_from_the_file(swept):
+    place = 'work_dirs/sweep/tiny_isda_1xb2/sweep'
+    assert swept.printed.endswith(f'{sweep_table(swept.sweep)}\nwrote {place}.json and {place}.png\n')
+    assert cv2.imread(str(swept.work / 'sweep.png')).shape == (408, 624, 3)
+    assert {'command', 'commit', 'versions', 'hardware', 'date'} <= set(swept.sweep)
+
+
+@pytest.mark.parametrize('text', ['resolution', 'resolution=', 'resolution=label,', '=,'])
+def test_what_sets_no_values_is_refused(tmp_path, monkeypatch, text):
+    monkeypatch.setattr(sys, 'argv', ['sweep.py', 'none.py', '--lambda-0', '1', '--work-dir', str(tmp_path), '--set',
+                                      text])
+    with pytest.raises(SystemExit, match=rf"--set takes KEY=VALUE\[,VALUE...\], got '{text}'"):
+        runpy.run_path(str(TOOL), run_name='__main__')
+
+
+def test_values_of_a_key_are_read_as_what_they_are():
+    read = runpy.run_path(str(TOOL))['_key_values']
+    assert read('resolution=label,feature') == ('resolution', ['label', 'feature'])
+    assert read('loss_weight=0.5,1') == ('loss_weight', [0.5, 1])
+    assert read('sync=True,False') == ('sync', [True, False])
