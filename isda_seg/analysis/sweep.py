@@ -85,6 +85,9 @@ def draw_sweep(sweep: dict[str, Any], out: str | Path) -> None:
     axis.set(xlabel='lambda_0', ylabel=f'{sweep.get("measure", "mIoU")} on held-out training images (%)', xscale='log',
              title=f'{sweep["images"]} images, seed {sweep["seed"]}; dashed: lambda_0 = 0')
     axis.title.set_fontsize(9)
+    values = sorted({float(value) for points in sweep['curves'].values() for value in points if float(value) > 0})
+    axis.set_xticks(values, [f'{value:g}' for value in values])
+    axis.minorticks_off()
     axis.grid(alpha=0.3)
     axis.legend(fontsize=8)
     figure.tight_layout()

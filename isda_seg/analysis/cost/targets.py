@@ -31,10 +31,18 @@ def targets(result: dict[str, Any]) -> list[dict[str, Any]]:
                      _literal(where, row['literal_times'], LITERAL_TIMES[loss['covariance']])]
             for target in timed:
                 if not target['reached']:
-                    target['because'] = largest_piece(result, loss['name'])
+                    target['because'] = largest_piece(result, loss['name']) if row is loss['rows'][0] else \
+                        upsampling(row, loss['rows'][0])
             found += [*timed, _at_most('loss, extra peak memory of one logits tensor', where, row['of_logits'], '%',
                                        *LOGITS_SHARE)]
     return found
+
+
+def upsampling(row: dict[str, Any], label_row: dict[str, Any]) -> str:
+    """What rows added on the feature grid cost beyond those at label resolution."""
+    more = row['extra']['seconds']['median'] - label_row['extra']['seconds']['median']
+    return (f'upsampling, {more * 1000:.3g} ms more than at label resolution; next: upsample the one-hot labels of a '
+            'chunk inside its visit')
 
 
 def largest_piece(result: dict[str, Any], name: str) -> str:

@@ -2,7 +2,7 @@
 from copy import deepcopy
 
 from isda_seg.analysis.cost.table import tables, two_lines
-from isda_seg.analysis.cost.targets import NEXT, targets
+from isda_seg.analysis.cost.targets import NEXT, largest_piece, targets, upsampling
 from isda_seg.analysis.cost.wording import change, factor, percent, power, size, span, time
 
 
@@ -65,7 +65,9 @@ def test_targets_are_reached_or_the_profile_says_why_not():
     assert verdicts['whole step, extra time', STEP['config']] == (True, None)
     assert verdicts['loss, extra time over the floor', 'a crop, feature'] == (False, None)
     assert found[time, 'a crop, label']['because'] == ''
-    assert found[time, 'a crop, feature']['because'] == f'addition 150 ms of 250 ms; next: {NEXT["addition"]}'
+    assert found[time, 'a crop, feature']['because'] == upsampling(*reversed(LOSS['rows']))
+    assert 'upsampling, 250 ms more than at label resolution' in found[time, 'a crop, feature']['because']
+    assert largest_piece(RESULT, 'a crop') == f'addition 150 ms of 250 ms; next: {NEXT["addition"]}'
 
 
 def test_full_covariances_ask_for_four_times_the_literal_form_less():
@@ -86,7 +88,7 @@ def test_tables_hold_every_part_with_its_numbers():
     assert '| C | 19, 38 | time | 1 ms, 2 ms | 1.00 | 0.75 | 0.50 |' in text
     assert '| C | 19, 38 | peak memory | 2.0 MB, 2.0 MB | none measurable | 1.25 | 0.25 |' in text
     assert '| 0.8 % (0.4 % to 1.6 %) |' in text
-    assert 'not reached: addition 150 ms of 250 ms' in text
+    assert 'not reached: upsampling, 250 ms more' in text
     assert 'at 10.0 GB/s of copying. a machine, 2026-01-02, commit abc.' in text
     widths = [line.count('|') for line in text.split('\n\n')[1].splitlines()]
     assert len(set(widths)) == 1
