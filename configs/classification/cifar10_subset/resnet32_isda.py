@@ -1,4 +1,4 @@
-"""ResNet-32 + ISDA on a CIFAR-10 subset (re-encoded), 6 epochs.
+"""ResNet-32 + ISDA on a CIFAR-10 subset (re-encoded), 8 epochs.
 
 Run:       python tools/train.py configs/classification/cifar10_subset/resnet32_isda.py
 Baseline:  resnet32.py; same seed, only the keys below differ
