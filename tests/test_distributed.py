@@ -1,29 +1,23 @@
 """Laws of ranks, through the scripts that users run, on gloo: however samples are shared out, statistics are one."""
 
 import json
-import os
-import socket
-import subprocess
-import sys
 
 import cv2
 import numpy as np
 import pytest
 import tiny
 import torch
+from rank_runs import ranks, run
 
 pytestmark = tiny.on_cpu
 
-PROBE = '''"""What the configs below need: uneven shards, frozen norms, and a record of every step on every rank."""
-import json
+PROBE = '''"""What the configs below need: uneven shards, and a record of every step on every rank."""
 from pathlib import Path
 
+import rank_runs
 import tiny
 from mmengine.dist import get_dist_info
-from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.registry import DATA_SAMPLERS, HOOKS
-from torch.nn.modules.batchnorm import _BatchNorm
 
 tiny.leave_layout()
 
@@ -46,34 +40,14 @@ class ShardSampler:
 
 
 @HOOKS.register_module()
-class FrozenNorms(Hook):
-    def before_train_iter(self, runner, batch_idx, data_batch=None):
-        for module in runner.model.modules():
-            if isinstance(module, _BatchNorm):
-                module.eval()
+class SegmenterRecord(rank_runs.RankRecord):
+    """The statistics of both heads, and the files seen."""
 
-
-@HOOKS.register_module()
-class RankRecord(Hook):
-    """rank<r>.json: for every step the hashes of statistics, weights and norm buffers, and the files seen."""
-
-    priority = 'LOWEST'
-
-    def before_train(self, runner):
-        self.steps = []
-
-    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    def of(self, model, data_batch):
         state = model.state_dict()
-        record = {head: tiny.digest(v for k, v in state.items() if k.startswith(f'{head}.loss_decode.statistics'))
-                  for head in ('decode_head', 'auxiliary_head')}
-        record['weights'] = tiny.digest(model.parameters())
-        record['norms'] = tiny.digest(v for k, v in state.items() if 'running_' in k)
-        record['files'] = [Path(sample.img_path).name for sample in data_batch['data_samples']]
-        self.steps.append(record)
-
-    def after_train(self, runner):
-        Path(runner.work_dir, f'rank{runner.rank}.json').write_text(json.dumps(self.steps))
+        return dict({head: tiny.digest(v for k, v in state.items() if k.startswith(f'{head}.loss_decode.statistics'))
+                     for head in ('decode_head', 'auxiliary_head')},
+                    files=[Path(sample.img_path).name for sample in data_batch['data_samples']])
 '''
 IMPORTS = "['isda_seg.losses', 'isda_seg.hooks', 'isda_seg.segmentation', 'probe']"
 FROZEN = f'''"""Norms in eval mode, no dropout, learning rate 0: the features of a sample never change."""
@@ -91,14 +65,14 @@ train_dataloader = dict(
 optim_wrapper = dict(optimizer=dict(lr=0.0, weight_decay=0.0))
 param_scheduler = [dict(type='ConstantLR', factor=1.0, by_epoch=False)]
 train_cfg = dict(max_iters=3)
-custom_hooks = [dict(type='FrozenNorms'), dict(type='RankRecord')]
+custom_hooks = [dict(type='FrozenNorms'), dict(type='SegmenterRecord')]
 '''
 TRAINING = f'''"""Training as it is; the auxiliary head's statistics stay on their rank, as in the authors' code."""
 _base_ = './tiny_isda_1xb2.py'
 custom_imports = dict(imports={IMPORTS}, allow_failed_imports=False)
 model = dict(auxiliary_head=dict(loss_decode=dict(sync=False)))
 train_cfg = dict(max_iters=4)
-custom_hooks = [dict(type='RankRecord')]
+custom_hooks = [dict(type='SegmenterRecord')]
 '''
 
 
@@ -114,25 +88,6 @@ def folder(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(folder))
         yield folder
-
-
-def run(folder, script, *arguments):
-    """Run a script of tools/ with this Python, on a free port."""
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        port = free.getsockname()[1]
-    paths = [str(tiny.ROOT), str(tiny.ROOT / 'tests'), str(folder)]
-    environment = dict(os.environ, PYTHON=sys.executable, PORT=str(port), OMP_NUM_THREADS='1',
-                       PYTHONPATH=os.pathsep.join(paths))
-    done = subprocess.run(['bash', str(tiny.ROOT / 'tools' / script), *map(str, arguments)], env=environment,
-                          capture_output=True, text=True, timeout=900)
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
-
-
-def ranks(work_dir, count):
-    """What every rank recorded, step by step."""
-    assert len(list(work_dir.glob('rank*.json'))) == count
-    return [json.loads((work_dir / f'rank{rank}.json').read_text()) for rank in range(count)]
 
 
 @pytest.fixture(scope='module')

@@ -6,9 +6,10 @@ A config is a row of isda_seg/classification/paper_tables.py in the form that to
 from configs/results/.
 """
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from isda_seg.analysis.classification_table import docstring_line, key_of, read_results
+from isda_seg.analysis.config_text import baseline, code, isda_twin, promise
 from isda_seg.classification.networks.paper import CIFAR, IMAGENET
 from isda_seg.classification.paper_tables import RANDAUGMENT, RANDAUGMENT_ELSE, TABLE_8, TABLE_8_ROWS, Row, rows
 
@@ -76,19 +77,19 @@ def isda(name: str, stem: str, row: Row) -> str:
     """Its twin."""
     title = f'{row.recipe.network} + ISDA on {DATA[name].title}'
     title += f' with {AUGMENTATIONS[row.augmentation]}' if row.augmentation else ''
-    baseline = f'Baseline:  {stem}.py; same seed, only the keys below differ'
-    return docstring(title, row.table, name, f'{stem}_isda', baseline, row.errors[1]) + with_isda(
-        stem, dict(type='ISDALoss', lambda_0=row.lambda_0, covariance=DATA[name].covariance))
+    return docstring(title, row.table, name, f'{stem}_isda', baseline(stem), row.errors[1]) + isda_twin(
+        stem, 'classification',
+        dict(loss=dict(type='ISDALoss', lambda_0=row.lambda_0, covariance=DATA[name].covariance)))
 
 
 def ablation(name: str, stem: str, change: str, table: str, error: float | None) -> str:
     """The twin with another covariance, or another ramp."""
     what = 'a constant strength' if change == 'constant' else f"covariance='{change}'"
     title = f'{stem} + ISDA with {what} on {DATA[name].title}'
-    baseline = f'Baseline:  {stem}.py; {stem}_isda.py is ISDA as proposed'
+    twin = f'Baseline:  {stem}.py; {stem}_isda.py is ISDA as proposed'
     keys = ("default_hooks = dict(isda=dict(ramp='constant'))\n" if change == 'constant'
             else f'model = dict(loss=dict(covariance={change!r}))\n')
-    return docstring(title, table, name, f'{stem}_isda-{change}', baseline, error) + \
+    return docstring(title, table, name, f'{stem}_isda-{change}', twin, error) + \
         f"_base_ = './{stem}_isda.py'\n{keys}"
 
 
@@ -110,9 +111,8 @@ param_scheduler = [dict(type='MultiStepLR', milestones=[4, 6], gamma=0.1)]
 train_cfg = dict(max_epochs=8)
 default_hooks = dict(last_epochs=dict(epochs=2))
 '''
-    baseline = f'Baseline:  {stem}.py; same seed, only the keys below differ'
-    isda = docstring(f'ResNet-32 + ISDA {about}', '', name, f'{stem}_isda', baseline, None) + \
-        with_isda(stem, dict(type='ISDALoss', lambda_0=0.5, covariance='full'))
+    isda = docstring(f'ResNet-32 + ISDA {about}', '', name, f'{stem}_isda', baseline(stem), None) + \
+        isda_twin(stem, 'classification', dict(loss=dict(type='ISDALoss', lambda_0=0.5, covariance='full')))
     return {f'{name}/{stem}.py': plain, f'{name}/{stem}_isda.py': isda,
             **{f'{name}/{stem}_isda-{change}.py': ablation(name, stem, change, "the shape of Table 8", None)
                for change, _ in TABLE_8}}
@@ -122,20 +122,8 @@ def docstring(title: str, table: str, folder: str, stem: str, twin: str, error: 
     """The promise of a config."""
     gpus, path = DATA[folder].gpus, f'{FOLDER}/{folder}/{stem}.py'
     command = f'python tools/train.py {path}' if gpus == 1 else f'tools/dist_train.sh {path} {gpus}'
-    paper = '' if error is None else f'Paper:     {error:.{1 if folder == "imagenet" else 2}f} % top-1 error\n'
-    return (f'"""{title}{f" ({table})" if table else ""}.\n{note}\nRun:       {command}\n{twin}\n{paper}'
-            'Result:    RESULT\n"""\n')
-
-
-def with_isda(base: str, loss: dict[str, Any]) -> str:
-    """All that makes a config its ISDA twin."""
-    return f'''\
-_base_ = './{base}.py'
-custom_imports = dict(
-    imports=['isda_seg.losses', 'isda_seg.hooks', 'isda_seg.classification'], allow_failed_imports=False)
-model = dict(loss={code(loss)})
-default_hooks = dict(isda=dict(type='ISDAHook'))
-'''
+    paper = None if error is None else f'{error:.{1 if folder == "imagenet" else 2}f} % top-1 error'
+    return promise(f'{title}{f" ({table})" if table else ""}', command, twin, paper, note)
 
 
 def pipeline(name: str, stem: str, augmentation: str) -> str:
@@ -152,13 +140,6 @@ train_pipeline = [
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 '''
-
-
-def code(value: Any) -> str:
-    """A value as these configs write it."""
-    if isinstance(value, dict):
-        return f'dict({", ".join(f"{key}={code(child)}" for key, child in value.items())})'
-    return repr(value)
 
 
 if __name__ == '__main__':

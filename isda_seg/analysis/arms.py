@@ -38,7 +38,7 @@ def hold_out(cfg: Config, share: float) -> Config:
 
     The last ones and not random ones: neighbouring frames of a video are alike. A config that trains on some images
     only (``indices``) goes on with those of them that are not held out. A dataset with splits of its own (``split``)
-    holds out images of every class by its seed.
+    holds out images of every class by its seed; a ``TwoStreamDataset`` holds out labels, and its own seed chooses them.
 
     Raises:
         ValueError: a share outside 0..1, one that leaves nothing, a wrapped dataset, ``indices`` beside ``split``.
@@ -47,6 +47,8 @@ def hold_out(cfg: Config, share: float) -> Config:
         raise ValueError(f'the share held out must lie between 0 and 1, got {share}')
     cfg = copy.deepcopy(cfg)
     train = cfg.train_dataloader.dataset
+    if _two_streams(train):
+        return _labels(cfg, share)
     if 'dataset' in train or 'datasets' in train:
         raise ValueError(f'cannot hold out images of a {train.type}, which wraps other datasets')
     init_default_scope(cfg.get('default_scope', 'mmengine'))
@@ -86,7 +88,25 @@ def _split(cfg: Config, share: float) -> Config:
     return cfg
 
 
+def _labels(cfg: Config, share: float) -> Config:
+    """``hold_out`` of labels: the images stay among the unlabelled ones."""
+    train = cfg.train_dataloader.dataset
+    train.held_out = share
+    for loader in ('val_dataloader', 'test_dataloader'):
+        cfg[loader].dataset = {**copy.deepcopy({key: value for key, value in train.items() if key != 'views'}),
+                               'type': 'HeldOutLabelsDataset', 'pipeline': cfg[loader].dataset.pipeline}
+    training_images(cfg)  # refuses a share that leaves nothing
+    return cfg
+
+
+def _two_streams(dataset: Any) -> bool:
+    return str(dataset.type).endswith('TwoStreamDataset')
+
+
 def training_images(cfg: Config) -> int:
-    """How many images a config trains on."""
+    """How many images a config trains on; how many labelled ones where others are unlabelled."""
     init_default_scope(cfg.get('default_scope', 'mmengine'))
-    return len(DATASETS.build({**cfg.train_dataloader.dataset, 'lazy_init': False}))
+    train = cfg.train_dataloader.dataset
+    if _two_streams(train):
+        return DATASETS.build(train).num_labelled
+    return len(DATASETS.build({**train, 'lazy_init': False}))

@@ -42,7 +42,7 @@ def table(configs: list[Path], results: dict[str, list[dict[str, Any]]]) -> str:
     rows = [HEADER]
     for config in configs:
         found = results.get(key_of(config))
-        cells = [f'[{key_of(config)}](classification/{key_of(config)}.py)']
+        cells = [f'[{key_of(config)}]({config.parent.parent.name}/{key_of(config)}.py)']
         cells += [NOT_RUN, *[''] * 6] if found is None else [
             seeds(found), *(error(found, name) for name in COLUMNS.values()), *origin(found)]
         rows.append('| ' + ' | '.join(cells) + ' |')

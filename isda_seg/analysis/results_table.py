@@ -13,6 +13,7 @@ HEADER = ('| config | seeds | single | ms | ms-flip | trained at commit | hardwa
           '|---|---|---|---|---|---|---|---|')
 PROTOCOLS = ('single', 'ms', 'ms-flip')
 ROOMS = ('demo', 'camvid', 'cityscapes')
+CLASSIFIERS = ('classification', 'semi')
 TIMED = ('make demo', 'make test', 'tools/setup_openmmlab.sh')
 
 
@@ -85,12 +86,13 @@ def generate(root: Path) -> dict[Path, str]:
     files = {path: replace_result_line(path.read_text(), docstring_line(results.get(path.stem))) for path in configs}
     readme = root / 'configs' / 'README.md'
     text = replace_block(readme.read_text(), 'results', table(configs, results))
-    configs = sorted((root / 'configs' / 'classification').glob('*/*.py'))
     results = classification_table.read_results(folder)
-    lines = {path: classification_table.docstring_line(results.get(classification_table.key_of(path)))
-             for path in configs}
-    files.update({path: replace_result_line(path.read_text(), line) for path, line in lines.items()})
-    text = replace_block(text, 'classification', classification_table.table(configs, results))
+    for room in CLASSIFIERS:
+        configs = sorted((root / 'configs' / room).glob('*/*.py'))
+        lines = {path: classification_table.docstring_line(results.get(classification_table.key_of(path)))
+                 for path in configs}
+        files.update({path: replace_result_line(path.read_text(), line) for path, line in lines.items()})
+        text = replace_block(text, room, classification_table.table(configs, results))
     text = replace_block(text, 'series', series_table.sections(folder / 'series', 'results/series'))
     cost = folder / 'cost.json'
     measured = json.loads(cost.read_text()) if cost.is_file() else None

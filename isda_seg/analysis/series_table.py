@@ -3,11 +3,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+from isda_seg.analysis.cells import NOT_RUN
 from isda_seg.analysis.paired_report import paired_table, sentence
 from isda_seg.analysis.sweep import sweep_table
 
 PLAN = 'plan.json'
-NOT_RUN = 'not yet run'
 
 
 def read_plan(folder: Path) -> list[dict[str, str]]:

@@ -37,11 +37,16 @@ class ImageClassifier(BaseModel):
         """'loss': the loss, and the accuracy of the plain logits in per cent; 'predict': one dict with the batch's
         ``logits`` (B, C) and ``labels`` (B,); 'tensor': the logits.
         """
-        logits = self.fc(self.backbone(inputs)[-1].mean(dim=(2, 3)))
+        logits = classify(inputs, self.backbone, self.fc)
         if mode == 'loss':
             accuracy = 100 * (logits.argmax(dim=1) == labels).float().mean()
             return dict(loss=self.loss(logits, labels), accuracy=accuracy)
         return [dict(logits=logits, labels=labels)] if mode == 'predict' else logits
+
+
+def classify(images: Tensor, backbone: nn.Module, fc: nn.Linear) -> Tensor:
+    """Logits (B, C) of images (B, 3, H, W): the backbone's last map, averaged over its pixels, through the layer."""
+    return fc(backbone(images)[-1].mean(dim=(2, 3)))  # type: ignore[no-any-return]
 
 
 @torch.no_grad()

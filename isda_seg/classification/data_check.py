@@ -12,11 +12,12 @@ def check_data(cfg: Config, splits: tuple[str, ...] = ('train', 'val')) -> None:
     Raises:
         FileNotFoundError, ValueError: as the datasets raise them; classes that differ; labels beyond the model's.
     """
-    first = None
+    first, checked = None, []
     for split in splits:
         for node in dicts(cfg.get(f'{split}_dataloader')):
-            if not _is_ours(node):
+            if not _is_ours(node) or node in checked:
                 continue
+            checked.append(node)
             dataset = DATASETS.build(dict(node, pipeline=[], lazy_init=True))
             labels = {entry['gt_label'] for entry in dataset.load_data_list()}
             here = (f'{split} data ({dataset.data_root})', dataset.metainfo['classes'])

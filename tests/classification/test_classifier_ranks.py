@@ -1,56 +1,29 @@
 """Laws of ranks for a classifier, through the scripts that users run, on gloo: its full covariances are one state."""
 import json
-import os
-import socket
-import subprocess
-import sys
 
 import pytest
 import tiny
 import tiny_images
 import torch
+from rank_runs import ranks, run
 
 pytestmark = tiny.on_cpu
 
-PROBE = '''"""A record of every step on every rank, and norms that stay as they are."""
-import json
-from pathlib import Path
-
+PROBE = '''"""A record of every step on every rank."""
+import rank_runs
 import tiny
-from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
-from torch.nn.modules.batchnorm import _BatchNorm
 
 tiny.leave_layout()
 
 
 @HOOKS.register_module()
-class ClassifierNorms(Hook):
-    def before_train_iter(self, runner, batch_idx, data_batch=None):
-        for module in runner.model.modules():
-            if isinstance(module, _BatchNorm):
-                module.eval()
+class ClassifierRecord(rank_runs.RankRecord):
+    """The statistics, and the images seen."""
 
-
-@HOOKS.register_module()
-class ClassifierRecord(Hook):
-    """rank<r>.json: for every step the hashes of statistics, weights, norms and images."""
-
-    priority = 'LOWEST'
-
-    def before_train(self, runner):
-        self.steps = []
-
-    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        self.steps.append(dict(
-            statistics=tiny.digest(model.loss.statistics.state_dict().values()),
-            weights=tiny.digest(model.parameters()), images=tiny.digest([data_batch['inputs']]),
-            norms=tiny.digest(v for k, v in model.state_dict().items() if 'running_' in k)))
-
-    def after_train(self, runner):
-        Path(runner.work_dir, f'rank{runner.rank}.json').write_text(json.dumps(self.steps))
+    def of(self, model, data_batch):
+        return dict(statistics=tiny.digest(model.loss.statistics.state_dict().values()),
+                    images=tiny.digest([data_batch['inputs']]))
 '''
 CONFIG = f'''"""A small ResNet with full covariances; eight images in a step, however many ranks share them."""
 _base_ = {str(tiny_images.CLASSIFICATION / 'cifar10' / 'resnet32_isda.py')!r}
@@ -71,7 +44,7 @@ _base_ = './training.py'
 train_dataloader = dict(
     sampler=dict(shuffle=False), dataset=dict(pipeline=[dict(type='PackImages')]))
 optim_wrapper = dict(optimizer=dict(lr=0.0, weight_decay=0.0))
-custom_hooks = [dict(type='ClassifierNorms'), dict(type='ClassifierRecord')]
+custom_hooks = [dict(type='FrozenNorms'), dict(type='ClassifierRecord')]
 '''
 
 
@@ -85,24 +58,6 @@ def folder(tmp_path_factory):
         patch.syspath_prepend(str(folder))
         patch.setenv('ISDA_SEG_DATA', str(folder))
         yield folder
-
-
-def run(folder, script, *arguments):
-    """Run a script of tools/ with this Python, on a free port."""
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        port = free.getsockname()[1]
-    paths = [str(tiny.ROOT), str(tiny.ROOT / 'tests'), str(folder)]
-    environment = dict(os.environ, PYTHON=sys.executable, PORT=str(port), OMP_NUM_THREADS='1',
-                       PYTHONPATH=os.pathsep.join(paths))
-    done = subprocess.run(['bash', str(tiny.ROOT / 'tools' / script), *map(str, arguments)], env=environment,
-                          capture_output=True, text=True, timeout=900)
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
-
-
-def ranks(work_dir):
-    """What both ranks recorded, step by step."""
-    return [json.loads((work_dir / f'rank{rank}.json').read_text()) for rank in range(2)]
 
 
 def statistics(state):
@@ -131,7 +86,7 @@ def trained(folder):
 
 
 def test_in_training_both_ranks_hold_the_same_bits_at_every_step(trained):
-    first, second = ranks(trained)
+    first, second = ranks(trained, 2)
     assert len(first) == len({step['statistics'] for step in first}) == 3
     for a, b in zip(first, second, strict=True):
         assert (a['statistics'], a['weights']) == (b['statistics'], b['weights'])

@@ -1,8 +1,7 @@
 """SVHN, train and test: reflect pad 4, crop 32; digits are not flipped; data at $ISDA_SEG_DATA/svhn."""
-custom_imports = dict(imports=['isda_seg.classification'], allow_failed_imports=False)
+_base_ = './cifar10.py'
 data_root = '{{$ISDA_SEG_DATA:data}}/svhn'
 data_preprocessor = dict(
-    type='ClassificationPreprocessor',
     mean=[111.61, 113.16, 120.57],  # RGB
     std=[50.50, 51.26, 50.24])
 train_pipeline = [
@@ -10,20 +9,8 @@ train_pipeline = [
     dict(type='PackImages'),
 ]
 test_pipeline = [dict(type='PackImages')]
-train_dataloader = dict(
-    batch_size=128,
-    num_workers=2,
-    persistent_workers=True,
-    collate_fn=dict(type='default_collate'),
-    sampler=dict(type='DefaultSampler', shuffle=True),
-    dataset=dict(type='SVHNDataset', data_root=data_root, split='train', pipeline=train_pipeline))
-val_dataloader = dict(
-    batch_size=128,
-    num_workers=2,
-    persistent_workers=True,
-    collate_fn=dict(type='default_collate'),
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(type='SVHNDataset', data_root=data_root, split='test', pipeline=test_pipeline))
+train_dataloader = dict(dataset=dict(
+    _delete_=True, type='SVHNDataset', data_root=data_root, split='train', pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(
+    _delete_=True, type='SVHNDataset', data_root=data_root, split='test', pipeline=test_pipeline))
 test_dataloader = val_dataloader
-val_evaluator = dict(type='TopKAccuracy')
-test_evaluator = val_evaluator

@@ -1,0 +1,23 @@
+"""SVHN, each image at mean 0 and rms 1, few labels (Section 5): reflect pad 2, crop 32; data at $ISDA_SEG_DATA/svhn.
+
+128 labelled images beside 128 unlabelled ones; the config says how many labels there are.
+"""
+_base_ = './svhn.py'
+custom_imports = dict(imports=['isda_seg.semi'], allow_failed_imports=False)
+data_root = '{{$ISDA_SEG_DATA:data}}/svhn'
+data_preprocessor = dict(_delete_=True, type='TwoStreamPreprocessor')
+train_pipeline = [
+    dict(type='StandardizeImage'),
+    dict(type='RandomReflectCrop', size=32, padding=2),
+    dict(type='PackImages'),
+]
+test_pipeline = [dict(type='StandardizeImage'), dict(type='PackImages')]
+train_dataloader = dict(
+    sampler=dict(_delete_=True, type='TwoStreamSampler'),
+    dataset=dict(
+        _delete_=True,
+        type='TwoStreamDataset',
+        dataset=dict(type='SVHNDataset', data_root=data_root, split='train'),
+        pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+test_dataloader = val_dataloader

@@ -1,0 +1,15 @@
+"""Mean Teacher on CIFAR-100 with 20,000 labels (Table 6).
+
+Run:       python tools/train.py configs/semi/cifar100/mt_20000.py
+ISDA twin: mt_20000_isda.py
+Paper:     30.00 % test error
+Result:    not yet run
+"""
+_base_ = [
+    '../../_base_/models/semi_classifier.py', '../../_base_/datasets/semi_cifar100.py',
+    '../../_base_/schedules/semi_400e.py', '../../_base_/classification_runtime.py',
+]
+model = dict(
+    num_classes=100,
+    method=dict(type='MeanTeacher', eta_2=100.0))
+train_dataloader = dict(dataset=dict(num_labels=20000, views=2))

@@ -1,0 +1,11 @@
+"""Mean Teacher + ISDA on a CIFAR-10 subset (re-encoded) with 1,000 labels.
+
+Run:       python tools/train.py configs/semi/cifar10_subset/mt_1000_isda.py
+Baseline:  mt_1000.py; same seed, only the keys below differ
+Result:    not yet run
+"""
+_base_ = './mt_1000.py'
+custom_imports = dict(
+    imports=['isda_seg.losses', 'isda_seg.hooks', 'isda_seg.semi'], allow_failed_imports=False)
+model = dict(loss=dict(type='ISDALoss', lambda_0=0.5, covariance='full'), eta_1=1.0)
+default_hooks = dict(isda=dict(type='ISDAHook'))

@@ -1,0 +1,62 @@
+"""A classifier trained on labelled and unlabelled images (Eq. 19)."""
+from typing import Any
+
+import torch
+from mmengine.registry import MODELS
+from torch import Tensor, nn
+
+from isda_seg.classification.classifier import ImageClassifier
+from isda_seg.core import isda_consistency
+from isda_seg.criterion import ISDACriterion
+
+
+@MODELS.register_module()
+class SemiClassifier(ImageClassifier):
+    """``L_sup + eta_1 L_U + eta_2 R`` (Eq. 19).
+
+    L_sup is the loss of the labelled images, R the base method's term for the unlabelled ones. Both belong to the base
+    method; ISDA is an ``ISDALoss`` for L_sup and L_U, its bound for unlabelled images (Eq. 15), with the strength of
+    that loss and its covariances, which are those of labelled features alone.
+
+    Args:
+        method: config of the base method: ``PiModel``, ``TemporalEnsembling``, ``MeanTeacher`` or ``VAT``; eta_2 is
+            its.
+        eta_1: weight of L_U; 0: no such term.
+        backbone, num_classes, loss, channels, data_preprocessor, init_cfg: as in ``ImageClassifier``.
+
+    Raises:
+        ValueError: eta_1 without an ISDALoss, or negative.
+    """
+
+    def __init__(self, backbone: dict, num_classes: int, method: dict, eta_1: float = 0.0, loss: dict | None = None,
+                 channels: int | None = None, data_preprocessor: dict | nn.Module | None = None,
+                 init_cfg: dict | None = None) -> None:
+        super().__init__(backbone, num_classes, loss, channels, data_preprocessor, init_cfg)
+        if eta_1 < 0 or (eta_1 > 0 and not isinstance(self.loss, ISDACriterion)):
+            raise ValueError(f'eta_1 = {eta_1} weighs a term of ISDA: it takes loss=dict(type=\'ISDALoss\', '
+                             'lambda_0=...) and a value of at least 0')
+        self.eta_1 = eta_1
+        self.method = MODELS.build(method)
+        self.method.join(self)
+
+    def forward(self, inputs: Tensor, labels: Tensor | None = None, unlabelled: dict[str, Any] | None = None,
+                mode: str = 'tensor') -> Tensor | dict[str, Tensor] | list[dict]:
+        """As ``ImageClassifier``; 'loss' takes ``unlabelled`` too, as ``Method`` describes it."""
+        if mode == 'predict':
+            return [dict(logits=self.method.predict(self, inputs), labels=labels)]
+        found = super().forward(inputs, labels, mode)  # labelled images first: their features are observed
+        if mode != 'loss':
+            return found
+        logits, term = self.method(self, unlabelled)
+        found['loss_unlabelled'] = self.method.weight * term
+        if self.eta_1 > 0:
+            bound = isda_consistency(logits, self.fc.weight, self.loss.statistics.covariance, self.loss.strength)
+            found['loss_isda_unlabelled'] = self.eta_1 * bound
+            found['isda_divergence'] = bound.detach() - entropy(logits.detach())  # the bound on the KL divergence
+        return found
+
+
+def entropy(logits: Tensor) -> Tensor:
+    """Of the softmax of logits (B, C), mean over the batch."""
+    log_p = logits.float().log_softmax(dim=1)
+    return -(log_p.exp() * log_p).sum(dim=1).mean() if len(logits) else torch.zeros((), device=logits.device)

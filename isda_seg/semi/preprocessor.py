@@ -1,0 +1,35 @@
+"""From a collated batch of two streams to what a SemiClassifier takes."""
+from typing import Any
+
+import torch
+from mmengine.model import ImgDataPreprocessor
+from mmengine.registry import MODELS
+from torch import Tensor
+
+from isda_seg.classification.preprocessor import ClassificationPreprocessor
+
+
+@MODELS.register_module()
+class TwoStreamPreprocessor(ClassificationPreprocessor):
+    """ClassificationPreprocessor that treats every view of unlabelled images as it does the labelled ones.
+
+    The datasets here have normalised their images: by default they stay as they are. With ``bgr_to_rgb``, ``mean`` and
+    ``std`` it takes bytes.
+    """
+
+    def __init__(self, bgr_to_rgb: bool = False, **kwargs: Any) -> None:
+        super().__init__(bgr_to_rgb=bgr_to_rgb, **kwargs)
+
+    def forward(self, data: dict, training: bool = False) -> dict[str, Any]:
+        """``inputs`` (B, 3, H, W) float32 and ``labels`` (B,) int64; of a training batch also ``unlabelled``, with
+        ``views``, each (B, 3, H, W) float32, and ``index`` (B,) int64.
+        """
+        out: dict[str, Any] = super().forward(data, training)
+        if 'unlabelled' in data:
+            views, index = (data['unlabelled'][key] for key in ('views', 'index'))
+            out['unlabelled'] = dict(views=[self._images(view, training) for view in views],
+                                     index=torch.as_tensor(index, dtype=torch.int64, device=out['inputs'].device))
+        return out
+
+    def _images(self, images: Any, training: bool) -> Tensor:
+        return ImgDataPreprocessor.forward(self, dict(inputs=images), training)['inputs']
