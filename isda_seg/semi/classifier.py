@@ -50,7 +50,9 @@ class SemiClassifier(ImageClassifier):
         logits, term = self.method(self, unlabelled)
         found['loss_unlabelled'] = self.method.weight * term
         if self.eta_1 > 0:
-            bound = isda_consistency(logits, self.fc.weight, self.loss.statistics.covariance, self.loss.strength)
+            strength = self.loss.strength
+            bound = isda_consistency(logits, self.fc.weight, self.loss.statistics.covariance, strength)
+            bound = bound if strength > 0 else bound.detach()  # the entropy of constant targets
             found['loss_isda_unlabelled'] = self.eta_1 * bound
             found['isda_divergence'] = bound.detach() - entropy(logits.detach())  # the bound on the KL divergence
         return found
