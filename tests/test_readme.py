@@ -11,11 +11,12 @@ import torch
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / 'README.md').read_text()
 BLOCKS = re.findall(r'```(\w+)\n(.*?)```', README, re.DOTALL)
-PYTHON = [code for language, code in BLOCKS if language == 'python' and not code.startswith('# c')]
+PYTHON = [code for language, code in BLOCKS if language == 'python' and not code.startswith('#')]
 CONFIGS = [code for language, code in BLOCKS if language == 'python' and code.startswith('# config')]
 CLASSIFIERS = [code for language, code in BLOCKS if language == 'python' and code.startswith('# classifier')]
+SEMI = [code for language, code in BLOCKS if language == 'python' and code.startswith('# semi')]
 COMMANDS = [line.split('  #')[0].strip() for language, code in BLOCKS if language == 'bash'
-            for line in code.splitlines() if line.strip()]
+            for line in code.replace('\\\n', ' ').splitlines() if line.strip()]
 
 HEADS = {
     'PSPHead': dict(type='PSPHead', in_channels=16, in_index=1, pool_scales=(1, 2)),
@@ -31,7 +32,7 @@ FINE = ('UPerHead', 'DepthwiseSeparableASPPHead', 'SegformerHead')  # they end a
 
 def test_every_block_is_executed_by_one_of_the_tests_below():
     assert {language for language, _ in BLOCKS} == {'python', 'bash'}
-    assert (len(PYTHON), len(CONFIGS), len(CLASSIFIERS)) == (1, 1, 1) and len(COMMANDS) == 10
+    assert (len(PYTHON), len(CONFIGS), len(CLASSIFIERS), len(SEMI)) == (1, 1, 1, 1) and len(COMMANDS) == 13
 
 
 def test_the_plain_torch_lines_train():
@@ -97,6 +98,26 @@ def test_the_classifier_builds_and_trains_with_isda(tmp_path):
     attach(pair.loss, pair.classifier)
     loss = model(torch.randn(4, 3, 16, 16), torch.arange(4), mode='loss')['loss']
     assert 1 < loss.item() < 5
+    assert int(pair.loss.statistics.count.sum()) == 4
+
+
+def test_the_semi_supervised_classifier_builds_and_trains_with_isda(tmp_path):
+    from mmengine.config import Config
+    from mmengine.registry import MODELS
+
+    import isda_seg.semi  # noqa: F401  as custom_imports do
+    from isda_seg.attach import attach, find_pairs
+    (tmp_path / 'my_semi.py').write_text(SEMI[0])
+    cfg = Config.fromfile(tmp_path / 'my_semi.py')
+    assert (cfg.default_hooks.isda.type, cfg.custom_hooks[0].type) == ('ISDAHook', 'SemiHook')
+    cfg.model.backbone.width = 1 / 32
+    model = MODELS.build(cfg.model).train()
+    (pair,) = find_pairs(model)
+    attach(pair.loss, pair.classifier)
+    pair.loss.strength, model.method.epoch = 0.5, 0.0
+    views = [torch.randn(4, 3, 32, 32)]
+    losses = model(torch.randn(4, 3, 32, 32), torch.arange(4), dict(views=views, index=torch.arange(4)), mode='loss')
+    assert {'loss', 'loss_unlabelled', 'loss_isda_unlabelled'} <= set(losses)
     assert int(pair.loss.statistics.count.sum()) == 4
 
 

@@ -14,25 +14,28 @@ from isda_seg.analysis.series import Run
 matplotlib.use('Agg')
 import matplotlib.pyplot as plt  # noqa: E402
 
-PLAIN = 'lambda_0=0'
-
 
 def sweep_runs(cfg: Config, lambdas: Sequence[float], curves: dict[str, Sequence[Any]], seed: int, share: float,
                options: dict[str, Any] | None = None) -> list[Run]:
-    """One run per lambda_0 and curve; lambda_0 = 0 is the plain loss whatever the curve, so it is one run.
+    """One run per lambda_0 and curve; lambda_0 = 0 is the plain loss whatever the ISDA loss's keys, so it is one run.
 
     Args:
-        curves: key of the ISDA loss -> the values it takes, for example {'resolution': ['label', 'feature']}.
+        curves: key -> the values it takes: a key of the ISDA loss, {'resolution': ['label', 'feature']}, or with dots
+            one of the config, {'model.eta_1': [0.5, 1]}.
         share: of the training files, held out to evaluate on.
         options: as --cfg-options.
     """
     cfg = hold_out(with_options(cfg, seed, options), share)
-    runs = []
-    if 0 in lambdas:
-        runs.append(Run(PLAIN, with_isda(cfg, lambda_0=0.0)))
-    for curve, lambda_0 in itertools.product(settings(curves), (value for value in lambdas if value)):
-        runs.append(Run(run_name(curve, lambda_0), with_isda(cfg, **curve, lambda_0=lambda_0)))
-    return runs
+    runs = {}
+    for curve, lambda_0 in itertools.product(settings(curves), sorted(lambdas)):
+        of_config = _of_config(curve)
+        of_loss = {key: value for key, value in curve.items() if key not in of_config and lambda_0}
+        runs[run_name(curve, lambda_0)] = with_isda(with_options(cfg, options=of_config), **of_loss, lambda_0=lambda_0)
+    return [Run(name, run) for name, run in runs.items()]
+
+
+def _of_config(curve: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in curve.items() if '.' in key}
 
 
 def settings(curves: dict[str, Sequence[Any]]) -> list[dict[str, Any]]:
@@ -42,9 +45,8 @@ def settings(curves: dict[str, Sequence[Any]]) -> list[dict[str, Any]]:
 
 def run_name(curve: dict[str, Any], lambda_0: float) -> str:
     """The folder of a run."""
-    if lambda_0 == 0:
-        return PLAIN
-    return '_'.join([*(f'{key}={value}' for key, value in curve.items()), f'lambda_0={lambda_0:g}'])
+    kept = curve if lambda_0 else _of_config(curve)
+    return '_'.join([*(f'{key}={value}' for key, value in kept.items()), f'lambda_0={lambda_0:g}'])
 
 
 def summarize(results: dict[str, dict[str, Any]], lambdas: Sequence[float],
@@ -79,7 +81,7 @@ def draw_sweep(sweep: dict[str, Any], out: str | Path) -> None:
     figure, axis = plt.subplots(figsize=(5.2, 3.4))
     for label, points in sweep['curves'].items():
         own = [(float(value), found) for value, found in points.items() if float(value) > 0]
-        axis.plot(*zip(*own, strict=True), marker='o', label=label)
+        axis.plot([lambda_0 for lambda_0, _ in own], [value for _, value in own], marker='o', label=label)
         if '0' in points:
             axis.axhline(points['0'], color='0.4', linestyle='--', linewidth=1)
     axis.set(xlabel='lambda_0', ylabel=f'{sweep.get("measure", "mIoU")} on held-out training images (%)', xscale='log',

@@ -44,6 +44,15 @@ def test_each_run_has_the_keys_its_name_says_in_both_heads(runs):
                                 f'lambda_0={loss.lambda_0:g}')
 
 
+def test_a_key_with_dots_is_one_of_the_config_and_has_a_plain_run_per_value(isda):
+    runs = sweep_runs(isda, [0, 1], {'resolution': ['label'], 'optim_wrapper.optimizer.lr': [0.1, 0.2]}, 100, 0.25)
+    assert {run.name: (run.cfg.optim_wrapper.optimizer.lr, losses(run.cfg)[0].get('resolution')) for run in runs} == {
+        'optim_wrapper.optimizer.lr=0.1_lambda_0=0': (0.1, None),
+        'resolution=label_optim_wrapper.optimizer.lr=0.1_lambda_0=1': (0.1, 'label'),
+        'optim_wrapper.optimizer.lr=0.2_lambda_0=0': (0.2, None),
+        'resolution=label_optim_wrapper.optimizer.lr=0.2_lambda_0=1': (0.2, 'label')}
+
+
 def test_the_runs_differ_in_the_loss_only(runs):
     first = tiny.flat(runs[0].cfg.to_dict())
     for run in runs:

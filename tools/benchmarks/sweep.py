@@ -23,7 +23,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('config', help='an ISDA config')
     parser.add_argument('--lambda-0', nargs='+', type=float, required=True, metavar='L', help='0 is the plain loss')
     parser.add_argument('--set', nargs='+', default=[], metavar='KEY=V1,V2',
-                        help='keys of the ISDA loss to vary as well, a curve per combination')
+                        help='keys of the ISDA loss, or with dots of the config, to vary as well: a curve per '
+                             'combination')
     parser.add_argument('--seed', type=int, default=100, help='one that no reported run uses; default 100')
     parser.add_argument('--held-out', type=float, default=0.25, help='share of the training images; default 0.25')
     parser.add_argument('--jobs', type=int, default=1, help='runs at a time')

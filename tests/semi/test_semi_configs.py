@@ -1,0 +1,83 @@
+"""Every semi-supervised config is the cell of Table 6 that it says it is, builds, and differs from its twin in ISDA."""
+import re
+import runpy
+
+import pytest
+import tiny
+import torch
+from mmengine.config import Config
+from mmengine.registry import MODELS
+from tiny_semi import SEMI
+
+import isda_seg.losses
+import isda_seg.semi  # noqa: F401
+from isda_seg.attach import find_pairs
+
+CONFIGS = sorted(SEMI.rglob('*.py'))
+ISDA = [path for path in CONFIGS if path.stem.endswith('_isda')]
+CLASSES = {'cifar10': 10, 'cifar100': 100, 'svhn': 10, 'cifar10_subset': 10}
+TYPES = {'pi': 'PiModel', 'te': 'TemporalEnsembling', 'mt': 'MeanTeacher', 'vat': 'VAT'}
+
+
+def names(path):
+    return f'{path.parent.name}/{path.stem}'
+
+
+def settings(path):
+    return tiny.flat(Config.fromfile(path).to_dict())
+
+
+def test_the_files_are_those_that_the_table_gives():
+    generated = runpy.run_path(str(tiny.ROOT / 'tools' / 'make_semi_configs.py'))['render'](tiny.ROOT)
+    assert {path.relative_to(tiny.ROOT).as_posix(): path.read_text() for path in CONFIGS} == generated
+
+
+def test_every_cell_of_table_6_has_its_config():
+    cells = {names(path) for path in CONFIGS if path.parent.name != 'cifar10_subset' and path not in ISDA}
+    assert cells == {f'{data}/{method}_{labels}' for method in TYPES for data, counts in (
+        ('cifar10', (1000, 2000, 4000)), ('cifar100', (10000, 20000)), ('svhn', (500,) if method in ('mt', 'vat')
+                                                                        else ())) for labels in counts}
+    assert len(ISDA) == len(cells) + 4
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=names)
+def test_every_config_builds_its_method_on_cnn_13(path):
+    cfg = Config.fromfile(path)
+    with torch.device('meta'):
+        model = MODELS.build(cfg.model)
+    method, labels = re.match(r'([a-z]+)_(\d+)', path.stem).groups()
+    assert type(model.method).__name__ == TYPES[method]
+    assert (model.num_classes, model.fc.in_features) == (CLASSES[path.parent.name],
+                                                         16 if path.parent.name == 'cifar10_subset' else 128)
+    assert (len(list(find_pairs(model))), model.eta_1) == ((1, 1.0) if path in ISDA else (0, 0.0))
+    data = cfg.train_dataloader.dataset
+    assert (data.num_labels, data.get('views', 1)) == (int(labels), model.method.views)
+
+
+@pytest.mark.parametrize('path', ISDA, ids=names)
+def test_twins_differ_in_isda_alone(path):
+    isda, plain = settings(path), settings(path.with_name(path.name.replace('_isda', '')))
+    changed = {key for key in tiny.differing(isda, plain) if not key.startswith('custom_imports.')}
+    assert changed == {'default_hooks.isda.type', 'model.eta_1', 'model.loss.type', 'model.loss.lambda_0',
+                       'model.loss.covariance'}
+    assert (isda['model.loss.lambda_0'], isda['model.loss.covariance']) == (0.5, 'full')
+
+
+def test_the_recipe_is_that_of_appendix_b():
+    for path in CONFIGS:
+        if path.parent.name == 'cifar10_subset':
+            continue
+        found = settings(path)
+        assert [found[f'optim_wrapper.optimizer.{key}'] for key in ('type', 'lr', 'momentum', 'weight_decay',
+                                                                    'nesterov')] == ['SGD', 0.1, 0.9, 1e-4, True]
+        assert [found[key] for key in ('train_dataloader.batch_size', 'train_cfg.max_epochs', 'param_scheduler.0.T_max',
+                                       'default_hooks.last_epochs.epochs')] == [128, 400, 400, 10]
+
+
+@pytest.mark.parametrize('name, expected', [
+    ('cifar10/pi_1000', {'eta_2': 100}), ('cifar10/te_4000', {'eta_2': 30}), ('cifar100/te_10000', {'eta_2': 100}),
+    ('cifar100/mt_20000', {'eta_2': 100}), ('svhn/mt_500', {'eta_2': 100}), ('cifar10/vat_2000', {'epsilon': 8}),
+    ('cifar100/vat_10000', {'epsilon': 8}), ('svhn/vat_500', {'epsilon': 3.5})])
+def test_the_methods_have_the_hyper_parameters_of_their_own_papers(name, expected):
+    method = Config.fromfile(SEMI / f'{name}.py').model.method
+    assert {key: method[key] for key in expected} == expected
