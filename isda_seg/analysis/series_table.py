@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from isda_seg.analysis.cells import NOT_RUN
-from isda_seg.analysis.paired_report import paired_table, sentence
+from isda_seg.analysis.paired_report import interval, paired_table, sentence
 from isda_seg.analysis.sweep import sweep_table
+from isda_seg.analysis.wording import row_name
 
 PLAN = 'plan.json'
 
@@ -32,13 +33,13 @@ def paired_runs(series: dict[str, dict[str, Any]]) -> dict[str, dict[int, dict[s
 
 
 def sections(folder: Path, link: str) -> str:
-    """Every planned series: title, question, command, and its tables and figure or 'not yet run'.
+    """An overview, then every planned series: title, question, command, and its tables and figure or 'not yet run'.
 
     Args:
         link: of ``folder``, relative to the text that gets the sections.
     """
     series = read_series(folder)
-    blocks = []
+    blocks = [overview(folder)]
     for plan in read_plan(folder):
         out = f'{link}/{plan["name"]}'
         blocks.append(f'### {plan["title"]}\n\n{plan["question"]}\n\n```bash\n{plan["command"]} '
@@ -50,6 +51,22 @@ def sections(folder: Path, link: str) -> str:
         blocks.append(paired_table(entry) if entry['kind'] == 'paired' else sweep_section(entry))
         blocks += [*([plan['learned']] if 'learned' in plan else []), f'![{plan["title"]}]({out}.png)']
     return '\n\n'.join(blocks)
+
+
+def overview(folder: Path) -> str:
+    """A row per arm of every recorded paired series: its first measure with and without, and the difference."""
+    series = read_series(folder)
+    rows = ['| series | arm | measure | pairs | baseline | arm | difference | 95 % (paired t) |',
+            '|---|---|---|---|---|---|---|---|']
+    for plan in read_plan(folder):
+        entry = series.get(plan['name'], {})
+        for arm, comparison in entry.get('comparisons', {}).items():
+            measure, values = next(iter(comparison['measures'].items()))
+            cells = [plan['title'], f'`{arm}`', row_name(measure), str(len(values['by_seed'])),
+                     f'{values["baseline"]:.2f}', f'{values["arm"]:.2f}', f'{values["mean"]:+.2f}',
+                     interval(values['t'])]
+            rows.append(f'| {" | ".join(cells)} |')
+    return '\n'.join(rows)
 
 
 def sweep_section(sweep: dict[str, Any]) -> str:

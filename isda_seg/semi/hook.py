@@ -14,7 +14,8 @@ class SemiHook(Hook):
     """Goes with every ``SemiClassifier``; logs ``eta_2`` as it is now.
 
     Raises:
-        ValueError: before the run, another model, a loop without epochs, or images that come in too few views.
+        ValueError: before the run, another model, a loop without epochs, images without a second stream, or in too few
+            views.
     """
 
     priority = 'NORMAL'  # after the optimizer's step, before the checkpoint
@@ -30,6 +31,9 @@ class SemiHook(Hook):
             raise ValueError('semi-supervised training counts epochs over the unlabelled images: use '
                              "train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=...)")
         method, dataset = self.model.method, runner.train_dataloader.dataset
+        if not hasattr(dataset, 'num_unlabelled'):
+            raise ValueError('a SemiClassifier trains on labelled and unlabelled images: put the training images into '
+                             "a dict(type='TwoStreamDataset', dataset=..., num_labels=...) with the TwoStreamSampler")
         if dataset.views < method.views:
             raise ValueError(f'{type(method).__name__} compares {method.views} views of every unlabelled image: set '
                              f'train_dataloader.dataset.views={method.views}, it is {dataset.views}')

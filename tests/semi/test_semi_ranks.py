@@ -43,10 +43,10 @@ custom_hooks = [dict(type='SemiHook'), dict(type='SemiRecord')]
 
 @pytest.fixture(scope='module')
 def folder(tiny_data, tmp_path_factory):
-    """Configs of Temporal Ensembling and Mean Teacher with ISDA, and a whitening that every rank only reads."""
+    """Configs with ISDA, and a whitening that every rank only reads."""
     folder = tmp_path_factory.mktemp('semi_ranks')
     (folder / 'semi_probe.py').write_text(PROBE)
-    for name in ('te', 'mt'):
+    for name in ('te', 'mt', 'vat'):
         base = str(tiny_semi.SEMI / 'cifar10' / f'{name}_1000_isda.py')
         (folder / f'{name}.py').write_text(CONFIG.format(base=base, zca=str(tiny_data.zca)))
     with pytest.MonkeyPatch.context() as patch:
@@ -55,7 +55,7 @@ def folder(tiny_data, tmp_path_factory):
         yield folder
 
 
-@pytest.mark.parametrize('name', ['te', 'mt'])
+@pytest.mark.parametrize('name', ['te', 'mt', 'vat'])
 def test_two_ranks_hold_the_same_bits_and_share_out_every_image(name, folder):
     run(folder, 'dist_train.sh', folder / f'{name}.py', 2, '--work-dir', folder / f'{name}_2')
     first, second = ranks(folder / f'{name}_2', 2)

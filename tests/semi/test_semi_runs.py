@@ -97,6 +97,16 @@ def test_too_few_views_are_refused(run):
         run('pi_1000', 'work', change=one)
 
 
+def test_labelled_images_alone_are_refused(run):
+    def labelled(cfg):
+        loader = cfg.train_dataloader
+        loader.dataset = dict(loader.dataset.dataset, pipeline=loader.dataset.pipeline)
+        loader.sampler = dict(type='DefaultSampler', shuffle=True)
+
+    with pytest.raises(ValueError, match='trains on labelled and unlabelled images: put the training'):
+        run('vat_1000', 'work', change=labelled)
+
+
 def test_a_loop_without_epochs_is_refused(run):
     def by_iteration(cfg):
         cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=3, val_interval=100)
