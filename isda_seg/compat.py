@@ -2,12 +2,16 @@
 import sys
 from collections.abc import Callable
 from functools import cache
+from importlib import import_module
 from importlib.metadata import packages_distributions
 from importlib.util import find_spec
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
 
 # What mmsegmentation 1.2.2 imports from mmcv.ops at module level; the maintained family guards these imports itself.
 OPERATORS = ('point_sample', 'sigmoid_focal_loss', 'CrissCrossAttention', 'PSAMask')
@@ -33,6 +37,34 @@ def prepare() -> None:
     from mmengine.config.utils import MODULE2PACKAGE
     MODULE2PACKAGE['mmseg'] = 'mmseg'  # `_base_ = 'mmseg::...'`: the maintained family's distribution has another name
     _stub_operators()
+
+
+def read_config(path: str) -> 'Config':
+    """The config at ``path``, whichever package its bases come from.
+
+    Raises:
+        ImportError: it inherits from MMDetection, which is not installed; says what to install.
+    """
+    prepare()
+    from mmengine.config import Config
+    try:
+        return Config.fromfile(path)
+    except ModuleNotFoundError as error:
+        if str(error).startswith('mmdet '):
+            require_detection()
+        raise
+
+
+def require_detection() -> None:
+    """ImportError, in one line, where MMDetection or the compiled operators that it needs are missing."""
+    if find_spec('mmdet') is None:
+        raise ImportError('detection needs MMDetection, which is not installed: pip install -c constraints.txt '
+                          '-e ".[seg,det]", or tools/setup_detection.sh for an environment of its own')
+    try:
+        import_module('mmcv._ext')
+    except ImportError as error:
+        raise ImportError('detection needs mmcv with compiled operators; tools/setup_detection.sh builds them '
+                          f'({error})') from error
 
 
 def _stub_operators() -> None:

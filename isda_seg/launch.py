@@ -29,11 +29,11 @@ def load_config(path: str, options: dict | None = None, work_dir: str | None = N
 
     Raises:
         FileNotFoundError: no such config. OSError: a work directory that cannot be written.
+        ImportError: a config of MMDetection where that is not installed.
     """
-    compat.prepare()
     if not Path(path).is_file():
         raise FileNotFoundError(f'there is no config {path}')
-    cfg = Config.fromfile(path)
+    cfg = compat.read_config(path)
     cfg.launcher = launcher
     if options:
         cfg.merge_from_dict(options)

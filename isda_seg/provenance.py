@@ -13,8 +13,8 @@ import torch
 
 from isda_seg.durable import UNFINISHED, replace_durably
 
-PACKAGES = ('torch', 'numpy', 'onedl-mmengine', 'onedl-mmcv', 'onedl-mmsegmentation', 'mmengine', 'mmcv', 'mmcv-lite',
-            'mmsegmentation', 'opencv-python')
+PACKAGES = ('torch', 'numpy', 'onedl-mmengine', 'onedl-mmcv', 'onedl-mmsegmentation', 'onedl-mmdetection', 'mmengine',
+            'mmcv', 'mmcv-lite', 'mmsegmentation', 'mmdet', 'opencv-python')
 
 
 def provenance(seed: int | None = None) -> dict[str, Any]:

@@ -56,7 +56,7 @@ class PositionSampler(Sampler):
 
     def __init__(self, dataset: Dataset, sampler: dict, seed: int = DEFAULT_SEED) -> None:
         self.rank, self.world_size = get_dist_info()
-        self.seed = seed
+        self.seed, self.dataset = seed, dataset  # a batch sampler that groups images asks the dataset about them
         self.sampler = DATA_SAMPLERS.build(sampler, default_args=dict(dataset=dataset, seed=seed))
         self.start = 0
         if hasattr(self.sampler, 'skip'):  # a loop that finds no skip steps through the epochs itself
@@ -96,6 +96,10 @@ class PositionSeededDataset(Dataset):
         seed_cpu(position.seed, _SAMPLE, position.position)
         return self.dataset[position.index]
 
+    def get_data_info(self, position: Position | int) -> dict:
+        """What the dataset knows of a sample without loading it, for batch samplers that group alike images."""
+        return self.dataset.get_data_info(position.index if isinstance(position, Position) else position)
+
     def __len__(self) -> int:
         return len(self.dataset)
 
@@ -113,7 +117,8 @@ class IterationSeedHook(Hook):
 
     def before_train(self, runner: Any) -> None:
         """The checkpoint's seed has replaced the config's by now; the data order has not."""
-        seed = getattr(runner.train_dataloader.sampler, 'seed', runner.seed)
+        sampler = getattr(runner.train_dataloader.batch_sampler, 'sampler', None)
+        seed = getattr(sampler, 'seed', runner.seed)
         if seed != runner.seed:
             raise ValueError(f'the checkpoint was trained with seed {runner.seed}, this run has seed {seed}: resume '
                              f'with --cfg-options randomness.seed={runner.seed}')

@@ -5,7 +5,7 @@ from mmengine.runner import Runner
 from isda_seg import amp as half_precision
 from isda_seg.checkpoint import check_checkpoint, latest_checkpoint
 from isda_seg.reproducible import make_reproducible
-from isda_seg.room import CLASSIFICATION, SEGMENTATION, room_of
+from isda_seg.room import CLASSIFICATION, DETECTION, SEGMENTATION, room_of
 from isda_seg.run_record import RunRecordHook
 
 
@@ -19,7 +19,7 @@ def build_runner(cfg: Config, resume: str | None = None, amp: str | None = None)
     Raises:
         ValueError, FileNotFoundError: a checkpoint that is missing, truncated or none.
     """
-    _check_data(cfg)
+    _prepare(cfg)
     make_reproducible(cfg)
     hook = cfg.get('default_hooks', {}).get('checkpoint')
     if hook is not None and hook.type == 'CheckpointHook':
@@ -38,8 +38,8 @@ def build_runner(cfg: Config, resume: str | None = None, amp: str | None = None)
     return Runner.from_cfg(cfg)
 
 
-def _check_data(cfg: Config) -> None:
-    """Each room knows its own data."""
+def _prepare(cfg: Config) -> None:
+    """Each room knows its own data, and what its models start from."""
     room = room_of(cfg)
     if room == CLASSIFICATION:
         from isda_seg.classification.data_check import check_data
@@ -49,3 +49,8 @@ def _check_data(cfg: Config) -> None:
         from isda_seg.segmentation.loading import check_loading
         check_data(cfg)
         check_loading(cfg)
+    elif room == DETECTION:
+        from isda_seg.detection.backbone_record import record_backbone
+        from isda_seg.detection.data_check import check_data
+        check_data(cfg)
+        record_backbone(cfg)

@@ -15,7 +15,7 @@ from isda_seg import compat
 os.environ.setdefault('MPLBACKEND', 'Agg')
 torch.set_num_threads(min(2, torch.get_num_threads()))
 
-MAY_SKIP_IN_CI = ('gpu', 'family', 'mmpretrain')
+MAY_SKIP_IN_CI = ('gpu', 'family', 'mmpretrain', 'ops')
 
 
 def installed_family() -> str:
@@ -35,6 +35,16 @@ def why_no_mmpretrain() -> str:
         import mmpretrain.models  # noqa: F401
     except Exception as error:  # a torchvision of another torch raises RuntimeError, missing operators an ImportError
         return f'{type(error).__name__}: {error}'
+    return ''
+
+
+@cache
+def why_no_detection() -> str:
+    """Why MMDetection cannot be used here, '' where it can."""
+    try:
+        compat.require_detection()
+    except ImportError as error:
+        return str(error)
     return ''
 
 
@@ -62,6 +72,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason='needs a CUDA device'))
         if item.get_closest_marker('mmpretrain') and why_no_mmpretrain():
             item.add_marker(pytest.mark.skip(reason=f'mmpretrain cannot be imported: {why_no_mmpretrain()}'))
+        if item.get_closest_marker('ops') and why_no_detection():
+            item.add_marker(pytest.mark.skip(reason=why_no_detection()))
         wanted = item.get_closest_marker('family')
         if wanted and wanted.args != (family,):
             item.add_marker(pytest.mark.skip(reason=f'needs the {wanted.args[0]} packages, found: {family}'))

@@ -1,5 +1,6 @@
 """What compat promises about the installed packages."""
 from importlib.metadata import packages_distributions
+from importlib.util import find_spec
 
 import pytest
 
@@ -30,3 +31,37 @@ def test_a_config_based_on_a_package_can_be_read(tmp_path):
     (tmp_path / 'c.py').write_text("_base_ = 'mmseg::pspnet/pspnet_r50-d8_4xb2-40k_cityscapes-769x769.py'\n")
     compat.prepare()
     assert Config.fromfile(tmp_path / 'c.py').model.decode_head.type == 'PSPHead'
+
+
+def test_without_mmdetection_one_line_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(compat, 'find_spec', lambda name: None)
+    with pytest.raises(ImportError, match=r'needs MMDetection, which is not installed: pip install -c constraints.txt '
+                                          r'-e ".\[seg,det\]", or tools/setup_detection.sh') as caught:
+        compat.require_detection()
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_without_compiled_operators_one_line_says_what_builds_them(monkeypatch):
+    def refuse(name):
+        raise ModuleNotFoundError(f'No module named {name!r}')
+    monkeypatch.setattr(compat, 'find_spec', lambda name: name)
+    monkeypatch.setattr(compat, 'import_module', refuse)
+    with pytest.raises(ImportError, match=r'needs mmcv with compiled operators; tools/setup_detection.sh builds them '
+                                          r"\(No module named 'mmcv._ext'\)") as caught:
+        compat.require_detection()
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_config_based_on_mmdetection_is_read_or_says_what_to_install(tmp_path):
+    (tmp_path / 'c.py').write_text("_base_ = 'mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py'\n")
+    if find_spec('mmdet') is None:
+        with pytest.raises(ImportError, match='detection needs MMDetection, which is not installed'):
+            compat.read_config(str(tmp_path / 'c.py'))
+    else:
+        assert compat.read_config(str(tmp_path / 'c.py')).model.type == 'FasterRCNN'
+
+
+def test_a_base_that_no_package_here_has_keeps_its_own_error(tmp_path):
+    (tmp_path / 'c.py').write_text("_base_ = 'mmnothing::a/b.py'\n")
+    with pytest.raises(Exception, match='mmnothing'):
+        compat.read_config(str(tmp_path / 'c.py'))

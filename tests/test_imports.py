@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / 'isda_seg'
-ROOMS = ('segmentation', 'classification', 'semi', 'analysis')
+ROOMS = ('segmentation', 'classification', 'semi', 'detection', 'analysis')
 ALLOWED_BETWEEN_ROOMS = {('semi', 'classification')}
 GROUND = ('core', 'attach.py', 'losses.py', 'hooks.py', 'reproducible.py', 'compat.py')  # what the rooms stand on
 MODULES = sorted(PACKAGE.rglob('*.py'))

@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import zipfile
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -77,16 +78,19 @@ def test_wheel_holds_the_package_and_one_copy_of_configs_and_tools(wheel):
 
 
 def test_every_installed_config_loads(installed, mim):
+    """Those of detectors inherit from MMDetection's, so they load where that is installed."""
+    detectors = ('coco', 'coco256') if find_spec('mmdet') is None else ()
     code = (
         'import json, sys\n'
         'from pathlib import Path\n'
         'from mmengine.config import Config\n'
-        "paths = sorted(Path(sys.argv[1]).rglob('*.py'))\n"
+        "paths = [path for path in sorted(Path(sys.argv[1]).rglob('*.py')) if path.parent.name not in sys.argv[2:]]\n"
         'print(json.dumps({path.relative_to(sys.argv[1]).as_posix(): len(Config.fromfile(path)) for path in paths}))\n'
     )
-    output = run(installed, '-c', code, mim / 'configs', cwd=installed.parent)
+    output = run(installed, '-c', code, mim / 'configs', *detectors, cwd=installed.parent)
     keys = json.loads(output.splitlines()[-1])  # the maintained family prints lines of its own before this one
-    assert set(keys) == {path.relative_to(ROOT / 'configs').as_posix() for path in (ROOT / 'configs').rglob('*.py')}
+    paths = [path for path in (ROOT / 'configs').rglob('*.py') if path.parent.name not in detectors]
+    assert set(keys) == {path.relative_to(ROOT / 'configs').as_posix() for path in paths}
     assert min(keys.values()) > 0
 
 

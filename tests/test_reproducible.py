@@ -129,6 +129,18 @@ def test_a_finite_sampler_leaves_skipping_to_the_loop_that_knows_where_its_epoch
     assert hasattr(loader().sampler, 'skip') == hasattr(loader().sampler.sampler, 'skip')
 
 
+def test_a_batch_sampler_can_ask_about_a_position_without_loading_it():
+    class Known(Dice):
+        def get_data_info(self, index):
+            return dict(width=10 * index)
+
+    dataset = PositionSeededDataset(Known())
+    sampler = PositionSampler(dataset, dict(type='DefaultSampler', shuffle=False))
+    assert [sampler.dataset.get_data_info(position) for position in sampler] == [
+        dict(width=width) for width in (0, 10, 20, 30, 40)]
+    assert dataset.get_data_info(3) == dict(width=30)
+
+
 def test_an_iteration_depends_on_seed_rank_and_number_only():
     def drawn(seed=0, rank=0, number=0):
         draw()

@@ -1,7 +1,7 @@
 """A trained backbone for other programs: python tools/export_backbone.py CHECKPOINT OUT --to mmseg|mmdet|torchvision
 
 Takes checkpoints of tools/train.py (classification) and the authors' released ones. Says what was dropped, how it was
-checked, and which segmentation configs accept it.
+checked, and which configs here accept it.
 """
 import argparse
 import sys
@@ -11,6 +11,8 @@ from isda_seg import compat
 from isda_seg.classification.accepting import accepting
 from isda_seg.classification.export import Export, export
 
+KEYS = {'mmseg': 'model.pretrained', 'mmdet': 'model.backbone.init_cfg.checkpoint'}
+DETECTORS = ('coco', 'coco256')  # folders
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 
 
@@ -29,20 +31,30 @@ def main() -> None:
     print(f'wrote {args.out}: {found.architecture.kind}-{found.architecture.depth}, {found.keys} keys')
     print(f'dropped: {", ".join(found.dropped) or "nothing"}')
     print(f'checked with {found.checked_with}: every key covered, features differ by {found.error:.1g} of the largest')
-    if args.to == 'mmseg':
-        report(found, args.out)
+    if args.to in KEYS:
+        report(found, args.out, args.to)
 
 
-def report(found: Export, out: str) -> None:
+def report(found: Export, out: str, target: str) -> None:
     """Which configs here take the file, and how."""
-    stem = 'deep' if found.architecture.deep_stem else 'plain'
-    print(f'It has a {stem} stem: a segmentation config takes it with --cfg-options model.pretrained={out} where its '
-          f'backbone is a {found.architecture.kind} of depth {found.architecture.depth}.')
-    paths = [path for path in sorted(CONFIGS.glob('*/*.py')) if path.parent.name not in ('_base_', 'classification')]
+    kind, depth = found.architecture.kind, found.architecture.depth
+    what = 'detection' if target == 'mmdet' else 'segmentation'
+    print(f'It has a {"deep" if found.architecture.deep_stem else "plain"} stem: a {what} config takes it with '
+          f'--cfg-options {KEYS[target]}={out} where its backbone is a {kind} of depth {depth}.')
+    if target == 'mmdet':
+        try:
+            compat.require_detection()
+        except ImportError as error:
+            print(f'configs/coco is not compared with it: {error}')
+            return
+    paths = [path for path in sorted(CONFIGS.glob('*/*.py'))
+             if path.parent.name != '_base_' and (path.parent.name in DETECTORS) == (target == 'mmdet')]
     as_they_are, changed = accepting(found.architecture, paths)
-    for what, configs in (('as they are', as_they_are),
-                          (f'with model.backbone.type={found.architecture.kind} too', changed)):
-        print(f'{what}: ' + (', '.join(f'{path.parent.name}/{path.name}' for path in configs) or 'none of configs/'))
+    ways = [('as they are', as_they_are)]
+    if target == 'mmseg':
+        ways.append((f'with model.backbone.type={kind} too', changed))
+    for how, configs in ways:
+        print(f'{how}: ' + (', '.join(f'{path.parent.name}/{path.name}' for path in configs) or 'none of configs/'))
 
 
 if __name__ == '__main__':

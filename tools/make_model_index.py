@@ -6,6 +6,7 @@ Both are generated from the files in configs/, so run it after adding, renaming 
 results: those are in configs/README.md, which is generated from result files.
 """
 
+import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -53,7 +54,7 @@ def render(root: Path = ROOT) -> dict[str, str]:
     models = [
         MODEL.format(
             name=model_name(path),
-            collection='ISDA' if '_isda' in path.stem else 'Baseline',
+            collection='ISDA' if re.search('[-_]isda', path.stem) else 'Baseline',
             data=path.parent.name,
             config=path.as_posix(),
         )

@@ -7,7 +7,7 @@ from mmengine.dist import is_main_process
 
 from isda_seg.launch import add_options, check_writable, load_config
 from isda_seg.provenance import write_json
-from isda_seg.room import CLASSIFICATION, room_of
+from isda_seg.room import CLASSIFICATION, DETECTION, room_of
 
 
 def parse_args() -> argparse.Namespace:
@@ -30,8 +30,11 @@ def main() -> None:
         check_writable(str(Path(args.out).parent), '--out')
     if args.show_dir:
         check_writable(args.show_dir, '--show-dir')
-    if room_of(cfg) == CLASSIFICATION:
+    room = room_of(cfg)
+    if room == CLASSIFICATION:
         from isda_seg.classification.evaluation import evaluate, table
+    elif room == DETECTION:
+        from isda_seg.detection.evaluation import evaluate, table
     else:
         from isda_seg.segmentation.evaluation import evaluate, table
     results = evaluate(cfg, args.config, args.checkpoint, tuple(args.protocols), args.show_dir, args.show_most)

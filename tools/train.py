@@ -1,4 +1,4 @@
-"""Train any MMSeg or classification config, with ISDA or not: python tools/train.py CONFIG [--resume] [--amp] ..."""
+"""Train a config of MMSeg, of MMDetection or of ours: python tools/train.py CONFIG [--resume] [--amp] ..."""
 import argparse
 import sys
 

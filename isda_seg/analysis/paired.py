@@ -7,6 +7,7 @@ from scipy import stats  # the t quantile and the bootstrap, rather than our own
 
 CONFIDENCE = 0.95
 RESAMPLES = 10_000
+MAPS = {'bbox_mAP': 'box mAP', 'segm_mAP': 'mask mAP'}  # a detector's measures and what they are called
 
 
 class Difference(NamedTuple):
@@ -39,10 +40,12 @@ def difference(baseline: Sequence[float], arm: Sequence[float]) -> Difference:
 
 
 def measures(result: dict[str, Any]) -> dict[str, float]:
-    """What a result file of tools/test.py is judged by, in per cent: mIoU of every protocol; or a classifier's test
-    errors, where lower is better, the mean over the last epochs first.
+    """What a result file of tools/test.py is judged by, in per cent: mIoU of every protocol; a classifier's test
+    errors, where lower is better, the mean over the last epochs first; or a detector's mAP of boxes and of masks.
     """
     single = result['protocols'].get('single', {})
+    if any(name in single for name in MAPS):
+        return {name: single[name] for name in MAPS if single.get(name) is not None}
     errors = sorted(filter(lower_is_better, single), key=len, reverse=True)
     if errors:
         return {name: single[name] for name in errors}

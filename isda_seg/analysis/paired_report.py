@@ -4,34 +4,46 @@ from typing import Any
 
 import matplotlib
 
-from isda_seg.analysis.paired import lower_is_better
+from isda_seg.analysis.cells import average
+from isda_seg.analysis.paired import measures
+from isda_seg.analysis.wording import row_name, wording
 
 matplotlib.use('Agg')
 import matplotlib.pyplot as plt  # noqa: E402
 
 
 def paired_table(paired: dict[str, Any]) -> str:
-    """Markdown: a table per arm; a row per protocol, then a row per class of the first protocol."""
-    return '\n\n'.join(_arm_table(paired, arm) for arm in paired['comparisons'])
+    """Markdown: several arms side by side; a table per arm, a row per measure, then a row per class of the first."""
+    beside = [side_by_side(paired)] if len(paired['comparisons']) > 1 else []
+    return '\n\n'.join([*beside, *(_arm_table(paired, arm) for arm in paired['comparisons'])])
+
+
+def side_by_side(paired: dict[str, Any]) -> str:
+    """Markdown: a row per arm with the mean and standard deviation of every measure, the baseline first."""
+    found = {arm: [measures(result) for result in runs.values()] for arm, runs in paired['runs'].items()}
+    names = list(next(iter(found.values()))[0])
+    rows = [f'| | {" | ".join(map(row_name, names))} |', '|---' * (1 + len(names)) + '|']
+    for arm, runs in found.items():
+        means = [average([run[name] for run in runs if name in run]) for name in names]
+        rows.append(f'| `{arm}` | {" | ".join(means)} |')
+    return '\n'.join(rows)
 
 
 def _arm_table(paired: dict[str, Any], arm: str) -> str:
     seeds = ', '.join(map(str, paired['seeds']))
     comparison = paired['comparisons'][arm]
     first = next(iter(comparison['measures']))
-    what = ('test error in per cent, lower is better: a negative difference is a gain' if lower_is_better(first)
-            else 'mIoU and IoU in per cent')
-    rows = [f'`{arm}` minus `{Path(paired["plain"]).stem}`, {what}, seeds {seeds}, trained at commit '
+    words = wording(first)
+    rows = [f'`{arm}` minus `{Path(paired["plain"]).stem}`, {words.heading}, seeds {seeds}, trained at commit '
             f'{", ".join(commits(paired))}:', '',
-            '| | plain | ISDA | difference by seed | mean | 95 % (paired t) | 95 % (bootstrap) |',
+            f'| | {words.arms[0]} | {words.arms[1]} | difference by seed | mean | 95 % (paired t) | 95 % (bootstrap) |',
             '|---|---|---|---|---|---|---|']
-    named = [*((name if lower_is_better(name) else f'mIoU, {name}', entry)
-               for name, entry in comparison['measures'].items()),
+    named = [*((row_name(name), entry) for name, entry in comparison['measures'].items()),
              *((f'{name}, {first}', entry) for name, entry in comparison['classes'].items())]
     for name, entry in named:
         by_seed = ' '.join(f'{value:+.2f}' for value in entry['by_seed'])
         rows.append(f'| {name} | {entry["baseline"]:.2f} | {entry["arm"]:.2f} | {by_seed} | {entry["mean"]:+.2f} '
-                    f'| {_interval(entry["t"])} | {_interval(entry["bootstrap"])} |')
+                    f'| {interval(entry["t"])} | {interval(entry["bootstrap"])} |')
     return '\n'.join(rows)
 
 
@@ -44,13 +56,14 @@ def commits(paired: dict[str, Any]) -> list[str]:
 def sentence(paired: dict[str, Any], arm: str) -> str:
     """The answer in one sentence: what the first measure did, how sure that is, over how many pairs."""
     name, entry = next(iter(paired['comparisons'][arm]['measures'].items()))
-    sure = '' if entry['t'] is None else f' (95 % interval {_interval(entry["t"])})'
-    what, how = (name, 'lower is better') if lower_is_better(name) else ('mIoU', f'{name} scale')
-    return (f'{entry["mean"]:+.2f} points of {what}{sure}, {how}, {len(entry["by_seed"])} pairs of seeds, '
-            f'{entry["baseline"]:.2f} % without')
+    sure = '' if entry['t'] is None else f' (95 % interval {interval(entry["t"])})'
+    words = wording(name)
+    return (f'{entry["mean"]:+.2f} points of {words.measure}{sure}, {words.how}, '
+            f'{len(entry["by_seed"])} pairs of seeds, {entry["baseline"]:.2f} % without')
 
 
-def _interval(bounds: list[float] | None) -> str:
+def interval(bounds: list[float] | None) -> str:
+    """From the lower bound to the upper one; '' where it is not known."""
     return '' if bounds is None else f'{bounds[0]:+.2f} to {bounds[1]:+.2f}'
 
 
@@ -60,8 +73,8 @@ def draw_paired(paired: dict[str, Any], out: str | Path) -> None:
     figure, axes = plt.subplots(len(arms), 2, figsize=(10, 3.8 * len(arms)), squeeze=False)
     for (arm, comparison), (left, right) in zip(arms.items(), axes, strict=True):
         _draw_differences(left, comparison['measures'], list(paired['seeds']))
-        error = lower_is_better(next(iter(comparison['measures'])))
-        left.set(title=arm, ylabel=f'{"test error (lower is better)" if error else "mIoU"}, ISDA minus plain')
+        first = next(iter(comparison['measures']))
+        left.set(title=arm, ylabel=wording(first).axis)
         left.title.set_fontsize(7)
         if not comparison['classes']:
             right.set_axis_off()

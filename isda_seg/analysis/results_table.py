@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from isda_seg.analysis import classification_table, series_table
+from isda_seg.analysis import classification_table, detection_table, series_table
 from isda_seg.analysis.cells import NOT_RUN, average, origin, runs_sentence, seeds
 from isda_seg.analysis.cost import table as cost_table
 
@@ -86,6 +86,11 @@ def generate(root: Path) -> dict[Path, str]:
     files = {path: replace_result_line(path.read_text(), docstring_line(results.get(path.stem))) for path in configs}
     readme = root / 'configs' / 'README.md'
     text = replace_block(readme.read_text(), 'results', table(configs, results))
+    for room in detection_table.FOLDERS:
+        configs = sorted((root / 'configs' / room).glob('*.py'))
+        files.update({path: replace_result_line(path.read_text(), detection_table.docstring_line(
+            results.get(path.stem), room)) for path in configs})
+        text = replace_block(text, room, detection_table.section(configs, results, folder / room))
     results = classification_table.read_results(folder)
     for room in CLASSIFIERS:
         configs = sorted((root / 'configs' / room).glob('*/*.py'))

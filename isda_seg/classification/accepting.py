@@ -1,4 +1,4 @@
-"""Which segmentation configs can start from an exported backbone."""
+"""Which configs of segmenters and detectors can start from an exported backbone."""
 from collections.abc import Iterable
 from pathlib import Path
 

@@ -74,6 +74,13 @@ def test_a_result_is_judged_by_the_miou_of_each_protocol_and_the_iou_of_the_firs
     assert class_measures(found) == dict(sky=90.0)
 
 
+def test_a_detector_is_judged_by_the_map_of_its_boxes_and_of_its_masks():
+    single = dict(bbox_mAP=38.6, bbox_mAP_50=59.5, bbox_mAP_s=None, segm_mAP=35.6)
+    assert measures(dict(protocols=dict(single=single))) == dict(bbox_mAP=38.6, segm_mAP=35.6)
+    assert measures(dict(protocols=dict(single=dict(single, segm_mAP=None)))) == dict(bbox_mAP=38.6)
+    assert class_measures(dict(protocols=dict(single=single))) == {}
+
+
 def test_the_comparison_is_the_difference_of_every_protocol_and_class():
     baseline = {'0': result(40., 41., sky=90., car=10.), '1': result(42., 44., sky=91., car=20.)}
     arm = {'0': result(41., 40., sky=92., car=10.), '1': result(45., 45., sky=94., car=26.)}

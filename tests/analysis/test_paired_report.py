@@ -55,9 +55,39 @@ def test_one_pair_has_empty_intervals():
 
 
 def test_every_arm_has_a_table_of_its_own():
-    tables = paired_table(series(2, ('isda', 'shared'))).split('\n\n`')
+    tables = paired_table(series(2, ('isda', 'shared'))).split('\n\n`')[1:]
     assert [table.strip('`').split('`')[0] for table in tables] == ['isda', 'shared']
     assert tables[0].splitlines()[1:] == tables[1].splitlines()[1:]
+
+
+def test_several_arms_stand_side_by_side_with_the_baseline_first():
+    lines = paired_table(series(2, ('isda', 'shared'))).splitlines()
+    assert lines[:3] == ['| | mIoU, single | mIoU, ms |', '|---|---|---|', '| `plain` | 41.00 ± 1.41 | 42.50 ± 2.12 |']
+    assert [line.split('`')[1] for line in lines[2:5]] == ['plain', 'isda', 'shared']
+    assert '± ' not in paired_table(series(2))
+
+
+def detectors(*arms):
+    """A series of one seed: box and mask mAP of every arm."""
+    runs = {name: {'0': dict(protocols=dict(single=dict(bbox_mAP=box, segm_mAP=mask)), training=[dict(commit='a1')])}
+            for name, box, mask in arms}
+    plain, *others = runs
+    return dict(plain=f'configs/{plain}.py', seeds=[0], runs=runs,
+                comparisons={arm: compare(runs[plain], runs[arm]) for arm in others})
+
+
+def test_box_and_mask_map_of_three_initialisations_stand_side_by_side(tmp_path):
+    paired = detectors(('plain', 38.9, 35.2), ('isda', 39.4, 35.6), ('torchvision', 38.2, 34.7))
+    lines = paired_table(paired).splitlines()
+    assert lines[:5] == ['| | box mAP | mask mAP |', '|---|---|---|', '| `plain` | 38.90 | 35.20 |',
+                         '| `isda` | 39.40 | 35.60 |', '| `torchvision` | 38.20 | 34.70 |']
+    assert lines[6].startswith("`isda` minus `plain`, COCO's mAP in per cent, seeds 0, trained at commit a1")
+    assert lines[8].startswith('| | baseline | this arm | difference by seed |')
+    assert [cells(line)[:5] for line in lines[10:12]] == [['box mAP', '38.90', '39.40', '+0.50', '+0.50'],
+                                                          ['mask mAP', '35.20', '35.60', '+0.40', '+0.40']]
+    assert sentence(paired, 'isda') == '+0.50 points of box mAP, single scale, 1 pairs of seeds, 38.90 % without'
+    draw_paired(paired, tmp_path / 'map.png')
+    assert cv2.imread(str(tmp_path / 'map.png')).shape[1] == 1200
 
 
 def test_every_commit_a_run_was_trained_at_is_named_once():

@@ -7,7 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
+from mmengine.config import DictAction
 
 from isda_seg import compat
 from isda_seg.launch import check_writable
@@ -23,7 +23,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('isda', nargs='+', help='configs to compare with it')
     parser.add_argument('--seeds', nargs='+', type=int, required=True)
     parser.add_argument('--protocols', nargs='+',
-                        help='of tools/test.py; default single ms ms-flip, of classification single')
+                        help='of tools/test.py; default single ms ms-flip, of classifiers and detectors single')
     parser.add_argument('--jobs', type=int, default=1, help='runs at a time')
     parser.add_argument('--work-dir', default='work_dirs/paired',
                         help='of the runs; series with runs in common share it; default %(default)s')
@@ -40,13 +40,12 @@ def main() -> None:
     configs = {Path(path).stem: path for path in (args.plain, *args.isda)}
     if len(configs) < 1 + len(args.isda) or len(set(args.seeds)) < len(args.seeds):
         sys.exit('every config and every seed can be given once only')
-    compat.prepare()
     from isda_seg.analysis.arms import with_options
     from isda_seg.analysis.paired import compare
     from isda_seg.analysis.paired_report import draw_paired, paired_table
     from isda_seg.analysis.series import Run, run_series
     # Seed by seed, so that a series that is stopped early holds whole pairs.
-    runs = [Run(f'{stem}/seed_{seed}', with_options(Config.fromfile(path), seed, args.cfg_options))
+    runs = [Run(f'{stem}/seed_{seed}', with_options(compat.read_config(path), seed, args.cfg_options))
             for seed in args.seeds for stem, path in configs.items()]
     protocols = args.protocols or all_protocols(runs[0].cfg)
     results = run_series(runs, args.work_dir, TOOLS, protocols, args.jobs)

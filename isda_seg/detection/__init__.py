@@ -1,0 +1,10 @@
+"""What only MMDetection needs: checks of backbones and data, evaluation by COCO's measure, pictures."""
+from isda_seg import compat
+
+compat.prepare()
+compat.require_detection()  # before the first import of mmdet
+
+from isda_seg.detection.backbone_record import BackboneRecordHook
+from isda_seg.detection.pictures import DetectionsHook
+
+__all__ = ['BackboneRecordHook', 'DetectionsHook']

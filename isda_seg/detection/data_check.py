@@ -1,0 +1,68 @@
+"""Is all the data there? Asked once, before anything is built."""
+import json
+import os
+from typing import Any
+
+from mmengine.config import Config
+
+from isda_seg.walk import dicts
+
+MEND = 'put COCO there, point ISDA_SEG_DATA to the folder that holds it, or set data_root in the config'
+
+
+def check_data(cfg: Config, splits: tuple[str, ...] = ('train', 'val')) -> None:
+    """Every split's annotations are there and hold what the config asks of them, and every image is there.
+
+    Raises:
+        FileNotFoundError: an annotation file, a folder or images are missing (all are counted, the first is named).
+        ValueError: an annotation file that is damaged, empty, or has boxes only where masks are asked for.
+    """
+    for split in splits:
+        for dataset in dicts(cfg.get(f'{split}_dataloader')):
+            if dataset.get('ann_file') and 'data_prefix' in dataset:
+                _check_dataset(split, dataset)
+        for evaluator in dicts(cfg.get(f'{split}_evaluator')):
+            path = evaluator.get('ann_file')
+            if path and '://' not in path:
+                content = _read(split, path)
+                if 'segm' in str(evaluator.get('metric')):
+                    _require_masks(split, path, content, f'{split}_evaluator.metric=bbox')
+
+
+def _check_dataset(split: str, dataset: dict[str, Any]) -> None:
+    root = dataset.get('data_root') or ''
+    path, folder = (os.path.join(root, name) for name in (dataset['ann_file'], dataset['data_prefix'].get('img', '')))
+    if '://' in path or '://' in folder or not path.endswith('.json'):
+        return
+    content = _read(split, path)
+    if any(step.get('with_mask') for step in dicts(dataset.get('pipeline'))):
+        _require_masks(split, path, content, 'a detector without masks')
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(f'the {split} image folder {folder} does not exist: {MEND}')
+    listed, names = set(os.listdir(folder)), [image['file_name'] for image in content['images']]
+    missing = [name for name in names if name not in listed and not os.path.isfile(os.path.join(folder, name))]
+    if missing:
+        raise FileNotFoundError(f'{len(missing)} of {len(names)} {split} images that {path} names are missing; the '
+                                f'first one is {os.path.join(folder, missing[0])}')
+
+
+def _read(split: str, path: str) -> dict[str, list]:
+    """An annotation file in COCO's format with at least one image and one box."""
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f'the {split} annotation file {path} does not exist: {MEND}')
+    try:
+        with open(path) as file:
+            content = json.load(file)
+        images, annotations = content['images'], content['annotations']
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f'{path} is truncated, damaged or no annotation file of COCO') from error
+    if not images or not annotations:
+        raise ValueError(f'the {split} split is empty: {path} holds {len(images)} images and {len(annotations)} boxes')
+    return content
+
+
+def _require_masks(split: str, path: str, content: dict[str, list], instead: str) -> None:
+    without = sum(not annotation.get('segmentation') for annotation in content['annotations'])
+    if without:
+        raise ValueError(f'{without} of {len(content["annotations"])} objects of the {split} split in {path} have a '
+                         f'box but no mask: choose annotations with masks, or {instead}')

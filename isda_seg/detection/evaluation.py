@@ -1,0 +1,77 @@
+"""Box and mask mAP of a checkpoint, as one value."""
+import copy
+import os
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from isda_seg.checkpoint import check_checkpoint
+from isda_seg.detection.backbone_record import BACKBONE
+from isda_seg.detection.coverage import coverage, state_of
+from isda_seg.detection.data_check import check_data
+from isda_seg.run_record import result
+from isda_seg.walk import dicts
+
+PROTOCOL = 'single'
+PREFIX = 'coco/'
+
+
+def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ...] = (PROTOCOL,),
+             show_dir: str | None = None, show_most: int | None = None) -> dict[str, Any]:
+    """Test a checkpoint by the config's own evaluator.
+
+    Args:
+        cfg: as ``load_config`` returns it, its ``pictures`` (a dict) being arguments of ``DetectionsHook``; config,
+            checkpoint: their paths.
+        protocols: of segmentation; here there is no other than the default.
+        show_dir: folder for pictures; show_most: how many of them.
+
+    Returns:
+        {"protocols": {"single": {"bbox_mAP", "bbox_mAP_50", ..., "segm_mAP", ...}}, "backbone" (what training started
+        from), ...} as ``result`` completes it; in per cent to one decimal, as MMDetection rounds; None where the data
+        have no object of that size.
+
+    Raises:
+        ValueError, FileNotFoundError: another protocol, a missing or truncated checkpoint or one of another model,
+            missing data.
+    """
+    if tuple(protocols) != (PROTOCOL,):
+        raise ValueError(f'a detector is tested in one protocol, {PROTOCOL}, got {list(protocols)}')
+    loaded = check_checkpoint(checkpoint)
+    state = {key.removeprefix('module.'): value for key, value in loaded.get('state_dict', loaded).items()}
+    covers = coverage(state_of(cfg.model), state)
+    if loaded and not covers.full:
+        raise ValueError(f'{checkpoint} is not a checkpoint of this detector: {covers}')
+    check_data(cfg, ('test',))
+    run = copy.deepcopy(cfg)
+    run.load_from, run.resume = checkpoint, False
+    run.work_dir = os.path.join(cfg.work_dir, f'test_{PROTOCOL}')
+    run.experiment_name = f'{Path(config).stem}_{PROTOCOL}_{os.getpid()}'
+    if show_dir is not None:
+        run.custom_hooks = [*(run.get('custom_hooks') or []),
+                            dict(type='DetectionsHook', out_dir=show_dir, most=show_most, **cfg.get('pictures', {}))]
+    metrics = Runner.from_cfg(run).test() or {f'{name}_mAP': 0.0 for name in _asked(run)}  # of no detection at all
+    found = {PROTOCOL: in_per_cent(metrics)}
+    return dict(result(cfg, config, checkpoint, loaded, found), backbone=loaded.get('meta', {}).get(BACKBONE))
+
+
+def _asked(cfg: Config) -> list[str]:
+    """'bbox', 'segm': what the evaluator was told to measure."""
+    asked = [node['metric'] for node in dicts(cfg.test_evaluator) if 'metric' in node]
+    return [name for names in asked for name in ([names] if isinstance(names, str) else names)]
+
+
+def in_per_cent(metrics: dict[str, Any]) -> dict[str, float | None]:
+    """COCO's measures without their prefix; its -1, for 'no such objects', as None."""
+    numbers = {name.removeprefix(PREFIX): value for name, value in metrics.items() if not isinstance(value, str)}
+    return {name: None if value < 0 else round(100 * float(value), 1) for name, value in numbers.items()}
+
+
+def table(results: dict[str, Any], name: str = '') -> str:
+    """One row: every measure, in per cent; '-' where there is none."""
+    columns = {key: '-' if value is None else f'{value:.1f}'
+               for key, value in results['protocols'][PROTOCOL].items()}
+    return '\n'.join((' | '.join([''.ljust(len(name)), *columns]),
+                      ' | '.join([name, *(value.rjust(len(key)) for key, value in columns.items())])))

@@ -1,0 +1,100 @@
+"""Every COCO config is MMDetection's but for the backbone's file, loads all of it, trains and is evaluated."""
+import re
+
+import pytest
+import tiny
+import tiny_coco
+import torch
+from mmengine.config import Config
+
+CHECKPOINT = 'model.backbone.init_cfg.checkpoint'
+PAPER = {'faster-rcnn': ('37.4', '38.0', '38.6'), 'cascade-rcnn': ('40.3', '40.8', '41.4'),
+         'mask-rcnn': ('38.2', '38.9', '39.4')}
+MASKS = ('34.7', '35.2', '35.6')
+INITS = ('torchvision', 'plain', 'isda')
+
+
+def names(path):
+    return path.stem
+
+
+def parts(path):
+    """('mask-rcnn', 'isda') of a config."""
+    return re.fullmatch(r'([\w-]+)_r50-(\w+)_fpn_1x_coco', path.stem).groups()
+
+
+def test_there_are_four_detectors_with_three_initialisations_each():
+    detectors = {*PAPER, 'cascade-mask-rcnn'}
+    assert {parts(path) for path in tiny_coco.COCO} == {(name, init) for name in detectors for init in INITS}
+
+
+@pytest.mark.parametrize('path', tiny_coco.COCO, ids=names)
+def test_the_docstring_names_the_command_the_papers_numbers_and_where_the_backbone_is(path):
+    promise = path.read_text().split('"""')[1]
+    detector, init = parts(path)
+    expected = 'not reported' if detector not in PAPER else f'{PAPER[detector][INITS.index(init)]} box mAP'
+    expected += f', {MASKS[INITS.index(init)]} mask mAP' if detector == 'mask-rcnn' else ''
+    assert re.search('^Paper: +(.*)$', promise, re.MULTILINE)[1] == expected
+    assert promise.count(f'tools/dist_train.sh configs/coco/{path.name} 8\n') == 1
+    assert promise.count(f'{CHECKPOINT}=FILE') == (init != 'torchvision')
+
+
+@pytest.mark.ops
+@pytest.mark.parametrize('path', tiny_coco.COCO, ids=names)
+def test_nothing_but_the_backbones_file_differs_from_mmdetections_config(path, tmp_path, monkeypatch):
+    monkeypatch.delenv('ISDA_SEG_DATA', raising=False)
+    detector, init = parts(path)
+    folder = detector.replace('-mask', '').replace('-', '_')
+    (tmp_path / 'theirs.py').write_text(f"_base_ = 'mmdet::{folder}/{detector}_r50_fpn_1x_coco.py'\n")
+    ours, theirs = (tiny.flat(Config.fromfile(file).to_dict()) for file in (path, tmp_path / 'theirs.py'))
+    assert tiny.differing(ours, theirs) == ([] if init == 'torchvision' else [CHECKPOINT])
+    assert theirs[CHECKPOINT] == 'torchvision://resnet50'
+    if init != 'torchvision':
+        stem = {'plain': 'resnet50', 'isda': 'resnet50_isda'}[init]
+        assert (tiny.ROOT / 'configs' / 'classification' / 'imagenet' / f'{stem}.py').is_file()
+        assert ours[CHECKPOINT] == f'work_dirs/imagenet/{stem}/mmdet.pth'
+
+
+@pytest.mark.ops
+@pytest.mark.parametrize('path', tiny_coco.COCO, ids=names)
+def test_every_config_loads_the_whole_backbone_trains_two_steps_and_is_evaluated(path, coco_root, backbones, tmp_path):
+    def change(cfg):
+        tiny_coco.shrink(cfg)
+        cfg.default_hooks.checkpoint = None
+
+    source = backbones['isda']
+    runner, watch = tiny_coco.train(path, tmp_path, change, options={CHECKPOINT: str(source.exported)})
+    started = {key.removeprefix('backbone.'): value for key, value in watch.start.items()
+               if key.startswith('backbone.')}
+    assert tiny.differing(started, dict(source.state)) == []
+    (record,) = [hook.backbone for hook in runner.hooks if type(hook).__name__ == 'BackboneRecordHook']
+    assert (record['checkpoint'], record['source'], record['tensors']) == ('isda_mmdet.pth', 'isda.pth', 265)
+    assert len(watch.steps) == 2
+    mask, cascade = 'mask' in path.stem, 'cascade' in path.stem
+    losses = watch.steps[1]['losses']
+    stages = ['s0.', 's1.', 's2.'] if cascade else ['']
+    assert {key for key in losses if 'mask' in key} == {f'{stage}loss_mask' for stage in stages if mask}
+    assert all(losses[f'{stage}loss_cls'] > 0 for stage in stages) and losses['loss_rpn_cls'] > 0
+    changed = {key for key, value in runner.model.backbone.state_dict().items()
+               if not torch.equal(value, source.state[key])}
+    assert {key.split('.')[0] for key in changed} == {'layer2', 'layer3', 'layer4'}
+    assert not any('running' in key for key in changed)
+    maps = {key.split('/')[-1]: runner.message_hub.get_scalar(key).current() for key in runner.message_hub.log_scalars
+            if key.endswith('_mAP')}
+    assert list(maps) == ['bbox_mAP', *(['segm_mAP'] if mask else [])]
+    assert all(0 <= value < 0.2 for value in maps.values())
+
+
+@pytest.mark.ops
+def test_two_initialisations_differ_in_the_backbone_alone_and_see_the_same_batches(coco_root, backbones, tmp_path):
+    def change(cfg):
+        tiny_coco.shrink(cfg, images=4, batch=2)
+        cfg.default_hooks.checkpoint = None
+        cfg.train_cfg.val_begin = 2  # never
+
+    watches = [tiny_coco.train(path, tmp_path / path.stem, change, options={
+        CHECKPOINT: str(backbones[parts(path)[1]].exported)})[1]
+        for path in tiny_coco.COCO if parts(path) in (('faster-rcnn', 'plain'), ('faster-rcnn', 'isda'))]
+    assert {key.split('.')[0] for key in tiny.differing(watches[0].start, watches[1].start)} == {'backbone'}
+    batches = [[step['batch'] for step in watch.steps] for watch in watches]
+    assert batches[0] == batches[1] and len(set(batches[0])) == 2
