@@ -11,7 +11,9 @@ def main() -> None:
     parser.add_argument('work_dirs', nargs='+')
     parser.add_argument('--out', default='curves.png')
     args = parser.parse_args()
-    plot_curves({Path(work_dir).name: work_dir for work_dir in args.work_dirs}, args.out)
+    paths = [Path(work_dir) for work_dir in args.work_dirs]
+    alike = len({path.name for path in paths}) < len(paths)  # as the runs of a pair: arm/seed_0
+    plot_curves({f'{path.parent.name}/{path.name}' if alike else path.name: path for path in paths}, args.out)
     print(f'wrote {args.out}')
 
 

@@ -50,6 +50,8 @@ def sections(folder: Path, link: str) -> str:
             continue
         blocks.append(paired_table(entry) if entry['kind'] == 'paired' else sweep_section(entry))
         blocks += [*([plan['learned']] if 'learned' in plan else []), f'![{plan["title"]}]({out}.png)']
+        if (folder / f'{plan["name"]}_curves.png').is_file():
+            blocks.append(f'![{plan["title"]}: error over the epochs of one pair]({out}_curves.png)')
     return '\n\n'.join(blocks)
 
 

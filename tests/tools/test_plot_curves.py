@@ -1,0 +1,15 @@
+"""Laws of the curves' tool: every run keeps a line of its own, also where folders are named alike."""
+import pytest
+import tiny
+
+from isda_seg.analysis import curves
+
+
+@pytest.mark.parametrize('folders, labels', [
+    (['plain/seed_0', 'isda/seed_0'], ['plain/seed_0', 'isda/seed_0']), (['a/plain', 'b/isda'], ['plain', 'isda'])])
+def test_runs_are_labelled_by_their_folder_and_where_that_repeats_by_its_parent_too(folders, labels, monkeypatch,
+                                                                                    tmp_path):
+    drawn = {}
+    monkeypatch.setattr(curves, 'plot_curves', lambda runs, out: drawn.update(runs))
+    tiny.run_tool(monkeypatch, 'plot_curves.py', *(tmp_path / folder for folder in folders), '--out', 'none.png')
+    assert drawn == {label: tmp_path / folder for label, folder in zip(labels, folders, strict=True)}
