@@ -11,7 +11,7 @@ from isda_seg.launch import load_config
 
 pytestmark = [pytest.mark.ops, tiny.on_cpu]
 
-MASKS = tiny_coco.SMALL.with_name(f'{tiny_coco.SMALL.stem}_masks.py')
+MASKS = tiny_coco.SMALL.with_name('mask-rcnn_mobilenetv2-fpn_1xb2-30e_coco256-16-320x240.py')
 
 
 def change(cfg):
