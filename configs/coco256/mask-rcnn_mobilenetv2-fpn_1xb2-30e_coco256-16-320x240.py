@@ -1,7 +1,7 @@
 """The same detector learns 16 images by heart and is tested on them: shows that boxes, classes and masks are learned.
 
 Run:       python tools/train.py configs/coco256/mask-rcnn_mobilenetv2-fpn_1xb2-30e_coco256-16-320x240.py
-Result:    not yet run
+Result:    box mAP 59.80, mask mAP 42.30 (seed 0, one run); shows that the path works and says nothing about a backbone
 """
 _base_ = './mask-rcnn_mobilenetv2-fpn_1xb2-12e_coco256-400x300.py'
 scale = (320, 240)
