@@ -4,7 +4,7 @@ from typing import Any
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
-from mmengine.runner import EpochBasedTrainLoop
+from mmengine.runner import BaseLoop, EpochBasedTrainLoop
 
 from isda_seg.semi.classifier import SemiClassifier
 
@@ -25,7 +25,7 @@ class SemiHook(Hook):
         self.model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         if not isinstance(self.model, SemiClassifier):
             raise ValueError(f'SemiHook goes with a SemiClassifier, the model is a {type(self.model).__name__}')
-        if runner._train_loop is None:
+        if not isinstance(runner._train_loop, BaseLoop):  # no training: to ask for the loop would build its data
             return
         if not isinstance(runner.train_loop, EpochBasedTrainLoop):
             raise ValueError('semi-supervised training counts epochs over the unlabelled images: use '

@@ -1,11 +1,15 @@
 """Laws of whole runs, from the configs: resume is exact, twins start alike, only a complete set-up trains."""
+import json
+
 import numpy as np
 import pytest
 import tiny
 import torch
 from tiny_semi import SEMI, shrink
 
+from isda_seg.classification.evaluation import evaluate
 from isda_seg.core import linear_ramp
+from isda_seg.launch import load_config
 
 pytestmark = tiny.on_cpu
 
@@ -87,6 +91,20 @@ def test_mean_teacher_is_tested_by_its_teacher(run):
     found = model(batch, torch.zeros(4), mode='predict')[0]['logits']
     assert torch.equal(found, model.method.teacher(batch))
     assert (found - model(batch)).abs().max() > 1e-6
+
+
+@pytest.mark.parametrize('method', METHODS)
+def test_a_checkpoint_is_tested_without_training_data(method, run, tiny_data, tmp_path):
+    run(f'{method}_1000_isda', 'work', epochs=1)
+    config = SEMI / 'cifar10' / f'{method}_1000_isda.py'
+    cfg = load_config(str(config), work_dir=str(tmp_path / 'test'))
+    shrink(cfg, tiny_data.zca)
+    cfg.train_dataloader.dataset.num_labels = 10 ** 6  # nobody could build it
+    cfg.default_hooks.last_epochs.epochs = 1
+    result = evaluate(cfg, str(config), str(tmp_path / 'work' / 'epoch_1.pth'))['protocols']['single']
+    (logged,) = [json.loads(line)['top1_error'] for path in (tmp_path / 'work').glob('*/vis_data/scalars.json')
+                 for line in path.read_text().splitlines() if 'top1_error' in line]
+    assert result['top1_error'] == pytest.approx(logged, abs=1e-4)
 
 
 def test_too_few_views_are_refused(run):
