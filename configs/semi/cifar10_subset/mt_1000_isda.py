@@ -2,7 +2,7 @@
 
 Run:       python tools/train.py configs/semi/cifar10_subset/mt_1000_isda.py
 Baseline:  mt_1000.py; same seed, only the keys below differ
-Result:    not yet run
+Result:    57.98 ± 1.42 % top-1 error, 58.36 ± 1.94 % mean of the last epochs (mean ± sd, seeds 0, 1, 2)
 """
 _base_ = './mt_1000.py'
 custom_imports = dict(
