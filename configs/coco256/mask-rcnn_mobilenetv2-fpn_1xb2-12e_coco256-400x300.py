@@ -3,7 +3,7 @@
 Run:       python tools/train.py configs/coco256/mask-rcnn_mobilenetv2-fpn_1xb2-12e_coco256-400x300.py
 Data:      $ISDA_SEG_DATA/coco256, the first 128 images of train2017 and of val2017 (there boxes, no masks)
 Masks:     mask-rcnn_mobilenetv2-fpn_1xb2-30e_coco256-16-320x240.py learns and tests them on training images
-Result:    not yet run
+Result:    box mAP 0.10 (seed 0, one run); shows that the path works and says nothing about a backbone
 """
 _base_ = 'mmdet::mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py'
 data_root = '{{$ISDA_SEG_DATA:data}}/coco256/'

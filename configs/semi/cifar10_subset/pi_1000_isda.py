@@ -2,7 +2,7 @@
 
 Run:       python tools/train.py configs/semi/cifar10_subset/pi_1000_isda.py
 Baseline:  pi_1000.py; same seed, only the keys below differ
-Result:    not yet run
+Result:    50.42 ± 0.68 % top-1 error, 50.56 ± 0.29 % mean of the last epochs (mean ± sd, seeds 0, 1, 2)
 """
 _base_ = './pi_1000.py'
 custom_imports = dict(
