@@ -6,7 +6,7 @@ epochs, as there.
 
 Run:       python tools/train.py configs/semi/cifar10_subset/te_1000.py
 ISDA twin: te_1000_isda.py
-Result:    not yet run
+Result:    51.45 ± 0.71 % top-1 error, 52.43 ± 1.88 % mean of the last epochs (mean ± sd, seeds 0, 1, 2)
 """
 _base_ = [
     '../../_base_/models/semi_classifier.py', '../../_base_/datasets/semi_cifar10_subset.py',

@@ -2,7 +2,7 @@
 
 Run:       python tools/train.py configs/semi/cifar10_subset/te_1000_isda.py
 Baseline:  te_1000.py; same seed, only the keys below differ
-Result:    not yet run
+Result:    51.55 ± 0.43 % top-1 error, 51.68 ± 1.16 % mean of the last epochs (mean ± sd, seeds 0, 1, 2)
 """
 _base_ = './te_1000.py'
 custom_imports = dict(
