@@ -53,7 +53,7 @@ def shrink(cfg, zca_file, batch=20, epochs=1, labels=20):
     cfg.model.backbone.width = 1 / 32
     cfg.train_dataloader.batch_size = cfg.val_dataloader.batch_size = cfg.test_dataloader.batch_size = batch
     cfg.train_dataloader.dataset.num_labels = labels
-    for node in dicts(cfg):
+    for node in dicts([cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader]):
         if node.get('type') == 'WhitenedDataset':
             node.file = str(zca_file)
     cfg.train_cfg.max_epochs = cfg.param_scheduler[0].T_max = epochs
