@@ -76,7 +76,7 @@ def sweep_section(sweep: dict[str, Any]) -> str:
     runs = [run for result in sweep['runs'].values() for run in result['training']]
     measure = sweep.get('measure', 'mIoU')
     what = 'mIoU in per cent on the last' if measure == 'mIoU' else f'{measure} in per cent, lower is better, on'
-    return (f'{sweep_table(sweep)}\n\n{what} {100 * sweep["held_out"]:.0f} % of the training '
+    return (f'{sweep_table(sweep)}\n\n{what} {100 * sweep["held_out"]:.0f} % of the labelled training '
             f'images, trained on {sweep["images"]} of the others, seed {sweep["seed"]}, trained at commit '
             f'{", ".join(sorted({run["commit"] for run in runs}))}, {runs[-1]["hardware"]}.')
 

@@ -84,7 +84,7 @@ def draw_sweep(sweep: dict[str, Any], out: str | Path) -> None:
         axis.plot([lambda_0 for lambda_0, _ in own], [value for _, value in own], marker='o', label=label)
         if '0' in points:
             axis.axhline(points['0'], color='0.4', linestyle='--', linewidth=1)
-    axis.set(xlabel='lambda_0', ylabel=f'{sweep.get("measure", "mIoU")} on held-out training images (%)', xscale='log',
+    axis.set(xlabel='lambda_0', ylabel=f'{sweep.get("measure", "mIoU")} on held-out images (%)', xscale='log',
              title=f'{sweep["images"]} images, seed {sweep["seed"]}; dashed: lambda_0 = 0')
     axis.title.set_fontsize(9)
     values = sorted({float(value) for points in sweep['curves'].values() for value in points if float(value) > 0})
