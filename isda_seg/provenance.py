@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from isda_seg.durable import UNFINISHED, replace_durably
+from isda_seg.durable import written_aside
 
 PACKAGES = ('torch', 'numpy', 'onedl-mmengine', 'onedl-mmcv', 'onedl-mmsegmentation', 'onedl-mmdetection', 'mmengine',
             'mmcv', 'mmcv-lite', 'mmsegmentation', 'mmdet', 'opencv-python')
@@ -62,11 +62,8 @@ def hardware() -> str:
 
 def write_json(path: str | Path, value: Any) -> None:
     """Write ``value`` so that the file is either complete or not there."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(path.name + UNFINISHED)
-    aside.write_text(json.dumps(value, indent=2) + '\n')
-    replace_durably(aside, path)
+    with written_aside(Path(path)) as aside:
+        aside.write_text(json.dumps(value, indent=2) + '\n')
 
 
 def _relative(argument: str) -> str:

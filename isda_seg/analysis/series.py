@@ -14,7 +14,7 @@ from typing import IO, Any, NamedTuple
 from mmengine.config import Config
 
 from isda_seg.checkpoint import latest_checkpoint
-from isda_seg.durable import UNFINISHED, replace_durably
+from isda_seg.durable import written_aside
 
 RESULTS, LOG = 'results.json', 'log.txt'
 
@@ -137,9 +137,8 @@ def _write_config(run: Run, folder: Path) -> None:
         raise ValueError(f'{folder} holds a run of other settings (they are in {path.name}): choose another '
                          '--work-dir, or delete both')
     folder.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(path.name + UNFINISHED)
-    aside.write_text(text)
-    replace_durably(aside, path)
+    with written_aside(path) as aside:
+        aside.write_text(text)
 
 
 def _config(folder: Path) -> Path:

@@ -9,7 +9,7 @@ from torch import nn
 
 from isda_seg.checkpoint import check_checkpoint
 from isda_seg.classification.resnet_state import Architecture, State, features, fixed_image, read_architecture
-from isda_seg.durable import UNFINISHED, replace_durably
+from isda_seg.durable import written_aside
 
 TARGETS = ('mmseg', 'mmdet', 'torchvision')
 TOLERANCE = 1e-5  # of features on the fixed image, relative to the largest
@@ -51,18 +51,13 @@ def export(checkpoint: str | Path, out: str | Path, target: str) -> Export:
     if target == 'torchvision' and architecture.deep_stem:
         raise ValueError(f'{checkpoint} has a deep stem (ResNetV1c), which no network of torchvision has')
     state = {**{key: backbone[key] for key in wanted}, **kept}
-    aside = Path(f'{out}{UNFINISHED}')
-    aside.parent.mkdir(parents=True, exist_ok=True)
     meta = dict(source=Path(checkpoint).name, architecture=architecture._asdict())
-    torch.save(state if target == 'torchvision' else dict(meta=meta, state_dict=state), aside)
-    try:
+    with written_aside(Path(out)) as aside:
+        torch.save(state if target == 'torchvision' else dict(meta=meta, state_dict=state), aside)
         error = _difference(backbone, aside, network)
         if not error <= TOLERANCE:
             raise ValueError(f'{name} loaded from {out} makes other features than {checkpoint}: they differ by '
                              f'{error:.3g} of the largest, allowed {TOLERANCE:g}')
-        replace_durably(aside, Path(out))
-    finally:
-        aside.unlink(missing_ok=True)
     return Export(architecture, len(state), sorted(others.keys() - kept.keys()), name, error)
 
 
