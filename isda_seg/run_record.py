@@ -1,5 +1,6 @@
 """Every checkpoint and its results know the runs that made it: one entry of provenance per start and per resume."""
 import os
+from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
@@ -27,6 +28,17 @@ class RunRecordHook(Hook):
     def before_save_checkpoint(self, runner: Any, checkpoint: dict) -> None:
         """Hand the list over."""
         checkpoint['meta'][RUNS] = self.runs
+
+
+def as_test(run: Config, config: str, checkpoint: str, protocol: str) -> None:
+    """Turn a copy of a config, in place, into a test of a checkpoint with a folder and a name of its own.
+
+    Args:
+        config, checkpoint: their paths.
+    """
+    run.load_from, run.resume = checkpoint, False
+    run.work_dir = os.path.join(run.work_dir, f'test_{protocol}')
+    run.experiment_name = f'{Path(config).stem}_{protocol}_{os.getpid()}'
 
 
 def result(cfg: Config, config: str, checkpoint: str, loaded: dict[str, Any],

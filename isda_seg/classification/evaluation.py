@@ -1,7 +1,5 @@
 """Error and accuracy of a checkpoint, as one value."""
 import copy
-import os
-from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
@@ -10,7 +8,7 @@ from mmengine.runner import Runner
 from isda_seg.checkpoint import check_checkpoint
 from isda_seg.classification.data_check import check_data
 from isda_seg.classification.last_epochs import with_last_mean
-from isda_seg.run_record import result
+from isda_seg.run_record import as_test, result
 
 PROTOCOL = 'single'
 
@@ -39,9 +37,7 @@ def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ..
     loaded = check_checkpoint(checkpoint, module='fc')
     check_data(cfg, ('test',))
     run = copy.deepcopy(cfg)
-    run.load_from, run.resume = checkpoint, False
-    run.work_dir = os.path.join(cfg.work_dir, f'test_{PROTOCOL}')
-    run.experiment_name = f'{Path(config).stem}_{PROTOCOL}_{os.getpid()}'
+    as_test(run, config, checkpoint, PROTOCOL)
     metrics = Runner.from_cfg(run).test()
     if cfg.test_dataloader.dataset == cfg.get('val_dataloader', {}).get('dataset'):
         metrics = with_last_mean(metrics, loaded.get('meta', {}))

@@ -1,7 +1,5 @@
 """Box and mask mAP of a checkpoint, as one value."""
 import copy
-import os
-from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
@@ -11,7 +9,7 @@ from isda_seg.checkpoint import check_checkpoint
 from isda_seg.detection.backbone_record import BACKBONE
 from isda_seg.detection.coverage import coverage, state_of
 from isda_seg.detection.data_check import check_data
-from isda_seg.run_record import result
+from isda_seg.run_record import as_test, result
 from isda_seg.walk import dicts
 
 PROTOCOL = 'single'
@@ -46,9 +44,7 @@ def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ..
         raise ValueError(f'{checkpoint} is not a checkpoint of this detector: {covers}')
     check_data(cfg, ('test',))
     run = copy.deepcopy(cfg)
-    run.load_from, run.resume = checkpoint, False
-    run.work_dir = os.path.join(cfg.work_dir, f'test_{PROTOCOL}')
-    run.experiment_name = f'{Path(config).stem}_{PROTOCOL}_{os.getpid()}'
+    as_test(run, config, checkpoint, PROTOCOL)
     if show_dir is not None:
         run.custom_hooks = [*(run.get('custom_hooks') or []),
                             dict(type='DetectionsHook', out_dir=show_dir, most=show_most, **cfg.get('pictures', {}))]

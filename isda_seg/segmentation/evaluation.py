@@ -1,14 +1,12 @@
 """mIoU of a checkpoint in several protocols, as one value."""
 import math
-import os
-from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 from mmengine.runner import Runner
 
 from isda_seg.checkpoint import check_checkpoint
-from isda_seg.run_record import result
+from isda_seg.run_record import as_test, result
 from isda_seg.segmentation.data_check import check_data
 from isda_seg.segmentation.loading import check_loading
 from isda_seg.segmentation.protocols import PROTOCOLS, apply_protocol
@@ -39,9 +37,7 @@ def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ..
             if evaluator.get('type') == 'IoUMetric':
                 evaluator.type = 'ClassIoUMetric'
         check_loading(run)
-        run.load_from, run.resume = checkpoint, False
-        run.work_dir = os.path.join(cfg.work_dir, f'test_{protocol}')
-        run.experiment_name = f'{Path(config).stem}_{protocol}_{os.getpid()}'
+        as_test(run, config, checkpoint, protocol)
         if show_dir is not None and number == 0:
             run.custom_hooks = [*run.get('custom_hooks', []),
                                 dict(type='SideBySideHook', out_dir=show_dir, most=show_most)]
