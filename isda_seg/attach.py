@@ -23,7 +23,7 @@ def attach(loss: ISDACriterion, classifier: nn.Module) -> None:
         classifier: the ``nn.Linear`` or 1x1 ``nn.Conv2d`` that makes the logits, with at least 2 outputs.
 
     Raises:
-        ValueError: another kind of loss or classifier, or statistics of another shape.
+        ValueError: another kind of loss or classifier, a second classifier, or statistics of another shape.
     """
     if not isinstance(loss, ISDACriterion):
         raise ValueError(f'attach expects an ISDA loss, got {type(loss).__name__}')
@@ -33,10 +33,12 @@ def attach(loss: ISDACriterion, classifier: nn.Module) -> None:
     if outputs < 2:
         raise ValueError(f'ISDA needs a softmax over at least 2 classes, the classifier has {outputs} output channel')
     loss.prepare(outputs, classifier.weight.shape[1])  # type: ignore[union-attr, arg-type]
+    loss.belongs_to(classifier)
     loss.to(classifier.weight.device)  # type: ignore[union-attr, arg-type]
     loss.attached = True
     if not any(getattr(hook, '__self__', None) is loss for hook in classifier._forward_pre_hooks.values()):
-        classifier.register_forward_pre_hook(loss.record)  # a bound method: a deepcopy binds to its own copy
+        # A bound method: a deepcopy binds to its own copy.
+        classifier.register_forward_pre_hook(loss.record, with_kwargs=True)
 
 
 def num_outputs(module: nn.Module) -> int | None:

@@ -1,27 +1,27 @@
 """ISDA as a torch loss: takes what entered the classifier, observes it, adds the table, calls the base loss."""
+import inspect
+import weakref
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from isda_seg.bad_labels import BadLabels
 from isda_seg.compat import in_backward
 from isda_seg.core import ClassStatistics, augment_logits, margin_variance
-from isda_seg.core.checks import check_labels, labelled, outside
+from isda_seg.core.checks import check_labels
+from isda_seg.core.device import constant, on_host
 from isda_seg.core.functional import augment_samples, augmented_cross_entropy, can_fuse, cross_entropy
 from isda_seg.core.moments import check_covariance
-from isda_seg.grid import LABEL_SAMPLINGS, labels_on_grid, resize
+from isda_seg.core.precision import no_autocast
+from isda_seg.core.schedule import check_strength
+from isda_seg.core.upsampled import Grid
+from isda_seg.grid import LABEL_SAMPLINGS, interpolation, labels_on_grid, resize
+from isda_seg.handshake import Handshake, Record
 
 RESOLUTIONS = ('label', 'feature')
 HALF = (torch.float16, torch.bfloat16)
-
-
-class Record(NamedTuple):
-    """What entered the classifier in the last forward pass, and the classifier's parameters then."""
-    features: Tensor     # (N, A) or (B, A, h, w), detached
-    weight: Tensor       # (C, A, ...)
-    bias: Tensor | None  # (C,)
 
 
 class MeanCrossEntropy(nn.Module):
@@ -35,7 +35,7 @@ class ISDACriterion(nn.Module):
     """The ISDA loss around any cross-entropy-like base loss (Algorithm 1: observe, then loss).
 
     ``attach(loss, classifier)`` connects it; ``loss.strength`` is the current lambda, set by the training loop.
-    Without gradients, or in eval mode, it is the base loss and touches nothing.
+    Without gradients, or where it or the classifier is in eval mode, it is the base loss and touches nothing.
 
     Args:
         covariance: 'diagonal', 'full', 'shared' or 'identity'.
@@ -46,8 +46,8 @@ class ISDACriterion(nn.Module):
         ignore_index: for calls that give none.
         sync: statistics over all ranks; False keeps them per rank, as the authors' code does.
         load_statistics: False ignores the statistics in a checkpoint, to fine-tune on other classes.
-        strict: on a GPU too, a label outside the classes is an error at once, at the price of waiting for the device;
-            False ignores and counts such labels until ``raise_bad_labels`` is called.
+        strict: on a GPU too, a label outside the classes or a stale record is an error at once, at the price of waiting
+            for the device in every step; False leaves such labels out and remembers both until ``raise_faults``.
 
     Raises:
         ValueError: an unknown covariance, resolution or label sampling.
@@ -69,10 +69,12 @@ class ISDACriterion(nn.Module):
         self.align_corners = False
         self.sources: Sequence[str] | None = None  # file of each sample in the batch, for messages
         self.last_table: Tensor | None = None      # (C, C), or (N, C) the rows of N samples; for the log
-        self._record: Record | None = None
-        self._verified = False
-        self._bad_labels: Tensor | None = None     # (2,) how many and one of them, where a GPU counts them
         self.attached = False
+        self._classifier: weakref.ref[nn.Module] | None = None
+        self._records: dict[bool, Record] = {}     # of the last passes with (True) and without gradients (False)
+        self._handshake = Handshake()
+        self._bad_labels = BadLabels()
+        self._accepted = inspect.signature(self.base.forward).parameters
 
     def prepare(self, num_classes: int, channels: int) -> None:
         """Make the statistics, or check those loaded from a checkpoint; never resets them."""
@@ -82,10 +84,26 @@ class ISDACriterion(nn.Module):
             raise ValueError(f'the statistics are of {self.statistics.num_classes} classes x '
                              f'{self.statistics.channels} channels, the classifier has {num_classes} x {channels}')
 
-    def record(self, classifier: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        """Forward pre-hook of the classifier: keep what enters it until the loss takes it."""
-        if self.training and not in_backward():  # there a checkpointed classifier is computed again
-            self._record = Record(inputs[0].detach(), classifier.weight, classifier.bias)  # type: ignore[arg-type]
+    def belongs_to(self, classifier: nn.Module) -> None:
+        """Remember the one classifier, without holding it; ValueError for a second one."""
+        first = None if self._classifier is None else self._classifier()
+        if first is not None and first is not classifier:
+            raise ValueError('this ISDA loss is attached to another classifier already, and its statistics are of that '
+                             'one: give each classifier a loss of its own')
+        self._classifier = weakref.ref(classifier)
+
+    def record(self, classifier: nn.Module, args: tuple[Tensor, ...], kwargs: dict[str, Tensor] | None = None) -> None:
+        """Forward pre-hook of the classifier: keep what enters it until the loss takes it.
+
+        Of a pass that trains: not in eval mode, nor where a checkpointed classifier is computed again in the backward
+        pass. A pass without gradients may be the first one of such a classifier, but does not displace one with.
+        """
+        self.belongs_to(classifier)  # of a copied loss, its copied classifier
+        if self.training and classifier.training and not in_backward():
+            features = (args[0] if args else kwargs['input']).detach()
+            if isinstance(classifier, nn.Linear) and features.dim() > 2:
+                features = features.flatten(0, -2)
+            self._records[torch.is_grad_enabled()] = Record(features, classifier)
 
     def forward(self, logits: Tensor, labels: Tensor, ignore_index: int | None = None, **kwargs: Any) -> Tensor:
         """The base loss of the augmented logits.
@@ -97,113 +115,124 @@ class ISDACriterion(nn.Module):
             kwargs: handed to the base loss.
 
         Raises:
-            RuntimeError: not attached, no forward pass since the last call, logits of another classifier.
-            ValueError: a label outside the classes, features of other channels than the statistics.
+            RuntimeError: not attached, no forward pass since the last call, logits of another pass or classifier,
+                inside a gradient-checkpointed block.
+            ValueError: a bad strength, a keyword the base loss does not know, a label outside the classes, features of
+                other channels than the statistics. Whatever is raised, nothing has been observed.
         """
         ignore_index = self.ignore_index if ignore_index is None else ignore_index
-        if not (self.training and torch.is_grad_enabled()):
+        if not (self.training and torch.is_grad_enabled()) or self._evaluates():
             return self._base(logits, labels, ignore_index, kwargs)
-        record = self._take()
-        with torch.autocast(logits.device.type, enabled=False):
-            labels = self._checked(labels, logits.shape[1], ignore_index)
-            self._verify(record, logits)
-            logits = logits.float() if logits.dtype in HALF else logits
+        record, strength = self._taken(), check_strength(self.strength)
+        self._check_keywords(ignore_index, kwargs)
+        with no_autocast(logits.device.type):
+            index, none = self._checked(labels, logits, ignore_index)
+            self._handshake.check(record, logits, self.align_corners)
+            if self.strict:
+                self.raise_faults()
             size = tuple(record.features.shape[2:])
-            on_grid = labels_on_grid(labels, size, self.align_corners, self.label_sampling)
-            self.statistics.observe(record.features, on_grid, ignore_index)
-            weight, covariance = record.weight.flatten(1), self.statistics.covariance
+            on_grid = labels_on_grid(index, size, self.align_corners, self.label_sampling)
+            self.statistics.observe(record.features, on_grid, none)
+            self._records.clear()
+            logits = logits.float() if logits.dtype in HALF else logits
+            covariance = self.statistics.covariance
             if logits.dim() == 2:
-                augmented, rows = augment_samples(logits, labels, weight, covariance, self.strength,
-                                                  ignore_index=ignore_index)
+                augmented, rows = augment_samples(logits, index, record.weight, covariance, strength, ignore_index=none)
                 self.last_table = rows.detach()
-                return self._base(augmented, labels, ignore_index, kwargs)
-            table = margin_variance(weight, covariance)
+                return self._augmented_base(augmented, index, none, ignore_index, kwargs)
+            table = margin_variance(record.weight, covariance)
             self.last_table = table.detach()
-            divisor = self._divisor(labels, ignore_index, kwargs) if can_fuse(logits, self.strength) else None
-            if divisor is not None:
-                shares = None if self.resolution == 'label' else self._shares(on_grid, logits, ignore_index)
-                return augmented_cross_entropy(logits, labels, table, self.strength, ignore_index=ignore_index,
-                                               divisor=divisor, shares=shares)
+            mean = self._mean(index, kwargs) if can_fuse(logits, strength) else None
+            if mean is not None:
+                divisor, factor = mean
+                return augmented_cross_entropy(logits, index, table, strength, ignore_index=none, divisor=divisor,
+                                               factor=factor, grid=self._grid(on_grid, logits))
             if self.resolution == 'label':
-                augmented = augment_logits(logits, labels, table, self.strength, ignore_index=ignore_index)
+                augmented = augment_logits(logits, index, table, strength, ignore_index=none)
             else:
                 flat = logits.new_zeros(len(logits), logits.shape[1], *size)
-                rows = augment_logits(flat, on_grid, table, self.strength, ignore_index=ignore_index)
+                rows = augment_logits(flat, on_grid, table, strength, ignore_index=none)
                 augmented = logits + resize(rows, tuple(logits.shape[2:]), self.align_corners)
-            return self._base(augmented, labels, ignore_index, kwargs)
+            return self._augmented_base(augmented, index, none, ignore_index, kwargs)
 
-    def _shares(self, on_grid: Tensor, logits: Tensor, ignore_index: int) -> Tensor:
-        """How much each class's row counts at each pixel when rows on the feature grid are upsampled: (B, C, H, W)."""
-        classes = logits.shape[1]
-        member = F.one_hot(torch.where(labelled(on_grid, ignore_index), on_grid, classes), classes + 1)
-        return resize(member[..., :classes].movedim(-1, 1).to(logits.dtype), tuple(logits.shape[2:]),
-                      self.align_corners)
+    def _augmented_base(self, logits: Tensor, index: Tensor, none: int, ignore_index: int,
+                        kwargs: dict[str, Any]) -> Tensor:
+        """The base loss, with its own ignore index where that is another than core's."""
+        if none == ignore_index or type(self.base) is MeanCrossEntropy:
+            return self._base(logits, index, none, kwargs)
+        ignored = constant(ignore_index, (), torch.int64, index.device)
+        return self._base(logits, torch.where(index == none, ignored, index), ignore_index, kwargs)
 
-    def raise_bad_labels(self) -> None:
-        """ValueError if a GPU has counted labels outside the classes since the last call."""
-        if self._bad_labels is not None:
-            count, example = self._bad_labels.tolist()
-            self._bad_labels = None
-            if count:
-                raise ValueError(f'{count} labels are neither classes nor the ignore index, {example} for example')
+    def raise_faults(self) -> None:
+        """What a GPU has noted since the last call: bad labels, stale records, samples missed between ranks.
 
-    def _take(self) -> Record:
+        Raises:
+            ValueError: labels that are neither classes nor the ignore index.
+            RuntimeError: logits that are not those of the recorded features; batches larger than the first step's.
+        """
+        self._bad_labels.raise_any()
+        self._handshake.raise_failed()
+        missed = 0 if self.statistics is None else self.statistics.missed()
+        if missed:
+            raise RuntimeError(f'{missed} samples found no room in the statistics of all ranks, because a batch was '
+                               'larger than those of the first step: train with batches of one size, or sync=False')
+
+    def _evaluates(self) -> bool:
+        """Whether the classifier is in eval mode, though the loss outside of the model is not."""
+        classifier = None if self._classifier is None else self._classifier()
+        return classifier is not None and not classifier.training
+
+    def _taken(self) -> Record:
+        """The record of the last forward pass; it is given back until the batch has been observed."""
         if not self.attached:
             raise RuntimeError('this ISDA loss is not attached to a classifier: with OpenMMLab add '
                                "default_hooks = dict(isda=dict(type='ISDAHook')) to the config, in plain torch call "
                                'isda_seg.attach.attach(loss, classifier)')
-        if self._record is None:
+        if in_backward():
+            raise RuntimeError('this ISDA loss was called inside a backward pass: it stands in a block that gradient '
+                               'checkpointing computes twice. Checkpoint the network alone and call the loss on what '
+                               'it returns')
+        record = self._records.get(True, self._records.get(False))
+        if record is None:
             raise RuntimeError('this ISDA loss was called without a new forward pass of its classifier: one forward '
-                               'pass serves one call (is the loss called twice, or the classifier not used?)')
-        record, self._record = self._record, None
+                               'pass with gradients serves one call (is the loss called twice, or the classifier not '
+                               'used?)')
         return record
 
-    def _checked(self, labels: Tensor, num_classes: int, ignore_index: int) -> Tensor:
-        """The labels; eager errors on a CPU, counted and ignored on a GPU until ``raise_bad_labels``."""
-        labels = check_labels(labels, num_classes, ignore_index, self.sources)
-        if labels.device.type == 'cpu':
-            return labels
-        bad = outside(labels, num_classes, ignore_index)
-        self._count_bad(labels, bad)
-        if self.strict:
-            self.raise_bad_labels()
-        return labels.masked_fill(bad, ignore_index)
-
-    def _count_bad(self, labels: Tensor, bad: Tensor) -> None:
-        """Add to how many labels were bad, and keep the largest as an example, without waiting for the device."""
-        count, example = bad.sum(), torch.where(bad, labels, torch.iinfo(torch.int64).min).max()
-        if self._bad_labels is not None:
-            count, example = count + self._bad_labels[0], torch.maximum(example, self._bad_labels[1])
-        self._bad_labels = torch.stack([count, example])
-
-    @torch.no_grad()
-    def _verify(self, record: Record, logits: Tensor) -> None:
-        """At the first step, the recorded features through the classifier must give the logits that came."""
-        if self._verified or logits.numel() == 0:
+    def _check_keywords(self, ignore_index: int, kwargs: dict[str, Any]) -> None:
+        """ValueError for a keyword that the base loss does not know."""
+        if any(known.kind is inspect.Parameter.VAR_KEYWORD for known in self._accepted.values()):
             return
-        half = record.features.dtype in HALF or logits.dtype in HALF
-        features, weight = record.features[:1].float(), record.weight.float()
-        bias = None if record.bias is None else record.bias.float()
-        if features.dim() == 2:
-            again = F.linear(features, weight, bias)
-        else:
-            again = resize(F.conv2d(features, weight, bias), tuple(logits.shape[2:]), self.align_corners)
-        if again.shape != logits[:1].shape:
-            raise RuntimeError(f'the recorded features give logits of shape {tuple(again.shape)}, the loss got '
-                               f'{tuple(logits[:1].shape)}: this is not the classifier that made them')
-        error, scale = float((again - logits[:1].float()).abs().max()), float(again.abs().max())
-        allowed = (5e-2 if half else 1e-2) * (scale + 1e-6)
-        if error > allowed:
-            raise RuntimeError(f'the recorded features through the classifier differ from the logits the loss got by '
-                               f'{error:.3g} (largest logit {scale:.3g}, align_corners={self.align_corners}): ISDA '
-                               'needs a head whose logits are its one classifier, resized bilinearly')
-        self._verified = error <= allowed  # NaN: at the next step
+        refused = [key for key in kwargs if key not in self._accepted]
+        if refused:
+            raise ValueError(f'the base loss {type(self.base).__name__} cannot take {refused}, which its caller (a head, '
+                             f'or its pixel sampler) asks for; it takes {list(self._accepted)}: use another base, or no '
+                             'sampler')
 
-    def _divisor(self, labels: Tensor, ignore_index: int, kwargs: dict[str, Any]) -> float | None:
-        """What the base loss divides the summed cross-entropy of labelled pixels by; None where it is another loss."""
-        if type(self.base) is not MeanCrossEntropy or kwargs:
+    def _checked(self, labels: Tensor, logits: Tensor, ignore_index: int) -> tuple[Tensor, int]:
+        """Labels for core and their ignore index: on a device without the bad ones."""
+        labels = check_labels(labels, logits.shape[1], ignore_index, self.sources)
+        if logits.shape[:1] + logits.shape[2:] != labels.shape:
+            raise ValueError(f'logits (N, C, ...) and labels (N, ...) must agree, got {tuple(logits.shape)} and '
+                             f'{tuple(labels.shape)}')
+        if on_host(labels):
+            return labels, ignore_index
+        return self._bad_labels.leave_out(labels, logits.shape[1], ignore_index), logits.shape[1] + 1
+
+    def _grid(self, on_grid: Tensor, logits: Tensor) -> Grid | None:
+        """Where rows are chosen by labels on the feature grid: these, and the interpolation to the logits' size."""
+        if self.resolution == 'label':
             return None
-        return float(labelled(labels, ignore_index).sum().clamp(min=1))
+        matrices = (interpolation(small, large, self.align_corners, logits.dtype)
+                    for small, large in zip(on_grid.shape[1:], logits.shape[2:], strict=True))
+        return Grid(on_grid, *matrices)
+
+    def _mean(self, labels: Tensor, kwargs: dict[str, Any]) -> tuple[float | None, float] | None:
+        """The base loss as ``factor / divisor`` times the summed cross-entropy; None where it is another loss.
+
+        A divisor of None is the number of labelled pixels.
+        """
+        return (None, 1.0) if type(self.base) is MeanCrossEntropy and not kwargs else None
 
     def _base(self, logits: Tensor, labels: Tensor, ignore_index: int, kwargs: dict[str, Any]) -> Tensor:
         return self.base(logits, labels, ignore_index=ignore_index, **kwargs)  # type: ignore[no-any-return]
@@ -230,5 +259,9 @@ class ISDACriterion(nn.Module):
         super()._load_from_state_dict(state_dict, prefix, *args)
 
     def __getstate__(self) -> dict[str, Any]:
-        """A copy starts without the record of the original."""
-        return {**self.__dict__, '_record': None, 'last_table': None}
+        """A copy starts without the record of the original, whose classifier is not its own."""
+        return {**self.__dict__, '_records': {}, 'last_table': None, '_classifier': None, '_accepted': None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._accepted = inspect.signature(self.base.forward).parameters

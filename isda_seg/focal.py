@@ -28,6 +28,7 @@ class SoftmaxFocalLoss(nn.Module):
     def forward(self, logits: Tensor, labels: Tensor, weight: Tensor | None = None, ignore_index: int = -100,
                 reduction_override: str | None = None) -> Tensor:
         """Logits (N, C, ...), labels (N, ...), weight per sample (N, ...) or None; scalar, or (N, ...) for 'none'."""
+        labels = labels.long()
         class_weight = None if self.class_weight is None else self.class_weight.to(logits)
         entropy = F.cross_entropy(logits, labels, ignore_index=ignore_index, reduction='none')
         wrong = (-torch.expm1(-entropy)).clamp(min=torch.finfo(entropy.dtype).eps)  # 1 - p_y; its power has a slope

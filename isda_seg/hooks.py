@@ -22,7 +22,7 @@ class ISDAHook(Hook):
 
     Raises:
         ValueError: another ramp; before the run, a head without exactly one softmax classifier; while logging, labels
-            outside the classes that a GPU has counted.
+            outside the classes that a GPU has left out.
     """
 
     priority = 'VERY_HIGH'  # before EMAHook copies the model
@@ -74,7 +74,7 @@ class ISDAHook(Hook):
             return
         heads = [pair.name for pair in self.pairs]
         for name, _, loss, _ in self.pairs:
-            loss.raise_bad_labels()
+            loss.raise_faults()
             own = f'{loss.loss_name}_' if heads.count(name) > 1 else 'isda_'
             prefix = f'train/{name}.{own}' if name else f'train/{own}'
             scalars = dict(strength=loss.strength)

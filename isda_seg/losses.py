@@ -3,12 +3,10 @@ import inspect
 import sys
 from typing import Any
 
-import torch
 from mmengine.registry import MODELS, DefaultScope
 from torch import Tensor, nn
 
 from isda_seg.compat import require_one_family
-from isda_seg.core.checks import labelled
 from isda_seg.core.schedule import check_strength
 from isda_seg.criterion import ISDACriterion, MeanCrossEntropy
 from isda_seg.focal import SoftmaxFocalLoss
@@ -62,7 +60,6 @@ class ISDALoss(ISDACriterion):
         self.classifier = classifier
         self.factor = 1.0 if base is None else loss_weight
         self._loss_name = loss_name
-        self._accepted = frozenset(inspect.signature(built.forward).parameters)  # deepcopy refuses the mapping
 
     @property
     def loss_name(self) -> str:
@@ -77,25 +74,25 @@ class ISDALoss(ISDACriterion):
         given = {key: value for key, value in wanted.items() if value is not None}
         return super().forward(cls_score, label, -100 if ignore_index is None else ignore_index, **given)
 
-    def _divisor(self, labels: Tensor, ignore_index: int, kwargs: dict[str, Any]) -> float | None:
+    def _mean(self, labels: Tensor, kwargs: dict[str, Any]) -> tuple[float | None, float] | None:
         """Also of MMSeg's plain cross-entropy, whose mean is over all pixels unless ``avg_non_ignore``."""
         base = self.base
         if type(base).__module__ != MMSEG_CROSS_ENTROPY:
-            return super()._divisor(labels, ignore_index, kwargs)
-        if kwargs or base.class_weight is not None or base.reduction != 'mean' or not base.loss_weight * self.factor:
+            return super()._mean(labels, kwargs)
+        factor = base.loss_weight * self.factor
+        if kwargs or base.class_weight is not None or base.reduction != 'mean' or not factor:
             return None
-        count = int(labelled(labels, ignore_index).sum()) if base.avg_non_ignore else labels.numel()
-        return (count + torch.finfo(torch.float32).eps) / (base.loss_weight * self.factor)
+        return None if base.avg_non_ignore else labels.numel(), factor
+
+    def _check_keywords(self, ignore_index: int, kwargs: dict[str, Any]) -> None:
+        super()._check_keywords(ignore_index, kwargs)
+        if 'ignore_index' not in self._accepted and getattr(self.base, 'ignore_label', ignore_index) != ignore_index:
+            raise ValueError(f'the base loss ignores label {self.base.ignore_label}, the head label {ignore_index}')
 
     def _base(self, logits: Tensor, labels: Tensor, ignore_index: int, kwargs: dict[str, Any]) -> Tensor:
-        refused = [key for key in kwargs if key not in self._accepted]
-        if refused:
-            raise ValueError(f'the base loss {type(self.base).__name__} cannot take {refused}, which this head or its '
-                             'pixel sampler asks for: use another base or no sampler')
+        self._check_keywords(ignore_index, kwargs)
         if 'ignore_index' in self._accepted:
             kwargs = dict(kwargs, ignore_index=ignore_index)
-        elif getattr(self.base, 'ignore_label', ignore_index) != ignore_index:
-            raise ValueError(f'the base loss ignores label {self.base.ignore_label}, the head label {ignore_index}')
         loss = self.base(logits, labels, **kwargs)
         if type(self.base).__name__ == 'OhemCrossEntropy' and not bool(loss.isfinite() & loss.requires_grad):
             loss = logits.sum() * 0  # MMSeg's takes the mean over no pixel, or returns a constant

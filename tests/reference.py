@@ -168,3 +168,64 @@ def entropy(probabilities):
 def linear_ramp(step, total, final):
     """lambda = (t / T) lambda_0 (below Eq. 4), and lambda_0 once t has passed T."""
     return final if step >= total else final * step / total
+
+
+def floor_nearest_labels(labels, size):
+    """The authors' segmentation recipe: labels (B, H, W) at rows floor(i H / h), columns floor(j W / w): (B, h, w)."""
+    (h, w), (height, width) = size, labels.shape[1:]
+    return torch.stack([torch.stack([labels[:, i * height // h, j * width // w] for j in range(w)], dim=1)
+                        for i in range(h)], dim=1)
+
+
+def grid_moments(before, features, small_labels, ignore_index):
+    """Eqs. 1-3 over the feature vectors (B, A, h, w) whose grid label (B, h, w) is not ignored; full covariance."""
+    n, mu, _ = before
+    samples = torch.stack([features[b, :, i, j] for b in range(features.shape[0])
+                           for i in range(features.shape[2]) for j in range(features.shape[3])])
+    return running_moments(before, batch_moments(samples, small_labels.flatten(), len(n), ignore_index))
+
+
+def corner_position(i, small, large):
+    """Where pixel i of ``large`` lies among ``small`` if both ends coincide: the pixel before it, how far beyond."""
+    if large == 1:
+        return 0, 0.0
+    return i * (small - 1) // (large - 1), i * (small - 1) % (large - 1) / (large - 1)
+
+
+def bilinear_with_corners(maps, size):
+    """Bilinear interpolation of (B, C, h, w) to (B, C, H, W) with the corner pixels kept in the corners."""
+    (h, w), rows = maps.shape[2:], []
+    for i in range(size[0]):
+        top, s = corner_position(i, h, size[0])
+        bottom, row = min(top + 1, h - 1), []
+        for j in range(size[1]):
+            left, t = corner_position(j, w, size[1])
+            right = min(left + 1, w - 1)
+            row.append((1 - s) * (1 - t) * maps[:, :, top, left] + (1 - s) * t * maps[:, :, top, right]
+                       + s * (1 - t) * maps[:, :, bottom, left] + s * t * maps[:, :, bottom, right])
+        rows.append(torch.stack(row, dim=-1))
+    return torch.stack(rows, dim=-2)
+
+
+def recipe_logits(logits, small_labels, weight, covariance, strength, size, ignore_index):
+    """The authors' segmentation recipe: Eq. 7's exponents where labels are known on the feature grid, then upsampled.
+
+    Unlike Eq. 7 at each pixel, a pixel near a class border also gets part of its neighbour's row, so that the logit of
+    its own class grows. Logits (B, C, h, w), labels (B, h, w), weight (C, A); (B, C, *size).
+    """
+    v, augmented = margin_variance(weight, covariance), []
+    for image, label in zip(logits, small_labels.tolist(), strict=True):
+        rows = [torch.stack([image[:, i, j] + (0 if y == ignore_index else strength / 2 * v[y])
+                             for j, y in enumerate(row)], dim=-1) for i, row in enumerate(label)]
+        augmented.append(torch.stack(rows, dim=-2))
+    return bilinear_with_corners(torch.stack(augmented), size)
+
+
+def pixel_cross_entropy(logits, labels, ignore_index):
+    """-log softmax at the label, mean over the pixels whose label is not ignored; (B, C, H, W) and (B, H, W)."""
+    losses = []
+    for image, label in zip(logits, labels.tolist(), strict=True):
+        for i, row in enumerate(label):
+            losses += [torch.logsumexp(image[:, i, j], dim=0) - image[y, i, j]
+                       for j, y in enumerate(row) if y != ignore_index]
+    return torch.stack(losses).mean()

@@ -66,7 +66,7 @@ def test_a_plain_training_loop_trains_with_eq_7():
         inputs, labels = batch(step)
         model.loss.strength = STRENGTH * (step + 1) / 4
         logits = model.fc(model.stem(inputs).relu()).detach()
-        model.loss._record = None  # that of the line above
+        model.loss._records.clear()  # that of the line above
         weight = model.fc.weight.detach().clone()
         loss = model(inputs, labels)
         expected = isda_cross_entropy(logits, labels, weight, model.loss.statistics.covariance, model.loss.strength)
@@ -144,6 +144,76 @@ def test_a_classifier_of_another_shape_is_refused_and_not_hooked():
     with pytest.raises(ValueError, match='statistics are of 3 classes x 5 channels, the classifier has 3 x 6'):
         attach(model.loss, other)
     assert len(other._forward_pre_hooks) == 0
+
+
+def test_a_second_classifier_is_refused_and_not_hooked():
+    model, other = net(), nn.Linear(CHANNELS, CLASSES)
+    with pytest.raises(ValueError, match='give each classifier a loss of its own'):
+        attach(model.loss, other)
+    assert len(other._forward_pre_hooks) == 0
+    attach(model.loss, model.fc)
+    twin = copy.deepcopy(model)
+    twin(*batch())
+    with pytest.raises(ValueError, match='give each classifier a loss of its own'):
+        attach(twin.loss, model.fc)
+
+
+# -- ways to call a classifier -----------------------------------------------------------------------------------------
+
+def expected_of(model, inputs, labels):
+    """Loss and statistics of the model called in the ordinary way."""
+    twin = copy.deepcopy(model)
+    return twin(inputs, labels), snapshot(twin)
+
+
+def test_a_classifier_may_be_called_by_keyword():
+    model, (inputs, labels) = net(), batch()
+    expected, statistics = expected_of(model, inputs, labels)
+    assert torch.equal(model.loss(model.fc(input=model.stem(inputs).relu()), labels), expected)
+    assert same(model, statistics)
+
+
+def test_logits_of_tokens_flattened_with_their_labels_are_samples():
+    model, (inputs, labels) = net(), batch()
+    expected, statistics = expected_of(model, inputs, labels)
+    tokens = model.stem(inputs).relu().view(4, 6, CHANNELS)
+    assert torch.equal(model.loss(model.fc(tokens).flatten(0, 1), labels), expected)
+    assert same(model, statistics)
+
+
+@pytest.mark.parametrize('channels_first', [False, True])
+def test_logits_of_tokens_that_are_not_flattened_are_refused_with_the_remedy(channels_first):
+    model, (inputs, labels) = net(), batch()
+    before, logits = snapshot(model), model.fc(model.stem(inputs).relu().view(4, 6, CHANNELS))
+    logits, labels = (logits.mT, labels.view(4, 6)) if channels_first else (logits, labels.view(4, 6)[:, :CLASSES])
+    with pytest.raises((RuntimeError, ValueError), match=r'flatten them to \(N, 3\), with labels|must agree'):
+        model.loss(logits, labels)
+    assert same(model, before)
+
+
+@pytest.mark.filterwarnings('ignore:.*weight_norm.* is deprecated')
+@pytest.mark.parametrize('normed', [nn.utils.weight_norm, nn.utils.parametrizations.weight_norm])
+def test_a_weight_made_anew_in_each_pass_has_the_gradients_of_eq_7(normed):
+    model = net()
+    model.fc = normed(model.fc)
+    for step in range(3):
+        inputs, labels = batch(step)
+        model.zero_grad()
+        model(inputs, labels).backward()
+        found = [parameter.grad.clone() for parameter in model.parameters()]
+        model.zero_grad()
+        weight = (model.fc(torch.eye(CHANNELS)) - model.fc(torch.zeros(1, CHANNELS))).t()
+        isda_cross_entropy(model.fc(model.stem(inputs).relu()), labels, weight, model.loss.statistics.covariance,
+                           STRENGTH).backward()
+        for actual, parameter in zip(found, model.parameters(), strict=True):
+            assert_close(actual, parameter.grad)
+
+
+@pytest.mark.parametrize('reentrant', [False, True])
+def test_a_loss_inside_a_checkpointed_block_is_refused_with_the_remedy(reentrant):
+    model, (inputs, labels) = net(), batch()
+    with pytest.raises(RuntimeError, match='Checkpoint the network alone and call the loss on what it returns'):
+        checkpoint(model, inputs.requires_grad_(), labels, use_reentrant=reentrant).backward()
 
 
 # -- copies and recomputation ------------------------------------------------------------------------------------------

@@ -10,8 +10,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from isda_seg.attach import attach
-from isda_seg.core import augment_logits, isda_cross_entropy
-from isda_seg.core.checks import outside
+from isda_seg.core import augment_logits, device, isda_cross_entropy
 from isda_seg.criterion import ISDACriterion, MeanCrossEntropy
 from isda_seg.focal import SoftmaxFocalLoss
 
@@ -310,7 +309,7 @@ def test_other_corners_than_the_heads_are_refused_at_the_first_step():
 def test_logits_of_another_number_of_classes_are_refused():
     model, (features, labels) = net(), batch()
     model.classifier(features)
-    with pytest.raises(RuntimeError, match=r'\(1, 4, 33, 33\), the loss got \(1, 7, 33, 33\)'):
+    with pytest.raises(RuntimeError, match=r'give logits .* \(B, 4, H, W\), the loss got \(2, 7, 33, 33\): this is not the classifier'):
         model.loss(torch.randn(2, 7, *LARGE), labels)
 
 
@@ -507,16 +506,6 @@ def test_labels_that_are_no_integers_are_refused():
         model(features, labels.float())
 
 
-def test_bad_labels_counted_on_a_device_are_summed_with_the_largest_of_all():
-    model, classes = net(), torch.arange(8)
-    for labels in (classes + 3, classes, classes + 60, -classes):
-        model.loss._count_bad(labels, outside(labels, CLASSES, IGNORE))
-    with pytest.raises(ValueError, match='26 labels are neither classes nor the ignore index, 67 for example'):
-        model.loss.raise_bad_labels()
-    model.loss.raise_bad_labels()  # told once
-    assert model.loss._bad_labels is None
-
-
 @pytest.mark.parametrize('wrong, words', [
     (dict(covariance='diag'), r"covariance must be one of \('diagonal', 'full', 'shared', 'identity'\), got 'diag'"),
     (dict(resolution='pixel'), r"resolution must be one of \('label', 'feature'\), got 'pixel'"),
@@ -533,6 +522,69 @@ def test_a_bad_strength_is_refused(strength):
     model.loss.strength = strength
     with pytest.raises(ValueError, match=r'strength must be a finite number >= 0, got (-1.0|nan|inf)'):
         model(features, labels)
+
+
+@pytest.mark.parametrize('strength, kwargs, words', [
+    ('7.5', {}, 'strength must be a finite number >= 0, got .7.5.'), (-1.0, {}, 'strength must be a finite number'),
+    (STRENGTH, dict(weights=1), r"MeanCrossEntropy cannot take \['weights'\]")])
+@pytest.mark.parametrize('resolution', ['label', 'feature'])
+def test_whatever_is_refused_has_been_observed_neither_now_nor_at_the_next_call(strength, kwargs, words, resolution):
+    model, (features, labels) = net(resolution=resolution), batch()
+    model.loss.strength = strength
+    logits = model.logits(features)
+    with pytest.raises(ValueError, match=words):
+        model.loss(logits, labels, **kwargs)
+    for wrong in (labels + 9, labels[:, :-1]):
+        model.loss.strength = STRENGTH
+        with pytest.raises(ValueError, match=r'label \d+ is neither|must agree'):
+            model.loss(logits, wrong)
+    assert int(model.loss.statistics.count.sum()) == 0
+    assert torch.equal(model.loss(logits, labels), net(resolution=resolution)(features, labels))
+
+
+@pytest.mark.parametrize('resolution', ['label', 'feature'])
+def test_bytes_as_labels_are_compared_with_the_ignore_index_as_numbers(resolution):
+    features, labels = batch()
+    labels[labels == IGNORE] = 0
+    model = net(resolution=resolution)
+    loss = model.loss(model.logits(features), labels.to(torch.uint8), ignore_index=-100)
+    other = net(resolution=resolution)
+    assert torch.equal(loss, other.loss(other.logits(features), labels, ignore_index=-100))
+    assert int(model.loss.statistics.dropped) == 0
+
+
+@pytest.mark.parametrize('kind', KINDS)
+@pytest.mark.parametrize('resolution', ['label', 'feature'])
+@pytest.mark.parametrize('base', [None, SoftmaxFocalLoss(2.0, class_weight=[1.0, 2.0, 0.5, 1.0])])
+@pytest.mark.parametrize('ignore_index', [IGNORE, 1])
+def test_a_device_gives_the_losses_gradients_and_statistics_of_a_host(kind, resolution, base, ignore_index, monkeypatch):
+    found = []
+    for hosts in (('cpu',), ()):
+        monkeypatch.setattr(device, 'HOSTS', hosts)
+        model = net(covariance=kind, resolution=resolution, base=base, strict=False)
+        for step in range(2):
+            features, labels = batch(step)
+            labels[labels == IGNORE] = ignore_index
+            features = features.requires_grad_()
+            loss = model.loss(model.logits(features), labels, ignore_index=ignore_index)
+            loss.backward()
+        model.loss.raise_faults()
+        found.append((loss, features.grad, model.classifier.weight.grad, *model.loss.statistics.moments))
+    assert_close(*found, rtol=1e-4, atol=1e-6)
+
+
+def test_a_device_leaves_bad_labels_out_until_it_is_asked(monkeypatch):
+    monkeypatch.setattr(device, 'HOSTS', ())
+    features, labels = batch()
+    wrong, ignored = labels.clone(), labels.clone()
+    wrong[0, :9], ignored[0, :9] = 77, IGNORE
+    models = net(strict=False), net(strict=False)
+    losses = [model(features, y) for model, y in zip(models, (wrong, ignored), strict=True)]
+    assert torch.equal(*losses)
+    assert_same_statistics(models[0].loss, snapshot(models[1].loss))
+    with pytest.raises(ValueError, match='labels as far out as 77 are neither'):
+        models[0].loss.raise_faults()
+    models[1].loss.raise_faults()
 
 
 # -- half precision ----------------------------------------------------------------------------------------------------

@@ -437,16 +437,16 @@ def test_a_label_outside_the_classes_stops_the_first_iteration(tmp_path):
     assert spy.strengths == []
 
 
-def test_labels_that_a_gpu_has_counted_are_raised_at_the_next_logging_step(tmp_path):
+def test_labels_that_a_gpu_has_left_out_are_raised_at_the_next_logging_step(tmp_path):
     class Counting(Hook):
         def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
             if batch_idx == 2:
-                runner.model.head.loss_module._bad_labels = torch.tensor([5, 77])
+                runner.model.head.loss_module._bad_labels.leave_out(torch.tensor([0, 77]), CLASSES, 255)
 
     counting = Counting()
     counting.priority = 0  # before ISDAHook
     runner, spy = runner_in(tmp_path, custom=[counting])
-    with pytest.raises(ValueError, match='5 labels are neither classes nor the ignore index, 77 for example'):
+    with pytest.raises(ValueError, match='labels as far out as 77 are neither'):
         runner.train()
     assert len(spy.strengths) == 3  # logged after iteration 4
 

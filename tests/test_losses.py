@@ -301,6 +301,6 @@ def test_a_loss_with_class_weights_or_pixel_weights_is_left_to_its_base():
     features, labels = features_and_labels()
     for keys, kwargs in ((dict(class_weight=CLASS_WEIGHT), {}), (dict(reduction='sum'), {}),
                          (dict(), dict(weight=torch.ones(labels.shape)))):
-        assert isda(**keys)[0]._divisor(labels, IGNORE, kwargs) is None
-    assert isda()[0]._divisor(labels, IGNORE, {}) == pytest.approx(labels.numel())
-    assert isda(avg_non_ignore=True)[0]._divisor(labels, IGNORE, {}) == pytest.approx(int((labels != IGNORE).sum()))
+        assert isda(**keys)[0]._mean(labels, kwargs) is None
+    assert isda()[0]._mean(labels, {}) == (labels.numel(), 1.0)
+    assert isda(avg_non_ignore=True)[0]._mean(labels, {}) == (None, 1.0)

@@ -4,42 +4,56 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from isda_seg.core.checks import class_index
+from isda_seg.core.device import constant, on_host
 from isda_seg.core.one_hot import one_hot_chunks
 from isda_seg.core.precision import full_precision
 
 
-def add_rows(logits: Tensor, labels: Tensor, rows: Tensor, ignore_index: int | None) -> Tensor:
-    """logits (N, C, P) plus rows[label] (C,) at every pixel of labels (N, P) that is not ignored.
+def add_rows(logits: Tensor, labels: Tensor, rows: Tensor, factor: float, ignore_index: int | None) -> Tensor:
+    """logits (N, C, P) plus factor * rows[label] (C,) at every pixel of labels (N, P) that is not ignored.
 
     Gradients flow into logits and rows (C, C), which have one dtype.
     """
-    result: Tensor = _AddRows.apply(logits, labels, rows, ignore_index)  # type: ignore[no-untyped-call]
+    result: Tensor = _AddRows.apply(logits, labels, rows, factor, ignore_index)  # type: ignore[no-untyped-call]
     return result
 
 
 class _AddRows(torch.autograd.Function):
-    """The gradient of a row sums over its pixels.
+    """The gradient of a row sums over its pixels, as a product with one-hot labels: no index that accumulates.
 
-    Both directions are products with one-hot labels, a chunk at a time: no index that accumulates, no second tensor of
-    the logits' size beside the result.
+    On a host so is the sum itself, a chunk at a time. On a device the rows are gathered, all pixels at once.
     """
 
     @staticmethod
-    def forward(ctx: Any, logits: Tensor, labels: Tensor, rows: Tensor, ignore_index: int | None) -> Tensor:
+    def forward(ctx: Any, logits: Tensor, labels: Tensor, rows: Tensor, factor: float,
+                ignore_index: int | None) -> Tensor:
+        ctx.factor, ctx.ignore_index = factor, ignore_index
+        if not on_host(logits):
+            index = class_index(labels, len(rows), ignore_index)[:, None]
+            ctx.save_for_backward(index)
+            padded = torch.cat([rows.t(), constant(0, (len(rows), 2), rows.dtype, rows.device)], dim=1)
+            added = padded.expand(len(logits), -1, -1).gather(2, index.expand_as(logits))
+            return torch.add(logits, added, alpha=factor)
         ctx.save_for_backward(labels)
-        ctx.ignore_index = ignore_index
         out = torch.empty_like(logits, memory_format=torch.contiguous_format)
         for n, pixels, _, member in one_hot_chunks(labels, rows, len(rows), ignore_index):
-            torch.addmm(logits[n, :, pixels], rows.t(), member, out=out[n, :, pixels])
+            torch.addmm(logits[n, :, pixels], rows.t(), member, alpha=factor, out=out[n, :, pixels])
         return out
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, Tensor | None, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, Tensor | None, None, None]:
         if not ctx.needs_input_grad[2]:
-            return grad, None, None, None
+            return grad, None, None, None, None
         labels, = ctx.saved_tensors
-        grad_rows = grad.new_zeros(grad.shape[1], grad.shape[1])
+        classes = grad.shape[1]
         with full_precision(grad.device.type):
-            for n, pixels, _, member in one_hot_chunks(labels, grad, len(grad_rows), ctx.ignore_index):
-                grad_rows.addmm_(member, grad[n, :, pixels].t())
-        return grad, None, grad_rows, None
+            if not on_host(grad):
+                member = grad.new_zeros(len(grad), classes + 2, grad.shape[2]).scatter_(1, labels, 1.0)[:, :classes]
+                nothing = grad.new_empty(classes, classes)  # not read
+                every = torch.baddbmm(nothing, member, grad.mT, beta=0, alpha=ctx.factor)
+                return grad, None, every.sum(dim=0), None, None
+            grad_rows = grad.new_zeros(classes, classes)
+            for n, pixels, _, member in one_hot_chunks(labels, grad, classes, ctx.ignore_index):
+                grad_rows.addmm_(member, grad[n, :, pixels].t(), alpha=ctx.factor)
+        return grad, None, grad_rows, None, None

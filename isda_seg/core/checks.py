@@ -4,6 +4,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from isda_seg.core.device import constant, on_host
+
 
 def at_least_float32(*tensors: Tensor) -> torch.dtype:
     """The promoted dtype of the tensors, raised to float32 where it is a half precision or an integer."""
@@ -15,13 +17,21 @@ def at_least_float32(*tensors: Tensor) -> torch.dtype:
 
 def labelled(labels: Tensor, ignore_index: int | None) -> Tensor:
     """True where a label counts: everywhere but at ``ignore_index``. Same shape as ``labels``."""
-    return torch.ones_like(labels, dtype=torch.bool) if ignore_index is None else labels != ignore_index
+    if ignore_index is None:
+        return torch.ones_like(labels, dtype=torch.bool)
+    return labels.long() != ignore_index  # a smaller type would wrap the index round
+
+
+def class_index(labels: Tensor, num_classes: int, ignore_index: int | None) -> Tensor:
+    """The labels, int64, with ``num_classes + 1`` in place of ``ignore_index``: a row to index instead of a condition."""
+    if ignore_index in (None, num_classes + 1):
+        return labels
+    return torch.where(labels == ignore_index, constant(num_classes + 1, (), torch.int64, labels.device), labels)
 
 
 def outside(labels: Tensor, num_classes: int, ignore_index: int | None) -> Tensor:
     """True where a label is neither a class nor ``ignore_index``. Same shape as ``labels``."""
-    bad = (labels < 0) | (labels >= num_classes)
-    return bad if ignore_index is None else bad & (labels != ignore_index)
+    return ((labels < 0) | (labels >= num_classes)) & labelled(labels, ignore_index)
 
 
 def check_labels(labels: Tensor, num_classes: int, ignore_index: int | None,
@@ -33,7 +43,7 @@ def check_labels(labels: Tensor, num_classes: int, ignore_index: int | None,
     if labels.dtype not in (torch.int64, torch.int32, torch.int16, torch.uint8, torch.int8):
         raise ValueError(f'labels must be integers, got {labels.dtype}')
     labels = labels.long()
-    if labels.device.type != 'cpu' or labels.numel() == 0:
+    if not on_host(labels) or labels.numel() == 0:
         return labels
     lowest, highest = (int(x) for x in labels.aminmax())
     if lowest >= 0 and highest < num_classes:

@@ -3,11 +3,12 @@ import torch
 from torch import Tensor
 
 from isda_seg.core.checks import at_least_float32, check_pair
-from isda_seg.core.margin import margin_variance
+from isda_seg.core.device import on_host, widest
 from isda_seg.core.precision import full_precision
+from isda_seg.core.quadratic import LARGEST
 from isda_seg.core.schedule import check_strength
 
-MAX_TERMS = 1 << 24  # elements of one (n, C, C) block
+MAX_TERMS = 1 << 24  # elements of one (n, C, C) block, and of the tables made at once
 
 
 def isda_consistency(logits: Tensor, weight: Tensor, covariance: Tensor, strength: float, *,
@@ -40,19 +41,55 @@ def isda_consistency(logits: Tensor, weight: Tensor, covariance: Tensor, strengt
     with full_precision(logits.device.type):
         z = logits.to(dtype)
         p = (z.softmax(dim=1) if targets is None else targets.to(dtype)).detach()
-        pseudo = p.argmax(dim=1)
-        shared = len(covariance) == 1
-        rows, losses = [], []
-        for u in [0] if shared else sorted(set(pseudo.tolist())):
-            table = half * margin_variance(weight, covariance[u:u + 1])  # (C, C): [k, j]
-            members = torch.arange(len(z), device=z.device) if shared else (pseudo == u).nonzero().flatten()
-            for index in members.split(max(1, MAX_TERMS // table.numel())):
-                bound = (z[index][:, None, :] + table).logsumexp(dim=2) - z[index]
-                rows.append(index)
-                losses.append((p[index] * bound).sum(dim=1))
-        if not rows:
-            return z.sum() * 0 if reduction != 'none' else z.sum(dim=1)
-        each = torch.cat(losses)[torch.cat(rows).argsort()]
+        each = _bounds(z, p, weight, covariance, half)
     if reduction == 'none':
         return each
     return each.sum() if reduction == 'sum' else each.sum() / max(1, len(each))
+
+
+def _bounds(z: Tensor, p: Tensor, weight: Tensor, covariance: Tensor, half: float) -> Tensor:
+    """Eq. 15 of each row, (N,).
+
+    A device makes the tables of all classes, C^3 numbers, at once; where that is too many, it is asked which are needed.
+    """
+    terms = weight.shape[0] ** 2
+    pseudo = p.argmax(dim=1)
+    if len(covariance) == 1:
+        classes, position = None, torch.zeros_like(pseudo)
+    elif on_host(z) or len(weight) * terms > MAX_TERMS:
+        classes, position = torch.unique(pseudo, return_inverse=True)
+    else:
+        classes, position = None, pseudo
+    number = len(covariance) if classes is None else len(classes)
+    at_once = max(1, MAX_TERMS // terms)
+    rows, bounds = [], []
+    for first in range(0, number, at_once):
+        chosen = slice(first, first + at_once) if classes is None else classes[first:first + at_once]
+        parts = [_pair_variance(weight, part).to(z.dtype)
+                 for part in covariance[chosen].split(max(1, MAX_TERMS // covariance[0].numel()))]
+        table = half * (parts[0] if len(parts) == 1 else torch.cat(parts))
+        if number <= at_once:
+            members = torch.arange(len(z), device=z.device)
+        else:
+            members = ((position >= first) & (position < first + at_once)).nonzero().flatten()
+        for index in members.split(max(1, MAX_TERMS // terms)):
+            own, q = (z, p) if len(index) == len(z) else (z[index], p[index])
+            # Each row's table by a product with one-hot rows, whose gradient adds up in one order.
+            member = (position[index] - first)[:, None] == torch.arange(len(table), device=z.device)
+            added = (member.to(z.dtype) @ table.flatten(1)).view(-1, *table.shape[1:])
+            rows.append(index)
+            bounds.append((q * ((own[:, None, :] + added).logsumexp(dim=2) - own)).sum(dim=1))
+    if len(bounds) == 1:
+        return bounds[0]
+    return torch.cat(bounds)[torch.cat(rows).argsort()] if bounds else z.sum(dim=1)
+
+
+def _pair_variance(weight: Tensor, covariance: Tensor) -> Tensor:
+    """``(w_j - w_k)^T Sigma_u (w_j - w_k)``, (n, C, C) of n covariances; products of squares, so in double precision."""
+    wide = widest(weight)
+    w = weight.to(wide)
+    w = w - w.mean(dim=0)
+    sigma = covariance.to(wide).nan_to_num(nan=0.0, posinf=LARGEST, neginf=-LARGEST)
+    products = (w * sigma[:, None] if sigma.dim() == 2 else w @ sigma) @ w.t()
+    own = products.diagonal(dim1=1, dim2=2)
+    return (own[:, :, None] + own[:, None, :] - 2 * products).clamp(min=0)

@@ -1,44 +1,58 @@
-"""Full covariances observed in place: a batch holds few of the classes, and each matrix is large."""
+"""A few samples observed in place: a batch holds few of the classes, so the others are not even read. For a host."""
 import torch
 from torch import Tensor
 
 from isda_seg.core.checks import check_labels, labelled
-from isda_seg.core.moments import ClassMoments
+from isda_seg.core.moments import ClassMoments, batch_moments, check_samples, merge
 from isda_seg.core.precision import full_precision
 
 
 @torch.no_grad()
-def fold_full(moments: ClassMoments, features: Tensor, labels: Tensor, ignore_index: int | None) -> int:
+def fold(moments: ClassMoments, features: Tensor, labels: Tensor, ignore_index: int | None) -> Tensor:
     """Make ``moments`` those of its samples and these: what ``merge`` and ``class_moments`` give (Eqs. 1-3).
 
-    Only matrices of classes in the batch are touched, one at a time, while it is in cache.
-
     Args:
-        moments: full ones, (C,), (C, A) and (C, A, A); changed in place.
+        moments: diagonal or full ones, of classes (C,); changed in place, for classes in the batch alone.
         features: (N, A); rows with a non-finite entry do not count.
         labels: (N,) integers; ignore_index does not count.
 
     Returns:
-        how many samples counted.
+        (), how many labelled samples were left out because a feature is not finite.
 
     Raises:
-        ValueError: a label outside the classes (on a CPU).
+        ValueError: shapes that do not fit, a label outside the classes.
     """
+    check_samples(features, labels)
+    labels = check_labels(labels, len(moments.count), ignore_index)
+    counts = labelled(labels, ignore_index)
+    classes, labels = torch.unique(labels[counts], return_inverse=True)
+    features = features[counts]
+    if moments.covariance.dim() == 3:
+        return _fold_matrices(moments, features, labels, classes)
+    batch, dropped = batch_moments(features, labels, len(classes), 'diagonal', None)
+    for field, value in zip(moments, merge(ClassMoments(*(field[classes] for field in moments)), batch), strict=True):
+        field[classes] = value.to(field.dtype)
+    return dropped
+
+
+def _fold_matrices(moments: ClassMoments, features: Tensor, labels: Tensor, classes: Tensor) -> Tensor:
+    """One class at a time, while its matrix is in cache; labels are positions in ``classes``."""
     count, mean, covariance = moments
-    labels = check_labels(labels, len(count), ignore_index)
-    counts = labelled(labels, ignore_index) & features.sum(dim=1).isfinite()
+    features = features.to(torch.promote_types(features.dtype, mean.dtype))
+    finite = features.sum(dim=1).isfinite()
+    within = torch.empty_like(covariance[0])
     with full_precision(features.device.type):
-        features = features.to(torch.promote_types(features.dtype, mean.dtype))
-        for c in torch.unique(labels[counts]).tolist():
-            own = features[counts & (labels == c)]
+        for i, c in enumerate(classes.tolist()):
+            own = features[finite & (labels == i)]
             new = len(own)
-            total = int(count[c]) + new
-            share = new / total
+            if new == 0:
+                continue
+            share = new / (int(count[c]) + new)
             own_mean = own.mean(dim=0)
-            centred = (own - own_mean).to(mean.dtype)
-            delta = (own_mean - mean[c]).to(mean.dtype)
-            covariance[c].mul_(1 - share).addmm_(centred.t(), centred, alpha=share / new)
-            covariance[c].addr_(delta, delta, alpha=share * (1 - share))
-            mean[c].add_(delta, alpha=share)
-            count[c] = total
-    return int(counts.sum())
+            # The spread between the two means is that of one more sample.
+            rows = torch.cat([(own - own_mean).div_(new ** 0.5), ((own_mean - mean[c]) * (1 - share) ** 0.5)[None]])
+            rows = rows.to(mean.dtype)
+            covariance[c].lerp_(torch.mm(rows.t(), rows, out=within), share)
+            mean[c].lerp_(own_mean.to(mean.dtype), share)
+            count[c] += new
+    return (~finite).sum()

@@ -5,10 +5,12 @@ from torch import Tensor
 
 from isda_seg.core.add_rows import add_rows
 from isda_seg.core.checks import at_least_float32, check_labels, labelled
+from isda_seg.core.device import on_host
 from isda_seg.core.fused import fused_cross_entropy
 from isda_seg.core.margin import label_margin_variance, margin_variance
 from isda_seg.core.precision import full_precision
 from isda_seg.core.schedule import check_strength
+from isda_seg.core.upsampled import Grid
 
 
 def augment_logits(logits: Tensor, labels: Tensor, table: Tensor, strength: float, *,
@@ -30,23 +32,22 @@ def augment_logits(logits: Tensor, labels: Tensor, table: Tensor, strength: floa
     Raises:
         ValueError: shapes that do not fit, a bad strength, a label outside the classes (on a CPU).
     """
-    labels, rows = _checked(logits, labels, table, strength, ignore_index)
-    logits = logits.to(rows.dtype)
+    labels, table, half = _checked(logits, labels, table, strength, ignore_index)
+    logits = logits.to(table.dtype)
     with full_precision(logits.device.type):
         if logits.dim() == 2:  # samples are the pixels of one image
-            return add_rows(logits.t()[None], labels[None], rows, ignore_index)[0].t()
-        return add_rows(logits.flatten(2), labels.flatten(1), rows, ignore_index).view(logits.shape)
+            return add_rows(logits.t()[None], labels[None], table, half, ignore_index)[0].t()
+        return add_rows(logits.flatten(2), labels.flatten(1), table, half, ignore_index).view(logits.shape)
 
 
 def _checked(logits: Tensor, labels: Tensor, table: Tensor, strength: float,
-             ignore_index: int | None) -> tuple[Tensor, Tensor]:
-    """The labels as int64 and the rows to add, ``strength / 2 * table``, at least float32."""
+             ignore_index: int | None) -> tuple[Tensor, Tensor, float]:
+    """The labels as int64, the table, at least float32, and ``strength / 2``."""
     labels = _checked_labels(logits, labels, ignore_index)
     classes = logits.shape[1]
     if table.shape != (classes, classes):
         raise ValueError(f'table must have shape ({classes}, {classes}), got {tuple(table.shape)}')
-    rows = table.to(at_least_float32(logits, table)) * (check_strength(strength) / 2)
-    return labels, rows
+    return labels, table.to(at_least_float32(logits, table)), check_strength(strength) / 2
 
 
 def _checked_labels(logits: Tensor, labels: Tensor, ignore_index: int | None) -> Tensor:
@@ -72,14 +73,14 @@ def isda_cross_entropy(logits: Tensor, labels: Tensor, weight: Tensor, covarianc
     Raises:
         ValueError: shapes that do not fit, a bad strength, a label outside the classes (on a CPU).
     """
+    strength = check_strength(strength)
     if logits.dim() == 2:
         augmented, _ = augment_samples(logits, labels, weight, covariance, strength, ignore_index=ignore_index)
         return cross_entropy(augmented, labels, ignore_index=ignore_index, reduction=reduction)
     table = margin_variance(weight, covariance)
     if reduction in ('mean', 'sum') and can_fuse(logits, strength):
-        count = float(labelled(labels, ignore_index).sum().clamp(min=1))
         return augmented_cross_entropy(logits, labels, table, strength, ignore_index=ignore_index,
-                                       divisor=count if reduction == 'mean' else 1.0)
+                                       divisor=None if reduction == 'mean' else 1.0)
     augmented = augment_logits(logits, labels, table, strength, ignore_index=ignore_index)
     return cross_entropy(augmented, labels, ignore_index=ignore_index, reduction=reduction)
 
@@ -103,24 +104,30 @@ def augment_samples(logits: Tensor, labels: Tensor, weight: Tensor, covariance: 
 
 
 def can_fuse(logits: Tensor, strength: float) -> bool:
-    """Whether ``augmented_cross_entropy`` is the faster way: for the gradient of images on a CPU.
+    """Whether ``augmented_cross_entropy`` is the faster way: for the gradient of images on a host.
 
     Not at strength 0, so that the loss is plain cross-entropy to the last bit.
     """
-    return (logits.device.type == 'cpu' and logits.dim() > 2 and logits.requires_grad and torch.is_grad_enabled()
+    return (on_host(logits) and logits.dim() > 2 and logits.requires_grad and torch.is_grad_enabled()
             and strength > 0)
 
 
 def augmented_cross_entropy(logits: Tensor, labels: Tensor, table: Tensor, strength: float, *,
-                            ignore_index: int | None, divisor: float, shares: Tensor | None = None) -> Tensor:
-    """The cross-entropy of ``augment_logits``, summed over labelled pixels and divided by ``divisor``, in one visit.
+                            ignore_index: int | None, divisor: float | None = None, factor: float = 1.0,
+                            grid: Grid | None = None) -> Tensor:
+    """The cross-entropy of ``augment_logits``, summed over labelled pixels, times ``factor / divisor``, in one visit.
 
-    Args, errors: as ``augment_logits``; logits (N, C, ...) with at least one more dimension; shares like logits, how
-    much of each class's row is added to a pixel, where it is not simply its label's.
+    Args, errors: as ``augment_logits``; logits (N, C, ...) with at least one more dimension.
+        divisor: None is the number of labelled pixels.
+        grid: of logits (N, C, H, W): rows are chosen by its labels and upsampled.
     """
-    labels, rows = _checked(logits, labels, table, strength, ignore_index)
-    return fused_cross_entropy(logits.to(rows.dtype).flatten(2), labels.flatten(1), rows, ignore_index, divisor,
-                               None if shares is None else shares.to(rows.dtype).flatten(2))
+    labels, table, half = _checked(logits, labels, table, strength, ignore_index)
+    if divisor is None:
+        divisor = float(labelled(labels, ignore_index).sum().clamp(min=1))
+    logits = logits.to(table.dtype)
+    if grid is None:
+        logits, labels = logits.flatten(2), labels.flatten(1)
+    return fused_cross_entropy(logits, labels, half * table, ignore_index, divisor / factor, grid)
 
 
 def cross_entropy(logits: Tensor, labels: Tensor, *, ignore_index: int | None, reduction: str = 'mean') -> Tensor:

@@ -1,17 +1,18 @@
-"""Cross-entropy of augmented logits in one visit to each chunk of pixels, gradient included (Eq. 7, on a CPU)."""
+"""Cross-entropy of augmented logits in one visit to each chunk of pixels, gradient included (Eq. 7, on a host)."""
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from isda_seg.core.add_rows import add_rows
+from isda_seg.core.checks import class_index
 from isda_seg.core.one_hot import Chunk, one_hot_chunks
 from isda_seg.core.precision import full_precision
+from isda_seg.core.upsampled import Grid, Upsampled
 
 
 def fused_cross_entropy(logits: Tensor, labels: Tensor, rows: Tensor, ignore_index: int | None, divisor: float,
-                        shares: Tensor | None = None) -> Tensor:
+                        grid: Grid | None = None) -> Tensor:
     """The sum over labelled pixels of the cross-entropy of ``logits + rows[label]``, divided by ``divisor``.
 
     PyTorch's own cross-entropy visits tensors of the logits' size several times and keeps a second one until the
@@ -19,15 +20,15 @@ def fused_cross_entropy(logits: Tensor, labels: Tensor, rows: Tensor, ignore_ind
     is in cache.
 
     Args:
-        logits: (N, C, P).
-        labels: (N, P) int64.
+        logits: (N, C, P), or (N, C, H, W) with a grid.
+        labels: (N, P) or (N, H, W), int64.
         rows: (C, C), ``strength / 2 * table``, of the logits' dtype.
         ignore_index: pixels with this label give no loss and no gradient; None: every pixel counts.
         divisor: for a mean over labelled pixels their number.
-        shares: (N, C, P), how much of each class's row is added to a pixel where it is not simply its label's.
+        grid: rows are chosen by labels on it and upsampled, instead of by each pixel's own label.
     """
     result: Tensor = _FusedCrossEntropy.apply(  # type: ignore[no-untyped-call]
-        logits, labels, rows, ignore_index, divisor, shares)
+        logits, labels, rows, ignore_index, divisor, grid)
     return result
 
 
@@ -35,49 +36,76 @@ class _FusedCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, labels: Tensor, rows: Tensor, ignore_index: int | None, divisor: float,
-                shares: Tensor | None) -> Tensor:
-        grad = torch.empty_like(logits, memory_format=torch.contiguous_format)
-        grad_rows = torch.zeros_like(rows)
-        total = torch.zeros((), dtype=torch.float64)
-        with full_precision(logits.device.type):
-            for chunk in one_hot_chunks(labels, logits, logits.shape[1], ignore_index):
-                part = (chunk.image, slice(None), chunk.pixels)
-                share = chunk.member if shares is None else shares[part]
-                total += _visit(logits[part], chunk, rows, share, divisor, grad[part], grad_rows)
-        ctx.save_for_backward(logits, labels, rows, shares, grad, grad_rows)
-        ctx.ignore_index, ctx.divisor = ignore_index, divisor
+                grid: Grid | None) -> Tensor:
+        ctx.save_for_backward(logits, rows)
+        ctx.others = labels, ignore_index, divisor, grid
+        total, *ctx.gradients = _visit_all(logits, labels, rows, ignore_index, divisor, grid)
         return (total / divisor).to(logits.dtype)
 
     @staticmethod
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
-        logits, labels, rows, shares, grad, grad_rows = ctx.saved_tensors
+        labels, ignore_index, divisor, grid = ctx.others
         if torch.is_grad_enabled():  # a second derivative: by way of PyTorch's own functions
-            grad, grad_rows = _differentiable(logits, labels, rows, ctx.ignore_index, ctx.divisor, shares)
-        if float(grad_output) != 1.0 or torch.is_grad_enabled():  # on a CPU, asking costs nothing
-            grad, grad_rows = grad * grad_output, grad_rows * grad_output
+            logits, rows = ctx.saved_tensors
+            wanted = ctx.needs_input_grad[0], ctx.needs_input_grad[2]
+            grad, grad_rows = _differentiable(logits, labels, rows, ignore_index, divisor, grid, wanted)
+            grad, grad_rows = (None if g is None else g * grad_output for g in (grad, grad_rows))
+            return grad, None, grad_rows, None, None, None
+        # Given away once, so that whoever gets them may change them; a second pass over the graph visits again.
+        (grad, grad_rows), ctx.gradients = ctx.gradients or _visit_all(
+            ctx.saved_tensors[0], labels, ctx.saved_tensors[1], *ctx.others[1:])[1:], None
+        if float(grad_output) != 1.0:
+            grad.mul_(grad_output)
+            grad_rows.mul_(grad_output)
         return grad, None, grad_rows, None, None, None
 
 
-def _visit(logits: Tensor, chunk: Chunk, rows: Tensor, share: Tensor, divisor: float, grad: Tensor,
-           grad_rows: Tensor) -> Tensor:
-    """The summed loss of logits (C, p), whose gradient is written into ``grad`` (C, p) and added to ``grad_rows``."""
-    classes = len(logits)
-    torch.addmm(logits, rows.t(), share, out=grad)
-    grad.sub_(grad.amax(dim=0, keepdim=True))
-    own = grad.gather(0, chunk.label.clamp(max=classes - 1))
-    grad.exp_()
-    summed = grad.sum(dim=0, keepdim=True)
-    counts = chunk.label < classes
-    grad.mul_(counts / (summed * divisor)).sub_(chunk.member, alpha=1 / divisor)  # softmax minus one-hot
-    grad_rows.addmm_(share, grad.t())
+def _visit_all(logits: Tensor, labels: Tensor, rows: Tensor, ignore_index: int | None, divisor: float,
+               grid: Grid | None) -> tuple[Tensor, Tensor, Tensor]:
+    """The summed loss, float64, and ``1 / divisor`` times its gradients in logits and rows."""
+    grad = torch.empty_like(logits, memory_format=torch.contiguous_format)
+    grad_rows = torch.zeros_like(rows)
+    total = torch.zeros((), dtype=torch.float64)
+    width = 1 if grid is None else logits.shape[3]
+    flat, flat_grad, flat_labels = logits.flatten(2), grad.flatten(2), labels.flatten(1)
+    with full_precision(logits.device.type):
+        upsampled = None if grid is None else Upsampled(grid, rows, ignore_index)
+        for chunk in one_hot_chunks(flat_labels, flat, len(rows), ignore_index, together=width):
+            part = (chunk.image, slice(None), chunk.pixels)
+            own = flat_grad[part]
+            if upsampled is None:
+                torch.addmm(flat[part], rows.t(), chunk.member, out=own)
+            else:
+                upsampled.add(chunk, flat[part], own)
+            total += _softmax_minus_one_hot(own, chunk, divisor)
+            if upsampled is None:
+                grad_rows.addmm_(chunk.member, own.t())
+            else:
+                upsampled.collect(chunk, own)
+        if upsampled is not None:
+            grad_rows = upsampled.grad_rows()
+    return total, grad, grad_rows
+
+
+def _softmax_minus_one_hot(z: Tensor, chunk: Chunk, divisor: float) -> Tensor:
+    """Turn logits z (C, p) into the gradient of their summed cross-entropy over ``divisor``, and return that sum."""
+    z.sub_(z.amax(dim=0, keepdim=True))
+    own = z.gather(0, chunk.label.clamp(max=len(z) - 1))
+    z.exp_()
+    summed = z.sum(dim=0, keepdim=True)
+    counts = chunk.label < len(z)
+    z.mul_(counts / (summed * divisor)).sub_(chunk.member, alpha=1 / divisor)
     return torch.where(counts, summed.log_().sub_(own), 0).sum(dtype=torch.float64)
 
 
 def _differentiable(logits: Tensor, labels: Tensor, rows: Tensor, ignore_index: int | None, divisor: float,
-                    shares: Tensor | None) -> tuple[Tensor, Tensor]:
-    """The two gradients with a graph of their own."""
-    augmented = add_rows(logits, labels, rows, ignore_index) if shares is None else logits + rows.t() @ shares
+                    grid: Grid | None, wanted: tuple[bool, bool]) -> list[Tensor | None]:
+    """The two gradients with a graph of their own; None where there is none to be had."""
+    on = labels if grid is None else grid.labels
+    added = F.pad(rows, (0, 0, 0, 2))[class_index(on, len(rows), ignore_index)].movedim(-1, 1)
+    augmented = logits + (added if grid is None else grid.upsample(added))
     total = F.cross_entropy(augmented, labels, ignore_index=-100 if ignore_index is None else ignore_index,
                             reduction='sum') / divisor
-    grad, grad_rows = torch.autograd.grad(total, (logits, rows), create_graph=True)
-    return grad, grad_rows
+    found = iter(torch.autograd.grad(total, [x for x, want in zip((logits, rows), wanted, strict=True) if want],
+                                     create_graph=True))
+    return [next(found) if want else None for want in wanted]

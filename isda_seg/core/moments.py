@@ -5,11 +5,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from isda_seg.core.checks import at_least_float32, check_labels, labelled
+from isda_seg.core.checks import at_least_float32, check_labels, class_index, labelled
+from isda_seg.core.device import constant, on_host
 from isda_seg.core.precision import full_precision
 
 COVARIANCES = ('diagonal', 'full', 'shared', 'identity')
-CHUNK = 2048  # samples worked on at once, so that they stay in cache
+CHUNK = 2048      # samples worked on at once, so that they stay in cache
+WHOLE = 1 << 26   # elements of one tensor where a device works on all of them
 
 
 class ClassMoments(NamedTuple):
@@ -37,7 +39,6 @@ def empty_moments(num_classes: int, channels: int, covariance: str, dtype: torch
                         fill(shape, dtype=dtype, device=device))
 
 
-@torch.no_grad()
 def class_moments(features: Tensor, labels: Tensor, num_classes: int, *, covariance: str = 'diagonal',
                   ignore_index: int | None = None) -> ClassMoments:
     """Count, mean and covariance of every class in one batch (the primed terms of Eqs. 1-3; divided by n).
@@ -52,11 +53,18 @@ def class_moments(features: Tensor, labels: Tensor, num_classes: int, *, covaria
     Raises:
         ValueError: shapes that do not fit, an unknown covariance, a label outside the classes (on a CPU).
     """
+    return batch_moments(features, labels, num_classes, covariance, ignore_index)[0]
+
+
+@torch.no_grad()
+def batch_moments(features: Tensor, labels: Tensor, num_classes: int, covariance: str,
+                  ignore_index: int | None) -> tuple[ClassMoments, Tensor]:
+    """``class_moments``, and how many labelled samples were left out because a feature is not finite."""
     check_covariance(covariance)
-    if features.dim() < 2 or features.shape[:1] + features.shape[2:] != labels.shape:
-        raise ValueError(f'features (N, A, ...) and labels (N, ...) must agree, got {tuple(features.shape)} '
-                         f'and {tuple(labels.shape)}')
+    check_samples(features, labels)
     labels = check_labels(labels, num_classes, ignore_index)
+    if not on_host(features):
+        return _whole_moments(features, labels, num_classes, covariance, ignore_index)
     dtype = at_least_float32(features)
     pieces = [(features, labels)] if features.dim() == 2 else \
         [(image.flatten(1).t(), label.flatten()) for image, label in zip(features, labels, strict=True)]
@@ -67,13 +75,20 @@ def class_moments(features: Tensor, labels: Tensor, num_classes: int, *, covaria
             for x, y in zip(rows.split(CHUNK), row_labels.split(CHUNK), strict=True):
                 member = (y[:, None] == classes) & labelled(y, ignore_index)[:, None]
                 total = merge(total, _chunk_moments(x.to(dtype), member, covariance))
-    return total
+    return total, labelled(labels, ignore_index).sum() - total.count.sum()
+
+
+def check_samples(features: Tensor, labels: Tensor) -> None:
+    """ValueError unless features (N, A, ...) have a label (N, ...) each."""
+    if features.dim() < 2 or features.shape[:1] + features.shape[2:] != labels.shape:
+        raise ValueError(f'features (N, A, ...) and labels (N, ...) must agree, got {tuple(features.shape)} '
+                         f'and {tuple(labels.shape)}')
 
 
 def _chunk_moments(x: Tensor, member: Tensor, covariance: str) -> ClassMoments:
     """Two passes over a few samples x (n, A) with memberships (n, C): the mean first, then centred squares."""
     finite = x.sum(1).isfinite()
-    if x.device.type != 'cpu' or not bool(finite.all()):  # no waiting for a GPU
+    if not bool(finite.all()):
         x = torch.where(finite[:, None], x, 0)
         member = member & finite[:, None]
     count = member.sum(0)
@@ -98,6 +113,43 @@ def _chunk_moments(x: Tensor, member: Tensor, covariance: str) -> ClassMoments:
     return ClassMoments(count, mean, full)
 
 
+def _whole_moments(features: Tensor, labels: Tensor, num_classes: int, covariance: str,
+                   ignore_index: int | None) -> tuple[ClassMoments, Tensor]:
+    """All samples at once, as columns of one matrix: few launches, no wait for the device."""
+    dtype = at_least_float32(features)
+    with full_precision(features.device.type):
+        pixels = features.flatten(2) if features.dim() > 2 else features.t()[None]  # (N, A, P)
+        bad = (pixels.sum(dim=1, dtype=dtype) * 0).ne(0)                            # NaN times 0 is NaN
+        x = torch.empty(pixels.shape[1], len(pixels), pixels.shape[2], dtype=dtype, device=features.device)
+        zero = constant(0, (1,), dtype, x.device)  # of one dimension, so that half features are raised
+        x = torch.where(bad, zero, pixels.movedim(1, 0), out=x).flatten(1)          # (A, N)
+        # Below the classes two more rows: labelled but not finite, and not labelled at all.
+        own = class_index(labels, num_classes, ignore_index).reshape(bad.shape)
+        own = torch.where(bad, own.clamp(min=num_classes), own).flatten()
+        one_hot = x.new_zeros(num_classes + 2, len(own)).scatter_(0, own[None], 1.0)
+        counts = one_hot.sum(dim=1, dtype=torch.int64)
+        count, member = counts[:num_classes], one_hot[:num_classes]
+        share = member / count.clamp(min=1)[:, None]
+        mean = share @ x.t()
+        if covariance == 'identity':
+            found = x.new_ones(1, len(x))
+        elif covariance == 'shared':
+            member = member.sum(dim=0)
+            centred = (x - (x @ member / member.sum().clamp(min=1))[:, None]) * member
+            found = (centred @ centred.t() / member.sum().clamp(min=1))[None]
+        else:
+            centred = torch.addmm(x, mean.t(), member, alpha=-1)
+            found = share @ centred.square_().t() if covariance == 'diagonal' else _matrices(centred, share)
+    return ClassMoments(count, mean, found), counts[num_classes]
+
+
+def _matrices(centred: Tensor, share: Tensor) -> Tensor:
+    """``sum_n share[c, n] x_n x_n^T`` of centred columns (A, N): (C, A, A), as many classes at once as memory allows."""
+    at_once = max(1, WHOLE // max(1, centred.numel()))
+    parts = [(own[:, None] * centred) @ centred.t() for own in share.split(at_once)]
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
 def merge(*moments: ClassMoments) -> ClassMoments:
     """The exact moments of the union of disjoint samples (Eqs. 1-3, pairwise); empty parts change nothing.
 
@@ -114,34 +166,37 @@ def merge(*moments: ClassMoments) -> ClassMoments:
 
 def _merge_pair(a: ClassMoments, b: ClassMoments) -> ClassMoments:
     dtype = at_least_float32(a.mean, b.mean)
+    a, b = (ClassMoments(part.count, part.mean.to(dtype), part.covariance.to(dtype)) for part in (a, b))
     count = a.count + b.count
-    share = _share(b.count, count).to(dtype)
-    delta = b.mean - a.mean
-    mean = a.mean + share[:, None] * delta
+    share = _share(b.count, count, dtype)[:, None]
+    mean = torch.lerp(a.mean, b.mean, share)
     if a.covariance.shape[0] == len(count):
-        return ClassMoments(count, mean, _merge_covariance(a.covariance, b.covariance, share, delta))
+        return ClassMoments(count, mean, _merge_covariance(a.covariance, b.covariance, share, b.mean - a.mean))
     if a.covariance.dim() == 2:  # identity: not estimated
         return ClassMoments(count, mean, a.covariance)
-    total_share = _share(b.count.sum(), count.sum()).to(dtype)
-    delta = _common_mean(b) - _common_mean(a)
-    return ClassMoments(count, mean, _merge_covariance(a.covariance, b.covariance, total_share[None], delta[None]))
+    share = _share(b.count.sum(), count.sum(), dtype)[None, None]
+    delta = (_common_mean(b) - _common_mean(a))[None]
+    return ClassMoments(count, mean, _merge_covariance(a.covariance, b.covariance, share, delta))
 
 
 def _merge_covariance(a: Tensor, b: Tensor, share: Tensor, delta: Tensor) -> Tensor:
-    """Eq. 2: the weighted covariances, and the spread between the two means."""
-    spread = share * (1 - share)
+    """Eq. 2: the weighted covariances, and the spread between the two means.
+
+    As ``a + share (b - a)``, in which a is rounded once: shares (1 - share) and share of a drift apart over many steps.
+    """
+    weighted = torch.addcmul(delta, share, delta, value=-1)
     if a.dim() == 2:
-        return (1 - share[:, None]) * a + share[:, None] * b + spread[:, None] * delta.square()
-    share, spread = share[:, None, None], spread[:, None, None]
-    return (1 - share) * a + share * b + spread * delta[:, :, None] * delta[:, None, :]
+        return torch.lerp(a, torch.addcmul(b, weighted, delta), share)
+    return torch.lerp(a, torch.addcmul(b, weighted[:, :, None], delta[:, None, :]), share[:, :, None])
 
 
-def _share(part: Tensor, whole: Tensor) -> Tensor:
-    """part / whole in float64, 0 where there is nothing: counts of pixels outgrow float32."""
-    return part.double() / whole.clamp(min=1).double()
+def _share(part: Tensor, whole: Tensor, dtype: torch.dtype) -> Tensor:
+    """part / whole, 0 where there is nothing."""
+    part = part if dtype == torch.get_default_dtype() else part.to(dtype)
+    return part / whole.clamp(min=1)
 
 
 def _common_mean(moments: ClassMoments) -> Tensor:
     """The mean of all samples, (A,)."""
-    share = _share(moments.count, moments.count.sum()).to(moments.mean.dtype)
+    share = _share(moments.count, moments.count.sum(), moments.mean.dtype)
     return (share[:, None] * moments.mean).sum(dim=0)

@@ -1,4 +1,4 @@
-"""One-hot labels in the logits' own layout, a chunk of pixels at a time."""
+"""One-hot labels in the logits' own layout, a chunk of pixels at a time. For a host."""
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -7,8 +7,7 @@ from torch import Tensor
 
 from isda_seg.core.checks import labelled
 
-CPU_CHUNK = 1 << 20  # elements: small enough for a cache, large enough for several threads
-GPU_CHUNK = 1 << 26
+CHUNK = 1 << 20  # elements: small enough for a cache, large enough for several threads
 
 
 class Chunk(NamedTuple):
@@ -19,16 +18,17 @@ class Chunk(NamedTuple):
     member: Tensor  # (C, p) one-hot labels, all 0 at ignored pixels; valid until the next chunk
 
 
-def one_hot_chunks(labels: Tensor, like: Tensor, num_classes: int, ignore_index: int | None) -> Iterator[Chunk]:
-    """Walk over labels (N, P); one-hot labels have the dtype and device of ``like``.
+def one_hot_chunks(labels: Tensor, like: Tensor, num_classes: int, ignore_index: int | None,
+                   together: int = 1) -> Iterator[Chunk]:
+    """Walk over labels (N, P), of which ``together`` stay in one chunk; one-hot labels have the dtype of ``like``.
 
     One buffer serves all chunks: setting and clearing p ones costs less than making C x p numbers anew.
     """
-    size = max(256, (CPU_CHUNK if like.device.type == 'cpu' else GPU_CHUNK) // num_classes)
+    size = max(1, max(256, CHUNK // num_classes) // together) * together
     buffer = like.new_zeros(num_classes + 1, min(size, labels.shape[1]))  # the last row is for ignored pixels
     for image in range(len(labels)):
         for start in range(0, labels.shape[1], size):
-            pixels = slice(start, start + size)
+            pixels = slice(start, min(start + size, labels.shape[1]))
             own = labels[image, pixels]
             index = torch.where(labelled(own, ignore_index), own, num_classes)[None]
             one_hot = buffer[:, :own.numel()].scatter_(0, index, 1.0)

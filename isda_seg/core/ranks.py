@@ -1,9 +1,10 @@
-"""What the ranks of a distributed run tell each other: their moments, or their samples where that is less."""
+"""What the ranks of a distributed run tell each other: one message a step, of their moments or of their samples."""
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from isda_seg.core.checks import at_least_float32
+from isda_seg.core.checks import at_least_float32, labelled
+from isda_seg.core.device import on_host
 from isda_seg.core.moments import ClassMoments, merge
 
 
@@ -19,32 +20,68 @@ def merge_ranks(moments: ClassMoments) -> ClassMoments:
     """
     if world_size() == 1:
         return moments
-    gathered = [_gather(field) for field in moments]
-    return merge(*(ClassMoments(*fields) for fields in zip(*gathered, strict=True)))
+    count, mean, covariance = moments
+    message = torch.cat([count.view(mean.dtype), mean.flatten(), covariance.flatten()])
+    sizes = [len(message) - mean.numel() - covariance.numel(), mean.numel(), covariance.numel()]
+    if len(message) % 2:
+        message = torch.cat([message, message.new_zeros(1)])  # counts are read back in place, as eight bytes each
+    parts = []
+    for row in _gather(message):
+        own = row[:sum(sizes)].split(sizes)
+        parts.append(ClassMoments(own[0].view(torch.int64), own[1].view_as(mean), own[2].view_as(covariance)))
+    return merge(*parts)
 
 
-def gather_if_less(features: Tensor, labels: Tensor, ignore_index: int | None,
-                   num_classes: int) -> tuple[Tensor, Tensor, int | None, bool]:
-    """All ranks' samples in rank order, where they are fewer numbers than everybody's full covariance matrices.
+class SampleExchange:
+    """All ranks' samples in rank order, in one message a step.
 
-    Shorter ranks are padded with ignored samples. Returns features (N, A), labels (N,), the ignore index to use with
-    them, and whether they were gathered; every rank decides alike.
+    Ranks may bring different numbers of samples, so that a message has room for as many as any rank brought to the
+    first step, and says how many there are. Where there are more, later, a second message brings the rest at once on a
+    host; a device would have to be waited for, so there they are missed, and counted.
+
+    Attributes:
+        missed: () samples that found no room.
     """
-    if world_size() == 1:
-        return features, labels, ignore_index, True
-    longest = int(torch.stack(_gather(torch.tensor(len(labels), device=labels.device))).max())
-    if longest >= num_classes * features.shape[1]:
-        return features, labels, ignore_index, False
-    pad = torch.iinfo(torch.int64).min if ignore_index is None else ignore_index
-    features, labels = features.to(at_least_float32(features)), labels.long()
-    missing = longest - len(labels)
-    features = torch.cat([features, features.new_zeros(missing, features.shape[1])])
-    labels = torch.cat([labels, labels.new_full((missing,), pad)])
-    return torch.cat(_gather(features)), torch.cat(_gather(labels)), pad, True
+
+    def __init__(self) -> None:
+        self.room: int | None = None
+        self.missed: Tensor | None = None
+
+    def agree(self, labels: Tensor) -> int:
+        """Room for this many samples of every rank, the same on all of them."""
+        if self.room is None:
+            self.room = int(_gather(torch.tensor([len(labels)], device=labels.device)).max())
+        return self.room
+
+    def gather(self, features: Tensor, labels: Tensor, ignore_index: int | None) -> tuple[Tensor, Tensor]:
+        """Features (N, A) and labels (N,) of all ranks, -1 where there is none; labels below 2^24."""
+        room = self.agree(labels)
+        counts = labelled(labels, ignore_index)
+        rows = torch.cat([features.to(at_least_float32(features)), torch.where(counts, labels, -1)[:, None]], dim=1)
+        found = [self._send(rows[:room], room, len(rows))]
+        if on_host(rows):
+            while (most := int(found[-1][:, 0, -1].max())) > room:
+                rows = rows[room:]
+                self.room, room = most, most - room
+                found.append(self._send(rows, room, len(rows)))
+        else:
+            more = (found[0][:, 0, -1] - room).clamp(min=0).sum()
+            self.missed = more if self.missed is None else self.missed + more
+        rows = torch.cat([message[:, 1:] for message in found], dim=1).flatten(0, 1)
+        return rows[:, :-1], rows[:, -1].long()
+
+    @staticmethod
+    def _send(rows: Tensor, room: int, brought: int) -> Tensor:
+        """(ranks, 1 + room, A + 1): how many rows each rank brought, then the rows, filled up with unlabelled ones."""
+        message = rows.new_zeros(1 + room, rows.shape[1])
+        message[:, -1] = -1
+        message[0, -1] = brought
+        message[1:1 + len(rows)] = rows
+        return _gather(message)
 
 
-def _gather(tensor: Tensor) -> list[Tensor]:
-    """One tensor of the same shape from every rank, in rank order."""
-    parts = [torch.empty_like(tensor, memory_format=torch.contiguous_format) for _ in range(world_size())]
-    dist.all_gather(parts, tensor.contiguous())
-    return parts
+def _gather(tensor: Tensor) -> Tensor:
+    """One tensor of the same shape from every rank: (ranks, ...), in rank order."""
+    result = tensor.new_empty(world_size(), *tensor.shape)
+    dist.all_gather_into_tensor(result.flatten(0, 1) if tensor.dim() else result, tensor.contiguous())
+    return result

@@ -5,10 +5,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from isda_seg.core.checks import labelled
-from isda_seg.core.fold import fold_full
-from isda_seg.core.moments import ClassMoments, class_moments, empty_moments, merge
-from isda_seg.core.ranks import gather_if_less, merge_ranks
+from isda_seg.core.checks import check_labels
+from isda_seg.core.device import on_host
+from isda_seg.core.fold import fold
+from isda_seg.core.moments import ClassMoments, batch_moments, check_samples, empty_moments, merge
+from isda_seg.core.ranks import SampleExchange, merge_ranks, world_size
 
 
 class ClassStatistics(nn.Module):
@@ -41,11 +42,17 @@ class ClassStatistics(nn.Module):
         for name, value in empty_moments(num_classes, channels, covariance)._asdict().items():
             self.register_buffer(name, value)
         self.register_buffer('dropped', torch.zeros((), dtype=torch.int64), persistent=False)
+        self._exchange = SampleExchange()
+        self._kept: ClassMoments | None = None
 
     @property
     def moments(self) -> ClassMoments:
-        """The running moments, as a value."""
-        return ClassMoments(self.count, self.mean, self.covariance)
+        """The running moments, as a value: later observations leave it as it is."""
+        return ClassMoments(*(field.clone() for field in self._moments()))
+
+    def _moments(self) -> ClassMoments:
+        """The buffers, or what they are copies of: see ``_apart``."""
+        return self._kept or ClassMoments(self.count, self.mean, self.covariance)
 
     @torch.no_grad()
     def observe(self, features: Tensor, labels: Tensor, ignore_index: int | None = None) -> None:
@@ -62,32 +69,58 @@ class ClassStatistics(nn.Module):
         if features.dim() < 2 or features.shape[1] != self.channels:
             raise ValueError(f'the statistics hold {self.channels} feature channels, got features of shape '
                              f'{tuple(features.shape)}')
-        if self.sync and self.kind == 'full' and labels.dim() == 1:
-            features, labels, ignore_index, gathered = gather_if_less(features, labels, ignore_index, self.num_classes)
+        check_samples(features, labels)
+        labels = check_labels(labels, self.num_classes, ignore_index)
+        together = self.sync and world_size() > 1
+        if together and labels.dim() == 1 and self._few(self._exchange.agree(labels)):
+            features, labels = self._exchange.gather(features, labels, ignore_index)
+            together, ignore_index = False, -1
+        if not together and labels.dim() == 1 and on_host(labels) and self._few(len(labels)):
+            self.dropped += fold(self._moments(), features, labels, ignore_index)
+            if self._apart():
+                self._store(self._moments())
         else:
-            gathered = not self.sync
-        if gathered and self.kind == 'full' and labels.dim() == 1:
-            self.dropped += labelled(labels, ignore_index).sum() - fold_full(self.moments, features, labels,
-                                                                             ignore_index)
-            return
-        batch = class_moments(features, labels, self.num_classes, covariance=self.kind, ignore_index=ignore_index)
-        self.dropped += labelled(labels, ignore_index).sum() - batch.count.sum()
-        batch = batch if gathered else merge_ranks(batch)
-        for name, value in merge(self.moments, batch)._asdict().items():
-            setattr(self, name, value.float() if value.is_floating_point() else value)
+            batch, dropped = batch_moments(features, labels, self.num_classes, self.kind, ignore_index)
+            self.dropped += dropped
+            self._store(merge(self._moments(), merge_ranks(batch) if together else batch))
+
+    def _few(self, samples: int) -> bool:
+        """Whether this many samples are fewer numbers than the moments of all classes, and of few of them."""
+        return self.kind == 'full' and samples < self.num_classes * self.channels or \
+            self.kind == 'diagonal' and samples < self.num_classes
+
+    def _apart(self) -> bool:
+        """Whether ranks differ, so that the buffers are copies: DistributedDataParallel overwrites them with rank 0's."""
+        return not self.sync and world_size() > 1
+
+    def _store(self, moments: ClassMoments) -> None:
+        moments, apart = ClassMoments(moments.count, moments.mean.float(), moments.covariance.float()), self._apart()
+        self._kept = moments if apart else None
+        for name, value in moments._asdict().items():
+            setattr(self, name, value.clone() if apart else value)
 
     def reset(self) -> None:
         """Forget everything observed."""
-        fresh = empty_moments(self.num_classes, self.channels, self.kind, device=self.count.device)
-        for name, value in fresh._asdict().items():
-            setattr(self, name, value)
+        self._store(empty_moments(self.num_classes, self.channels, self.kind, device=self.count.device))
         self.dropped.zero_()
+
+    def missed(self) -> int:
+        """Samples that found no room in a message between devices (waits for the device); 0 on a host.
+
+        A device sends as many samples as the largest batch of the first step had; give all steps batches of one size.
+        """
+        return 0 if self._exchange.missed is None else int(self._exchange.missed)
 
     def extra_repr(self) -> str:
         return f'{self.num_classes}, {self.channels}, covariance={self.kind!r}, sync={self.sync}'
 
+    def _load_from_state_dict(self, *args: Any) -> None:
+        super()._load_from_state_dict(*args)
+        self._kept = None
+
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
         """Follow the module to its device, but stay float32 under ``.half()``, ``.bfloat16()`` and ``.double()``."""
+        self._kept = None
         for name, buffer in self._buffers.items():
             if buffer is not None:
                 moved = fn(buffer)

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from covariances import covariance_of
 from torch.testing import assert_close
 
-from isda_seg.core import isda_consistency, isda_cross_entropy
+from isda_seg.core import ClassStatistics, consistency, device, isda_consistency, isda_cross_entropy
 
 KINDS = ('diagonal', 'full', 'shared', 'identity')
 REDUCTIONS = ('mean', 'sum', 'none')
@@ -214,3 +214,59 @@ def test_wrong_shapes_are_errors_that_name_what_was_expected_and_what_came():
         isda_consistency(logits, weight, covariance, 1.0, targets=targets[:5])
     with pytest.raises(ValueError, match='median'):
         isda_consistency(logits, weight, covariance, 1.0, reduction='median')
+
+
+# -- every way to the tables -------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize('hosts', [('cpu',), ()])
+@pytest.mark.parametrize('terms', [1, 40, 1 << 24])
+@pytest.mark.parametrize('kind', KINDS)
+def test_few_tables_at_a_time_equal_the_triple_loop(hosts, terms, kind, monkeypatch):
+    monkeypatch.setattr(device, 'HOSTS', hosts)
+    monkeypatch.setattr(consistency, 'MAX_TERMS', terms)
+    features, weight, bias, covariance, targets = problem(kind, samples=9)
+    results = []
+    for function in (lambda z, w: isda_consistency(z, w, covariance, 1.4, targets=targets, reduction='none'),
+                     lambda z, w: reference.isda_consistency(z, w, covariance, 1.4, targets)):
+        leaves = (features @ weight.T + bias).requires_grad_(), weight.clone().requires_grad_()
+        value = function(*leaves)
+        results.append((value.detach(), *torch.autograd.grad((value * value.detach()).sum(), leaves)))
+    for actual, expected in zip(*results, strict=True):
+        assert_close(actual, expected, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize('kind', ['diagonal', 'full'])
+def test_close_rows_of_groups_far_apart_keep_their_small_margins_in_float32(kind):
+    _, weight, _, covariance, _ = problem(kind)
+    weight, covariance = (1e-2 * weight).float(), covariance.float()
+    weight[2:] += 300
+    logits = torch.tensor([[0.0, 0.0, -2e7, -2e7]])  # the other group is too far off to be seen
+    targets = torch.tensor([[0.6, 0.4, 0.0, 0.0]])
+    strength = 1e-3
+    bound = isda_consistency(logits, weight, covariance, strength, targets=targets)
+    margins = [weight[j].double() - weight[k].double() for k, j in ((0, 1), (1, 0))]
+    spread = [reference.quadratic_form(margin, covariance[0].double()) for margin in margins]
+    expected = sum(p * torch.log1p(torch.exp(strength / 2 * s)) for p, s in zip((0.6, 0.4), spread, strict=True))
+    assert_close(bound.double(), expected, rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize('kind', ['diagonal', 'full', 'shared'])
+def test_two_steps_of_statistics_and_both_losses_have_one_backward_pass(kind):
+    features, weight, bias, _, _ = (t.float() for t in problem(samples=12))
+    labels = torch.arange(12) % 4
+    gradients = []
+    for backward_each_step in (True, False):
+        statistics, w = ClassStatistics(4, 3, kind), weight.clone().requires_grad_()
+        total = torch.zeros(())
+        for step in range(2):
+            statistics.observe(features + step, labels)
+            logits = features @ w.T + bias
+            loss = isda_cross_entropy(logits, labels, w, statistics.covariance, 1.0) + \
+                isda_consistency(logits, w, statistics.covariance, 1.0)
+            if backward_each_step:
+                loss.backward()
+            total = total + loss
+        if not backward_each_step:
+            total.backward()
+        gradients.append(w.grad)
+    assert_close(*gradients)

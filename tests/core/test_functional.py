@@ -11,6 +11,7 @@ from isda_seg.core import (
     ClassStatistics,
     augment_logits,
     class_moments,
+    device,
     isda_cross_entropy,
     margin_variance,
     merge,
@@ -452,3 +453,41 @@ def test_one_hundred_optimisation_steps_stay_beside_the_oracle(covariance, buffe
     for one, other, first in zip(*twins, start, strict=True):
         assert_close(one, other, rtol=10 * tolerance, atol=tolerance)
         assert not torch.allclose(one, first, atol=1e-2)
+
+
+# -- what used to go wrong without a word ------------------------------------------------------------------------------
+
+@pytest.mark.parametrize('shape', [(12,), (2, 6, 7)])
+@pytest.mark.parametrize('hosts', [('cpu',), ()])
+def test_a_class_of_infinite_covariance_that_no_sample_has_changes_nothing(shape, hosts, monkeypatch):
+    monkeypatch.setattr(device, 'HOSTS', hosts)
+    logits, labels = dense(shape, dtype=torch.float32)
+    labels = torch.where(labels == 3, 0, labels)
+    _, _, weight, _, covariance = (t.float() if t.is_floating_point() else t for t in problem())
+    results = []
+    for value in (float('inf'), 1.0):
+        covariance[3] = value
+        results.append(losses_and_gradients(lambda z, w: isda_cross_entropy(z, labels, w, covariance, 2.0),
+                                            (logits, weight)))
+    assert_close(*results)
+
+
+@pytest.mark.parametrize('shape', [(12,), (2, 6, 7)])
+def test_labels_of_any_integer_type_are_compared_with_the_ignore_index_as_numbers(shape):
+    num_classes = 200
+    logits, labels = dense(shape, num_classes)
+    labels.view(-1)[0] = 156  # what -100 is as a byte
+    weight, covariance = torch.randn(num_classes, 4, dtype=torch.float64), torch.ones(num_classes, 4).double()
+    losses = [isda_cross_entropy(logits, labels.to(dtype), weight, covariance, 1.0, reduction='none')
+              for dtype in (torch.uint8, torch.int64)]
+    assert torch.equal(*losses)
+    assert float(losses[0].view(-1)[0]) > 0
+
+
+@pytest.mark.parametrize('strength', ['7.5', None, [1.0]])
+@pytest.mark.parametrize('shape', [(12,), (2, 6, 7)])
+def test_a_strength_that_is_no_number_is_an_error_that_names_it(strength, shape):
+    logits, labels = dense(shape)
+    weight, covariance = problem()[2], problem()[4]
+    with pytest.raises(ValueError, match='strength must be a finite number >= 0, got'):
+        isda_cross_entropy(logits.requires_grad_(), labels, weight, covariance, strength)

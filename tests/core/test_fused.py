@@ -7,6 +7,8 @@ from torch.testing import assert_close
 from isda_seg.core import one_hot
 from isda_seg.core.fused import fused_cross_entropy
 from isda_seg.core.one_hot import one_hot_chunks
+from isda_seg.core.upsampled import Grid
+from isda_seg.grid import interpolation
 
 IGNORE = 255
 
@@ -20,44 +22,105 @@ def problem(classes, images=2, pixels=700, dtype=torch.float64, seed=0):
     return logits.requires_grad_(), labels, rows.requires_grad_()
 
 
-def literal(logits, labels, rows, divisor, shares=None):
+def literal(logits, labels, rows, divisor, added=None):
     """Pixel by pixel from Eq. 7."""
     total = 0
     for n, label in enumerate(labels.tolist()):
         for p, y in enumerate(label):
             if y != IGNORE:
-                added = rows[y] if shares is None else (shares[n, :, p, None] * rows).sum(dim=0)
-                z = logits[n, :, p] + added
+                z = logits[n, :, p] + (rows[y] if added is None else added[n, :, p])
                 total = total - (z[y] - z.exp().sum().log())
     return total / divisor
 
 
-def some_shares(logits):
-    return torch.rand(logits.shape, dtype=logits.dtype, generator=torch.Generator().manual_seed(1))
+def grid_problem(classes, size=(20, 35), small=(4, 6)):
+    logits, labels, rows = problem(classes, pixels=size[0] * size[1])
+    on_grid = torch.randint(classes, (2, *small), generator=torch.Generator().manual_seed(1))
+    on_grid[:, 0, 0] = IGNORE
+    matrices = (interpolation(s, l, False, torch.float64) for s, l in zip(small, size, strict=True))
+    return logits.detach().view(2, classes, *size).requires_grad_(), labels.view(2, *size), rows, Grid(on_grid, *matrices)
+
+
+def upsampled(rows, grid, size):
+    """What is added at each pixel, by PyTorch's own interpolation of the rows at each point: (N, C, P)."""
+    points = torch.stack([torch.stack([torch.zeros_like(rows[0]) if y == IGNORE else rows[y] for y in image.flatten()])
+                          for image in grid.labels]).mT.view(len(grid.labels), -1, *grid.labels.shape[1:])
+    return F.interpolate(points, size=size, mode='bilinear', align_corners=False).flatten(2)
 
 
 @pytest.mark.parametrize('classes', [2, 3, 11])
-@pytest.mark.parametrize('shared', [False, True])
-def test_value_and_gradients_equal_the_literal_form_over_any_number_of_chunks(classes, shared, monkeypatch):
-    monkeypatch.setattr(one_hot, 'CPU_CHUNK', 1)  # 256 pixels in a chunk
+def test_value_and_gradients_equal_the_literal_form_over_any_number_of_chunks(classes, monkeypatch):
+    monkeypatch.setattr(one_hot, 'CHUNK', 1)  # 256 pixels in a chunk
     logits, labels, rows = problem(classes)
-    shares = some_shares(logits) if shared else None
-    fused = fused_cross_entropy(logits, labels, rows, IGNORE, 7.0, shares)
-    slow = literal(logits, labels, rows, 7.0, shares)
+    fused = fused_cross_entropy(logits, labels, rows, IGNORE, 7.0)
+    slow = literal(logits, labels, rows, 7.0)
     assert_close(fused, slow)
     assert_close(torch.autograd.grad(3 * fused, (logits, rows)), torch.autograd.grad(3 * slow, (logits, rows)))
 
 
-@pytest.mark.parametrize('shared', [False, True])
-def test_first_and_second_derivatives_equal_finite_differences(shared):
-    logits, labels, rows = problem(3, pixels=5)
-    shares = some_shares(logits) if shared else None
+@pytest.mark.parametrize('classes', [2, 3, 11])
+def test_rows_upsampled_from_a_grid_equal_the_literal_form_over_any_number_of_chunks(classes, monkeypatch):
+    monkeypatch.setattr(one_hot, 'CHUNK', 1)
+    logits, labels, rows, grid = grid_problem(classes)
+    fused = fused_cross_entropy(logits, labels, rows, IGNORE, 7.0, grid)
+    slow = literal(logits.flatten(2), labels.flatten(1), rows, 7.0, upsampled(rows, grid, logits.shape[2:]))
+    assert_close(fused, slow)
+    assert_close(torch.autograd.grad(3 * fused, (logits, rows)), torch.autograd.grad(3 * slow, (logits, rows)))
+
+
+@pytest.mark.parametrize('on_grid', [False, True])
+def test_first_and_second_derivatives_equal_finite_differences(on_grid):
+    logits, labels, rows, grid = (*problem(3, pixels=5), None) if not on_grid else grid_problem(3, (3, 2), (2, 2))
 
     def loss(logits, rows):
-        return fused_cross_entropy(logits, labels, rows, IGNORE, 4.0, shares)
+        return fused_cross_entropy(logits, labels, rows, IGNORE, 4.0, grid)
 
     assert torch.autograd.gradcheck(loss, (logits, rows)) is True
     assert torch.autograd.gradgradcheck(loss, (logits, rows)) is True
+
+
+@pytest.mark.parametrize('frozen', [0, 1])
+def test_a_second_derivative_beside_a_frozen_input_is_that_of_pytorchs_own_functions(frozen):
+    inputs, labels = problem(3, pixels=40)[::2], problem(3, pixels=40)[1]
+    inputs[frozen].requires_grad_(False)
+    free = inputs[1 - frozen]
+
+    def second(loss):
+        gradient, = torch.autograd.grad(loss, free, create_graph=True)
+        return torch.autograd.grad(gradient.square().sum(), free)
+
+    assert_close(second(fused_cross_entropy(inputs[0], labels, inputs[1], IGNORE, 4.0)),
+                 second(literal(inputs[0], labels, inputs[1], 4.0)))
+
+
+def changed_between(logits):
+    logits.grad.zero_()
+
+
+def summed_up(logits):
+    return None
+
+
+@pytest.mark.parametrize('between, times', [(changed_between, 1), (summed_up, 2)])
+def test_whatever_happens_to_a_gradient_a_second_backward_pass_gives_the_same(between, times):
+    logits, labels, rows = problem(4)
+    loss = fused_cross_entropy(logits, labels, rows, IGNORE, 1.0)
+    expected, = torch.autograd.grad(literal(logits, labels, rows, 1.0), logits)
+    loss.backward(retain_graph=True)
+    assert_close(logits.grad, expected)
+    between(logits)
+    loss.backward()
+    assert_close(logits.grad, times * expected)
+
+
+def test_a_hook_may_change_the_gradient_in_place():
+    logits, labels, rows = problem(4)
+    logits.register_hook(lambda grad: grad.mul_(2))
+    doubled, = torch.autograd.grad(literal(logits, labels, rows, 1.0), logits)  # through the hook as well
+    loss = fused_cross_entropy(logits, labels, rows, IGNORE, 1.0)
+    loss.backward(retain_graph=True)
+    loss.backward()
+    assert_close(logits.grad, 2 * doubled)
 
 
 def test_two_backward_passes_give_the_gradient_twice():
@@ -83,7 +146,7 @@ def test_ignored_pixels_get_no_loss_and_no_gradient():
 
 
 def test_chunks_cover_every_pixel_once_with_its_label(monkeypatch):
-    monkeypatch.setattr(one_hot, 'CPU_CHUNK', 1)
+    monkeypatch.setattr(one_hot, 'CHUNK', 1)
     _, labels, rows = problem(4)
     seen = torch.zeros(2, 4, 700)
     with torch.no_grad():

@@ -6,7 +6,8 @@ import torch
 from covariances import covariance_of
 from torch.testing import assert_close
 
-from isda_seg.core import margin_variance
+from isda_seg.core import device, margin, margin_variance
+from isda_seg.core.margin import label_margin_variance
 
 KINDS = ('diagonal', 'full', 'shared', 'identity')
 
@@ -179,3 +180,87 @@ def test_a_covariance_that_is_neither_diagonal_nor_full_is_an_error(shape):
     weight, _ = problem()
     with pytest.raises(ValueError, match=r'4'):
         margin_variance(weight, torch.ones(shape, dtype=torch.float64))
+
+
+# -- both ways to the table, on a host and on a device -----------------------------------------------------------------
+
+WAYS = {'differences': (1 << 60, ('cpu',)), 'squares': (0, ('cpu',)), 'differences on a device': (1 << 60, ()),
+        'squares on a device': (0, ())}
+
+
+@pytest.fixture(params=WAYS)
+def way(request, monkeypatch):
+    limit, hosts = WAYS[request.param]
+    monkeypatch.setattr(margin, 'DIFFERENCES', limit)
+    monkeypatch.setattr(margin, 'DIFFERENCES_ON_HOST', limit)
+    monkeypatch.setattr(device, 'HOSTS', hosts)
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_every_way_gives_the_rows_and_gradients_of_the_loops(way, kind):
+    weight, covariance = problem(kind, num_classes=7)
+    labels = torch.tensor([4, 0, 4, 6, 1])
+    upstream = torch.randn(5, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    results = []
+    for function in (lambda w, c: label_margin_variance(w, c, labels), lambda w, c: margin_variance(w, c)[labels],
+                     lambda w, c: reference.margin_variance(w, c)[labels]):
+        w = weight.clone().requires_grad_()
+        rows = function(w, covariance)
+        results.append((rows.detach(), *torch.autograd.grad((rows * upstream).sum(), w)))
+    for ours in results[:2]:
+        assert_close(ours, results[2], rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize('kind', ['diagonal', 'full', 'identity'])
+def test_every_way_has_first_and_second_derivatives(way, kind):
+    weight, covariance = problem(kind, num_classes=3, channels=2)
+    inputs = weight.requires_grad_(), (covariance @ covariance.mT if kind == 'full' else covariance).requires_grad_()
+
+    def symmetric(w, c):
+        return margin_variance(w, (c + c.mT) / 2 if kind == 'full' else c)
+
+    assert torch.autograd.gradcheck(symmetric, inputs) is True
+    assert torch.autograd.gradgradcheck(symmetric, inputs) is True
+
+
+def test_close_rows_of_groups_far_apart_keep_their_small_margins(way):
+    generator = torch.Generator().manual_seed(0)
+    weight = torch.randn(8, 64, generator=generator) * 1e-2
+    weight[4:] += 200
+    covariance = torch.rand(8, 64, generator=generator) + 0.5
+    table, exact = margin_variance(weight, covariance), reference.margin_variance(weight.double(), covariance.double())
+    assert 0.005 < float(exact[0, 1]) < 0.05
+    assert_close(table.double(), exact, rtol=1e-4, atol=0)
+
+
+def test_a_class_of_infinite_covariance_leaves_the_other_rows_and_their_gradients_as_they_are(way):
+    weight, covariance = problem('diagonal')
+    results = []
+    for value in (float('inf'), 1.0):
+        covariance[3] = value
+        w = weight.clone().requires_grad_()
+        table = margin_variance(w, covariance)
+        results.append((table[:3].detach(), table[3, 3].detach(),
+                        *torch.autograd.grad((table[:3] * table[:3].detach()).sum(), w)))
+        assert bool(table.isfinite().all())
+    assert_close(*results, rtol=1e-12, atol=1e-12)
+
+
+def test_statistics_may_go_on_in_place_before_the_backward_pass(way):
+    for kind in ('diagonal', 'full', 'shared'):
+        weight, covariance = problem(kind)
+        results = []
+        for change in (0.0, 1.0):
+            w, own = weight.clone().requires_grad_(), covariance.clone()
+            table = margin_variance(w, own)
+            own += change
+            results.append(torch.autograd.grad(table.sum(), w)[0])
+        assert torch.equal(*results)
+
+
+def test_a_second_derivative_after_the_statistics_went_on_is_refused():
+    weight, covariance = problem('full')
+    table = margin_variance(weight.requires_grad_(), covariance)
+    covariance += 1
+    with pytest.raises(RuntimeError, match='take it before the next step'):
+        torch.autograd.grad(table.sum(), weight, create_graph=True)

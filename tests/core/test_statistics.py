@@ -15,7 +15,7 @@ import reference
 import torch
 from torch.testing import assert_close
 
-from isda_seg.core import ClassMoments, ClassStatistics, class_moments, merge
+from isda_seg.core import ClassMoments, ClassStatistics, class_moments, device, merge, moments
 
 KINDS = ('diagonal', 'full', 'shared', 'identity')
 CLASSES, CHANNELS, IGNORE = 4, 5, 255
@@ -228,6 +228,52 @@ def test_half_precision_features_are_raised_to_float32(kind, dtype):
 
 
 @pytest.mark.parametrize('kind', KINDS)
+@pytest.mark.parametrize('hosts', [('cpu',), ()])
+def test_half_features_whose_sum_overflows_are_finite_all_the_same(kind, hosts, monkeypatch):
+    monkeypatch.setattr(device, 'HOSTS', hosts)
+    features, labels = 110 + torch.randn(32, 640, generator=torch.Generator().manual_seed(0)), torch.arange(32) % 4
+    statistics = observed(kind, (features.half(), labels))
+    assert (statistics.count.tolist(), int(statistics.dropped)) == ([8] * 4, 0)
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_bytes_are_compared_with_the_ignore_index_as_numbers(kind):
+    features, labels = batch(num_classes=200)
+    labels[0] = 156  # what -100 is as a byte
+    statistics = observed(kind, (features, labels.to(torch.uint8)), ignore_index=-100, num_classes=200)
+    assert (int(statistics.dropped), int(statistics.count.sum()), int(statistics.count[156])) == (0, 60, 1)
+
+
+@pytest.mark.parametrize('kind', KINDS)
+@pytest.mark.parametrize('as_images', [False, True])
+def test_a_device_holds_the_statistics_of_a_host(kind, as_images, monkeypatch):
+    features, labels = batch(samples=120, num_classes=6)
+    labels[::7] = IGNORE
+    features[3, 1] = features[7] = float('nan')  # one labelled, one not
+    if as_images:
+        features, labels = features.reshape(2, 6, 10, CHANNELS).permute(0, 3, 1, 2), labels.reshape(2, 6, 10)
+    pieces = list(zip(features.chunk(2), labels.chunk(2), strict=True))
+    host = observed(kind, *pieces, ignore_index=IGNORE, num_classes=6)
+    monkeypatch.setattr(device, 'HOSTS', ())
+    for whole in (1, 1 << 26):
+        monkeypatch.setattr(moments, 'WHOLE', whole)
+        there = observed(kind, *pieces, ignore_index=IGNORE, num_classes=6)
+        assert_close_state(state(there), state(host), rtol=1e-5, atol=1e-6)
+        assert int(there.dropped) == int(host.dropped) == 1
+
+
+@pytest.mark.parametrize('kind', ['diagonal', 'full'])
+@pytest.mark.parametrize('num_classes', [6, 1000])
+def test_a_batch_of_few_classes_equals_merging_and_leaves_the_other_classes_alone(kind, num_classes):
+    parts = [batch(samples=n, seed=n, num_classes=num_classes) for n in (20, 9, 31)]
+    statistics = observed(kind, *parts, num_classes=num_classes)
+    merged = merge(*(class_moments(*part, num_classes, covariance=kind) for part in parts))
+    assert_close_state(state(statistics), merged._asdict(), rtol=1e-5, atol=1e-6)
+    absent = statistics.count == 0
+    assert torch.equal(statistics.covariance[absent], torch.zeros_like(statistics.covariance[absent]))
+
+
+@pytest.mark.parametrize('kind', KINDS)
 def test_autocast_does_not_lower_the_statistics(kind):
     parts = batch(), batch(seed=1)
     plain = state(observed(kind, *parts))
@@ -243,6 +289,37 @@ def test_observing_leaves_no_graph_and_no_trace_in_the_features(kind):
     assert [getattr(statistics, b).requires_grad for b in BUFFERS] == [False] * 3
     assert torch.equal(leaf, features) and leaf.grad is None
     assert list(statistics.parameters()) == []
+
+
+# -- many steps --------------------------------------------------------------------------------------------------------
+
+STEPS = 20_000
+
+
+def long_run():
+    """STEPS batches of 8 samples of 3 classes: (STEPS, 8, A) and (STEPS, 8)."""
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.randint(3, (STEPS, 8), generator=generator)
+    return torch.randn(STEPS, 8, CHANNELS, generator=generator) + 3 + labels[..., None], labels
+
+
+def assert_stays_beside_float64(actual, kind):
+    features, labels = (part.flatten(0, 1) for part in long_run())
+    for c in range(3):
+        own = features[labels == c].double().numpy()
+        exact = np.cov(own, rowvar=False, bias=True)
+        exact = np.diag(exact) if kind == 'diagonal' else exact
+        assert int(actual['count'][c]) == len(own)
+        assert np.abs(actual['mean'][c].numpy() - own.mean(axis=0)).max() <= 1e-5 * np.abs(own.mean(axis=0)).max()
+        assert np.abs(actual['covariance'][c].numpy() - exact).max() <= 1e-5 * np.abs(exact).max()
+
+
+@pytest.mark.parametrize('kind', ['diagonal', 'full'])
+def test_twenty_thousand_steps_in_float32_stay_within_1e_5_of_float64(kind):
+    statistics = ClassStatistics(3, CHANNELS, kind)
+    for features, labels in zip(*long_run(), strict=True):
+        statistics.observe(features, labels)
+    assert_stays_beside_float64(state(statistics), kind)
 
 
 # -- the state ---------------------------------------------------------------------------------------------------------
@@ -299,9 +376,11 @@ def test_casting_the_module_to_half_precision_spares_the_buffers(kind, cast, ins
     assert_same_bits(state(statistics), state(observed(kind, batch(), batch(seed=1))))
 
 
-@pytest.mark.parametrize('change', [lambda s: s.observe(*batch(seed=1)), lambda s: s.reset()], ids=['observe', 'reset'])
-def test_the_moments_read_are_a_value_that_later_changes_spare(change):
-    statistics = observed('diagonal', batch())
+@pytest.mark.parametrize('kind', ['diagonal', 'full'])
+@pytest.mark.parametrize('change', [lambda s: s.observe(*batch(seed=1, samples=3)), lambda s: s.reset()],
+                         ids=['observe', 'reset'])
+def test_the_moments_read_are_a_value_that_later_changes_spare(change, kind):
+    statistics = observed(kind, batch())
     moments = [t.clone() for t in statistics.moments]
     held = statistics.moments
     change(statistics)
@@ -356,10 +435,45 @@ def shards():
     ]
 
 
+def wrapped_in_plain_ddp(rank, sync, kind):
+    """Two training steps of a model that holds the statistics, under DistributedDataParallel as torch has it."""
+    statistics = ClassStatistics(2, CHANNELS, kind, sync)
+    model = torch.nn.ModuleDict(dict(fc=torch.nn.Linear(CHANNELS, 2), statistics=statistics))
+    model.forward = lambda features: model['fc'](features)
+    wrapped = torch.nn.parallel.DistributedDataParallel(model)
+    for step in range(2):
+        wrapped(torch.ones(4, CHANNELS)).sum().backward()
+        model['statistics'].observe(torch.full((4, CHANNELS), 10.0 * rank + step), torch.arange(4) % 2)
+    return state(model['statistics'])
+
+
+def growing(rank):
+    """Batches of which one, later, is larger than the first on any rank: (features, labels) a step."""
+    features, labels = batch(samples=80)
+    return list(zip(features.split([3, 2, 40, 35])[rank::2], labels.split([3, 2, 40, 35])[rank::2], strict=True))
+
+
 def rank_main(rank, world, store, out):
     torch.set_num_threads(1)
     torch.distributed.init_process_group('gloo', init_method=Path(store).as_uri(), rank=rank, world_size=world)
-    results = {}
+    results, calls, gather = {}, [], torch.distributed.all_gather_into_tensor
+
+    def counting(result, tensor):
+        calls.append(tensor.shape)
+        gather(result, tensor)
+
+    torch.distributed.all_gather_into_tensor = counting
+    for kind in ('diagonal', 'full'):
+        statistics, own = ClassStatistics(3, CHANNELS, kind), slice(4 * rank, 4 * rank + 4)
+        calls.clear()
+        for features, labels in zip(*long_run(), strict=True):
+            statistics.observe(features[own], labels[own])
+        results[kind, 'long'], results[kind, 'messages'] = state(statistics), len(calls)
+        results[kind, 'growing'] = state(observed(kind, *growing(rank), num_classes=CLASSES))
+    for sync in (True, False):
+        for kind in ('diagonal', 'full'):
+            results['plain DDP', kind, sync] = wrapped_in_plain_ddp(rank, sync, kind)
+    torch.distributed.barrier()
     for kind in KINDS:
         for sync in (True, False):
             mine = [step[rank] for step in shards()]
@@ -387,7 +501,7 @@ def ranks(tmp_path_factory):
         processes.append(subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                           text=True))
     try:
-        logs = [process.communicate(timeout=120)[0] for process in processes]
+        logs = [process.communicate(timeout=300)[0] for process in processes]
     finally:
         for process in processes:
             process.kill()
@@ -420,6 +534,32 @@ def test_without_sync_each_rank_keeps_its_own(ranks, kind):
         own = state(observed(kind, *(step[r] for step in shards()), ignore_index=IGNORE, sync=False))
         assert_close_state(rank[kind, False], own, rtol=1e-6, atol=1e-6)
     assert not torch.equal(ranks[0][kind, False]['count'], ranks[1][kind, False]['count'])
+
+
+@pytest.mark.parametrize('kind', ['diagonal', 'full'])
+def test_twenty_thousand_steps_on_two_ranks_stay_within_1e_5_of_float64_by_one_message_each(ranks, kind):
+    assert_same_bits(ranks[0][kind, 'long'], ranks[1][kind, 'long'])
+    assert_stays_beside_float64(ranks[0][kind, 'long'], kind)
+    agreed = 1  # on the size of a message, before the first
+    assert STEPS <= ranks[0][kind, 'messages'] == ranks[1][kind, 'messages'] <= STEPS + agreed
+
+
+@pytest.mark.parametrize('kind', ['diagonal', 'full'])
+def test_a_batch_larger_than_the_first_loses_no_sample_on_a_host(ranks, kind):
+    for rank in ranks:
+        assert_close_state(rank[kind, 'growing'], state(observed(kind, batch(samples=80))), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize('kind', ['diagonal', 'full'])
+def test_plain_distributed_data_parallel_leaves_statistics_as_they_are(ranks, kind):
+    shape = ranks[0]['plain DDP', kind, True]['covariance'].shape
+    for number, rank in enumerate(ranks):
+        synced, own = rank['plain DDP', kind, True], rank['plain DDP', kind, False]
+        assert synced['count'].tolist() == [8, 8] and own['count'].tolist() == [4, 4]
+        assert_close(synced['mean'], torch.full((2, CHANNELS), 5.5))
+        assert_close(synced['covariance'], torch.full(shape, 25.25))
+        assert_close(own['mean'], torch.full((2, CHANNELS), 10.0 * number + 0.5))
+        assert_close(own['covariance'], torch.full(shape, 0.25))
 
 
 def test_sync_without_a_process_group_is_the_same_as_no_sync():

@@ -1,0 +1,155 @@
+"""Do the recorded features, through the classifier, give the logits the loss got? Asked at every step."""
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from isda_seg.core.device import on_host
+from isda_seg.grid import pixel_of, resize, source
+
+STRIDE = 2654435761  # odd, near 2^32 over the golden ratio: the sampled positions spread over batch and image
+ALLOWED = {torch.float32: 1e-2, torch.float64: 1e-2}  # of the logits' scale; half precisions 5e-2
+HALF_ALLOWED = 5e-2
+FOLD_EVERY = 64      # steps after which what a device has gathered is made one number
+
+
+class Record(NamedTuple):
+    """What entered the classifier in the last forward pass."""
+    features: Tensor       # (N, A) or (B, A, h, w), detached
+    classifier: nn.Module  # whose weight is read when the loss is called: some are made anew in each forward pass
+
+    @property
+    def weight(self) -> Tensor:
+        """(C, A)."""
+        return self.classifier.weight.flatten(1)  # type: ignore[operator, union-attr]
+
+    @property
+    def bias(self) -> Tensor | None:
+        """(C,)."""
+        return self.classifier.bias  # type: ignore[return-value]
+
+
+class Sample(NamedTuple):
+    """One position of one step: the logits (C,) of the recorded features, how far off those of the loss are."""
+    logits: Tensor
+    error: Tensor
+    scale: Tensor  # (), the length of the feature vector
+
+    def excess(self, weight: Tensor, allowed: float) -> Tensor:
+        """(), the largest error as a share of what rounding may do."""
+        typical = self.scale * torch.linalg.vector_norm(weight.detach().float()) / max(1, weight.numel()) ** 0.5
+        bound = allowed * (self.logits.abs().max() + typical) + torch.finfo(self.error.dtype).tiny
+        return self.error.abs().max() / bound
+
+
+class Handshake:
+    """Checks a record against the logits: the first image as a whole at the first step, later one position a step.
+
+    On a device the position's error stays there, and ``raise_failed`` tells of it; on a host it is an error at once.
+    """
+
+    def __init__(self) -> None:
+        self.step = 0
+        self.verified = False
+        self._waiting: list[tuple[Sample, Tensor, float]] = []
+        self._worst: Tensor | None = None
+
+    @torch.no_grad()
+    def check(self, record: Record, logits: Tensor, align_corners: bool) -> None:
+        """Before anything is observed.
+
+        Raises:
+            RuntimeError: the logits are not those of the recorded features.
+        """
+        check_shapes(record, logits)
+        if logits.numel() == 0:
+            return
+        allowed = HALF_ALLOWED if min(record.features.dtype.itemsize, logits.dtype.itemsize) < 4 else \
+            ALLOWED[torch.float32]
+        self.step += 1
+        if not self.verified:
+            self.verified = _whole_image(record, logits, align_corners, allowed)
+            return
+        sample = _one_position(record, logits, align_corners, self.step)
+        if on_host(logits):
+            excess = float(sample.excess(record.weight, allowed))
+            if excess > 1:
+                raise RuntimeError(_stale(excess * allowed))
+            return
+        self._waiting.append((sample, record.weight.detach(), allowed))
+        if len(self._waiting) >= FOLD_EVERY:
+            self._fold()
+
+    def raise_failed(self) -> None:
+        """RuntimeError if at some step since the last call the logits were not those of the recorded features."""
+        self._fold()
+        worst, self._worst = self._worst, None
+        if worst is not None and float(worst) > 1:
+            raise RuntimeError(_stale(float(worst) * ALLOWED[torch.float32]))
+
+    @torch.no_grad()
+    def _fold(self) -> None:
+        for sample, weight, allowed in self._waiting:
+            excess = sample.excess(weight, allowed)
+            self._worst = excess if self._worst is None else torch.fmax(self._worst, excess)
+        self._waiting.clear()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy has seen no logits of its own yet."""
+        return Handshake().__dict__
+
+
+def check_shapes(record: Record, logits: Tensor) -> None:
+    """RuntimeError where the logits cannot be those of the recorded features."""
+    features, classes = record.features, len(record.weight)
+    expected = (len(features), classes, *(logits.shape[2:] if features.dim() == 4 else ()))
+    if features.dim() not in (2, 4) or tuple(logits.shape) != expected or logits.dim() != features.dim():
+        raise RuntimeError(f'recorded features of shape {tuple(features.shape)} give logits (N, {classes}) or '
+                           f'(B, {classes}, H, W), the loss got {tuple(logits.shape)}: this is not the classifier that '
+                           'made them, or they were reshaped in between (logits of tokens: flatten them to '
+                           f'(N, {classes}), with labels (N,))')
+
+
+def _whole_image(record: Record, logits: Tensor, align_corners: bool, allowed: float) -> bool:
+    """The first image; whether there were numbers to compare."""
+    features, weight = record.features[:1].float(), record.weight.float()
+    bias = None if record.bias is None else record.bias.float()
+    if features.dim() == 2:
+        again = F.linear(features, weight, bias)
+    else:
+        again = resize(F.conv2d(features, weight[:, :, None, None], bias), tuple(logits.shape[2:]), align_corners)
+    error, scale = float((again - logits[:1].float()).abs().max()), float(again.abs().max())
+    if error > allowed * (scale + 1e-6):
+        raise RuntimeError(f'the recorded features through the classifier differ from the logits the loss got by '
+                           f'{error:.3g} (largest logit {scale:.3g}, align_corners={align_corners}): ISDA needs a head '
+                           'whose logits are its one classifier, resized bilinearly, and the loss called on the '
+                           'logits of the last forward pass; a head of other corners says so by its align_corners')
+    return error <= allowed * (scale + 1e-6)  # NaN: at the next step
+
+
+def _one_position(record: Record, logits: Tensor, align_corners: bool, step: int) -> Sample:
+    """The pixel a sampled feature sits on, so that the interpolation there takes as few neighbours as possible."""
+    features = record.features
+    position = step * STRIDE % (features.numel() // features.shape[1])
+    if features.dim() == 2:
+        feature, own = features[position], logits[position]
+    else:
+        height, width = features.shape[2:]
+        image, row, column = position // (height * width), position // width % height, position % width
+        y, x = (pixel_of(i, small, large, align_corners) for i, small, large in
+                zip((row, column), (height, width), logits.shape[2:], strict=True))
+        feature, own = features[image], logits[image, :, y, x]
+        for i, small, large in ((y, height, logits.shape[2]), (x, width, logits.shape[3])):
+            first, second, share = source(i, small, large, align_corners)
+            feature = feature[:, first] if share == 0 else torch.lerp(
+                feature[:, first].float(), feature[:, second].float(), share)
+    feature, weight = feature.float(), record.weight.float()
+    again = weight @ feature if record.bias is None else torch.addmv(record.bias.float(), weight, feature)
+    return Sample(again, again - own.float(), torch.linalg.vector_norm(feature))
+
+
+def _stale(error: float) -> str:
+    return (f'the features recorded in the last forward pass of the classifier do not give the logits the loss got '
+            f'(off by {100 * error:.3g} % of their scale): call the loss on the logits of the last forward pass, '
+            'before the classifier is called again; a further pass without gradients goes into torch.no_grad()')

@@ -1,0 +1,71 @@
+"""Laws of the GPU path, counted without a GPU: few kernels, no wait. See launches.py for what is counted and how."""
+
+import pytest
+import torch
+from launches import Launches
+from torch import nn
+
+from isda_seg.attach import attach
+from isda_seg.core import ClassStatistics, isda_consistency
+from isda_seg.criterion import ISDACriterion
+from isda_seg.grid import resize
+
+CITYSCAPES = dict(classifier=nn.Conv2d(512, 19, 1), features=(2, 512, 97, 97), labels=(2, 769, 769))
+CIFAR_100 = dict(classifier=nn.Linear(640, 100), features=(128, 640), labels=(128,))
+IMAGENET = dict(classifier=nn.Linear(2048, 1000), features=(64, 2048), labels=(64,))
+
+
+def launches_of_a_step(classifier, features, labels, covariance='diagonal', resolution='label'):
+    """Kernels of the loss, forward and backward, in a step in the middle of training; torch refuses a wait."""
+    criterion = ISDACriterion(covariance, resolution, ignore_index=255, strict=False)
+    criterion.align_corners, criterion.strength = True, 1.0
+    classifier = classifier.to('meta')
+    attach(criterion, classifier)
+    criterion._handshake.verified = True  # the first step compares a whole image, and waits
+    y = torch.zeros(labels, dtype=torch.int64, device='meta')
+    for _ in range(2):
+        z = classifier(torch.zeros(features, device='meta'))
+        z = (resize(z, labels[1:], align_corners=True) if len(labels) > 1 else z).detach().requires_grad_()
+        with Launches() as counter:
+            criterion(z, y).backward()
+    return counter.count
+
+
+def test_plain_cross_entropy_is_two_launches_and_four():
+    z, y = torch.zeros(2, 19, 9, 9, device='meta', requires_grad=True), torch.zeros(2, 9, 9, device='meta').long()
+    with Launches() as counter:
+        loss = nn.functional.cross_entropy(z, y)
+        assert counter.count == 2
+        loss.backward()
+    assert counter.count == 2 + 4
+
+
+@pytest.mark.parametrize('workload, options, most', [
+    (CITYSCAPES, {}, 60),
+    (CITYSCAPES, dict(resolution='feature'), 70),
+    (CITYSCAPES, dict(covariance='full'), 70),
+    (CIFAR_100, dict(covariance='full'), 80),
+    (IMAGENET, {}, 95),
+], ids=['cityscapes', 'cityscapes at feature resolution', 'cityscapes full', 'cifar-100 full', 'imagenet'])
+def test_a_head_costs_few_launches_and_no_wait(workload, options, most):
+    assert launches_of_a_step(**workload, **options) <= most
+
+
+@pytest.mark.parametrize('kind', ['diagonal', 'full'])
+@pytest.mark.parametrize('num_classes', [10, 100])
+def test_the_unlabelled_term_costs_few_launches_and_no_wait(kind, num_classes):
+    weight = torch.zeros(num_classes, 128, device='meta', requires_grad=True)
+    covariance = torch.zeros((num_classes, 128, 128) if kind == 'full' else (num_classes, 128), device='meta')
+    with Launches() as counter:
+        isda_consistency(torch.zeros(128, num_classes, device='meta', requires_grad=True), weight, covariance,
+                         1.0).backward()
+    assert counter.count <= 80
+
+
+def test_a_wait_is_refused():
+    with pytest.raises(Exception, match='meta'):
+        torch.zeros(3, device='meta').sum().item()
+    with pytest.raises(Exception, match='(?i)meta|nonzero'):
+        torch.unique(torch.zeros(3, device='meta'))
+    statistics = ClassStatistics(3, 4, 'full').to('meta')
+    statistics.observe(torch.zeros(6, 4, device='meta'), torch.zeros(6, device='meta').long())
