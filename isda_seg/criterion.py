@@ -142,7 +142,8 @@ class ISDACriterion(nn.Module):
                 return self._augmented_base(augmented, index, none, ignore_index, kwargs)
             table = margin_variance(record.weight, covariance)
             self.last_table = table.detach()
-            mean = self._mean(index, kwargs) if can_fuse(logits, strength) else None
+            fusable = can_fuse(logits, strength) and (self.resolution == 'label' or on_host(logits))
+            mean = self._mean(index, kwargs) if fusable else None
             if mean is not None:
                 divisor, factor = mean
                 return augmented_cross_entropy(logits, index, table, strength, ignore_index=none, divisor=divisor,
@@ -205,9 +206,9 @@ class ISDACriterion(nn.Module):
             return
         refused = [key for key in kwargs if key not in self._accepted]
         if refused:
-            raise ValueError(f'the base loss {type(self.base).__name__} cannot take {refused}, which its caller (a head, '
-                             f'or its pixel sampler) asks for; it takes {list(self._accepted)}: use another base, or no '
-                             'sampler')
+            raise ValueError(f'the base loss {type(self.base).__name__} cannot take {refused}, which its caller (a '
+                             f'head, or its pixel sampler) asks for; it takes {list(self._accepted)}: use another '
+                             'base, or no sampler')
 
     def _checked(self, labels: Tensor, logits: Tensor, ignore_index: int) -> tuple[Tensor, int]:
         """Labels for core and their ignore index: on a device without the bad ones."""

@@ -28,6 +28,7 @@ def launches_of_a_step(classifier, features, labels, covariance='diagonal', reso
         z = (resize(z, labels[1:], align_corners=True) if len(labels) > 1 else z).detach().requires_grad_()
         with Launches() as counter:
             criterion(z, y).backward()
+    assert counter.copies == 0
     return counter.count
 
 

@@ -23,7 +23,7 @@ def labelled(labels: Tensor, ignore_index: int | None) -> Tensor:
 
 
 def class_index(labels: Tensor, num_classes: int, ignore_index: int | None) -> Tensor:
-    """The labels, int64, with ``num_classes + 1`` in place of ``ignore_index``: a row to index instead of a condition."""
+    """The labels, int64, with ``num_classes + 1`` in place of ``ignore_index``: an index instead of a condition."""
     if ignore_index in (None, num_classes + 1):
         return labels
     return torch.where(labels == ignore_index, constant(num_classes + 1, (), torch.int64, labels.device), labels)

@@ -50,7 +50,7 @@ def isda_consistency(logits: Tensor, weight: Tensor, covariance: Tensor, strengt
 def _bounds(z: Tensor, p: Tensor, weight: Tensor, covariance: Tensor, half: float) -> Tensor:
     """Eq. 15 of each row, (N,).
 
-    A device makes the tables of all classes, C^3 numbers, at once; where that is too many, it is asked which are needed.
+    A device makes the tables of all classes, C^3 numbers, at once; where that is too many, it is asked which it needs.
     """
     terms = weight.shape[0] ** 2
     pseudo = p.argmax(dim=1)
@@ -66,13 +66,13 @@ def _bounds(z: Tensor, p: Tensor, weight: Tensor, covariance: Tensor, half: floa
     for first in range(0, number, at_once):
         chosen = slice(first, first + at_once) if classes is None else classes[first:first + at_once]
         parts = [_pair_variance(weight, part).to(z.dtype)
-                 for part in covariance[chosen].split(max(1, MAX_TERMS // covariance[0].numel()))]
+                 for part in torch.split(covariance[chosen], max(1, MAX_TERMS // covariance[0].numel()))]
         table = half * (parts[0] if len(parts) == 1 else torch.cat(parts))
         if number <= at_once:
             members = torch.arange(len(z), device=z.device)
         else:
             members = ((position >= first) & (position < first + at_once)).nonzero().flatten()
-        for index in members.split(max(1, MAX_TERMS // terms)):
+        for index in torch.split(members, max(1, MAX_TERMS // terms)):
             own, q = (z, p) if len(index) == len(z) else (z[index], p[index])
             # Each row's table by a product with one-hot rows, whose gradient adds up in one order.
             member = (position[index] - first)[:, None] == torch.arange(len(table), device=z.device)
@@ -85,7 +85,7 @@ def _bounds(z: Tensor, p: Tensor, weight: Tensor, covariance: Tensor, half: floa
 
 
 def _pair_variance(weight: Tensor, covariance: Tensor) -> Tensor:
-    """``(w_j - w_k)^T Sigma_u (w_j - w_k)``, (n, C, C) of n covariances; products of squares, so in double precision."""
+    """``(w_j - w_k)^T Sigma_u (w_j - w_k)`` of n covariances, (n, C, C); squares may cancel, so in double precision."""
     wide = widest(weight)
     w = weight.to(wide)
     w = w - w.mean(dim=0)

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from isda_seg.core.add_rows import add_rows
 from isda_seg.core.checks import at_least_float32, check_labels, labelled
+from isda_seg.core.compiled import compiles
 from isda_seg.core.device import on_host
 from isda_seg.core.fused import fused_cross_entropy
 from isda_seg.core.margin import label_margin_variance, margin_variance
@@ -104,12 +105,12 @@ def augment_samples(logits: Tensor, labels: Tensor, weight: Tensor, covariance: 
 
 
 def can_fuse(logits: Tensor, strength: float) -> bool:
-    """Whether ``augmented_cross_entropy`` is the faster way: for the gradient of images on a host.
+    """Whether ``augmented_cross_entropy`` is the faster way: for the gradient of images on a host or a GPU.
 
     Not at strength 0, so that the loss is plain cross-entropy to the last bit.
     """
-    return (on_host(logits) and logits.dim() > 2 and logits.requires_grad and torch.is_grad_enabled()
-            and strength > 0)
+    return ((on_host(logits) or compiles(logits)) and logits.dim() > 2 and logits.requires_grad
+            and torch.is_grad_enabled() and strength > 0)
 
 
 def augmented_cross_entropy(logits: Tensor, labels: Tensor, table: Tensor, strength: float, *,
@@ -119,15 +120,14 @@ def augmented_cross_entropy(logits: Tensor, labels: Tensor, table: Tensor, stren
 
     Args, errors: as ``augment_logits``; logits (N, C, ...) with at least one more dimension.
         divisor: None is the number of labelled pixels.
-        grid: of logits (N, C, H, W): rows are chosen by its labels and upsampled.
+        grid: on a host, of logits (N, C, H, W): rows are chosen by its labels and upsampled.
     """
     labels, table, half = _checked(logits, labels, table, strength, ignore_index)
-    if divisor is None:
-        divisor = float(labelled(labels, ignore_index).sum().clamp(min=1))
+    count: float | Tensor = labelled(labels, ignore_index).sum().clamp(min=1) if divisor is None else divisor
     logits = logits.to(table.dtype)
     if grid is None:
         logits, labels = logits.flatten(2), labels.flatten(1)
-    return fused_cross_entropy(logits, labels, half * table, ignore_index, divisor / factor, grid)
+    return fused_cross_entropy(logits, labels, half * table, ignore_index, count / factor, grid)
 
 
 def cross_entropy(logits: Tensor, labels: Tensor, *, ignore_index: int | None, reduction: str = 'mean') -> Tensor:

@@ -1,4 +1,4 @@
-"""Cross-entropy of augmented logits in one visit to each chunk of pixels, gradient included (Eq. 7, on a host)."""
+"""Cross-entropy of augmented logits in one visit to each pixel, gradient included (Eq. 7)."""
 from typing import Any
 
 import torch
@@ -6,26 +6,28 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from isda_seg.core.checks import class_index
+from isda_seg.core.compiled import visit
+from isda_seg.core.device import on_host
 from isda_seg.core.one_hot import Chunk, one_hot_chunks
 from isda_seg.core.precision import full_precision
 from isda_seg.core.upsampled import Grid, Upsampled
 
 
-def fused_cross_entropy(logits: Tensor, labels: Tensor, rows: Tensor, ignore_index: int | None, divisor: float,
+def fused_cross_entropy(logits: Tensor, labels: Tensor, rows: Tensor, ignore_index: int | None, divisor: float | Tensor,
                         grid: Grid | None = None) -> Tensor:
     """The sum over labelled pixels of the cross-entropy of ``logits + rows[label]``, divided by ``divisor``.
 
     PyTorch's own cross-entropy visits tensors of the logits' size several times and keeps a second one until the
-    backward pass. Here each chunk is visited once: the rows are added, and log-sum-exp and the gradient taken, while it
-    is in cache.
+    backward pass. Here each pixel is visited once: the rows are added, and log-sum-exp and the gradient taken, while it
+    is in a host's cache, a chunk at a time, or in a GPU's registers.
 
     Args:
         logits: (N, C, P), or (N, C, H, W) with a grid.
         labels: (N, P) or (N, H, W), int64.
         rows: (C, C), ``strength / 2 * table``, of the logits' dtype.
         ignore_index: pixels with this label give no loss and no gradient; None: every pixel counts.
-        divisor: for a mean over labelled pixels their number.
-        grid: rows are chosen by labels on it and upsampled, instead of by each pixel's own label.
+        divisor: for a mean over labelled pixels their number; on a GPU a tensor () where it is not known.
+        grid: on a host, rows are chosen by labels on it and upsampled, instead of by each pixel's own label.
     """
     result: Tensor = _FusedCrossEntropy.apply(  # type: ignore[no-untyped-call]
         logits, labels, rows, ignore_index, divisor, grid)
@@ -35,11 +37,11 @@ def fused_cross_entropy(logits: Tensor, labels: Tensor, rows: Tensor, ignore_ind
 class _FusedCrossEntropy(torch.autograd.Function):
 
     @staticmethod
-    def forward(ctx: Any, logits: Tensor, labels: Tensor, rows: Tensor, ignore_index: int | None, divisor: float,
-                grid: Grid | None) -> Tensor:
+    def forward(ctx: Any, logits: Tensor, labels: Tensor, rows: Tensor, ignore_index: int | None,
+                divisor: float | Tensor, grid: Grid | None) -> Tensor:
         ctx.save_for_backward(logits, rows)
         ctx.others = labels, ignore_index, divisor, grid
-        total, *ctx.gradients = _visit_all(logits, labels, rows, ignore_index, divisor, grid)
+        total, *ctx.gradients = _visit(logits, labels, rows, ignore_index, divisor, grid)
         return (total / divisor).to(logits.dtype)
 
     @staticmethod
@@ -52,17 +54,30 @@ class _FusedCrossEntropy(torch.autograd.Function):
             grad, grad_rows = (None if g is None else g * grad_output for g in (grad, grad_rows))
             return grad, None, grad_rows, None, None, None
         # Given away once, so that whoever gets them may change them; a second pass over the graph visits again.
-        (grad, grad_rows), ctx.gradients = ctx.gradients or _visit_all(
+        (grad, grad_rows), ctx.gradients = ctx.gradients or _visit(
             ctx.saved_tensors[0], labels, ctx.saved_tensors[1], *ctx.others[1:])[1:], None
-        if float(grad_output) != 1.0:
+        if not on_host(grad_output) or float(grad_output) != 1.0:
             grad.mul_(grad_output)
             grad_rows.mul_(grad_output)
         return grad, None, grad_rows, None, None, None
 
 
-def _visit_all(logits: Tensor, labels: Tensor, rows: Tensor, ignore_index: int | None, divisor: float,
-               grid: Grid | None) -> tuple[Tensor, Tensor, Tensor]:
-    """The summed loss, float64, and ``1 / divisor`` times its gradients in logits and rows."""
+def _visit(logits: Tensor, labels: Tensor, rows: Tensor, ignore_index: int | None, divisor: float | Tensor,
+           grid: Grid | None) -> tuple[Tensor, Tensor, Tensor]:
+    """The summed loss, and ``1 / divisor`` times its gradients in logits and rows."""
+    if on_host(logits):
+        return _visit_chunks(logits, labels, rows, ignore_index, float(divisor), grid)
+    index = class_index(labels, len(rows), ignore_index)
+    total, grad = visit(logits.detach(), index, rows.detach())
+    grad.div_(divisor)
+    member = grad.new_zeros(len(grad), len(rows) + 2, grad.shape[2]).scatter_(1, index[:, None], 1.0)
+    with full_precision(grad.device.type):
+        return total, grad, (member[:, :len(rows)] @ grad.mT).sum(dim=0)
+
+
+def _visit_chunks(logits: Tensor, labels: Tensor, rows: Tensor, ignore_index: int | None, divisor: float,
+                  grid: Grid | None) -> tuple[Tensor, Tensor, Tensor]:
+    """``_visit`` on a host, where the sum is float64."""
     grad = torch.empty_like(logits, memory_format=torch.contiguous_format)
     grad_rows = torch.zeros_like(rows)
     total = torch.zeros((), dtype=torch.float64)
@@ -98,7 +113,7 @@ def _softmax_minus_one_hot(z: Tensor, chunk: Chunk, divisor: float) -> Tensor:
     return torch.where(counts, summed.log_().sub_(own), 0).sum(dtype=torch.float64)
 
 
-def _differentiable(logits: Tensor, labels: Tensor, rows: Tensor, ignore_index: int | None, divisor: float,
+def _differentiable(logits: Tensor, labels: Tensor, rows: Tensor, ignore_index: int | None, divisor: float | Tensor,
                     grid: Grid | None, wanted: tuple[bool, bool]) -> list[Tensor | None]:
     """The two gradients with a graph of their own; None where there is none to be had."""
     on = labels if grid is None else grid.labels

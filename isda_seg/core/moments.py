@@ -144,9 +144,9 @@ def _whole_moments(features: Tensor, labels: Tensor, num_classes: int, covarianc
 
 
 def _matrices(centred: Tensor, share: Tensor) -> Tensor:
-    """``sum_n share[c, n] x_n x_n^T`` of centred columns (A, N): (C, A, A), as many classes at once as memory allows."""
+    """``sum_n share[c, n] x_n x_n^T`` of centred columns (A, N): (C, A, A), some classes at once, as memory allows."""
     at_once = max(1, WHOLE // max(1, centred.numel()))
-    parts = [(own[:, None] * centred) @ centred.t() for own in share.split(at_once)]
+    parts = [(own[:, None] * centred) @ centred.t() for own in torch.split(share, at_once)]
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 

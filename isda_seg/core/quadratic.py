@@ -70,8 +70,8 @@ class _DifferenceForms(torch.autograd.Function):
                 if ctx.covariance._version != ctx.version:
                     raise RuntimeError('a second derivative needs the covariance as it was, but more has been observed '
                                        'since: take it before the next step')
-                return _by_autograd(lambda w, sigma: (_multiply(d := _differences(w, classes), classes, sigma) * d).sum(-1),
-                                    grad, weight, ctx.covariance, ctx.needs_input_grad)
+                return _by_autograd(lambda w, sigma: _forms(_differences(w, classes), classes, sigma), grad, weight,
+                                    ctx.covariance, ctx.needs_input_grad)
             twice = 2 * grad
             grad_weight = twice.t()[:, None] @ product.transpose(0, 1)
             if classes is None:
@@ -91,6 +91,10 @@ def _multiply(vectors: Tensor, classes: Tensor | None, covariance: Tensor) -> Te
     return vectors * covariance[:, None] if covariance.dim() == 2 else vectors @ covariance
 
 
+def _forms(vectors: Tensor, classes: Tensor | None, covariance: Tensor) -> Tensor:
+    return (_multiply(vectors, classes, covariance) * vectors).sum(dim=-1)
+
+
 class _SquareForms(torch.autograd.Function):
     """``sum_a s (w^2 - 2 w o + o^2)``, some rows w at a time, so that they stay in a host's cache.
 
@@ -104,7 +108,7 @@ class _SquareForms(torch.autograd.Function):
         scaled = diagonals * own
         spread = (scaled * own).sum(dim=1, keepdim=True)
         found = []
-        for rows in weight.split(_at_once(weight)):
+        for rows in torch.split(weight, _at_once(weight)):
             w = rows - offset
             sums = torch.addmm(spread, diagonals, w.square().t())
             found.append((torch.addmm(sums, scaled, w.t(), alpha=-2), sums))
@@ -123,8 +127,8 @@ class _SquareForms(torch.autograd.Function):
                                     ctx.needs_input_grad)
             grad_weight, of_own = torch.empty_like(weight), scaled * grad.sum(dim=1, keepdim=True)
             size = _at_once(weight)
-            for rows, own_grad, out in zip(weight.split(size), grad.split(size, dim=1), grad_weight.split(size),
-                                           strict=True):
+            for rows, own_grad, out in zip(*(torch.split(tensor, size, dim) for tensor, dim in (
+                    (weight, 0), (grad, 1), (grad_weight, 0))), strict=True):
                 w = rows - offset
                 torch.mm(own_grad.t(), diagonals, out=out).mul_(w).addmm_(own_grad.t(), scaled, beta=2, alpha=-2)
                 of_own.addcmul_(diagonals, own_grad @ w, value=-1)

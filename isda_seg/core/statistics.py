@@ -90,7 +90,7 @@ class ClassStatistics(nn.Module):
             self.kind == 'diagonal' and samples < self.num_classes
 
     def _apart(self) -> bool:
-        """Whether ranks differ, so that the buffers are copies: DistributedDataParallel overwrites them with rank 0's."""
+        """Whether ranks differ, so that buffers are copies: DistributedDataParallel overwrites them with rank 0's."""
         return not self.sync and world_size() > 1
 
     def _store(self, moments: ClassMoments) -> None:

@@ -37,8 +37,9 @@ def grid_problem(classes, size=(20, 35), small=(4, 6)):
     logits, labels, rows = problem(classes, pixels=size[0] * size[1])
     on_grid = torch.randint(classes, (2, *small), generator=torch.Generator().manual_seed(1))
     on_grid[:, 0, 0] = IGNORE
-    matrices = (interpolation(s, l, False, torch.float64) for s, l in zip(small, size, strict=True))
-    return logits.detach().view(2, classes, *size).requires_grad_(), labels.view(2, *size), rows, Grid(on_grid, *matrices)
+    matrices = (interpolation(*sides, False, torch.float64) for sides in zip(small, size, strict=True))
+    logits = logits.detach().view(2, classes, *size).requires_grad_()
+    return logits, labels.view(2, *size), rows, Grid(on_grid, *matrices)
 
 
 def upsampled(rows, grid, size):
