@@ -2,6 +2,7 @@
 #
 #   make demo    set up, then train and evaluate PSPNet + ISDA on the built-in demo data
 #   make test    set up, then run all tests             make test ARGS='-x -k margin' passes arguments on
+#   make gpu     on a CUDA machine: the tests marked gpu, what ISDA costs there, a pair of demo runs in half precision
 #   make lint    ruff                                   make types    mypy --strict on isda_seg/core
 #
 # VENV=folder     the environment, .venv by default; it is made if it is not there
@@ -10,14 +11,22 @@
 VENV ?= .venv
 PYTHON ?= python3.11 python3 python3.12 python3.13 python
 EXTRAS ?= seg,dev
+DEMO = configs/demo/pspnet_r18-small-d8
 
-.PHONY: demo test lint types setup
+.PHONY: demo test gpu lint types setup
 
 demo: $(VENV)/.installed-seg
 	$(VENV)/bin/python tools/demo.py $(ARGS)
 
 test: setup
 	$(VENV)/bin/python -m pytest $(ARGS)
+
+gpu: setup
+	$(VENV)/bin/python -m pytest -m gpu
+	$(VENV)/bin/python tools/benchmarks/cost.py --device cuda --out work_dirs/gpu/cost.json
+	$(VENV)/bin/python tools/make_streets.py
+	$(VENV)/bin/python tools/benchmarks/paired.py $(DEMO)_1xb8-400_streets-192x128.py \
+	    $(DEMO)_isda_1xb8-400_streets-192x128.py --seeds 0 1 --amp --work-dir work_dirs/gpu/pairs $(ARGS)
 
 lint: setup
 	$(VENV)/bin/python -m ruff check .

@@ -28,6 +28,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--work-dir', default='work_dirs/paired',
                         help='of the runs; series with runs in common share it; default %(default)s')
     parser.add_argument('--out', help='result file; default <work-dir>/<first ISDA config>.json, the figure beside it')
+    parser.add_argument('--amp', action='store_true', help='half precision, as train.py --amp')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='for all arms')
     return parser.parse_args()
 
@@ -40,6 +41,7 @@ def main() -> None:
     configs = {Path(path).stem: path for path in (args.plain, *args.isda)}
     if len(configs) < 1 + len(args.isda) or len(set(args.seeds)) < len(args.seeds):
         sys.exit('every config and every seed can be given once only')
+    from isda_seg.amp import enable_amp
     from isda_seg.analysis.arms import with_options
     from isda_seg.analysis.paired import compare
     from isda_seg.analysis.paired_report import draw_paired, paired_table
@@ -47,13 +49,16 @@ def main() -> None:
     # Seed by seed, so that a series that is stopped early holds whole pairs.
     runs = [Run(f'{stem}/seed_{seed}', with_options(compat.read_config(path), seed, args.cfg_options))
             for seed in args.seeds for stem, path in configs.items()]
+    if args.amp:
+        for run in runs:
+            enable_amp(run.cfg)
     protocols = args.protocols or all_protocols(runs[0].cfg)
     results = run_series(runs, args.work_dir, TOOLS, protocols, args.jobs)
     arms = {stem: {str(seed): results[f'{stem}/seed_{seed}'] for seed in args.seeds} for stem in configs}
     plain = Path(args.plain).stem
     comparisons = {stem: compare(arms[plain], arm) for stem, arm in arms.items() if stem != plain}
     paired = dict(provenance(), kind='paired', plain=args.plain, isda=args.isda, seeds=args.seeds,
-                  options=args.cfg_options or {}, comparisons=comparisons, runs=arms)
+                  options=args.cfg_options or {}, amp=args.amp, comparisons=comparisons, runs=arms)
     write_json(out, paired)
     draw_paired(paired, out.with_suffix('.png'))
     print(paired_table(paired))

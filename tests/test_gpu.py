@@ -1,0 +1,106 @@
+"""Laws of the device path on a real one: it is the host's, it never waits, and its peak memory is plain's."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy
+from torch.testing import assert_close
+
+from isda_seg.attach import attach
+from isda_seg.core import compiled, isda_consistency
+from isda_seg.criterion import ISDACriterion
+from isda_seg.grid import resize
+
+pytestmark = pytest.mark.gpu
+
+IGNORE = 255
+
+
+def head(covariance='diagonal', resolution='label', images=True):
+    torch.manual_seed(0)
+    model = nn.Module()
+    model.classifier = nn.Conv2d(16, 5, 1) if images else nn.Linear(16, 5)
+    model.loss = ISDACriterion(covariance, resolution, ignore_index=IGNORE, strict=False)
+    model.loss.align_corners, model.loss.strength = True, 2.0
+    return model
+
+
+def batch(step, images=True):
+    generator = torch.Generator().manual_seed(step)
+    shape, size = ((2, 9, 9), (2, 65, 65)) if images else ((40,), (40,))
+    features = torch.randn(shape[0], 16, *shape[1:], generator=generator)
+    labels = torch.randint(5, size, generator=generator)
+    labels.view(-1)[::7] = IGNORE
+    return features, labels
+
+
+def train(model, steps, device, images=True):
+    """The loss and the weight's gradient of the last step, and the statistics."""
+    model = copy.deepcopy(model).to(device)
+    attach(model.loss, model.classifier)
+    for step in range(steps):
+        features, labels = (part.to(device) for part in batch(step, images))
+        model.zero_grad()
+        logits = model.classifier(features)
+        loss = model.loss(resize(logits, labels.shape[1:], True) if images else logits, labels)
+        loss.backward()
+    model.loss.raise_faults()
+    return [part.detach().cpu() for part in (loss, model.classifier.weight.grad, *model.loss.statistics.moments)]
+
+
+@pytest.fixture(autouse=True)
+def full_precision_convolutions():
+    before, torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.allow_tf32, False
+    yield
+    torch.backends.cudnn.allow_tf32 = before
+
+
+@pytest.mark.parametrize('covariance', ['diagonal', 'full', 'shared', 'identity'])
+@pytest.mark.parametrize('resolution', ['label', 'feature'])
+@pytest.mark.parametrize('images', [True, False])
+def test_a_gpu_gives_the_loss_gradients_and_statistics_of_a_cpu(covariance, resolution, images):
+    model = head(covariance, resolution, images)
+    assert_close(train(model, 3, 'cuda', images), train(model, 3, 'cpu', images), rtol=1e-3, atol=1e-5)
+    assert compiled._failed == []
+
+
+@pytest.mark.parametrize('covariance', ['diagonal', 'full'])
+def test_a_step_in_the_middle_of_training_waits_for_nothing(covariance):
+    model = head(covariance).cuda()
+    attach(model.loss, model.classifier)
+    batches = [[part.cuda() for part in batch(step)] for step in range(4)]
+    try:
+        for step, (features, labels) in enumerate(batches):
+            logits = resize(model.classifier(features), labels.shape[1:], True)
+            torch.cuda.set_sync_debug_mode('error' if step > 1 else 'default')
+            (model.loss(logits, labels) + isda_consistency(
+                logits[:, :, 0, 0], model.classifier.weight.flatten(1), model.loss.statistics.covariance,
+                1.0)).backward()
+            torch.cuda.set_sync_debug_mode('default')
+    finally:
+        torch.cuda.set_sync_debug_mode('default')
+
+
+def test_the_peak_memory_of_the_loss_is_at_most_plains():
+    features, labels = torch.randn(2, 512, 97, 97, device='cuda'), torch.randint(19, (2, 769, 769), device='cuda')
+    classifier, loss = nn.Conv2d(512, 19, 1).cuda(), ISDACriterion(strict=False)
+    loss.align_corners, loss.strength = True, 2.0
+    attach(loss, classifier)
+    logits = resize(classifier(features), (769, 769), True).detach().requires_grad_()
+
+    def peak(function):
+        for _ in range(2):  # the first call compiles, and compares a whole image
+            logits.grad = None
+            loss.record(classifier, (features,))
+            torch.cuda.synchronize()
+            torch.cuda.reset_peak_memory_stats()
+            before = torch.cuda.memory_allocated()
+            function(logits, labels).backward()
+            torch.cuda.synchronize()
+            used = torch.cuda.max_memory_allocated() - before
+        return used
+
+    small = 4 * features.numel() * 3  # statistics work on copies of the features
+    assert peak(loss) <= peak(cross_entropy) + small
