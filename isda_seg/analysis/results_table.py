@@ -99,14 +99,15 @@ def generate(root: Path) -> dict[Path, str]:
         files.update({path: replace_result_line(path.read_text(), line) for path, line in lines.items()})
         text = replace_block(text, room, classification_table.table(configs, results))
     text = replace_block(text, 'series', series_table.sections(folder / 'series', 'results/series'))
-    cost = folder / 'cost.json'
-    measured = json.loads(cost.read_text()) if cost.is_file() else None
-    files[readme] = replace_block(text, 'cost', cost_table.tables(measured) if measured else NOT_RUN)
+    measured = [json.loads(path.read_text()) for path in sorted(folder.glob('cost*.json'))]
+    files[readme] = replace_block(text, 'cost', cost_table.section(measured))
     timings = folder / 'timings.json'
     known = json.loads(timings.read_text()) if timings.is_file() else {}
     sentences = '\n'.join(f'- {timing_sentence(name, known.get(name))}' for name in TIMED)
     front = root / 'README.md'
     text = replace_block(front.read_text(), 'timings', sentences)
-    text = replace_block(text, 'cost', cost_table.two_lines(measured) if measured else NOT_RUN)
+    here = max((result for result in measured if result['device'] == 'cpu'), key=lambda result: result['date'],
+               default=None)
+    text = replace_block(text, 'cost', cost_table.two_lines(here) if here else NOT_RUN)
     files[front] = replace_block(text, 'gain', series_table.gain(folder / 'series'))
     return files

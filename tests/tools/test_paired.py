@@ -58,6 +58,14 @@ def steps(work, arm, seed):
     return start['weights'], steps
 
 
+def test_amp_trains_every_arm_in_half_precision(tmp_path, configs):
+    spy.benchmark('paired.py', *configs, '--seeds', 0, '--protocols', 'single', '--amp', '--work-dir', 'work',
+                  cwd=tmp_path)
+    for arm in ARMS:
+        assert 'BFloat16OptimWrapper' in next((tmp_path / 'work' / arm / 'seed_0').glob('*.py')).read_text()
+    assert json.loads((tmp_path / 'work' / f'{ARMS[1]}.json').read_text())['amp'] is True
+
+
 @pytest.mark.parametrize('seed', SEEDS)
 def test_both_arms_of_a_seed_start_from_the_same_weights_and_see_the_same_batches(whole, seed):
     (plain_weights, plain), (isda_weights, isda) = (steps(whole.work, arm, seed) for arm in ARMS)

@@ -2,6 +2,7 @@
 from pathlib import Path
 from typing import Any
 
+from isda_seg.analysis.cells import NOT_RUN
 from isda_seg.analysis.cost.targets import targets
 from isda_seg.analysis.cost.wording import change, factor, markdown, percent, power, size, span, time, verdict
 
@@ -15,6 +16,25 @@ def tables(result: dict[str, Any]) -> str:
     if 'loss' in result or 'step' in result:
         blocks.append(f'**Targets**\n\n{target_table(result)}')
     return '\n\n'.join([*blocks, footnote(result)])
+
+
+def section(results: list[dict[str, Any]]) -> str:
+    """The newest measurement on a CPU and the newest on a GPU as a whole, and the extra time of all of them."""
+    results = sorted(results, key=lambda result: result['date'])
+    newest = {result['device']: tables(result) for result in results}
+    blocks = [newest.get('cpu', NOT_RUN), '**On a GPU** (`make gpu` measures it)', newest.get('cuda', NOT_RUN)]
+    return '\n\n'.join([*blocks, '**Extra time over the versions**', history(results)] if results else blocks)
+
+
+def history(results: list[dict[str, Any]]) -> str:
+    """One row per measurement: the loss's extra time at every size and resolution, and the step's."""
+    rows = [{'measured': f'{result["date"][:10]}, commit {result["commit"]}', 'on': result['hardware'],
+             **{f'{loss["name"]}, {row["resolution"]}': time(row['extra']['seconds']['median'])
+                for loss in result.get('loss', ()) for row in loss['rows']},
+             **({'whole step': percent(result['step']['extra']['share']['median'])} if 'step' in result else {})}
+            for result in results]
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    return markdown([names, *([row.get(name, '') for name in names] for row in rows)])
 
 
 def loss_table(result: dict[str, Any]) -> str:

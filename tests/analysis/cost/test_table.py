@@ -1,7 +1,7 @@
 """Tables, targets and sentences say what the result file holds."""
 from copy import deepcopy
 
-from isda_seg.analysis.cost.table import tables, two_lines
+from isda_seg.analysis.cost.table import section, tables, two_lines
 from isda_seg.analysis.cost.targets import NEXT, largest_piece, targets, upsampling
 from isda_seg.analysis.cost.wording import change, factor, percent, power, size, span, time
 
@@ -92,6 +92,18 @@ def test_tables_hold_every_part_with_its_numbers():
     assert 'at 10.0 GB/s of copying. a machine, 2026-01-02, commit abc.' in text
     widths = [line.count('|') for line in text.split('\n\n')[1].splitlines()]
     assert len(set(widths)) == 1
+
+
+def test_measurements_of_other_days_stand_beside_the_newest_and_a_gpu_that_was_not_there_says_so():
+    older = deepcopy(dict(RESULT, device='cpu', date='2026-01-01', commit='old'))
+    older['loss'][0]['rows'][0]['extra']['seconds']['median'] = 0.5
+    text = section([dict(RESULT, device='cpu'), older])
+    assert text.startswith(tables(RESULT))
+    assert '**On a GPU** (`make gpu` measures it)\n\nnot yet run' in text
+    rows = [line for line in text.splitlines() if line.startswith('| 2026')]
+    assert [row.split(' | ')[0] for row in rows] == ['| 2026-01-01, commit old', '| 2026-01-02, commit abc']
+    assert [row.split(' | ')[2] for row in rows] == ['500 ms', '250 ms']
+    assert 'not yet run' not in section([dict(RESULT, device='cpu'), dict(RESULT, device='cuda')])
 
 
 def test_only_the_parts_that_were_run_are_shown():
