@@ -33,7 +33,7 @@ def attach(loss: ISDACriterion, classifier: nn.Module) -> None:
     if outputs < 2:
         raise ValueError(f'ISDA needs a softmax over at least 2 classes, the classifier has {outputs} output channel')
     loss.prepare(outputs, classifier.weight.shape[1])  # type: ignore[union-attr, arg-type]
-    loss.belongs_to(classifier)
+    loss.records.belong_to(classifier)
     loss.to(classifier.weight.device)  # type: ignore[union-attr, arg-type]
     loss.attached = True
     if not any(getattr(hook, '__self__', None) is loss for hook in classifier._forward_pre_hooks.values()):

@@ -1,6 +1,5 @@
 """ISDA as a torch loss: takes what entered the classifier, observes it, adds the table, calls the base loss."""
 import inspect
-import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,7 +7,6 @@ import torch
 from torch import Tensor, nn
 
 from isda_seg.bad_labels import BadLabels
-from isda_seg.compat import in_backward
 from isda_seg.core import ClassStatistics, augment_logits, margin_variance
 from isda_seg.core.checks import check_labels
 from isda_seg.core.device import constant, on_host
@@ -18,7 +16,8 @@ from isda_seg.core.precision import no_autocast
 from isda_seg.core.schedule import check_strength
 from isda_seg.core.upsampled import Grid
 from isda_seg.grid import LABEL_SAMPLINGS, interpolation, labels_on_grid, resize
-from isda_seg.handshake import Handshake, Record
+from isda_seg.handshake import Handshake
+from isda_seg.records import Records
 
 RESOLUTIONS = ('label', 'feature')
 HALF = (torch.float16, torch.bfloat16)
@@ -70,8 +69,7 @@ class ISDACriterion(nn.Module):
         self.sources: Sequence[str] | None = None  # file of each sample in the batch, for messages
         self.last_table: Tensor | None = None      # (C, C), or (N, C) the rows of N samples; for the log
         self.attached = False
-        self._classifier: weakref.ref[nn.Module] | None = None
-        self._records: dict[bool, Record] = {}     # of the last passes with (True) and without gradients (False)
+        self.records = Records()
         self._handshake = Handshake()
         self._bad_labels = BadLabels()
         self._accepted = inspect.signature(self.base.forward).parameters
@@ -84,26 +82,10 @@ class ISDACriterion(nn.Module):
             raise ValueError(f'the statistics are of {self.statistics.num_classes} classes x '
                              f'{self.statistics.channels} channels, the classifier has {num_classes} x {channels}')
 
-    def belongs_to(self, classifier: nn.Module) -> None:
-        """Remember the one classifier, without holding it; ValueError for a second one."""
-        first = None if self._classifier is None else self._classifier()
-        if first is not None and first is not classifier:
-            raise ValueError('this ISDA loss is attached to another classifier already, and its statistics are of that '
-                             'one: give each classifier a loss of its own')
-        self._classifier = weakref.ref(classifier)
-
     def record(self, classifier: nn.Module, args: tuple[Tensor, ...], kwargs: dict[str, Tensor] | None = None) -> None:
-        """Forward pre-hook of the classifier: keep what enters it until the loss takes it.
-
-        Of a pass that trains: not in eval mode, nor where a checkpointed classifier is computed again in the backward
-        pass. A pass without gradients may be the first one of such a classifier, but does not displace one with.
-        """
-        self.belongs_to(classifier)  # of a copied loss, its copied classifier
-        if self.training and classifier.training and not in_backward():
-            features = (args[0] if args else kwargs['input']).detach()
-            if isinstance(classifier, nn.Linear) and features.dim() > 2:
-                features = features.flatten(0, -2)
-            self._records[torch.is_grad_enabled()] = Record(features, classifier)
+        """Forward pre-hook of the classifier: keep what enters it until the loss takes it."""
+        if self.training:
+            self.records.keep(classifier, args[0] if args else (kwargs or {})['input'])
 
     def forward(self, logits: Tensor, labels: Tensor, ignore_index: int | None = None, **kwargs: Any) -> Tensor:
         """The base loss of the augmented logits.
@@ -121,9 +103,13 @@ class ISDACriterion(nn.Module):
                 other channels than the statistics. Whatever is raised, nothing has been observed.
         """
         ignore_index = self.ignore_index if ignore_index is None else ignore_index
-        if not (self.training and torch.is_grad_enabled()) or self._evaluates():
+        if not (self.training and torch.is_grad_enabled()) or self.records.evaluate():
             return self._base(logits, labels, ignore_index, kwargs)
-        record, strength = self._taken(), check_strength(self.strength)
+        if not self.attached:
+            raise RuntimeError('this ISDA loss is not attached to a classifier: with OpenMMLab add '
+                               "default_hooks = dict(isda=dict(type='ISDAHook')) to the config, in plain torch call "
+                               'isda_seg.attach.attach(loss, classifier)')
+        record, strength = self.records.last(), check_strength(self.strength)
         self._check_keywords(ignore_index, kwargs)
         with no_autocast(logits.device.type):
             index, none = self._checked(labels, logits, ignore_index)
@@ -133,7 +119,7 @@ class ISDACriterion(nn.Module):
             size = tuple(record.features.shape[2:])
             on_grid = labels_on_grid(index, size, self.align_corners, self.label_sampling)
             self.statistics.observe(record.features, on_grid, none)
-            self._records.clear()
+            self.records.let_go()
             logits = logits.float() if logits.dtype in HALF else logits
             covariance = self.statistics.covariance
             if logits.dim() == 2:
@@ -177,28 +163,6 @@ class ISDACriterion(nn.Module):
         if missed:
             raise RuntimeError(f'{missed} samples found no room in the statistics of all ranks, because a batch was '
                                'larger than those of the first step: train with batches of one size, or sync=False')
-
-    def _evaluates(self) -> bool:
-        """Whether the classifier is in eval mode, though the loss outside of the model is not."""
-        classifier = None if self._classifier is None else self._classifier()
-        return classifier is not None and not classifier.training
-
-    def _taken(self) -> Record:
-        """The record of the last forward pass; it is given back until the batch has been observed."""
-        if not self.attached:
-            raise RuntimeError('this ISDA loss is not attached to a classifier: with OpenMMLab add '
-                               "default_hooks = dict(isda=dict(type='ISDAHook')) to the config, in plain torch call "
-                               'isda_seg.attach.attach(loss, classifier)')
-        if in_backward():
-            raise RuntimeError('this ISDA loss was called inside a backward pass: it stands in a block that gradient '
-                               'checkpointing computes twice. Checkpoint the network alone and call the loss on what '
-                               'it returns')
-        record = self._records.get(True, self._records.get(False))
-        if record is None:
-            raise RuntimeError('this ISDA loss was called without a new forward pass of its classifier: one forward '
-                               'pass with gradients serves one call (is the loss called twice, or the classifier not '
-                               'used?)')
-        return record
 
     def _check_keywords(self, ignore_index: int, kwargs: dict[str, Any]) -> None:
         """ValueError for a keyword that the base loss does not know."""
@@ -260,8 +224,8 @@ class ISDACriterion(nn.Module):
         super()._load_from_state_dict(state_dict, prefix, *args)
 
     def __getstate__(self) -> dict[str, Any]:
-        """A copy starts without the record of the original, whose classifier is not its own."""
-        return {**self.__dict__, '_records': {}, 'last_table': None, '_classifier': None, '_accepted': None}
+        """A copy starts without what the last step of the original left."""
+        return {**self.__dict__, 'last_table': None, '_accepted': None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)

@@ -3,31 +3,16 @@ from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from isda_seg.core.device import on_host
 from isda_seg.grid import pixel_of, resize, source
+from isda_seg.records import Record
 
 STRIDE = 2654435761  # odd, near 2^32 over the golden ratio: the sampled positions spread over batch and image
 ALLOWED = {torch.float32: 1e-2, torch.float64: 1e-2}  # of the logits' scale; half precisions 5e-2
 HALF_ALLOWED = 5e-2
 FOLD_EVERY = 64      # steps after which what a device has gathered is made one number
-
-
-class Record(NamedTuple):
-    """What entered the classifier in the last forward pass."""
-    features: Tensor       # (N, A) or (B, A, h, w), detached
-    classifier: nn.Module  # whose weight is read when the loss is called: some are made anew in each forward pass
-
-    @property
-    def weight(self) -> Tensor:
-        """(C, A)."""
-        return self.classifier.weight.flatten(1)  # type: ignore[operator, union-attr]
-
-    @property
-    def bias(self) -> Tensor | None:
-        """(C,)."""
-        return self.classifier.bias  # type: ignore[return-value]
 
 
 class Sample(NamedTuple):

@@ -10,6 +10,7 @@ from isda_seg.attach import attach
 from isda_seg.core import device
 from isda_seg.criterion import ISDACriterion
 from isda_seg.grid import resize, source
+from isda_seg.records import Record
 
 CLASSES, CHANNELS = 3, 5
 STALE = 'call the loss on the logits of the last forward pass'
@@ -133,7 +134,7 @@ def test_a_model_in_eval_mode_is_not_observed_though_the_criterion_stands_outsid
 def test_resized_logits_pass_at_every_position(align_corners, size):
     torch.manual_seed(0)
     classifier = nn.Conv2d(CHANNELS, CLASSES, 1)
-    shake, record = handshake.Handshake(), handshake.Record(features(images=True), classifier)
+    shake, record = handshake.Handshake(), Record(features(images=True), classifier)
     z = resize(classifier(record.features), size, align_corners)
     for step in range(49):  # a whole image, then as many positions as there are features
         shake.check(record, z, align_corners)
@@ -146,7 +147,7 @@ def test_rounding_to_half_precision_passes_at_every_position_of_many_steps(dtype
     torch.manual_seed(0)
     classifier, shake = nn.Conv2d(64, 2, 1), handshake.Handshake()
     for _ in range(300):
-        record = handshake.Record(torch.randn(1, 64, 4, 6).relu(), classifier)
+        record = Record(torch.randn(1, 64, 4, 6).relu(), classifier)
         with torch.no_grad(), torch.autocast('cpu', dtype=dtype):
             shake.check(record, resize(classifier(record.features), (13, 21), False), False)
 
