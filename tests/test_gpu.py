@@ -81,6 +81,7 @@ def test_a_step_in_the_middle_of_training_waits_for_nothing(covariance):
             torch.cuda.set_sync_debug_mode('default')
     finally:
         torch.cuda.set_sync_debug_mode('default')
+    assert int(model.loss.statistics.count.sum()) > 0
 
 
 def test_the_peak_memory_of_the_loss_is_at_most_plains():

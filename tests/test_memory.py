@@ -5,9 +5,10 @@ from torch import nn
 
 from isda_seg.analysis.memory import peak_bytes
 from isda_seg.attach import attach
+from isda_seg.core import device
 from isda_seg.criterion import ISDACriterion, MeanCrossEntropy
 
-B, C, A, SMALL, LARGE = 2, 19, 512, 97, 769
+B, C, A, SMALL, LARGE = 1, 19, 512, 97, 769
 FULL_LOGITS = B * C * LARGE * LARGE * 4
 
 
@@ -23,9 +24,10 @@ def test_peak_bytes_counts_what_is_alive_at_once():
     assert peak_bytes(together) == pytest.approx(3 << 20, rel=0.01)
 
 
-@pytest.mark.parametrize('resolution', ['label', 'feature'])
-def test_no_tensor_of_the_order_samples_x_classes_x_channels(resolution):
-    """Forward and backward of the loss alone: logits and their gradient belong to the head."""
+@pytest.mark.parametrize('resolution, hosts', [('label', ('cpu',)), ('feature', ('cpu',)), ('label', ())])
+def test_no_tensor_of_the_order_samples_x_classes_x_channels(resolution, hosts, monkeypatch):
+    """Forward and backward of the loss alone, on a host and as on a device; logits and their gradient are not its."""
+    monkeypatch.setattr(device, 'HOSTS', hosts)
     generator = torch.Generator().manual_seed(0)
     features = torch.randn(B, A, SMALL, SMALL, generator=generator)
     labels = torch.randint(C, (B, LARGE, LARGE), generator=generator)

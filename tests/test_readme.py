@@ -34,7 +34,13 @@ FINE = ('UPerHead', 'DepthwiseSeparableASPPHead', 'SegformerHead')  # they end a
 
 def test_every_block_is_executed_by_one_of_the_tests_below():
     assert {language for language, _ in BLOCKS} == {'python', 'bash'}
-    assert (len(PYTHON), len(CONFIGS), len(CLASSIFIERS), len(SEMI)) == (1, 1, 1, 1) and len(COMMANDS) == 23
+    assert (len(PYTHON), len(CONFIGS), len(CLASSIFIERS), len(SEMI)) == (1, 1, 1, 1) and len(COMMANDS) == 24
+
+
+def test_make_gpu_runs_tools_and_configs_that_are_there():
+    done = subprocess.run(['make', '-n', 'gpu'], cwd=ROOT, capture_output=True, text=True, check=True)
+    named = [word for word in done.stdout.split() if word.endswith('.py')]
+    assert len(named) == 5 and all((ROOT / name).is_file() is True for name in named)
 
 
 def test_the_plain_torch_lines_train():

@@ -75,7 +75,7 @@ def implementation_extra(classes: int, channels: int, batch: int, covariance: st
         statistics = 2 * size + channels ** 2 + UPDATE * present * channels ** 2 / batch
         return Extra(statistics, present * (size * channels + size) / batch, classes)
     rows = min(batch, classes)
-    table = 2 * rows * size + size + 3 * rows * channels
+    table = 2 * rows * size + size + 2 * rows * channels
     return Extra(3 * size + UPDATE * size / batch, table / batch, classes)
 
 

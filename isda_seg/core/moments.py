@@ -69,12 +69,14 @@ def batch_moments(features: Tensor, labels: Tensor, num_classes: int, covariance
     pieces = [(features, labels)] if features.dim() == 2 else \
         [(image.flatten(1).t(), label.flatten()) for image, label in zip(features, labels, strict=True)]
     classes = torch.arange(num_classes, device=labels.device)
-    total = empty_moments(num_classes, features.shape[1], covariance, dtype, features.device)
+    total = None
     with full_precision(features.device.type):
         for rows, row_labels in pieces:
             for x, y in zip(rows.split(CHUNK), row_labels.split(CHUNK), strict=True):
                 member = (y[:, None] == classes) & labelled(y, ignore_index)[:, None]
-                total = merge(total, _chunk_moments(x.to(dtype), member, covariance))
+                chunk = _chunk_moments(x.to(dtype), member, covariance)
+                total = chunk if total is None else merge(total, chunk)
+    total = total or empty_moments(num_classes, features.shape[1], covariance, dtype, features.device)
     return total, labelled(labels, ignore_index).sum() - total.count.sum()
 
 

@@ -83,5 +83,5 @@ class SampleExchange:
 def _gather(tensor: Tensor) -> Tensor:
     """One tensor of the same shape from every rank: (ranks, ...), in rank order."""
     result = tensor.new_empty(world_size(), *tensor.shape)
-    dist.all_gather_into_tensor(result.flatten(0, 1) if tensor.dim() else result, tensor.contiguous())
+    dist.all_gather(list(result), tensor.contiguous())
     return result
