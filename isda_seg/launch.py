@@ -1,5 +1,6 @@
 """From a config and a launcher to a Runner that starts on the machine at hand."""
 import argparse
+import atexit
 import os
 import tempfile
 from pathlib import Path
@@ -43,6 +44,11 @@ def load_config(path: str, options: dict | None = None, work_dir: str | None = N
     return cfg
 
 
+def _end_group() -> None:
+    if dist.is_initialized():
+        dist.destroy_process_group()
+
+
 def default_work_dir(path: str) -> str:
     """``work_dirs/<config name>``, with the folders between for a config in ``configs/<room>/<folders>``."""
     *folders, name = Path(path).absolute().with_suffix('').parts
@@ -71,6 +77,7 @@ def adapt_to_machine(cfg: Config) -> None:
         if 'RANK' not in os.environ:
             raise ValueError('--launcher pytorch is for tools/dist_train.sh and dist_test.sh, which start the ranks')
         dist.init_process_group('gloo')  # MMEngine's own start would ask CUDA for a device
+        atexit.register(_end_group)      # its threads, still running while Python ends, can abort a run that went well
     cfg.model_wrapper_cfg = dict(type='MMDistributedDataParallel', broadcast_buffers=False, device_ids=None,
                                  find_unused_parameters=cfg.get('find_unused_parameters', False))
     for norm in dicts(cfg.model):
