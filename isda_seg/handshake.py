@@ -10,8 +10,8 @@ from isda_seg.grid import pixel_of, resize, source
 from isda_seg.records import Record
 
 STRIDE = 2654435761  # odd, near 2^32 over the golden ratio: the sampled positions spread over batch and image
-ALLOWED = {torch.float32: 1e-2, torch.float64: 1e-2}  # of the logits' scale; half precisions 5e-2
-HALF_ALLOWED = 5e-2
+ALLOWED = 1e-2       # of the logits' scale
+HALF_ALLOWED = 5e-2  # where features or logits are of half precision
 FOLD_EVERY = 64      # steps after which what a device has gathered is made one number
 
 
@@ -50,8 +50,8 @@ class Handshake:
         check_shapes(record, logits)
         if logits.numel() == 0:
             return
-        allowed = HALF_ALLOWED if min(record.features.dtype.itemsize, logits.dtype.itemsize) < 4 else \
-            ALLOWED[torch.float32]
+        half = min(record.features.dtype.itemsize, logits.dtype.itemsize) < 4
+        allowed = HALF_ALLOWED if half else ALLOWED
         self.step += 1
         if not self.verified:
             self.verified = _whole_image(record, logits, align_corners, allowed)
@@ -71,7 +71,7 @@ class Handshake:
         self._fold()
         worst, self._worst = self._worst, None
         if worst is not None and float(worst) > 1:
-            raise RuntimeError(_stale(float(worst) * ALLOWED[torch.float32]))
+            raise RuntimeError(_stale(float(worst) * ALLOWED))
 
     @torch.no_grad()
     def _fold(self) -> None:
