@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from isda_seg.bad_labels import BadLabels
 from isda_seg.core import ClassStatistics, augment_logits, margin_variance
-from isda_seg.core.checks import check_labels
+from isda_seg.core.checks import check_logits
 from isda_seg.core.device import constant, on_host
 from isda_seg.core.functional import augment_samples, augmented_cross_entropy, can_fuse, cross_entropy
 from isda_seg.core.moments import check_covariance
@@ -176,10 +176,7 @@ class ISDACriterion(nn.Module):
 
     def _checked(self, labels: Tensor, logits: Tensor, ignore_index: int) -> tuple[Tensor, int]:
         """Labels for core and their ignore index: on a device without the bad ones."""
-        labels = check_labels(labels, logits.shape[1], ignore_index, self.sources)
-        if logits.shape[:1] + logits.shape[2:] != labels.shape:
-            raise ValueError(f'logits (N, C, ...) and labels (N, ...) must agree, got {tuple(logits.shape)} and '
-                             f'{tuple(labels.shape)}')
+        labels = check_logits(logits, labels, ignore_index, self.sources)
         if on_host(labels):
             return labels, ignore_index
         return self._bad_labels.leave_out(labels, logits.shape[1], ignore_index), logits.shape[1] + 1

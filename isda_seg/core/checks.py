@@ -57,6 +57,15 @@ def check_labels(labels: Tensor, num_classes: int, ignore_index: int | None,
     return labels
 
 
+def check_logits(logits: Tensor, labels: Tensor, ignore_index: int | None,
+                 sources: Sequence[str] | None = None) -> Tensor:
+    """``check_labels`` for logits (N, C, ...); ValueError unless each of them has a label (N, ...)."""
+    if logits.dim() < 2 or logits.shape[:1] + logits.shape[2:] != labels.shape:
+        raise ValueError(f'logits (N, C, ...) and labels (N, ...) must agree, got {tuple(logits.shape)} '
+                         f'and {tuple(labels.shape)}')
+    return check_labels(labels, logits.shape[1], ignore_index, sources)
+
+
 def check_pair(weight: Tensor, covariance: Tensor) -> None:
     """ValueError unless weight (C, A) and covariance ((C or 1), A) or ((C or 1), A, A) belong together."""
     if weight.dim() != 2:

@@ -2,8 +2,8 @@
 import torch
 from torch import Tensor
 
-from isda_seg.core.checks import check_labels, labelled
-from isda_seg.core.moments import ClassMoments, batch_moments, check_samples, merge
+from isda_seg.core.checks import labelled
+from isda_seg.core.moments import ClassMoments, batch_moments, merge
 from isda_seg.core.precision import full_precision
 
 
@@ -14,16 +14,11 @@ def fold(moments: ClassMoments, features: Tensor, labels: Tensor, ignore_index: 
     Args:
         moments: diagonal or full ones, of classes (C,); changed in place, for classes in the batch alone.
         features: (N, A); rows with a non-finite entry do not count.
-        labels: (N,) integers; ignore_index does not count.
+        labels: (N,) int64, checked; ignore_index does not count.
 
     Returns:
         (), how many labelled samples were left out because a feature is not finite.
-
-    Raises:
-        ValueError: shapes that do not fit, a label outside the classes.
     """
-    check_samples(features, labels)
-    labels = check_labels(labels, len(moments.count), ignore_index)
     counts = labelled(labels, ignore_index)
     classes, labels = torch.unique(labels[counts], return_inverse=True)
     features = features[counts]

@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from isda_seg.core.add_rows import add_rows
-from isda_seg.core.checks import at_least_float32, check_labels, labelled
+from isda_seg.core.checks import at_least_float32, check_logits, labelled
 from isda_seg.core.compiled import compiles
 from isda_seg.core.device import on_host
 from isda_seg.core.fused import fused_cross_entropy
@@ -44,18 +44,11 @@ def augment_logits(logits: Tensor, labels: Tensor, table: Tensor, strength: floa
 def _checked(logits: Tensor, labels: Tensor, table: Tensor, strength: float,
              ignore_index: int | None) -> tuple[Tensor, Tensor, float]:
     """The labels as int64, the table, at least float32, and ``strength / 2``."""
-    labels = _checked_labels(logits, labels, ignore_index)
+    labels = check_logits(logits, labels, ignore_index)
     classes = logits.shape[1]
     if table.shape != (classes, classes):
         raise ValueError(f'table must have shape ({classes}, {classes}), got {tuple(table.shape)}')
     return labels, table.to(at_least_float32(logits, table)), check_strength(strength) / 2
-
-
-def _checked_labels(logits: Tensor, labels: Tensor, ignore_index: int | None) -> Tensor:
-    if logits.dim() < 2 or logits.shape[:1] + logits.shape[2:] != labels.shape:
-        raise ValueError(f'logits (N, C, ...) and labels (N, ...) must agree, got {tuple(logits.shape)} '
-                         f'and {tuple(labels.shape)}')
-    return check_labels(labels, logits.shape[1], ignore_index)
 
 
 def isda_cross_entropy(logits: Tensor, labels: Tensor, weight: Tensor, covariance: Tensor, strength: float, *,
@@ -95,7 +88,7 @@ def augment_samples(logits: Tensor, labels: Tensor, weight: Tensor, covariance: 
     Returns:
         the logits (N, C) and the rows (N, C) of the table; an ignored sample's is 0.
     """
-    labels = _checked_labels(logits, labels, ignore_index)
+    labels = check_logits(logits, labels, ignore_index)
     if logits.shape[1] != len(weight):
         raise ValueError(f'logits must have shape (N, {len(weight)}), got {tuple(logits.shape)}')
     counts = labelled(labels, ignore_index)

@@ -10,7 +10,7 @@ from isda_seg.core.compiled import visit
 from isda_seg.core.device import on_host
 from isda_seg.core.one_hot import Chunk, one_hot_chunks
 from isda_seg.core.precision import full_precision
-from isda_seg.core.upsampled import Grid, Upsampled
+from isda_seg.core.upsampled import Grid, Upsampled, chosen_rows
 
 
 def fused_cross_entropy(logits: Tensor, labels: Tensor, rows: Tensor, ignore_index: int | None, divisor: float | Tensor,
@@ -117,7 +117,7 @@ def _differentiable(logits: Tensor, labels: Tensor, rows: Tensor, ignore_index: 
                     grid: Grid | None, wanted: tuple[bool, bool]) -> list[Tensor | None]:
     """The two gradients with a graph of their own; None where there is none to be had."""
     on = labels if grid is None else grid.labels
-    added = F.pad(rows, (0, 0, 0, 2))[class_index(on, len(rows), ignore_index)].movedim(-1, 1)
+    added = chosen_rows(rows, class_index(on, len(rows), ignore_index))
     augmented = logits + (added if grid is None else grid.upsample(added))
     total = F.cross_entropy(augmented, labels, ignore_index=-100 if ignore_index is None else ignore_index,
                             reduction='sum') / divisor

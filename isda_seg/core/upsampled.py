@@ -9,6 +9,11 @@ from isda_seg.core.checks import class_index
 from isda_seg.core.one_hot import Chunk
 
 
+def chosen_rows(rows: Tensor, index: Tensor) -> Tensor:
+    """rows[label] (N, C, ...) of labels (N, ...) as ``class_index`` has them, 0 where nothing is labelled."""
+    return F.pad(rows, (0, 0, 0, 2))[index].movedim(-1, 1)
+
+
 class Grid(NamedTuple):
     """Labels on a grid, and how its rows and columns are interpolated: bilinear upsampling is two products."""
     labels: Tensor      # (N, h, w) int64
@@ -32,8 +37,7 @@ class Upsampled:
     def __init__(self, grid: Grid, rows: Tensor, ignore_index: int | None) -> None:
         self.grid = grid
         self.index = class_index(grid.labels, len(rows), ignore_index)
-        wide = F.pad(rows, (0, 0, 0, 2))[self.index].movedim(-1, 1)  # (N, C, h, w)
-        self.wide = wide @ grid.horizontal.t()                       # (N, C, h, W)
+        self.wide = chosen_rows(rows, self.index) @ grid.horizontal.t()  # (N, C, h, W)
         self.grad_wide = torch.zeros_like(self.wide)
 
     def add(self, chunk: Chunk, logits: Tensor, out: Tensor) -> None:
