@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from isda_seg.bad_labels import BadLabels
 from isda_seg.core import ClassStatistics, augment_logits, margin_variance
+from isda_seg.core.bad_labels import BadLabels
 from isda_seg.core.checks import check_logits
 from isda_seg.core.device import constant, on_host
 from isda_seg.core.functional import augment_samples, augmented_cross_entropy, can_fuse, cross_entropy

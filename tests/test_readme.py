@@ -153,5 +153,5 @@ def test_links_and_tools_named_in_readme_exist():
 
 
 def test_generated_numbers_are_current():
-    from isda_seg.analysis.results_table import generate
+    from isda_seg.analysis.tables.results import generate
     assert [path for path, text in generate(ROOT).items() if path.read_text() != text] == []

@@ -8,7 +8,7 @@ import tiny
 from mmengine.config import Config
 
 from isda_seg.attach import find_pairs
-from isda_seg.launch import load_config
+from isda_seg.runtime.launch import load_config
 
 pytestmark = tiny.on_cpu
 

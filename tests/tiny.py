@@ -153,8 +153,8 @@ def build(config, work_dir, options=None, resume=None, amp=None, change=None):
 
     `change(cfg)`, if given, changes the loaded config in place.
     """
-    from isda_seg.launch import load_config
-    from isda_seg.training import build_runner
+    from isda_seg.run import build_runner
+    from isda_seg.runtime.launch import load_config
     leave_layout()
     cfg = load_config(str(config), copy.deepcopy(options), str(work_dir))
     if change is not None:

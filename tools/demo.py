@@ -10,8 +10,8 @@ import sys
 import time
 from pathlib import Path
 
-from isda_seg.analysis.curves import plot_curves, read_scalars
-from isda_seg.checkpoint import latest_checkpoint
+from isda_seg.analysis.series.curves import plot_curves, read_scalars
+from isda_seg.runtime.checkpoint import latest_checkpoint
 from isda_seg.segmentation.evaluation import table
 
 TOOLS = Path(__file__).resolve().parent

@@ -2,16 +2,16 @@
 
     python tools/make_classification_configs.py
 
-A config is a row of isda_seg/classification/paper_tables.py in the form that tools/train.py reads. Results are taken
+A config is a row of isda_seg/analysis/paper/classification.py in the form that tools/train.py reads. Results are taken
 from configs/results/.
 """
 from pathlib import Path
 from typing import NamedTuple
 
-from isda_seg.analysis.classification_table import docstring_line, key_of, read_results
-from isda_seg.analysis.config_text import baseline, code, isda_twin, promise
-from isda_seg.classification.networks.paper import CIFAR, IMAGENET
-from isda_seg.classification.paper_tables import RANDAUGMENT, RANDAUGMENT_ELSE, TABLE_8, TABLE_8_ROWS, Row, rows
+from isda_seg.analysis.paper.classification import RANDAUGMENT, RANDAUGMENT_ELSE, TABLE_8, TABLE_8_ROWS, Row, rows
+from isda_seg.analysis.paper.config_text import baseline, code, isda_twin, promise
+from isda_seg.analysis.paper.networks import CIFAR, IMAGENET
+from isda_seg.analysis.tables.classification import docstring_line, key_of, read_results
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = 'configs/classification'

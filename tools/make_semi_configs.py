@@ -7,8 +7,8 @@ Results are taken from configs/results/.
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from isda_seg.analysis.classification_table import docstring_line, key_of, read_results
-from isda_seg.analysis.config_text import baseline, code, isda_twin, promise
+from isda_seg.analysis.paper.config_text import baseline, code, isda_twin, promise
+from isda_seg.analysis.tables.classification import docstring_line, key_of, read_results
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = 'configs/semi'

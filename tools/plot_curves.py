@@ -3,7 +3,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from isda_seg.analysis.curves import plot_curves
+from isda_seg.analysis.series.curves import plot_curves
 
 
 def main() -> None:

@@ -3,7 +3,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from isda_seg.analysis.results_table import generate
+from isda_seg.analysis.tables.results import generate
 
 ROOT = Path(__file__).resolve().parent.parent
 

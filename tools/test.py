@@ -5,9 +5,9 @@ from pathlib import Path
 
 from mmengine.dist import is_main_process
 
-from isda_seg.launch import add_options, check_writable, load_config
-from isda_seg.provenance import write_json
-from isda_seg.room import CLASSIFICATION, DETECTION, room_of
+from isda_seg.run import evaluation_of
+from isda_seg.runtime.launch import add_options, check_writable, load_config
+from isda_seg.runtime.provenance import write_json
 
 
 def parse_args() -> argparse.Namespace:
@@ -30,16 +30,10 @@ def main() -> None:
         check_writable(str(Path(args.out).parent), '--out')
     if args.show_dir:
         check_writable(args.show_dir, '--show-dir')
-    room = room_of(cfg)
-    if room == CLASSIFICATION:
-        from isda_seg.classification.evaluation import evaluate, table
-    elif room == DETECTION:
-        from isda_seg.detection.evaluation import evaluate, table
-    else:
-        from isda_seg.segmentation.evaluation import evaluate, table
-    results = evaluate(cfg, args.config, args.checkpoint, tuple(args.protocols), args.show_dir, args.show_most)
+    task = evaluation_of(cfg)
+    results = task.evaluate(cfg, args.config, args.checkpoint, tuple(args.protocols), args.show_dir, args.show_most)
     if is_main_process():
-        print(table(results, Path(args.config).stem))
+        print(task.table(results, Path(args.config).stem))
         if args.out:
             write_json(args.out, results)
 

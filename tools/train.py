@@ -2,7 +2,7 @@
 import argparse
 import sys
 
-from isda_seg.launch import add_options, load_config
+from isda_seg.runtime.launch import add_options, load_config
 
 
 def parse_args() -> argparse.Namespace:
@@ -19,7 +19,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     cfg = load_config(args.config, args.cfg_options, args.work_dir, args.launcher)
-    from isda_seg.training import build_runner
+    from isda_seg.run import build_runner
     build_runner(cfg, resume=args.resume, amp=args.amp).train()
 
 

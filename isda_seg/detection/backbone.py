@@ -1,14 +1,20 @@
 """The backbone a detector starts from: there, and covering every weight. MMEngine would load what fits and go on."""
 import hashlib
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+from mmdet.registry import MODELS
+from mmdet.utils import register_all_modules
 from mmengine.config import Config
+from mmengine.registry import DefaultScope
 from mmengine.runner import CheckpointLoader
+from torch import Tensor
 
-from isda_seg.checkpoint import check_checkpoint
-from isda_seg.detection.coverage import coverage, state_of
+from isda_seg.runtime.checkpoint import check_checkpoint
+from isda_seg.runtime.weights import coverage
 
 KEY = 'model.backbone.init_cfg.checkpoint'
 
@@ -42,6 +48,13 @@ def check_backbone(cfg: Config) -> dict[str, Any] | None:
         record['sha256'] = hashlib.sha256(Path(path).read_bytes()).hexdigest()
     source = (loaded.get('meta') or {}).get('source') if 'state_dict' in loaded else None
     return record if source is None else dict(record, source=source)
+
+
+def state_of(config: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Names and shapes of the weights of a module of MMDetection; nothing is allocated or loaded."""
+    register_all_modules(init_default_scope=False)
+    with DefaultScope.overwrite_default_scope('mmdet'), torch.device('meta'):
+        return MODELS.build(dict(config)).state_dict()
 
 
 def _is_address(path: str) -> bool:

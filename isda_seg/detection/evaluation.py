@@ -5,12 +5,13 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from isda_seg.checkpoint import check_checkpoint
+from isda_seg.detection.backbone import state_of
 from isda_seg.detection.backbone_record import BACKBONE
-from isda_seg.detection.coverage import coverage, state_of
 from isda_seg.detection.data_check import check_data
-from isda_seg.run_record import as_test, result
-from isda_seg.walk import dicts
+from isda_seg.runtime.checkpoint import check_checkpoint
+from isda_seg.runtime.nested_dicts import dicts
+from isda_seg.runtime.run_record import as_test, result
+from isda_seg.runtime.weights import coverage
 
 PROTOCOL = 'single'
 PREFIX = 'coco/'

@@ -5,8 +5,8 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from isda_seg.checkpoint import check_checkpoint
-from isda_seg.run_record import as_test, result
+from isda_seg.runtime.checkpoint import check_checkpoint
+from isda_seg.runtime.run_record import as_test, result
 from isda_seg.segmentation.data_check import check_data
 from isda_seg.segmentation.loading import check_loading
 from isda_seg.segmentation.protocols import PROTOCOLS, apply_protocol

@@ -10,8 +10,8 @@ from mmengine.config import Config
 from mmengine.registry import MODELS
 
 from isda_seg import compat
+from isda_seg.analysis.paper.networks import CIFAR, IMAGENET
 from isda_seg.attach import find_pairs
-from isda_seg.classification.networks.paper import CIFAR, IMAGENET
 
 compat.prepare()
 

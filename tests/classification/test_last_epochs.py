@@ -10,7 +10,7 @@ from mmengine.hooks import EMAHook
 
 from isda_seg.classification.evaluation import evaluate, table
 from isda_seg.classification.last_epochs import LastEpochsHook, last_mean, with_last_mean
-from isda_seg.launch import load_config
+from isda_seg.runtime.launch import load_config
 
 pytestmark = tiny.on_cpu
 

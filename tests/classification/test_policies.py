@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance, ImageOps
 
-from isda_seg.classification import AutoAugment, RandAugment, auto_augment, operations, rand_augment
-from isda_seg.classification.operations import OPERATIONS
+from isda_seg.classification import AutoAugment, RandAugment, policies
+from isda_seg.classification.policies import OPERATIONS
 
 SIGNED = ('rotate', 'color', 'contrast', 'brightness', 'sharpness', 'shear_x', 'shear_y', 'translate_x', 'translate_y')
 
@@ -60,7 +60,7 @@ ORACLES = {
 
 @pytest.mark.parametrize('name', OPERATIONS)
 def test_every_operation_is_pils(name, image, monkeypatch):
-    monkeypatch.setattr(operations, 'signed', lambda strength: strength)
+    monkeypatch.setattr(policies, 'signed', lambda strength: strength)
     found, expected = OPERATIONS[name](image, 0.5), bgr(ORACLES[name](pil(image)))
     assert (found.dtype, found.shape) == (np.uint8, (32, 32, 3))
     difference = abs(found - expected).max(-1)
@@ -101,8 +101,7 @@ def calls(monkeypatch):
     record = []
     fakes = {name: lambda img, strength, name=name: record.append((name, round(strength, 4))) or img
              for name in OPERATIONS}
-    monkeypatch.setattr(rand_augment, 'OPERATIONS', fakes)
-    monkeypatch.setattr(auto_augment, 'OPERATIONS', fakes)
+    monkeypatch.setattr(policies, 'OPERATIONS', fakes)
     return record
 
 
@@ -119,9 +118,9 @@ def test_rand_augment_draws_n_of_the_papers_14_with_replacement_at_m_of_30(image
 def test_auto_augment_draws_each_of_25_pairs_with_its_probabilities(image, calls):
     for _ in range(5000):
         AutoAugment()(dict(img=image))
-    assert len(auto_augment.POLICY) == 25
+    assert len(policies.POLICY) == 25
     expected = Counter()
-    for name, probability, *magnitude in (operation for pair in auto_augment.POLICY for operation in pair):
+    for name, probability, *magnitude in (operation for pair in policies.POLICY for operation in pair):
         expected[name, round(sum(magnitude) / 9, 4)] += 200 * probability
     found = Counter(calls)
     assert set(found) == {key for key, count in expected.items() if count}

@@ -7,7 +7,7 @@ from mmengine.dataset import Compose, default_collate, pseudo_collate
 from mmengine.registry import TRANSFORMS
 
 from isda_seg.classification import ClassificationPreprocessor, Cutout, PackImages, RandomReflectCrop, RandomResizedCrop
-from isda_seg.reproducible import Position, PositionSeededDataset
+from isda_seg.runtime.reproducible import Position, PositionSeededDataset
 
 # The coordinates of each pixel, so that a crop says where it comes from.
 GRID = np.stack([*np.meshgrid(np.arange(32), np.arange(32), indexing='ij'), np.zeros((32, 32))], -1).astype(np.uint8)

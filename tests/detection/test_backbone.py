@@ -85,3 +85,13 @@ def test_an_address_that_cannot_be_reached_says_what_to_do_instead(check):
 def test_a_config_that_asks_for_no_file_is_left_alone(init):
     from isda_seg.detection.backbone import check_backbone
     assert check_backbone(Config(dict(model=dict(backbone=dict(type='ResNet', depth=50, init_cfg=init))))) is None
+
+
+def test_names_of_a_whole_detector_are_had_without_its_weights():
+    import tiny_coco
+    from mmengine.config import Config
+
+    from isda_seg.detection.backbone import state_of
+    state = state_of(Config.fromfile(tiny_coco.SMALL).model)
+    assert {value.device.type for value in state.values()} == {'meta'}
+    assert {key.split('.')[0] for key in state} == {'backbone', 'neck', 'rpn_head', 'roi_head'}

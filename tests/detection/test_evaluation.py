@@ -7,7 +7,7 @@ import tiny
 import tiny_coco
 import torch
 
-from isda_seg.launch import load_config
+from isda_seg.runtime.launch import load_config
 
 pytestmark = [pytest.mark.ops, tiny.on_cpu]
 

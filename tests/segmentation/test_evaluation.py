@@ -3,7 +3,7 @@ import pytest
 import tiny
 import torch
 
-from isda_seg.launch import load_config
+from isda_seg.runtime.launch import load_config
 from isda_seg.segmentation.evaluation import evaluate, table
 
 pytestmark = tiny.on_cpu

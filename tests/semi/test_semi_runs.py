@@ -9,7 +9,7 @@ from tiny_semi import SEMI, shrink
 
 from isda_seg.classification.evaluation import evaluate
 from isda_seg.core import linear_ramp
-from isda_seg.launch import load_config
+from isda_seg.runtime.launch import load_config
 
 pytestmark = tiny.on_cpu
 

@@ -11,9 +11,9 @@ import pytest
 import spy
 import tiny
 
-from isda_seg.analysis import series
-from isda_seg.analysis.paired import compare
-from isda_seg.analysis.paired_report import paired_table
+from isda_seg.analysis.series import run
+from isda_seg.analysis.series.paired import compare
+from isda_seg.analysis.series.paired_report import paired_table
 
 pytestmark = tiny.on_cpu
 
@@ -66,7 +66,7 @@ def test_amp_trains_every_arm_in_half_precision(tmp_path, configs, monkeypatch):
         found.extend(run.cfg.optim_wrapper.type for run in runs)
         raise SystemExit
 
-    monkeypatch.setattr(series, 'run_series', instead)
+    monkeypatch.setattr(run, 'run_series', instead)
     tiny.run_tool(monkeypatch, 'benchmarks/paired.py', *configs, '--seeds', 0, '--amp', '--work-dir', tmp_path)
     assert found == ['BFloat16OptimWrapper'] * len(ARMS)
 

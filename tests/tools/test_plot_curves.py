@@ -2,7 +2,7 @@
 import pytest
 import tiny
 
-from isda_seg.analysis import curves
+from isda_seg.analysis.series import curves
 
 
 @pytest.mark.parametrize('folders, labels', [

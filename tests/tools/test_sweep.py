@@ -11,7 +11,7 @@ import pytest
 import spy
 import tiny
 
-from isda_seg.analysis.sweep import sweep_table
+from isda_seg.analysis.series.sweep import sweep_table
 
 NAMES = ['lambda_0=0', 'resolution=feature_lambda_0=5']
 TOOL = tiny.ROOT / 'tools' / 'benchmarks' / 'sweep.py'

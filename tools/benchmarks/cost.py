@@ -9,7 +9,7 @@ from isda_seg.analysis.cost.meter import Meter
 from isda_seg.analysis.cost.profile import profile
 from isda_seg.analysis.cost.table import tables, two_lines
 from isda_seg.analysis.cost.targets import targets
-from isda_seg.provenance import provenance, write_json
+from isda_seg.runtime.provenance import provenance, write_json
 
 PARTS = ('loss', 'step', 'growth', 'profile')
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'

@@ -15,12 +15,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from isda_seg import compat
+from isda_seg.analysis.cost.flops import Extra, implementation_extra, multiply_adds, paper_extra
+from isda_seg.analysis.paper.networks import CIFAR, IMAGENET, PaperNetwork
 from isda_seg.attach import attach
 from isda_seg.classification.classifier import ImageClassifier
-from isda_seg.classification.flops import Extra, implementation_extra, multiply_adds, paper_extra
-from isda_seg.classification.networks.paper import CIFAR, IMAGENET, PaperNetwork
 from isda_seg.criterion import ISDACriterion
-from isda_seg.provenance import provenance, write_json
+from isda_seg.runtime.provenance import provenance, write_json
 
 
 class Setting(NamedTuple):

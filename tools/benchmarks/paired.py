@@ -10,9 +10,9 @@ from pathlib import Path
 from mmengine.config import DictAction
 
 from isda_seg import compat
-from isda_seg.launch import check_writable
-from isda_seg.provenance import provenance, write_json
-from isda_seg.room import all_protocols
+from isda_seg.run import all_protocols
+from isda_seg.runtime.launch import check_writable
+from isda_seg.runtime.provenance import provenance, write_json
 
 TOOLS = Path(__file__).resolve().parents[1]
 
@@ -41,11 +41,11 @@ def main() -> None:
     configs = {Path(path).stem: path for path in (args.plain, *args.isda)}
     if len(configs) < 1 + len(args.isda) or len(set(args.seeds)) < len(args.seeds):
         sys.exit('every config and every seed can be given once only')
-    from isda_seg.amp import enable_amp
-    from isda_seg.analysis.arms import with_options
-    from isda_seg.analysis.paired import compare
-    from isda_seg.analysis.paired_report import draw_paired, paired_table
-    from isda_seg.analysis.series import Run, run_series
+    from isda_seg.analysis.series.paired import compare
+    from isda_seg.analysis.series.paired_report import draw_paired, paired_table
+    from isda_seg.analysis.series.run import Run, run_series
+    from isda_seg.analysis.series.run_options import with_options
+    from isda_seg.runtime.amp import enable_amp
     # Seed by seed, so that a series that is stopped early holds whole pairs.
     runs = [Run(f'{stem}/seed_{seed}', with_options(compat.read_config(path), seed, args.cfg_options))
             for seed in args.seeds for stem, path in configs.items()]

@@ -12,8 +12,8 @@ from typing import Any
 from mmengine.config import Config, DictAction
 
 from isda_seg import compat
-from isda_seg.launch import check_writable
-from isda_seg.provenance import provenance, write_json
+from isda_seg.runtime.launch import check_writable
+from isda_seg.runtime.provenance import provenance, write_json
 
 TOOLS = Path(__file__).resolve().parents[1]
 
@@ -42,9 +42,9 @@ def main() -> None:
     check_writable(str(out.parent), '--out')
     curves = dict(_key_values(text) for text in args.set)
     compat.prepare()
-    from isda_seg.analysis.arms import training_images
-    from isda_seg.analysis.series import run_series
-    from isda_seg.analysis.sweep import draw_sweep, measure, summarize, sweep_runs, sweep_table
+    from isda_seg.analysis.series.run import run_series
+    from isda_seg.analysis.series.run_options import training_images
+    from isda_seg.analysis.series.sweep import draw_sweep, measure, summarize, sweep_runs, sweep_table
     runs = sweep_runs(Config.fromfile(args.config), args.lambda_0, curves, args.seed, args.held_out, args.cfg_options)
     results = run_series(runs, work_dir, TOOLS, ['single'], args.jobs)
     sweep = dict(kind='sweep', config=args.config, held_out=args.held_out,

@@ -5,7 +5,7 @@ import sys
 import time
 from pathlib import Path
 
-from isda_seg.provenance import provenance, write_json
+from isda_seg.runtime.provenance import provenance, write_json
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from isda_seg.analysis.memory import peak_bytes
+from isda_seg.analysis.cost.memory import peak_bytes
 
 
 class Meter:

@@ -2,9 +2,9 @@
 from pathlib import Path
 from typing import Any
 
-from isda_seg.analysis.cells import NOT_RUN
+from isda_seg.analysis.cost.formatting import change, factor, markdown, percent, power, size, span, time, verdict
 from isda_seg.analysis.cost.targets import targets
-from isda_seg.analysis.cost.wording import change, factor, markdown, percent, power, size, span, time, verdict
+from isda_seg.analysis.tables.rows import NOT_RUN
 
 
 def tables(result: dict[str, Any]) -> str:

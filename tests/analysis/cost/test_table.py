@@ -1,9 +1,9 @@
 """Tables, targets and sentences say what the result file holds."""
 from copy import deepcopy
 
+from isda_seg.analysis.cost.formatting import change, factor, percent, power, size, span, time
 from isda_seg.analysis.cost.table import section, tables, two_lines
 from isda_seg.analysis.cost.targets import NEXT, largest_piece, targets, upsampling
-from isda_seg.analysis.cost.wording import change, factor, percent, power, size, span, time
 
 
 def known(median):

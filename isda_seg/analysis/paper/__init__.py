@@ -1,0 +1,1 @@
+"""The paper's own tables as data, and the configs written from them."""

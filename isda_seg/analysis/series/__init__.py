@@ -1,0 +1,1 @@
+"""Series of training runs compared: pairs of seeds, sweeps of settings, curves."""

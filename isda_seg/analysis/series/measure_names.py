@@ -1,0 +1,30 @@
+"""What reports call the measures of ``paired.measures``."""
+from typing import NamedTuple
+
+from isda_seg.analysis.series.paired import MAPS, lower_is_better
+
+
+class Wording(NamedTuple):
+    """The words of one kind of measure."""
+    measure: str           # in a sentence: points of ...
+    how: str               # how it is taken, or read
+    heading: str           # of a table
+    arms: tuple[str, str]  # its columns: the baseline and what is compared with it
+    axis: str              # of the figure
+
+
+def wording(measure: str) -> Wording:
+    """How reports speak of a measure."""
+    if measure in MAPS:
+        return Wording(MAPS[measure], 'single scale', "COCO's mAP in per cent", ('baseline', 'this arm'),
+                       'mAP, arm minus baseline')
+    if lower_is_better(measure):
+        return Wording(measure, 'lower is better',
+                       'test error in per cent, lower is better: a negative difference is a gain', ('plain', 'ISDA'),
+                       'test error (lower is better), ISDA minus plain')
+    return Wording('mIoU', f'{measure} scale', 'mIoU and IoU in per cent', ('plain', 'ISDA'), 'mIoU, ISDA minus plain')
+
+
+def row_name(measure: str) -> str:
+    """How a table calls a measure."""
+    return MAPS.get(measure) or (measure if lower_is_better(measure) else f'mIoU, {measure}')

@@ -1,0 +1,174 @@
+"""A series of training runs, each trained and evaluated once: a killed series goes on where it stopped."""
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+from mmengine.config import Config
+
+from isda_seg.runtime.checkpoint import latest_checkpoint
+from isda_seg.runtime.durable import written_aside
+
+RESULTS, LOG = 'results.json', 'log.txt'
+
+
+class Run(NamedTuple):
+    """One training run of a series."""
+    name: str    # its folder below the series' folder
+    cfg: Config  # complete: seed and settings included
+
+
+def run_series(runs: Iterable[Run], folder: str | Path, tools: str | Path, protocols: Iterable[str],
+               jobs: int = 1, say: Callable[[str], None] | None = None) -> dict[str, dict[str, Any]]:
+    """Train and evaluate what is not there yet, and read what is.
+
+    Every run gets its config as ``folder/name.py``, and ``folder/name`` with log, checkpoints and results; a run that
+    was killed resumes. Ctrl-C and SIGTERM end the runs under way.
+
+    Args:
+        tools: the folder of train.py and test.py.
+        protocols: for tools/test.py.
+        jobs: runs at a time; the cores are shared among them unless OMP_NUM_THREADS says otherwise.
+        say: gets a line per finished run with an estimate of the time left; by default it is printed at once.
+
+    Returns:
+        name -> what tools/test.py wrote, with these protocols in this order.
+
+    Raises:
+        ValueError: two runs of one name, a folder that holds a run of other settings.
+        RuntimeError: a run that failed, with the end of its log; finished ones are kept, those under way finish.
+    """
+    runs, folder, protocols, say = list(runs), Path(folder), list(protocols), say or _print
+    if len({run.name for run in runs}) < len(runs):
+        raise ValueError(f'every run of a series needs a name of its own, got {[run.name for run in runs]}')
+    for run in runs:
+        _write_config(run, folder / run.name)
+    missing = [run for run in runs if _results(folder / run.name, protocols) is None]
+    say(f'{len(runs)} runs, {len(runs) - len(missing)} of them there already')
+    progress, processes, failed = _Progress(len(missing), jobs, say), _Processes(jobs), threading.Event()
+
+    def one(run: Run) -> None:
+        if failed.is_set():
+            return
+        started = time.monotonic()
+        try:
+            _execute(folder / run.name, Path(tools), protocols, processes)
+        except BaseException:
+            failed.set()
+            raise
+        progress.finished(run.name, time.monotonic() - started)
+
+    with ThreadPoolExecutor(max_workers=jobs) as pool, processes:
+        for future in wait([pool.submit(one, run) for run in missing]).done:
+            future.result()
+    return {run.name: _results(folder / run.name, protocols) or {} for run in runs}
+
+
+def _print(line: str) -> None:
+    print(line, flush=True)  # in a log file too the line is there when the run is
+
+
+class _Progress:
+    """Says after each run how long the rest will take, at the pace so far."""
+
+    def __init__(self, total: int, jobs: int, say: Callable[[str], None]) -> None:
+        self.total, self.jobs, self.say = total, jobs, say
+        self.seconds: list[float] = []
+        self.lock = threading.Lock()
+
+    def finished(self, name: str, seconds: float) -> None:
+        with self.lock:
+            self.seconds.append(seconds)
+            done = len(self.seconds)
+            left = (self.total - done) * sum(self.seconds) / done / self.jobs
+            self.say(f'{done}/{self.total} {name}: {seconds / 60:.1f} min; about {left / 60:.0f} min left')
+
+
+class _Processes:
+    """The tools under way: who stops the series, by Ctrl-C or SIGTERM, stops them too."""
+
+    def __init__(self, jobs: int) -> None:
+        threads = str(max(1, (os.cpu_count() or 1) // jobs))
+        self.environment = dict(os.environ, OMP_NUM_THREADS=os.environ.get('OMP_NUM_THREADS', threads))
+        self.running: set[subprocess.Popen] = set()
+        self.stopped = False
+        self.lock = threading.Lock()
+
+    def __enter__(self) -> '_Processes':
+        self.in_main = threading.current_thread() is threading.main_thread()  # no other thread may handle signals
+        if self.in_main:
+            self.before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *error: Any) -> None:
+        if kind is not None and not issubclass(kind, Exception):
+            with self.lock:
+                self.stopped = True
+                for process in self.running:
+                    process.terminate()
+        if self.in_main:
+            signal.signal(signal.SIGTERM, self.before)
+
+    def run(self, command: list[str], log: IO[str]) -> int:
+        """The exit code."""
+        with self.lock:
+            if self.stopped:
+                raise RuntimeError('the series was stopped')
+            process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=self.environment)
+            self.running.add(process)
+        code = process.wait()
+        with self.lock:
+            self.running.discard(process)
+        return code
+
+
+def _write_config(run: Run, folder: Path) -> None:
+    """The config of a run stands beside it; another one's results must not be taken for its own."""
+    path = _config(folder)
+    text = run.cfg.pretty_text
+    if path.is_file() and path.read_text() != text:
+        raise ValueError(f'{folder} holds a run of other settings (they are in {path.name}): choose another '
+                         '--work-dir, or delete both')
+    folder.mkdir(parents=True, exist_ok=True)
+    with written_aside(path) as aside:
+        aside.write_text(text)
+
+
+def _config(folder: Path) -> Path:
+    """Beside the folder and not in it, where MMEngine puts the config as the Runner changed it."""
+    return folder.with_name(folder.name + '.py')
+
+
+def _results(folder: Path, protocols: list[str]) -> dict[str, Any] | None:
+    """What tools/test.py wrote, with these protocols alone; None where one of them is not there yet."""
+    path = folder / RESULTS
+    result = json.loads(path.read_text()) if path.is_file() else dict(protocols={})
+    if not set(protocols) <= set(result['protocols']):
+        return None
+    return dict(result, protocols={protocol: result['protocols'][protocol] for protocol in protocols})
+
+
+def _execute(folder: Path, tools: Path, protocols: list[str], processes: _Processes) -> None:
+    """Train to the end, resuming what is there, then evaluate; results appear only when complete."""
+    config = str(_config(folder))
+    _call([str(tools / 'train.py'), config, '--work-dir', str(folder), '--resume'], folder, processes)
+    checkpoint = latest_checkpoint(str(folder))
+    if checkpoint is None:
+        raise RuntimeError(f'{folder}: the training ended without a checkpoint; has its config a checkpoint hook?')
+    _call([str(tools / 'test.py'), config, str(checkpoint), '--work-dir', str(folder / 'test'),
+           '--protocols', *protocols, '--out', str(folder / RESULTS)], folder, processes)
+
+
+def _call(command: list[str], folder: Path, processes: _Processes) -> None:
+    with (folder / LOG).open('a') as log:
+        code = processes.run([sys.executable, *command], log)
+    if code:
+        end = '\n'.join((folder / LOG).read_text().splitlines()[-8:])
+        raise RuntimeError(f'{Path(command[0]).name} failed with code {code} in {folder}; the end of its {LOG}:\n{end}')

@@ -1,0 +1,1 @@
+"""Image datasets: CIFAR, SVHN, folders of images; splits and checks."""

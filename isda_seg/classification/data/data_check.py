@@ -1,0 +1,47 @@
+"""Is all the data there, and of one kind? Asked once, before anything is built."""
+from mmengine.config import Config
+from mmengine.registry import DATASETS
+
+from isda_seg.classification.data.image_dataset import ClassificationDataset
+from isda_seg.runtime.nested_dicts import dicts
+
+
+def check_data(cfg: Config, splits: tuple[str, ...] = ('train', 'val')) -> None:
+    """Every dataset loads, all have the same classes, and the model has an output for each label.
+
+    Raises:
+        FileNotFoundError, ValueError: as the datasets raise them; classes that differ; labels beyond the model's.
+    """
+    first, checked = None, []
+    for split in splits:
+        for node in dicts(cfg.get(f'{split}_dataloader')):
+            if not _is_ours(node) or node in checked:
+                continue
+            checked.append(node)
+            dataset = DATASETS.build(dict(node, pipeline=[], lazy_init=True))
+            labels = {entry['gt_label'] for entry in dataset.load_data_list()}
+            here = (f'{split} data ({dataset.data_root})', dataset.metainfo['classes'])
+            first = first or here
+            if here[1] != first[1]:
+                raise ValueError(f'the {first[0]} and the {here[0]} have different classes: '
+                                 f'{_summary(first[1], here[1])} against {_summary(here[1], first[1])}')
+            _check_outputs(cfg, here[0], max(labels))
+
+
+def _is_ours(node):
+    kind = node.get('type')
+    kind = DATASETS.get(kind) if isinstance(kind, str) else kind
+    return isinstance(kind, type) and issubclass(kind, ClassificationDataset)
+
+
+def _summary(classes, others):
+    own = [name for name in classes if name not in others]
+    return f'{len(classes)}' + (f' with {", ".join(own[:10])}{" ..." if len(own) > 10 else ""}' if own else '')
+
+
+def _check_outputs(cfg, where, highest):
+    """ValueError for a module of the model with fewer classes than the labels need."""
+    for node in dicts(cfg.get('model')):
+        if node.get('num_classes') is not None and node['num_classes'] <= highest:
+            raise ValueError(f'the {where} has labels up to {highest}, but {node.get("type")} of the model has '
+                             f'num_classes={node["num_classes"]}: set it to {highest + 1} or more')

@@ -1,0 +1,55 @@
+"""What the image datasets share: splits, held-out images, labels that are checked."""
+from typing import Any
+
+import numpy as np
+from mmengine.dataset import BaseDataset
+
+from isda_seg.classification.data.held_out_images import hold_out
+
+SPLITS = ('train', 'train_rest', 'held_out', 'test')
+
+
+class ClassificationDataset(BaseDataset):
+    """Images with one label each.
+
+    An item enters the pipeline as ``img`` (H, W, 3) uint8, in BGR order because mmcv reads images so, and
+    ``gt_label``, an int in 0..C-1. ``metainfo['classes']`` holds the C names once the data is loaded.
+
+    Args:
+        data_root: folder of the data as its publishers distribute it.
+        split: 'train', 'train_rest' (train without the held-out images), 'held_out' (the others) or 'test'.
+        holdout, holdout_seed: how many training images are held out, and by which seed; see ``hold_out``.
+    """
+
+    def __init__(self, data_root: str, split: str = 'train', holdout: int = 5000, holdout_seed: int = 0,
+                 **kwargs: Any) -> None:
+        if split not in SPLITS:
+            raise ValueError(f'split must be one of {SPLITS}, got {split!r}')
+        self.split, self.holdout, self.holdout_seed = split, holdout, holdout_seed
+        super().__init__(data_root=data_root, **kwargs)
+
+    def read(self, train: bool) -> tuple[list[str], list[dict]]:
+        """The class names, and a dict with ``gt_label`` for every image of the training or the test set."""
+        raise NotImplementedError
+
+    def load_data_list(self) -> list[dict]:
+        """The images of the split.
+
+        Raises:
+            FileNotFoundError, ValueError: data that is missing, damaged or of another kind; the message names it.
+        """
+        classes, entries = self.read(train=self.split != 'test')
+        labels = np.array([entry['gt_label'] for entry in entries])
+        outside = np.flatnonzero((labels < 0) | (labels >= len(classes)))
+        if len(outside):
+            raise ValueError(f'{len(outside)} labels of the {self.split} images in {self.data_root} lie outside 0..'
+                             f'{len(classes) - 1}; the first is {labels[outside[0]]}, of image {outside[0]}')
+        self._metainfo['classes'] = tuple(classes)
+        if self.split in ('train', 'test'):
+            return entries
+        wanted = hold_out(labels, self.holdout, self.holdout_seed) == (self.split == 'held_out')
+        return [entries[index] for index in np.flatnonzero(wanted)]
+
+    def get_cat_ids(self, idx: int) -> list[int]:
+        """The one label of an image, for MMEngine's ClassBalancedDataset."""
+        return [self.get_data_info(idx)['gt_label']]

@@ -1,0 +1,67 @@
+"""ImageNet, and everything laid out like it: one folder of images for every class."""
+import os
+from pathlib import Path
+
+import mmcv
+import numpy as np
+from mmengine.registry import DATASETS
+
+from isda_seg.classification.data.image_dataset import ClassificationDataset
+
+FOLDERS = {True: 'train', False: 'val'}     # ImageNet's validation images are the test set of Table 1
+
+
+@DATASETS.register_module()
+class ImageFolderDataset(ClassificationDataset):
+    """``train/<class>/*`` and ``val/<class>/*``; labels count the class folders in the order of their names.
+
+    Every file that is not hidden counts as an image and is read when its turn comes.
+    """
+
+    def read(self, train: bool) -> tuple[list[str], list[dict]]:
+        """The class folders' names, and the path of every image as ``img_path``."""
+        folder, other = (Path(self.data_root, FOLDERS[which]) for which in (train, not train))
+        classes = class_folders(folder)
+        if other.is_dir() and class_folders(other) != classes:
+            raise ValueError(_difference(folder, set(classes), other, set(class_folders(other))))
+        return classes, [dict(img_path=path, gt_label=label) for label, name in enumerate(classes)
+                         for path in _files(folder / name)]
+
+    def get_data_info(self, idx: int) -> dict:
+        """The entry of an image, with the image."""
+        info = super().get_data_info(idx)
+        return dict(info, img=read_image(info['img_path']))
+
+
+def class_folders(folder: Path) -> list[str]:
+    """The names of the folders in a folder, sorted."""
+    if not folder.is_dir():
+        raise FileNotFoundError(f'the folder {folder} does not exist: put one folder of images for every class there, '
+                                'point ISDA_SEG_DATA to the folder that holds the dataset, or set data_root')
+    names = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith('.'))
+    if not names:
+        raise ValueError(f'{folder} holds no class folders: sort the images into one folder for every class')
+    return names
+
+
+def read_image(path: str) -> np.ndarray:
+    """An image file as (H, W, 3) uint8 BGR; ValueError that names a file that is no image, or half of one."""
+    try:
+        # Pillow decodes as the paper's loader did, and refuses truncated files, which OpenCV fills with grey.
+        return mmcv.imfrombytes(Path(path).read_bytes(), flag='color', backend='pillow')
+    except Exception as error:  # Pillow raises many kinds for a damaged file
+        raise ValueError(f'{path} is no image that can be read ({error}): replace it, or remove it') from error
+
+
+def _files(folder):
+    found = sorted(os.path.join(parent, name) for parent, _, names in os.walk(folder) for name in names
+                   if not name.startswith('.'))
+    if not found:
+        raise ValueError(f'the class folder {folder} holds no image: add some, or remove the class everywhere')
+    return found
+
+
+def _difference(folder, classes, other, others):
+    parts = [f'only in {where}: {", ".join(sorted(names)[:10])}{" ..." if len(names) > 10 else ""}'
+             for where, names in ((folder, classes - others), (other, others - classes)) if names]
+    return f'{folder} and {other} hold different class folders; {"; ".join(parts)}. Give both the same classes'

@@ -1,0 +1,1 @@
+"""A trained backbone as a file that others start from."""

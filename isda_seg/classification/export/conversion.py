@@ -1,0 +1,108 @@
+"""A trained backbone as a file that MMSegmentation, MMDetection or torchvision starts from."""
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from mmengine.registry import MODELS
+from torch import nn
+
+from isda_seg.classification.export.resnet_state import Architecture, State, features, fixed_image, read_architecture
+from isda_seg.runtime.checkpoint import check_checkpoint
+from isda_seg.runtime.durable import written_aside
+from isda_seg.runtime.weights import TRACKED, coverage
+
+TARGETS = ('mmseg', 'mmdet', 'torchvision')
+TOLERANCE = 1e-5  # of features on the fixed image, relative to the largest
+
+
+class Export(NamedTuple):
+    """What was written."""
+    architecture: Architecture
+    keys: int
+    dropped: list[str]
+    checked_with: str  # the network the file was loaded into
+    error: float       # of its features, relative to the largest
+
+
+def export(checkpoint: str | Path, out: str | Path, target: str) -> Export:
+    """Convert, load what was written into the target's network, compare features, and report.
+
+    Args:
+        checkpoint: of this trainer (an ``ImageClassifier`` on a ResNet or ResNeXt of MMSegmentation), or plain
+            torchvision keys as the authors released them, with ``module.`` or without.
+        out: the file to write; it appears only when all checks have passed.
+        target: 'mmseg', 'mmdet' or 'torchvision' (which keeps the last layer).
+
+    Raises:
+        FileNotFoundError, ValueError: a missing or damaged checkpoint; another network, with the missing and the
+            unexpected keys; a deep stem for torchvision, which has none; features that differ.
+    """
+    if target not in TARGETS:
+        raise ValueError(f'the target must be one of {TARGETS}, got {target!r}')
+    backbone, others = split(check_checkpoint(checkpoint))
+    architecture = read_architecture(backbone)
+    network, name = build(architecture, target)
+    wanted = network.state_dict()
+    _require_same(checkpoint, wanted, backbone, architecture)
+    backbone.update({key: value for key, value in wanted.items() if key.endswith(TRACKED) and key not in backbone})
+    kept = {key: value for key, value in others.items() if target == 'torchvision' and key in ('fc.weight', 'fc.bias')}
+    if target == 'torchvision' and architecture.deep_stem:
+        raise ValueError(f'{checkpoint} has a deep stem (ResNetV1c), which no network of torchvision has')
+    state = {**{key: backbone[key] for key in wanted}, **kept}
+    meta = dict(source=Path(checkpoint).name, architecture=architecture._asdict())
+    with written_aside(Path(out)) as aside:
+        torch.save(state if target == 'torchvision' else dict(meta=meta, state_dict=state), aside)
+        error = _difference(backbone, aside, network)
+        if not error <= TOLERANCE:
+            raise ValueError(f'{name} loaded from {out} makes other features than {checkpoint}: they differ by '
+                             f'{error:.3g} of the largest, allowed {TOLERANCE:g}')
+    return Export(architecture, len(state), sorted(others.keys() - kept.keys()), name, error)
+
+
+def split(checkpoint: dict[str, Any]) -> tuple[State, State]:
+    """The backbone's weights under torchvision's names, and everything else."""
+    state = checkpoint.get('state_dict', checkpoint)
+    state = {key.removeprefix('module.'): value for key, value in state.items()}
+    own = any(key.startswith('backbone.') for key in state)
+    backbone = {key.removeprefix('backbone.'): value for key, value in state.items()
+                if (key.startswith('backbone.') if own else not key.startswith('fc.'))}
+    others = {key: value for key, value in state.items() if key.removeprefix('backbone.') not in backbone}
+    return backbone, others
+
+
+def build(architecture: Architecture | None, target: str) -> tuple[nn.Module, str]:
+    """The network that must take the file, on stride 32; MMSegmentation's where the target is not installed."""
+    scope = 'mmdet' if target == 'mmdet' and _has_mmdet() else 'mmseg'
+    config = dict(type='ResNet', depth=50) if architecture is None else architecture.config
+    kind = f'{scope}.{config["type"]}'
+    if scope == 'mmdet' and config['type'] == 'ResNetV1c':  # has no name of its own there
+        config, kind = dict(config, deep_stem=True), 'mmdet.ResNet'
+    network = MODELS.build(dict(config, type=kind)).double()
+    network.eval()  # MMSegmentation's backbones return nothing here
+    return network, f'{kind}-{config["depth"]}'
+
+
+def _has_mmdet() -> bool:
+    try:
+        import mmdet.models  # noqa: F401
+    except Exception:  # not installed, or without the compiled operators it asks for
+        return False
+    return True
+
+
+def _require_same(checkpoint: str | Path, wanted: State, found: State, architecture: Architecture | None) -> None:
+    covers = coverage(wanted, found, whole=True)
+    if not covers.full:
+        name = ('a ResNet or ResNeXt for ImageNet (compared with ResNet-50)' if architecture is None
+                else f'{architecture.kind}-{architecture.depth}')
+        raise ValueError(f'{checkpoint} is not {name}: {covers}')
+
+
+@torch.no_grad()
+def _difference(source: State, written: Path, network: nn.Module) -> float:
+    """Largest difference of the last map, relative to the largest feature, in float64."""
+    state = torch.load(written, map_location='cpu', weights_only=True)
+    network.load_state_dict({key: value for key, value in state.get('state_dict', state).items()
+                             if not key.startswith('fc.')})
+    expected = features({key: value.double() for key, value in source.items()}, fixed_image())
+    return float((network(fixed_image())[-1] - expected).abs().max() / expected.abs().max())

@@ -1,0 +1,80 @@
+"""Train and test any config: the one place that knows which task a config is."""
+from importlib import import_module
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from isda_seg.runtime import amp as half_precision
+from isda_seg.runtime.checkpoint import check_checkpoint, latest_checkpoint
+from isda_seg.runtime.checkpoint_hook import AtomicCheckpointHook
+from isda_seg.runtime.reproducible import make_reproducible
+from isda_seg.runtime.run_record import RunRecordHook
+
+CLASSIFICATION, SEGMENTATION, DETECTION = 'classification', 'segmentation', 'detection'  # packages of isda_seg
+CLASSIFIERS = ('ImageClassifier', 'SemiClassifier')  # models whose data are checked and evaluated alike
+SCOPES = {'mmseg': SEGMENTATION, 'mmdet': DETECTION}
+
+
+def task_of(cfg: Config) -> str | None:
+    """The task of a config; None for a model that is neither ours nor MMSegmentation's nor MMDetection's."""
+    if cfg.get('model', {}).get('type') in CLASSIFIERS:
+        return CLASSIFICATION
+    return SCOPES.get(cfg.get('default_scope'))
+
+
+def all_protocols(cfg: Config) -> tuple[str, ...]:
+    """What tools/test.py can evaluate a config's checkpoints in."""
+    return ('single',) if task_of(cfg) in (CLASSIFICATION, DETECTION) else ('single', 'ms', 'ms-flip')
+
+
+def evaluation_of(cfg: Config) -> Any:
+    """The module whose ``evaluate`` and ``table`` are those of a config's task; MMSegmentation's for other models."""
+    return import_module(f'isda_seg.{task_of(cfg) or SEGMENTATION}.evaluation')
+
+
+def build_runner(cfg: Config, resume: str | None = None, amp: str | None = None) -> Runner:
+    """The Runner that trains a config read by ``load_config``: exact resume, safe checkpoints, checked data.
+
+    Args:
+        resume: a checkpoint, or 'latest' for the newest one in the work directory (from the start if there is none).
+        amp: 'auto', 'float16' or 'bfloat16'; None trains in the model's own precision.
+
+    Raises:
+        ValueError, FileNotFoundError: a checkpoint that is missing, truncated or none.
+    """
+    _check_data(cfg)
+    make_reproducible(cfg)
+    hook = cfg.get('default_hooks', {}).get('checkpoint')
+    if hook is not None and hook.type == 'CheckpointHook':
+        hook.type = AtomicCheckpointHook.__name__
+    if amp is not None:
+        half_precision.enable_amp(cfg, None if amp == 'auto' else amp)
+    if resume is None and cfg.get('resume'):
+        resume = cfg.get('load_from') or 'latest'
+    start = latest_checkpoint(cfg.work_dir) if resume == 'latest' else resume
+    if start is not None:
+        check_checkpoint(start, resume=True)
+        cfg.load_from, cfg.resume = str(start), True
+    elif cfg.get('load_from'):
+        check_checkpoint(cfg.load_from)
+    cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), dict(type=RunRecordHook.__name__)]
+    return Runner.from_cfg(cfg)
+
+
+def _check_data(cfg: Config) -> None:
+    """Each task knows its own data, and what its models start from."""
+    task = task_of(cfg)
+    if task == CLASSIFICATION:
+        from isda_seg.classification.data.data_check import check_data
+        check_data(cfg)
+    elif task == SEGMENTATION:
+        from isda_seg.segmentation.data_check import check_data
+        from isda_seg.segmentation.loading import check_loading
+        check_data(cfg)
+        check_loading(cfg)
+    elif task == DETECTION:
+        from isda_seg.detection.backbone_record import record_backbone
+        from isda_seg.detection.data_check import check_data
+        check_data(cfg)
+        record_backbone(cfg)

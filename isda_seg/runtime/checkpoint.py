@@ -1,0 +1,60 @@
+"""Checkpoints found in a work directory, and checked before they are used."""
+import re
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.runner import CheckpointLoader
+
+NUMBERED = r'(?:iter|epoch)_\d+\.pth'
+
+
+def latest_checkpoint(work_dir: str) -> Path | None:
+    """The checkpoint the last run in a work directory wrote last, None without one.
+
+    It is the one ``last_checkpoint`` names; where a kill left none or half a name there, the youngest ``iter_N.pth`` or
+    ``epoch_N.pth``.
+    """
+    folder = Path(work_dir)
+    note = folder / 'last_checkpoint'
+    named = folder / Path(note.read_text().strip()).name if note.is_file() else folder
+    if re.fullmatch(NUMBERED, named.name) and named.is_file():
+        return named
+    found = [path for path in folder.glob('*.pth') if re.fullmatch(NUMBERED, path.name)]
+    return max(found, key=lambda path: (path.stat().st_mtime_ns, path.name), default=None)
+
+
+def check_checkpoint(path: str | Path, resume: bool = False, module: str | None = None) -> dict[str, Any]:
+    """The checkpoint, loaded on the CPU; a URL is left to MMEngine and gives an empty dict.
+
+    Args:
+        resume: a training state is needed, not weights alone.
+        module: the state dict must hold weights below this name.
+
+    Raises:
+        FileNotFoundError: no such file. ValueError: truncated, damaged, no checkpoint, or without what is needed.
+    """
+    if re.match(r'^\w[\w+.-]*://', str(path)):
+        return {}
+    file = Path(path)
+    if not file.is_file():
+        raise FileNotFoundError(f'there is no checkpoint {path}')
+    try:
+        if zipfile.is_zipfile(file):
+            with zipfile.ZipFile(file) as archive:
+                if archive.testzip() is not None:
+                    raise ValueError('its checksums do not match')
+        checkpoint = CheckpointLoader.load_checkpoint(str(file), map_location='cpu', logger='silent')
+    except Exception as error:
+        raise ValueError(f'{path} is truncated, damaged or no checkpoint') from error
+    weights = checkpoint.get('state_dict', checkpoint) if isinstance(checkpoint, dict) else {}
+    if not any(isinstance(value, torch.Tensor) for value in weights.values()):
+        raise ValueError(f'{path} is no checkpoint: it holds no state dict')
+    missing = [key for key in ('meta', 'optimizer', 'message_hub') if key not in checkpoint]
+    if resume and missing:
+        raise ValueError(f'{path} holds weights but no training state ({", ".join(missing)} missing): start from it '
+                         'with --cfg-options load_from=... instead of --resume')
+    if module is not None and not any(key.removeprefix('module.').startswith(f'{module}.') for key in weights):
+        raise ValueError(f'{path} holds no weights of {module}: it is not a checkpoint of this model')
+    return checkpoint

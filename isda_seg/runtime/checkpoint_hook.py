@@ -1,0 +1,78 @@
+"""Checkpoints that survive a kill: written aside, renamed, and only then is an older one deleted."""
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mmengine.dist import is_main_process
+from mmengine.hooks import CheckpointHook
+from mmengine.registry import HOOKS
+
+from isda_seg.runtime.durable import UNFINISHED, replace_durably
+
+
+class _SavesAside:
+    """The runner, except that a checkpoint appears under its name only when it is complete."""
+
+    def __init__(self, runner: Any) -> None:
+        self._runner = runner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._runner, name)
+
+    def save_checkpoint(self, out_dir: str, filename: str, *args: Any, **kwargs: Any) -> None:
+        if not os.path.isdir(out_dir):  # a remote store: its client decides how it writes
+            self._runner.save_checkpoint(out_dir, filename, *args, **kwargs)
+            return
+        self._runner.save_checkpoint(out_dir, filename + UNFINISHED, *args, **kwargs)
+        if is_main_process():
+            replace_durably(Path(out_dir, filename + UNFINISHED), Path(out_dir, filename))
+
+
+class _RemovesLater:
+    """A file backend whose removals wait until ``flush``."""
+
+    def __init__(self, backend: Any) -> None:
+        self._backend = backend
+        self._removals: list[tuple[Any, str]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._backend, name)
+
+    def remove(self, path: str) -> None:
+        self._removals.append((self._backend.remove, path))
+
+    def rmtree(self, path: str) -> None:
+        self._removals.append((self._backend.rmtree, path))
+
+    def flush(self) -> None:
+        for remove, path in self._removals:
+            remove(path)
+
+
+@HOOKS.register_module()
+class AtomicCheckpointHook(CheckpointHook):
+    """MMEngine's CheckpointHook with the order of things made safe; the same arguments."""
+
+    def _save_checkpoint_with_step(self, runner: Any, step: int, meta: dict) -> None:
+        with self._removing_later():
+            super()._save_checkpoint_with_step(_aside(runner), step, meta)
+
+    def _save_best_checkpoint(self, runner: Any, metrics: dict) -> None:
+        with self._removing_later():
+            super()._save_best_checkpoint(_aside(runner), metrics)
+
+    @contextmanager
+    def _removing_later(self) -> Iterator[None]:
+        backend = self.file_backend
+        self.file_backend = _RemovesLater(backend)
+        try:
+            yield
+            self.file_backend.flush()
+        finally:
+            self.file_backend = backend
+
+
+def _aside(runner: Any) -> _SavesAside:
+    return runner if isinstance(runner, _SavesAside) else _SavesAside(runner)

@@ -1,0 +1,94 @@
+"""From a config and a launcher to a Runner that starts on the machine at hand."""
+import argparse
+import atexit
+import gc
+import os
+import tempfile
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from mmengine.config import Config, DictAction
+
+from isda_seg import compat
+from isda_seg.runtime.nested_dicts import dicts
+
+LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options every tool that builds a Runner has: what ``load_config`` takes."""
+    parser.add_argument('--work-dir', help='logs and checkpoints go here; default work_dirs/<config name>, with the '
+                        'folders below configs/<room>/')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+
+
+def load_config(path: str, options: dict | None = None, work_dir: str | None = None,
+                launcher: str = 'none') -> Config:
+    """Read a config as every tool does: bases by package mended, options merged, work directory settled and writable.
+
+    Raises:
+        FileNotFoundError: no such config. OSError: a work directory that cannot be written.
+        ImportError: a config of MMDetection where that is not installed.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f'there is no config {path}')
+    cfg = compat.read_config(path)
+    cfg.launcher = launcher
+    if options:
+        cfg.merge_from_dict(options)
+    cfg.work_dir = work_dir or cfg.get('work_dir') or default_work_dir(path)
+    check_writable(cfg.work_dir)
+    adapt_to_machine(cfg)
+    return cfg
+
+
+def _end_group() -> None:
+    """Its threads join when the last reference goes: the models and runners that hold one are in cycles.
+
+    A thread that still holds a tensor while Python ends aborts a run that went well. Ours is the last reference,
+    because a group lets go of Python's lock while it waits for its threads, and a model that holds one does not.
+    """
+    if dist.is_initialized():
+        group = dist.group.WORLD
+        dist.destroy_process_group()
+        gc.collect()
+        del group
+
+
+def default_work_dir(path: str) -> str:
+    """``work_dirs/<config name>``, with the folders between for a config in ``configs/<room>/<folders>``."""
+    *folders, name = Path(path).absolute().with_suffix('').parts
+    below = folders[::-1].index('configs') if 'configs' in folders else 0
+    return os.path.join('work_dirs', *folders[len(folders) - below + 1:], name)
+
+
+def check_writable(folder: str, option: str = '--work-dir') -> None:
+    """OSError that names ``folder`` and the option that chooses it, unless files can be made in it."""
+    try:
+        os.makedirs(folder, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise type(error)(f'the folder {folder} cannot be written ({error.strerror}): choose another with '
+                          f'{option}') from error
+
+
+def adapt_to_machine(cfg: Config) -> None:
+    """Without a GPU: a gloo group for the pytorch launcher, plain DDP, BN for SyncBN."""
+    if torch.cuda.is_available() or cfg.launcher == 'none':
+        return
+    if cfg.launcher != 'pytorch':
+        raise ValueError(f'without a GPU only the pytorch launcher works (tools/dist_train.sh), got {cfg.launcher!r}')
+    if not dist.is_initialized():
+        if 'RANK' not in os.environ:
+            raise ValueError('--launcher pytorch is for tools/dist_train.sh and dist_test.sh, which start the ranks')
+        dist.init_process_group('gloo')  # MMEngine's own start would ask CUDA for a device
+        atexit.register(_end_group)
+    cfg.model_wrapper_cfg = dict(type='MMDistributedDataParallel', broadcast_buffers=False, device_ids=None,
+                                 find_unused_parameters=cfg.get('find_unused_parameters', False))
+    for norm in dicts(cfg.model):
+        if norm.get('type') == 'SyncBN':
+            norm['type'] = 'BN'

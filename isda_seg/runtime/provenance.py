@@ -1,0 +1,74 @@
+"""What a result needs so that it can be believed and repeated: command, commit, seed, versions, hardware."""
+import json
+import os
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from isda_seg.runtime.durable import written_aside
+
+PACKAGES = ('torch', 'numpy', 'onedl-mmengine', 'onedl-mmcv', 'onedl-mmsegmentation', 'onedl-mmdetection', 'mmengine',
+            'mmcv', 'mmcv-lite', 'mmsegmentation', 'mmdet', 'opencv-python')
+
+
+def provenance(seed: int | None = None) -> dict[str, Any]:
+    """Command line, commit of the source tree ('-dirty' where it was changed), seed, versions, hardware, time."""
+    return dict(command=' '.join([Path(sys.executable).name, *map(_relative, sys.argv)]), commit=commit(), seed=seed,
+                versions=versions(), hardware=hardware(), date=datetime.now(UTC).isoformat(timespec='seconds'))
+
+
+def commit(folder: Path = Path(__file__).parent) -> str:
+    """The commit the code was run at, 'unknown' for an installed package."""
+    def git(*words: str) -> str:
+        return subprocess.run(['git', *words], cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        if not git('ls-files', '.'):
+            return 'unknown'  # installed inside somebody else's repository
+        return git('describe', '--always', '--dirty', '--abbrev=12', '--exclude=*')
+    except (OSError, subprocess.CalledProcessError):
+        return 'unknown'
+
+
+def versions() -> dict[str, str]:
+    """Installed versions of the packages results depend on."""
+    found = {'python': platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def hardware() -> str:
+    """The GPUs, or the processor and how many cores and threads were used."""
+    if torch.cuda.is_available():
+        return f'{torch.cuda.device_count()} x {torch.cuda.get_device_name()}'
+    model = platform.processor() or platform.machine()
+    try:
+        lines = Path('/proc/cpuinfo').read_text().splitlines()
+        model = next(line.split(':')[1].strip() for line in lines if line.startswith('model name'))
+    except (OSError, StopIteration):
+        pass
+    return f'{model}, {os.cpu_count()} cores, {torch.get_num_threads()} threads'
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Write ``value`` so that the file is either complete or not there."""
+    with written_aside(Path(path)) as aside:
+        aside.write_text(json.dumps(value, indent=2) + '\n')
+
+
+def _relative(argument: str) -> str:
+    """Paths below the current folder without it; other absolute paths by name only."""
+    path = Path(argument)
+    if not path.is_absolute():
+        return argument
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else path.name

@@ -1,0 +1,1 @@
+"""Labelled beside unlabelled images, whitened images, chosen labels."""

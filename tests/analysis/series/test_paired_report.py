@@ -1,0 +1,119 @@
+"""The table, the sentence and the figure say what the result file of a paired series says."""
+import cv2
+import pytest
+
+from isda_seg.analysis.series.paired import compare
+from isda_seg.analysis.series.paired_report import commits, draw_paired, paired_table, sentence
+
+PLAIN = [(40., 41., 90., 10.), (42., 44., 91., 20.), (39.5, 40., 88., 14.)]
+ISDA = [(41., 40., 92., 10.), (45., 45., 94., 26.), (39., 42., 89., 18.)]
+
+
+def run(single, ms, sky, car, commit):
+    return dict(protocols=dict(single=dict(mIoU=single, IoU=dict(sky=sky, car=car)), ms=dict(mIoU=ms, IoU={})),
+                training=[dict(commit=commit)])
+
+
+def series(count, arms=('isda',)):
+    """The result file of a series with so many seeds."""
+    runs = {'plain': {str(seed): run(*PLAIN[seed], 'b2') for seed in range(count)}}
+    runs.update({arm: {str(seed): run(*ISDA[seed], 'a1') for seed in range(count)} for arm in arms})
+    return dict(plain='configs/plain.py', seeds=list(range(count)), runs=runs,
+                comparisons={arm: compare(runs['plain'], runs[arm]) for arm in arms})
+
+
+def cells(row):
+    return [cell.strip() for cell in row.strip('|').split('|')]
+
+
+def test_the_rows_are_the_entries_of_the_file():
+    paired = series(3)
+    lines = paired_table(paired).splitlines()
+    assert lines[0] == ('`isda` minus `plain`, mIoU and IoU in per cent, seeds 0, 1, 2, trained at commit a1, b2:')
+    comparison = paired['comparisons']['isda']
+    entries = {'mIoU, single': comparison['measures']['single'], 'mIoU, ms': comparison['measures']['ms'],
+               'sky, single': comparison['classes']['sky'], 'car, single': comparison['classes']['car']}
+    assert [cells(row)[0] for row in lines[4:]] == list(entries)
+    for row, entry in zip(lines[4:], entries.values(), strict=True):
+        _, plain, isda, by_seed, mean, t, bootstrap = cells(row)
+        assert float(plain) == pytest.approx(entry['baseline'], abs=0.005)
+        assert float(isda) == pytest.approx(entry['arm'], abs=0.005)
+        assert [float(value) for value in by_seed.split()] == pytest.approx(entry['by_seed'], abs=0.005)
+        assert float(mean) == pytest.approx(entry['mean'], abs=0.005)
+        assert [float(value) for value in t.split(' to ')] == pytest.approx(entry['t'], abs=0.005)
+        assert [float(value) for value in bootstrap.split(' to ')] == pytest.approx(entry['bootstrap'], abs=0.005)
+
+
+def test_a_row_reads_as_it_was_worked_out_by_hand():
+    # Differences 1, 3, -0.5: mean 7/6, variance 37/12, and 4.303 is the 97.5 % point of t with 2 degrees of freedom.
+    row = paired_table(series(3)).splitlines()[4]
+    assert row == '| mIoU, single | 40.50 | 41.67 | +1.00 +3.00 -0.50 | +1.17 | -3.20 to +5.53 | -0.50 to +3.00 |'
+
+
+def test_one_pair_has_empty_intervals():
+    assert paired_table(series(1)).splitlines()[4] == '| mIoU, single | 40.00 | 41.00 | +1.00 | +1.00 |  |  |'
+
+
+def test_every_arm_has_a_table_of_its_own():
+    tables = paired_table(series(2, ('isda', 'shared'))).split('\n\n`')[1:]
+    assert [table.strip('`').split('`')[0] for table in tables] == ['isda', 'shared']
+    assert tables[0].splitlines()[1:] == tables[1].splitlines()[1:]
+
+
+def test_several_arms_stand_side_by_side_with_the_baseline_first():
+    lines = paired_table(series(2, ('isda', 'shared'))).splitlines()
+    assert lines[:3] == ['| | mIoU, single | mIoU, ms |', '|---|---|---|', '| `plain` | 41.00 ± 1.41 | 42.50 ± 2.12 |']
+    assert [line.split('`')[1] for line in lines[2:5]] == ['plain', 'isda', 'shared']
+    assert '± ' not in paired_table(series(2))
+
+
+def detectors(*arms):
+    """A series of one seed: box and mask mAP of every arm."""
+    runs = {name: {'0': dict(protocols=dict(single=dict(bbox_mAP=box, segm_mAP=mask)), training=[dict(commit='a1')])}
+            for name, box, mask in arms}
+    plain, *others = runs
+    return dict(plain=f'configs/{plain}.py', seeds=[0], runs=runs,
+                comparisons={arm: compare(runs[plain], runs[arm]) for arm in others})
+
+
+def test_box_and_mask_map_of_three_initialisations_stand_side_by_side(tmp_path):
+    paired = detectors(('plain', 38.9, 35.2), ('isda', 39.4, 35.6), ('torchvision', 38.2, 34.7))
+    lines = paired_table(paired).splitlines()
+    assert lines[:5] == ['| | box mAP | mask mAP |', '|---|---|---|', '| `plain` | 38.90 | 35.20 |',
+                         '| `isda` | 39.40 | 35.60 |', '| `torchvision` | 38.20 | 34.70 |']
+    assert lines[6].startswith("`isda` minus `plain`, COCO's mAP in per cent, seeds 0, trained at commit a1")
+    assert lines[8].startswith('| | baseline | this arm | difference by seed |')
+    assert [cells(line)[:5] for line in lines[10:12]] == [['box mAP', '38.90', '39.40', '+0.50', '+0.50'],
+                                                          ['mask mAP', '35.20', '35.60', '+0.40', '+0.40']]
+    assert sentence(paired, 'isda') == '+0.50 points of box mAP, single scale, 1 pairs of seeds, 38.90 % without'
+    draw_paired(paired, tmp_path / 'map.png')
+    assert cv2.imread(str(tmp_path / 'map.png')).shape[1] == 1200
+
+
+def test_every_commit_a_run_was_trained_at_is_named_once():
+    paired = series(2)
+    assert commits(paired) == ['a1', 'b2']
+    paired['runs']['isda']['1']['training'] += [dict(commit='c3'), dict(commit='b2')]
+    assert commits(paired) == ['a1', 'b2', 'c3']
+
+
+def test_the_sentence_says_how_much_how_sure_and_over_how_many_pairs():
+    assert sentence(series(3), 'isda') == ('+1.17 points of mIoU (95 % interval -3.20 to +5.53), single scale, 3 pairs '
+                                           'of seeds, 40.50 % without')
+    assert sentence(series(1), 'isda').startswith('+1.00 points of mIoU, single scale, 1 pair')
+
+
+@pytest.mark.parametrize('count', [1, 3])
+def test_the_figure_has_a_row_per_arm_and_a_point_per_seed(tmp_path, count):
+    draw_paired(series(count), tmp_path / 'new' / 'one.png')
+    draw_paired(series(count, ('isda', 'shared')), tmp_path / 'two.png')
+    one, two = (cv2.imread(str(tmp_path / name)) for name in ('new/one.png', 'two.png'))
+    assert (one.shape, two.shape) == ((456, 1200, 3), (912, 1200, 3))
+    marks = [colour for colour in ((31, 119, 180), (255, 127, 14), (44, 160, 44)) if close(one, colour)]
+    assert len(marks) == count
+
+
+def close(picture, colour):
+    """Whether a figure has points of this colour, drawn with an alpha of 0.6 on white."""
+    shown = [0.6 * value + 0.4 * 255 for value in colour[::-1]]
+    return bool((abs(picture.astype(float) - shown).max(-1) < 2).any())

@@ -1,0 +1,52 @@
+"""What ISDA allocates at the size of a Cityscapes crop."""
+import pytest
+import torch
+from torch import nn
+
+from isda_seg.analysis.cost.memory import peak_bytes
+from isda_seg.attach import attach
+from isda_seg.core import device
+from isda_seg.criterion import ISDACriterion, MeanCrossEntropy
+
+B, C, A, SMALL, LARGE = 1, 19, 512, 97, 769
+FULL_LOGITS = B * C * LARGE * LARGE * 4
+
+
+def test_peak_bytes_counts_what_is_alive_at_once():
+    def one_after_the_other():
+        for _ in range(3):
+            torch.empty(1 << 20, dtype=torch.uint8)
+
+    def together():
+        return [torch.empty(1 << 20, dtype=torch.uint8) for _ in range(3)]
+
+    assert peak_bytes(one_after_the_other) == pytest.approx(1 << 20, rel=0.01)
+    assert peak_bytes(together) == pytest.approx(3 << 20, rel=0.01)
+
+
+@pytest.mark.parametrize('resolution, hosts', [('label', ('cpu',)), ('feature', ('cpu',)), ('label', ())])
+def test_no_tensor_of_the_order_samples_x_classes_x_channels(resolution, hosts, monkeypatch):
+    """Forward and backward of the loss alone, on a host and as on a device; logits and their gradient are not its."""
+    monkeypatch.setattr(device, 'HOSTS', hosts)
+    generator = torch.Generator().manual_seed(0)
+    features = torch.randn(B, A, SMALL, SMALL, generator=generator)
+    labels = torch.randint(C, (B, LARGE, LARGE), generator=generator)
+    classifier = nn.Conv2d(A, C, 1)
+    isda = ISDACriterion(resolution=resolution, ignore_index=255)
+    isda.align_corners = True
+    attach(isda, classifier)
+    small = classifier(features)
+    logits = nn.functional.interpolate(small, size=(LARGE, LARGE), mode='bilinear', align_corners=True)
+    logits = logits.detach().requires_grad_()
+    isda.strength = 7.5
+    isda(logits, labels).backward()  # the first step also checks the handshake
+
+    def peak_of_step(loss):
+        logits.grad = None
+        isda.record(classifier, (features,))
+        return peak_bytes(lambda: loss(logits, labels, ignore_index=255).backward())
+
+    plain, ours = peak_of_step(MeanCrossEntropy()), peak_of_step(isda)
+    assert plain >= FULL_LOGITS
+    assert ours <= 1.05 * plain
+    assert ours < B * SMALL * SMALL * C * A * 4 / 2

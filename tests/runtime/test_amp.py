@@ -1,0 +1,101 @@
+"""Laws of half precision on a CPU: the features in bfloat16, loss, statistics and weights in float32."""
+
+import pytest
+import tiny
+import torch
+from mmengine.config import Config
+
+from isda_seg.runtime.amp import enable_amp
+
+pytestmark = tiny.on_cpu
+
+SHORT = {'train_cfg.max_iters': 4}
+
+
+def config(**wrapper):
+    return Config(dict(optim_wrapper=dict(optimizer=dict(type='SGD', lr=1), **wrapper)))
+
+
+@pytest.fixture(scope='module')
+def configs(tmp_path_factory):
+    return tiny.write_configs(tmp_path_factory.mktemp('configs'))
+
+
+@pytest.fixture(scope='module')
+def single(configs, tmp_path_factory):
+    """Statistics and losses of the run in float32."""
+    return tiny.train(configs[1], tmp_path_factory.mktemp('single'), SHORT)
+
+
+def test_bfloat16_trains_beside_float32(configs, single, tmp_path):
+    runner, steps = tiny.train(configs[1], tmp_path, SHORT, amp='auto')
+    assert [step['files'] for step in steps] == [step['files'] for step in single[1]]
+    for step, exact in zip(steps, single[1], strict=True):
+        assert step['losses']['loss'] != exact['losses']['loss']
+        assert step['losses']['loss'] == pytest.approx(exact['losses']['loss'], rel=0.02)
+    state, exact = tiny.full_state(runner), tiny.full_state(single[0])
+    for head in ('decode_head', 'auxiliary_head'):
+        count, mean, _ = (f'model.{head}.loss_decode.statistics.{name}' for name in ('count', 'mean', 'covariance'))
+        assert torch.equal(state[count], exact[count])
+        assert (state[mean] - exact[mean]).abs().max() < 0.1 * exact[mean].abs().max()
+
+
+def test_features_are_bfloat16_and_loss_statistics_and_weights_are_float32(configs, tmp_path):
+    runner = tiny.build(configs[1], tmp_path, {'train_cfg.max_iters': 1}, amp='bfloat16')
+    features, losses = [], []
+    for head in (runner.model.decode_head, runner.model.auxiliary_head):
+        head.conv_seg.register_forward_pre_hook(lambda module, inputs: features.append(inputs[0].dtype))
+        head.loss_decode.register_forward_hook(lambda module, inputs, loss: losses.append(loss.dtype))
+    runner.train()
+    assert features == [torch.bfloat16] * 2
+    assert losses == [torch.float32] * 2
+    state = runner.model.state_dict()
+    assert {str(value.dtype) for value in state.values() if value.is_floating_point()} == {'torch.float32'}
+    momentum = [entry['momentum_buffer'] for entry in runner.optim_wrapper.optimizer.state.values()]
+    assert {buffer.dtype for buffer in momentum} == {torch.float32}
+
+
+def test_resume_in_bfloat16_equals_the_uninterrupted_run(configs, tmp_path):
+    runner, steps = tiny.train(configs[1], tmp_path / 'whole', SHORT, amp='auto')
+    resumed, rest = tiny.train(configs[1], tmp_path / 'rest', SHORT, resume=tmp_path / 'whole/iter_2.pth', amp='auto')
+    assert rest == steps[2:]
+    assert tiny.differing(tiny.full_state(resumed), tiny.full_state(runner)) == []
+
+
+def test_the_training_tool_takes_the_switch(configs, single, tmp_path, monkeypatch):
+    tiny.run_tool(monkeypatch, 'train.py', configs[1], '--work-dir', tmp_path, '--amp', '--cfg-options',
+                  'train_cfg.max_iters=1', 'default_hooks.checkpoint.interval=1', 'visualizer.name=amp')
+    first = tiny.logged(tmp_path)[1]['loss']
+    exact = single[1][0]['losses']['loss']
+    assert first != exact
+    assert first == pytest.approx(exact, rel=0.02)
+    saved = Config.fromstring(torch.load(tmp_path / 'iter_1.pth', weights_only=False)['meta']['cfg'], '.py')
+    assert saved.optim_wrapper.type == 'BFloat16OptimWrapper'
+
+
+@pytest.mark.parametrize('dtype', [None, 'bfloat16'])
+@pytest.mark.parametrize('wrapper', [dict(), dict(type='OptimWrapper'),
+                                     dict(type='AmpOptimWrapper', loss_scale='dynamic', dtype='float16')])
+def test_only_what_is_about_precision_changes_in_the_config(wrapper, dtype):
+    cfg = config(**wrapper, accumulative_counts=2, clip_grad=dict(max_norm=1))
+    enable_amp(cfg, dtype)
+    assert cfg.optim_wrapper.to_dict() == dict(type='BFloat16OptimWrapper', optimizer=dict(type='SGD', lr=1),
+                                               accumulative_counts=2, clip_grad=dict(max_norm=1))
+
+
+def test_enabling_twice_is_enabling_once():
+    cfg = config(type='OptimWrapper')
+    enable_amp(cfg)
+    once = cfg.to_dict()
+    enable_amp(cfg)
+    assert cfg.to_dict() == once
+
+
+def test_float16_on_a_cpu_is_an_error_that_names_the_way_out(configs, tmp_path):
+    with pytest.raises(ValueError, match='float16 training needs a GPU; on a CPU use --amp bfloat16'):
+        tiny.build(configs[1], tmp_path, amp='float16')
+
+
+def test_an_unknown_optimizer_wrapper_is_an_error_that_names_it(configs, tmp_path):
+    with pytest.raises(ValueError, match='needs optim_wrapper.type OptimWrapper, the config has ApexOptimWrapper'):
+        tiny.build(configs[1], tmp_path, {'optim_wrapper.type': 'ApexOptimWrapper'}, amp='auto')

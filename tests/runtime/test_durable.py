@@ -1,0 +1,30 @@
+"""A file written aside is complete or not there, whoever else writes it."""
+import pytest
+
+from isda_seg.runtime.durable import written_aside
+
+
+def test_the_file_appears_at_the_end_and_nothing_beside_it(tmp_path):
+    target = tmp_path / 'new' / 'file'
+    with written_aside(target) as aside:
+        aside.write_text('content')
+        assert [path.name for path in target.parent.iterdir()] == [aside.name] != ['file']
+    assert [(path.name, path.read_text()) for path in target.parent.iterdir()] == [('file', 'content')]
+
+
+def test_an_error_leaves_the_old_file_and_nothing_beside_it(tmp_path):
+    target = tmp_path / 'file'
+    target.write_text('old')
+    with pytest.raises(RuntimeError, match='power cut'):
+        with written_aside(target) as aside:
+            aside.write_text('ha')
+            raise RuntimeError('power cut')
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [('file', 'old')]
+
+
+def test_two_writers_at_once_do_not_mix(tmp_path):
+    target = tmp_path / 'file'
+    with written_aside(target) as first, written_aside(target) as second:
+        first.write_text('first')
+        second.write_text('second')
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [('file', 'first')]

@@ -1,0 +1,91 @@
+"""Laws of the start: what cannot run is refused at once, by name, and what runs is the config the user gave."""
+
+from pathlib import Path
+
+import pytest
+import tiny
+from mmengine.config import Config
+
+from isda_seg.runtime.launch import LAUNCHERS, adapt_to_machine, default_work_dir, load_config
+
+
+@pytest.fixture
+def configs(tmp_path):
+    return tiny.write_configs(tmp_path)
+
+
+@pytest.mark.parametrize(('place', 'error'), [
+    ('file', FileExistsError), ('file/below', NotADirectoryError), ('file/far/below', NotADirectoryError)])
+def test_a_work_directory_that_cannot_be_written_is_named(configs, tmp_path, place, error):
+    (tmp_path / 'file').touch()
+    with pytest.raises(error, match=f'the folder {tmp_path / place} cannot be written .*--work-dir'):
+        load_config(str(configs[0]), work_dir=str(tmp_path / place))
+
+
+@pytest.mark.parametrize('tool', ['train.py', 'test.py'])
+def test_the_tools_refuse_it_too(configs, tmp_path, monkeypatch, tool):
+    (tmp_path / 'file').touch()
+    checkpoint = ['any.pth'] if tool == 'test.py' else []
+    with pytest.raises(NotADirectoryError, match=f'the folder {tmp_path / "file/below"} cannot be written'):
+        tiny.run_tool(monkeypatch, tool, configs[1], *checkpoint, '--work-dir', tmp_path / 'file/below')
+
+
+@pytest.mark.parametrize('tool', ['train.py', 'test.py'])
+def test_a_missing_config_is_named(tmp_path, monkeypatch, tool):
+    monkeypatch.chdir(tmp_path)
+    checkpoint = ['any.pth'] if tool == 'test.py' else []
+    with pytest.raises(FileNotFoundError, match='there is no config configs/nothing.py'):
+        tiny.run_tool(monkeypatch, tool, 'configs/nothing.py', *checkpoint)
+    assert list(tmp_path.iterdir()) == []
+
+
+@tiny.on_cpu
+@pytest.mark.parametrize('launcher', ['slurm', 'mpi'])
+def test_without_a_gpu_other_launchers_name_the_one_that_works(configs, tmp_path, launcher):
+    assert launcher in LAUNCHERS
+    with pytest.raises(ValueError, match=rf"only the pytorch launcher works \(tools/dist_train.sh\), got '{launcher}'"):
+        load_config(str(configs[1]), work_dir=str(tmp_path / 'work'), launcher=launcher)
+
+
+def test_the_work_directory_is_the_argument_then_the_config_then_the_config_s_name(configs, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    mine = {'work_dir': str(tmp_path / 'mine')}
+    assert load_config(str(configs[0]), mine, str(tmp_path / 'given')).work_dir == str(tmp_path / 'given')
+    assert load_config(str(configs[0]), mine).work_dir == str(tmp_path / 'mine')
+    assert load_config(str(configs[0])).work_dir == f'work_dirs/{Path(tiny.PLAIN).stem}'
+    assert all(folder.is_dir() for folder in (tmp_path / 'given', tmp_path / 'mine', tmp_path / 'work_dirs/tiny_1xb2'))
+
+
+@pytest.mark.parametrize(('path', 'folder'), [
+    ('configs/classification/cifar100/resnet32.py', 'work_dirs/cifar100/resnet32'),
+    ('/anywhere/configs/camvid/a.py', 'work_dirs/a'), ('configs/a.py', 'work_dirs/a'), ('mine/a.py', 'work_dirs/a')])
+def test_configs_of_one_name_in_different_folders_of_a_room_have_work_directories_of_their_own(path, folder):
+    assert default_work_dir(path) == folder
+
+
+def test_options_change_what_they_name_and_nothing_else(configs, tmp_path):
+    before = load_config(str(configs[1]), work_dir=str(tmp_path / 'work'))
+    after = load_config(str(configs[1]), {'model.decode_head.loss_decode.lambda_0': 0.5}, str(tmp_path / 'work'))
+    before, after = (tiny.flat(cfg.to_dict()) for cfg in (before, after))
+    assert tiny.differing(before, after) == ['model.decode_head.loss_decode.lambda_0']
+
+
+@tiny.on_cpu
+def test_ranks_on_a_cpu_get_batch_norm_for_sync_batch_norm_and_a_wrapper_that_keeps_buffers(monkeypatch):
+    monkeypatch.setattr('isda_seg.runtime.launch.dist.is_initialized', lambda: True)
+    model = dict(backbone=dict(norm_cfg=dict(type='SyncBN', requires_grad=False)),
+                 decode_head=[dict(norm_cfg=dict(type='SyncBN')), dict(norm_cfg=dict(type='GN', num_groups=2))])
+    cfg = Config(dict(launcher='pytorch', model=model))
+    adapt_to_machine(cfg)
+    assert cfg.model.to_dict() == dict(backbone=dict(norm_cfg=dict(type='BN', requires_grad=False)),
+                                       decode_head=[dict(norm_cfg=dict(type='BN')),
+                                                    dict(norm_cfg=dict(type='GN', num_groups=2))])
+    assert cfg.model_wrapper_cfg.broadcast_buffers is False
+    assert (cfg.model_wrapper_cfg.device_ids, cfg.model_wrapper_cfg.find_unused_parameters) == (None, False)
+
+
+def test_one_process_starts_as_it_was_written():
+    cfg = Config(dict(launcher='none', model=dict(norm_cfg=dict(type='SyncBN'))))
+    before = cfg.to_dict()
+    adapt_to_machine(cfg)
+    assert cfg.to_dict() == before

@@ -1,0 +1,60 @@
+"""Laws of what the base methods share: the weight eta_2."""
+import math
+
+import pytest
+import torch
+from tiny_semi import Linear, images
+
+from isda_seg.semi.methods.mean_teacher import MeanTeacher
+from isda_seg.semi.methods.method import Method, sigmoid_ramp
+from isda_seg.semi.methods.pi_model import PiModel
+from isda_seg.semi.methods.temporal_ensembling import TemporalEnsembling
+from isda_seg.semi.methods.vat import VAT
+
+
+def at(method, epoch):
+    method.epoch = epoch
+    return method.weight
+
+
+@pytest.mark.parametrize('method, final', [(PiModel(), 100), (MeanTeacher(), 100), (TemporalEnsembling(), 30)])
+def test_eta_2_ramps_up_over_100_epochs(method, final):
+    assert at(method, 50) == final * math.exp(-1.25)
+    assert at(method, 100) == at(method, 399.5) == final
+
+
+def test_vat_has_no_ramp():
+    assert at(VAT(), 0.0) == at(VAT(), 399.0) == 1.0
+
+
+def test_without_the_hook_the_weight_is_an_error():
+    with pytest.raises(RuntimeError, match="VAT does not know how far training is.*SemiHook"):
+        VAT().weight  # noqa: B018
+
+
+@pytest.mark.parametrize('kind', [PiModel, MeanTeacher, TemporalEnsembling, VAT])
+def test_eta_2_and_its_ramp_are_not_negative(kind):
+    with pytest.raises(ValueError, match='eta_2 must be at least 0, got -1'):
+        kind(eta_2=-1)
+    with pytest.raises(ValueError, match='length of a ramp must be at least 0, got 0 and -5'):
+        kind(ramp_epochs=-5)
+
+
+def test_a_method_tests_the_student_unless_it_has_a_better_network():
+    student, batch = Linear(), images()
+    assert torch.equal(Method(1.0, 0).predict(student, batch), student(batch))
+
+
+def test_the_ramp_grows_from_exp_minus_5_to_1_as_a_gaussian():
+    assert [sigmoid_ramp(epoch, 80) for epoch in (0, 40, 60, 80, 300)] == [
+        math.exp(-5), math.exp(-1.25), math.exp(-0.3125), 1.0, 1.0]
+
+
+def test_no_ramp_is_1_from_the_start():
+    assert sigmoid_ramp(0, 0) == sigmoid_ramp(7.5, 0) == 1.0
+
+
+@pytest.mark.parametrize('epoch, length', [(-1, 80), (1, -80)])
+def test_no_ramp_is_negative(epoch, length):
+    with pytest.raises(ValueError, match=f'at least 0, got {epoch} and {length}'):
+        sigmoid_ramp(epoch, length)

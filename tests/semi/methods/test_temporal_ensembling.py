@@ -1,0 +1,97 @@
+"""Laws of Temporal Ensembling, against the running mean by hand."""
+import numpy as np
+import pytest
+import torch
+from tiny_semi import CLASSES, Linear, images, softmax
+from torch.testing import assert_close
+
+from isda_seg.semi.methods.temporal_ensembling import TemporalEnsembling
+
+IMAGES = 5
+
+
+def prepared(images=IMAGES, **keys):
+    method = TemporalEnsembling(**keys)
+    method.prepare(images, CLASSES)
+    return method
+
+
+def step(method, student, index, seed):
+    batch = images(len(index), seed)
+    logits, term = method(student, dict(views=[batch], index=torch.tensor(index)))
+    return softmax(logits.detach().numpy()), term
+
+
+def test_targets_are_the_bias_corrected_mean_over_epochs_of_each_images_predictions():
+    method, student = prepared(alpha=0.6), Linear()
+    ensemble, epochs = np.zeros((IMAGES, CLASSES)), np.zeros(IMAGES)
+    targets = np.zeros((IMAGES, CLASSES))
+    for epoch, batches in enumerate([[[0, 1, 2], [3, 4]], [[4, 2], [0]], [[3, 1, 0], [2, 4]]]):  # epoch 1 lacks 1 and 3
+        for number, index in enumerate(batches):
+            probabilities, term = step(method, student, index, 10 * epoch + number)
+            assert_close(term.item(), ((probabilities - targets[index]) ** 2).mean(), rtol=1e-5, atol=1e-7)
+            ensemble[index] = 0.6 * ensemble[index] + 0.4 * probabilities
+            epochs[index] += 1
+        method.after_epoch()
+        seen = epochs > 0
+        targets[seen] = ensemble[seen] / (1 - 0.6 ** epochs[seen, None])
+        assert_close(method.targets.double(), torch.from_numpy(targets), rtol=1e-5, atol=1e-6)
+    assert method.epochs.tolist() == [3, 2, 3, 2, 3]
+
+
+def test_the_gradient_treats_targets_as_constants():
+    method, student = prepared(), Linear()
+    step(method, student, [0, 1, 2], 1)
+    method.after_epoch()
+    _, term = step(method, student, [0, 1, 2], 2)
+    found, = torch.autograd.grad(term, student.weight)
+    target = method.targets[:3].double()
+    expected, = torch.autograd.grad(((student(images(3, 2)).softmax(1) - target) ** 2).mean(), student.weight)
+    assert_close(found, expected, rtol=1e-5, atol=1e-8)
+    assert not method.targets.requires_grad
+
+
+def test_the_weight_is_0_until_every_image_has_a_target():
+    method = prepared(eta_2=30.0, ramp_epochs=0)
+    weights = []
+    for method.epoch in (0.0, 0.99, 1.0):
+        weights.append(method.weight)
+    assert weights == [0.0, 0.0, 30.0]
+
+
+def test_an_image_that_comes_twice_in_an_epoch_counts_with_its_mean():
+    method, student = prepared(), Linear()
+    first, _ = step(method, student, [2], 1)
+    second, _ = step(method, student, [2], 2)
+    method.after_epoch()
+    assert_close(method.targets[2].double().numpy(), (first + second)[0] / 2, rtol=1e-6, atol=1e-7)
+    assert method.epochs.tolist() == [0, 0, 1, 0, 0]
+
+
+def test_the_state_is_in_the_checkpoint_and_finds_its_place_with_and_without_data():
+    method, student = prepared(), Linear()
+    step(method, student, [0, 1, 2, 3, 4], 1)
+    method.after_epoch()
+    for fresh in (prepared(), TemporalEnsembling()):
+        fresh.load_state_dict(method.state_dict())
+        assert sorted(method.state_dict()) == ['ensemble', 'epochs', 'targets']
+        assert all(torch.equal(value, fresh.state_dict()[key]) for key, value in method.state_dict().items())
+        step(fresh, student, [4], 2)
+        fresh.after_epoch()
+        assert fresh.epochs.tolist() == [1, 1, 1, 1, 2]
+
+
+def test_a_checkpoint_of_other_data_is_refused():
+    with pytest.raises(ValueError, match='predictions of 5 images in 4 classes, the checkpoint holds 7 in 4'):
+        prepared().load_state_dict(prepared(7).state_dict())
+
+
+def test_data_of_another_size_than_the_memory_are_refused():
+    with pytest.raises(ValueError, match='predictions of 5 images in 4 classes, the training data have 6 in 4'):
+        prepared().prepare(6, CLASSES)
+
+
+@pytest.mark.parametrize('alpha', [-0.1, 1.0])
+def test_alpha_keeps_less_than_all(alpha):
+    with pytest.raises(ValueError, match=f'alpha must lie in 0..1, without 1, got {alpha}'):
+        TemporalEnsembling(alpha=alpha)
