@@ -2,7 +2,6 @@
 
 import json
 import os
-import runpy
 import shutil
 import stat
 import subprocess
@@ -12,6 +11,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+
+from isda_seg.analysis.paper import model_index
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -105,8 +106,8 @@ def test_installed_scripts_are_executable(mim):
 
 
 def test_model_index_is_current():
-    """`python tools/make_model_index.py` brings it up to date."""
-    generated = runpy.run_path(str(ROOT / 'tools' / 'make_model_index.py'))['render'](ROOT)
+    """`python tools/make.py index` brings it up to date."""
+    generated = model_index.render(ROOT)
     assert {name: (ROOT / name).read_text() for name in generated} == generated
 
 

@@ -18,7 +18,7 @@ SEMI = [code for language, code in BLOCKS if language == 'python' and code.start
 COMMANDS = [line.split('  #')[0].strip() for language, code in BLOCKS if language == 'bash'
             for line in code.replace('\\\n', ' ').splitlines() if line.strip()]
 
-ALONE = ('tools/setup_detection.sh', 'tools/export_backbone.py', 'tools/results_table.py')  # named without a config
+ALONE = ('tools/setup_detection.sh', 'tools/export_backbone.py', 'tools/make.py')  # named without a config
 
 HEADS = {
     'PSPHead': dict(type='PSPHead', in_channels=16, in_index=1, pool_scales=(1, 2)),

@@ -135,6 +135,6 @@ def test_the_file_is_a_small_picture_of_the_expected_size_that_is_not_blank(draw
 
 
 def test_the_committed_picture_is_current(drawn):
-    """`python tools/draw_overview.py` brings it up to date; another version of matplotlib moves a few pixels."""
+    """`python tools/make.py figures` brings it up to date; another version of matplotlib moves a few pixels."""
     same_version = f'Matplotlib version{matplotlib.__version__},'.encode() in PICTURE.read_bytes()
     assert np.abs(pixels(PICTURE) - pixels(drawn[0])).mean() < (0.0005 if same_version else 0.02)

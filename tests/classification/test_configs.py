@@ -1,6 +1,5 @@
 """Every classification config is the row of a table that it says it is, builds, and takes a training step."""
 import re
-import runpy
 
 import pytest
 import tiny
@@ -10,6 +9,7 @@ from mmengine.config import Config
 from mmengine.registry import MODELS
 
 from isda_seg import compat
+from isda_seg.analysis.paper import classification_configs
 from isda_seg.analysis.paper.networks import CIFAR, IMAGENET
 from isda_seg.attach import find_pairs
 
@@ -35,7 +35,7 @@ def twin(path):
 
 
 def test_the_files_are_those_that_the_tables_give():
-    generated = runpy.run_path(str(tiny.ROOT / 'tools' / 'make_classification_configs.py'))['render'](tiny.ROOT)
+    generated = classification_configs.render(tiny.ROOT)
     assert {path.relative_to(tiny.ROOT).as_posix(): path.read_text() for path in CONFIGS} == generated
 
 

@@ -1,19 +1,19 @@
-"""Write configs/classification/ from the rows of the paper's Tables 1, 2, 4 and 8.
-
-    python tools/make_classification_configs.py
-
-A config is a row of isda_seg/analysis/paper/classification.py in the form that tools/train.py reads. Results are taken
-from configs/results/.
-"""
+"""The text of configs/classification/: rows of the paper's Tables 1, 2, 4 and 8 as tools/train.py reads them."""
 from pathlib import Path
 from typing import NamedTuple
 
-from isda_seg.analysis.paper.classification import RANDAUGMENT, RANDAUGMENT_ELSE, TABLE_8, TABLE_8_ROWS, Row, rows
+from isda_seg.analysis.paper.classification_tables import (
+    RANDAUGMENT,
+    RANDAUGMENT_ELSE,
+    TABLE_8,
+    TABLE_8_ROWS,
+    Row,
+    rows,
+)
 from isda_seg.analysis.paper.config_text import baseline, code, isda_twin, promise
 from isda_seg.analysis.paper.networks import CIFAR, IMAGENET
 from isda_seg.analysis.tables.classification import docstring_line, key_of, read_results
 
-ROOT = Path(__file__).resolve().parents[1]
 FOLDER = 'configs/classification'
 
 
@@ -31,7 +31,7 @@ DATA = {'cifar10': Data('CIFAR-10', 10, 'full', 1), 'cifar100': Data('CIFAR-100'
 AUGMENTATIONS = {'cutout': 'Cutout', 'randaugment': 'RandAugment', 'autoaugment': 'AutoAugment'}
 
 
-def render(root: Path = ROOT) -> dict[str, str]:
+def render(root: Path) -> dict[str, str]:
     """The text of each config by its path relative to `root`."""
     found = {f'{name}/{stem}{ending}.py': text for name, table in rows().items() for stem, row in table.items()
              for ending, text in (('', plain(name, stem, row)), ('_isda', isda(name, stem, row)))}
@@ -140,10 +140,3 @@ train_pipeline = [
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 '''
-
-
-if __name__ == '__main__':
-    for path, text in render().items():
-        (ROOT / path).parent.mkdir(parents=True, exist_ok=True)
-        (ROOT / path).write_text(text)
-        print(f'wrote {path}')

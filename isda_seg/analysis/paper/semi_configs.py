@@ -1,16 +1,11 @@
-"""Write configs/semi/ from the cells of the paper's Table 6.
-
-    python tools/make_semi_configs.py
-
-Results are taken from configs/results/.
-"""
+"""The text of configs/semi/: cells of the paper's Table 6 as tools/train.py reads them."""
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from isda_seg.analysis.paper.config_text import baseline, code, isda_twin, promise
+from isda_seg.analysis.paper.semi_tables import TABLE_6
 from isda_seg.analysis.tables.classification import docstring_line, key_of, read_results
 
-ROOT = Path(__file__).resolve().parents[1]
 FOLDER = 'configs/semi'
 # The paper gives neither: they are to be chosen on a quarter of the labels, README says how.
 LAMBDA_0, ETA_1 = 0.5, 1.0
@@ -31,18 +26,8 @@ CHANGES = {('te', 'cifar100'): dict(eta_2=100.0), ('vat', 'svhn'): dict(epsilon=
 DATA = {'cifar10': ('CIFAR-10', 10, (1000, 2000, 4000)), 'cifar100': ('CIFAR-100', 100, (10000, 20000)),
         'svhn': ('SVHN', 10, (500,))}
 
-# Table 6: error without ISDA and with it, by number of labels.
-TABLE_6 = {
-    'pi': {'cifar10': ((28.74, 23.99), (17.57, 14.90), (12.36, 11.35)), 'cifar100': ((38.06, 36.93), (30.80, 30.03))},
-    'te': {'cifar10': ((25.15, 22.77), (15.78, 14.98), (11.90, 11.25)), 'cifar100': ((41.56, 40.47), (35.35, 34.58))},
-    'mt': {'cifar10': ((18.27, 17.11), (13.45, 12.35), (10.73, 9.96)), 'cifar100': ((36.03, 34.60), (30.00, 29.37)),
-           'svhn': ((4.18, 4.06),)},
-    'vat': {'cifar10': ((18.12, 14.38), (13.93, 11.52), (11.10, 9.72)), 'cifar100': ((40.12, 36.04), (34.19, 30.97)),
-            'svhn': ((5.10, 4.86),)},
-}
 
-
-def render(root: Path = ROOT) -> dict[str, str]:
+def render(root: Path) -> dict[str, str]:
     """The text of each config by its path relative to `root`."""
     found = {}
     for method, datasets in TABLE_6.items():
@@ -111,10 +96,3 @@ def heading(name: str, data: str, labels: int, folder: str, stem: str, twin: str
 def with_isda(stem: str) -> str:
     """L_sup becomes ISDA's loss, and L_U is added (Eq. 19)."""
     return isda_twin(stem, 'semi', dict(loss=dict(type='ISDALoss', lambda_0=LAMBDA_0, covariance='full'), eta_1=ETA_1))
-
-
-if __name__ == '__main__':
-    for path, text in render().items():
-        (ROOT / path).parent.mkdir(parents=True, exist_ok=True)
-        (ROOT / path).write_text(text)
-        print(f'wrote {path}')

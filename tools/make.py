@@ -1,0 +1,54 @@
+"""Write what is generated: python tools/make.py {configs,index,tables,figures} ... [--check]
+
+configs: configs/classification and configs/semi from the paper's tables; index: the lists for OpenMMLab's tools;
+tables: tables, sentences and Result lines from configs/results; figures: the picture in README.
+"""
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from isda_seg.analysis.paper import classification_configs, model_index, semi_configs
+from isda_seg.analysis.tables import results
+
+ROOT = Path(__file__).resolve().parents[1]
+TEXTS: dict[str, Callable[[], dict[str, str]]] = {
+    'configs': lambda: classification_configs.render(ROOT) | semi_configs.render(ROOT),
+    'index': lambda: model_index.render(ROOT),
+    'tables': lambda: {str(path.relative_to(ROOT)): text for path, text in results.generate(ROOT).items()},
+}
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('what', nargs='+', choices=[*TEXTS, 'figures'])
+    parser.add_argument('--check', action='store_true', help='write nothing; fail if a file is not current')
+    args = parser.parse_args()
+    if args.check and 'figures' in args.what:
+        parser.error('figures are not checked: another version of matplotlib draws a few other pixels')
+    return args
+
+
+def main() -> None:
+    args = parse_args()
+    stale = []
+    for what in args.what:
+        if what == 'figures':
+            from isda_seg.analysis.overview_figure import draw_overview
+            draw_overview(ROOT / 'configs' / 'figures' / 'overview.png')
+            continue
+        for name, text in TEXTS[what]().items():
+            path = ROOT / name
+            if path.is_file() and path.read_text() == text:
+                continue
+            stale.append(name)
+            print(f'{"not current:" if args.check else "wrote"} {name}')
+            if not args.check:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text)
+    if args.check and stale:
+        sys.exit(1)
+
+
+if __name__ == '__main__':
+    main()
