@@ -15,12 +15,13 @@ class Pair(NamedTuple):
     classifier: nn.Module
 
 
-def attach(loss: ISDACriterion, classifier: nn.Module) -> None:
+def attach(loss: ISDACriterion, classifier: nn.Module, align_corners: bool = False) -> None:
     """Let ``loss`` see what enters ``classifier``: a forward pre-hook. Idempotent; never resets statistics.
 
     Args:
         loss: an ``ISDACriterion`` (``ISDALoss`` is one).
         classifier: the ``nn.Linear`` or 1x1 ``nn.Conv2d`` that makes the logits, with at least 2 outputs.
+        align_corners: how logits of images are resized to their labels between classifier and loss.
 
     Raises:
         ValueError: another kind of loss or classifier, a second classifier, or statistics of another shape.
@@ -35,7 +36,7 @@ def attach(loss: ISDACriterion, classifier: nn.Module) -> None:
     loss.prepare(outputs, classifier.weight.shape[1])  # type: ignore[union-attr, arg-type]
     loss.records.belong_to(classifier)
     loss.to(classifier.weight.device)  # type: ignore[union-attr, arg-type]
-    loss.attached = True
+    loss.align_corners, loss.attached = align_corners, True
     if not any(getattr(hook, '__self__', None) is loss for hook in classifier._forward_pre_hooks.values()):
         # A bound method: a deepcopy binds to its own copy.
         classifier.register_forward_pre_hook(loss.record, with_kwargs=True)

@@ -1,33 +1,24 @@
 """ISDA as a torch loss: takes what entered the classifier, observes it, adds the table, calls the base loss."""
-import inspect
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from isda_seg.core import ClassStatistics, augment_logits, margin_variance
+from isda_seg import hosts
+from isda_seg.core import ClassStatistics, isda_cross_entropy, margin_variance
 from isda_seg.core.bad_labels import BadLabels
-from isda_seg.core.checks import check_logits
-from isda_seg.core.device import constant, on_host
-from isda_seg.core.functional import augment_samples, augmented_cross_entropy, can_fuse, cross_entropy
+from isda_seg.core.functional import isda_logits
 from isda_seg.core.moments import check_covariance
 from isda_seg.core.precision import no_autocast
 from isda_seg.core.schedule import check_strength
 from isda_seg.core.upsampled import Grid
-from isda_seg.grid import LABEL_SAMPLINGS, interpolation, labels_on_grid, resize
+from isda_seg.grid import LABEL_SAMPLINGS, labels_on_grid
 from isda_seg.handshake import Handshake
-from isda_seg.records import Records
+from isda_seg.records import Records, weight_of
 
 RESOLUTIONS = ('label', 'feature')
-HALF = (torch.float16, torch.bfloat16)
-
-
-class MeanCrossEntropy(nn.Module):
-    """Cross-entropy, mean over labelled samples; 0 where nothing is labelled."""
-
-    def forward(self, logits: Tensor, labels: Tensor, ignore_index: int = -100) -> Tensor:
-        return cross_entropy(logits, labels, ignore_index=ignore_index)
+ASK_EVERY = 64  # steps after which a device is asked for faults that nobody has asked for
 
 
 class ISDACriterion(nn.Module):
@@ -36,8 +27,21 @@ class ISDACriterion(nn.Module):
     ``attach(loss, classifier)`` connects it; ``loss.strength`` is the current lambda, set by the training loop.
     Without gradients, or where it or the classifier is in eval mode, it is the base loss and touches nothing.
 
+    >>> from isda_seg.attach import attach
+    >>> from isda_seg.core import linear_ramp
+    >>> classifier, features = nn.Linear(8, 3), torch.eye(8).repeat(3, 1)
+    >>> criterion = ISDACriterion(covariance='full')
+    >>> attach(criterion, classifier)
+    >>> for step in range(1, 5):
+    ...     criterion.strength = linear_ramp(step, 4, final=0.5)
+    ...     loss = criterion(classifier(features), torch.arange(24) % 3)
+    ...     loss.backward()
+    >>> criterion.statistics.count.tolist(), criterion.strength
+    ([32, 32, 32], 0.5)
+
     Args:
-        covariance: 'diagonal', 'full', 'shared' or 'identity'.
+        covariance: 'diagonal', 'full', 'shared' or 'identity'. The authors' final strengths: 7.5 for diagonal ones, 0.5
+            for full ones on CIFAR.
         resolution: 'label' adds rows gathered by the full-resolution labels (Eq. 7 at every labelled pixel); 'feature'
             gathers on the feature grid and upsamples like the logits (the authors' way).
         label_sampling: 'exact' takes the label at the pixel a feature sits on; 'nearest' is the paper's recipe.
@@ -45,8 +49,9 @@ class ISDACriterion(nn.Module):
         ignore_index: for calls that give none.
         sync: statistics over all ranks; False keeps them per rank, as the authors' code does.
         load_statistics: False ignores the statistics in a checkpoint, to fine-tune on other classes.
-        strict: on a GPU too, a label outside the classes or a stale record is an error at once, at the price of waiting
-            for the device in every step; False leaves such labels out and remembers both until ``raise_faults``.
+        raise_at_once: on a GPU too, a label outside the classes or a stale record is an error at once, at the price of
+            waiting for the device in every step; False leaves such labels out and remembers both until
+            ``raise_faults``, which is called every 64 steps where nobody else does.
 
     Raises:
         ValueError: an unknown covariance, resolution or label sampling.
@@ -54,25 +59,24 @@ class ISDACriterion(nn.Module):
 
     def __init__(self, covariance: str = 'diagonal', resolution: str = 'label', *, label_sampling: str = 'exact',
                  base: nn.Module | None = None, ignore_index: int = -100, sync: bool = True,
-                 load_statistics: bool = True, strict: bool = True) -> None:
+                 load_statistics: bool = True, raise_at_once: bool = False) -> None:
         super().__init__()
         if resolution not in RESOLUTIONS:
             raise ValueError(f'resolution must be one of {RESOLUTIONS}, got {resolution!r}')
         if label_sampling not in LABEL_SAMPLINGS:
             raise ValueError(f'label_sampling must be one of {LABEL_SAMPLINGS}, got {label_sampling!r}')
         self.covariance, self.resolution, self.label_sampling = check_covariance(covariance), resolution, label_sampling
-        self.base = MeanCrossEntropy() if base is None else base
-        self.ignore_index, self.sync, self.load_statistics, self.strict = ignore_index, sync, load_statistics, strict
+        self.base = hosts.MeanCrossEntropy() if base is None else base
+        self.factor = 1.0  # of the base loss
+        self.ignore_index, self.sync, self.load_statistics = ignore_index, sync, load_statistics
+        self.raise_at_once = raise_at_once
         self.statistics: ClassStatistics | None = None
         self.strength = 0.0
         self.align_corners = False
         self.sources: Sequence[str] | None = None  # file of each sample in the batch, for messages
-        self.last_table: Tensor | None = None      # (C, C), or (N, C) the rows of N samples; for the log
         self.attached = False
         self.records = Records()
-        self._handshake = Handshake()
-        self._bad_labels = BadLabels()
-        self._accepted = inspect.signature(self.base.forward).parameters
+        self._handshake, self._bad_labels, self._unasked = Handshake(), BadLabels(), 0
 
     def prepare(self, num_classes: int, channels: int) -> None:
         """Make the statistics, or check those loaded from a checkpoint; never resets them."""
@@ -96,6 +100,9 @@ class ISDACriterion(nn.Module):
             ignore_index: overrides that of the constructor.
             kwargs: handed to the base loss.
 
+        Returns:
+            what the base loss returns: a scalar unless it is told otherwise.
+
         Raises:
             RuntimeError: not attached, no forward pass since the last call, logits of another pass or classifier,
                 inside a gradient-checkpointed block.
@@ -103,52 +110,40 @@ class ISDACriterion(nn.Module):
                 other channels than the statistics. Whatever is raised, nothing has been observed.
         """
         ignore_index = self.ignore_index if ignore_index is None else ignore_index
+        hosts.check_keywords(self.base, ignore_index, kwargs)
         if not (self.training and torch.is_grad_enabled()) or self.records.evaluate():
-            return self._base(logits, labels, ignore_index, kwargs)
-        if not self.attached:
+            return hosts.value(self.base, logits, labels, ignore_index, kwargs, self.factor)
+        if self.statistics is None or not self.attached:
             raise RuntimeError('this ISDA loss is not attached to a classifier: with OpenMMLab add '
                                "default_hooks = dict(isda=dict(type='ISDAHook')) to the config, in plain torch call "
                                'isda_seg.attach.attach(loss, classifier)')
         record, strength = self.records.last(), check_strength(self.strength)
-        self._check_keywords(ignore_index, kwargs)
         with no_autocast(logits.device.type):
-            index, none = self._checked(labels, logits, ignore_index)
+            index, none = self._bad_labels.check(labels, logits, ignore_index, self.sources)
             self._handshake.check(record, logits, self.align_corners)
-            if self.strict:
+            self._unasked += 1
+            if self.raise_at_once or self._unasked >= ASK_EVERY:
                 self.raise_faults()
-            size = tuple(record.features.shape[2:])
-            on_grid = labels_on_grid(index, size, self.align_corners, self.label_sampling)
-            self.statistics.observe(record.features, on_grid, none)
+            on_grid = labels_on_grid(index, tuple(record.features.shape[2:]), self.align_corners, self.label_sampling)
+            self.statistics.observe(record.features, on_grid, none, checked=True)
             self.records.let_go()
-            logits = logits.float() if logits.dtype in HALF else logits
-            covariance = self.statistics.covariance
-            if logits.dim() == 2:
-                augmented, rows = augment_samples(logits, index, record.weight, covariance, strength, ignore_index=none)
-                self.last_table = rows.detach()
-                return self._augmented_base(augmented, index, none, ignore_index, kwargs)
-            table = margin_variance(record.weight, covariance)
-            self.last_table = table.detach()
-            fusable = can_fuse(logits, strength) and (self.resolution == 'label' or on_host(logits))
-            mean = self._mean(index, kwargs) if fusable else None
-            if mean is not None:
-                divisor, factor = mean
-                return augmented_cross_entropy(logits, index, table, strength, ignore_index=none, divisor=divisor,
-                                               factor=factor, grid=self._grid(on_grid, logits))
-            if self.resolution == 'label':
-                augmented = augment_logits(logits, index, table, strength, ignore_index=none)
-            else:
-                flat = logits.new_zeros(len(logits), logits.shape[1], *size)
-                rows = augment_logits(flat, on_grid, table, strength, ignore_index=none)
-                augmented = logits + resize(rows, tuple(logits.shape[2:]), self.align_corners)
-            return self._augmented_base(augmented, index, none, ignore_index, kwargs)
+            logits = logits.float() if logits.dtype.itemsize < 4 else logits
+            divisor = hosts.divisor(self.base, index, none, kwargs, self.factor) if strength else None
+            grid = Grid(on_grid, self.align_corners) if self.resolution == 'feature' and logits.dim() > 2 else None
+            augmented = logits, index, record.weight, self.statistics.covariance, strength
+            if divisor is not None:
+                return isda_cross_entropy(*augmented, ignore_index=none, divisor=divisor, grid=grid, checked=True)
+            logits = isda_logits(*augmented, ignore_index=none, grid=grid, checked=True)
+            labels, ignore_index = hosts.with_own_ignore_index(self.base, index, none, ignore_index)
+            return hosts.value(self.base, logits, labels, ignore_index, kwargs, self.factor)
 
-    def _augmented_base(self, logits: Tensor, index: Tensor, none: int, ignore_index: int,
-                        kwargs: dict[str, Any]) -> Tensor:
-        """The base loss, with its own ignore index where that is another than core's."""
-        if none == ignore_index or type(self.base) is MeanCrossEntropy:
-            return self._base(logits, index, none, kwargs)
-        ignored = constant(ignore_index, (), torch.int64, index.device)
-        return self._base(logits, torch.where(index == none, ignored, index), ignore_index, kwargs)
+    @torch.no_grad()
+    def table(self) -> Tensor | None:
+        """The C x C table of the classifier's present weight; None before anything is attached."""
+        classifier = self.records.classifier()
+        if self.statistics is None or classifier is None:
+            return None
+        return margin_variance(weight_of(classifier), self.statistics.covariance)
 
     def raise_faults(self) -> None:
         """What a GPU has noted since the last call: bad labels, stale records, samples missed between ranks.
@@ -157,47 +152,13 @@ class ISDACriterion(nn.Module):
             ValueError: labels that are neither classes nor the ignore index.
             RuntimeError: logits that are not those of the recorded features; batches larger than the first step's.
         """
+        self._unasked = 0
         self._bad_labels.raise_any()
         self._handshake.raise_failed()
         missed = 0 if self.statistics is None else self.statistics.missed()
         if missed:
             raise RuntimeError(f'{missed} samples found no room in the statistics of all ranks, because a batch was '
                                'larger than those of the first step: train with batches of one size, or sync=False')
-
-    def _check_keywords(self, ignore_index: int, kwargs: dict[str, Any]) -> None:
-        """ValueError for a keyword that the base loss does not know."""
-        if any(known.kind is inspect.Parameter.VAR_KEYWORD for known in self._accepted.values()):
-            return
-        refused = [key for key in kwargs if key not in self._accepted]
-        if refused:
-            raise ValueError(f'the base loss {type(self.base).__name__} cannot take {refused}, which its caller (a '
-                             f'head, or its pixel sampler) asks for; it takes {list(self._accepted)}: use another '
-                             'base, or no sampler')
-
-    def _checked(self, labels: Tensor, logits: Tensor, ignore_index: int) -> tuple[Tensor, int]:
-        """Labels for core and their ignore index: on a device without the bad ones."""
-        labels = check_logits(logits, labels, ignore_index, self.sources)
-        if on_host(labels):
-            return labels, ignore_index
-        return self._bad_labels.leave_out(labels, logits.shape[1], ignore_index), logits.shape[1] + 1
-
-    def _grid(self, on_grid: Tensor, logits: Tensor) -> Grid | None:
-        """Where rows are chosen by labels on the feature grid: these, and the interpolation to the logits' size."""
-        if self.resolution == 'label':
-            return None
-        matrices = (interpolation(small, large, self.align_corners, logits.dtype)
-                    for small, large in zip(on_grid.shape[1:], logits.shape[2:], strict=True))
-        return Grid(on_grid, *matrices)
-
-    def _mean(self, labels: Tensor, kwargs: dict[str, Any]) -> tuple[float | None, float] | None:
-        """The base loss as ``factor / divisor`` times the summed cross-entropy; None where it is another loss.
-
-        A divisor of None is the number of labelled pixels.
-        """
-        return (None, 1.0) if type(self.base) is MeanCrossEntropy and not kwargs else None
-
-    def _base(self, logits: Tensor, labels: Tensor, ignore_index: int, kwargs: dict[str, Any]) -> Tensor:
-        return self.base(logits, labels, ignore_index=ignore_index, **kwargs)  # type: ignore[no-any-return]
 
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: Any) -> None:
         """Unattached, as in a test without the hook, the statistics take the checkpoint's shape; else it must agree."""
@@ -219,11 +180,3 @@ class ISDACriterion(nn.Module):
                     f'(covariance={self.covariance!r}). Use the model and covariance the checkpoint was trained with, '
                     'or load_statistics=False in this loss to start with fresh statistics')
         super()._load_from_state_dict(state_dict, prefix, *args)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """A copy starts without what the last step of the original left."""
-        return {**self.__dict__, 'last_table': None, '_accepted': None}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        self._accepted = inspect.signature(self.base.forward).parameters

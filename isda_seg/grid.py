@@ -1,9 +1,8 @@
-"""Where feature pixels sit in the label map, and the resize that decode heads apply to their logits."""
+"""Where feature pixels sit in the label map."""
 from functools import lru_cache
 from typing import TypeVar
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 Index = TypeVar('Index', int, Tensor)
@@ -50,17 +49,3 @@ def source(index: int, small: int, large: int, align_corners: bool) -> tuple[int
         position = max((index + 0.5) * small / large - 0.5, 0.0)
     first = min(int(position), small - 1)
     return first, min(first + 1, small - 1), position - first
-
-
-@lru_cache(maxsize=64)
-def interpolation(small: int, large: int, align_corners: bool, dtype: torch.dtype) -> Tensor:
-    """The matrix (large, small) of linear interpolation along one side of a map; not to be changed."""
-    identity = torch.eye(small, dtype=dtype)[None]
-    return F.interpolate(identity, size=large, mode='linear', align_corners=align_corners)[0].t().contiguous()
-
-
-def resize(logits: Tensor, size: tuple[int, ...], align_corners: bool) -> Tensor:
-    """Bilinear, as MMSeg's heads resize their logits to the label map; (B, C, h, w) -> (B, C, *size)."""
-    if tuple(logits.shape[2:]) == tuple(size):
-        return logits
-    return F.interpolate(logits, size=size, mode='bilinear', align_corners=align_corners)

@@ -6,13 +6,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from isda_seg.core.device import on_host
-from isda_seg.grid import pixel_of, resize, source
+from isda_seg.core.upsampled import resize
+from isda_seg.grid import pixel_of, source
 from isda_seg.records import Record
 
 STRIDE = 2654435761  # odd, near 2^32 over the golden ratio: the sampled positions spread over batch and image
 ALLOWED = 1e-2       # of the logits' scale
 HALF_ALLOWED = 5e-2  # where features or logits are of half precision
-FOLD_EVERY = 64      # steps after which what a device has gathered is made one number
 
 
 class Sample(NamedTuple):
@@ -38,7 +38,6 @@ class Handshake:
         self.step = 0
         self.verified = False
         self._waiting: list[tuple[Sample, Tensor, float]] = []
-        self._worst: Tensor | None = None
 
     @torch.no_grad()
     def check(self, record: Record, logits: Tensor, align_corners: bool) -> None:
@@ -63,22 +62,17 @@ class Handshake:
                 raise RuntimeError(_stale(excess * allowed))
             return
         self._waiting.append((sample, record.weight.detach(), allowed))
-        if len(self._waiting) >= FOLD_EVERY:
-            self._fold()
-
-    def raise_failed(self) -> None:
-        """RuntimeError if at some step since the last call the logits were not those of the recorded features."""
-        self._fold()
-        worst, self._worst = self._worst, None
-        if worst is not None and float(worst) > 1:
-            raise RuntimeError(_stale(float(worst) * ALLOWED))
 
     @torch.no_grad()
-    def _fold(self) -> None:
-        for sample, weight, allowed in self._waiting:
-            excess = sample.excess(weight, allowed)
-            self._worst = excess if self._worst is None else torch.fmax(self._worst, excess)
-        self._waiting.clear()
+    def raise_failed(self) -> None:
+        """RuntimeError if at some step since the last call the logits were not those of the recorded features."""
+        waiting, self._waiting = self._waiting, []
+        if not waiting:
+            return
+        excesses = torch.stack([sample.excess(weight, allowed) for sample, weight, allowed in waiting])
+        worst = float(excesses.nan_to_num(nan=0.0, posinf=torch.inf).max())  # NaN: a step that half precision skipped
+        if worst > 1:
+            raise RuntimeError(_stale(worst * ALLOWED))
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy has seen no logits of its own yet."""

@@ -41,8 +41,7 @@ class ISDAHook(Hook):
         if not self.pairs:
             runner.logger.warning('ISDAHook: the model has no ISDALoss, nothing is augmented')
         for name, holder, loss, classifier in self.pairs:
-            loss.align_corners = getattr(holder, 'align_corners', False)
-            attach(loss, classifier)
+            attach(loss, classifier, getattr(holder, 'align_corners', False))
             runner.logger.info(f'ISDA: {name} ({type(holder).__name__}), {loss.statistics.num_classes} classes x '
                                f'{loss.statistics.channels} channels, lambda_0={loss.lambda_0}, '
                                f'covariance={loss.covariance}, resolution={loss.resolution}')
@@ -78,10 +77,9 @@ class ISDAHook(Hook):
             own = f'{loss.loss_name}_' if heads.count(name) > 1 else 'isda_'
             prefix = f'train/{name}.{own}' if name else f'train/{own}'
             scalars = dict(strength=loss.strength)
-            if loss.last_table is not None:
-                rows, classes = loss.last_table.shape
-                scalars['table_mean'] = float(loss.last_table.sum()) / max(1, rows * (classes - 1))
-                scalars['table_max'] = float(loss.last_table.max()) if rows else 0.0
+            table = loss.table()
+            scalars['table_mean'] = float(table.sum()) / (len(table) * (len(table) - 1))
+            scalars['table_max'] = float(table.max())
             for key, value in scalars.items():
                 runner.message_hub.update_scalar(prefix + key, value)
         self._warn_dropped(runner)

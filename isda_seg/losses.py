@@ -8,12 +8,9 @@ from torch import Tensor, nn
 
 from isda_seg.compat import require_one_family
 from isda_seg.core.schedule import check_strength
-from isda_seg.criterion import ISDACriterion, MeanCrossEntropy
+from isda_seg.criterion import ISDACriterion
 from isda_seg.focal import SoftmaxFocalLoss
-
-NOT_SOFTMAX = ('FocalLoss', 'DiceLoss', 'TverskyLoss', 'LovaszLoss', 'BoundaryLoss', 'HuasdorffDisstanceLoss',
-               'SiLogLoss')
-MMSEG_CROSS_ENTROPY = 'mmseg.models.losses.cross_entropy_loss'
+from isda_seg.hosts import MeanCrossEntropy, require_softmax
 
 require_one_family()
 MODELS.register_module(module=SoftmaxFocalLoss)
@@ -29,7 +26,7 @@ class ISDALoss(ISDACriterion):
     Args:
         lambda_0: final strength; no default. The authors' code uses 7.5 for diagonal covariances (Cityscapes,
             most ImageNet networks), the paper 0.5 for full ones (CIFAR).
-        covariance, resolution, sync, label_sampling, load_statistics, strict: as in ``ISDACriterion``.
+        covariance, resolution, sync, label_sampling, load_statistics, raise_at_once: as in ``ISDACriterion``.
         base: config of the loss to augment; default the scope's CrossEntropyLoss built from the remaining keys.
         loss_weight: factor of the result.
         loss_name: key in the training log.
@@ -44,7 +41,8 @@ class ISDALoss(ISDACriterion):
     def __init__(self, lambda_0: float, covariance: str = 'diagonal', resolution: str = 'label',
                  base: dict | None = None, loss_weight: float = 1.0, loss_name: str = 'loss_isda', sync: bool = True,
                  *, label_sampling: str = 'exact', classifier: str | None = None, load_statistics: bool = True,
-                 strict: bool = False, use_sigmoid: bool = False, use_mask: bool = False, **cross_entropy: Any) -> None:
+                 raise_at_once: bool = False, use_sigmoid: bool = False, use_mask: bool = False,
+                 **cross_entropy: Any) -> None:
         if use_sigmoid or use_mask:
             raise ValueError('ISDALoss needs a softmax over the classes: use_sigmoid and use_mask must be False')
         if base is not None and cross_entropy:
@@ -53,9 +51,9 @@ class ISDALoss(ISDACriterion):
         scope = _scope()
         with DefaultScope.overwrite_default_scope(scope):
             built = MODELS.build(base) if base is not None else _cross_entropy(scope, loss_weight, cross_entropy)
-        _require_softmax(built)
+        require_softmax(built)
         super().__init__(covariance, resolution, label_sampling=label_sampling, base=built, sync=sync,
-                         load_statistics=load_statistics, strict=strict)
+                         load_statistics=load_statistics, raise_at_once=raise_at_once)
         self.lambda_0 = check_strength(lambda_0, 'lambda_0')
         self.classifier = classifier
         self.factor = 1.0 if base is None else loss_weight
@@ -73,38 +71,6 @@ class ISDALoss(ISDACriterion):
         wanted = dict(weight=weight, avg_factor=avg_factor, reduction_override=reduction_override, **kwargs)
         given = {key: value for key, value in wanted.items() if value is not None}
         return super().forward(cls_score, label, -100 if ignore_index is None else ignore_index, **given)
-
-    def _mean(self, labels: Tensor, kwargs: dict[str, Any]) -> tuple[float | None, float] | None:
-        """Also of MMSeg's plain cross-entropy, whose mean is over all pixels unless ``avg_non_ignore``."""
-        base = self.base
-        if type(base).__module__ != MMSEG_CROSS_ENTROPY:
-            return super()._mean(labels, kwargs)
-        factor = base.loss_weight * self.factor
-        if kwargs or base.class_weight is not None or base.reduction != 'mean' or not factor:
-            return None
-        return None if base.avg_non_ignore else labels.numel(), factor
-
-    def _check_keywords(self, ignore_index: int, kwargs: dict[str, Any]) -> None:
-        super()._check_keywords(ignore_index, kwargs)
-        if 'ignore_index' not in self._accepted and getattr(self.base, 'ignore_label', ignore_index) != ignore_index:
-            raise ValueError(f'the base loss ignores label {self.base.ignore_label}, the head label {ignore_index}')
-
-    def _base(self, logits: Tensor, labels: Tensor, ignore_index: int, kwargs: dict[str, Any]) -> Tensor:
-        self._check_keywords(ignore_index, kwargs)
-        if 'ignore_index' in self._accepted:
-            kwargs = dict(kwargs, ignore_index=ignore_index)
-        loss = self.base(logits, labels, **kwargs)
-        if type(self.base).__name__ == 'OhemCrossEntropy' and not bool(loss.isfinite() & loss.requires_grad):
-            loss = logits.sum() * 0  # MMSeg's takes the mean over no pixel, or returns a constant
-        return loss if self.factor == 1.0 else self.factor * loss
-
-
-def _require_softmax(base: nn.Module) -> None:
-    """ValueError for a base whose value does not follow from a softmax at each pixel: Eq. 7 bounds no such loss."""
-    name = type(base).__name__
-    if getattr(base, 'use_sigmoid', False) or getattr(base, 'use_mask', False) or name in NOT_SOFTMAX:
-        raise ValueError(f'{name} is no softmax cross-entropy, so ISDA cannot augment it as base; use '
-                         'CrossEntropyLoss, OhemCrossEntropy or SoftmaxFocalLoss, and list other losses beside it')
 
 
 def _scope() -> str:

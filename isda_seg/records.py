@@ -8,6 +8,11 @@ from torch import Tensor, nn
 from isda_seg.compat import in_backward
 
 
+def weight_of(classifier: nn.Module) -> Tensor:
+    """(C, A) of a Linear or a 1x1 Conv2d."""
+    return classifier.weight.flatten(1)  # type: ignore[operator, union-attr]
+
+
 class Record(NamedTuple):
     """One forward pass."""
     features: Tensor       # (N, A) or (B, A, h, w), detached
@@ -16,7 +21,7 @@ class Record(NamedTuple):
     @property
     def weight(self) -> Tensor:
         """(C, A)."""
-        return self.classifier.weight.flatten(1)  # type: ignore[operator, union-attr]
+        return weight_of(self.classifier)
 
     @property
     def bias(self) -> Tensor | None:
@@ -31,9 +36,13 @@ class Records:
         self._classifier: weakref.ref[nn.Module] | None = None
         self._last: dict[bool, Record] = {}  # of the last passes with (True) and without gradients (False)
 
+    def classifier(self) -> nn.Module | None:
+        """Theirs, if it is known and still there."""
+        return None if self._classifier is None else self._classifier()
+
     def belong_to(self, classifier: nn.Module) -> None:
         """ValueError for a second classifier."""
-        first = None if self._classifier is None else self._classifier()
+        first = self.classifier()
         if first is not None and first is not classifier:
             raise ValueError('this ISDA loss is attached to another classifier already, and its statistics are of that '
                              'one: give each classifier a loss of its own')
@@ -72,7 +81,7 @@ class Records:
 
     def evaluate(self) -> bool:
         """Whether the classifier is in eval mode, as where a loss outside of the model is not."""
-        classifier = None if self._classifier is None else self._classifier()
+        classifier = self.classifier()
         return classifier is not None and not classifier.training
 
     def __getstate__(self) -> dict[str, Any]:

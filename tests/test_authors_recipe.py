@@ -9,7 +9,8 @@ from torch.testing import assert_close
 
 from isda_seg.attach import attach
 from isda_seg.core import linear_ramp
-from isda_seg.criterion import ISDACriterion, MeanCrossEntropy
+from isda_seg.criterion import ISDACriterion
+from isda_seg.hosts import MeanCrossEntropy
 
 IMAGES, CLASSES, CHANNELS, IGNORE = 2, 4, 4, 255
 UNSEEN = 3  # a class without one pixel
@@ -34,8 +35,7 @@ class Net(nn.Module):
         self.layer = nn.Conv2d(3, CHANNELS, 3, padding=1)
         self.classifier = nn.Conv2d(CHANNELS, CLASSES, 1)
         self.loss = ISDACriterion(covariance='diagonal', label_sampling='nearest', ignore_index=IGNORE, **kwargs)
-        self.loss.align_corners = True
-        attach(self.loss, self.classifier)
+        attach(self.loss, self.classifier, align_corners=True)
 
     def forward(self, images, kept):
         """The features as the classifier gets them, and the small logits."""

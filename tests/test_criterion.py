@@ -11,8 +11,9 @@ from torch.testing import assert_close
 
 from isda_seg.attach import attach
 from isda_seg.core import augment_logits, device, isda_cross_entropy
-from isda_seg.criterion import ISDACriterion, MeanCrossEntropy
+from isda_seg.criterion import ISDACriterion
 from isda_seg.focal import SoftmaxFocalLoss
+from isda_seg.hosts import MeanCrossEntropy
 
 CLASSES, CHANNELS, IGNORE, STRENGTH = 4, 6, 255, 2.5
 SMALL, LARGE = (5, 5), (33, 33)
@@ -26,12 +27,12 @@ class Net(nn.Module):
         super().__init__()
         self.classifier = nn.Conv2d(CHANNELS, CLASSES, 1) if classifier is None else classifier
         self.loss = ISDACriterion(ignore_index=IGNORE, **kwargs)
-        self.loss.align_corners = align_corners
+        self.align_corners = align_corners
         self.loss.strength = STRENGTH
 
     def logits(self, features, size=LARGE):
         return F.interpolate(self.classifier(features), size=size, mode='bilinear',
-                             align_corners=self.loss.align_corners)
+                             align_corners=self.align_corners)
 
     def forward(self, features, labels):
         return self.loss(self.logits(features, labels.shape[1:]), labels)
@@ -41,7 +42,7 @@ def net(seed=0, attached=True, **kwargs):
     torch.manual_seed(seed)
     model = Net(**kwargs)
     if attached:
-        attach(model.loss, model.classifier)
+        attach(model.loss, model.classifier, model.align_corners)
     return model
 
 
@@ -166,8 +167,8 @@ def test_the_table_for_the_log_is_that_of_the_last_call():
     model(features, labels)
     expected = reference.margin_variance(model.classifier.weight.detach().flatten(1).double(),
                                          literal_covariance(rows(features), on_grid(labels).flatten()))
-    assert_close(model.loss.last_table.double(), expected, rtol=1e-5, atol=1e-6)
-    assert model.loss.last_table.requires_grad is False
+    assert_close(model.loss.table().double(), expected, rtol=1e-5, atol=1e-6)
+    assert model.loss.table().requires_grad is False
 
 
 # -- strength 0 and the base loss --------------------------------------------------------------------------------------
@@ -301,7 +302,7 @@ def test_a_nonlinearity_behind_the_classifier_is_refused_at_the_first_step():
 def test_other_corners_than_the_heads_are_refused_at_the_first_step():
     model, (features, labels) = net(align_corners=True), batch()
     logits = model.logits(features)
-    model.loss.align_corners = False
+    attach(model.loss, model.classifier, align_corners=False)
     with pytest.raises(RuntimeError, match='align_corners=False'):
         model.loss(logits, labels)
 
@@ -389,7 +390,7 @@ def test_loaded_statistics_that_do_not_fit_the_classifier_are_refused_when_attac
     model.load_state_dict({key: value for key, value in trained().state_dict().items() if key.startswith('loss')},
                           strict=False)
     with pytest.raises(ValueError, match='statistics are of 4 classes x 6 channels, the classifier has 3 x 6'):
-        attach(model.loss, model.classifier)
+        attach(model.loss, model.classifier, model.align_corners)
 
 
 @pytest.mark.parametrize('attached', [False, True])
@@ -463,7 +464,7 @@ def test_one_labelled_pixel_gets_its_own_loss():
     model(features, labels)  # statistics of an earlier step
     logits = model.logits(features)
     loss = model.loss(logits, one)
-    expected = F.cross_entropy(logits[1:, :, 20, 11] + STRENGTH / 2 * model.loss.last_table[3], torch.tensor([3]))
+    expected = F.cross_entropy(logits[1:, :, 20, 11] + STRENGTH / 2 * model.loss.table()[3], torch.tensor([3]))
     assert_close(loss, expected)
 
 
@@ -561,7 +562,7 @@ def test_a_device_gives_loss_gradients_and_statistics_of_a_host(kind, resolution
     found = []
     for hosts in (('cpu',), ()):
         monkeypatch.setattr(device, 'HOSTS', hosts)
-        model = net(covariance=kind, resolution=resolution, base=base, strict=False)
+        model = net(covariance=kind, resolution=resolution, base=base)
         for step in range(2):
             features, labels = batch(step)
             labels[labels == IGNORE] = ignore_index
@@ -578,7 +579,7 @@ def test_a_device_leaves_bad_labels_out_until_it_is_asked(monkeypatch):
     features, labels = batch()
     wrong, ignored = labels.clone(), labels.clone()
     wrong[0, :9], ignored[0, :9] = 77, IGNORE
-    models = net(strict=False), net(strict=False)
+    models = net(), net()
     losses = [model(features, y) for model, y in zip(models, (wrong, ignored), strict=True)]
     assert torch.equal(*losses)
     assert_same_statistics(models[0].loss, snapshot(models[1].loss))
@@ -607,13 +608,13 @@ def test_under_bfloat16_autocast_everything_after_the_features_is_float32(resolu
     loss.backward()
     assert logits.dtype == torch.bfloat16 and loss.dtype == torch.float32
     assert seen == [(torch.float32, False)]
-    assert model.loss.last_table.dtype == model.loss.statistics.mean.dtype == torch.float32
+    assert model.loss.table().dtype == model.loss.statistics.mean.dtype == torch.float32
     assert_close(loss, net(resolution=resolution)(features.float(), labels), rtol=1e-2, atol=1e-2)
     expected = reference.batch_moments(rows(features), on_grid(labels).flatten(), CLASSES, IGNORE)
     assert_close(model.loss.statistics.mean.double(), expected[1], rtol=1e-5, atol=1e-6)
     table = reference.margin_variance(model.classifier.weight.detach().flatten(1).double(),
                                       reference.diagonal(expected[2]))
-    assert_close(model.loss.last_table.double(), table, rtol=1e-5, atol=1e-6)
+    assert_close(model.loss.table().double(), table, rtol=1e-5, atol=1e-6)
 
 
 def test_logits_rounded_to_bfloat16_pass_the_handshake_though_the_features_are_float32():

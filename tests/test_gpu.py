@@ -10,8 +10,8 @@ from torch.testing import assert_close
 
 from isda_seg.attach import attach
 from isda_seg.core import compiled, isda_consistency
+from isda_seg.core.upsampled import resize
 from isda_seg.criterion import ISDACriterion
-from isda_seg.grid import resize
 
 pytestmark = pytest.mark.gpu
 
@@ -22,8 +22,8 @@ def head(covariance='diagonal', resolution='label', images=True):
     torch.manual_seed(0)
     model = nn.Module()
     model.classifier = nn.Conv2d(16, 5, 1) if images else nn.Linear(16, 5)
-    model.loss = ISDACriterion(covariance, resolution, ignore_index=IGNORE, strict=False)
-    model.loss.align_corners, model.loss.strength = True, 2.0
+    model.loss = ISDACriterion(covariance, resolution, ignore_index=IGNORE)
+    model.loss.strength = 2.0
     return model
 
 
@@ -39,7 +39,7 @@ def batch(step, images=True):
 def train(model, steps, device, images=True):
     """The loss and the weight's gradient of the last step, and the statistics."""
     model = copy.deepcopy(model).to(device)
-    attach(model.loss, model.classifier)
+    attach(model.loss, model.classifier, align_corners=True)
     for step in range(steps):
         features, labels = (part.to(device) for part in batch(step, images))
         model.zero_grad()
@@ -69,7 +69,7 @@ def test_a_gpu_gives_the_loss_gradients_and_statistics_of_a_cpu(covariance, reso
 @pytest.mark.parametrize('covariance', ['diagonal', 'full'])
 def test_a_step_in_the_middle_of_training_waits_for_nothing(covariance):
     model = head(covariance).cuda()
-    attach(model.loss, model.classifier)
+    attach(model.loss, model.classifier, align_corners=True)
     batches = [[part.cuda() for part in batch(step)] for step in range(4)]
     try:
         for step, (features, labels) in enumerate(batches):
@@ -86,9 +86,9 @@ def test_a_step_in_the_middle_of_training_waits_for_nothing(covariance):
 
 def test_the_peak_memory_of_the_loss_is_at_most_plains():
     features, labels = torch.randn(2, 512, 97, 97, device='cuda'), torch.randint(19, (2, 769, 769), device='cuda')
-    classifier, loss = nn.Conv2d(512, 19, 1).cuda(), ISDACriterion(strict=False)
-    loss.align_corners, loss.strength = True, 2.0
-    attach(loss, classifier)
+    classifier, loss = nn.Conv2d(512, 19, 1).cuda(), ISDACriterion()
+    loss.strength = 2.0
+    attach(loss, classifier, align_corners=True)
     logits = resize(classifier(features), (769, 769), True).detach().requires_grad_()
 
     def peak(function):

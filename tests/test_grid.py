@@ -4,7 +4,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from isda_seg.grid import LABEL_SAMPLINGS, label_index, labels_on_grid, resize
+from isda_seg.core.upsampled import resize
+from isda_seg.grid import LABEL_SAMPLINGS, label_index, labels_on_grid
 
 SIZES = [(1, 1), (1, 9), (2, 2), (2, 33), (3, 7), (5, 33), (9, 9), (13, 97), (48, 769), (97, 769), (129, 513), (7, 100)]
 

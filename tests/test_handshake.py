@@ -8,8 +8,9 @@ from torch import nn
 from isda_seg import handshake
 from isda_seg.attach import attach
 from isda_seg.core import device
+from isda_seg.core.upsampled import resize
 from isda_seg.criterion import ISDACriterion
-from isda_seg.grid import resize, source
+from isda_seg.grid import source
 from isda_seg.records import Record
 
 CLASSES, CHANNELS = 3, 5
@@ -20,7 +21,7 @@ def fit(steps=2, images=False, **kwargs):
     """A criterion that has seen some steps, and its classifier."""
     torch.manual_seed(0)
     classifier = nn.Conv2d(CHANNELS, CLASSES, 1) if images else nn.Linear(CHANNELS, CLASSES)
-    criterion = ISDACriterion(strict=False, **kwargs)
+    criterion = ISDACriterion(**kwargs)
     criterion.strength = 1.0
     attach(criterion, classifier)
     for _ in range(steps):
@@ -165,22 +166,27 @@ def test_the_source_of_a_row_is_that_of_interpolate(small, large, align_corners)
             float(expected[index]), abs=1e-6)
 
 
-def test_what_a_device_has_gathered_is_folded_and_never_lost(monkeypatch):
+def test_a_device_that_nobody_asks_is_asked_in_time_and_before_anything_is_observed(monkeypatch):
     monkeypatch.setattr(device, 'HOSTS', ())
+    monkeypatch.setattr('isda_seg.criterion.ASK_EVERY', 8)
     criterion, classifier = fit()
+    criterion.raise_faults()
     z = classifier(features())
     classifier(features(50.0))
     criterion(z, labels())
-    for _ in range(2 * handshake.FOLD_EVERY):
+    for _ in range(6):
         criterion(classifier(features()), labels())
+    before = counted(criterion)
     with pytest.raises(RuntimeError, match=STALE):
-        criterion.raise_faults()
+        criterion(classifier(features()), labels())
+    assert counted(criterion) == before
+    criterion(classifier(features()), labels())  # told once
 
 
-def test_strict_tells_on_a_device_at_once_and_before_anything_is_observed(monkeypatch):
+def test_raise_at_once_tells_on_a_device_at_once_and_before_anything_is_observed(monkeypatch):
     monkeypatch.setattr(device, 'HOSTS', ())
     criterion, classifier = fit()
-    criterion.strict = True
+    criterion.raise_at_once = True
     before = counted(criterion)
     z = classifier(features())
     classifier(features(50.0))

@@ -64,8 +64,7 @@ def twins(name, diff=DIFF, **changes):
 def attached(head, strength=STRENGTH):
     """What ISDAHook does."""
     for pair in find_pairs(head):
-        pair.loss.align_corners = pair.holder.align_corners
-        attach(pair.loss, pair.classifier)
+        attach(pair.loss, pair.classifier, pair.holder.align_corners)
         pair.loss.strength = strength
     return head
 

@@ -7,8 +7,8 @@ from torch import nn
 
 from isda_seg.attach import attach
 from isda_seg.core import ClassStatistics, isda_consistency
+from isda_seg.core.upsampled import resize
 from isda_seg.criterion import ISDACriterion
-from isda_seg.grid import resize
 
 CITYSCAPES = dict(classifier=nn.Conv2d(512, 19, 1), features=(2, 512, 97, 97), labels=(2, 769, 769))
 CIFAR_100 = dict(classifier=nn.Linear(640, 100), features=(128, 640), labels=(128,))
@@ -17,10 +17,10 @@ IMAGENET = dict(classifier=nn.Linear(2048, 1000), features=(64, 2048), labels=(6
 
 def launches_of_a_step(classifier, features, labels, covariance='diagonal', resolution='label'):
     """Kernels of the loss, forward and backward, in a step in the middle of training; torch refuses a wait."""
-    criterion = ISDACriterion(covariance, resolution, ignore_index=255, strict=False)
-    criterion.align_corners, criterion.strength = True, 1.0
+    criterion = ISDACriterion(covariance, resolution, ignore_index=255)
+    criterion.strength = 1.0
     classifier = classifier.to('meta')
-    attach(criterion, classifier)
+    attach(criterion, classifier, align_corners=True)
     criterion._handshake.verified = True  # the first step compares a whole image, and waits
     y = torch.zeros(labels, dtype=torch.int64, device='meta')
     for _ in range(2):

@@ -4,7 +4,7 @@ from mmengine.model import BaseModel
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
-from isda_seg.criterion import MeanCrossEntropy
+from isda_seg.hosts import MeanCrossEntropy
 
 SIDE = 64  # of the blank image that tells how many channels a backbone has
 

@@ -22,6 +22,11 @@ def labelled(labels: Tensor, ignore_index: int | None) -> Tensor:
     return labels.long() != ignore_index  # a smaller type would wrap the index round
 
 
+def number_labelled(labels: Tensor, ignore_index: int | None) -> Tensor:
+    """(), what a mean over labelled samples divides by; at least 1."""
+    return labelled(labels, ignore_index).sum().clamp(min=1)
+
+
 def class_index(labels: Tensor, num_classes: int, ignore_index: int | None) -> Tensor:
     """The labels, int64, with ``num_classes + 1`` in place of ``ignore_index``: an index instead of a condition."""
     if ignore_index in (None, num_classes + 1):
@@ -64,6 +69,13 @@ def check_logits(logits: Tensor, labels: Tensor, ignore_index: int | None,
         raise ValueError(f'logits (N, C, ...) and labels (N, ...) must agree, got {tuple(logits.shape)} '
                          f'and {tuple(labels.shape)}')
     return check_labels(labels, logits.shape[1], ignore_index, sources)
+
+
+def check_classes(logits: Tensor, weight: Tensor) -> None:
+    """ValueError unless logits (N, C, ...) have as many classes as weight (C, A)."""
+    if logits.shape[1] != len(weight):
+        raise ValueError(f'logits must have shape (N, {len(weight)}{", ..." if logits.dim() > 2 else ""}), got '
+                         f'{tuple(logits.shape)}')
 
 
 def check_pair(weight: Tensor, covariance: Tensor) -> None:

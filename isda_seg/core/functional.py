@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from isda_seg.core.add_rows import add_rows
-from isda_seg.core.checks import at_least_float32, check_logits, labelled
+from isda_seg.core.checks import at_least_float32, check_classes, check_logits, labelled, number_labelled
 from isda_seg.core.compiled import compiles
 from isda_seg.core.device import on_host
 from isda_seg.core.fused import fused_cross_entropy
@@ -33,7 +33,16 @@ def augment_logits(logits: Tensor, labels: Tensor, table: Tensor, strength: floa
     Raises:
         ValueError: shapes that do not fit, a bad strength, a label outside the classes (on a CPU).
     """
-    labels, table, half = _checked(logits, labels, table, strength, ignore_index)
+    labels, half = check_logits(logits, labels, ignore_index), check_strength(strength) / 2
+    classes = logits.shape[1]
+    if table.shape != (classes, classes):
+        raise ValueError(f'table must have shape ({classes}, {classes}), got {tuple(table.shape)}')
+    return _add(logits, labels, table, half, ignore_index)
+
+
+def _add(logits: Tensor, labels: Tensor, table: Tensor, half: float, ignore_index: int | None) -> Tensor:
+    """``augment_logits`` of what has been checked."""
+    table = table.to(at_least_float32(logits, table))
     logits = logits.to(table.dtype)
     with full_precision(logits.device.type):
         if logits.dim() == 2:  # samples are the pixels of one image
@@ -41,92 +50,90 @@ def augment_logits(logits: Tensor, labels: Tensor, table: Tensor, strength: floa
         return add_rows(logits.flatten(2), labels.flatten(1), table, half, ignore_index).view(logits.shape)
 
 
-def _checked(logits: Tensor, labels: Tensor, table: Tensor, strength: float,
-             ignore_index: int | None) -> tuple[Tensor, Tensor, float]:
-    """The labels as int64, the table, at least float32, and ``strength / 2``."""
-    labels = check_logits(logits, labels, ignore_index)
-    classes = logits.shape[1]
-    if table.shape != (classes, classes):
-        raise ValueError(f'table must have shape ({classes}, {classes}), got {tuple(table.shape)}')
-    return labels, table.to(at_least_float32(logits, table)), check_strength(strength) / 2
-
-
 def isda_cross_entropy(logits: Tensor, labels: Tensor, weight: Tensor, covariance: Tensor, strength: float, *,
-                       ignore_index: int | None = -100, reduction: str = 'mean') -> Tensor:
+                       ignore_index: int | None = -100, reduction: str = 'mean',
+                       divisor: float | Tensor | None = None, grid: Grid | None = None,
+                       checked: bool = False) -> Tensor:
     """The ISDA loss (Eq. 7, Proposition 1): an upper bound of the expected cross-entropy of infinitely many samples.
+
+    Where images of logits are trained, each pixel is visited once (``fused_cross_entropy``); the value is the same.
 
     Args:
         logits: (N, C) or (N, C, ...).
         labels: (N,) or (N, ...).
         weight: (C, A) of the classifier that made the logits.
         covariance: (C, A) or (C, A, A), or leading dimension 1.
-        strength: lambda.
+        strength: lambda. The authors' final one is 7.5 with diagonal covariances, 0.5 with full ones on CIFAR.
         ignore_index: samples with this label give no loss and no gradient; None: every sample counts.
         reduction: 'mean' over labelled samples, 'sum' or 'none'. Nothing labelled: 0 with zero gradients.
+        divisor: what the mean divides the sum by, where that is not the number of labelled samples.
+        grid: for logits (N, C, H, W), rows are chosen by its labels and upsampled, instead of by each pixel's own.
+        checked: the labels are int64 and known to be classes or ignored: they are not read for that again.
+
+    Returns:
+        a scalar; (N, ...) for 'none'.
 
     Raises:
         ValueError: shapes that do not fit, a bad strength, a label outside the classes (on a CPU).
     """
     strength = check_strength(strength)
-    if logits.dim() == 2:
-        augmented, _ = augment_samples(logits, labels, weight, covariance, strength, ignore_index=ignore_index)
-        return cross_entropy(augmented, labels, ignore_index=ignore_index, reduction=reduction)
+    labels = labels if checked else check_logits(logits, labels, ignore_index)
+    if reduction not in ('mean', 'sum') or not _fuses(logits, strength, grid):
+        augmented = isda_logits(logits, labels, weight, covariance, strength, ignore_index=ignore_index, grid=grid,
+                                checked=True)
+        if divisor is None:
+            return cross_entropy(augmented, labels, ignore_index=ignore_index, reduction=reduction)
+        return cross_entropy(augmented, labels, ignore_index=ignore_index, reduction='sum') / divisor
+    check_classes(logits, weight)
     table = margin_variance(weight, covariance)
-    if reduction in ('mean', 'sum') and can_fuse(logits, strength):
-        return augmented_cross_entropy(logits, labels, table, strength, ignore_index=ignore_index,
-                                       divisor=None if reduction == 'mean' else 1.0)
-    augmented = augment_logits(logits, labels, table, strength, ignore_index=ignore_index)
-    return cross_entropy(augmented, labels, ignore_index=ignore_index, reduction=reduction)
-
-
-def augment_samples(logits: Tensor, labels: Tensor, weight: Tensor, covariance: Tensor, strength: float, *,
-                    ignore_index: int | None = None) -> tuple[Tensor, Tensor]:
-    """``augment_logits`` for samples, by the table's rows of their labels alone: most classes are in no batch.
-
-    Args, errors: as ``isda_cross_entropy``; logits (N, C), labels (N,).
-
-    Returns:
-        the logits (N, C) and the rows (N, C) of the table; an ignored sample's is 0.
-    """
-    labels = check_logits(logits, labels, ignore_index)
-    if logits.shape[1] != len(weight):
-        raise ValueError(f'logits must have shape (N, {len(weight)}), got {tuple(logits.shape)}')
-    counts = labelled(labels, ignore_index)
-    rows = label_margin_variance(weight, covariance, torch.where(counts, labels, 0)) * counts[:, None]
-    dtype = at_least_float32(logits, rows)
-    return logits.to(dtype) + rows.to(dtype) * (check_strength(strength) / 2), rows
-
-
-def can_fuse(logits: Tensor, strength: float) -> bool:
-    """Whether ``augmented_cross_entropy`` is the faster way: for the gradient of images on a host or a GPU.
-
-    Not at strength 0, so that the loss is plain cross-entropy to the last bit.
-    """
-    return ((on_host(logits) or compiles(logits)) and logits.dim() > 2 and logits.requires_grad
-            and torch.is_grad_enabled() and strength > 0)
-
-
-def augmented_cross_entropy(logits: Tensor, labels: Tensor, table: Tensor, strength: float, *,
-                            ignore_index: int | None, divisor: float | None = None, factor: float = 1.0,
-                            grid: Grid | None = None) -> Tensor:
-    """The cross-entropy of ``augment_logits``, summed over labelled pixels, times ``factor / divisor``, in one visit.
-
-    Args, errors: as ``augment_logits``; logits (N, C, ...) with at least one more dimension.
-        divisor: None is the number of labelled pixels.
-        grid: on a host, of logits (N, C, H, W): rows are chosen by its labels and upsampled.
-    """
-    labels, table, half = _checked(logits, labels, table, strength, ignore_index)
-    count: float | Tensor = labelled(labels, ignore_index).sum().clamp(min=1) if divisor is None else divisor
+    table = table.to(at_least_float32(logits, table))
+    if divisor is None:
+        divisor = number_labelled(labels, ignore_index) if reduction == 'mean' else 1.0
     logits = logits.to(table.dtype)
     if grid is None:
         logits, labels = logits.flatten(2), labels.flatten(1)
-    return fused_cross_entropy(logits, labels, half * table, ignore_index, count / factor, grid)
+    return fused_cross_entropy(logits, labels, strength / 2 * table, ignore_index, divisor, grid)
+
+
+def isda_logits(logits: Tensor, labels: Tensor, weight: Tensor, covariance: Tensor, strength: float, *,
+                ignore_index: int | None = None, grid: Grid | None = None, checked: bool = False) -> Tensor:
+    """The logits whose cross-entropy is the ISDA loss: ``augment_logits`` with the table of weight and covariance.
+
+    For samples (N, C) only the table's rows of their labels are made: most classes are in no batch.
+
+    Args, errors: as ``isda_cross_entropy``.
+
+    Returns:
+        like logits, at least float32.
+    """
+    half = check_strength(strength) / 2
+    labels = labels if checked else check_logits(logits, labels, ignore_index)
+    check_classes(logits, weight)
+    if logits.dim() == 2:
+        counts = labelled(labels, ignore_index)
+        rows = label_margin_variance(weight, covariance, torch.where(counts, labels, 0)) * counts[:, None]
+        dtype = at_least_float32(logits, rows)
+        return logits.to(dtype) + rows.to(dtype) * half
+    table = margin_variance(weight, covariance)
+    if grid is None:
+        return _add(logits, labels, table, half, ignore_index)
+    nothing = logits.new_zeros(len(logits), logits.shape[1], *grid.labels.shape[1:])
+    return logits + grid.upsample(_add(nothing, grid.labels, table, half, ignore_index), tuple(logits.shape[2:]))
+
+
+def _fuses(logits: Tensor, strength: float, grid: Grid | None) -> bool:
+    """Whether one visit to each pixel is the faster way: for the gradient of images on a host or a GPU.
+
+    Not at strength 0, so that the loss is plain cross-entropy to the last bit.
+    """
+    return (logits.dim() > 2 and (on_host(logits) or grid is None and compiles(logits)) and logits.requires_grad
+            and torch.is_grad_enabled() and strength > 0)
 
 
 def cross_entropy(logits: Tensor, labels: Tensor, *, ignore_index: int | None, reduction: str = 'mean') -> Tensor:
     """``F.cross_entropy`` whose mean over nothing is 0 instead of NaN, and that may ignore nothing (None)."""
-    ignore_index = -100 if ignore_index is None else ignore_index
+    index = -100 if ignore_index is None else ignore_index
     if reduction != 'mean':
-        return F.cross_entropy(logits, labels.long(), ignore_index=ignore_index, reduction=reduction)
-    total = F.cross_entropy(logits, labels.long(), ignore_index=ignore_index, reduction='sum')
-    return total / labelled(labels, ignore_index).sum().clamp(min=1)
+        return F.cross_entropy(logits, labels.long(), ignore_index=index, reduction=reduction)
+    total = F.cross_entropy(logits, labels.long(), ignore_index=index, reduction='sum')
+    return total / number_labelled(labels, index)

@@ -84,7 +84,7 @@ def _visit_chunks(logits: Tensor, labels: Tensor, rows: Tensor, ignore_index: in
     width = 1 if grid is None else logits.shape[3]
     flat, flat_grad, flat_labels = logits.flatten(2), grad.flatten(2), labels.flatten(1)
     with full_precision(logits.device.type):
-        upsampled = None if grid is None else Upsampled(grid, rows, ignore_index)
+        upsampled = None if grid is None else Upsampled(grid, tuple(logits.shape[2:]), rows, ignore_index)
         for chunk in one_hot_chunks(flat_labels, flat, len(rows), ignore_index, together=width):
             part = (chunk.image, slice(None), chunk.pixels)
             own = flat_grad[part]
@@ -118,7 +118,7 @@ def _differentiable(logits: Tensor, labels: Tensor, rows: Tensor, ignore_index: 
     """The two gradients with a graph of their own; None where there is none to be had."""
     on = labels if grid is None else grid.labels
     added = chosen_rows(rows, class_index(on, len(rows), ignore_index))
-    augmented = logits + (added if grid is None else grid.upsample(added))
+    augmented = logits + (added if grid is None else grid.upsample(added, tuple(logits.shape[2:])))
     total = F.cross_entropy(augmented, labels, ignore_index=-100 if ignore_index is None else ignore_index,
                             reduction='sum') / divisor
     found = iter(torch.autograd.grad(total, [x for x, want in zip((logits, rows), wanted, strict=True) if want],

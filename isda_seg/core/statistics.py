@@ -55,13 +55,15 @@ class ClassStatistics(nn.Module):
         return self._kept or ClassMoments(self.count, self.mean, self.covariance)
 
     @torch.no_grad()
-    def observe(self, features: Tensor, labels: Tensor, ignore_index: int | None = None) -> None:
+    def observe(self, features: Tensor, labels: Tensor, ignore_index: int | None = None, *,
+                checked: bool = False) -> None:
         """Fold one batch, from every rank, into the running moments.
 
         Args:
             features: (N, A) or (B, A, H, W).
             labels: (N,) or (B, H, W).
             ignore_index: samples with this label do not count.
+            checked: the labels are int64 and known to be classes or ignored: they are not read for that again.
 
         Raises:
             ValueError: channels other than A, labels that do not fit, a label outside the classes (on a CPU).
@@ -70,19 +72,19 @@ class ClassStatistics(nn.Module):
             raise ValueError(f'the statistics hold {self.channels} feature channels, got features of shape '
                              f'{tuple(features.shape)}')
         check_samples(features, labels)
-        labels = check_labels(labels, self.num_classes, ignore_index)
-        together = self.sync and world_size() > 1
-        if together and labels.dim() == 1 and self._few(self._exchange.agree(labels)):
+        labels = labels if checked else check_labels(labels, self.num_classes, ignore_index)
+        alone = not self.sync or world_size() == 1
+        if not alone and labels.dim() == 1 and self._few(self._exchange.agree(labels)):
             features, labels = self._exchange.gather(features, labels, ignore_index)
-            together, ignore_index = False, -1
-        if not together and labels.dim() == 1 and on_host(labels) and self._few(len(labels)):
+            alone, ignore_index = True, -1
+        if alone and labels.dim() == 1 and on_host(labels) and self._few(len(labels)):
             self.dropped += fold(self._moments(), features, labels, ignore_index)
             if self._apart():
                 self._store(self._moments())
-        else:
-            batch, dropped = batch_moments(features, labels, self.num_classes, self.kind, ignore_index)
-            self.dropped += dropped
-            self._store(merge(self._moments(), merge_ranks(batch) if together else batch))
+            return
+        batch, dropped = batch_moments(features, labels, self.num_classes, self.kind, ignore_index)
+        self.dropped += dropped
+        self._store(merge(self._moments(), batch if alone else merge_ranks(batch)))
 
     def _few(self, samples: int) -> bool:
         """Whether this many samples are fewer numbers than the moments of all classes, and of few of them."""

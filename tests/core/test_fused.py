@@ -8,7 +8,6 @@ from isda_seg.core import one_hot
 from isda_seg.core.fused import fused_cross_entropy
 from isda_seg.core.one_hot import one_hot_chunks
 from isda_seg.core.upsampled import Grid
-from isda_seg.grid import interpolation
 
 IGNORE = 255
 
@@ -37,9 +36,8 @@ def grid_problem(classes, size=(20, 35), small=(4, 6)):
     logits, labels, rows = problem(classes, pixels=size[0] * size[1])
     on_grid = torch.randint(classes, (2, *small), generator=torch.Generator().manual_seed(1))
     on_grid[:, 0, 0] = IGNORE
-    matrices = (interpolation(*sides, False, torch.float64) for sides in zip(small, size, strict=True))
     logits = logits.detach().view(2, classes, *size).requires_grad_()
-    return logits, labels.view(2, *size), rows, Grid(on_grid, *matrices)
+    return logits, labels.view(2, *size), rows, Grid(on_grid, False)
 
 
 def upsampled(rows, grid, size):

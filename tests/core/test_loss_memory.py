@@ -6,7 +6,8 @@ from torch import nn
 from isda_seg.analysis.cost.memory import peak_bytes
 from isda_seg.attach import attach
 from isda_seg.core import device
-from isda_seg.criterion import ISDACriterion, MeanCrossEntropy
+from isda_seg.criterion import ISDACriterion
+from isda_seg.hosts import MeanCrossEntropy
 
 B, C, A, SMALL, LARGE = 1, 19, 512, 97, 769
 FULL_LOGITS = B * C * LARGE * LARGE * 4
@@ -33,8 +34,7 @@ def test_no_tensor_of_the_order_samples_x_classes_x_channels(resolution, hosts, 
     labels = torch.randint(C, (B, LARGE, LARGE), generator=generator)
     classifier = nn.Conv2d(A, C, 1)
     isda = ISDACriterion(resolution=resolution, ignore_index=255)
-    isda.align_corners = True
-    attach(isda, classifier)
+    attach(isda, classifier, align_corners=True)
     small = classifier(features)
     logits = nn.functional.interpolate(small, size=(LARGE, LARGE), mode='bilinear', align_corners=True)
     logits = logits.detach().requires_grad_()

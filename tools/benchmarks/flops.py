@@ -56,7 +56,7 @@ def measured(row: dict[str, Any], device: str, warmup: int, steps: int) -> dict[
     model = ImageClassifier(networks[row['network']].config, classes).to(device)
     images = torch.randn(row['batch'], 3, size, size, device=device)
     labels = torch.randint(classes, (row['batch'],), device=device)
-    isda = ISDACriterion(covariance, strict=False)
+    isda = ISDACriterion(covariance)
     attach(isda, model.fc)
     isda.strength = 0.5
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9, nesterov=True, weight_decay=1e-4)

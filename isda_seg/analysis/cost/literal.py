@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from isda_seg.grid import labels_on_grid, resize
+from isda_seg.core.upsampled import resize
+from isda_seg.grid import labels_on_grid
 
 
 class LiteralISDA:

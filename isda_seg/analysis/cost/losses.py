@@ -19,9 +19,9 @@ def plain_loss(tensors: Tensors) -> Callable[[], Tensor]:
 
 def isda_loss(tensors: Tensors, workload: Workload, resolution: str = 'label') -> Callable[[], Tensor]:
     """The criterion as users have it, attached to the classifier: observe, table, addition, cross-entropy."""
-    criterion = ISDACriterion(workload.covariance, resolution, ignore_index=IGNORED, strict=False)
-    criterion.align_corners, criterion.strength = workload.align_corners, STRENGTH
-    attach(criterion, tensors.classifier)
+    criterion = ISDACriterion(workload.covariance, resolution, ignore_index=IGNORED)
+    criterion.strength = STRENGTH
+    attach(criterion, tensors.classifier, workload.align_corners)
 
     def loss() -> Tensor:
         criterion.record(tensors.classifier, (tensors.features,))

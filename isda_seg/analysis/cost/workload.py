@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from isda_seg.grid import resize
+from isda_seg.core.upsampled import resize
 
 IGNORED = -100
 BLOCKS = 12  # per image side: labels are constant on blocks, as they are on things, and one block in ten is ignored

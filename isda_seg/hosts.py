@@ -1,0 +1,91 @@
+"""What is known about the losses that ISDA augments: plain torch's, MMSegmentation's and MMPretrain's."""
+import inspect
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from isda_seg.core.checks import number_labelled
+from isda_seg.core.device import constant
+from isda_seg.core.functional import cross_entropy
+
+MMSEG_CROSS_ENTROPY = 'mmseg.models.losses.cross_entropy_loss'
+NOT_SOFTMAX = ('FocalLoss', 'DiceLoss', 'TverskyLoss', 'LovaszLoss', 'BoundaryLoss', 'HuasdorffDisstanceLoss',
+               'SiLogLoss')
+
+
+class MeanCrossEntropy(nn.Module):
+    """Cross-entropy, mean over labelled samples; 0 where nothing is labelled."""
+
+    def forward(self, logits: Tensor, labels: Tensor, ignore_index: int = -100) -> Tensor:
+        """Logits (N, C, ...), labels (N, ...); a scalar."""
+        return cross_entropy(logits, labels, ignore_index=ignore_index)
+
+
+@lru_cache
+def _parameters(loss: type[nn.Module]) -> Mapping[str, inspect.Parameter]:
+    """What the ``forward`` of a loss takes, but ``self``."""
+    first, *others = inspect.signature(loss.forward).parameters.items()
+    return dict(others)
+
+
+def _takes_all(loss: nn.Module) -> bool:
+    return any(known.kind is inspect.Parameter.VAR_KEYWORD for known in _parameters(type(loss)).values())
+
+
+def check_keywords(loss: nn.Module, ignore_index: int, kwargs: Mapping[str, Any]) -> None:
+    """ValueError for a keyword that the loss does not know, or another label that it ignores."""
+    known = _parameters(type(loss))
+    refused = [] if _takes_all(loss) else [key for key in kwargs if key not in known]
+    if refused:
+        raise ValueError(f'the base loss {type(loss).__name__} cannot take {refused}, which its caller (a head, or its '
+                         f'pixel sampler) asks for; it takes {list(known)}: use another base, or no sampler')
+    if 'ignore_index' not in known and getattr(loss, 'ignore_label', ignore_index) != ignore_index:
+        raise ValueError(f'the base loss ignores label {loss.ignore_label}, the head label {ignore_index}')
+
+
+def value(loss: nn.Module, logits: Tensor, labels: Tensor, ignore_index: int, kwargs: Mapping[str, Any],
+          factor: float = 1.0) -> Tensor:
+    """``factor`` times the loss; of OHEM 0 where it finds no pixel."""
+    known = _parameters(type(loss))
+    if 'ignore_index' in known or _takes_all(loss):
+        kwargs = dict(kwargs, ignore_index=ignore_index)
+    result: Tensor = loss(logits, labels, **kwargs)
+    if type(loss).__name__ == 'OhemCrossEntropy' and not bool(result.isfinite() & result.requires_grad):
+        return logits.sum() * 0  # MMSeg's takes the mean over no pixel, or returns a constant
+    return result if factor == 1.0 else factor * result
+
+
+def with_own_ignore_index(loss: nn.Module, index: Tensor, none: int, ignore_index: int) -> tuple[Tensor, int]:
+    """Labels that ignore ``none`` as a loss takes them that may know ``ignore_index`` only, and which of the two."""
+    if none == ignore_index or type(loss) is MeanCrossEntropy:
+        return index, none
+    return torch.where(index == none, constant(ignore_index, (), torch.int64, index.device), index), ignore_index
+
+
+def divisor(loss: nn.Module, labels: Tensor, ignore_index: int, kwargs: Mapping[str, Any],
+            factor: float = 1.0) -> float | Tensor | None:
+    """What divides the summed cross-entropy in ``factor`` times the loss; None where it is another loss.
+
+    The mean of MMSegmentation's plain cross-entropy is over all pixels unless ``avg_non_ignore``.
+    """
+    if kwargs:
+        return None
+    if type(loss) is MeanCrossEntropy and factor == 1.0:
+        return number_labelled(labels, ignore_index)
+    if type(loss).__module__ != MMSEG_CROSS_ENTROPY or loss.class_weight is not None or loss.reduction != 'mean':
+        return None
+    factor *= loss.loss_weight
+    if not factor:
+        return None
+    return (number_labelled(labels, ignore_index) if loss.avg_non_ignore else labels.numel()) / factor
+
+
+def require_softmax(loss: nn.Module) -> None:
+    """ValueError for a loss whose value does not follow from a softmax at each pixel: Eq. 7 bounds no such loss."""
+    name = type(loss).__name__
+    if getattr(loss, 'use_sigmoid', False) or getattr(loss, 'use_mask', False) or name in NOT_SOFTMAX:
+        raise ValueError(f'{name} is no softmax cross-entropy, so ISDA cannot augment it as base; use '
+                         'CrossEntropyLoss, OhemCrossEntropy or SoftmaxFocalLoss, and list other losses beside it')
