@@ -5,6 +5,7 @@ from typing import NamedTuple
 from torch import nn
 
 from isda_seg.criterion import ISDACriterion
+from isda_seg.records import weight_of
 
 
 class Pair(NamedTuple):
@@ -33,9 +34,10 @@ def attach(loss: ISDACriterion, classifier: nn.Module, align_corners: bool = Fal
         raise ValueError(f'the classifier must be a Linear or a 1x1 Conv2d, got {classifier}')
     if outputs < 2:
         raise ValueError(f'ISDA needs a softmax over at least 2 classes, the classifier has {outputs} output channel')
-    loss.prepare(outputs, classifier.weight.shape[1])  # type: ignore[union-attr, arg-type]
+    weight = weight_of(classifier)
+    loss.prepare(*weight.shape)
     loss.records.belong_to(classifier)
-    loss.to(classifier.weight.device)  # type: ignore[union-attr, arg-type]
+    loss.to(weight.device)
     loss.align_corners, loss.attached = align_corners, True
     if not any(getattr(hook, '__self__', None) is loss for hook in classifier._forward_pre_hooks.values()):
         # A bound method: a deepcopy binds to its own copy.

@@ -39,6 +39,11 @@ class ISDACriterion(nn.Module):
     >>> criterion.statistics.count.tolist(), criterion.strength
     ([32, 32, 32], 0.5)
 
+    Attributes:
+        statistics: what has been observed; None before it is attached or a checkpoint is loaded.
+        strength: lambda, 0 at first.
+        sources: the file of each sample in the batch, for messages; None where they are not known.
+
     Args:
         covariance: 'diagonal', 'full', 'shared' or 'identity'. The authors' final strengths: 7.5 for diagonal ones, 0.5
             for full ones on CIFAR.
@@ -57,6 +62,8 @@ class ISDACriterion(nn.Module):
         ValueError: an unknown covariance, resolution or label sampling.
     """
 
+    statistics: ClassStatistics
+
     def __init__(self, covariance: str = 'diagonal', resolution: str = 'label', *, label_sampling: str = 'exact',
                  base: nn.Module | None = None, ignore_index: int = -100, sync: bool = True,
                  load_statistics: bool = True, raise_at_once: bool = False) -> None:
@@ -70,10 +77,10 @@ class ISDACriterion(nn.Module):
         self.factor = 1.0  # of the base loss
         self.ignore_index, self.sync, self.load_statistics = ignore_index, sync, load_statistics
         self.raise_at_once = raise_at_once
-        self.statistics: ClassStatistics | None = None
+        self.statistics = None  # type: ignore[assignment]
         self.strength = 0.0
         self.align_corners = False
-        self.sources: Sequence[str] | None = None  # file of each sample in the batch, for messages
+        self.sources: Sequence[str] | None = None
         self.attached = False
         self.records = Records()
         self._handshake, self._bad_labels, self._unasked = Handshake(), BadLabels(), 0
@@ -138,11 +145,15 @@ class ISDACriterion(nn.Module):
             return hosts.value(self.base, logits, labels, ignore_index, kwargs, self.factor)
 
     @torch.no_grad()
-    def table(self) -> Tensor | None:
-        """The C x C table of the classifier's present weight; None before anything is attached."""
+    def table(self) -> Tensor:
+        """The table (C, C) of the classifier's present weight.
+
+        Raises:
+            RuntimeError: not attached.
+        """
         classifier = self.records.classifier()
         if self.statistics is None or classifier is None:
-            return None
+            raise RuntimeError('this ISDA loss is not attached to a classifier, so there is no table')
         return margin_variance(weight_of(classifier), self.statistics.covariance)
 
     def raise_faults(self) -> None:

@@ -25,7 +25,8 @@ class Sample(NamedTuple):
         """(), the largest error as a share of what rounding may do."""
         typical = self.scale * torch.linalg.vector_norm(weight.detach().float()) / max(1, weight.numel()) ** 0.5
         bound = allowed * (self.logits.abs().max() + typical) + torch.finfo(self.error.dtype).tiny
-        return self.error.abs().max() / bound
+        excess: Tensor = self.error.abs().max() / bound
+        return excess
 
 
 class Handshake:

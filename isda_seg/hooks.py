@@ -60,11 +60,11 @@ class ISDAHook(Hook):
         samples = samples if isinstance(samples, (list, tuple)) else ()  # or labels in one tensor
         sources = [getattr(sample, 'seg_map_path', getattr(sample, 'img_path', '?')) for sample in samples]
         for pair in self.pairs:
-            pair.loss.strength = linear_ramp(step, total, pair.loss.lambda_0)
-            pair.loss.sources = sources or None
+            loss: Any = pair.loss  # an ISDALoss, which knows its lambda_0
+            loss.strength, loss.sources = linear_ramp(step, total, loss.lambda_0), sources or None
 
     def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None,
-                         outputs: dict | None = None) -> None:
+                         outputs: dict[str, Any] | None = None) -> None:
         """At the logger's interval: strength, mean and largest table entry per head, and what was left out."""
         logger = next((hook for hook in runner.hooks if isinstance(hook, LoggerHook)), None)
         interval = getattr(logger, 'interval', 10)

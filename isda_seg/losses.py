@@ -39,10 +39,10 @@ class ISDALoss(ISDACriterion):
     """
 
     def __init__(self, lambda_0: float, covariance: str = 'diagonal', resolution: str = 'label',
-                 base: dict | None = None, loss_weight: float = 1.0, loss_name: str = 'loss_isda', sync: bool = True,
-                 *, label_sampling: str = 'exact', classifier: str | None = None, load_statistics: bool = True,
-                 raise_at_once: bool = False, use_sigmoid: bool = False, use_mask: bool = False,
-                 **cross_entropy: Any) -> None:
+                 base: dict[str, Any] | None = None, loss_weight: float = 1.0, loss_name: str = 'loss_isda',
+                 sync: bool = True, *, label_sampling: str = 'exact', classifier: str | None = None,
+                 load_statistics: bool = True, raise_at_once: bool = False, use_sigmoid: bool = False,
+                 use_mask: bool = False, **cross_entropy: Any) -> None:
         if use_sigmoid or use_mask:
             raise ValueError('ISDALoss needs a softmax over the classes: use_sigmoid and use_mask must be False')
         if base is not None and cross_entropy:
@@ -64,10 +64,23 @@ class ISDALoss(ISDACriterion):
         """Key of this loss in the training log."""
         return self._loss_name
 
-    def forward(self, cls_score: Tensor, label: Tensor, weight: Tensor | None = None,
+    def forward(self, cls_score: Tensor, label: Tensor, weight: Tensor | None = None,  # type: ignore[override]
                 avg_factor: float | None = None, reduction_override: str | None = None,
                 ignore_index: int | None = -100, **kwargs: Any) -> Tensor:
-        """As MMSeg's and MMPretrain's cross-entropies are called; see ``ISDACriterion.forward``."""
+        """As MMSeg's and MMPretrain's cross-entropies are called; errors as ``ISDACriterion.forward``.
+
+        Args:
+            cls_score: logits (N, C) or (B, C, H, W), resized to the labels by the head.
+            label: (N,) or (B, H, W).
+            weight: of each sample or pixel, for a base loss that knows it.
+            avg_factor: for a base loss that knows it.
+            reduction_override: for a base loss that knows it.
+            ignore_index: label that does not count; None is -100.
+            kwargs: handed to the base loss.
+
+        Returns:
+            ``loss_weight`` times the augmented loss: a scalar, unless the reduction is 'none'.
+        """
         wanted = dict(weight=weight, avg_factor=avg_factor, reduction_override=reduction_override, **kwargs)
         given = {key: value for key, value in wanted.items() if value is not None}
         return super().forward(cls_score, label, -100 if ignore_index is None else ignore_index, **given)
@@ -76,7 +89,7 @@ class ISDALoss(ISDACriterion):
 def _scope() -> str:
     """The scope a Runner has set; outside of one that of MMSeg where it is imported."""
     scope = DefaultScope.get_current_instance()
-    return scope.scope_name if scope is not None else 'mmseg' if 'mmseg' in sys.modules else 'mmengine'
+    return str(scope.scope_name) if scope is not None else 'mmseg' if 'mmseg' in sys.modules else 'mmengine'
 
 
 def _cross_entropy(scope: str, loss_weight: float, keys: dict[str, Any]) -> nn.Module:
@@ -87,7 +100,8 @@ def _cross_entropy(scope: str, loss_weight: float, keys: dict[str, Any]) -> nn.M
         unknown = sorted(set(keys) - set(known))
         if unknown:
             raise ValueError(f'ISDALoss does not know {unknown}, and neither does the CrossEntropyLoss it replaces')
-        return MODELS.build(dict(type=f'{scope}.CrossEntropyLoss', loss_weight=loss_weight, **keys))
+        built: nn.Module = MODELS.build(dict(type=f'{scope}.CrossEntropyLoss', loss_weight=loss_weight, **keys))
+        return built
     if keys or loss_weight != 1.0:
         raise ValueError(f'no CrossEntropyLoss in scope {scope!r} takes {sorted(keys)} or a loss_weight of '
                          f'{loss_weight}; give the loss to augment as base=dict(type=...)')

@@ -10,7 +10,7 @@ from isda_seg.compat import in_backward
 
 def weight_of(classifier: nn.Module) -> Tensor:
     """(C, A) of a Linear or a 1x1 Conv2d."""
-    return classifier.weight.flatten(1)  # type: ignore[operator, union-attr]
+    return classifier.weight.flatten(1)  # type: ignore[operator]
 
 
 class Record(NamedTuple):

@@ -13,13 +13,17 @@ from mmengine.registry import HOOKS
 from torch.nn.modules.batchnorm import _BatchNorm
 
 
-def run(folder, script, *arguments):
-    """Run a script of tools/ with this Python, on a free port; modules in `folder` can be imported."""
+def free_port():
+    """A port that nobody listens on."""
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
-        port = free.getsockname()[1]
+        return free.getsockname()[1]
+
+
+def run(folder, script, *arguments):
+    """Run a script of tools/ with this Python, on a free port; modules in `folder` can be imported."""
     paths = [str(tiny.ROOT), str(tiny.ROOT / 'tests'), str(folder)]
-    environment = dict(os.environ, PYTHON=sys.executable, PORT=str(port), OMP_NUM_THREADS='1',
+    environment = dict(os.environ, PYTHON=sys.executable, PORT=str(free_port()), OMP_NUM_THREADS='1',
                        PYTHONPATH=os.pathsep.join(paths))
     done = subprocess.run(['bash', str(tiny.ROOT / 'tools' / script), *map(str, arguments)], env=environment,
                           capture_output=True, text=True, timeout=900)

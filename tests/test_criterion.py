@@ -1,6 +1,8 @@
 """Laws of ISDACriterion: one record serves one call, both resolutions against the oracle, bad input."""
 
+import doctest
 import io
+import sys
 
 import pytest
 import reference
@@ -648,3 +650,8 @@ def test_a_model_in_float64_is_augmented_in_float64():
     assert loss.dtype == torch.float64
     assert_close(loss, labelled_mean(F.cross_entropy(augmented, labels, ignore_index=IGNORE, reduction='sum'), labels),
                  rtol=1e-9, atol=1e-12)
+
+
+def test_the_example_in_the_docstring_runs():
+    result = doctest.testmod(sys.modules[ISDACriterion.__module__])
+    assert (result.failed, result.attempted) == (0, 7)

@@ -14,7 +14,8 @@ def fold(moments: ClassMoments, features: Tensor, labels: Tensor, ignore_index: 
     Args:
         moments: diagonal or full ones, of classes (C,); changed in place, for classes in the batch alone.
         features: (N, A); rows with a non-finite entry do not count.
-        labels: (N,) int64, checked; ignore_index does not count.
+        labels: (N,) int64, checked.
+        ignore_index: samples with this label do not count.
 
     Returns:
         (), how many labelled samples were left out because a feature is not finite.

@@ -32,6 +32,8 @@ def label_margin_variance(weight: Tensor, covariance: Tensor, labels: Tensor) ->
     """``margin_variance(weight, covariance)[labels]``, without rows that no label asks for.
 
     Args:
+        weight: (C, A) rows of the classifier; gradients flow into it.
+        covariance: as for ``margin_variance``.
         labels: (N,) int64, each in 0..C-1.
 
     Returns:

@@ -36,12 +36,14 @@ class FullPrecision:
         self._lowered: list[tuple[Setting, str]] = []
 
     def enter(self) -> None:
+        """One more thread is inside."""
         with self._lock:
             if self._inside == 0:
                 self._lowered = list(self._raise())
             self._inside += 1
 
     def leave(self) -> None:
+        """One less."""
         with self._lock:
             self._inside -= 1
             if self._inside == 0:

@@ -15,7 +15,8 @@ def sampled_cross_entropy(features: Tensor, labels: Tensor, weight: Tensor, bias
     Args:
         features: (N, A).
         labels: (N,).
-        weight: (C, A), bias: (C,) or None; the classifier.
+        weight: (C, A) of the classifier.
+        bias: (C,) of the classifier, or None.
         covariance: (C, A) or (C, A, A), or leading dimension 1; any positive semi-definite one, singular included.
         strength: lambda.
         num_samples: M, at least 1; one draw is held in memory at a time.

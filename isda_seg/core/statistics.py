@@ -114,6 +114,7 @@ class ClassStatistics(nn.Module):
         return 0 if self._exchange.missed is None else int(self._exchange.missed)
 
     def extra_repr(self) -> str:
+        """Size and kind."""
         return f'{self.num_classes}, {self.channels}, covariance={self.kind!r}, sync={self.sync}'
 
     def _load_from_state_dict(self, *args: Any) -> None:

@@ -1,10 +1,14 @@
 """Laws of the start: what cannot run is refused at once, by name, and what runs is the config the user gave."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import tiny
 from mmengine.config import Config
+from rank_runs import free_port
 
 from isda_seg.runtime.launch import LAUNCHERS, adapt_to_machine, default_work_dir, load_config
 
@@ -89,3 +93,29 @@ def test_one_process_starts_as_it_was_written():
     before = cfg.to_dict()
     adapt_to_machine(cfg)
     assert cfg.to_dict() == before
+
+
+ONE_RANK = '''
+import atexit, glob
+from mmengine.config import Config
+threads = lambda: [open(name).read().strip() for name in glob.glob("/proc/self/task/*/comm")].count("pt_gloo_runloop")
+atexit.register(lambda: print("after", threads()))  # registered first, runs last
+from isda_seg.runtime.launch import adapt_to_machine
+import torch
+adapt_to_machine(Config(dict(launcher="pytorch", model=dict())))
+model = torch.nn.parallel.DistributedDataParallel(torch.nn.Linear(3, 2))
+model(torch.zeros(4, 3)).sum().backward()
+print("before", threads())
+model.itself = [model]  # a cycle, as every runner has
+del model
+'''
+
+
+@tiny.on_cpu
+@pytest.mark.skipif(not Path('/proc/self/task').is_dir(), reason='threads are counted by Linux')
+def test_a_rank_has_no_thread_of_its_group_left_when_python_ends():
+    environment = dict(os.environ, RANK='0', WORLD_SIZE='1', MASTER_ADDR='127.0.0.1', MASTER_PORT=str(free_port()),
+                       PYTHONPATH=str(tiny.ROOT))
+    done = subprocess.run([sys.executable, '-c', ONE_RANK], env=environment, capture_output=True, text=True,
+                          timeout=120)
+    assert (done.returncode, done.stdout.split()) == (0, ['before', '2', 'after', '0']), done.stderr
