@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
+import torch.distributed.nn  # noqa: F401  imported after a group is made, its default arguments hold it for ever
 from mmengine.config import Config, DictAction
 
 from isda_seg import compat
@@ -85,7 +86,6 @@ def adapt_to_machine(cfg: Config) -> None:
     if not dist.is_initialized():
         if 'RANK' not in os.environ:
             raise ValueError('--launcher pytorch is for tools/dist_train.sh and dist_test.sh, which start the ranks')
-        import torch.distributed.nn  # noqa: F401  imported later, its default arguments would hold the group for ever
         dist.init_process_group('gloo')  # MMEngine's own start would ask CUDA for a device
         atexit.register(_end_group)
     cfg.model_wrapper_cfg = dict(type='MMDistributedDataParallel', broadcast_buffers=False, device_ids=None,
