@@ -1,4 +1,4 @@
-"""Laws of the recorded results: each stands under its config, a series gives one per seed, other files are no results."""
+"""Laws of recorded results: each stands under its config, a series gives one per seed, other files are no results."""
 import json
 
 import pytest
