@@ -13,7 +13,7 @@ from isda_seg.analysis.tables.gain import gain
 from isda_seg.analysis.tables.rows import NOT_RUN
 from isda_seg.analysis.tables.section import Runs, link, section
 
-TIMED = ('make demo', 'make test')
+TIMED = ('make demo', 'make test', 'make setup-openmmlab')
 
 
 class Room(NamedTuple):
