@@ -2,6 +2,10 @@
 
 Run:       python tools/train.py configs/camvid/pspnet_mobilenetv2-d16_isda_1xb4-1k_camvid64-208x176.py
 Baseline:  pspnet_mobilenetv2-d16_1xb4-1k_camvid64-208x176.py; same seed, only the keys below differ
+Table 8:   the other rows, by --cfg-options
+           model.decode_head.loss_decode.covariance=identity model.auxiliary_head.loss_decode.covariance=identity
+           model.decode_head.loss_decode.covariance=shared model.auxiliary_head.loss_decode.covariance=shared
+           default_hooks.isda.ramp=constant
 Result:    mIoU single 39.02 ± 1.83, ms 39.57 ± 1.77, ms-flip 40.01 ± 1.54 (mean ± sd, seeds 0, 1, 2, 3, 4)
 """
 _base_ = './pspnet_mobilenetv2-d16_1xb4-1k_camvid64-208x176.py'

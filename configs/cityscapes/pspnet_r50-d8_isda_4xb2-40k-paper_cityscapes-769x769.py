@@ -6,6 +6,9 @@ Result:    not yet run
 """
 _base_ = './pspnet_r50-d8_4xb2-40k-paper_cityscapes-769x769.py'
 custom_imports = dict(imports=['isda_seg.losses', 'isda_seg.hooks'], allow_failed_imports=False)
-isda = dict(type='ISDALoss', lambda_0=7.5, resolution='feature', label_sampling='nearest')
-model = dict(decode_head=dict(loss_decode=isda), auxiliary_head=dict(loss_decode=isda))
+model = dict(
+    decode_head=dict(
+        loss_decode=dict(type='ISDALoss', lambda_0=7.5, resolution='feature', label_sampling='nearest')),
+    auxiliary_head=dict(
+        loss_decode=dict(type='ISDALoss', lambda_0=7.5, resolution='feature', label_sampling='nearest')))
 default_hooks = dict(isda=dict(type='ISDAHook'))

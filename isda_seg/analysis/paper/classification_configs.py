@@ -2,17 +2,12 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from isda_seg.analysis.paper.classification_tables import (
-    RANDAUGMENT,
-    RANDAUGMENT_ELSE,
-    TABLE_8,
-    TABLE_8_ROWS,
-    Row,
-    rows,
-)
-from isda_seg.analysis.paper.config_text import baseline, code, isda_twin, promise
+from isda_seg.analysis.paper.classification_tables import RANDAUGMENT, RANDAUGMENT_ELSE, Row, rows
+from isda_seg.analysis.paper.config_text import baseline, code, config_name, isda_twin, option_lines, promise
 from isda_seg.analysis.paper.networks import CIFAR, IMAGENET
-from isda_seg.analysis.tables.classification import docstring_line, key_of, read_results
+from isda_seg.analysis.paper.option_rows import option_rows
+from isda_seg.analysis.series.result_files import read_results
+from isda_seg.analysis.tables.classification import docstring_line
 
 FOLDER = 'configs/classification'
 
@@ -33,25 +28,25 @@ AUGMENTATIONS = {'cutout': 'Cutout', 'randaugment': 'RandAugment', 'autoaugment'
 
 def render(root: Path) -> dict[str, str]:
     """The text of each config by its path relative to `root`."""
-    found = {f'{name}/{stem}{ending}.py': text for name, table in rows().items() for stem, row in table.items()
-             for ending, text in (('', plain(name, stem, row)), ('_isda', isda(name, stem, row)))}
-    for change, errors in TABLE_8:
-        for (name, stem), error in zip(TABLE_8_ROWS, errors, strict=True):
-            found[f'{name}/{stem}_isda-{change}.py'] = ablation(name, stem, change, 'Table 8', error)
+    found = {f'{name}/{config_name(what, name, with_isda)}.py': write(name, what, row)
+             for name, table in rows().items() for what, row in table.items()
+             for with_isda, write in ((False, plain), (True, isda))}
     found.update(subset())
     results = read_results(root / 'configs' / 'results')
-    return {f'{FOLDER}/{path}': text.replace('RESULT', docstring_line(results.get(key_of(path))))
+    return {f'{FOLDER}/{path}': text.replace('RESULT', docstring_line(results.get(Path(path).stem)))
             for path, text in found.items()}
 
 
-def plain(name: str, stem: str, row: Row) -> str:
+def plain(name: str, what: str, row: Row) -> str:
     """The baseline's config."""
     recipe, data = row.recipe, DATA[name]
     title = f'{recipe.network} on {data.title}' + (f' with {AUGMENTATIONS[row.augmentation]}' if row.augmentation
                                                    else '')
-    promise = docstring(title, row.table, name, stem, f'ISDA twin: {stem}_isda.py', row.errors[0])
+    stem, twin = (config_name(what, name, isda) for isda in (False, True))
+    promise = docstring(title, row.table, name, stem, f'ISDA twin: {twin}.py', row.errors[0])
     if row.augmentation:
-        return promise + f"_base_ = './{recipe.stem}.py'\n" + pipeline(name, recipe.stem, row.augmentation)
+        base = config_name(recipe.stem, name)
+        return promise + f"_base_ = './{base}.py'\n" + pipeline(name, recipe.stem, row.augmentation)
     network = (CIFAR | IMAGENET)[recipe.network].config
     schedule = (dict(type='MultiStepLR', milestones=list(recipe.milestones), gamma=recipe.gamma) if recipe.milestones
                 else dict(type='CosineAnnealingLR', T_max=recipe.epochs))
@@ -73,36 +68,27 @@ train_cfg = dict(max_epochs={recipe.epochs})
 '''
 
 
-def isda(name: str, stem: str, row: Row) -> str:
+def isda(name: str, what: str, row: Row) -> str:
     """Its twin."""
     title = f'{row.recipe.network} + ISDA on {DATA[name].title}'
     title += f' with {AUGMENTATIONS[row.augmentation]}' if row.augmentation else ''
-    return docstring(title, row.table, name, f'{stem}_isda', baseline(stem), row.errors[1]) + isda_twin(
+    stem, twin = (config_name(what, name, isda) for isda in (False, True))
+    return docstring(title, row.table, name, twin, baseline(stem), row.errors[1]) + isda_twin(
         stem, 'classification',
         dict(loss=dict(type='ISDALoss', lambda_0=row.lambda_0, covariance=DATA[name].covariance)))
 
 
-def ablation(name: str, stem: str, change: str, table: str, error: float | None) -> str:
-    """The twin with another covariance, or another ramp."""
-    what = 'a constant strength' if change == 'constant' else f"covariance='{change}'"
-    title = f'{stem} + ISDA with {what} on {DATA[name].title}'
-    twin = f'Baseline:  {stem}.py; {stem}_isda.py is ISDA as proposed'
-    keys = ("default_hooks = dict(isda=dict(ramp='constant'))\n" if change == 'constant'
-            else f'model = dict(loss=dict(covariance={change!r}))\n')
-    return docstring(title, table, name, f'{stem}_isda-{change}', twin, error) + \
-        f"_base_ = './{stem}_isda.py'\n{keys}"
-
-
 def subset() -> dict[str, str]:
     """A small archive, a short schedule: two arms and Table 8's shape where there is no GPU."""
-    name, stem = 'cifar10_subset', 'resnet32'
+    name = 'cifar10_subset'
+    stem, twin = (config_name('resnet32', name, isda) for isda in (False, True))
     note = '''
 The archive of 10,000 + 2,000 images is a re-encoded part of CIFAR-10: nothing here compares with published numbers.
 Sized for a CPU: 1,256 steps of about 0.2 s on one core. Half the batch at half the rate.
 '''
     about = f'on {DATA[name].title}, 8 epochs'
-    plain = docstring(f'ResNet-32 {about}', '', name, stem, f'ISDA twin: {stem}_isda.py', None, note) + '''\
-_base_ = '../cifar10/resnet32.py'
+    plain = docstring(f'ResNet-32 {about}', '', name, stem, f'ISDA twin: {twin}.py', None, note) + '''\
+_base_ = '../cifar10/resnet32_cifar10.py'
 train_dataloader = dict(batch_size=64, num_workers=0, persistent_workers=False)
 val_dataloader = dict(num_workers=0, persistent_workers=False)
 test_dataloader = dict(num_workers=0, persistent_workers=False)
@@ -111,11 +97,9 @@ param_scheduler = [dict(type='MultiStepLR', milestones=[4, 6], gamma=0.1)]
 train_cfg = dict(max_epochs=8)
 default_hooks = dict(last_epochs=dict(epochs=2))
 '''
-    isda = docstring(f'ResNet-32 + ISDA {about}', '', name, f'{stem}_isda', baseline(stem), None) + \
+    isda = docstring(f'ResNet-32 + ISDA {about}', '', name, twin, baseline(stem), None) + \
         isda_twin(stem, 'classification', dict(loss=dict(type='ISDALoss', lambda_0=0.5, covariance='full')))
-    return {f'{name}/{stem}.py': plain, f'{name}/{stem}_isda.py': isda,
-            **{f'{name}/{stem}_isda-{change}.py': ablation(name, stem, change, "the shape of Table 8", None)
-               for change, _ in TABLE_8}}
+    return {f'{name}/{stem}.py': plain, f'{name}/{twin}.py': isda}
 
 
 def docstring(title: str, table: str, folder: str, stem: str, twin: str, error: float | None, note: str = '') -> str:
@@ -123,7 +107,10 @@ def docstring(title: str, table: str, folder: str, stem: str, twin: str, error: 
     gpus, path = DATA[folder].gpus, f'{FOLDER}/{folder}/{stem}.py'
     command = f'python tools/train.py {path}' if gpus == 1 else f'tools/dist_train.sh {path} {gpus}'
     paper = None if error is None else f'{error:.{1 if folder == "imagenet" else 2}f} % top-1 error'
-    return promise(f'{title}{f" ({table})" if table else ""}', command, twin, paper, note)
+    rows = [(row.options, None if row.error is None else f'{row.error:.2f} % top-1 error')
+            for row in option_rows().get(stem, [])]
+    return promise(f'{title}{f" ({table})" if table else ""}', command, twin, paper, note,
+                   option_lines('Table 8', rows))
 
 
 def pipeline(name: str, stem: str, augmentation: str) -> str:

@@ -1,8 +1,14 @@
 """Text of generated configs: the promise in the docstring, the keys that differ."""
+from collections.abc import Sequence
 from typing import Any
 
 
-def promise(title: str, command: str, twin: str, paper: str | None, note: str = '') -> str:
+def config_name(what: str, folder: str, isda: bool = False) -> str:
+    """The name of a config, which no other config has: a network or method, ISDA, the data of its folder."""
+    return f'{what}{"_isda" if isda else ""}_{folder.replace("_", "-")}'
+
+
+def promise(title: str, command: str, twin: str, paper: str | None, note: str = '', rows: Sequence[str] = ()) -> str:
     """The docstring of a config; ``RESULT`` stands where its result goes.
 
     Args:
@@ -11,9 +17,24 @@ def promise(title: str, command: str, twin: str, paper: str | None, note: str = 
         twin: a line that names the config to compare with, its key first.
         paper: the paper's number with its unit; None: there is none.
         note: what else to know, a paragraph of whole lines.
+        rows: lines of ``option_lines``.
     """
     paper = '' if paper is None else f'Paper:     {paper}\n'
-    return f'"""{title}.\n{note}\nRun:       {command}\n{twin}\n{paper}Result:    RESULT\n"""\n'
+    others = ''.join(f'{line}\n' for line in rows)
+    return f'"""{title}.\n{note}\nRun:       {command}\n{twin}\n{paper}{others}Result:    RESULT\n"""\n'
+
+
+def option_lines(table: str, rows: Sequence[tuple[str, str | None]]) -> list[str]:
+    """What a promise says of the rows that are its config and options: a line each, with the paper's number.
+
+    Args:
+        rows: options, and the paper's number with its unit or None.
+    """
+    if not rows:
+        return []
+    wide = max(len(options) for options, _ in rows)
+    return [f'{table}:   the other rows, by --cfg-options',
+            *(f'           {options:{wide}}  {paper or ""}'.rstrip() for options, paper in rows)]
 
 
 def isda_twin(base: str, room: str, model: dict[str, Any]) -> str:
@@ -27,9 +48,9 @@ default_hooks = dict(isda=dict(type='ISDAHook'))
 '''
 
 
-def baseline(stem: str) -> str:
+def baseline(name: str) -> str:
     """The line that names a twin's plain config."""
-    return f'Baseline:  {stem}.py; same seed, only the keys below differ'
+    return f'Baseline:  {name}.py; same seed, only the keys below differ'
 
 
 def code(value: Any) -> str:

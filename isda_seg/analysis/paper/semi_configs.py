@@ -2,9 +2,11 @@
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from isda_seg.analysis.paper.config_text import baseline, code, isda_twin, promise
-from isda_seg.analysis.paper.semi_tables import TABLE_6
-from isda_seg.analysis.tables.classification import docstring_line, key_of, read_results
+from isda_seg.analysis.paper.config_text import baseline, code, config_name, isda_twin, option_lines, promise
+from isda_seg.analysis.paper.option_rows import option_rows
+from isda_seg.analysis.paper.semi_tables import LABELS, TABLE_6
+from isda_seg.analysis.series.result_files import read_results
+from isda_seg.analysis.tables.classification import docstring_line
 
 FOLDER = 'configs/semi'
 # The paper gives neither: they are to be chosen on a quarter of the labels, README says how.
@@ -23,8 +25,7 @@ BASES = {'pi': Base('Pi-model', dict(type='PiModel', eta_2=100.0), 2),
          'mt': Base('Mean Teacher', dict(type='MeanTeacher', eta_2=100.0), 2),
          'vat': Base('VAT', dict(type='VAT', epsilon=8.0))}
 CHANGES = {('te', 'cifar100'): dict(eta_2=100.0), ('vat', 'svhn'): dict(epsilon=3.5)}  # of their own papers
-DATA = {'cifar10': ('CIFAR-10', 10, (1000, 2000, 4000)), 'cifar100': ('CIFAR-100', 100, (10000, 20000)),
-        'svhn': ('SVHN', 10, (500,))}
+DATA = {'cifar10': ('CIFAR-10', 10), 'cifar100': ('CIFAR-100', 100), 'svhn': ('SVHN', 10)}
 
 
 def render(root: Path) -> dict[str, str]:
@@ -32,29 +33,30 @@ def render(root: Path) -> dict[str, str]:
     found = {}
     for method, datasets in TABLE_6.items():
         for dataset, cells in datasets.items():
-            for labels, errors in zip(DATA[dataset][2], cells, strict=True):
-                found.update(pair(method, dataset, labels, errors))
+            found.update(pair(method, dataset, cells[0]))
         found.update(subset(method))
     results = read_results(root / 'configs' / 'results')
-    return {f'{FOLDER}/{path}': text.replace('RESULT', docstring_line(results.get(key_of(path))))
+    return {f'{FOLDER}/{path}': text.replace('RESULT', docstring_line(results.get(Path(path).stem)))
             for path, text in found.items()}
 
 
-def pair(method: str, dataset: str, labels: int, errors: tuple[float, float]) -> dict[str, str]:
-    """Two cells of the table: without ISDA and with it."""
-    title, classes, _ = DATA[dataset]
-    base, stem = BASES[method], f'{method}_{labels}'
+def pair(method: str, dataset: str, errors: tuple[float, float]) -> dict[str, str]:
+    """Two cells of the table, with the fewest labels: without ISDA and with it."""
+    title, classes = DATA[dataset]
+    base, labels = BASES[method], LABELS[dataset][0]
+    stem, twin = (config_name(method, dataset, isda) for isda in (False, True))
     config = base.config | CHANGES.get((method, dataset), {})
-    plain = heading(base.name, title, labels, dataset, stem, f'ISDA twin: {stem}_isda.py', errors[0])
-    isda = heading(f'{base.name} + ISDA', title, labels, dataset, f'{stem}_isda', baseline(stem), errors[1])
+    plain = heading(base.name, title, labels, dataset, stem, f'ISDA twin: {twin}.py', errors[0])
+    isda = heading(f'{base.name} + ISDA', title, labels, dataset, twin, baseline(stem), errors[1])
     return {f'{dataset}/{stem}.py': plain + keys(dataset, '400e', labels, base.views,
                                                  dict(num_classes=classes, method=config)),
-            f'{dataset}/{stem}_isda.py': isda + with_isda(stem)}
+            f'{dataset}/{twin}.py': isda + with_isda(stem)}
 
 
 def subset(method: str) -> dict[str, str]:
     """A small archive, a narrow network and a short schedule, for two cores."""
-    base, folder, stem = BASES[method], 'cifar10_subset', f'{method}_1000'
+    base, folder = BASES[method], 'cifar10_subset'
+    stem, twin = (config_name(method, folder, isda) for isda in (False, True))
     title = 'a CIFAR-10 subset (re-encoded)'
     note = '''
 The archive of 10,000 + 2,000 images is a re-encoded part of CIFAR-10, the network an eighth as wide, with less dropout,
@@ -62,12 +64,12 @@ and the schedule one for a CPU: nothing here compares with published numbers. Th
 epochs, as there.
 '''
     ramp = {} if method == 'vat' else dict(ramp_epochs=1)
-    plain = heading(base.name, title, 1000, folder, stem, f'ISDA twin: {stem}_isda.py', note=note)
-    isda = heading(f'{base.name} + ISDA', title, 1000, folder, f'{stem}_isda', baseline(stem))
+    plain = heading(base.name, title, 1000, folder, stem, f'ISDA twin: {twin}.py', note=note)
+    isda = heading(f'{base.name} + ISDA', title, 1000, folder, twin, baseline(stem))
     return {f'{folder}/{stem}.py': plain + keys(folder, '4e', 1000, base.views,
                                                 dict(backbone=dict(width=0.125, dropout=0.1), num_classes=10,
                                                      method=base.config | ramp)),
-            f'{folder}/{stem}_isda.py': isda + with_isda(stem)}
+            f'{folder}/{twin}.py': isda + with_isda(stem)}
 
 
 def keys(dataset: str, schedule: str, labels: int, views: int, model: dict[str, Any]) -> str:
@@ -89,8 +91,10 @@ def heading(name: str, data: str, labels: int, folder: str, stem: str, twin: str
             note: str = '') -> str:
     """The promise of a config."""
     paper = None if error is None else f'{error:.2f} % test error'
+    rows = [(row.options, f'{row.error:.2f} % test error') for row in option_rows().get(stem, [])]
     return promise(f'{name} on {data} with {labels:,} labels{"" if error is None else " (Table 6)"}',
-                   f'python tools/train.py {FOLDER}/{folder}/{stem}.py', twin, paper, note)
+                   f'python tools/train.py {FOLDER}/{folder}/{stem}.py', twin, paper, note,
+                   option_lines('Table 6', rows))
 
 
 def with_isda(stem: str) -> str:

@@ -1,12 +1,13 @@
-"""What the recorded series say: sections of configs/README.md, sentences of README.md, runs by config."""
+"""What the recorded series say: the sections of configs/README.md."""
 import json
 from pathlib import Path
 from typing import Any
 
 from isda_seg.analysis.series.measure_names import row_name
-from isda_seg.analysis.series.paired_report import interval, paired_table, sentence
+from isda_seg.analysis.series.paired_report import interval, paired_table
+from isda_seg.analysis.series.result_files import read_series
 from isda_seg.analysis.series.sweep import sweep_table
-from isda_seg.analysis.tables.rows import NOT_RUN
+from isda_seg.analysis.tables.section import fold
 
 PLAN = 'plan.json'
 
@@ -17,42 +18,41 @@ def read_plan(folder: Path) -> list[dict[str, str]]:
     return json.loads(path.read_text()) if path.is_file() else []
 
 
-def read_series(folder: Path) -> dict[str, dict[str, Any]]:
-    """Recorded series by name: result files of paired.py and sweep.py."""
-    return {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob('*.json')) if path.name != PLAN}
-
-
-def paired_runs(series: dict[str, dict[str, Any]]) -> dict[str, dict[int, dict[str, Any]]]:
-    """config stem -> seed -> result of tools/test.py, over all paired series that changed no option."""
-    found: dict[str, dict[int, dict[str, Any]]] = {}
-    for entry in series.values():
-        if entry['kind'] == 'paired' and not entry['options']:
-            for stem, runs in entry['runs'].items():
-                found.setdefault(stem, {}).update({int(seed): result for seed, result in runs.items()})
-    return found
-
-
 def sections(folder: Path, link: str) -> str:
-    """An overview, then every planned series: title, question, command, and its tables and figure or 'not yet run'.
+    """An overview, every recorded series in the plan's order, and one sentence that holds the planned ones.
 
     Args:
         link: of ``folder``, relative to the text that gets the sections.
     """
-    series = read_series(folder)
-    blocks = [overview(folder)]
-    for plan in read_plan(folder):
-        out = f'{link}/{plan["name"]}'
-        blocks.append(f'### {plan["title"]}\n\n{plan["question"]}\n\n```bash\n{plan["command"]} '
-                      f'--out configs/{out}.json\n```')
-        entry = series.get(plan['name'])
-        if entry is None:
-            blocks.append(NOT_RUN)
-            continue
-        blocks.append(paired_table(entry) if entry['kind'] == 'paired' else sweep_section(entry))
-        blocks += [*([plan['learned']] if 'learned' in plan else []), f'![{plan["title"]}]({out}.png)']
-        if (folder / f'{plan["name"]}_curves.png').is_file():
-            blocks.append(f'![{plan["title"]}: error over the epochs of one pair]({out}_curves.png)')
+    series, plans = read_series(folder), read_plan(folder)
+    recorded = [recorded_series(plan, series[plan['name']], folder, link) for plan in plans if plan['name'] in series]
+    planned = [plan for plan in plans if plan['name'] not in series]
+    return '\n\n'.join(filter(None, [overview(folder), *recorded, not_run(planned, link)]))
+
+
+def recorded_series(plan: dict[str, str], entry: dict[str, Any], folder: Path, link: str) -> str:
+    """Title, question, command, tables, what was learned, and the figures that are there."""
+    name, title = plan['name'], plan['title']
+    blocks = [f'### {title}', plan['question'], command(plan, link),
+              paired_table(entry) if entry['kind'] == 'paired' else sweep_section(entry),
+              *([plan['learned']] if 'learned' in plan else []), f'![{title}]({link}/{name}.png)']
+    if (folder / f'{name}_curves.png').is_file():
+        blocks.append(f'![{title}: error over the epochs of one pair]({link}/{name}_curves.png)')
     return '\n\n'.join(blocks)
+
+
+def not_run(plans: list[dict[str, str]], link: str) -> str:
+    """One sentence, and the folded commands of the series that are planned; '' where there is none."""
+    if not plans:
+        return ''
+    count = 'One series is' if len(plans) == 1 else f'{len(plans)} series are'
+    return fold(f'{count} planned and not run yet.', '\n\n'.join(
+        f'{plan["title"]}. {plan["question"]}\n\n{command(plan, link)}' for plan in plans))
+
+
+def command(plan: dict[str, str], link: str) -> str:
+    """What runs a series, as a block."""
+    return f'```bash\n{plan["command"]} --out configs/{link}/{plan["name"]}.json\n```'
 
 
 def overview(folder: Path) -> str:
@@ -68,7 +68,7 @@ def overview(folder: Path) -> str:
                      f'{values["baseline"]:.2f}', f'{values["arm"]:.2f}', f'{values["mean"]:+.2f}',
                      interval(values['t'])]
             rows.append(f'| {" | ".join(cells)} |')
-    return '\n'.join(rows)
+    return '\n'.join(rows) if rows[2:] else ''
 
 
 def sweep_section(sweep: dict[str, Any]) -> str:
@@ -79,14 +79,3 @@ def sweep_section(sweep: dict[str, Any]) -> str:
     return (f'{sweep_table(sweep)}\n\n{what} {100 * sweep["held_out"]:.0f} % of the labelled training '
             f'images, trained on {sweep["images"]} of the others, seed {sweep["seed"]}, trained at commit '
             f'{", ".join(sorted({run["commit"] for run in runs}))}, {runs[-1]["hardware"]}.')
-
-
-def gain(folder: Path) -> str:
-    """A line per recorded paired series: what its first measure did."""
-    series, lines = read_series(folder), []
-    for plan in read_plan(folder):
-        entry = series.get(plan['name'])
-        if entry is not None and entry['kind'] == 'paired':
-            arm = Path(entry['isda'][0]).stem
-            lines.append(f'- {plan["title"]}: {sentence(entry, arm)}.')
-    return '\n'.join(lines) or NOT_RUN

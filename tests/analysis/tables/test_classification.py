@@ -1,7 +1,4 @@
 """Classification in the tables: errors, where lower is better and the text says so; splits held out for a sweep."""
-import json
-from pathlib import Path
-
 import cv2
 import pytest
 import tiny
@@ -13,16 +10,16 @@ from isda_seg.analysis.series.paired import compare, measures
 from isda_seg.analysis.series.paired_report import draw_paired, paired_table, sentence
 from isda_seg.analysis.series.run_options import hold_out, training_images
 from isda_seg.analysis.series.sweep import draw_sweep, measure, summarize, sweep_runs
-from isda_seg.analysis.tables.classification import docstring_line, key_of, read_results, table
+from isda_seg.analysis.tables.classification import COLUMNS, docstring_line
 
-CONFIG = tiny_images.CLASSIFICATION / 'cifar10_subset' / 'resnet32_isda.py'
+CONFIG = tiny_images.CLASSIFICATION / 'cifar10_subset' / 'resnet32_isda_cifar10-subset.py'
 PLAIN, ISDA = {'0': (50.0, 52.0), '1': (51.0, 52.5)}, {'0': (48.0, 50.0), '1': (50.0, 51.0)}
 
 
 def result(error, mean, commit='a1', **others):
     single = dict(top1_accuracy=100 - error, top1_error=error, top1_error_last10=mean, **others)
     run = dict(seed=3, commit=commit, hardware='a machine', date='2026-01-02T03:04:05')
-    return dict(protocols=dict(single=single), config=f'configs/{key_of(CONFIG)}.py', training=[run])
+    return dict(protocols=dict(single=single), config=str(CONFIG), training=[run])
 
 
 def series():
@@ -68,19 +65,11 @@ def test_a_sweep_compares_the_same_error_and_names_it(tmp_path):
     assert (one[:, :40] != other[:, :40]).any()  # the axis says which
 
 
-def test_results_are_found_by_folder_and_name_of_their_config_and_the_rest_is_not_yet_run(tmp_path):
-    (tmp_path / 'series').mkdir()
-    (tmp_path / 'series' / 'pair.json').write_text(json.dumps(series()))
-    one = dict(result(22.0, 23.0, top5_error=6.5), config='configs/classification/imagenet/resnet50.py')
-    (tmp_path / 'r50.json').write_text(json.dumps(one))
-    results = read_results(tmp_path)
-    assert sorted(results) == ['cifar10_subset/resnet32', 'cifar10_subset/resnet32_isda', 'imagenet/resnet50']
-    paths = [Path('configs/classification') / f'{key}.py' for key in ('cifar10/resnet32', *results)]
-    rows = {row.split('](')[0].strip('| ['): row.split(' | ')[1:] for row in table(paths, results).splitlines()[2:]}
-    assert rows['cifar10/resnet32'][0] == 'not yet run'
-    assert rows['imagenet/resnet50'][:5] == ['3', '22.00', '23.00', '6.50', 'a1']
-    assert rows['cifar10_subset/resnet32'][:4] == ['3, 3', '50.50 ± 0.71', '52.25 ± 0.35', '']
-    assert docstring_line(results['imagenet/resnet50']) == (
+def test_a_row_shows_the_errors_that_were_measured():
+    one, pair = [result(22.0, 23.0, top5_error=6.5)], list(series()['runs']['resnet32'].values())
+    assert [cell(one) for cell in COLUMNS.values()] == ['22.00', '23.00', '6.50']
+    assert [cell(pair) for cell in COLUMNS.values()] == ['50.50 ± 0.71', '52.25 ± 0.35', '']
+    assert docstring_line(one) == (
         '22.00 % top-1 error, 23.00 % mean of the last epochs, 6.50 % top-5 error (seed 3, one run)')
     assert docstring_line(None) == 'not yet run'
 

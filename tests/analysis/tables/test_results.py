@@ -1,31 +1,87 @@
-"""Tables hold what the result files say, and 'not yet run' where there is none."""
+"""The documentation holds what the result files say: in the README of each folder, and in the docstrings."""
 import json
-from pathlib import Path
 
 import pytest
 
-from isda_seg.analysis.tables.results import docstring_line, read_results, replace_block, replace_result_line, table
+from isda_seg.analysis.tables.blocks import replace_block
+from isda_seg.analysis.tables.results import ROOMS, Room, docstring_line, generate, room_section, timings
+from isda_seg.analysis.tables.segmentation import COLUMNS
+from isda_seg.analysis.tables.segmentation import docstring_line as miou_line
 
 RESULT = dict(
     config='configs/camvid/a_isda.py', seed=9, commit='late', hardware='late', date='2026-02-03T00:00:00',
     protocols={'single': dict(mIoU=38.014), 'ms': dict(mIoU=39.0), 'ms-flip': dict(mIoU=39.996)},
     training=[dict(seed=3, commit=commit, hardware='a machine', date=f'2026-01-0{day}T03:04:05')
               for day, commit in ((1, 'abc123'), (2, 'abc123'), (3, 'def456'))])
+PROMISE = '"""Title.\n\nRun:       x\nResult:    something old\n"""\n'
 
 
-def test_a_row_shows_the_training_run_and_two_decimals(tmp_path):
-    (tmp_path / 'a.json').write_text(json.dumps(RESULT))
-    (tmp_path / 'timings.json').write_text(json.dumps({'make test': {}}))
-    rows = table([Path('configs/camvid/a.py'), Path('configs/camvid/a_isda.py')], read_results(tmp_path)).splitlines()
-    assert rows[2] == '| [a](camvid/a.py) | not yet run |  |  |  |  |  |  |'
-    assert rows[3] == ('| [a_isda](camvid/a_isda.py) | 3 | 38.01 | 39.00 | 40.00 | abc123, def456 '
-                       '| a machine | 2026-01-03 |')
+@pytest.fixture
+def root(tmp_path):
+    """A repository with a README in every folder and two configs of CamVid, one of them run."""
+    configs = tmp_path / 'configs'
+    for folder in {room.readme for room in ROOMS}:
+        (configs / folder).mkdir(parents=True)
+        blocks = [room.folder for room in ROOMS if room.readme == folder]
+        (configs / folder / 'README.md').write_text(''.join(f'<!-- {name} -->\n<!-- /{name} -->\n' for name in blocks))
+    for name in ('a', 'a_isda'):
+        (configs / 'camvid' / f'{name}.py').write_text(PROMISE)
+    (configs / 'README.md').write_text('<!-- series -->\n<!-- /series -->\n<!-- cost -->\n<!-- /cost -->\n')
+    (tmp_path / 'README.md').write_text(''.join(
+        f'<!-- {name} -->\n<!-- /{name} -->\n' for name in ('timings', 'cost', 'gain')))
+    (configs / 'results').mkdir()
+    (configs / 'results' / 'a.json').write_text(json.dumps(RESULT))
+    return tmp_path
 
 
-def test_a_docstring_says_the_result_or_not_yet_run():
-    text = '"""Title.\n\nRun:       x\nResult:    something old\n"""\n'
-    assert replace_result_line(text, docstring_line(None)) == text.replace('something old', 'not yet run')
-    assert docstring_line([RESULT]) == 'mIoU single 38.01, ms 39.00, ms-flip 40.00 (seed 3, one run)'
+def test_a_result_stands_in_the_readme_of_its_folder_and_in_the_docstring_of_its_config(root):
+    files = {path.relative_to(root).as_posix(): text for path, text in generate(root).items()}
+    (row,) = [line for line in files['configs/camvid/README.md'].splitlines() if 'abc123' in line]
+    assert row == ('| [a_isda](a_isda.py) | 3 | 38.01 | 39.00 | 40.00 | abc123, def456 | a machine | 2026-01-03 |')
+    assert 'One config has not been run yet.' in files['configs/camvid/README.md']
+    assert files['configs/camvid/a.py'] == PROMISE.replace('something old', 'not yet run')
+    assert files['configs/camvid/a_isda.py'] == PROMISE.replace(
+        'something old', 'mIoU single 38.01, ms 39.00, ms-flip 40.00 (seed 3, one run)')
+    assert [name for name, text in files.items() if 'abc123' in text] == ['configs/camvid/README.md']
+
+
+def test_what_is_generated_is_generated_again_unchanged(root):
+    first = generate(root)
+    for path, text in first.items():
+        path.write_text(text)
+    assert generate(root) == first
+
+
+def test_a_number_that_only_shows_the_path_says_so_beside_it(tmp_path):
+    (room,) = [room for room in ROOMS if room.folder == 'coco256']
+    caveat = 'shows that the path works and says nothing about a backbone'
+    runs = [dict(RESULT, protocols=dict(single=dict(bbox_mAP=0.3)))]
+    assert docstring_line(room, runs) == f'box mAP 0.30 (seed 3, one run); {caveat}'
+    assert docstring_line(room, None) == 'not yet run'
+    assert room_section(room, tmp_path, {}) == f'Every number of this table {caveat}.'
+
+
+def test_pictures_that_are_there_are_shown(tmp_path):
+    pictures = tmp_path / 'results' / 'coco256'
+    pictures.mkdir(parents=True)
+    (pictures / '7.png').touch()
+    assert room_section(Room('coco256', 'coco', ROOMS[-1].task), tmp_path, {}) == (
+        '![Ground truth and prediction, image 7](../results/coco256/7.png)')
+
+
+def test_the_newest_timing_of_a_command_is_told(tmp_path):
+    for day, seconds in ((2, 60), (1, 120)):
+        record = dict(seconds=seconds, hardware='a machine', date=f'2026-01-0{day}T03:04:05', commit='abc')
+        (tmp_path / f'timings_{3 - day}.json').write_text(json.dumps({'make demo': record}))
+    assert timings(tmp_path).splitlines() == [
+        '- `make demo`: 1 minutes on a machine, 2026-01-02, commit abc', '- `make test`: not yet run',
+        '- `make setup-openmmlab`: not yet run']
+
+
+def test_a_protocol_that_was_not_run_has_an_empty_cell():
+    runs = [dict(RESULT, protocols=dict(single=dict(mIoU=mean))) for mean in (38.0, 40.0)]
+    assert {title: cell(runs) for title, cell in COLUMNS.items()} == {'single': '39.00 ± 1.41', 'ms': '', 'ms-flip': ''}
+    assert miou_line(runs) == 'mIoU single 39.00 ± 1.41 (mean ± sd, seeds 3, 3)'
 
 
 def test_only_the_marked_block_is_replaced():

@@ -1,10 +1,10 @@
-"""Laws of the sections about series: what was planned stands there, with its numbers or 'not yet run'."""
+"""Laws of the sections about series: what was run stands there with its numbers, what is planned in a folded list."""
 import json
 
 import pytest
 
 from isda_seg.analysis.series.paired import compare
-from isda_seg.analysis.tables.series import gain, overview, sections
+from isda_seg.analysis.tables.series import not_run, overview, sections
 
 PLAN = [dict(name='pair', title='A pair', question='Why?', command='paired.py a.py a_isda.py a_other.py'),
         dict(name='later', title='Another', question='When?', command='paired.py b.py b_isda.py')]
@@ -33,15 +33,20 @@ def test_the_overview_has_a_row_per_recorded_arm_with_its_difference(folder):
         '| A pair | `a_other` | top1_error | 2 | 21.00 | 23.00 | +2.00 | -10.71 to +14.71 |']
 
 
-def test_every_planned_series_has_a_section_and_those_without_a_file_say_so(folder):
-    first, *rest = sections(folder, 'results').split('### ')
+def test_a_recorded_series_has_a_section_and_the_planned_ones_stand_folded_at_the_end(folder):
+    first, section = sections(folder, 'results').split('### ')
     assert first.strip() == overview(folder)
-    assert [section.splitlines()[0] for section in rest] == ['A pair', 'Another']
-    assert 'paired.py a.py a_isda.py a_other.py --out configs/results/pair.json' in rest[0]
-    assert '![A pair](results/pair.png)' in rest[0] and 'not yet run' not in rest[0]
-    assert rest[1].rstrip().endswith('not yet run')
+    assert section.splitlines()[0] == 'A pair' and section.count('![A pair](results/pair.png)') == 1
+    assert 'paired.py a.py a_isda.py a_other.py --out configs/results/pair.json' in section
+    assert section.endswith(not_run(PLAN[1:], 'results'))
 
 
-def test_the_gain_is_one_line_per_recorded_pair(folder):
-    assert gain(folder) == ('- A pair: -1.50 points of top1_error (95 % interval -7.85 to +4.85), lower is better, '
-                            '2 pairs of seeds, 21.00 % without.')
+def test_planned_series_are_one_sentence_that_opens_their_commands():
+    text = not_run(PLAN, 'results')
+    assert '<summary>2 series are planned and not run yet.</summary>' in text and text.count('<summary>') == 1
+    assert 'Another. When?\n\n```bash\npaired.py b.py b_isda.py --out configs/results/later.json\n```' in text
+    assert not_run([], 'results') == ''
+
+
+def test_without_a_recorded_pair_there_is_no_overview(tmp_path):
+    assert (overview(tmp_path), sections(tmp_path, 'results')) == ('', '')

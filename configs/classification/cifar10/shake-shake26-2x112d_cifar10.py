@@ -1,0 +1,18 @@
+"""Shake-Shake (26, 2x112d) on CIFAR-10 (Table 2).
+
+Run:       python tools/train.py configs/classification/cifar10/shake-shake26-2x112d_cifar10.py
+ISDA twin: shake-shake26-2x112d_isda_cifar10.py
+Paper:     2.92 % top-1 error
+Result:    not yet run
+"""
+_base_ = [
+    '../../_base_/models/image_classifier.py', '../../_base_/datasets/cifar10.py',
+    '../../_base_/schedules/sgd_epochs.py', '../../_base_/classification_runtime.py',
+]
+model = dict(
+    backbone=dict(type='ShakeShake', depth=26, channels=112),
+    num_classes=10)
+train_dataloader = dict(batch_size=64)
+optim_wrapper = dict(optimizer=dict(lr=0.1, weight_decay=0.0001))
+param_scheduler = [dict(type='CosineAnnealingLR', T_max=1800)]
+train_cfg = dict(max_epochs=1800)

@@ -1,0 +1,16 @@
+"""Shake-Shake (26, 2x32d) on CIFAR-10 with AutoAugment (Table 4).
+
+Run:       python tools/train.py configs/classification/cifar10/shake-shake26-2x32d_autoaugment_cifar10.py
+ISDA twin: shake-shake26-2x32d_autoaugment_isda_cifar10.py
+Paper:     2.89 % top-1 error
+Result:    not yet run
+"""
+_base_ = './shake-shake26-2x32d_cifar10.py'
+train_pipeline = [
+    dict(type='RandomReflectCrop', size=32, padding=4),
+    dict(type='RandomFlip', prob=0.5),
+    dict(type='AutoAugment'),
+    dict(type='Cutout', length=16),
+    dict(type='PackImages'),
+]
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

@@ -1,0 +1,12 @@
+"""Shake-Shake (26, 2x32d) + ISDA on CIFAR-10 with AutoAugment (Table 4).
+
+Run:       python tools/train.py configs/classification/cifar10/shake-shake26-2x32d_autoaugment_isda_cifar10.py
+Baseline:  shake-shake26-2x32d_autoaugment_cifar10.py; same seed, only the keys below differ
+Paper:     2.68 % top-1 error
+Result:    not yet run
+"""
+_base_ = './shake-shake26-2x32d_autoaugment_cifar10.py'
+custom_imports = dict(
+    imports=['isda_seg.losses', 'isda_seg.hooks', 'isda_seg.classification'], allow_failed_imports=False)
+model = dict(loss=dict(type='ISDALoss', lambda_0=0.5, covariance='full'))
+default_hooks = dict(isda=dict(type='ISDAHook'))

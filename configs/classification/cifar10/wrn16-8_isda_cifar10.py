@@ -1,0 +1,12 @@
+"""Wide-ResNet-16-8 + ISDA on CIFAR-10 (Table 2).
+
+Run:       python tools/train.py configs/classification/cifar10/wrn16-8_isda_cifar10.py
+Baseline:  wrn16-8_cifar10.py; same seed, only the keys below differ
+Paper:     4.04 % top-1 error
+Result:    not yet run
+"""
+_base_ = './wrn16-8_cifar10.py'
+custom_imports = dict(
+    imports=['isda_seg.losses', 'isda_seg.hooks', 'isda_seg.classification'], allow_failed_imports=False)
+model = dict(loss=dict(type='ISDALoss', lambda_0=0.5, covariance='full'))
+default_hooks = dict(isda=dict(type='ISDAHook'))

@@ -1,0 +1,18 @@
+"""ResNet-32 on CIFAR-100 (Table 2).
+
+Run:       python tools/train.py configs/classification/cifar100/resnet32_cifar100.py
+ISDA twin: resnet32_isda_cifar100.py
+Paper:     31.20 % top-1 error
+Result:    not yet run
+"""
+_base_ = [
+    '../../_base_/models/image_classifier.py', '../../_base_/datasets/cifar100.py',
+    '../../_base_/schedules/sgd_epochs.py', '../../_base_/classification_runtime.py',
+]
+model = dict(
+    backbone=dict(type='ResNetCifar', depth=32),
+    num_classes=100)
+train_dataloader = dict(batch_size=128)
+optim_wrapper = dict(optimizer=dict(lr=0.1, weight_decay=0.0001))
+param_scheduler = [dict(type='MultiStepLR', milestones=[80, 120], gamma=0.1)]
+train_cfg = dict(max_epochs=160)

@@ -1,0 +1,18 @@
+"""SE-ResNet-110 on CIFAR-100 (Table 2).
+
+Run:       python tools/train.py configs/classification/cifar100/se-resnet110_cifar100.py
+ISDA twin: se-resnet110_isda_cifar100.py
+Paper:     27.30 % top-1 error
+Result:    not yet run
+"""
+_base_ = [
+    '../../_base_/models/image_classifier.py', '../../_base_/datasets/cifar100.py',
+    '../../_base_/schedules/sgd_epochs.py', '../../_base_/classification_runtime.py',
+]
+model = dict(
+    backbone=dict(type='SEResNetCifar', depth=110),
+    num_classes=100)
+train_dataloader = dict(batch_size=128)
+optim_wrapper = dict(optimizer=dict(lr=0.1, weight_decay=0.0001))
+param_scheduler = [dict(type='MultiStepLR', milestones=[80, 120, 160], gamma=0.1)]
+train_cfg = dict(max_epochs=200)

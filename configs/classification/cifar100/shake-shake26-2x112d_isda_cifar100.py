@@ -1,0 +1,12 @@
+"""Shake-Shake (26, 2x112d) + ISDA on CIFAR-100 (Table 2).
+
+Run:       python tools/train.py configs/classification/cifar100/shake-shake26-2x112d_isda_cifar100.py
+Baseline:  shake-shake26-2x112d_cifar100.py; same seed, only the keys below differ
+Paper:     16.73 % top-1 error
+Result:    not yet run
+"""
+_base_ = './shake-shake26-2x112d_cifar100.py'
+custom_imports = dict(
+    imports=['isda_seg.losses', 'isda_seg.hooks', 'isda_seg.classification'], allow_failed_imports=False)
+model = dict(loss=dict(type='ISDALoss', lambda_0=0.5, covariance='full'))
+default_hooks = dict(isda=dict(type='ISDAHook'))

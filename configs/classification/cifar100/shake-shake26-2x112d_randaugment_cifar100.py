@@ -1,0 +1,16 @@
+"""Shake-Shake (26, 2x112d) on CIFAR-100 with RandAugment (Table 4).
+
+Run:       python tools/train.py configs/classification/cifar100/shake-shake26-2x112d_randaugment_cifar100.py
+ISDA twin: shake-shake26-2x112d_randaugment_isda_cifar100.py
+Paper:     15.95 % top-1 error
+Result:    not yet run
+"""
+_base_ = './shake-shake26-2x112d_cifar100.py'
+train_pipeline = [
+    dict(type='RandomReflectCrop', size=32, padding=4),
+    dict(type='RandomFlip', prob=0.5),
+    dict(type='RandAugment', n=2, m=14),
+    dict(type='Cutout', length=16),
+    dict(type='PackImages'),
+]
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

@@ -1,0 +1,18 @@
+"""Wide-ResNet-28-10 on CIFAR-100 (Table 2).
+
+Run:       python tools/train.py configs/classification/cifar100/wrn28-10_cifar100.py
+ISDA twin: wrn28-10_isda_cifar100.py
+Paper:     18.53 % top-1 error
+Result:    not yet run
+"""
+_base_ = [
+    '../../_base_/models/image_classifier.py', '../../_base_/datasets/cifar100.py',
+    '../../_base_/schedules/sgd_epochs.py', '../../_base_/classification_runtime.py',
+]
+model = dict(
+    backbone=dict(type='WideResNet', depth=28, width=10, dropout=0.3),
+    num_classes=100)
+train_dataloader = dict(batch_size=128)
+optim_wrapper = dict(optimizer=dict(lr=0.1, weight_decay=0.0005))
+param_scheduler = [dict(type='MultiStepLR', milestones=[60, 120, 160, 200], gamma=0.2)]
+train_cfg = dict(max_epochs=240)

@@ -1,9 +1,0 @@
-"""wrn28-10 + ISDA with a constant strength on CIFAR-100 (Table 8).
-
-Run:       python tools/train.py configs/classification/cifar100/wrn28-10_isda-constant.py
-Baseline:  wrn28-10.py; wrn28-10_isda.py is ISDA as proposed
-Paper:     18.33 % top-1 error
-Result:    not yet run
-"""
-_base_ = './wrn28-10_isda.py'
-default_hooks = dict(isda=dict(ramp='constant'))

@@ -1,0 +1,16 @@
+"""Wide-ResNet-28-10 on CIFAR-100 with RandAugment (Table 4).
+
+Run:       python tools/train.py configs/classification/cifar100/wrn28-10_randaugment_cifar100.py
+ISDA twin: wrn28-10_randaugment_isda_cifar100.py
+Paper:     17.30 % top-1 error
+Result:    not yet run
+"""
+_base_ = './wrn28-10_cifar100.py'
+train_pipeline = [
+    dict(type='RandomReflectCrop', size=32, padding=4),
+    dict(type='RandomFlip', prob=0.5),
+    dict(type='RandAugment', n=2, m=14),
+    dict(type='Cutout', length=16),
+    dict(type='PackImages'),
+]
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

@@ -1,0 +1,12 @@
+"""ResNet-50 + ISDA on ImageNet (Table 1).
+
+Run:       tools/dist_train.sh configs/classification/imagenet/resnet50_isda_imagenet.py 8
+Baseline:  resnet50_imagenet.py; same seed, only the keys below differ
+Paper:     21.9 % top-1 error
+Result:    not yet run
+"""
+_base_ = './resnet50_imagenet.py'
+custom_imports = dict(
+    imports=['isda_seg.losses', 'isda_seg.hooks', 'isda_seg.classification'], allow_failed_imports=False)
+model = dict(loss=dict(type='ISDALoss', lambda_0=7.5, covariance='diagonal'))
+default_hooks = dict(isda=dict(type='ISDAHook'))

@@ -1,0 +1,18 @@
+"""ResNeXt-50, 32x4d on ImageNet (Table 1).
+
+Run:       tools/dist_train.sh configs/classification/imagenet/resnext50-32x4d_imagenet.py 8
+ISDA twin: resnext50-32x4d_isda_imagenet.py
+Paper:     22.5 % top-1 error
+Result:    not yet run
+"""
+_base_ = [
+    '../../_base_/models/image_classifier.py', '../../_base_/datasets/imagenet.py',
+    '../../_base_/schedules/sgd_epochs.py', '../../_base_/classification_runtime.py',
+]
+model = dict(
+    backbone=dict(type='mmseg.ResNeXt', depth=50, groups=32, base_width=4, zero_init_residual=False, out_indices=(3,)),
+    num_classes=1000)
+train_dataloader = dict(batch_size=64)
+optim_wrapper = dict(optimizer=dict(lr=0.2, weight_decay=0.0001, nesterov=False))
+param_scheduler = [dict(type='CosineAnnealingLR', T_max=300)]
+train_cfg = dict(max_epochs=300)

@@ -1,0 +1,10 @@
+"""Cascade Mask R-CNN, ResNet-50 FPN, on COCO from the ISDA backbone (not in the paper).
+
+Backbone:  work_dirs/resnet50_isda_imagenet/mmdet.pth, or --cfg-options model.backbone.init_cfg.checkpoint=FILE
+Run:       tools/dist_train.sh configs/coco/cascade-mask-rcnn_r50_isda_fpn_1x_coco.py 8
+Baseline:  cascade-mask-rcnn_r50_fpn_1x_coco.py; same seed, only the backbone differs
+Paper:     not reported
+Result:    not yet run
+"""
+_base_ = './cascade-mask-rcnn_r50_torchvision_fpn_1x_coco.py'
+model = dict(backbone=dict(init_cfg=dict(checkpoint='work_dirs/resnet50_isda_imagenet/mmdet.pth')))

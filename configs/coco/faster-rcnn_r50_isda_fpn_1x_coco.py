@@ -1,0 +1,10 @@
+"""Faster R-CNN, ResNet-50 FPN, on COCO from the ISDA backbone (Table 11).
+
+Backbone:  work_dirs/resnet50_isda_imagenet/mmdet.pth, or --cfg-options model.backbone.init_cfg.checkpoint=FILE
+Run:       tools/dist_train.sh configs/coco/faster-rcnn_r50_isda_fpn_1x_coco.py 8
+Baseline:  faster-rcnn_r50_fpn_1x_coco.py; same seed, only the backbone differs
+Paper:     38.6 box mAP
+Result:    not yet run
+"""
+_base_ = './faster-rcnn_r50_torchvision_fpn_1x_coco.py'
+model = dict(backbone=dict(init_cfg=dict(checkpoint='work_dirs/resnet50_isda_imagenet/mmdet.pth')))

@@ -1,0 +1,14 @@
+"""Mask R-CNN, ResNet-50 FPN, on COCO from torchvision's backbone (Tables 11 and 12).
+
+Run:       tools/dist_train.sh configs/coco/mask-rcnn_r50_torchvision_fpn_1x_coco.py 8
+Baseline:  none; this is what mmdet starts from, the others differ in the backbone alone
+Paper:     38.2 box mAP, 34.7 mask mAP
+Result:    not yet run
+"""
+_base_ = 'mmdet::mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py'
+data_root = '{{$ISDA_SEG_DATA:data}}/coco/'
+train_dataloader = dict(dataset=dict(data_root=data_root))
+val_dataloader = dict(dataset=dict(data_root=data_root))
+test_dataloader = dict(dataset=dict(data_root=data_root))
+val_evaluator = dict(ann_file=data_root + 'annotations/instances_val2017.json')
+test_evaluator = dict(ann_file=data_root + 'annotations/instances_val2017.json')

@@ -1,0 +1,12 @@
+"""Mean Teacher + ISDA on SVHN with 500 labels (Table 6).
+
+Run:       python tools/train.py configs/semi/svhn/mt_isda_svhn.py
+Baseline:  mt_svhn.py; same seed, only the keys below differ
+Paper:     4.06 % test error
+Result:    not yet run
+"""
+_base_ = './mt_svhn.py'
+custom_imports = dict(
+    imports=['isda_seg.losses', 'isda_seg.hooks', 'isda_seg.semi'], allow_failed_imports=False)
+model = dict(loss=dict(type='ISDALoss', lambda_0=0.5, covariance='full'), eta_1=1.0)
+default_hooks = dict(isda=dict(type='ISDAHook'))

@@ -1,0 +1,15 @@
+"""Mean Teacher on SVHN with 500 labels (Table 6).
+
+Run:       python tools/train.py configs/semi/svhn/mt_svhn.py
+ISDA twin: mt_isda_svhn.py
+Paper:     4.18 % test error
+Result:    not yet run
+"""
+_base_ = [
+    '../../_base_/models/semi_classifier.py', '../../_base_/datasets/semi_svhn.py',
+    '../../_base_/schedules/semi_400e.py', '../../_base_/classification_runtime.py',
+]
+model = dict(
+    num_classes=10,
+    method=dict(type='MeanTeacher', eta_2=100.0))
+train_dataloader = dict(dataset=dict(num_labels=500, views=2))

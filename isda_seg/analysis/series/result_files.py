@@ -1,0 +1,26 @@
+"""The recorded results: files of tools/test.py, and of the series of tools/benchmarks, as one may look them up."""
+import json
+from pathlib import Path
+from typing import Any
+
+
+def read_series(folder: Path) -> dict[str, dict[str, Any]]:
+    """Recorded series by file name: what paired.py and sweep.py wrote."""
+    found = {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob('*.json'))}
+    return {name: entry for name, entry in found.items() if 'kind' in entry}
+
+
+def read_results(folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """Results of tools/test.py by the stem of their config, from a file of `folder`; from a paired series one per seed.
+
+    An arm with options of its own stands under its label, the stem and the options. A series whose options are for all
+    arms is no result of the config as it is written, and is left out.
+    """
+    found = {Path(result['config']).stem: [result] for path in sorted(folder.glob('*.json'))
+             if 'protocols' in (result := json.loads(path.read_text()))}
+    seeds: dict[str, dict[int, dict[str, Any]]] = {}
+    for entry in read_series(folder / 'series').values():
+        if entry['kind'] == 'paired' and not entry['options']:
+            for label, runs in entry['runs'].items():
+                seeds.setdefault(label, {}).update({int(seed): result for seed, result in runs.items()})
+    return found | {label: [runs[seed] for seed in sorted(runs)] for label, runs in seeds.items()}

@@ -1,0 +1,35 @@
+"""The front page tells of the gain what the recorded pairs show, and no more."""
+import json
+
+from isda_seg.analysis.tables.gain import gain
+
+
+def series(folder, *entries):
+    """Files of recorded pairs: title, measure, mean, 95 % interval."""
+    plan = [dict(name=title, title=title) for title, *_ in entries]
+    (folder / 'plan.json').write_text(json.dumps([*plan, dict(name='later', title='Later')]))
+    for title, measure, mean, interval in entries:
+        first = {measure: dict(mean=mean, t=interval), 'other': dict(mean=-9.0, t=[-9.5, -8.5])}
+        comparisons = {'isda': dict(measures=first), 'isda option=1': dict(measures={measure: dict(mean=9.0, t=None)})}
+        (folder / f'{title}.json').write_text(json.dumps(dict(kind='paired', comparisons=comparisons)))
+
+
+def test_without_a_certain_gain_the_front_page_says_none(tmp_path):
+    series(tmp_path, ('A', 'single', -0.5, [-3.0, 2.0]), ('B', 'top1_error_last2', 0.25, [0.125, 0.375]),
+           ('C', 'top1_error_last2', -0.75, [-3.0, 1.5]))
+    assert gain(tmp_path) == (
+        'Over 3 recorded series of pairs, ISDA against its plain twin with the same seeds, ISDA is better beyond the '
+        '95 % interval in none and worse beyond it in 1 (B). In points for ISDA the means reach from -0.50 (A, mIoU, '
+        '-3.00 to +2.00) to +0.75 (C, test error, -1.50 to +3.00).')
+
+
+def test_a_certain_gain_is_named_whichever_way_its_measure_counts(tmp_path):
+    series(tmp_path, ('A', 'single', 1.5, [1.0, 2.0]), ('B', 'top1_error', -1.0, [-1.5, -0.5]),
+           ('C', 'top1_error', -2.0, None))
+    text = gain(tmp_path)
+    assert 'better beyond the 95 % interval in 2 (A; B) and worse beyond it in none' in text
+    assert text.endswith('from +1.00 (B, test error, +0.50 to +1.50) to +2.00 (C, test error).')
+
+
+def test_without_any_pair_it_is_not_yet_run(tmp_path):
+    assert gain(tmp_path) == 'not yet run'

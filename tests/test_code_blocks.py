@@ -1,0 +1,120 @@
+"""Every block of code in the documents runs: README's, and those of the folders' READMEs."""
+import pytest
+import torch
+from documents import blocks
+
+BLOCKS = {kind: [block for block in blocks() if block.language == 'python' and block.kind == kind]
+          for kind in ('', 'config', 'classifier', 'semi-supervised')}
+
+HEADS = {
+    'PSPHead': dict(type='PSPHead', in_channels=16, in_index=1, pool_scales=(1, 2)),
+    'ASPPHead': dict(type='ASPPHead', in_channels=16, in_index=1, dilations=(1, 2)),
+    'FCNHead': dict(type='FCNHead', in_channels=16, in_index=1, num_convs=1),
+    'UPerHead': dict(type='UPerHead', in_channels=[8, 16], in_index=[0, 1], pool_scales=(1, 2)),
+    'DepthwiseSeparableASPPHead': dict(type='DepthwiseSeparableASPPHead', in_channels=16, in_index=1, dilations=(1, 2),
+                                       c1_in_channels=8, c1_channels=4),
+    'SegformerHead': dict(type='SegformerHead', in_channels=[8, 16], in_index=[0, 1]),
+}
+FINE = ('UPerHead', 'DepthwiseSeparableASPPHead', 'SegformerHead')  # they end at stride 4, the others at 8
+
+
+def code(kind):
+    """One parameter for each block of this kind."""
+    return pytest.mark.parametrize('code', [pytest.param(block.code, id=block.document) for block in BLOCKS[kind]])
+
+
+def test_every_block_is_executed_by_one_of_the_tests_below_or_its_commands_are_checked():
+    assert {block.language for block in blocks()} == {'python', 'bash'}
+    assert sum(map(len, BLOCKS.values())) == len([block for block in blocks() if block.language == 'python'])
+    assert [kind for kind, found in BLOCKS.items() if not found] == []
+
+
+@code('')
+def test_the_plain_torch_lines_train(code):
+    space: dict = {}
+    exec(compile(code, 'README.md', 'exec'), space)
+    assert space['criterion'].strength == 7.5
+    assert int(space['criterion'].statistics.count.sum()) == 20 * 2 * 32 * 32
+    assert space['loss'].item() < 2 * torch.log(torch.tensor(5.0))
+
+
+@code('config')
+def test_the_config_is_twelve_lines_or_fewer(code):
+    assert len(code.splitlines()) - 1 <= 12
+
+
+@code('config')
+@pytest.mark.parametrize('name', HEADS)
+def test_the_config_lines_add_isda_to_a_users_head(name, code, tmp_path):
+    from mmengine.config import Config
+    from mmengine.structures import PixelData
+    from mmseg.registry import MODELS
+    from mmseg.structures import SegDataSample
+    from mmseg.utils import register_all_modules
+
+    from isda_seg.attach import attach, find_pairs
+    register_all_modules()
+    common = dict(channels=8, num_classes=4, norm_cfg=dict(type='BN'), align_corners=False, loss_decode=dict(
+        type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0))
+    auxiliary = dict(common, **HEADS['FCNHead'], loss_decode=dict(type='CrossEntropyLoss', loss_weight=0.4))
+    model = dict(
+        type='EncoderDecoder',
+        backbone=dict(type='ResNet', depth=18, base_channels=8, stem_channels=8, num_stages=2, strides=(1, 2),
+                      dilations=(1, 1), out_indices=(0, 1)),
+        decode_head=dict(common, **HEADS[name]), auxiliary_head=auxiliary, train_cfg={}, test_cfg=dict(mode='whole'))
+    (tmp_path / 'my_config.py').write_text(f'model = {model!r}\n')
+    (tmp_path / 'my_isda_config.py').write_text(code)
+    cfg = Config.fromfile(tmp_path / 'my_isda_config.py')
+    assert cfg.default_hooks == dict(isda=dict(type='ISDAHook'))
+    network = MODELS.build(cfg.model)
+    pairs = list(find_pairs(network))
+    assert [pair.name for pair in pairs] == ['decode_head', 'auxiliary_head']
+    for pair in pairs:
+        attach(pair.loss, pair.classifier)
+        pair.loss.strength = pair.loss.lambda_0
+    sample = SegDataSample(gt_sem_seg=PixelData(data=torch.randint(4, (1, 64, 64))))
+    losses = network.train().loss(torch.randn(2, 3, 64, 64), [sample, sample])
+    assert {'decode.loss_isda', 'aux.loss_isda'} <= set(losses)
+    assert [int(pair.loss.statistics.count.sum()) for pair in pairs] == \
+        [2 * (16 if name in FINE else 8) ** 2, 2 * 8 ** 2]
+    assert pairs[1].loss.base.loss_weight == 0.4
+
+
+@code('classifier')
+def test_the_classifier_builds_and_trains_with_isda(code, tmp_path):
+    from mmengine.config import Config
+    from mmengine.registry import MODELS
+
+    import isda_seg.classification  # noqa: F401  as custom_imports do
+    from isda_seg.attach import attach, find_pairs
+    (tmp_path / 'my_classifier.py').write_text(code)
+    cfg = Config.fromfile(tmp_path / 'my_classifier.py')
+    assert cfg.default_hooks == dict(isda=dict(type='ISDAHook'))
+    cfg.model.backbone.update(depth=10, width=1)
+    model = MODELS.build(cfg.model).train()
+    (pair,) = find_pairs(model)
+    attach(pair.loss, pair.classifier)
+    loss = model(torch.randn(4, 3, 16, 16), torch.arange(4), mode='loss')['loss']
+    assert 1 < loss.item() < 5
+    assert int(pair.loss.statistics.count.sum()) == 4
+
+
+@code('semi-supervised')
+def test_the_semi_supervised_classifier_builds_and_trains_with_isda(code, tmp_path):
+    from mmengine.config import Config
+    from mmengine.registry import MODELS
+
+    import isda_seg.semi  # noqa: F401  as custom_imports do
+    from isda_seg.attach import attach, find_pairs
+    (tmp_path / 'my_semi.py').write_text(code)
+    cfg = Config.fromfile(tmp_path / 'my_semi.py')
+    assert (cfg.default_hooks.isda.type, cfg.custom_hooks[0].type) == ('ISDAHook', 'SemiHook')
+    cfg.model.backbone.width = 1 / 32
+    model = MODELS.build(cfg.model).train()
+    (pair,) = find_pairs(model)
+    attach(pair.loss, pair.classifier)
+    pair.loss.strength, model.method.epoch = 0.5, 0.0
+    views = [torch.randn(4, 3, 32, 32)]
+    losses = model(torch.randn(4, 3, 32, 32), torch.arange(4), dict(views=views, index=torch.arange(4)), mode='loss')
+    assert {'loss', 'loss_unlabelled', 'loss_isda_unlabelled'} <= set(losses)
+    assert int(pair.loss.statistics.count.sum()) == 4
