@@ -12,9 +12,18 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / 'isda_seg'
-ROOMS = ('segmentation', 'classification', 'semi', 'detection', 'analysis')
-ALLOWED_BETWEEN_ROOMS = {('semi', 'classification')}
-GROUND = ('core', 'attach.py', 'losses.py', 'hooks.py', 'reproducible.py', 'compat.py')  # what the rooms stand on
+# Arrows point down: what stands in a line may import what stands in the lines above, and its own room.
+LEVELS = (
+    ('core',),
+    ('compat', 'grid', 'focal', 'hosts', 'records', 'handshake', 'criterion', 'attach'),
+    ('losses', 'hooks'),
+    ('runtime', 'streets'),
+    ('segmentation', 'classification', 'detection'),
+    ('semi',),  # stands on classification
+    ('run',),
+    ('analysis',),
+)
+METHOD = LEVELS[1]  # one line, because its files may import each other
 MODULES = sorted(PACKAGE.rglob('*.py'))
 
 
@@ -49,15 +58,46 @@ def foreign(path, *allowed):
                   and not any(within(name, package) for package in allowed))
 
 
-def room_of(path):
-    part = path.relative_to(PACKAGE).parts[0]
-    return part if part in ROOMS else None
+def room_of(name):
+    """The room of a module's dotted name: the file or folder of the package; None for the package itself."""
+    parts = name.split('.')
+    return parts[1] if len(parts) > 1 else None
 
 
-def strangers(room, imports):
-    """The rooms among the imports that the given room (or None: the ground) may not import."""
-    return [other for other in ROOMS if other != room and (room, other) not in ALLOWED_BETWEEN_ROOMS
-            and any(within(name, f'isda_seg.{other}') for name in imports)]
+def level_of(room):
+    return next(level for level, rooms in enumerate(LEVELS) if room in rooms)
+
+
+def dotted(path):
+    parts = path.relative_to(ROOT).with_suffix('').parts
+    return '.'.join(parts[:-1] if parts[-1] == '__init__' else parts)
+
+
+def upward(name, imports):
+    """The rooms among the imports that stand on the module's own, or beside it."""
+    own = room_of(name)
+    others = {room_of(other) for other in imports if within(other, 'isda_seg')} - {None, own}
+    others = {room for room in others if any(room in rooms for rooms in LEVELS)}  # not names inside of modules
+    return sorted(room for room in others if level_of(room) > level_of(own)
+                  or level_of(room) == level_of(own) and not {room, own} <= set(METHOD))
+
+
+def circle(graph):
+    """A circle of imports, or []: `graph` says what each name imports."""
+    done, path = set(), []
+
+    def visit(name):
+        if name in path:
+            return path[path.index(name):]
+        if name in done:
+            return []
+        path.append(name)
+        found = next((loop for other in sorted(graph.get(name, ())) if (loop := visit(other))), [])
+        path.pop()
+        done.add(name)
+        return found
+
+    return next((loop for name in sorted(graph) if (loop := visit(name))), [])
 
 
 def test_the_reader_of_imports_sees_every_form():
@@ -66,11 +106,17 @@ def test_the_reader_of_imports_sees_every_form():
         'a.b', 'isda_seg.semi', 'isda_seg.semi.c', 'isda_seg.d', 'isda_seg.d.e', 'g', 'g.h'}
 
 
-def test_the_rule_of_rooms_tells_a_stranger_from_a_friend():
-    assert strangers('segmentation', {'isda_seg.semi.model', 'isda_seg.core'}) == ['semi']
-    assert strangers('semi', {'isda_seg.classification', 'isda_seg.losses', 'isda_seg.analysis'}) == ['analysis']
-    assert strangers('classification', {'isda_seg.semi'}) == ['semi']
-    assert strangers('semi', {'isda_seg.semi.model', 'isda_seg.semiotics'}) == []
+def test_the_rule_of_rooms_tells_down_from_up_and_beside():
+    assert upward('isda_seg.segmentation.loading', {'isda_seg.semi.hook', 'isda_seg.core', 'isda_seg.detection'}) == [
+        'detection', 'semi']
+    assert upward('isda_seg.semi.hook', {'isda_seg.classification', 'isda_seg.losses', 'isda_seg.run'}) == ['run']
+    assert upward('isda_seg.attach', {'isda_seg.criterion', 'isda_seg.losses.ISDALoss', 'isda_seg'}) == ['losses']
+    assert upward('isda_seg.core.fused', {'isda_seg.grid', 'isda_seg.corelike'}) == ['grid']
+
+
+def test_a_circle_is_found_wherever_it_is_entered():
+    assert circle({'a': {'b'}, 'b': {'c'}, 'c': {'d', 'b'}, 'd': set()}) == ['b', 'c']
+    assert circle({'a': {'b', 'c'}, 'b': {'c'}, 'c': set()}) == []
 
 
 @pytest.mark.parametrize('path', sorted((PACKAGE / 'core').rglob('*.py')), ids=names)
@@ -78,8 +124,7 @@ def test_core_imports_torch_and_the_standard_library_only(path):
     assert foreign(path, 'torch', 'isda_seg.core') == []
 
 
-PLAIN = [module for module in ('isda_seg', 'isda_seg.core', 'isda_seg.attach')
-         if (ROOT / module.replace('.', '/')).is_dir() or (ROOT / module.replace('.', '/')).with_suffix('.py').exists()]
+PLAIN = ('isda_seg', 'isda_seg.core', 'isda_seg.attach', 'isda_seg.hosts')
 
 
 @pytest.mark.parametrize('module', PLAIN)
@@ -93,10 +138,24 @@ def test_importing_what_is_plain_torch_loads_no_mm_module(module):
     assert [m for m in loaded if m.startswith('mm') and m.split('.')[0] not in sys.stdlib_module_names] == []
 
 
-@pytest.mark.parametrize('path', MODULES, ids=names)
-def test_rooms_never_import_each_other_and_their_ground_imports_none(path):
-    bound = room_of(path) or path.relative_to(PACKAGE).parts[0] in GROUND
-    assert (strangers(room_of(path), imports_of(path)) if bound else []) == []
+@pytest.mark.parametrize('path', [path for path in MODULES if path.parent != PACKAGE or path.stem != '__init__'],
+                         ids=names)
+def test_no_arrow_points_up(path):
+    assert upward(dotted(path), imports_of(path)) == []
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    known = {dotted(path) for path in MODULES}
+    graph = {dotted(path): {name for name in imports_of(path) & known if not within(dotted(path), name)}
+             for path in MODULES}
+    assert len(graph) == len(MODULES) > 100
+    assert circle(graph) == []
+
+
+def test_a_drawing_of_the_package_fits_a_page():
+    rooms = {path.parent for path in MODULES}
+    assert len(rooms) <= 18
+    assert len([path for path in MODULES if path.parent == PACKAGE]) <= 12
 
 
 def test_nothing_imports_tools():
