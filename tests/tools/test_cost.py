@@ -1,11 +1,17 @@
 """The cost benchmark runs at toy size and leaves every number."""
 import json
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import tiny
+
+from isda_seg.analysis.cost.flops import implementation_extra, paper_extra
+from isda_seg.analysis.cost.table import tables, two_lines
+from isda_seg.analysis.cost.timing import relative, spread
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -44,7 +50,6 @@ def test_what_was_too_large_for_the_literal_form_was_extrapolated(done):
 
 
 def test_what_is_printed_is_made_from_the_file(done):
-    from isda_seg.analysis.cost.table import tables, two_lines
     printed, result = done
     assert printed.endswith(f'{tables(result)}\n\n{two_lines(result)}\nwrote sub/cost.json\n')
     assert 'Toy sizes, which say nothing about cost.' in printed
@@ -52,8 +57,32 @@ def test_what_is_printed_is_made_from_the_file(done):
 
 
 def test_the_step_configs_exist():
-    import runpy
     tool = runpy.run_path(str(ROOT / 'tools' / 'benchmarks' / 'cost.py'))
     configs = [tool[name][0] for name in ('CPU_STEP', 'GPU_STEP', 'TOY_STEP')]
     assert [path for path in configs if not path.is_file()] == []
     assert [path for path in configs if not path.with_name(path.name.replace('_isda', '')).is_file()] == []
+
+
+def test_flops_prints_and_writes_the_counts_and_times_both_losses(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    tiny.run_tool(monkeypatch, 'benchmarks/cost.py', '--flops', 'cifar10', '--networks', 'ResNet-32', '--time',
+                  '--device', 'cpu', '--batch', '16', '--rounds', '2')
+    header, _, line, wrote = capsys.readouterr().out.strip().splitlines()[-4:]
+    assert header.count('|') == line.count('|')
+    assert line.startswith('| ResNet-32 | cifar10 | 64 | 69.12 | 0.05 |')
+    path = Path(wrote.removeprefix('wrote '))
+    written = json.loads(path.read_text())
+    assert str(path) == f'work_dirs/flops_{written["date"][:10]}.json'
+    row, = written['networks']
+    assert row['paper'] == paper_extra(10, 64, 16) and row['here'] == implementation_extra(10, 64, 16).total
+    shares = relative(row['samples']['isda'], row['samples']['plain'])
+    assert len(shares) == 2 and row['extra_time'] == spread(shares)
+
+
+@pytest.mark.parametrize('option', [['--time'], ['--batch', '8'], ['--networks', 'ResNet-32']])
+def test_options_of_the_counts_are_refused_without_them(option, monkeypatch, capsys):
+    monkeypatch.setattr(sys, 'argv', ['cost.py', *option])
+    with pytest.raises(SystemExit) as end:
+        runpy.run_path(str(ROOT / 'tools' / 'benchmarks' / 'cost.py'), run_name='__main__')
+    assert end.value.code == 2
+    assert capsys.readouterr().err.endswith('--networks, --batch and --time go with --flops\n')
