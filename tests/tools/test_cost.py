@@ -21,11 +21,12 @@ def done(tmp_path_factory):
     """What the tool printed, and its result file."""
     folder = tmp_path_factory.mktemp('cost')
     command = [sys.executable, str(ROOT / 'tools' / 'benchmarks' / 'cost.py'), '--toy', '--rounds', '2', '--device',
-               'cpu', '--literal-gib', '5e-6', '--out', 'sub/cost.json']
+               'cpu', '--literal-gib', '5e-6']
     run = subprocess.run(command, cwd=folder, env=dict(os.environ, PYTHONPATH=str(ROOT)), capture_output=True,
                          text=True)
     assert run.returncode == 0, run.stdout + run.stderr
-    return run.stdout, json.loads((folder / 'sub' / 'cost.json').read_text())
+    (path,) = (folder / 'work_dirs').iterdir()
+    return run.stdout, json.loads(path.read_text())
 
 
 def test_the_result_file_has_every_part_and_its_provenance(done):
@@ -49,9 +50,10 @@ def test_what_was_too_large_for_the_literal_form_was_extrapolated(done):
     assert ['plain on the slice' in loss['measured'] for loss in result['loss']] == [True, True, False, False]
 
 
-def test_what_is_printed_is_made_from_the_file(done):
+def test_what_is_printed_is_made_from_the_file_of_the_day(done):
     printed, result = done
-    assert printed.endswith(f'{tables(result)}\n\n{two_lines(result)}\nwrote sub/cost.json\n')
+    assert printed.endswith(f'{tables(result)}\n\n{two_lines(result)}\n'
+                            f'wrote work_dirs/cost_{result["date"][:10]}.json\n')
     assert 'Toy sizes, which say nothing about cost.' in printed
     assert 'pspnet_r18-small-d8` at 2 x 64 x 64 takes' in printed
 
