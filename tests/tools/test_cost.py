@@ -10,7 +10,7 @@ import pytest
 import tiny
 
 from isda_seg.analysis.cost.flops import implementation_extra, paper_extra
-from isda_seg.analysis.cost.table import tables, two_lines
+from isda_seg.analysis.cost.report import report, two_lines
 from isda_seg.analysis.cost.timing import relative, spread
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,7 +52,7 @@ def test_what_was_too_large_for_the_literal_form_was_extrapolated(done):
 
 def test_what_is_printed_is_made_from_the_file_of_the_day(done):
     printed, result = done
-    assert printed.endswith(f'{tables(result)}\n\n{two_lines(result)}\n'
+    assert printed.endswith(f'{report(result)}\n\n{two_lines(result)}\n'
                             f'wrote work_dirs/cost_{result["date"][:10]}.json\n')
     assert 'Toy sizes, which say nothing about cost.' in printed
     assert 'pspnet_r18-small-d8` at 2 x 64 x 64 takes' in printed

@@ -12,11 +12,11 @@ from typing import Any
 import torch
 
 from isda_seg.analysis.cost import floor, growth, workload
-from isda_seg.analysis.cost.compare import compare
+from isda_seg.analysis.cost.compare import compare_losses
 from isda_seg.analysis.cost.meter import Meter
 from isda_seg.analysis.cost.networks import SETTINGS, count, step_time, summary
 from isda_seg.analysis.cost.profile import profile
-from isda_seg.analysis.cost.table import tables, two_lines
+from isda_seg.analysis.cost.report import report, two_lines
 from isda_seg.analysis.cost.targets import targets
 from isda_seg.runtime.provenance import provenance, write_json
 
@@ -74,7 +74,7 @@ def measure(part: str, args: argparse.Namespace, meter: Meter, bandwidth: float)
         found.append(growth.growth(axis, growth.TOY_BASE if args.toy else growth.BASE, meter, args.rounds))
     for one in sizes if part != 'growth' else ():
         say(f'{part}: {one.name}')
-        found.append(compare(one, meter, args.rounds, args.literal_gib * 2 ** 30, bandwidth) if part == 'loss'
+        found.append(compare_losses(one, meter, args.rounds, args.literal_gib * 2 ** 30, bandwidth) if part == 'loss'
                      else profile(one, meter, args.rounds))
     return found
 
@@ -112,7 +112,7 @@ def measure_losses(args: argparse.Namespace, meter: Meter) -> None:
         result[part] = measure(part, args, meter, bandwidth)
         result['targets'] = targets(result)
         write_json(args.out, result)  # and here, so that an interrupted run keeps what it has
-    print(tables(result))
+    print(report(result))
     if 'loss' in result:
         print(f'\n{two_lines(result)}')
 
