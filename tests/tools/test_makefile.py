@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SURROUNDINGS = {name: value for name, value in os.environ.items() if name not in ('VENV', 'ARGS', 'EXTRAS', 'PYTHON')}
+# What `make test` sets.
+OURS = ('VENV', 'ARGS', 'EXTRAS', 'PYTHON', 'MAKEFLAGS', 'MFLAGS', 'MAKEOVERRIDES', 'MAKELEVEL')
+SURROUNDINGS = {name: value for name, value in os.environ.items() if name not in OURS}
 
 
 def recipe(*words):
