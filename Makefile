@@ -3,9 +3,16 @@
 #   make demo    set up, then train and evaluate PSPNet + ISDA on the built-in demo data
 #   make test    set up, then run all tests             make test ARGS='-x -k margin' passes arguments on
 #   make gpu     on a CUDA machine: the tests marked gpu, what ISDA costs there, a pair of demo runs in half precision
-#   make lint    ruff                                   make types    mypy --strict on isda_seg/core
+#   make lint    ruff                                   make types    mypy --strict
+#   make setup-detection    MMDetection, and mmcv with the compiled operators it needs, beside MMSegmentation in an
+#                environment of their own, .venv-det, and the tests of both there. Where pip finds no mmcv with operators
+#                it is built: C++ compiler, 20 to 40 minutes on two cores. ARGS are passed to pytest
+#   make setup-openmmlab    the original OpenMMLab packages (mmengine, mmcv-lite, mmsegmentation) in .venv-openmmlab, and
+#                all tests there. ARGS are passed to pytest
+#   make timings record in configs/results/timings.json how long the demo, the tests and setup-openmmlab take, each
+#                from nothing, .venv-openmmlab too
 #
-# VENV=folder     the environment, .venv by default; it is made if it is not there
+# VENV=folder     the environment, .venv by default unless said otherwise above; it is made if it is not there
 # PYTHON=python   the Python that makes it; by default the first of the candidates below that is 3.11 or newer
 
 VENV ?= .venv
@@ -13,7 +20,7 @@ PYTHON ?= python3.11 python3 python3.12 python3.13 python
 EXTRAS ?= seg,dev
 DEMO = configs/demo/pspnet_r18-small-d8
 
-.PHONY: demo test gpu lint types setup
+.PHONY: demo test gpu lint types setup setup-detection setup-openmmlab timings
 
 demo: $(VENV)/.installed-seg
 	$(VENV)/bin/python tools/demo.py $(ARGS)
@@ -23,7 +30,7 @@ test: setup
 
 gpu: setup
 	$(VENV)/bin/python -m pytest -m gpu
-	$(VENV)/bin/python tools/benchmarks/cost.py --device cuda --out work_dirs/gpu/cost.json
+	$(VENV)/bin/python tools/benchmarks/cost.py --device cuda --out work_dirs/gpu/cost_$$(date -u +%F).json
 	$(VENV)/bin/python tools/make_streets.py
 	$(VENV)/bin/python tools/benchmarks/paired.py $(DEMO)_1xb8-400_streets-192x128.py \
 	    $(DEMO)_isda_1xb8-400_streets-192x128.py --seeds 0 1 --amp --work-dir work_dirs/gpu/pairs $(ARGS)
@@ -35,6 +42,30 @@ types: setup
 	$(VENV)/bin/python -m mypy
 
 setup: $(VENV)/.installed-$(EXTRAS)
+
+setup-detection: VENV = .venv-det
+setup-detection:
+	$(MAKE) VENV='$(VENV)' EXTRAS=seg,det,dev setup
+	$(VENV)/bin/python -c 'import torch, mmcv._ext' 2>/dev/null || { \
+	    $(VENV)/bin/python -m pip install -c constraints.txt 'setuptools>=77' wheel ninja psutil && \
+	    MMCV_WITH_OPS=1 $(VENV)/bin/python -m pip install -c constraints.txt --no-build-isolation --no-cache-dir \
+	        --no-deps --force-reinstall --no-binary onedl-mmcv onedl-mmcv; }
+	$(VENV)/bin/python -m pytest tests/segmentation tests/detection tests/test_compat.py tests/test_packaging.py $(ARGS)
+
+setup-openmmlab: VENV = .venv-openmmlab
+setup-openmmlab:
+	$(MAKE) VENV='$(VENV)' EXTRAS=seg-openmmlab,dev setup
+	$(VENV)/bin/python -m pytest $(ARGS)
+
+# Each in an environment, and the demo in folders, that are not there before. The words of a command are its name in the
+# file, so that what it is told goes through its surroundings.
+TIME = $(VENV)/bin/python -m isda_seg.analysis.cost.time_command configs/results/timings.json
+NEW = work_dirs/timings
+timings: setup
+	rm -rf $(NEW) .venv-openmmlab
+	MAKEFLAGS= VENV=$(NEW)/demo/.venv ISDA_SEG_DATA=$(NEW)/demo/data ARGS='--work-dir $(NEW)/demo/run' $(TIME) make demo
+	MAKEFLAGS= VENV=$(NEW)/test/.venv ARGS= $(TIME) make test
+	MAKEFLAGS= ARGS= $(TIME) make setup-openmmlab
 
 # One stamp per set of extras, renewed when what is to be installed changes.
 $(VENV)/.installed-%: pyproject.toml constraints.txt | $(VENV)/bin/python

@@ -59,11 +59,11 @@ def require_detection() -> None:
     """ImportError, in one line, where MMDetection or the compiled operators that it needs are missing."""
     if find_spec('mmdet') is None:
         raise ImportError('detection needs MMDetection, which is not installed: pip install -c constraints.txt '
-                          '-e ".[seg,det]", or tools/setup_detection.sh for an environment of its own')
+                          '-e ".[seg,det]", or `make setup-detection` for an environment of its own')
     try:
         import_module('mmcv._ext')
     except ImportError as error:
-        raise ImportError('detection needs mmcv with compiled operators; tools/setup_detection.sh builds them '
+        raise ImportError('detection needs mmcv with compiled operators; `make setup-detection` builds them '
                           f'({error})') from error
 
 

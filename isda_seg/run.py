@@ -29,7 +29,7 @@ def all_protocols(cfg: Config) -> tuple[str, ...]:
 
 
 def evaluation_of(cfg: Config) -> Any:
-    """The module whose ``evaluate`` and ``table`` are those of a config's task; MMSegmentation's for other models."""
+    """The module whose ``evaluate`` and ``summary`` are those of a config's task; MMSegmentation's for other models."""
     return import_module(f'isda_seg.{task_of(cfg) or SEGMENTATION}.evaluation')
 
 

@@ -218,28 +218,6 @@ def test_a_loss_inside_a_checkpointed_block_is_refused_with_the_remedy(reentrant
 
 # -- copies and recomputation ------------------------------------------------------------------------------------------
 
-def test_a_copy_observes_for_itself_and_leaves_the_original_alone():
-    model = net()
-    model(*batch())
-    before = snapshot(model)
-    twin = copy.deepcopy(model)
-    assert same(twin, before)
-    twin(*batch(1))
-    assert same(model, before) and sum(counts(twin)) == 48
-    model(*batch(2))
-    assert (sum(counts(model)), sum(counts(twin))) == (48, 48)
-    assert not same(model, snapshot(twin))
-
-
-def test_a_copy_trains_exactly_like_the_original():
-    model = net()
-    model(*batch())
-    twin = copy.deepcopy(model)
-    losses = [m(*batch(1)) for m in (model, twin)]
-    assert torch.equal(*losses)
-    assert same(twin, snapshot(model))
-
-
 def test_a_copy_made_between_forward_and_loss_takes_no_record_along():
     model = net()
     inputs, labels = batch()

@@ -36,7 +36,7 @@ def test_a_config_based_on_a_package_can_be_read(tmp_path):
 def test_without_mmdetection_one_line_says_what_to_install(monkeypatch):
     monkeypatch.setattr(compat, 'find_spec', lambda name: None)
     with pytest.raises(ImportError, match=r'needs MMDetection, which is not installed: pip install -c constraints.txt '
-                                          r'-e ".\[seg,det\]", or tools/setup_detection.sh') as caught:
+                                          r'-e ".\[seg,det\]", or `make setup-detection`') as caught:
         compat.require_detection()
     assert len(str(caught.value).splitlines()) == 1
 
@@ -46,7 +46,7 @@ def test_without_compiled_operators_one_line_says_what_builds_them(monkeypatch):
         raise ModuleNotFoundError(f'No module named {name!r}')
     monkeypatch.setattr(compat, 'find_spec', lambda name: name)
     monkeypatch.setattr(compat, 'import_module', refuse)
-    with pytest.raises(ImportError, match=r'needs mmcv with compiled operators; tools/setup_detection.sh builds them '
+    with pytest.raises(ImportError, match=r'needs mmcv with compiled operators; `make setup-detection` builds them '
                                           r"\(No module named 'mmcv._ext'\)") as caught:
         compat.require_detection()
     assert len(str(caught.value).splitlines()) == 1

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from isda_seg.analysis.series.curves import plot_curves, read_scalars
 from isda_seg.runtime.checkpoint import latest_checkpoint
-from isda_seg.segmentation.evaluation import table
+from isda_seg.segmentation.evaluation import summary
 
 TOOLS = Path(__file__).resolve().parent
 CONFIG = TOOLS.parent / 'configs' / 'demo' / 'pspnet_r18-small-d8_isda_1xb8-400_streets-192x128.py'
@@ -55,7 +55,7 @@ def main() -> None:
 def report(work_dir: Path, seconds: float) -> None:
     """Say what the demo reached and where to look."""
     miou = read_scalars(work_dir)[1]
-    print(table(json.loads((work_dir / 'results.json').read_text()), 'PSPNet + ISDA'))
+    print(summary(json.loads((work_dir / 'results.json').read_text()), 'PSPNet + ISDA'))
     print(f'mIoU rose from {miou[0][1]:.1f} % after {miou[0][0]} iterations to {miou[-1][1]:.1f} % after '
           f'{miou[-1][0]}; the demo took {seconds / 60:.1f} minutes.')
     print(f'Look at {work_dir}/pictures, {work_dir}/curves.png and {work_dir}/results.json')

@@ -33,7 +33,7 @@ def main() -> None:
     task = evaluation_of(cfg)
     results = task.evaluate(cfg, args.config, args.checkpoint, tuple(args.protocols), args.show_dir, args.show_most)
     if is_main_process():
-        print(task.table(results, Path(args.config).stem))
+        print(task.summary(results, Path(args.config).stem))
         if args.out:
             write_json(args.out, results)
 

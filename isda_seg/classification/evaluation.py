@@ -45,7 +45,7 @@ def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ..
     return result(cfg, config, checkpoint, loaded, found)
 
 
-def table(results: dict[str, Any], name: str = '') -> str:
+def summary(results: dict[str, Any], name: str = '') -> str:
     """One row: every metric, in per cent."""
     metrics = results['protocols'][PROTOCOL]
     columns = [(key, f'{value:.2f}'.rjust(len(key))) for key, value in metrics.items()]

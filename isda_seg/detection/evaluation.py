@@ -66,7 +66,7 @@ def in_per_cent(metrics: dict[str, Any]) -> dict[str, float | None]:
     return {name: None if value < 0 else round(100 * float(value), 1) for name, value in numbers.items()}
 
 
-def table(results: dict[str, Any], name: str = '') -> str:
+def summary(results: dict[str, Any], name: str = '') -> str:
     """One row: every measure, in per cent; '-' where there is none."""
     columns = {key: '-' if value is None else f'{value:.1f}'
                for key, value in results['protocols'][PROTOCOL].items()}

@@ -53,7 +53,7 @@ def _by_class(metrics: dict[str, float]) -> dict[str, Any]:
     return dict({key: round(float(value), 4) for key, value in flat.items()}, IoU=iou)
 
 
-def table(results: dict[str, Any], name: str = '') -> str:
+def summary(results: dict[str, Any], name: str = '') -> str:
     """One row like Table 7: mIoU of each protocol, in per cent."""
     protocols = results['protocols']
     width = max(len(name), len('mIoU (%)'))

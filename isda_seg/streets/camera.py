@@ -1,12 +1,13 @@
 """What the camera adds: the bonnet of its own car, a black rim, grain, light and noise."""
 import cv2
 import numpy as np
+from numpy.random import Generator
 
-from isda_seg.streets.canvas import OVERSAMPLING
+from isda_seg.streets.canvas import OVERSAMPLING, Canvas
 from isda_seg.streets.labels import IGNORE_LABEL, Label
 
 
-def paint_bonnet(canvas, rng):
+def paint_bonnet(canvas: Canvas, rng: Generator) -> None:
     """The camera's own car at the lower edge and the black rim of a rectified picture; neither has a class."""
     tall, wide = canvas.labels.shape
     if rng.random() < 0.7:
@@ -33,17 +34,18 @@ for label, grain in {Label.ROAD: (0.05, 0.04), Label.SIDEWALK: (0.03, 0.03), Lab
     GRAIN[label] = grain
 
 
-def develop(canvas, rng, height, width):
+def develop(canvas: Canvas, rng: Generator, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
     """The finished image (H, W, 3) and labels (H, W): averaged down, roughened, lit, with the noise of a sensor."""
     labels = np.ascontiguousarray(canvas.labels[::OVERSAMPLING, ::OVERSAMPLING])
     image = cv2.resize(canvas.image, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32)
     fine = rng.standard_normal((height, width), dtype=np.float32)
-    blotches = rng.standard_normal((height // 3 + 1, width // 3 + 1), dtype=np.float32)
-    blotches = cv2.resize(blotches, (width, height), interpolation=cv2.INTER_CUBIC)
+    coarse = rng.standard_normal((height // 3 + 1, width // 3 + 1), dtype=np.float32)
+    blotches = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
     grain = GRAIN[labels]
     image *= (1 + grain[..., 0] * fine + grain[..., 1] * blotches)[..., None]
     cast = rng.normal(1, 0.05, 3) * rng.uniform(0.8, 1.25)
-    bright = np.linspace(*rng.uniform(0.88, 1.1, 2), width)[None, :, None]
+    first, last = rng.uniform(0.88, 1.1, 2)
+    bright = np.linspace(first, last, width)[None, :, None]
     image = image * (cast * bright).astype(np.float32)
     image += rng.normal(0, rng.uniform(1.5, 6), image.shape).astype(np.float32)
     return np.clip(np.round(image), 0, np.iinfo(np.uint8).max).astype(np.uint8), labels

@@ -1,26 +1,43 @@
 """A picture and its label map, painted together through one camera.
 
-World coordinates are metres: x to the right, y up from the road, z away from the camera.
+World coordinates are metres: x to the right, y up from the road, z away from the camera. Colours are blue, green, red,
+as OpenCV stores them.
 Shape letters: N points, M outlines.
 """
+from colorsys import hsv_to_rgb
+
 import cv2
 import numpy as np
+from numpy.random import Generator
+from numpy.typing import ArrayLike
 
-from isda_seg.streets.colours import grey
-from isda_seg.streets.labels import IGNORE_LABEL
+from isda_seg.streets.labels import IGNORE_LABEL, Label
 
 OVERSAMPLING = 2        # the canvas is painted this many times larger, then averaged down
 NEAREST = 1.5           # metres; nothing nearer than this can be projected
 FARTHEST = 60.0         # metres; where the street ends
 
+Pair = tuple[float, float]
+
 _SUBPIXEL_BITS = 4
 _FURTHEST_PIXEL = 16000.0       # far outside any picture, and safe in OpenCV's fixed-point arithmetic
+
+
+def colour(rng: Generator, hue: Pair = (0, 1), saturation: Pair = (0.5, 1), value: Pair = (0.4, 1)) -> np.ndarray:
+    """A random colour (3,) BGR in 0..250, each of hue, saturation and value uniform in its range of 0..1."""
+    red, green, blue = hsv_to_rgb(rng.uniform(*hue) % 1, rng.uniform(*saturation), rng.uniform(*value))
+    return 250 * np.array([blue, green, red])
+
+
+def grey(rng: Generator, low: float, high: float) -> np.ndarray:
+    """A random, nearly neutral colour (3,) BGR with values from `low` to `high`."""
+    return np.clip(rng.uniform(low, high) + rng.normal(0, 4, 3), 0, 250)
 
 
 class Canvas:
     """image (H, W, 3) BGR and labels (H, W), both oversampled, behind a camera whose view is drawn from `rng`."""
 
-    def __init__(self, rng, height, width):
+    def __init__(self, rng: Generator, height: int, width: int) -> None:
         tall, wide = OVERSAMPLING * height, OVERSAMPLING * width
         self.image = np.zeros((tall, wide, 3), np.uint8)
         self.labels = np.full((tall, wide), IGNORE_LABEL, np.uint8)
@@ -32,7 +49,7 @@ class Canvas:
         self.haze = grey(rng, 150, 225)
         self.haze_depth = rng.uniform(60, 250)
 
-    def project(self, points):
+    def project(self, points: ArrayLike) -> np.ndarray:
         """Pixels (..., 2), x then y, of world points (..., 3)."""
         points = np.asarray(points, float)
         scale = self.focal / np.maximum(points[..., 2], NEAREST)
@@ -41,7 +58,7 @@ class Canvas:
         pixels[..., 1] = self.horizon + scale * (self.eye - points[..., 1])
         return np.maximum(np.minimum(pixels, _FURTHEST_PIXEL), -_FURTHEST_PIXEL)
 
-    def paint(self, outlines, tints, label=None):
+    def paint(self, outlines: ArrayLike, tints: ArrayLike, label: Label | None = None) -> None:
         """Fill an outline (N, 3) of world points with a colour (3,), or several (M, N, 3), one after the other.
 
         Several outlines share one colour, or have one each (M, 3).
@@ -57,15 +74,10 @@ class Canvas:
             if label is not None:
                 cv2.fillPoly(self.labels, [outline], int(label), shift=_SUBPIXEL_BITS)
 
-    def ground(self, outline, tint, label=None):
+    def ground(self, outline: ArrayLike, tint: ArrayLike, label: Label | None = None) -> None:
         """Paint a polygon lying on the ground; outline (N, 2) holds x and z."""
         self.paint(np.insert(np.asarray(outline, float), 1, 0, axis=1), tint, label)
 
-    def ellipse(self, face, across, up, radius_across, radius_up, tint, label=None):
-        """Paint an ellipse on a face; centre and radii are fractions of the face."""
-        turn = np.linspace(0, 2 * np.pi, 16, endpoint=False)
-        self.paint(face.at(across + radius_across * np.cos(turn), up + radius_up * np.sin(turn)), tint, label)
-
-    def light(self, normal):
+    def light(self, normal: np.ndarray) -> float:
         """How bright a face with this outward normal (3,) is: 0.6 in the shade, 1 facing the sun."""
         return 0.6 + 0.4 * max(0.0, float(np.dot(normal, self.sun)) / float(np.linalg.norm(self.sun)))

@@ -21,14 +21,14 @@ def street(seed: int, split: str, index: int, height: int, width: int) -> tuple[
     return draw_street(rng, height, width)
 
 
-def _paths(root, split, index):
+def _paths(root: Path, split: str, index: int) -> tuple[Path, Path]:
     """The two files of one street below `root`, named as Cityscapes names them."""
     stem = f'demo_{index:06d}_000000'
     return (root / 'leftImg8bit' / split / 'demo' / f'{stem}_leftImg8bit.png',
             root / 'gtFine' / split / 'demo' / f'{stem}_gtFine_labelTrainIds.png')
 
 
-def _is_there_already(root, parameters):
+def _is_there_already(root: Path, parameters: dict[str, int]) -> bool:
     """Whether `root` holds the streets asked for; FileExistsError where it holds anything else."""
     if not root.exists() or (root.is_dir() and not any(root.iterdir())):
         return False
@@ -43,12 +43,12 @@ def _is_there_already(root, parameters):
     return True
 
 
-def _write(path, array):
+def _write(path: Path, array: np.ndarray) -> None:
     if not cv2.imwrite(str(path), array, [cv2.IMWRITE_PNG_COMPRESSION, 1]):
         raise OSError(f'could not write {path}')
 
 
-def write_streets(root: str | os.PathLike, num_train: int, num_val: int, seed: int = 0, height: int = 128,
+def write_streets(root: str | os.PathLike[str], num_train: int, num_val: int, seed: int = 0, height: int = 128,
                   width: int = 256, progress: Callable[[int, int], None] | None = None) -> bool:
     """Write a training and a validation set of demo streets below `root`; True if written, False if already there.
 

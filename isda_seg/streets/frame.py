@@ -2,26 +2,40 @@
 
 Shape letters: N points.
 """
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
+
+from isda_seg.streets.canvas import Canvas, Pair
+from isda_seg.streets.labels import Label
 
 
 class Face(NamedTuple):
     """A flat four-cornered piece of the world; corners (4, 3): lower left, lower right, upper right, upper left."""
     corners: np.ndarray
 
-    def at(self, across, up):
+    def at(self, across: ArrayLike, up: ArrayLike) -> np.ndarray:
         """World points (..., 3) at fractions `across` (...) and `up` (...) of the face."""
         across, up = np.asarray(across, float)[..., None], np.asarray(up, float)[..., None]
         low = self.corners[0] * (1 - across) + self.corners[1] * across
         high = self.corners[3] * (1 - across) + self.corners[2] * across
-        return low * (1 - up) + high * up
+        points: np.ndarray = low * (1 - up) + high * up
+        return points
 
-    def patch(self, left, right, low, high):
+    def patch(self, left: ArrayLike, right: ArrayLike, low: ArrayLike, high: ArrayLike) -> np.ndarray:
         """Parts (..., 4, 3) of the face: fractions (...) from `left` to `right` across and from `low` to `high` up."""
         left, right, low, high = np.broadcast_arrays(left, right, low, high)
         return self.at(np.stack([left, right, right, left], -1), np.stack([low, low, high, high], -1))
+
+    def ellipse(self, across: float, up: float, radius_across: float, radius_up: float) -> np.ndarray:
+        """The outline (N, 3) of an ellipse on the face; centre and radii are fractions of the face."""
+        turn = np.linspace(0, 2 * np.pi, 16, endpoint=False)
+        return self.at(across + radius_across * np.cos(turn), up + radius_up * np.sin(turn))
+
+
+Faces = dict[str, tuple[Face, float]]   # the visible faces of a box by their names, and how bright each is
 
 
 class Frame(NamedTuple):
@@ -30,30 +44,30 @@ class Frame(NamedTuple):
     z: float
     heading: float      # radians; 0 looks away from the camera, pi towards it
 
-    def place(self, points):
+    def place(self, points: ArrayLike) -> np.ndarray:
         """World points (N, 3) of local points (N, 3): along, up, across."""
         along, up, across = np.asarray(points, float).T
         sin, cos = np.sin(self.heading), np.cos(self.heading)
         return np.stack([self.x + along * sin + across * cos, up, self.z + along * cos - across * sin], 1)
 
-    def upright(self, across, up):
+    def upright(self, across: Sequence[float] | np.ndarray, up: Sequence[float] | np.ndarray) -> np.ndarray:
         """World points (N, 3) on the plane across the front: a cut-out figure."""
         return self.place(np.stack([np.zeros(len(up)), up, across], 1))
 
-    def profile(self, along, up):
+    def profile(self, along: Sequence[float] | np.ndarray, up: Sequence[float] | np.ndarray) -> np.ndarray:
         """World points (N, 3) on the plane along the heading: a figure seen from its side."""
         return self.place(np.stack([along, up, np.zeros(len(up))], 1))
 
 
 class Box(NamedTuple):
     """A block with local bounds (along, up, across); its top is smaller by `taper` (along, across) at each end."""
-    along: tuple
-    up: tuple
-    across: tuple
-    taper: tuple = (0.0, 0.0)
+    along: Pair
+    up: Pair
+    across: Pair
+    taper: Pair = (0.0, 0.0)
 
 
-def visible_faces(canvas, frame, box):
+def visible_faces(canvas: Canvas, frame: Frame, box: Box) -> Faces:
     """The faces of a box that the camera sees: {name: (Face, brightness)}.
 
     Names: front, rear, left, right, top. Sides run from rear to front, front and rear from left to right.
@@ -74,7 +88,7 @@ def visible_faces(canvas, frame, box):
     return seen
 
 
-def paint_box(canvas, frame, box, tint, label=None):
+def paint_box(canvas: Canvas, frame: Frame, box: Box, tint: ArrayLike, label: Label | None = None) -> Faces:
     """Paint a box and return its visible faces, {name: (Face, brightness)}."""
     faces = visible_faces(canvas, frame, box)
     for face, brightness in faces.values():

@@ -1,33 +1,31 @@
 """What stands on the pavement: poles with lamps, traffic lights and signs, and railings."""
 import numpy as np
+from numpy.random import Generator
+from numpy.typing import ArrayLike
 
-from isda_seg.streets.colours import colour, grey
-from isda_seg.streets.frame import Face
+from isda_seg.streets.canvas import Canvas, colour, grey
+from isda_seg.streets.figures import polygon
+from isda_seg.streets.frame import Face, Frame
 from isda_seg.streets.labels import Label
 
 BLACK, WHITE = (32, 32, 32), (238, 238, 238)
 RED, BLUE, YELLOW = (40, 35, 205), (190, 95, 25), (40, 205, 245)
 
 
-def _outline(corners, radius, turn=0.0):
-    """A regular polygon (corners, 2), the first corner on top."""
-    angle = np.linspace(0, 2 * np.pi, corners, endpoint=False) + np.pi / 2 + turn
-    return radius * np.stack([np.cos(angle), np.sin(angle)], 1)
-
-
-def _bar(canvas, frame, left, right, low, high, tint, label):
+def _bar(canvas: Canvas, frame: Frame, left: float, right: float, low: float, high: float, tint: ArrayLike,
+         label: Label | None) -> None:
     """An upright rectangle."""
     canvas.paint(frame.upright([left, right, right, left], [low, low, high, high]), tint, label)
 
 
-def _pole(canvas, rng, frame, height, width=0.34):
+def _pole(canvas: Canvas, rng: Generator, frame: Frame, height: float, width: float = 0.34) -> None:
     """A vertical pole, lit on one side."""
     tint = grey(rng, 40, 85)
     _bar(canvas, frame, -width / 2, width / 2, 0, height, tint, Label.POLE)
     _bar(canvas, frame, -width / 2, -width / 6, 0, height, 1.5 * tint, None)
 
 
-def paint_lamp_post(canvas, rng, frame):
+def paint_lamp_post(canvas: Canvas, rng: Generator, frame: Frame) -> None:
     """A tall pole with an arm over the road and a lamp at its end."""
     height, reach = rng.uniform(5.5, 7.5), -np.sign(frame.x) * rng.uniform(1.2, 2)
     _pole(canvas, rng, frame, height, 0.42)
@@ -35,7 +33,7 @@ def paint_lamp_post(canvas, rng, frame):
     _bar(canvas, frame, reach - 0.35, reach + 0.35, height - 0.35, height - 0.1, (190, 215, 225), Label.POLE)
 
 
-def paint_traffic_light(canvas, rng, frame):
+def paint_traffic_light(canvas: Canvas, rng: Generator, frame: Frame) -> None:
     """A dark box with three lamps, one of them lit, on a pole."""
     height, half, low = rng.uniform(1.5, 1.9), rng.uniform(0.34, 0.42), rng.uniform(2.0, 2.6)
     _pole(canvas, rng, frame, low + height)
@@ -44,11 +42,11 @@ def paint_traffic_light(canvas, rng, frame):
     _bar(canvas, frame, -half, half, low, low + height, BLACK, Label.TRAFFIC_LIGHT)
     lit = rng.integers(3)
     for index, tint in enumerate(((70, 230, 60), (30, 190, 250), (40, 40, 245))):
-        disc = _outline(10, 0.68 * half) + (0, low + height * (index + 0.5) / 3)
+        disc = polygon(10, 0.68 * half) + (0, low + height * (index + 0.5) / 3)
         canvas.paint(frame.upright(*disc.T), tint if index == lit else 0.3 * np.array(tint))
 
 
-def paint_traffic_sign(canvas, rng, frame):
+def paint_traffic_sign(canvas: Canvas, rng: Generator, frame: Frame) -> None:
     """A prohibition, warning, give-way, stop or direction sign on a pole."""
     radius, height = rng.uniform(0.6, 0.82), rng.uniform(2.2, 2.9)
     layers = [
@@ -60,14 +58,14 @@ def paint_traffic_sign(canvas, rng, frame):
     ][rng.integers(5)]
     _pole(canvas, rng, frame, height + radius)
     for index, (corners, size, tint, turn) in enumerate(layers):
-        outline = _outline(corners, size * radius, turn) + (0, height)
+        outline = polygon(corners, size * radius, turn) + (0, height)
         canvas.paint(frame.upright(*outline.T), tint, None if index else Label.TRAFFIC_SIGN)
     if rng.random() < 0.35:
         _bar(canvas, frame, -0.5, 0.5, height - radius - 0.6, height - radius - 0.15, WHITE, Label.TRAFFIC_SIGN)
         _bar(canvas, frame, -0.4, 0.4, height - radius - 0.42, height - radius - 0.32, BLACK, None)
 
 
-def paint_bars(canvas, rng, face, length):
+def paint_bars(canvas: Canvas, rng: Generator, face: Face, length: float) -> None:
     """Upright bars between two rails over a face `length` metres long; all of the face counts as fence."""
     tint = colour(rng, value=(0.4, 0.9)) if rng.random() < 0.25 else grey(rng, 195, 248)
     canvas.paint(face.corners, np.array([48, 74, 60]) * rng.uniform(0.7, 1.3), Label.FENCE)
@@ -77,7 +75,7 @@ def paint_bars(canvas, rng, face, length):
     canvas.paint(face.patch(0, 1, np.array([0.1, 0.82]), np.array([0.2, 0.92])), tint)
 
 
-def paint_railing(canvas, rng, frame):
+def paint_railing(canvas: Canvas, rng: Generator, frame: Frame) -> None:
     """A free-standing piece of fence across the pavement."""
     length, height = rng.uniform(2.4, 3.2), rng.uniform(1.3, 1.9)
     half = length / 2

@@ -3,29 +3,30 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+from numpy.random import Generator
+from numpy.typing import ArrayLike
 
-from isda_seg.streets.canvas import FARTHEST, NEAREST, OVERSAMPLING
-from isda_seg.streets.colours import colour, grey
+from isda_seg.streets.canvas import FARTHEST, NEAREST, OVERSAMPLING, Canvas, Pair, colour, grey
 from isda_seg.streets.labels import Label
 from isda_seg.streets.plants import paint_foliage
 
 
 class Layout(NamedTuple):
     """Where the street's strips lie, in metres from the camera, left negative."""
-    kerbs: tuple        # left and right edge of the road
-    verges: tuple       # width of the strip of grass beside the road, left and right; 0 for none
-    edges: tuple        # left and right outer edge of the pavements
+    kerbs: Pair        # left and right edge of the road
+    verges: Pair       # width of the strip of grass beside the road, left and right; 0 for none
+    edges: Pair        # left and right outer edge of the pavements
 
 
-def random_layout(rng):
+def random_layout(rng: Generator) -> Layout:
     """A street seen from its right-hand lane."""
     kerbs = -rng.uniform(4.5, 6.5), rng.uniform(3.2, 5)
-    verges = tuple(rng.uniform(1.2, 2.5) if rng.random() < 0.4 else 0.0 for _ in kerbs)
+    left, right = (rng.uniform(1.2, 2.5) if rng.random() < 0.4 else 0.0 for _ in kerbs)
     walks = rng.uniform(1.7, 2.8, 2)
-    return Layout(kerbs, verges, (kerbs[0] - verges[0] - walks[0], kerbs[1] + verges[1] + walks[1]))
+    return Layout(kerbs, (left, right), (kerbs[0] - left - walks[0], kerbs[1] + right + walks[1]))
 
 
-def paint_sky(canvas, rng):
+def paint_sky(canvas: Canvas, rng: Generator) -> None:
     """A vertical gradient down to the haze, with clouds; then the far end of the street."""
     tall, wide = canvas.labels.shape
     depth = int(np.ceil(canvas.horizon)) + 1
@@ -44,7 +45,7 @@ def paint_sky(canvas, rng):
     canvas.image[:depth] = cv2.GaussianBlur(canvas.image[:depth], (0, 0), 2.0 * OVERSAMPLING)
 
 
-def paint_far_end(canvas, rng):
+def paint_far_end(canvas: Canvas, rng: Generator) -> None:
     """Houses and trees across the end of the street, pale with distance."""
     for x in np.arange(-FARTHEST, FARTHEST, 9):
         if rng.random() < 0.6:
@@ -55,12 +56,13 @@ def paint_far_end(canvas, rng):
             paint_foliage(canvas, rng, (x + 4, 3, FARTHEST), (6, 3.5), 14)
 
 
-def _strip(canvas, left, right, tint, label=None, near=NEAREST, far=FARTHEST):
+def _strip(canvas: Canvas, left: float, right: float, tint: ArrayLike, label: Label | None = None,
+           near: float = NEAREST, far: float = FARTHEST) -> None:
     """A rectangle of ground between two x, and two z."""
     canvas.ground([(left, near), (right, near), (right, far), (left, far)], tint, label)
 
 
-def paint_ground(canvas, rng, layout):
+def paint_ground(canvas: Canvas, rng: Generator, layout: Layout) -> None:
     """Grass everywhere, then pavements with joints, verges, and the road."""
     tint = colour(rng, (0.09, 0.25), (0.4, 0.75), (0.6, 0.9))
     canvas.image[int(canvas.horizon):], canvas.labels[int(canvas.horizon):] = tint, Label.TERRAIN
@@ -78,7 +80,7 @@ def paint_ground(canvas, rng, layout):
         _strip(canvas, kerb - 0.12, kerb + 0.12, grey(rng, 150, 190), Label.SIDEWALK)
 
 
-def paint_markings(canvas, rng, layout, rails=None):
+def paint_markings(canvas: Canvas, rng: Generator, layout: Layout, rails: float | None = None) -> None:
     """Lane lines, now and then a zebra crossing, patches of newer asphalt, and rails about x = `rails` if given."""
     left, right = layout.kerbs
     for _ in range(rng.integers(0, 4)):

@@ -1,20 +1,23 @@
 """People on foot and in the saddle: cut-out figures on one plane."""
 import numpy as np
+from numpy.random import Generator
+from numpy.typing import ArrayLike
 
-from isda_seg.streets.colours import colour, grey
+from isda_seg.streets.canvas import Canvas, Pair, colour, grey
 from isda_seg.streets.figures import limb, ring
+from isda_seg.streets.frame import Frame
 from isda_seg.streets.labels import Label
 
 
-def _skin(rng):
+def _skin(rng: Generator) -> np.ndarray:
     return colour(rng, hue=(0.04, 0.09), saturation=(0.3, 0.6), value=(0.4, 0.98))
 
 
-def _cloth(rng):
+def _cloth(rng: Generator) -> np.ndarray:
     return colour(rng, saturation=(0.4, 1), value=(0.3, 1)) if rng.random() < 0.7 else grey(rng, 25, 220)
 
 
-def paint_person(canvas, rng, frame):
+def paint_person(canvas: Canvas, rng: Generator, frame: Frame) -> None:
     """Someone standing or walking, upright on both legs."""
     size, stride = rng.uniform(0.95, 1.15), rng.uniform(0.05, 0.32)
     trousers, coat, skin, hair = grey(rng, 20, 90), _cloth(rng), _skin(rng), grey(rng, 15, 90)
@@ -22,7 +25,7 @@ def paint_person(canvas, rng, frame):
         trousers = colour(rng, hue=(0.55, 0.7), value=(0.25, 0.6))
     swing = stride * rng.uniform(0.5, 1.2)
 
-    def part(outline, tint):
+    def part(outline: ArrayLike, tint: ArrayLike) -> None:
         across, up = size * np.asarray(outline, float).T
         canvas.paint(frame.upright(across, up), tint, Label.PERSON)
 
@@ -35,7 +38,7 @@ def paint_person(canvas, rng, frame):
     part(ring((0.02, 1.65), 0.11, 0.13), skin)
 
 
-def paint_rider(canvas, rng, frame, seat, hands, feet):
+def paint_rider(canvas: Canvas, rng: Generator, frame: Frame, seat: Pair, hands: Pair, feet: Pair) -> None:
     """Someone sitting: bent knees, leaning torso in a bright jacket more often than not, a helmet.
 
     `seat`, `hands` and `feet` are (along, up).
@@ -46,7 +49,7 @@ def paint_rider(canvas, rng, frame, seat, hands, feet):
     shoulder = np.add(seat, (0.3, 0.58))
     knee = np.add(np.add(seat, feet) / 2, (0.22, 0.12))
 
-    def part(outline, tint):
+    def part(outline: ArrayLike, tint: ArrayLike) -> None:
         canvas.paint(frame.profile(*np.asarray(outline, float).T), tint, Label.RIDER)
 
     part(limb(seat, knee, 0.23), trousers)

@@ -3,7 +3,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from numpy.random import Generator
 
+from isda_seg.streets.canvas import Canvas, Pair
 from isda_seg.streets.frame import Frame
 from isda_seg.streets.furniture import (
     paint_lamp_post,
@@ -11,24 +13,27 @@ from isda_seg.streets.furniture import (
     paint_traffic_light,
     paint_traffic_sign,
 )
+from isda_seg.streets.ground import Layout
 from isda_seg.streets.people import paint_person
 from isda_seg.streets.plants import paint_tree
 from isda_seg.streets.two_wheelers import paint_bicycle, paint_motorcycle
 from isda_seg.streets.vehicles import paint_bus, paint_car, paint_tram, paint_truck
 
 AWAY, TOWARDS, ACROSS = 0.0, np.pi, np.pi / 2
+Paint = Callable[[Canvas, Generator, Frame], None]
+Rectangle = tuple[float, float, float, float]   # x0, y0, x1, y1 in pixels
 
 
 class Kind(NamedTuple):
     """How often something occurs, how much room it takes, and where it stands."""
-    paint: Callable
+    paint: Paint
     chance: float       # of each of `most` attempts
     most: int
-    size: tuple         # metres: width, height, length along its heading
+    size: tuple[float, float, float]        # metres: width, height, length along its heading
     nearest: float      # metres from the camera to its nearest point
     farthest: float
     zone: str           # 'rails', 'road', 'parked', 'kerb', 'pavement' or 'anywhere'
-    headings: tuple     # one is drawn, then jittered
+    headings: tuple[float, ...]             # one is drawn, then jittered
 
 
 KINDS = (
@@ -49,7 +54,7 @@ KINDS = (
 )
 
 
-def _stand(rng, kind, layout, rails):
+def _stand(rng: Generator, kind: Kind, layout: Layout, rails: float | None) -> tuple[Frame, Pair]:
     """A place for one thing: its Frame, and half of what it takes along x and along z."""
     left, right = layout.kerbs
     width, _, length = kind.size
@@ -59,7 +64,7 @@ def _stand(rng, kind, layout, rails):
     half_z = (length * along_z + width * (1 - along_z)) / 2
     zone = rng.choice(['road', 'pavement']) if kind.zone == 'anywhere' else kind.zone
     side = rng.integers(2)
-    if zone == 'rails':
+    if zone == 'rails' and rails is not None:
         x = rails
     elif zone == 'road':
         x = rng.uniform(left + half_x + 0.3, max(right - half_x - 0.3, left + half_x + 0.4))
@@ -68,13 +73,14 @@ def _stand(rng, kind, layout, rails):
     elif zone == 'kerb':
         x = layout.kerbs[side] + rng.uniform(0.3, 0.9) * (-1, 1)[side]
     else:
-        x = rng.uniform(*sorted((layout.kerbs[side] + 0.5 * (-1, 1)[side], layout.edges[side])))
+        low, high = sorted((layout.kerbs[side] + 0.5 * (-1, 1)[side], layout.edges[side]))
+        x = rng.uniform(low, high)
     near = rng.uniform(kind.nearest, kind.farthest)
     jitter = 0.0 if zone in ('rails', 'kerb') else rng.normal(0, 0.06 if zone == 'road' else 0.03)
     return Frame(x, near + half_z, heading + jitter), (half_x, half_z)
 
 
-def _window(canvas, kind, frame, halves):
+def _window(canvas: Canvas, kind: Kind, frame: Frame, halves: Pair) -> Rectangle:
     """The rectangle (x0, y0, x1, y1) in pixels that a thing fills."""
     (half_x, half_z), height = halves, kind.size[1]
     points = [(frame.x + sign * half_x, up, frame.z + deep * half_z)
@@ -83,21 +89,24 @@ def _window(canvas, kind, frame, halves):
     return (*pixels.min(0).tolist(), *pixels.max(0).tolist())
 
 
-def _overlap(first, second):
+def _overlap(first: Rectangle, second: Rectangle) -> float:
     """The area shared by two rectangles (x0, y0, x1, y1)."""
     width = min(first[2], second[2]) - max(first[0], second[0])
     height = min(first[3], second[3]) - max(first[1], second[1])
     return max(width, 0) * max(height, 0)
 
 
-def populate(canvas, rng, layout, rails, attempts=16, hidden=0.35):
+def populate(canvas: Canvas, rng: Generator, layout: Layout, rails: float | None, attempts: int = 16,
+             hidden: float = 0.35) -> list[tuple[float, Paint, Frame]]:
     """(depth, paint, Frame) of everything that stands on the ground, the farthest first.
 
     Hardly anything is hidden or out of the picture; what finds no such place in `attempts` is left out. `rails` is the
     x of the tram's rails, or None where there are none.
     """
     tall, wide = canvas.labels.shape
-    picture, taken, things = (0, 0, wide, tall), [], []
+    picture = 0, 0, wide, tall
+    taken: list[Rectangle] = []
+    things: list[tuple[float, Paint, Frame]] = []
     wanted = [kind for kind in KINDS for _ in range(rng.binomial(kind.most, kind.chance))
               if kind.zone != 'rails' or rails is not None]
     for kind in wanted:

@@ -1,12 +1,15 @@
 """Trees and bushes: trunks, and heaps of leaves."""
 import numpy as np
+from numpy.random import Generator
 
-from isda_seg.streets.colours import colour
+from isda_seg.streets.canvas import Canvas, Pair, colour
 from isda_seg.streets.figures import ring
+from isda_seg.streets.frame import Frame
 from isda_seg.streets.labels import Label
 
 
-def paint_foliage(canvas, rng, centre, radius, count=22):
+def paint_foliage(canvas: Canvas, rng: Generator, centre: tuple[float, float, float], radius: Pair,
+                  count: int = 22) -> None:
     """A heap of leaves about a world point (3,): overlapping discs, lighter above; radius (across, up)."""
     tint = colour(rng, hue=(0.18, 0.36), saturation=(0.4, 0.75), value=(0.28, 0.55))
     level = np.sort(rng.uniform(-1, 1, count))
@@ -19,7 +22,7 @@ def paint_foliage(canvas, rng, centre, radius, count=22):
     canvas.paint(discs + centre, tints, Label.VEGETATION)
 
 
-def paint_tree(canvas, rng, frame):
+def paint_tree(canvas: Canvas, rng: Generator, frame: Frame) -> None:
     """A trunk and a crown of leaves."""
     trunk, radius = rng.uniform(1.6, 2.6), rng.uniform(1.1, 1.8)
     bark = colour(rng, (0.05, 0.09), (0.3, 0.5), (0.2, 0.4))

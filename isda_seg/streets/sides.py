@@ -4,9 +4,9 @@ Every painter takes (canvas, rng, side, edge, near, far): side -1 left, +1 right
 x = side * edge and runs from z = near to z = far.
 """
 import numpy as np
+from numpy.random import Generator
 
-from isda_seg.streets.canvas import FARTHEST
-from isda_seg.streets.colours import colour, grey
+from isda_seg.streets.canvas import FARTHEST, Canvas, colour, grey
 from isda_seg.streets.frame import Face
 from isda_seg.streets.furniture import paint_bars
 from isda_seg.streets.labels import Label
@@ -16,24 +16,25 @@ WIDEST = 80.0   # metres; how far things reach to the side
 LIT = (120, 205, 240)
 
 
-def _front(side, edge, near, far, height):
+def _front(side: int, edge: float, near: float, far: float, height: float) -> Face:
     """The face along the street, from near to far."""
     x = side * edge
     return Face(np.array([(x, 0, near), (x, 0, far), (x, height, far), (x, height, near)], float))
 
 
-def _end(side, edge, near, height, depth):
+def _end(side: int, edge: float, near: float, height: float, depth: float) -> Face:
     """The face across the street's direction, from the street outwards."""
     x, out = side * edge, side * (edge + depth)
     return Face(np.array([(x, 0, near), (out, 0, near), (out, height, near), (x, height, near)], float))
 
 
-def _light(canvas, side):
+def _light(canvas: Canvas, side: int) -> tuple[float, float]:
     """Brightness of what faces the street, and of what faces the camera."""
     return canvas.light(np.array([-side, 0, 0])), canvas.light(np.array([0, 0, -1]))
 
 
-def _windows(canvas, rng, face, brightness, columns, floors, shop):
+def _windows(canvas: Canvas, rng: Generator, face: Face, brightness: float, columns: int, floors: int,
+             shop: bool) -> None:
     """A grid of framed windows, some lit; a shop front on the ground floor if asked."""
     pane, frame = colour(rng, (0.5, 0.65), (0.1, 0.4), (0.2, 0.5)), grey(rng, 150, 240)
     wide, tall = rng.uniform(0.4, 0.62), rng.uniform(0.45, 0.65)
@@ -49,7 +50,7 @@ def _windows(canvas, rng, face, brightness, columns, floors, shop):
         canvas.paint(face.patch(0.02, 0.98, 0.62 / floors, 0.85 / floors), colour(rng) * brightness)
 
 
-def paint_house(canvas, rng, side, edge, near, far):
+def paint_house(canvas: Canvas, rng: Generator, side: int, edge: float, near: float, far: float) -> None:
     """A plastered or brick house with floors of windows; its end wall faces the camera."""
     floors = int(rng.integers(2, 6))
     height, length = 3.0 * floors, far - near
@@ -64,7 +65,7 @@ def paint_house(canvas, rng, side, edge, near, far):
     canvas.paint(front.patch(0, 1, 0.96, 1), 0.6 * tint * along)
 
 
-def _grow_behind(canvas, rng, side, edge, near, far, low):
+def _grow_behind(canvas: Canvas, rng: Generator, side: int, edge: float, near: float, far: float, low: float) -> None:
     """Bushes and trees behind something `low` metres high."""
     for depth in np.sort(rng.uniform(near, far, 4))[::-1]:
         radius = rng.uniform(1.2, 2.2)
@@ -72,7 +73,7 @@ def _grow_behind(canvas, rng, side, edge, near, far, low):
         paint_foliage(canvas, rng, (place, low + rng.uniform(-0.3, 1.5), depth), (1.3 * radius, radius))
 
 
-def paint_wall(canvas, rng, side, edge, near, far):
+def paint_wall(canvas: Canvas, rng: Generator, side: int, edge: float, near: float, far: float) -> None:
     """A long low wall of rough blocks with a coping, sometimes with trees behind."""
     height, length = rng.uniform(2.3, 3.4), far - near
     if rng.random() < 0.6:
@@ -90,13 +91,13 @@ def paint_wall(canvas, rng, side, edge, near, far):
         canvas.paint(face.patch(0, 1, 0.94, 1.02), 1.35 * tint * brightness, Label.WALL)
 
 
-def paint_fence(canvas, rng, side, edge, near, far):
+def paint_fence(canvas: Canvas, rng: Generator, side: int, edge: float, near: float, far: float) -> None:
     """Upright bars between two rails with a garden behind; the whole panel counts as fence."""
     _grow_behind(canvas, rng, side, edge + 1.5, near, far, 0.6)
     paint_bars(canvas, rng, _front(side, edge, near, far, rng.uniform(2.3, 3.1)), far - near)
 
 
-def paint_garden(canvas, rng, side, edge, near, far):
+def paint_garden(canvas: Canvas, rng: Generator, side: int, edge: float, near: float, far: float) -> None:
     """An open lawn or bare field with a few bushes and trees further back."""
     tint = colour(rng, (0.09, 0.25), (0.4, 0.75), (0.6, 0.9))
     x, out = side * edge, side * WIDEST
@@ -107,7 +108,7 @@ def paint_garden(canvas, rng, side, edge, near, far):
         paint_foliage(canvas, rng, centre, (1.3 * radius, radius))
 
 
-def paint_side_street(canvas, rng, side, edge, near, far):
+def paint_side_street(canvas: Canvas, rng: Generator, side: int, edge: float, near: float, far: float) -> None:
     """A gap between the houses with a road running off to the side."""
     x, out = side * edge, side * WIDEST
     canvas.ground([(x, near), (out, near), (out, far), (x, far)], grey(rng, 85, 120), Label.ROAD)
@@ -116,7 +117,7 @@ def paint_side_street(canvas, rng, side, edge, near, far):
 CHANCES = {paint_house: 0.24, paint_wall: 0.26, paint_fence: 0.26, paint_garden: 0.2, paint_side_street: 0.04}
 
 
-def paint_side(canvas, rng, side, edge):
+def paint_side(canvas: Canvas, rng: Generator, side: int, edge: float) -> None:
     """One side of the street, from the far end to the camera; only houses stand beside their own kind."""
     cuts = [3.0]
     while cuts[-1] < FARTHEST:

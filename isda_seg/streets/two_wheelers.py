@@ -1,22 +1,25 @@
 """Bicycles and motorcycles from their side, with or without a rider."""
 import numpy as np
+from numpy.random import Generator
+from numpy.typing import ArrayLike
 
-from isda_seg.streets.colours import colour, grey
+from isda_seg.streets.canvas import Canvas, colour, grey
 from isda_seg.streets.figures import limb, ring
+from isda_seg.streets.frame import Frame
 from isda_seg.streets.labels import Label
 from isda_seg.streets.people import paint_rider
 
 RUBBER = (28, 28, 28)
 
 
-def paint_bicycle(canvas, rng, frame):
+def paint_bicycle(canvas: Canvas, rng: Generator, frame: Frame) -> None:
     """A bicycle from its side, two thin wheels and a frame, ridden or parked."""
     tint = colour(rng, saturation=(0.6, 1), value=(0.5, 1))
     radius, spokes = 0.4, grey(rng, 120, 175)
     hubs = np.array([(-0.6, radius), (0.6, radius)])
     crank, saddle, bar = (-0.1, 0.32), (-0.25, 0.95), (0.45, 1.05)
 
-    def part(outline, shade, label=Label.BICYCLE):
+    def part(outline: ArrayLike, shade: ArrayLike, label: Label | None = Label.BICYCLE) -> None:
         canvas.paint(frame.profile(*np.asarray(outline, float).T), shade, label)
 
     for hub in hubs:
@@ -34,13 +37,13 @@ def paint_bicycle(canvas, rng, frame):
         paint_rider(canvas, rng, frame, (-0.25, 1.0), (0.36, 1.14), (0.0, 0.22))
 
 
-def paint_motorcycle(canvas, rng, frame):
+def paint_motorcycle(canvas: Canvas, rng: Generator, frame: Frame) -> None:
     """A motorcycle from its side, fat tyres, engine, tank and seat, ridden or parked."""
     tint = colour(rng, hue=(-0.1, 0.75), saturation=(0.7, 1), value=(0.4, 0.95))
     chrome, radius = grey(rng, 150, 215), 0.36
     hubs = np.array([(-0.75, radius), (0.8, radius)])
 
-    def part(outline, shade, label=Label.MOTORCYCLE):
+    def part(outline: ArrayLike, shade: ArrayLike, label: Label | None = Label.MOTORCYCLE) -> None:
         canvas.paint(frame.profile(*np.asarray(outline, float).T), shade, label)
 
     part([(-0.7, 0.3), (0.62, 0.3), (0.68, 0.75), (-0.75, 0.75)], (45, 45, 48))

@@ -1,5 +1,6 @@
 """Cars, trucks, buses and trams."""
 import numpy as np
+from numpy.random import Generator
 
 from isda_seg.streets.bodywork import (
     ENDS,
@@ -14,12 +15,12 @@ from isda_seg.streets.bodywork import (
     paint_shadow,
     paint_wheels,
 )
-from isda_seg.streets.colours import colour, grey
-from isda_seg.streets.frame import Box, paint_box
+from isda_seg.streets.canvas import Canvas, colour, grey
+from isda_seg.streets.frame import Box, Frame, paint_box
 from isda_seg.streets.labels import Label
 
 
-def paint_car(canvas, rng, frame):
+def paint_car(canvas: Canvas, rng: Generator, frame: Frame) -> None:
     """A car: low body, tapered cabin with dark glass."""
     length, half, waist = rng.uniform(3.8, 4.7), rng.uniform(0.85, 0.95), rng.uniform(0.85, 1.0)
     roof = waist + rng.uniform(0.5, 0.7)
@@ -41,7 +42,7 @@ def paint_car(canvas, rng, frame):
         canvas.paint(faces['rear'][0].patch(0.36, 0.64, 0.3, 0.55), (225, 235, 235))
 
 
-def paint_truck(canvas, rng, frame):
+def paint_truck(canvas: Canvas, rng: Generator, frame: Frame) -> None:
     """A lorry: a tall plain cargo box, a separate lower cab, an open chassis with big wheels."""
     length, half, top = rng.uniform(6.5, 8.5), 1.25, rng.uniform(3.2, 3.8)
     cargo_tint = grey(rng, 170, 240) if rng.random() < 0.6 else colour(rng, saturation=(0.3, 0.8))
@@ -68,7 +69,7 @@ def paint_truck(canvas, rng, frame):
         canvas.paint(cab['front'][0].patch(0.15, 0.85, 0.12, 0.36), RUBBER)
 
 
-def paint_bus(canvas, rng, frame):
+def paint_bus(canvas: Canvas, rng: Generator, frame: Frame) -> None:
     """A bus: one saturated colour, a band of wide windows all along, wheels, a lit destination panel."""
     length, half, top = rng.uniform(8, 11), 1.25, rng.uniform(2.9, 3.3)
     tint = colour(rng, saturation=(0.65, 1), value=(0.6, 1))
@@ -86,7 +87,7 @@ def paint_bus(canvas, rng, frame):
             canvas.paint(faces[name][0].patch(0.25, 0.75, 0.86, 0.96), (30, 170, 250))
 
 
-def paint_tram(canvas, rng, frame):
+def paint_tram(canvas: Canvas, rng: Generator, frame: Frame) -> None:
     """A tram: cream above and a strong colour below, skirts down to the rails, dark joints, gear on the roof."""
     length, half, top = rng.uniform(12, 16), 1.2, rng.uniform(3.2, 3.6)
     lower = colour(rng, hue=(-0.05, 0.4), saturation=(0.7, 1), value=(0.5, 0.85))
@@ -106,6 +107,6 @@ def paint_tram(canvas, rng, frame):
     paint_panes(canvas, faces, ENDS, 1, 0.46, 0.88, GLASS, margin=0.08, gap=0)
     for name in ENDS:
         if name in faces:
-            canvas.ellipse(faces[name][0], 0.5, 0.26, 0.13, 0.09, WHITE_LAMP if name == 'front' else RED_LAMP)
+            canvas.paint(faces[name][0].ellipse(0.5, 0.26, 0.13, 0.09), WHITE_LAMP if name == 'front' else RED_LAMP)
     mast = frame.profile(np.array([0, 0.9, 1.0, 0.12]) - length / 6, top + np.array([0, 1.1, 1.1, 0]))
     canvas.paint(mast, (60, 60, 60), Label.TRAIN)

@@ -8,7 +8,7 @@ import tiny_images
 import torch
 from mmengine.hooks import EMAHook
 
-from isda_seg.classification.evaluation import evaluate, table
+from isda_seg.classification.evaluation import evaluate, summary
 from isda_seg.classification.last_epochs import LastEpochsHook, last_mean, with_last_mean
 from isda_seg.runtime.launch import load_config
 
@@ -109,7 +109,7 @@ def test_results_hold_the_error_the_mean_of_the_last_epochs_and_the_training_run
         expected = sum(whole.values[number] for number in range(epoch - 2, epoch + 1)) / 3
         assert single['top1_error_last3'] == pytest.approx(expected, abs=1e-4)
         assert [entry['seed'] for entry in result['training']] == [0]
-    assert table(result, 'ResNet-8').splitlines()[0].split() == ['|', 'top1_accuracy', '|', 'top1_error', '|',
+    assert summary(result, 'ResNet-8').splitlines()[0].split() == ['|', 'top1_accuracy', '|', 'top1_error', '|',
                                                                  'top1_error_last3']
 
 

@@ -3,7 +3,6 @@
 Run as a script, this file is one rank of the two: python test_statistics.py RANK WORLD STORE OUT.
 """
 
-import copy
 import os
 import subprocess
 import sys
@@ -12,7 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import reference
+import state_laws
 import torch
+from state_laws import assert_same_bits
+from state_laws import saved as state
 from torch.testing import assert_close
 
 from isda_seg.core import ClassMoments, ClassStatistics, class_moments, device, merge, moments
@@ -44,15 +46,6 @@ def observed(kind, *batches, ignore_index=None, num_classes=CLASSES, sync=True):
     for features, labels in batches:
         statistics.observe(features, labels, ignore_index=ignore_index)
     return statistics
-
-
-def state(statistics):
-    return {name: tensor.clone() for name, tensor in statistics.state_dict().items()}
-
-
-def assert_same_bits(actual, expected):
-    assert list(actual) == list(expected)
-    assert all(torch.equal(actual[k], expected[k]) and actual[k].dtype == expected[k].dtype for k in expected)
 
 
 def assert_close_state(actual, expected, **tolerance):
@@ -98,16 +91,6 @@ def test_buffers_have_their_shapes_before_and_after(kind, shape):
 
 def test_the_default_is_diagonal():
     assert_same_bits(state(ClassStatistics(CLASSES, CHANNELS)), state(ClassStatistics(CLASSES, CHANNELS, 'diagonal')))
-
-
-@pytest.mark.parametrize('kind', ['diagonal', 'full'])
-def test_observing_equals_merging_the_moments(kind):
-    parts = [batch(samples=n, seed=n) for n in (20, 9, 31)]
-    statistics = observed(kind, *parts)
-    merged = merge(*(class_moments(*part, CLASSES, covariance=kind) for part in parts))
-    assert type(statistics.moments) is ClassMoments
-    assert_close_state(statistics.moments._asdict(), merged._asdict(), rtol=1e-5, atol=1e-6)
-    assert_close_state(state(statistics), merged._asdict(), rtol=1e-5, atol=1e-6)
 
 
 def test_diagonal_is_the_diagonal_of_full():
@@ -269,6 +252,7 @@ def test_a_batch_of_few_classes_equals_merging_and_leaves_the_other_classes_alon
     statistics = observed(kind, *parts, num_classes=num_classes)
     merged = merge(*(class_moments(*part, num_classes, covariance=kind) for part in parts))
     assert_close_state(state(statistics), merged._asdict(), rtol=1e-5, atol=1e-6)
+    assert type(statistics.moments) is ClassMoments
     absent = statistics.count == 0
     assert torch.equal(statistics.covariance[absent], torch.zeros_like(statistics.covariance[absent]))
 
@@ -331,14 +315,18 @@ def test_the_state_is_exactly_count_mean_and_covariance(kind):
 
 
 @pytest.mark.parametrize('kind', KINDS)
-def test_a_restored_state_goes_on_like_an_uninterrupted_one(kind, tmp_path):
-    first, second = batch(), batch(seed=1)
-    uninterrupted = observed(kind, first, second)
-    torch.save(observed(kind, first).state_dict(), tmp_path / 'state.pth')
-    restored = ClassStatistics(CLASSES, CHANNELS, covariance=kind)
-    restored.load_state_dict(torch.load(tmp_path / 'state.pth', weights_only=True))
-    restored.observe(*second)
-    assert_same_bits(state(restored), state(uninterrupted))
+@pytest.mark.parametrize('law', state_laws.LAWS, ids=state_laws.name)
+def test_laws_of_state(law, kind):
+    state_laws.assert_holds(law, lambda: ClassStatistics(CLASSES, CHANNELS, kind),
+                            lambda statistics, number: statistics.observe(*batch(seed=number)))
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_moments_of_parts_merge_to_those_of_the_whole(kind):
+    state_laws.assert_parts_merge_to_the_whole(
+        lambda: ClassStatistics(CLASSES, CHANNELS, kind),
+        lambda statistics, number: statistics.observe(*batch(samples=(20, 9, 31)[number], seed=number)),
+        lambda statistics: statistics.moments, merge, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize('kind', KINDS)
@@ -348,15 +336,6 @@ def test_reset_equals_a_fresh_start(kind):
     assert_same_bits(state(statistics), state(ClassStatistics(CLASSES, CHANNELS, covariance=kind)))
     statistics.observe(*batch(seed=1))
     assert_same_bits(state(statistics), state(observed(kind, batch(seed=1))))
-
-
-@pytest.mark.parametrize('kind', KINDS)
-def test_a_deepcopy_goes_its_own_way(kind):
-    statistics = observed(kind, batch())
-    before, twin = state(statistics), copy.deepcopy(statistics)
-    twin.observe(*batch(seed=1))
-    assert_same_bits(state(statistics), before)
-    assert_same_bits(state(twin), state(observed(kind, batch(), batch(seed=1))))
 
 
 @pytest.mark.parametrize('kind', KINDS)

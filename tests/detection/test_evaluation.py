@@ -90,9 +90,9 @@ def test_another_model_another_protocol_and_a_classifier_are_refused(run, tmp_pa
 
 
 def test_no_such_object_is_none_and_a_row_shows_every_measure():
-    from isda_seg.detection.evaluation import in_per_cent, table
+    from isda_seg.detection.evaluation import in_per_cent, summary
     found = in_per_cent({'coco/bbox_mAP': 0.386, 'coco/bbox_mAP_s': -1.0, 'coco/bbox_mAP_copypaste': '0.386 -1.000'})
     assert found == dict(bbox_mAP=38.6, bbox_mAP_s=None)
-    lines = table(dict(protocols=dict(single=found)), 'name').splitlines()
+    lines = summary(dict(protocols=dict(single=found)), 'name').splitlines()
     assert [[cell.strip() for cell in line.split('|')] for line in lines] == [
         ['', 'bbox_mAP', 'bbox_mAP_s'], ['name', '38.6', '-']]

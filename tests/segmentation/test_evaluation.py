@@ -4,7 +4,7 @@ import tiny
 import torch
 
 from isda_seg.runtime.launch import load_config
-from isda_seg.segmentation.evaluation import evaluate, table
+from isda_seg.segmentation.evaluation import evaluate, summary
 
 pytestmark = tiny.on_cpu
 
@@ -36,7 +36,7 @@ def test_results_hold_the_protocols_asked_for_the_classes_and_the_training_runs(
     assert [entry['seed'] for entry in result['training']] == [0]
     assert len(list((tmp_path / 'pictures').glob('*.png'))) == 1
     miou = f'{result["protocols"]["ms-flip"]["mIoU"]:.2f}'
-    assert table(result, 'tiny').splitlines()[1].split(' | ')[2].strip() == miou
+    assert summary(result, 'tiny').splitlines()[1].split(' | ')[2].strip() == miou
 
 
 def test_evaluators_in_a_list_are_understood(run, tmp_path):

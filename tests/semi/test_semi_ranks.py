@@ -64,8 +64,7 @@ def test_two_ranks_hold_the_same_bits_and_share_out_every_image(name, folder):
         assert (a['statistics'], a['weights']) == (b['statistics'], b['weights'])
         assert a['norms'] != b['norms']  # batch norm sees its own rank only
         assert not set(a['seen']) & set(b['seen'])
-        if name == 'mt':
-            assert a['memory'] == b['memory']
+        assert a['memory'] == b['memory']
     assert sorted(index for step in (*first[:5], *second[:5]) for index in step['seen']) == list(range(100))
     state = torch.load(folder / f'{name}_2' / 'epoch_2.pth', weights_only=False)['state_dict']
     assert int(state['loss.statistics.count'].sum()) == 200

@@ -1,11 +1,17 @@
 """The cost benchmark runs at toy size and leaves every number."""
 import json
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import tiny
+
+from isda_seg.analysis.cost.flops import implementation_extra, paper_extra
+from isda_seg.analysis.cost.report import report, two_lines
+from isda_seg.analysis.cost.timing import relative, spread
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -15,11 +21,12 @@ def done(tmp_path_factory):
     """What the tool printed, and its result file."""
     folder = tmp_path_factory.mktemp('cost')
     command = [sys.executable, str(ROOT / 'tools' / 'benchmarks' / 'cost.py'), '--toy', '--rounds', '2', '--device',
-               'cpu', '--literal-gib', '5e-6', '--out', 'sub/cost.json']
+               'cpu', '--literal-gib', '5e-6']
     run = subprocess.run(command, cwd=folder, env=dict(os.environ, PYTHONPATH=str(ROOT)), capture_output=True,
                          text=True)
     assert run.returncode == 0, run.stdout + run.stderr
-    return run.stdout, json.loads((folder / 'sub' / 'cost.json').read_text())
+    (path,) = (folder / 'work_dirs').iterdir()
+    return run.stdout, json.loads(path.read_text())
 
 
 def test_the_result_file_has_every_part_and_its_provenance(done):
@@ -43,17 +50,41 @@ def test_what_was_too_large_for_the_literal_form_was_extrapolated(done):
     assert ['plain on the slice' in loss['measured'] for loss in result['loss']] == [True, True, False, False]
 
 
-def test_what_is_printed_is_made_from_the_file(done):
-    from isda_seg.analysis.cost.table import tables, two_lines
+def test_what_is_printed_is_made_from_the_file_of_the_day(done):
     printed, result = done
-    assert printed.endswith(f'{tables(result)}\n\n{two_lines(result)}\nwrote sub/cost.json\n')
+    assert printed.endswith(f'{report(result)}\n\n{two_lines(result)}\n'
+                            f'wrote work_dirs/cost_{result["date"][:10]}.json\n')
     assert 'Toy sizes, which say nothing about cost.' in printed
     assert 'pspnet_r18-small-d8` at 2 x 64 x 64 takes' in printed
 
 
 def test_the_step_configs_exist():
-    import runpy
     tool = runpy.run_path(str(ROOT / 'tools' / 'benchmarks' / 'cost.py'))
     configs = [tool[name][0] for name in ('CPU_STEP', 'GPU_STEP', 'TOY_STEP')]
     assert [path for path in configs if not path.is_file()] == []
     assert [path for path in configs if not path.with_name(path.name.replace('_isda', '')).is_file()] == []
+
+
+def test_flops_prints_and_writes_the_counts_and_times_both_losses(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    tiny.run_tool(monkeypatch, 'benchmarks/cost.py', '--flops', 'cifar10', '--networks', 'ResNet-32', '--time',
+                  '--device', 'cpu', '--batch', '16', '--rounds', '2')
+    header, _, line, wrote = capsys.readouterr().out.strip().splitlines()[-4:]
+    assert header.count('|') == line.count('|')
+    assert line.startswith('| ResNet-32 | cifar10 | 64 | 69.12 | 0.05 |')
+    path = Path(wrote.removeprefix('wrote '))
+    written = json.loads(path.read_text())
+    assert str(path) == f'work_dirs/flops_{written["date"][:10]}.json'
+    row, = written['networks']
+    assert row['paper'] == paper_extra(10, 64, 16) and row['here'] == implementation_extra(10, 64, 16).total
+    shares = relative(row['samples']['isda'], row['samples']['plain'])
+    assert len(shares) == 2 and row['extra_time'] == spread(shares)
+
+
+@pytest.mark.parametrize('option', [['--time'], ['--batch', '8'], ['--networks', 'ResNet-32']])
+def test_options_of_the_counts_are_refused_without_them(option, monkeypatch, capsys):
+    monkeypatch.setattr(sys, 'argv', ['cost.py', *option])
+    with pytest.raises(SystemExit) as end:
+        runpy.run_path(str(ROOT / 'tools' / 'benchmarks' / 'cost.py'), run_name='__main__')
+    assert end.value.code == 2
+    assert capsys.readouterr().err.endswith('--networks, --batch and --time go with --flops\n')

@@ -1,17 +1,27 @@
-"""What ISDA costs against plain cross-entropy and the literal form: python tools/benchmarks/cost.py [--out FILE]"""
+"""What ISDA costs against plain cross-entropy and the literal form: python tools/benchmarks/cost.py [--out FILE]
+
+With --flops instead: multiply-adds of the networks of Tables 1 and 3 and of ISDA beside each, all or some of them:
+python tools/benchmarks/cost.py --flops [cifar10 cifar100 imagenet] [--networks NAME ...] [--time]
+"""
 import argparse
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
+
+import torch
 
 from isda_seg.analysis.cost import floor, growth, workload
-from isda_seg.analysis.cost.compare import compare
+from isda_seg.analysis.cost.compare import compare_losses
 from isda_seg.analysis.cost.meter import Meter
+from isda_seg.analysis.cost.networks import SETTINGS, count, step_time, summary
 from isda_seg.analysis.cost.profile import profile
-from isda_seg.analysis.cost.table import tables, two_lines
+from isda_seg.analysis.cost.report import report, two_lines
 from isda_seg.analysis.cost.targets import targets
 from isda_seg.runtime.provenance import provenance, write_json
 
 PARTS = ('loss', 'step', 'growth', 'profile')
+NETWORKS = list(dict.fromkeys(name for setting in SETTINGS.values() for name in setting.networks))
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 CPU_STEP = (CONFIGS / 'cityscapes' / 'pspnet_r50-d8_isda_4xb2-40k_cityscapes-769x769.py', 193)
 GPU_STEP = (CONFIGS / 'cityscapes' / 'pspnet_r101-d8_isda_4xb2-40k_cityscapes-769x769.py', 769)
@@ -19,9 +29,10 @@ TOY_STEP = (CONFIGS / 'demo' / 'pspnet_r18-small-d8_isda_1xb8-400_streets-192x12
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--device', default='auto', help='auto, cpu or cuda; auto is the GPU where there is one')
-    parser.add_argument('--out', default='work_dirs/cost.json', help='write every number to this JSON file')
+    parser.add_argument('--out', help='write every number to this JSON file; default work_dirs/cost_<date>.json, '
+                                      'with --flops work_dirs/flops_<date>.json')
     parser.add_argument('--rounds', type=int, default=15, help='alternating rounds that count')
     parser.add_argument('--only', nargs='+', choices=PARTS, default=PARTS, help='these parts; default all')
     parser.add_argument('--literal-gib', type=float, default=0.75,
@@ -30,7 +41,18 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--step-size', type=int, help='height and width of its crops; default 193, 769 on a GPU')
     parser.add_argument('--step-images', type=int, default=2, help='its batch size')
     parser.add_argument('--toy', action='store_true', help='tiny tensors, to see that everything runs')
-    return parser.parse_args()
+    flops = parser.add_argument_group('multiply-adds')
+    flops.add_argument('--flops', nargs='*', choices=SETTINGS, help='count, for these data sets; default all')
+    flops.add_argument('--networks', nargs='+', choices=NETWORKS, metavar='NAME',
+                       help=f'only these, by their printed names: {", ".join(NETWORKS)}')
+    flops.add_argument('--batch', type=int, help="samples in a step; default the paper's, per GPU")
+    flops.add_argument('--time', action='store_true', help='measure training steps too')
+    args = parser.parse_args()
+    if args.flops is None and (args.networks or args.batch or args.time):
+        parser.error('--networks, --batch and --time go with --flops')
+    name = 'cost' if args.flops is None else 'flops'
+    args.out = args.out or f'work_dirs/{name}_{datetime.now(UTC).date()}.json'
+    return args
 
 
 def say(what: str) -> None:
@@ -52,14 +74,37 @@ def measure(part: str, args: argparse.Namespace, meter: Meter, bandwidth: float)
         found.append(growth.growth(axis, growth.TOY_BASE if args.toy else growth.BASE, meter, args.rounds))
     for one in sizes if part != 'growth' else ():
         say(f'{part}: {one.name}')
-        found.append(compare(one, meter, args.rounds, args.literal_gib * 2 ** 30, bandwidth) if part == 'loss'
+        found.append(compare_losses(one, meter, args.rounds, args.literal_gib * 2 ** 30, bandwidth) if part == 'loss'
                      else profile(one, meter, args.rounds))
     return found
 
 
-def main() -> None:
-    args = parse_args()
-    meter = Meter(args.device)
+def measure_networks(args: argparse.Namespace, meter: Meter) -> None:
+    """Count and, where asked, time every network; print and write what was found."""
+    from isda_seg import compat
+    compat.prepare()
+    from isda_seg.classification.classifier import ImageClassifier
+    result: dict[str, Any] = dict(device=meter.device.type, rounds=args.rounds, **provenance(seed=0), networks=[])
+    for dataset in args.flops or SETTINGS:
+        setting = SETTINGS[dataset]
+        for name, network in setting.networks.items():
+            if args.networks and name not in args.networks:
+                continue
+            say(f'{name} for {dataset}')
+            batch = args.batch or network.batch
+            with torch.device('meta'):
+                row = count(ImageClassifier(network.config, setting.classes), setting, batch)
+            if args.time:
+                torch.manual_seed(0)
+                model = ImageClassifier(network.config, setting.classes).to(meter.device)
+                row |= step_time(model, setting, batch, meter, args.rounds)
+            result['networks'].append(dict(network=name, dataset=dataset, **row))
+            write_json(args.out, result)
+    print(summary(result['networks']))
+
+
+def measure_losses(args: argparse.Namespace, meter: Meter) -> None:
+    """Measure the parts that were asked for; print and write what was found."""
     bandwidth = floor.bandwidth(meter, floor.TOY_COPIED if args.toy else floor.COPIED)
     result = dict(toy=args.toy, device=meter.device.type, rounds=args.rounds, bandwidth=bandwidth, **provenance(seed=0))
     write_json(args.out, result)  # here, so that a place which cannot be written is known before the measurements
@@ -67,9 +112,18 @@ def main() -> None:
         result[part] = measure(part, args, meter, bandwidth)
         result['targets'] = targets(result)
         write_json(args.out, result)  # and here, so that an interrupted run keeps what it has
-    print(tables(result))
+    print(report(result))
     if 'loss' in result:
         print(f'\n{two_lines(result)}')
+
+
+def main() -> None:
+    args = parse_args()
+    meter = Meter(args.device)
+    if args.flops is None:
+        measure_losses(args, meter)
+    else:
+        measure_networks(args, meter)
     print(f'wrote {args.out}')
 
 

@@ -11,7 +11,8 @@ from isda_seg.analysis.cost.workload import Workload, first_part, make_tensors
 from isda_seg.criterion import RESOLUTIONS
 
 
-def compare(workload: Workload, meter: Meter, rounds: int, literal_bytes: float, bandwidth: float) -> dict[str, Any]:
+def compare_losses(workload: Workload, meter: Meter, rounds: int, literal_bytes: float,
+                   bandwidth: float) -> dict[str, Any]:
     """All losses at one size in one alternation.
 
     Args:

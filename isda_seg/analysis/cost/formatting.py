@@ -39,6 +39,6 @@ def verdict(reached: bool) -> str:
 
 
 def markdown(rows: list[list[str]]) -> str:
-    """A table; the first row is its head."""
+    """Rows one below the other; the first is the head."""
     lines = ['| ' + ' | '.join(row) + ' |' for row in rows]
     return '\n'.join([lines[0], '|' + '---|' * len(rows[0]), *lines[1:]])

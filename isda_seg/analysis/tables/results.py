@@ -4,7 +4,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from isda_seg.analysis.cost import table as cost_table
+from isda_seg.analysis.cost import report as cost_report
 from isda_seg.analysis.series.result_files import read_results
 from isda_seg.analysis.tables import classification, detection, segmentation, series
 from isda_seg.analysis.tables.blocks import replace_block
@@ -44,11 +44,11 @@ def generate(root: Path) -> dict[Path, str]:
     measured = [json.loads(path.read_text()) for path in sorted(results.glob('cost*.json'))]
     index, front = configs / 'README.md', root / 'README.md'
     text = replace_block(index.read_text(), 'series', series.sections(results / 'series', 'results/series'))
-    files[index] = replace_block(text, 'cost', cost_table.section(measured))
+    files[index] = replace_block(text, 'cost', cost_report.section(measured))
     here = max((result for result in measured if result['device'] == 'cpu'), key=lambda result: result['date'],
                default=None)
     text = replace_block(front.read_text(), 'timings', timings(results))
-    text = replace_block(text, 'cost', cost_table.two_lines(here) if here else NOT_RUN)
+    text = replace_block(text, 'cost', cost_report.two_lines(here) if here else NOT_RUN)
     files[front] = replace_block(text, 'gain', gain(results / 'series'))
     return files
 

@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 from mmengine.dataset import BaseDataset
 
-from isda_seg.classification.data.held_out_images import hold_out
+from isda_seg.classification.data.held_out_images import held_out_mask
 
 SPLITS = ('train', 'train_rest', 'held_out', 'test')
 
@@ -18,7 +18,7 @@ class ClassificationDataset(BaseDataset):
     Args:
         data_root: folder of the data as its publishers distribute it.
         split: 'train', 'train_rest' (train without the held-out images), 'held_out' (the others) or 'test'.
-        holdout, holdout_seed: how many training images are held out, and by which seed; see ``hold_out``.
+        holdout, holdout_seed: how many training images are held out, and by which seed; see ``held_out_mask``.
     """
 
     def __init__(self, data_root: str, split: str = 'train', holdout: int = 5000, holdout_seed: int = 0,
@@ -47,7 +47,7 @@ class ClassificationDataset(BaseDataset):
         self._metainfo['classes'] = tuple(classes)
         if self.split in ('train', 'test'):
             return entries
-        wanted = hold_out(labels, self.holdout, self.holdout_seed) == (self.split == 'held_out')
+        wanted = held_out_mask(labels, self.holdout, self.holdout_seed) == (self.split == 'held_out')
         return [entries[index] for index in np.flatnonzero(wanted)]
 
     def get_cat_ids(self, idx: int) -> list[int]:

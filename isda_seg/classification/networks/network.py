@@ -1,4 +1,4 @@
-"""What all networks here share: the interface, the initialisation, stages of blocks."""
+"""What all networks here have in common: the interface, the initialisation, stages of blocks."""
 from collections.abc import Callable, Sequence
 from typing import Any
 

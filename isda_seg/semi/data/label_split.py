@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from isda_seg.classification.data.held_out_images import hold_out
+from isda_seg.classification.data.held_out_images import held_out_mask
 from isda_seg.runtime.durable import written_aside
 
 
@@ -42,7 +42,7 @@ def hold_out_labels(labels: np.ndarray, chosen: np.ndarray, share: float, seed: 
         raise ValueError(f'the share of the labels held out must lie between 0 and 1, got {share}')
     own = labels[chosen]
     count = round(share * len(chosen))
-    mask = hold_out(own, count, seed) if 0 < count < len(chosen) else np.full(len(chosen), count > 0)
+    mask = held_out_mask(own, count, seed) if 0 < count < len(chosen) else np.full(len(chosen), count > 0)
     bare = np.setdiff1d(own, own[~mask])
     if not mask.any() or len(bare):
         raise ValueError(f'holding out {share} of {len(chosen)} labels leaves {count} to evaluate on and {len(bare)} '

@@ -10,7 +10,7 @@ from mmengine.registry import DATASETS
 from isda_seg.semi.data.wrapped_dataset import Wrapper, labels_of
 from isda_seg.semi.data.zca import EPS, ZCA, fingerprint, fitted
 
-# Of this process, as long as a dataset uses them: validation and test, say, share theirs.
+# Of this process, as long as a dataset uses them: validation and test, say, use the same one.
 _transforms: WeakValueDictionary[tuple, ZCA] = WeakValueDictionary()
 _images: WeakValueDictionary[tuple, np.ndarray] = WeakValueDictionary()
 

@@ -1,4 +1,4 @@
-"""What the datasets here share: they serve the images of another dataset through a pipeline of their own."""
+"""What the datasets here have in common: they serve the images of another dataset through a pipeline of their own."""
 from collections.abc import Sequence
 from typing import Any
 

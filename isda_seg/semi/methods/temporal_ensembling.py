@@ -74,7 +74,7 @@ class TemporalEnsembling(Method):
             dist.all_reduce(self._sum)
             dist.all_reduce(self._times)
         seen = self._times > 0
-        mean = self._sum[seen] / self._times[seen, None]  # an image that fills up a rank's share comes twice
+        mean = self._sum[seen] / self._times[seen, None]  # an image that fills up a rank's part comes twice
         self.epochs[seen] += 1
         self.ensemble[seen] = self.alpha * self.ensemble[seen] + (1 - self.alpha) * mean
         self.targets[seen] = self.ensemble[seen] / (1 - self.alpha ** self.epochs[seen, None])

@@ -2,7 +2,7 @@
 import pytest
 import torch
 
-from isda_seg.analysis.cost.compare import compare, extra_cost, quotient
+from isda_seg.analysis.cost.compare import compare_losses, extra_cost, quotient
 from isda_seg.analysis.cost.floor import bandwidth, floor_bytes
 from isda_seg.analysis.cost.profile import PIECES, profile
 from isda_seg.analysis.cost.workload import IGNORED, SIZES, TOY_SIZES, first_part, make_tensors
@@ -30,7 +30,7 @@ class KnownMeter:
 
 def test_extra_cost_literal_and_floor_of_known_times():
     meter = KnownMeter([2.0, 3.0, 2.5, 42.0], [1000, 1100, 1200, 9000])  # plain, label, feature, literal
-    found = compare(PIXELS, meter, 3, 1e9, bandwidth=100.0)
+    found = compare_losses(PIXELS, meter, 3, 1e9, bandwidth=100.0)
     label, feature = found['rows']
     assert [row['resolution'] for row in found['rows']] == ['label', 'feature']
     assert label['extra'] == dict(seconds=dict(median=1, low=1, high=1), share=dict(median=0.5, low=0.5, high=0.5),
@@ -46,7 +46,7 @@ def test_extra_cost_literal_and_floor_of_known_times():
 
 def test_a_literal_form_that_does_not_fit_runs_on_a_slice_against_plain_on_that_slice():
     meter = KnownMeter([2.0, 3.0, 2.5, 0.5, 10.5], [1000, 1100, 1200, 300, 1300])
-    found = compare(PIXELS, meter, 2, PIXELS.literal_bytes / 3, bandwidth=100.0)
+    found = compare_losses(PIXELS, meter, 2, PIXELS.literal_bytes / 3, bandwidth=100.0)
     assert found['literal_extra'] == dict(slice=1 / 3, seconds=dict(median=30, low=30, high=30), bytes=3000)
     assert found['rows'][0]['literal_times'] == 30
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from isda_seg.classification import CIFARDataset
-from isda_seg.classification.data.held_out_images import hold_out
+from isda_seg.classification.data.held_out_images import held_out_mask
 from isda_seg.semi.data.label_split import choose_labels, hold_out_labels, split_labels
 from isda_seg.semi.data.wrapped_dataset import labels_of
 
@@ -33,7 +33,7 @@ def test_every_class_gives_as_many_though_one_is_a_hundred_times_as_large():
 
 def test_classes_of_one_size_are_chosen_from_as_images_are_held_out():
     for count in (10, 13, 100, 499):
-        assert np.array_equal(choose_labels(LABELS, count, 5), np.flatnonzero(hold_out(LABELS, count, 5)))
+        assert np.array_equal(choose_labels(LABELS, count, 5), np.flatnonzero(held_out_mask(LABELS, count, 5)))
 
 
 def test_what_does_not_divide_goes_to_the_first_classes():

@@ -3,6 +3,7 @@ import copy
 
 import numpy as np
 import pytest
+import state_laws
 import torch
 from tiny_semi import Backbone, images, softmax
 from torch import nn
@@ -109,6 +110,17 @@ def test_the_teacher_is_tested():
 def test_teacher_and_updates_are_in_the_checkpoint():
     keys = Model().method.state_dict()
     assert 'updates' in keys and 'teacher.backbone.norm.running_mean' in keys and 'teacher.fc.weight' in keys
+
+
+@pytest.mark.parametrize('law', state_laws.LAWS, ids=state_laws.name)
+def test_laws_of_state(law):
+    def step(model, number):
+        """Student and teacher look at views of their own, an optimizer changes the one, the mean the other."""
+        model.method(model, dict(views=[images(seed=2 * number), images(seed=2 * number + 1)]))
+        train(model, number)
+        model.method.after_step(model)
+
+    state_laws.assert_holds(law, Model, step)
 
 
 @pytest.mark.parametrize('decay', [-0.1, 1.0])

@@ -1,6 +1,7 @@
 """Laws of Temporal Ensembling, against the running mean by hand."""
 import numpy as np
 import pytest
+import state_laws
 import torch
 from tiny_semi import CLASSES, Linear, images, softmax
 from torch.testing import assert_close
@@ -68,17 +69,40 @@ def test_an_image_that_comes_twice_in_an_epoch_counts_with_its_mean():
     assert method.epochs.tolist() == [0, 0, 1, 0, 0]
 
 
-def test_the_state_is_in_the_checkpoint_and_finds_its_place_with_and_without_data():
-    method, student = prepared(), Linear()
-    step(method, student, [0, 1, 2, 3, 4], 1)
+def epoch(method, number):
+    """All images but one, in two batches; another one is left out each time."""
+    student, order = Linear(), [image for image in range(IMAGES) if image != number % IMAGES]
+    for part, index in enumerate((order[:2], order[2:])):
+        step(method, student, index, 10 * number + part)
     method.after_epoch()
-    for fresh in (prepared(), TemporalEnsembling()):
-        fresh.load_state_dict(method.state_dict())
-        assert sorted(method.state_dict()) == ['ensemble', 'epochs', 'targets']
-        assert all(torch.equal(value, fresh.state_dict()[key]) for key, value in method.state_dict().items())
-        step(fresh, student, [4], 2)
-        fresh.after_epoch()
-        assert fresh.epochs.tolist() == [1, 1, 1, 1, 2]
+
+
+@pytest.mark.parametrize('make', [prepared, TemporalEnsembling], ids=['with data', 'without'])
+def test_a_checkpoint_finds_its_place_with_and_without_data(make):
+    method, fresh = prepared(), make()
+    epoch(method, 0)
+    fresh.load_state_dict(method.state_dict())
+    assert sorted(method.state_dict()) == ['ensemble', 'epochs', 'targets']
+    state_laws.assert_same_bits(fresh.state_dict(), method.state_dict())
+
+
+@pytest.mark.parametrize('law', state_laws.LAWS, ids=state_laws.name)
+def test_laws_of_state(law):
+    state_laws.assert_holds(law, prepared, epoch)
+
+
+@pytest.mark.parametrize('law', [state_laws.a_pickled_copy_goes_on_alike,
+                                 state_laws.a_deepcopy_goes_on_alike_and_leaves_the_original_alone],
+                         ids=state_laws.name)
+def test_laws_of_copies_in_the_middle_of_an_epoch(law):
+    def half(method, number):
+        step(method, Linear(), [number % IMAGES, 4], number)
+
+    first = prepared()
+    half(first, 0)
+    assert int(first._times.sum()) == 2
+    for actual, expected in law(prepared, half):
+        state_laws.assert_same_bits(actual, expected)
 
 
 def test_a_checkpoint_of_other_data_is_refused():

@@ -1,4 +1,4 @@
-"""Record how long a command takes: python tools/benchmarks/time_command.py configs/results/timings.json make demo"""
+"""Record how long a command takes: python -m isda_seg.analysis.cost.time_command OUT.json COMMAND ..."""
 import json
 import subprocess
 import sys
@@ -9,6 +9,7 @@ from isda_seg.runtime.provenance import provenance, write_json
 
 
 def main() -> None:
+    """The seconds of COMMAND, which must succeed, in OUT under its words, beside what OUT already knows."""
     if len(sys.argv) < 3:
         sys.exit(__doc__)
     out, command = Path(sys.argv[1]), sys.argv[2:]

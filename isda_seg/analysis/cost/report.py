@@ -7,21 +7,21 @@ from isda_seg.analysis.cost.targets import targets
 from isda_seg.analysis.tables.rows import NOT_RUN
 
 
-def tables(result: dict[str, Any]) -> str:
+def report(result: dict[str, Any]) -> str:
     """Every part the result holds, each with a heading."""
-    parts = [('Loss, forward and backward', loss_table), ('Where the extra time goes', profile_table),
-             ('Growth', growth_table), ('Whole training step', step_table)]
-    blocks = [f'**{title}**\n\n{table(result)}' for (title, table), key in
+    parts = [('Loss, forward and backward', loss_summary), ('Where the extra time goes', profile_summary),
+             ('Growth', growth_summary), ('Whole training step', step_summary)]
+    blocks = [f'**{title}**\n\n{summary(result)}' for (title, summary), key in
               zip(parts, ('loss', 'profile', 'growth', 'step'), strict=True) if key in result]
     if 'loss' in result or 'step' in result:
-        blocks.append(f'**Targets**\n\n{target_table(result)}')
+        blocks.append(f'**Targets**\n\n{target_summary(result)}')
     return '\n\n'.join([*blocks, footnote(result)])
 
 
 def section(results: list[dict[str, Any]]) -> str:
     """The newest measurement on a CPU and the newest on a GPU as a whole, and the extra time of all of them."""
     results = sorted(results, key=lambda result: result['date'])
-    newest = {result['device']: tables(result) for result in results}
+    newest = {result['device']: report(result) for result in results}
     blocks = [newest.get('cpu', NOT_RUN), '**On a GPU** (`make gpu` measures it)', newest.get('cuda', NOT_RUN)]
     return '\n\n'.join([*blocks, '**Extra time over the versions**', history(results)] if results else blocks)
 
@@ -37,7 +37,7 @@ def history(results: list[dict[str, Any]]) -> str:
     return markdown([names, *([row.get(name, '') for name in names] for row in rows)])
 
 
-def loss_table(result: dict[str, Any]) -> str:
+def loss_summary(result: dict[str, Any]) -> str:
     """One row per size and resolution."""
     rows = [['tensors', 'resolution', 'plain', 'ISDA', 'extra time', 'of plain', 'extra peak memory',
              'of one logits tensor', 'literal extra time', 'literal extra memory', "literal / ISDA's", 'over floor']]
@@ -55,7 +55,7 @@ def loss_table(result: dict[str, Any]) -> str:
     return markdown(rows)
 
 
-def profile_table(result: dict[str, Any]) -> str:
+def profile_summary(result: dict[str, Any]) -> str:
     """One row per size: the pieces of ISDA, and those of the literal form where they were timed."""
     names = list(dict.fromkeys(name for profile in result['profile'] for name in profile['pieces']))
     rows = [['tensors', 'extra time', *names, 'rest of the extra time']]
@@ -65,7 +65,7 @@ def profile_table(result: dict[str, Any]) -> str:
     return markdown(rows)
 
 
-def growth_table(result: dict[str, Any]) -> str:
+def growth_summary(result: dict[str, Any]) -> str:
     """Two rows per axis, time and memory: what is done beside cross-entropy at each size, and the exponents."""
     rows = [['axis', 'sizes', '', 'statistics and table', 'exponent', 'exponent of ISDA', 'exponent of plain']]
     for growth in result['growth']:
@@ -79,7 +79,7 @@ def growth_table(result: dict[str, Any]) -> str:
     return markdown(rows)
 
 
-def step_table(result: dict[str, Any]) -> str:
+def step_summary(result: dict[str, Any]) -> str:
     """One row: the step of the network."""
     step = result['step']
     plain, ours = step['measured']['plain'], step['measured']['isda']
@@ -92,7 +92,7 @@ def step_table(result: dict[str, Any]) -> str:
                       size(step['extra']['bytes']), percent(step['of_logits'])]])
 
 
-def target_table(result: dict[str, Any]) -> str:
+def target_summary(result: dict[str, Any]) -> str:
     """Measured beside aimed at."""
     rows = [['target', 'where', 'measured', 'wanted', 'reached', 'aim', 'reached']]
     for target in targets(result):

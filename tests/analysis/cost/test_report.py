@@ -2,7 +2,7 @@
 from copy import deepcopy
 
 from isda_seg.analysis.cost.formatting import change, factor, percent, power, size, span, time
-from isda_seg.analysis.cost.table import section, tables, two_lines
+from isda_seg.analysis.cost.report import report, section, two_lines
 from isda_seg.analysis.cost.targets import NEXT, largest_piece, targets, upsampling
 
 
@@ -51,7 +51,7 @@ def test_an_extra_time_lost_in_the_noise_is_no_divisor():
     literal = [target for target in targets(result) if 'literal' in target['what']]
     assert [target['reached'] for target in literal] == [True, False]
     assert "| literal form's extra time | a crop, label | none measurable | at least 40.0 times | reached |" \
-        in tables(result)
+        in report(result)
 
 
 def test_targets_are_reached_or_the_profile_says_why_not():
@@ -77,7 +77,7 @@ def test_full_covariances_ask_for_four_times_the_literal_form_less():
 
 
 def test_tables_hold_every_part_with_its_numbers():
-    text = tables(RESULT)
+    text = report(RESULT)
     assert [line for line in text.splitlines() if line.startswith('**')] == [
         '**Loss, forward and backward**', '**Where the extra time goes**', '**Growth**',
         '**Whole training step**', '**Targets**']
@@ -98,7 +98,7 @@ def test_measurements_of_other_days_stand_beside_the_newest_and_a_gpu_that_was_n
     older = deepcopy(dict(RESULT, device='cpu', date='2026-01-01', commit='old'))
     older['loss'][0]['rows'][0]['extra']['seconds']['median'] = 0.5
     text = section([dict(RESULT, device='cpu'), older])
-    assert text.startswith(tables(RESULT))
+    assert text.startswith(report(RESULT))
     assert '**On a GPU** (`make gpu` measures it)\n\nnot yet run' in text
     rows = [line for line in text.splitlines() if line.startswith('| 2026')]
     assert [row.split(' | ')[0] for row in rows] == ['| 2026-01-01, commit old', '| 2026-01-02, commit abc']
@@ -108,14 +108,14 @@ def test_measurements_of_other_days_stand_beside_the_newest_and_a_gpu_that_was_n
 
 def test_only_the_parts_that_were_run_are_shown():
     only = {key: value for key, value in RESULT.items() if key not in ('loss', 'step', 'profile')}
-    assert [line for line in tables(only).splitlines() if line.startswith('**')] == ['**Growth**']
-    assert tables(dict(only, toy=True)).splitlines()[-1].startswith('Toy sizes, which say nothing about cost.')
+    assert [line for line in report(only).splitlines() if line.startswith('**')] == ['**Growth**']
+    assert report(dict(only, toy=True)).splitlines()[-1].startswith('Toy sizes, which say nothing about cost.')
 
 
 def test_a_slice_says_so_in_its_row_and_sentence():
     result = deepcopy(RESULT)
     result['loss'][0]['literal_extra']['slice'] = 1 / 7
-    assert '4000.0 MB (slice of 0.143, extrapolated)' in tables(result)
+    assert '4000.0 MB (slice of 0.143, extrapolated)' in report(result)
     assert 'costs 80.0 times its extra time, extrapolated from a slice (' in two_lines(result)
 
 

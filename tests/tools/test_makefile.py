@@ -1,0 +1,40 @@
+"""Laws of the Makefile's targets, by what `make -n` says they would run."""
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+# What `make test` sets.
+OURS = ('VENV', 'ARGS', 'EXTRAS', 'PYTHON', 'MAKEFLAGS', 'MFLAGS', 'MAKEOVERRIDES', 'MAKELEVEL')
+SURROUNDINGS = {name: value for name, value in os.environ.items() if name not in OURS}
+
+
+def recipe(*words):
+    """The lines that `make` would run, each with its continuation."""
+    done = subprocess.run(['make', '-n', *words], cwd=ROOT, env=SURROUNDINGS, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, '')
+    return [' '.join(line.split()) for line in done.stdout.replace('\\\n', ' ').splitlines()]
+
+
+@pytest.mark.parametrize('words, folder', [([], '.venv-det'), (['VENV=mine'], 'mine')])
+def test_setup_detection_installs_builds_operators_where_missing_and_tests_in_one_environment(words, folder):
+    *installed, built, tested = recipe('setup-detection', *words, 'ARGS=-k detection')
+    assert f"{folder}/bin/python -m pip install -c constraints.txt -e '.[seg,det,dev]'" in installed
+    assert built.startswith(f"{folder}/bin/python -c 'import torch, mmcv._ext' 2>/dev/null || {{ {folder}/bin/python")
+    assert f'MMCV_WITH_OPS=1 {folder}/bin/python -m pip install' in built
+    python, _, pytest_name, *paths, k, detection = tested.split()
+    assert (python, pytest_name, k, detection) == (f'{folder}/bin/python', 'pytest', '-k', 'detection')
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+def test_setup_openmmlab_runs_all_tests_beside_the_original_packages():
+    lines = recipe('setup-openmmlab')
+    assert ".venv-openmmlab/bin/python -m pip install -c constraints.txt -e '.[seg-openmmlab,dev]'" in lines
+    assert lines[-1] == '.venv-openmmlab/bin/python -m pytest'
+
+
+def test_timings_times_the_targets_by_their_names():
+    timed = [line.split('configs/results/timings.json ')[1] for line in recipe('timings') if 'time_command' in line]
+    assert timed == ['make demo', 'make test', 'make setup-openmmlab']
