@@ -19,8 +19,7 @@ LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options every tool that builds a Runner has: what ``load_config`` takes."""
-    parser.add_argument('--work-dir', help='logs and checkpoints go here; default work_dirs/<config name>, with the '
-                        'folders below configs/<room>/')
+    parser.add_argument('--work-dir', help='logs and checkpoints go here; default work_dirs/<config name>')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
     parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
@@ -60,10 +59,8 @@ def _end_group() -> None:
 
 
 def default_work_dir(path: str) -> str:
-    """``work_dirs/<config name>``, with the folders between for a config in ``configs/<room>/<folders>``."""
-    *folders, name = Path(path).absolute().with_suffix('').parts
-    below = folders[::-1].index('configs') if 'configs' in folders else 0
-    return os.path.join('work_dirs', *folders[len(folders) - below + 1:], name)
+    """``work_dirs/<config name>``."""
+    return os.path.join('work_dirs', Path(path).stem)
 
 
 def check_writable(folder: str, option: str = '--work-dir') -> None:

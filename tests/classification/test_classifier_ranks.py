@@ -26,7 +26,7 @@ class ClassifierRecord(rank_runs.RankRecord):
                     images=tiny.digest([data_batch['inputs']]))
 '''
 CONFIG = f'''"""A small ResNet with full covariances; eight images in a step, however many ranks share them."""
-_base_ = {str(tiny_images.CLASSIFICATION / 'cifar10' / 'resnet32_isda.py')!r}
+_base_ = {str(tiny_images.CLASSIFICATION / 'cifar10' / 'resnet32_isda_cifar10.py')!r}
 custom_imports = dict(
     imports=['isda_seg.losses', 'isda_seg.hooks', 'isda_seg.classification', 'classifier_probe'],
     allow_failed_imports=False)

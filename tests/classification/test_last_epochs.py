@@ -14,7 +14,7 @@ from isda_seg.runtime.launch import load_config
 
 pytestmark = tiny.on_cpu
 
-CONFIG = tiny_images.CLASSIFICATION / 'cifar10' / 'resnet32_isda.py'
+CONFIG = tiny_images.CLASSIFICATION / 'cifar10' / 'resnet32_isda_cifar10.py'
 EPOCHS = 4
 
 
@@ -147,7 +147,7 @@ def test_the_tools_train_and_test_a_classifier(data, tmp_path, monkeypatch, caps
     single = result['protocols']['single']
     assert single['top1_error'] == pytest.approx(100 - single['top1_accuracy']) and single['top1_error'] >= 0
     assert {'config', 'checkpoint', 'training', 'commit', 'versions', 'hardware', 'date'} <= set(result)
-    assert 'top1_accuracy | top1_error\nresnet32_isda |' in capsys.readouterr().out
+    assert 'top1_accuracy | top1_error\nresnet32_isda_cifar10 |' in capsys.readouterr().out
     saved = torch.load(tmp_path / 'work/epoch_1.pth', weights_only=False)['state_dict']
     assert int(saved['loss.statistics.count'].sum()) == 8  # trained in bfloat16
     assert saved['loss.statistics.covariance'].dtype == torch.float32 and saved['fc.weight'].dtype == torch.float32

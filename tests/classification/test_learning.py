@@ -10,7 +10,7 @@ from isda_seg.classification import CIFARDataset
 
 pytestmark = tiny.on_cpu
 
-CONFIG = tiny_images.CLASSIFICATION / 'cifar10_subset' / 'resnet32_isda.py'
+CONFIG = tiny_images.CLASSIFICATION / 'cifar10_subset' / 'resnet32_isda_cifar10-subset.py'
 IMAGES, SIZE = 256, 16  # small ones, for the time it takes
 
 

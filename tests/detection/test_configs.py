@@ -20,7 +20,8 @@ def names(path):
 
 def parts(path):
     """('mask-rcnn', 'isda') of a config."""
-    return re.fullmatch(r'([\w-]+)_r50-(\w+)_fpn_1x_coco', path.stem).groups()
+    detector, init = re.fullmatch(r'([\w-]+)_r50(?:_(\w+))?_fpn_1x_coco', path.stem).groups()
+    return detector, init or 'plain'
 
 
 def test_there_are_four_detectors_with_three_initialisations_each():
@@ -37,6 +38,9 @@ def test_the_docstring_names_the_command_the_papers_numbers_and_where_the_backbo
     assert re.search('^Paper: +(.*)$', promise, re.MULTILINE)[1] == expected
     assert promise.count(f'tools/dist_train.sh configs/coco/{path.name} 8\n') == 1
     assert promise.count(f'{CHECKPOINT}=FILE') == (init != 'torchvision')
+    plain, isda = (f'{detector}_r50_{word}fpn_1x_coco.py' for word in ('', 'isda_'))
+    assert {'plain': f'ISDA twin: {isda}\n', 'isda': f'Baseline:  {plain}; ', 'torchvision': 'Baseline:  none'}[
+        init] in promise
 
 
 @pytest.mark.ops
@@ -50,9 +54,9 @@ def test_nothing_but_the_backbones_file_differs_from_mmdetections_config(path, t
     assert tiny.differing(ours, theirs) == ([] if init == 'torchvision' else [CHECKPOINT])
     assert theirs[CHECKPOINT] == 'torchvision://resnet50'
     if init != 'torchvision':
-        stem = {'plain': 'resnet50', 'isda': 'resnet50_isda'}[init]
+        stem = {'plain': 'resnet50_imagenet', 'isda': 'resnet50_isda_imagenet'}[init]
         assert (tiny.ROOT / 'configs' / 'classification' / 'imagenet' / f'{stem}.py').is_file()
-        assert ours[CHECKPOINT] == f'work_dirs/imagenet/{stem}/mmdet.pth'
+        assert ours[CHECKPOINT] == f'work_dirs/{stem}/mmdet.pth'
 
 
 @pytest.mark.ops

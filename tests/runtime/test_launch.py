@@ -61,9 +61,9 @@ def test_the_work_directory_is_the_argument_then_the_config_then_the_config_s_na
 
 
 @pytest.mark.parametrize(('path', 'folder'), [
-    ('configs/classification/cifar100/resnet32.py', 'work_dirs/cifar100/resnet32'),
-    ('/anywhere/configs/camvid/a.py', 'work_dirs/a'), ('configs/a.py', 'work_dirs/a'), ('mine/a.py', 'work_dirs/a')])
-def test_configs_of_one_name_in_different_folders_of_a_room_have_work_directories_of_their_own(path, folder):
+    ('configs/classification/cifar100/resnet32_cifar100.py', 'work_dirs/resnet32_cifar100'),
+    ('/anywhere/configs/camvid/a.py', 'work_dirs/a'), ('a.py', 'work_dirs/a')])
+def test_the_work_directory_is_the_name_of_the_config_wherever_it_stands(path, folder):
     assert default_work_dir(path) == folder
 
 

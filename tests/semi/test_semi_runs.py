@@ -19,7 +19,7 @@ EPOCHS = 3
 
 @pytest.fixture
 def run(tiny_data, tmp_path):
-    """run('pi_1000_isda', 'name', **options of tiny.train) trains it on the tiny archive, five steps an epoch."""
+    """run('pi_isda_cifar10', 'name', **options of tiny.train) trains it on the tiny archive, five steps an epoch."""
     def train(name, work, epochs=EPOCHS, change=None, **options):
         def both(cfg):
             shrink(cfg, tiny_data.zca, epochs=epochs)
@@ -35,8 +35,8 @@ def keep_all(cfg):
 
 @pytest.mark.parametrize('method', METHODS)
 def test_a_run_resumed_after_an_epoch_is_the_uninterrupted_one_to_the_bit(method, run, tmp_path):
-    whole, steps = run(f'{method}_1000_isda', 'whole', change=keep_all)
-    resumed, rest = run(f'{method}_1000_isda', 'resumed', resume=tmp_path / 'whole' / 'epoch_1.pth')
+    whole, steps = run(f'{method}_isda_cifar10', 'whole', change=keep_all)
+    resumed, rest = run(f'{method}_isda_cifar10', 'resumed', resume=tmp_path / 'whole' / 'epoch_1.pth')
     assert rest == steps[5:] and len(steps) == 15
     state = tiny.full_state(whole)
     assert tiny.differing(state, tiny.full_state(resumed)) == []
@@ -52,8 +52,8 @@ def test_with_lambda_0_zero_isda_trains_as_its_twin_bit_for_bit(method, run):
     def nothing(cfg):
         cfg.model.loss.lambda_0 = 0
 
-    plain, plain_steps = run(f'{method}_1000', 'plain', epochs=1)
-    isda, steps = run(f'{method}_1000_isda', 'isda', epochs=1, change=nothing)
+    plain, plain_steps = run(f'{method}_cifar10', 'plain', epochs=1)
+    isda, steps = run(f'{method}_isda_cifar10', 'isda', epochs=1, change=nothing)
     assert [step['batch'] for step in steps] == [step['batch'] for step in plain_steps]
     found, expected = tiny.full_state(isda), tiny.full_state(plain)
     statistics = [key for key in found if '.statistics.' in key]
@@ -62,8 +62,8 @@ def test_with_lambda_0_zero_isda_trains_as_its_twin_bit_for_bit(method, run):
 
 
 def test_isda_learns_something_else_and_its_strength_ramps(run):
-    plain, _ = run('vat_1000', 'plain', epochs=1)
-    isda, _ = run('vat_1000_isda', 'isda', epochs=1)
+    plain, _ = run('vat_cifar10', 'plain', epochs=1)
+    isda, _ = run('vat_isda_cifar10', 'isda', epochs=1)
     assert 'model.fc.weight' in tiny.differing(tiny.full_state(plain), tiny.full_state(isda))
     strengths = isda.message_hub.get_scalar('train/isda_strength').data[0].tolist()
     assert strengths == pytest.approx([linear_ramp(step, 5, 0.5) for step in range(1, 6)])
@@ -73,20 +73,20 @@ def test_eta_2_follows_the_fraction_of_the_epoch(run):
     def short(cfg):
         cfg.model.method.ramp_epochs = 2
 
-    runner, _ = run('pi_1000', 'work', change=short)
+    runner, _ = run('pi_cifar10', 'work', change=short)
     weights = runner.message_hub.get_scalar('train/eta_2').data[0]
     expected = [100 * np.exp(-5 * (1 - min(step / 5 / 2, 1)) ** 2) for step in range(15)]
     np.testing.assert_allclose(weights, expected, rtol=1e-6)
 
 
 def test_temporal_ensembling_has_no_term_in_the_first_epoch(run, tmp_path):
-    run('te_1000', 'work', epochs=2)
+    run('te_cifar10', 'work', epochs=2)
     values = [line['loss_unlabelled'] for line in tiny.logged(tmp_path / 'work').values()]
     assert values[:5] == [0.0] * 5 and min(values[5:]) > 0
 
 
 def test_mean_teacher_is_tested_by_its_teacher(run):
-    runner, _ = run('mt_1000', 'work', epochs=1)
+    runner, _ = run('mt_cifar10', 'work', epochs=1)
     model, batch = runner.model.eval(), torch.randn(4, 3, 32, 32)
     found = model(batch, torch.zeros(4), mode='predict')[0]['logits']
     assert torch.equal(found, model.method.teacher(batch))
@@ -95,8 +95,8 @@ def test_mean_teacher_is_tested_by_its_teacher(run):
 
 @pytest.mark.parametrize('method', METHODS)
 def test_a_checkpoint_is_tested_without_training_data(method, run, tiny_data, tmp_path):
-    run(f'{method}_1000_isda', 'work', epochs=1)
-    config = SEMI / 'cifar10' / f'{method}_1000_isda.py'
+    run(f'{method}_isda_cifar10', 'work', epochs=1)
+    config = SEMI / 'cifar10' / f'{method}_isda_cifar10.py'
     cfg = load_config(str(config), work_dir=str(tmp_path / 'test'))
     shrink(cfg, tiny_data.zca)
     cfg.train_dataloader.dataset.num_labels = 10 ** 6  # nobody could build it
@@ -112,7 +112,7 @@ def test_too_few_views_are_refused(run):
         cfg.train_dataloader.dataset.views = 1
 
     with pytest.raises(ValueError, match='PiModel compares 2 views of every unlabelled image: set train_dataloader'):
-        run('pi_1000', 'work', change=one)
+        run('pi_cifar10', 'work', change=one)
 
 
 def test_labelled_images_alone_are_refused(run):
@@ -122,7 +122,7 @@ def test_labelled_images_alone_are_refused(run):
         loader.sampler = dict(type='DefaultSampler', shuffle=True)
 
     with pytest.raises(ValueError, match='trains on labelled and unlabelled images: put the training'):
-        run('vat_1000', 'work', change=labelled)
+        run('vat_cifar10', 'work', change=labelled)
 
 
 def test_a_loop_without_epochs_is_refused(run):
@@ -130,7 +130,7 @@ def test_a_loop_without_epochs_is_refused(run):
         cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=3, val_interval=100)
 
     with pytest.raises(ValueError, match="counts epochs over the unlabelled images: use train_cfg = dict"):
-        run('pi_1000', 'work', change=by_iteration)
+        run('pi_cifar10', 'work', change=by_iteration)
 
 
 def test_without_its_hook_a_method_says_what_is_missing(run):
@@ -138,7 +138,7 @@ def test_without_its_hook_a_method_says_what_is_missing(run):
         cfg.custom_hooks = []
 
     with pytest.raises(RuntimeError, match="PiModel does not know how far training is: add custom_hooks"):
-        run('pi_1000', 'work', change=no_hook)
+        run('pi_cifar10', 'work', change=no_hook)
 
 
 def test_the_hook_alone_is_refused(tiny_data, tmp_path):
@@ -149,15 +149,15 @@ def test_the_hook_alone_is_refused(tiny_data, tmp_path):
         del cfg.model['backbone']['width']
 
     with pytest.raises(ValueError, match='SemiHook goes with a SemiClassifier, the model is a ImageClassifier'):
-        tiny.train(SEMI / 'cifar10' / 'vat_1000.py', tmp_path, change=classifier)
+        tiny.train(SEMI / 'cifar10' / 'vat_cifar10.py', tmp_path, change=classifier)
 
 
 def test_a_temporal_ensembling_checkpoint_of_other_data_is_refused(run, tmp_path):
-    run('te_1000', 'work', epochs=1)
+    run('te_cifar10', 'work', epochs=1)
     path = tmp_path / 'work' / 'epoch_1.pth'
     checkpoint = torch.load(path, weights_only=False)
     for name in ('ensemble', 'targets', 'epochs'):
         checkpoint['state_dict'][f'method.{name}'] = checkpoint['state_dict'][f'method.{name}'][:60]
     torch.save(checkpoint, tmp_path / 'other.pth')
     with pytest.raises(ValueError, match='remembers predictions of 100 images in 10 classes, the checkpoint holds 60'):
-        run('te_1000', 'again', resume=tmp_path / 'other.pth')
+        run('te_cifar10', 'again', resume=tmp_path / 'other.pth')

@@ -59,16 +59,53 @@ def steps(work, arm, seed):
     return start['weights'], steps
 
 
-def test_amp_trains_every_arm_in_half_precision(tmp_path, configs, monkeypatch):
-    found = []
+@pytest.fixture
+def started(monkeypatch, tmp_path):
+    """started(*arms, *options) -> the runs that would be started."""
+    def start(*arguments):
+        found = []
+
+        def instead(runs, *_):
+            found.extend(runs)
+            raise SystemExit
+
+        monkeypatch.setattr(run, 'run_series', instead)
+        tiny.run_tool(monkeypatch, 'benchmarks/paired.py', *arguments, '--seeds', 0, '--work-dir', tmp_path)
+        return found
+    return start
+
+
+def test_amp_trains_every_arm_in_half_precision(configs, started):
+    found = [run.cfg.optim_wrapper.type for run in started(*configs, '--amp')]
+    assert found == ['BFloat16OptimWrapper'] * len(ARMS)
+
+
+def test_the_options_of_an_arm_are_its_own_and_go_before_those_of_all(configs, started):
+    plain, isda = configs
+    rate, kind = 'optim_wrapper.optimizer.lr', 'model.decode_head.loss_decode.covariance'
+    runs = started(plain, isda, f'{isda} {kind}=shared {rate}=0.3', '--cfg-options', f'{rate}=0.2')
+    assert {run.name: (run.cfg.optim_wrapper.optimizer.lr, run.cfg.model.decode_head.loss_decode.get('covariance'))
+            for run in runs} == {
+        f'{ARMS[0]}/seed_0': (0.2, None), f'{ARMS[1]}/seed_0': (0.2, None),
+        f'{ARMS[1]}+{kind}=shared+{rate}=0.3/seed_0': (0.3, 'shared')}
+
+
+def test_results_table_and_figure_call_an_arm_by_its_config_and_its_options(configs, tmp_path, monkeypatch):
+    plain, isda = configs
+    option = 'model.decode_head.loss_decode.covariance=shared'
 
     def instead(runs, *_):
-        found.extend(run.cfg.optim_wrapper.type for run in runs)
-        raise SystemExit
+        return {run.name: dict(protocols=dict(single=dict(mIoU=30.0 + place, IoU={})), training=[dict(commit='c1')])
+                for place, run in enumerate(runs)}
 
     monkeypatch.setattr(run, 'run_series', instead)
-    tiny.run_tool(monkeypatch, 'benchmarks/paired.py', *configs, '--seeds', 0, '--amp', '--work-dir', tmp_path)
-    assert found == ['BFloat16OptimWrapper'] * len(ARMS)
+    printed = spy.benchmark('paired.py', plain, f'{isda} {option}', '--seeds', 0, '--work-dir', tmp_path, cwd=tmp_path)
+    label = f'{ARMS[1]} {option}'
+    paired = json.loads((tmp_path / f'{ARMS[1]}+{option}.json').read_text())
+    assert (list(paired['runs']), list(paired['comparisons'])) == ([ARMS[0], label], [label])
+    assert (paired['plain'], paired['isda']) == (str(plain), [f'{isda} {option}'])
+    assert f'`{label}` minus `{ARMS[0]}`, mIoU' in printed and '| +1.00 |' in printed
+    assert cv2.imread(str(tmp_path / f'{ARMS[1]}+{option}.png')).shape == (456, 1200, 3)
 
 
 @pytest.mark.parametrize('seed', SEEDS)
@@ -158,8 +195,20 @@ def test_a_killed_series_ends_as_the_uninterrupted_one_to_the_last_bit(resumed, 
     assert resumed.paired['comparisons'][ARMS[1]]['measures']['single']['t'] is None
 
 
-@pytest.mark.parametrize(('configs', 'seeds'), [(['a/x.py', 'b/y.py', 'b/x.py'], [0]), (['x.py', 'y.py'], [1, 0, 1])])
-def test_a_config_or_a_seed_given_twice_is_refused(tmp_path, monkeypatch, configs, seeds):
-    monkeypatch.setattr(sys, 'argv', ['paired.py', *configs, '--seeds', *map(str, seeds), '--work-dir', str(tmp_path)])
-    with pytest.raises(SystemExit, match='every config and every seed can be given once only'):
+@pytest.mark.parametrize(('arms', 'seeds', 'message'), [
+    (['a/x.py', 'b/y.py', 'b/x.py'], [0], "two arms are called 'x'"),
+    (['x.py', 'y.py', 'y.py a=1', 'y.py a=1'], [0], "two arms are called 'y a=1'"),
+    (['x.py', 'model.loss.lambda_0=1'], [0], 'model.loss.lambda_0=1 is an option without a config'),
+    (['x.py', 'y.py'], [1, 0, 1], 'every seed can be given once only')])
+def test_an_arm_or_a_seed_given_twice_and_an_option_alone_are_refused(tmp_path, monkeypatch, arms, seeds, message):
+    monkeypatch.setattr(sys, 'argv', ['paired.py', *arms, '--seeds', *map(str, seeds), '--work-dir', str(tmp_path)])
+    with pytest.raises(SystemExit, match=message):
         runpy.run_path(str(TOOL), run_name='__main__')
+
+
+def test_an_option_that_nothing_reads_is_refused_before_anything_runs(tmp_path, configs, monkeypatch):
+    plain, isda = configs
+    with pytest.raises(ValueError, match=r'nothing reads the option modle.lambda_0: did you mean model\?'):
+        tiny.run_tool(monkeypatch, 'benchmarks/paired.py', plain, f'{isda} modle.lambda_0=1', '--seeds', 0,
+                      '--work-dir', tmp_path / 'work')
+    assert list((tmp_path / 'work').iterdir()) == []

@@ -4,6 +4,7 @@ import json
 import runpy
 import shutil
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import cv2
@@ -11,6 +12,7 @@ import pytest
 import spy
 import tiny
 
+from isda_seg.analysis.series import run
 from isda_seg.analysis.series.sweep import sweep_table
 
 NAMES = ['lambda_0=0', 'resolution=feature_lambda_0=5']
@@ -71,6 +73,27 @@ def test_what_sets_no_values_is_refused(tmp_path, monkeypatch, text):
     monkeypatch.setattr(sys, 'argv', ['sweep.py', 'none.py', '--lambda-0', '1', '--work-dir', str(tmp_path), '--set',
                                       text])
     with pytest.raises(SystemExit, match=rf"--set takes KEY=VALUE\[,VALUE...\], got '{text}'"):
+        runpy.run_path(str(TOOL), run_name='__main__')
+
+
+def test_the_options_of_the_config_are_those_of_every_run_and_of_the_folder(tmp_path, monkeypatch):
+    _, isda = spy.write_configs(tmp_path, train=8)
+    option, found = 'optim_wrapper.optimizer.lr=0.3', {}
+
+    def instead(runs, folder, *_):
+        found.update({run.name: run.cfg.optim_wrapper.optimizer.lr for run in runs}, folder=folder)
+        raise SystemExit
+
+    monkeypatch.setattr(run, 'run_series', instead)
+    monkeypatch.chdir(tmp_path)
+    tiny.run_tool(monkeypatch, 'benchmarks/sweep.py', f'{isda} {option}', '--lambda-0', 0, 5)
+    assert found == {'lambda_0=0': 0.3, 'lambda_0=5': 0.3,
+                     'folder': Path('work_dirs', 'sweep', f'tiny_isda_1xb2+{option}')}
+
+
+def test_an_option_without_a_config_is_refused(monkeypatch):
+    monkeypatch.setattr(sys, 'argv', ['sweep.py', 'model.eta_1=1', '--lambda-0', '1'])
+    with pytest.raises(SystemExit, match="write both in quotes, as in 'CONFIG model.eta_1=1'"):
         runpy.run_path(str(TOOL), run_name='__main__')
 
 

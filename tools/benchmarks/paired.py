@@ -1,7 +1,8 @@
-"""Does it gain? python tools/benchmarks/paired.py CONFIG_PLAIN CONFIG_ISDA [...] --seeds 0 1 2 3 4
+"""Does it gain? python tools/benchmarks/paired.py PLAIN ISDA [...] --seeds 0 1 2 3 4
 
-Trains every config with every seed: the same batches and the same initial weights in all arms. Runs that exist are not
-run again, and a killed series goes on where it stopped.
+An arm is a config, or in quotes a config and options of its own: 'CONFIG model.loss.covariance=diagonal'. Trains every
+arm with every seed: the same batches and the same initial weights in all arms. Runs that exist are not run again, and a
+killed series goes on where it stopped.
 """
 import argparse
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 from mmengine.config import DictAction
 
 from isda_seg import compat
+from isda_seg.analysis.series.arm import parse_arms
 from isda_seg.run import all_protocols
 from isda_seg.runtime.launch import check_writable
 from isda_seg.runtime.provenance import provenance, write_json
@@ -19,15 +21,15 @@ TOOLS = Path(__file__).resolve().parents[1]
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('plain', help='config of the baseline')
-    parser.add_argument('isda', nargs='+', help='configs to compare with it')
+    parser.add_argument('plain', help='the arm that is the baseline')
+    parser.add_argument('isda', nargs='+', help='arms to compare with it')
     parser.add_argument('--seeds', nargs='+', type=int, required=True)
     parser.add_argument('--protocols', nargs='+',
                         help='of tools/test.py; default single ms ms-flip, of classifiers and detectors single')
     parser.add_argument('--jobs', type=int, default=1, help='runs at a time')
     parser.add_argument('--work-dir', default='work_dirs/paired',
                         help='of the runs; series with runs in common share it; default %(default)s')
-    parser.add_argument('--out', help='result file; default <work-dir>/<first ISDA config>.json, the figure beside it')
+    parser.add_argument('--out', help='result file; default <work-dir>/<first ISDA arm>.json, the figure beside it')
     parser.add_argument('--amp', action='store_true', help='half precision, as train.py --amp')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='for all arms')
     return parser.parse_args()
@@ -35,30 +37,33 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
+    try:
+        plain, *others = arms = parse_arms([args.plain, *args.isda])
+    except ValueError as error:
+        sys.exit(str(error))
+    if len(set(args.seeds)) < len(args.seeds):
+        sys.exit('every seed can be given once only')
     check_writable(args.work_dir)
-    out = Path(args.out or Path(args.work_dir, Path(args.isda[0]).stem + '.json'))
+    out = Path(args.out or Path(args.work_dir, f'{others[0].folder}.json'))
     check_writable(str(out.parent), '--out')
-    configs = {Path(path).stem: path for path in (args.plain, *args.isda)}
-    if len(configs) < 1 + len(args.isda) or len(set(args.seeds)) < len(args.seeds):
-        sys.exit('every config and every seed can be given once only')
     from isda_seg.analysis.series.paired import compare
     from isda_seg.analysis.series.paired_report import draw_paired, paired_table
     from isda_seg.analysis.series.run import Run, run_series
     from isda_seg.analysis.series.run_options import with_options
     from isda_seg.runtime.amp import enable_amp
     # Seed by seed, so that a series that is stopped early holds whole pairs.
-    runs = [Run(f'{stem}/seed_{seed}', with_options(compat.read_config(path), seed, args.cfg_options))
-            for seed in args.seeds for stem, path in configs.items()]
+    runs = [Run(f'{arm.folder}/seed_{seed}',
+                with_options(compat.read_config(arm.config), seed, {**(args.cfg_options or {}), **arm.settings}))
+            for seed in args.seeds for arm in arms]
     if args.amp:
         for run in runs:
             enable_amp(run.cfg)
     protocols = args.protocols or all_protocols(runs[0].cfg)
     results = run_series(runs, args.work_dir, TOOLS, protocols, args.jobs)
-    arms = {stem: {str(seed): results[f'{stem}/seed_{seed}'] for seed in args.seeds} for stem in configs}
-    plain = Path(args.plain).stem
-    comparisons = {stem: compare(arms[plain], arm) for stem, arm in arms.items() if stem != plain}
+    found = {arm.label: {str(seed): results[f'{arm.folder}/seed_{seed}'] for seed in args.seeds} for arm in arms}
+    comparisons = {arm.label: compare(found[plain.label], found[arm.label]) for arm in others}
     paired = dict(provenance(), kind='paired', plain=args.plain, isda=args.isda, seeds=args.seeds,
-                  options=args.cfg_options or {}, amp=args.amp, comparisons=comparisons, runs=arms)
+                  options=args.cfg_options or {}, amp=args.amp, comparisons=comparisons, runs=found)
     write_json(out, paired)
     draw_paired(paired, out.with_suffix('.png'))
     print(paired_table(paired))

@@ -1,7 +1,8 @@
-"""Which lambda_0? python tools/benchmarks/sweep.py CONFIG --lambda-0 0 1 2.5 5 [--set resolution=label,feature]
+"""Which lambda_0? python tools/benchmarks/sweep.py ISDA --lambda-0 0 1 2.5 5 [--set resolution=label,feature]
 
-Trains once per value and evaluates on training images held out for it, never on the validation set that is reported.
-A killed sweep goes on where it stopped.
+ISDA is a config, or in quotes a config and options: 'CONFIG train_dataloader.dataset.num_labels=2000'. Trains once per
+value and evaluates on training images held out for it, never on the validation set that is reported. A killed sweep
+goes on where it stopped.
 """
 import argparse
 import ast
@@ -9,9 +10,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config, DictAction
+from mmengine.config import DictAction
 
 from isda_seg import compat
+from isda_seg.analysis.series.arm import parse_arm
 from isda_seg.runtime.launch import check_writable
 from isda_seg.runtime.provenance import provenance, write_json
 
@@ -20,7 +22,7 @@ TOOLS = Path(__file__).resolve().parents[1]
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', help='an ISDA config')
+    parser.add_argument('config', metavar='isda', help='an ISDA config, with options or without')
     parser.add_argument('--lambda-0', nargs='+', type=float, required=True, metavar='L', help='0 is the plain loss')
     parser.add_argument('--set', nargs='+', default=[], metavar='KEY=V1,V2',
                         help='keys of the ISDA loss, or with dots of the config, to vary as well: a curve per '
@@ -28,7 +30,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--seed', type=int, default=100, help='one that no reported run uses; default 100')
     parser.add_argument('--held-out', type=float, default=0.25, help='share of the training images; default 0.25')
     parser.add_argument('--jobs', type=int, default=1, help='runs at a time')
-    parser.add_argument('--work-dir', help='default work_dirs/sweep/<config name>')
+    parser.add_argument('--work-dir', help='default work_dirs/sweep/<config name and options>')
     parser.add_argument('--out', help='result file; default <work-dir>/sweep.json, with the figure beside it')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
     return parser.parse_args()
@@ -36,16 +38,20 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    work_dir = Path(args.work_dir or Path('work_dirs', 'sweep', Path(args.config).stem))
+    try:
+        arm = parse_arm(args.config)
+    except ValueError as error:
+        sys.exit(str(error))
+    work_dir = Path(args.work_dir or Path('work_dirs', 'sweep', arm.folder))
     check_writable(str(work_dir))
     out = Path(args.out or work_dir / 'sweep.json')
     check_writable(str(out.parent), '--out')
     curves = dict(_key_values(text) for text in args.set)
-    compat.prepare()
     from isda_seg.analysis.series.run import run_series
     from isda_seg.analysis.series.run_options import training_images
     from isda_seg.analysis.series.sweep import draw_sweep, measure, summarize, sweep_runs, sweep_table
-    runs = sweep_runs(Config.fromfile(args.config), args.lambda_0, curves, args.seed, args.held_out, args.cfg_options)
+    options = {**(args.cfg_options or {}), **arm.settings}
+    runs = sweep_runs(compat.read_config(arm.config), args.lambda_0, curves, args.seed, args.held_out, options)
     results = run_series(runs, work_dir, TOOLS, ['single'], args.jobs)
     sweep = dict(kind='sweep', config=args.config, held_out=args.held_out,
                  images=training_images(runs[0].cfg), options=args.cfg_options or {}, measure=measure(results),

@@ -1,4 +1,5 @@
 """The table and the figure of a paired series, from its result file."""
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ from isda_seg.analysis.tables.rows import average
 
 matplotlib.use('Agg')
 import matplotlib.pyplot as plt  # noqa: E402
+
+WIDE = 75  # characters above an axis
 
 
 def paired_table(paired: dict[str, Any]) -> str:
@@ -34,7 +37,7 @@ def _arm_table(paired: dict[str, Any], arm: str) -> str:
     comparison = paired['comparisons'][arm]
     first = next(iter(comparison['measures']))
     words = wording(first)
-    rows = [f'`{arm}` minus `{Path(paired["plain"]).stem}`, {words.heading}, seeds {seeds}, trained at commit '
+    rows = [f'`{arm}` minus `{next(iter(paired["runs"]))}`, {words.heading}, seeds {seeds}, trained at commit '
             f'{", ".join(commits(paired))}:', '',
             f'| | {words.arms[0]} | {words.arms[1]} | difference by seed | mean | 95 % (paired t) | 95 % (bootstrap) |',
             '|---|---|---|---|---|---|---|']
@@ -74,7 +77,7 @@ def draw_paired(paired: dict[str, Any], out: str | Path) -> None:
     for (arm, comparison), (left, right) in zip(arms.items(), axes, strict=True):
         _draw_differences(left, comparison['measures'], list(paired['seeds']))
         first = next(iter(comparison['measures']))
-        left.set(title=arm, ylabel=wording(first).axis)
+        left.set(title=textwrap.fill(arm, WIDE), ylabel=wording(first).axis)
         left.title.set_fontsize(7)
         if not comparison['classes']:
             right.set_axis_off()

@@ -5,13 +5,19 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import DATASETS, init_default_scope
 
+from isda_seg.runtime.config_keys import check_options
 from isda_seg.runtime.nested_dicts import dicts
 
 
 def with_options(cfg: Config, seed: int | None = None, options: dict[str, Any] | None = None) -> Config:
-    """A copy with a seed and with ``--cfg-options``."""
+    """A copy with a seed and with options, as --cfg-options.
+
+    Raises:
+        ValueError: an option that nothing reads.
+    """
     cfg = copy.deepcopy(cfg)
     if options:
+        check_options(cfg, options)
         cfg.merge_from_dict(options)
     if seed is not None:
         cfg.randomness = dict(cfg.get('randomness') or {}, seed=seed)

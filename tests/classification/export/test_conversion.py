@@ -177,7 +177,7 @@ def test_a_backbone_trained_here_starts_a_segmentation_run(tmp_path, monkeypatch
         cfg.default_hooks.checkpoint = checkpoint
         cfg.model.backbone.update(small)
 
-    config = tiny_images.CLASSIFICATION / 'imagenet' / 'resnet50_isda.py'
+    config = tiny_images.CLASSIFICATION / 'imagenet' / 'resnet50_isda_imagenet.py'
     trained, _ = tiny.train(config, tmp_path / 'cls', change=change)
     export(tmp_path / 'cls' / 'epoch_1.pth', tmp_path / 'r18.pth', 'mmseg')
 

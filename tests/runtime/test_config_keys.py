@@ -1,0 +1,42 @@
+"""Laws of options: a key that something reads is taken, new or not; one that nothing reads is refused by name."""
+import pytest
+from mmengine.config import Config
+
+from isda_seg.runtime.config_keys import check_options
+
+
+@pytest.fixture
+def cfg():
+    return Config(dict(
+        model=dict(type='ImageClassifier', loss=dict(type='ISDALoss', lambda_0=0.5)), train_pipeline=[],
+        train_dataloader=dict(dataset=dict(pipeline=[dict(type='Cutout', length=16)])), param_scheduler=[dict(gamma=1)],
+        default_hooks=dict(isda=dict(type='ISDAHook')), load_from=None))
+
+
+@pytest.mark.parametrize('option', [
+    'model.loss.covariance', 'model.loss.lambda_0', 'model.eta_1', 'default_hooks.isda.ramp', 'param_scheduler.0.gamma',
+    'train_dataloader.dataset.num_labels', 'train_dataloader.dataset.pipeline.0.length', 'load_from', 'model',
+    'randomness.deterministic', 'env_cfg.dist_cfg.backend', 'find_unused_parameters', 'sync_bn'])
+def test_a_key_that_something_reads_is_taken_though_the_config_has_it_not(cfg, option):
+    before = cfg.to_dict()
+    assert check_options(cfg, [option]) is None
+    assert cfg.to_dict() == before
+
+
+@pytest.mark.parametrize(('option', 'message'), [
+    ('modle.loss.covariance', r'nothing reads the option modle.loss.covariance: did you mean model\?'),
+    ('model.los.covariance', r'the option model.los.covariance: .*model has no los; did you mean loss\?'),
+    ('default_hooks.swa.ramp', r'default_hooks has no swa; it knows isda'),
+    ('train_dataloader.dataset.pipeline.0.inner.length', r'train_dataloader.dataset.pipeline.0 has no inner'),
+    ('lambda_0', 'nothing reads the option lambda_0: it knows .*model'),
+    ('train_pipeline', 'the option train_pipeline changes nothing: .*Set the keys that got its value')])
+def test_a_key_that_nothing_reads_is_refused_by_name_with_what_is_near(cfg, option, message):
+    with pytest.raises(ValueError, match=message):
+        check_options(cfg, ['model.eta_1', option])
+
+
+def test_what_is_wrong_with_a_list_or_a_value_is_said_by_mmengine(cfg):
+    for option, error in (('param_scheduler.3.gamma', KeyError), ('model.type.inner', TypeError)):
+        assert check_options(cfg, [option]) is None
+        with pytest.raises(error, match='3|type'):
+            cfg.merge_from_dict({option: 1})
