@@ -166,10 +166,8 @@ class ISDACriterion(nn.Module):
         self._unasked = 0
         self._bad_labels.raise_any()
         self._handshake.raise_failed()
-        missed = 0 if self.statistics is None else self.statistics.missed()
-        if missed:
-            raise RuntimeError(f'{missed} samples found no room in the statistics of all ranks, because a batch was '
-                               'larger than those of the first step: train with batches of one size, or sync=False')
+        if self.statistics is not None:
+            self.statistics.raise_missed()
 
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: Any) -> None:
         """Unattached, as in a test without the hook, the statistics take the checkpoint's shape; else it must agree."""

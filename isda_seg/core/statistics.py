@@ -106,12 +106,15 @@ class ClassStatistics(nn.Module):
         self._store(empty_moments(self.num_classes, self.channels, self.kind, device=self.count.device))
         self.dropped.zero_()
 
-    def missed(self) -> int:
-        """Samples that found no room in a message between devices (waits for the device); 0 on a host.
+    def raise_missed(self) -> None:
+        """RuntimeError if samples found no room in a message between devices (waits for the device).
 
-        A device sends as many samples as the largest batch of the first step had; give all steps batches of one size.
+        A device sends as many samples as the largest batch of the first step had.
         """
-        return 0 if self._exchange.missed is None else int(self._exchange.missed)
+        missed = 0 if self._exchange.missed is None else int(self._exchange.missed)
+        if missed:
+            raise RuntimeError(f'{missed} samples found no room in the statistics of all ranks, because a batch was '
+                               'larger than those of the first step: train with batches of one size, or sync=False')
 
     def extra_repr(self) -> str:
         """Size and kind."""

@@ -62,6 +62,7 @@ def run_series(runs: Iterable[Run], folder: str | Path, tools: str | Path, proto
             _execute(folder / run.name, Path(tools), protocols, processes)
         except BaseException:
             failed.set()
+            say(f'{run.name} failed: runs under way finish, no other starts')
             raise
         progress.finished(run.name, time.monotonic() - started)
 

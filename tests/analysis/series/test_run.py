@@ -55,11 +55,23 @@ def tools(tmp_path):
     return folder
 
 
+class Said(list):
+    """The lines said; after the one of a failed run there is the file `failed` in its folder."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def append(self, line):
+        super().append(line)
+        if ' failed: ' in line:
+            (self.folder / line.split(' ')[0] / 'failed').touch()
+
+
 @pytest.fixture
 def series(tmp_path, tools):
     """series(a=dict(...), b=dict(...)) runs `a` and `b` with these keys; gives the results and the lines said."""
     def go(protocols=('single',), jobs=1, **cfgs):
-        said = []
+        said = Said(tmp_path / 'work')
         runs = [Run(name, Config(dict(dict(number=0), **keys))) for name, keys in cfgs.items()]
         return run_series(runs, tmp_path / 'work', tools, protocols, jobs, said.append), said
 
@@ -142,7 +154,7 @@ def test_a_failing_run_raises_with_the_end_of_its_log_and_leaves_the_finished_on
 
 def test_beside_a_failing_run_the_one_under_way_finishes_and_no_other_starts(series):
     with pytest.raises(RuntimeError, match='train.py failed with code 1 in .*work/b'):
-        series(jobs=2, a=dict(number=3, waits_for='b/log.txt'), b=dict(fails=True, waits_for='a/pid'),
+        series(jobs=2, a=dict(number=3, waits_for='b/failed'), b=dict(fails=True, waits_for='a/pid'),
                c=dict(waits_for='never'), d=dict(waits_for='never'))
     assert (series.folder / 'a' / 'results.json').is_file() is True
     assert [(series.folder / name / 'log.txt').exists() for name in 'cd'] == [False, False]
