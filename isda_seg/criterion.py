@@ -39,11 +39,6 @@ class ISDACriterion(nn.Module):
     >>> criterion.statistics.count.tolist(), criterion.strength
     ([32, 32, 32], 0.5)
 
-    Attributes:
-        statistics: what has been observed; None before it is attached or a checkpoint is loaded.
-        strength: lambda, 0 at first.
-        sources: the file of each sample in the batch, for messages; None where they are not known.
-
     Args:
         covariance: 'diagonal', 'full', 'shared' or 'identity'. The authors' final strengths: 7.5 for diagonal ones, 0.5
             for full ones on CIFAR.
@@ -62,7 +57,8 @@ class ISDACriterion(nn.Module):
         ValueError: an unknown covariance, resolution or label sampling.
     """
 
-    statistics: ClassStatistics
+    statistics: ClassStatistics     # None before it is attached or a checkpoint is loaded
+    sources: Sequence[str] | None   # the file of each sample in the batch, for messages
 
     def __init__(self, covariance: str = 'diagonal', resolution: str = 'label', *, label_sampling: str = 'exact',
                  base: nn.Module | None = None, ignore_index: int = -100, sync: bool = True,
@@ -76,13 +72,8 @@ class ISDACriterion(nn.Module):
         self.base = hosts.MeanCrossEntropy() if base is None else base
         self.factor = 1.0  # of the base loss
         self.ignore_index, self.sync, self.load_statistics = ignore_index, sync, load_statistics
-        self.raise_at_once = raise_at_once
-        self.statistics = None  # type: ignore[assignment]
-        self.strength = 0.0
-        self.align_corners = False
-        self.sources: Sequence[str] | None = None
-        self.attached = False
-        self.records = Records()
+        self.raise_at_once, self.strength, self.attached, self.align_corners = raise_at_once, 0.0, False, False
+        self.statistics, self.sources, self.records = None, None, Records()  # type: ignore[assignment]
         self._handshake, self._bad_labels, self._unasked = Handshake(), BadLabels(), 0
 
     def prepare(self, num_classes: int, channels: int) -> None:
