@@ -1,5 +1,7 @@
 # On a fresh machine with Python 3.11:
 #
+#   make gain    set up, then train a small network on scikit-learn's digits, plain and with ISDA in pairs of seeds, and
+#                print what ISDA gains           make gain ARGS=--sweep tries other strengths
 #   make demo    set up, then train and evaluate PSPNet + ISDA on the built-in demo data
 #   make test    set up, then run all tests             make test ARGS='-x -k margin' passes arguments on
 #   make gpu     on a CUDA machine: the tests marked gpu, what ISDA costs there, a pair of demo runs in half precision
@@ -20,7 +22,10 @@ PYTHON ?= python3.11 python3 python3.12 python3.13 python
 EXTRAS ?= seg,dev
 DEMO = configs/demo/pspnet_r18-small-d8
 
-.PHONY: demo test gpu lint types setup setup-detection setup-openmmlab timings
+.PHONY: demo gain test gpu lint types setup setup-detection setup-openmmlab timings
+
+gain: $(VENV)/.installed-gain
+	$(VENV)/bin/python tools/gain.py $(ARGS)
 
 demo: $(VENV)/.installed-seg
 	$(VENV)/bin/python tools/demo.py $(ARGS)
@@ -70,7 +75,7 @@ timings: setup
 # One stamp per set of extras, renewed when what is to be installed changes.
 $(VENV)/.installed-%: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(VENV)/bin/python -m pip install -c constraints.txt -e '.[$*]'
-	@$(VENV)/bin/python -c 'import cv2' || { echo "OpenCV needs: apt-get install libgl1 libglib2.0-0" >&2; exit 1; }
+	@test '$*' = gain || $(VENV)/bin/python -c 'import cv2' || { echo "OpenCV needs: apt-get install libgl1 libglib2.0-0" >&2; exit 1; }
 	touch '$@'
 
 $(VENV)/bin/python:

@@ -1,0 +1,51 @@
+"""tools/gain.py: what a pair has in common, what it measures, and how it is compared."""
+import runpy
+
+import pytest
+import tiny
+import torch
+
+from isda_seg.analysis.series.gain_report import compare, report
+
+pytest.importorskip('sklearn')
+
+
+@pytest.fixture(scope='module')
+def gain():
+    return runpy.run_path(str(tiny.ROOT / 'tools' / 'gain.py'))
+
+
+def test_ten_images_of_each_digit_train_and_no_image_serves_twice(gain):
+    images, labels, test_images, test_labels = gain['digits'](3)
+    _, _, held_images, held_labels = gain['digits'](3, held_out=True)
+    assert torch.bincount(labels).tolist() == [10] * 10
+    assert (len(test_labels), len(held_labels)) == (897, 800)
+    seen = {image.numpy().tobytes() for image in images}
+    assert not seen & {image.numpy().tobytes() for image in held_images}
+    assert not seen & {image.numpy().tobytes() for image in test_images}
+
+
+def test_a_seed_repeats_its_run_and_strength_0_is_plain_cross_entropy(gain, monkeypatch):
+    monkeypatch.setitem(gain['run'].__globals__, 'EPOCHS', 2)
+    plain = gain['run'](0, 0)
+    assert gain['run'](0, 0) == plain
+    assert gain['run'](0, 50.0)['nll'] != plain['nll']
+
+    class Plain(torch.nn.CrossEntropyLoss):
+        def __init__(self, covariance):
+            super().__init__()
+
+    monkeypatch.setitem(gain['run'].__globals__, 'ISDACriterion', Plain)
+    monkeypatch.setitem(gain['run'].__globals__, 'attach', lambda loss, classifier: None)
+    assert gain['run'](0, 0) == pytest.approx(plain, rel=1e-5)
+
+
+def test_arms_are_compared_seed_by_seed_and_the_interval_is_that_of_students_t():
+    runs = {0: [2.0, 4.0, 6.0], 1.5: [1.0, 2.0, 3.0]}
+    found = compare({strength: [dict(error=value, nll=value, ece=value, train=100.0) for value in values]
+                     for strength, values in runs.items()})
+    error = found[1.5]['error']
+    half = 4.30265 / 3 ** 0.5  # t of 2 degrees of freedom at 97.5 %, standard deviation 1
+    assert (error['mean'], error['difference']) == (2.0, -2.0)
+    assert error['interval'] == pytest.approx([-2 - half, -2 + half], rel=1e-5)
+    assert report(found).splitlines()[3] == '| test error, % | 1.5 | 2.000 | -2.000 | -4.484 to +0.484 |'
