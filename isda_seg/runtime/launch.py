@@ -12,6 +12,7 @@ import torch.distributed.nn  # noqa: F401  imported after a group is made, its d
 from mmengine.config import Config, DictAction
 
 from isda_seg import compat
+from isda_seg.runtime.config_keys import check_options
 from isda_seg.runtime.nested_dicts import dicts
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
@@ -32,12 +33,14 @@ def load_config(path: str, options: dict | None = None, work_dir: str | None = N
     Raises:
         FileNotFoundError: no such config. OSError: a work directory that cannot be written.
         ImportError: a config of MMDetection where that is not installed.
+        ValueError: an option that nothing reads.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f'there is no config {path}')
     cfg = compat.read_config(path)
     cfg.launcher = launcher
     if options:
+        check_options(cfg, options)
         cfg.merge_from_dict(options)
     cfg.work_dir = work_dir or cfg.get('work_dir') or default_work_dir(path)
     check_writable(cfg.work_dir)

@@ -74,6 +74,12 @@ def test_options_change_what_they_name_and_nothing_else(configs, tmp_path):
     assert tiny.differing(before, after) == ['model.decode_head.loss_decode.lambda_0']
 
 
+def test_an_option_that_nothing_reads_is_refused_before_a_folder_is_made(configs, tmp_path):
+    with pytest.raises(ValueError, match=r'nothing reads the option modle.pretrained: did you mean model\?'):
+        load_config(str(configs[1]), {'modle.pretrained': None}, str(tmp_path / 'work'))
+    assert not (tmp_path / 'work').exists()
+
+
 @tiny.on_cpu
 def test_ranks_on_a_cpu_get_batch_norm_for_sync_batch_norm_and_a_wrapper_that_keeps_buffers(monkeypatch):
     monkeypatch.setattr('isda_seg.runtime.launch.dist.is_initialized', lambda: True)

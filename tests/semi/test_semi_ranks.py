@@ -47,7 +47,7 @@ def folder(tiny_data, tmp_path_factory):
     folder = tmp_path_factory.mktemp('semi_ranks')
     (folder / 'semi_probe.py').write_text(PROBE)
     for name in ('te', 'mt', 'vat'):
-        base = str(tiny_semi.SEMI / 'cifar10' / f'{name}_1000_isda.py')
+        base = str(tiny_semi.SEMI / 'cifar10' / f'{name}_isda_cifar10.py')
         (folder / f'{name}.py').write_text(CONFIG.format(base=base, zca=str(tiny_data.zca)))
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(folder))

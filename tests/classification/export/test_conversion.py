@@ -93,7 +93,7 @@ def test_an_exported_backbone_loads_into_mmsegmentations_d8_network_with_no_key_
 
 @pytest.mark.parametrize('stem', TABLE_1)
 def test_table_1s_networks_are_read_as_what_they_are(stem):
-    cfg = Config.fromfile(tiny_images.CLASSIFICATION / 'imagenet' / f'{stem}.py').model.backbone
+    cfg = Config.fromfile(tiny_images.CLASSIFICATION / 'imagenet' / f'{stem}_imagenet.py').model.backbone
     with torch.device('meta'):
         found = read_architecture(MODELS.build(cfg).state_dict())
     assert (f'mmseg.{found.kind}', found.depth, found.base_channels) == (cfg.type, cfg.depth, 64)
