@@ -10,6 +10,7 @@ from isda_seg.runtime.checkpoint import check_checkpoint, latest_checkpoint
 from isda_seg.runtime.checkpoint_hook import AtomicCheckpointHook
 from isda_seg.runtime.reproducible import make_reproducible
 from isda_seg.runtime.run_record import RunRecordHook
+from isda_seg.runtime.training_accuracy import TrainingAccuracyHook
 
 CLASSIFICATION, SEGMENTATION, DETECTION = 'classification', 'segmentation', 'detection'  # packages of isda_seg
 CLASSIFIERS = ('ImageClassifier', 'SemiClassifier')  # models whose data are checked and evaluated alike
@@ -58,7 +59,8 @@ def build_runner(cfg: Config, resume: str | None = None, amp: str | None = None)
         cfg.load_from, cfg.resume = str(start), True
     elif cfg.get('load_from'):
         check_checkpoint(cfg.load_from)
-    cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), dict(type=RunRecordHook.__name__)]
+    cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), dict(type=TrainingAccuracyHook.__name__),
+                        dict(type=RunRecordHook.__name__)]
     return Runner.from_cfg(cfg)
 
 

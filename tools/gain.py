@@ -11,7 +11,6 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from sklearn.datasets import load_digits
 from torch import nn
 
@@ -19,7 +18,7 @@ from isda_seg.analysis.series.gain_report import compare, draw, report
 from isda_seg.attach import attach
 from isda_seg.core import linear_ramp
 from isda_seg.criterion import ISDACriterion
-from isda_seg.runtime.calibration import calibration
+from isda_seg.runtime.likelihood import likelihood, measures
 from isda_seg.runtime.provenance import provenance, write_json
 
 LAMBDA_0 = 1.5
@@ -71,10 +70,8 @@ def run(seed, lambda_0, held_out=False):
     model.eval()
     with torch.no_grad():
         logits, fitted = model(test_images), model(images).argmax(dim=1) == labels
-    return dict(error=100 * float((logits.argmax(dim=1) != test_labels).float().mean()),
-                nll=float(F.cross_entropy(logits, test_labels)),
-                ece=100 * calibration(logits.softmax(dim=1), test_labels).error,
-                train=100 * float(fitted.float().mean()))
+    return dict(measures([likelihood(logits, test_labels)]), train=100 * float(fitted.float().mean()),
+                error=100 * float((logits.argmax(dim=1) != test_labels).float().mean()))
 
 
 def run_all(strengths, seeds, held_out):

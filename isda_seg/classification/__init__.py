@@ -6,10 +6,11 @@ from isda_seg.classification.data.cifar import CIFARDataset
 from isda_seg.classification.data.image_folder import ImageFolderDataset
 from isda_seg.classification.data.svhn import SVHNDataset
 from isda_seg.classification.last_epochs import LastEpochsHook
+from isda_seg.classification.likelihood_metric import LikelihoodMetric
 from isda_seg.classification.policies import AutoAugment, RandAugment
 from isda_seg.classification.preprocessor import ClassificationPreprocessor
 from isda_seg.classification.transforms import Cutout, PackImages, RandomReflectCrop, RandomResizedCrop
 
 __all__ = ['AutoAugment', 'CIFARDataset', 'ClassificationPreprocessor', 'Cutout', 'ImageClassifier',
-           'ImageFolderDataset', 'LastEpochsHook', 'PackImages', 'RandAugment', 'RandomReflectCrop',
+           'ImageFolderDataset', 'LastEpochsHook', 'LikelihoodMetric', 'PackImages', 'RandAugment', 'RandomReflectCrop',
            'RandomResizedCrop', 'SVHNDataset', 'TopKAccuracy', 'networks']

@@ -37,6 +37,8 @@ def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ..
     loaded = check_checkpoint(checkpoint, module='fc')
     check_data(cfg, ('test',))
     run = copy.deepcopy(cfg)
+    evaluators = run.test_evaluator if isinstance(run.test_evaluator, list) else [run.test_evaluator]
+    run.test_evaluator = [*evaluators, dict(type='LikelihoodMetric')]
     as_test(run, config, checkpoint, PROTOCOL)
     metrics = Runner.from_cfg(run).test()
     if cfg.test_dataloader.dataset == cfg.get('val_dataloader', {}).get('dataset'):

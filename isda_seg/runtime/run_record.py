@@ -8,6 +8,7 @@ from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
 from isda_seg.runtime.provenance import provenance
+from isda_seg.runtime.training_accuracy import training_accuracy
 
 RUNS = 'runs'  # key in a checkpoint's meta
 
@@ -43,11 +44,12 @@ def as_test(run: Config, config: str, checkpoint: str, protocol: str) -> None:
 
 def result(cfg: Config, config: str, checkpoint: str, loaded: dict[str, Any],
            protocols: dict[str, Any]) -> dict[str, Any]:
-    """What tools/test.py writes: the metrics of every protocol, where they come from, and ``provenance``.
+    """What tools/test.py writes: every protocol's metrics, training accuracy, where they come from, ``provenance``.
 
     Args:
         cfg, config: the config and its path; checkpoint, loaded: the path of the checkpoint and what it holds.
     """
     seed = cfg.get('randomness', {}).get('seed')
-    return dict(protocols=protocols, config=os.path.relpath(config), checkpoint=os.path.relpath(checkpoint),
-                training=loaded.get('meta', {}).get(RUNS, []), **provenance(seed))
+    meta = loaded.get('meta', {})
+    return dict(protocols=protocols, **training_accuracy(meta), config=os.path.relpath(config),
+                checkpoint=os.path.relpath(checkpoint), training=meta.get(RUNS, []), **provenance(seed))

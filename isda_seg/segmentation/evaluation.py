@@ -36,6 +36,8 @@ def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ..
         for evaluator in evaluators:
             if evaluator.get('type') == 'IoUMetric':
                 evaluator.type = 'ClassIoUMetric'
+        if protocol == 'single':
+            run.test_evaluator = [*evaluators, dict(type='PixelLikelihoodMetric', ignore_index=ignored(run))]
         check_loading(run)
         as_test(run, config, checkpoint, protocol)
         if show_dir is not None and number == 0:
@@ -43,6 +45,12 @@ def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ..
                                 dict(type='SideBySideHook', out_dir=show_dir, most=show_most)]
         found[protocol] = _by_class(Runner.from_cfg(run).test())
     return result(cfg, config, checkpoint, loaded, found)
+
+
+def ignored(cfg: Config) -> int:
+    """The label that the config's decode head leaves out; MMSegmentation's default where it says nothing."""
+    head = cfg.model.get('decode_head', {})
+    return int((head[-1] if isinstance(head, list) else head).get('ignore_index', 255))
 
 
 def _by_class(metrics: dict[str, float]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What reports call the measures of ``paired.measures``."""
 from typing import NamedTuple
 
-from isda_seg.analysis.series.paired import MAPS, lower_is_better
+from isda_seg.analysis.series.paired import MAPS, SECONDARY, TRAINING, lower_is_better
 
 
 class Wording(NamedTuple):
@@ -25,6 +25,22 @@ def wording(measure: str) -> Wording:
     return Wording('mIoU', f'{measure} scale', 'mIoU and IoU in per cent', ('plain', 'ISDA'), 'mIoU, ISDA minus plain')
 
 
+ROWS = {**MAPS, 'aAcc': 'pixel accuracy', 'nll': 'negative log-likelihood', 'ece': 'expected calibration error',
+        TRAINING: 'training accuracy'}
+
+
 def row_name(measure: str) -> str:
     """How a table calls a measure."""
-    return MAPS.get(measure) or (measure if lower_is_better(measure) else f'mIoU, {measure}')
+    if measure in ROWS or measure.startswith(('top1_error', 'mIoU_last')):
+        return ROWS.get(measure, measure)
+    return f'mIoU, {measure}'
+
+
+def decimals(measure: str) -> int:
+    """After the point: two of what is in per cent."""
+    return 3 if measure == 'nll' else 2
+
+
+def is_chief(measure: str) -> bool:
+    """Whether a figure of differences shows it: what a series is judged by, in one unit."""
+    return measure not in (*SECONDARY, TRAINING)

@@ -7,6 +7,8 @@ from scipy import stats  # the t quantile and the bootstrap, rather than our own
 
 CONFIDENCE = 0.95
 RESAMPLES = 10_000
+SECONDARY = ('aAcc', 'nll', 'ece')
+TRAINING = 'training_accuracy'
 MAPS = {'bbox_mAP': 'box mAP', 'segm_mAP': 'mask mAP'}  # a detector's measures and what they are called
 
 
@@ -40,21 +42,27 @@ def difference(baseline: Sequence[float], arm: Sequence[float]) -> Difference:
 
 
 def measures(result: dict[str, Any]) -> dict[str, float]:
-    """What a result file of tools/test.py is judged by, in per cent: mIoU of every protocol; a classifier's test
-    errors, where lower is better, the mean over the last epochs first; or a detector's mAP of boxes and of masks.
+    """What a result file of tools/test.py is judged by, the chief measure first; all but 'nll' in per cent.
+
+    mIoU of every protocol, and over the last evaluations; a classifier's test errors, where lower is better, the mean
+    over the last epochs first; or a detector's mAP of boxes and of masks. Then, where they were measured, those of
+    ``SECONDARY``, of the single protocol, and the training accuracy.
     """
     single = result['protocols'].get('single', {})
     if any(name in single for name in MAPS):
         return {name: single[name] for name in MAPS if single.get(name) is not None}
-    errors = sorted(filter(lower_is_better, single), key=len, reverse=True)
-    if errors:
-        return {name: single[name] for name in errors}
-    return {protocol: values['mIoU'] for protocol, values in result['protocols'].items()}
+    errors = sorted((name for name in single if name.startswith('top1_error')), key=len, reverse=True)
+    found = ({name: single[name] for name in errors} if errors else
+             {protocol: values['mIoU'] for protocol, values in result['protocols'].items()})
+    found.update({name: value for name, value in single.items() if name in SECONDARY or name.startswith('mIoU_last')})
+    if TRAINING in result:
+        found[TRAINING] = result[TRAINING]
+    return found
 
 
 def lower_is_better(measure: str) -> bool:
     """Whether a measure is an error, so that a gain is negative."""
-    return measure.startswith('top1_error')
+    return measure.startswith('top1_error') or measure in ('nll', 'ece')
 
 
 def class_measures(result: dict[str, Any]) -> dict[str, float]:

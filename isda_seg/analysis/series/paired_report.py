@@ -5,7 +5,7 @@ from typing import Any
 
 import matplotlib
 
-from isda_seg.analysis.series.measure_names import row_name, wording
+from isda_seg.analysis.series.measure_names import decimals, is_chief, row_name, wording
 from isda_seg.analysis.series.paired import measures
 from isda_seg.analysis.tables.rows import average
 
@@ -27,7 +27,7 @@ def side_by_side(paired: dict[str, Any]) -> str:
     names = list(next(iter(found.values()))[0])
     rows = [f'| | {" | ".join(map(row_name, names))} |', '|---' * (1 + len(names)) + '|']
     for arm, runs in found.items():
-        means = [average([run[name] for run in runs if name in run]) for name in names]
+        means = [average([run[name] for run in runs if name in run], decimals(name)) for name in names]
         rows.append(f'| `{arm}` | {" | ".join(means)} |')
     return '\n'.join(rows)
 
@@ -41,12 +41,13 @@ def _arm_table(paired: dict[str, Any], arm: str) -> str:
             f'{", ".join(commits(paired))}:', '',
             f'| | {words.arms[0]} | {words.arms[1]} | difference by seed | mean | 95 % (paired t) | 95 % (bootstrap) |',
             '|---|---|---|---|---|---|---|']
-    named = [*((row_name(name), entry) for name, entry in comparison['measures'].items()),
-             *((f'{name}, {first}', entry) for name, entry in comparison['classes'].items())]
-    for name, entry in named:
-        by_seed = ' '.join(f'{value:+.2f}' for value in entry['by_seed'])
-        rows.append(f'| {name} | {entry["baseline"]:.2f} | {entry["arm"]:.2f} | {by_seed} | {entry["mean"]:+.2f} '
-                    f'| {interval(entry["t"])} | {interval(entry["bootstrap"])} |')
+    named = [*((row_name(name), decimals(name), entry) for name, entry in comparison['measures'].items()),
+             *((f'{name}, {first}', 2, entry) for name, entry in comparison['classes'].items())]
+    for name, places, entry in named:
+        by_seed = ' '.join(f'{value:+.{places}f}' for value in entry['by_seed'])
+        rows.append(f'| {name} | {entry["baseline"]:.{places}f} | {entry["arm"]:.{places}f} | {by_seed} '
+                    f'| {entry["mean"]:+.{places}f} | {interval(entry["t"], places)} '
+                    f'| {interval(entry["bootstrap"], places)} |')
     return '\n'.join(rows)
 
 
@@ -65,9 +66,9 @@ def sentence(paired: dict[str, Any], arm: str) -> str:
             f'{len(entry["by_seed"])} pairs of seeds, {entry["baseline"]:.2f} % without')
 
 
-def interval(bounds: list[float] | None) -> str:
+def interval(bounds: list[float] | None, places: int = 2) -> str:
     """From the lower bound to the upper one; '' where it is not known."""
-    return '' if bounds is None else f'{bounds[0]:+.2f} to {bounds[1]:+.2f}'
+    return '' if bounds is None else f'{bounds[0]:+.{places}f} to {bounds[1]:+.{places}f}'
 
 
 def draw_paired(paired: dict[str, Any], out: str | Path) -> None:
@@ -75,7 +76,8 @@ def draw_paired(paired: dict[str, Any], out: str | Path) -> None:
     arms = paired['comparisons']
     figure, axes = plt.subplots(len(arms), 2, figsize=(10, 3.8 * len(arms)), squeeze=False)
     for (arm, comparison), (left, right) in zip(arms.items(), axes, strict=True):
-        _draw_differences(left, comparison['measures'], list(paired['seeds']))
+        chief = {name: entry for name, entry in comparison['measures'].items() if is_chief(name)}
+        _draw_differences(left, chief, list(paired['seeds']))
         first = next(iter(comparison['measures']))
         left.set(title=textwrap.fill(arm, WIDE), ylabel=wording(first).axis)
         left.title.set_fontsize(7)

@@ -11,11 +11,11 @@ def seeds(results: Sequence[dict[str, Any]]) -> str:
     return ', '.join(str((result['training'] or [result])[0]['seed']) for result in results)
 
 
-def average(values: Sequence[float]) -> str:
+def average(values: Sequence[float], places: int = 2) -> str:
     """The value of one run, mean and standard deviation over several; '' for none."""
     if not values:
         return ''
-    return f'{fmean(values):.2f}' + (f' ± {stdev(values):.2f}' if len(values) > 1 else '')
+    return f'{fmean(values):.{places}f}' + (f' ± {stdev(values):.{places}f}' if len(values) > 1 else '')
 
 
 def runs_sentence(results: Sequence[dict[str, Any]]) -> str:

@@ -37,13 +37,14 @@ def blocks_per_stage(depth: int, block_layers: int, other_layers: int) -> int:
     return blocks
 
 
-def three_stages(block: Callable[[int, int, int], nn.Module], channels: Sequence[int], blocks: int) -> nn.Sequential:
+def three_stages(block: Callable[[int, int, int], nn.Module], channels: Sequence[int], blocks: int,
+                 first_stride: int = 1) -> nn.Sequential:
     """Three stages of ``blocks`` times ``block(inputs, outputs, stride)``, the last two at half the resolution each.
 
     ``channels`` are those that enter the first stage and those that leave each one.
     """
     stages = nn.Sequential()
-    for inputs, outputs, stride in zip(channels[:-1], channels[1:], (1, 2, 2), strict=True):
+    for inputs, outputs, stride in zip(channels[:-1], channels[1:], (first_stride, 2, 2), strict=True):
         same = [block(outputs, outputs, 1) for _ in range(blocks - 1)]
         stages.append(nn.Sequential(block(inputs, outputs, stride), *same))
     return stages

@@ -28,20 +28,23 @@ class ResNetCifar(Network):
 
     Args:
         depth: 32 and 110 in the paper.
+        width: times the channels of He et al.; the paper's networks have 1.
+        first_stride: of the first stage; 2 makes small experiments about four times as fast.
         init_cfg: as ``Network``.
 
     Raises:
         ValueError: a depth other than 6n+2.
     """
 
-    out_channels = 64
     block: type[nn.Module] = BasicBlock
 
-    def __init__(self, depth: int, init_cfg: Any = None) -> None:
+    def __init__(self, depth: int, width: int = 1, first_stride: int = 1, init_cfg: Any = None) -> None:
         super().__init__(init_cfg)
         blocks = blocks_per_stage(depth, block_layers=2, other_layers=2)
-        self.stem = nn.Sequential(convolution(3, 16, 3), nn.BatchNorm2d(16), nn.ReLU(inplace=True))
-        self.stages = three_stages(self.block, (16, 16, 32, 64), blocks)
+        channels = [width * channels for channels in (16, 16, 32, 64)]
+        self.out_channels = channels[-1]
+        self.stem = nn.Sequential(convolution(3, channels[0], 3), nn.BatchNorm2d(channels[0]), nn.ReLU(inplace=True))
+        self.stages = three_stages(self.block, channels, blocks, first_stride)
 
     def forward(self, images: Tensor) -> tuple[Tensor]:
         return (self.stages(self.stem(images)),)

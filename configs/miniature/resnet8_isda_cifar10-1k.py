@@ -1,0 +1,11 @@
+"""A ResNet of eight layers + ISDA on 1,000 images of CIFAR-10.
+
+Run:       python tools/train.py configs/miniature/resnet8_isda_cifar10-1k.py
+Baseline:  resnet8_cifar10-1k.py; same seed, only the keys below differ
+Result:    not yet run
+"""
+_base_ = './resnet8_cifar10-1k.py'
+custom_imports = dict(
+    imports=['isda_seg.losses', 'isda_seg.hooks', 'isda_seg.classification'], allow_failed_imports=False)
+model = dict(loss=dict(type='ISDALoss', lambda_0=1.0, covariance='full'))
+default_hooks = dict(isda=dict(type='ISDAHook'))

@@ -1,0 +1,23 @@
+"""Negative log-likelihood and calibration of a classifier's scores."""
+from collections.abc import Sequence
+from typing import Any
+
+from mmengine.evaluator import BaseMetric
+from mmengine.registry import METRICS
+
+from isda_seg.runtime.likelihood import Likelihood, likelihood, measures
+
+
+@METRICS.register_module()
+class LikelihoodMetric(BaseMetric):
+    """``nll``, and ``ece`` in per cent (15 bins); predictions as for ``TopKAccuracy``."""
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        """Keep the sums of every image, so that ranks count each one once."""
+        for sample in data_samples:
+            logits, labels = sample['logits'].detach().cpu(), sample['labels'].cpu()
+            self.results.extend(likelihood(logits[one:one + 1], labels[one:one + 1]) for one in range(len(labels)))
+
+    def compute_metrics(self, results: list[Likelihood]) -> dict[str, float]:
+        """Means over all images of all ranks."""
+        return measures(results)

@@ -1,0 +1,61 @@
+"""How sure a model is, and how right: negative log-likelihood and expected calibration error, gathered image by image.
+
+Torchmetrics keeps the confidence of every sample until the end, too much for pixels; here an image is four sums a bin.
+"""
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+BINS = 15
+
+
+class Likelihood(NamedTuple):
+    """Sums over the samples whose confidence, the largest probability, falls into each of equally wide bins."""
+    count: Tensor       # (bins,) int64
+    confidence: Tensor  # (bins,) float64
+    hits: Tensor        # (bins,) int64
+    nll: Tensor         # (bins,) float64, -log of the probability of the label
+
+    @property
+    def negative_log_likelihood(self) -> float:
+        """The mean over samples."""
+        return float(self.nll.sum() / self.count.sum().clamp(min=1))
+
+    @property
+    def calibration_error(self) -> float:
+        """|accuracy - confidence| of the bins, mean over samples (Naeini et al., AAAI 2015); 0..1."""
+        return float((self.hits - self.confidence).abs().sum() / self.count.sum().clamp(min=1))
+
+
+def likelihood(logits: Tensor, labels: Tensor, bins: int = BINS) -> Likelihood:
+    """The sums of some samples.
+
+    Args:
+        logits: (N, C).
+        labels: (N,) in 0..C-1.
+        bins: how many; a bin holds its upper edge.
+    """
+    log_probabilities = logits.double().log_softmax(dim=1)
+    confidence, predicted = log_probabilities.exp().max(dim=1)
+    place = (confidence.nan_to_num() * bins).ceil().long().sub(1).clamp(0, bins - 1)
+
+    def summed(values: Tensor) -> Tensor:
+        return torch.bincount(place, values, minlength=bins)
+
+    nll = F.nll_loss(log_probabilities, labels, reduction='none')
+    return Likelihood(torch.bincount(place, minlength=bins), summed(confidence),
+                      summed((predicted == labels).double()).long(), summed(nll))
+
+
+def joined(parts: Sequence[Likelihood]) -> Likelihood:
+    """Those of all images."""
+    return Likelihood(*(torch.stack(field).sum(dim=0) for field in zip(*parts, strict=True)))
+
+
+def measures(parts: Sequence[Likelihood]) -> dict[str, Any]:
+    """``nll``, and ``ece`` in per cent."""
+    whole = joined(parts)
+    return dict(nll=whole.negative_log_likelihood, ece=100 * whole.calibration_error)
