@@ -7,7 +7,7 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.registry import MODELS
 
-from isda_seg.runtime.nested_dicts import dicts
+from isda_seg.runtime.config_keys import dicts
 
 COCO = sorted((tiny.ROOT / 'configs' / 'coco').glob('*.py'))
 SMALL = tiny.ROOT / 'configs' / 'coco256' / 'mask-rcnn_mobilenetv2-fpn_1xb2-12e_coco256-400x300.py'

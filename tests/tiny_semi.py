@@ -5,7 +5,7 @@ import tiny_images
 import torch
 from torch import nn
 
-from isda_seg.runtime.nested_dicts import dicts
+from isda_seg.runtime.config_keys import dicts
 
 CLASSES, PIXELS = 4, 3 * 2 * 2
 SEMI = tiny.ROOT / 'configs' / 'semi'

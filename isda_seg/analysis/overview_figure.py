@@ -1,6 +1,6 @@
 """The README's picture: which tensor ISDA augments, and why its loss is still cross-entropy.
 
-Its toy (three classes, two channels) is computed by `isda_seg.core`. Copies are drawn for the picture, never by ISDA.
+Its toy (three classes, two channels) is computed by ``isda_seg.core``. Copies are drawn for the picture, never by ISDA.
 """
 from pathlib import Path
 from typing import Any, NamedTuple

@@ -93,7 +93,7 @@ CHOICES = ('identity', 'auto_contrast', 'equalize', 'rotate', 'solarize', 'color
 
 @TRANSFORMS.register_module()
 class RandAugment(BaseTransform):
-    """`n` operations, drawn for every image from the paper's 14 with replacement, all at magnitude `m` of 0..30."""
+    """``n`` operations, drawn for every image from the paper's 14 with replacement, all at magnitude ``m`` of 0..30."""
 
     def __init__(self, n: int, m: float) -> None:
         if n < 0 or not 0 <= m <= 30:

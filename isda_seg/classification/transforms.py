@@ -10,7 +10,7 @@ from mmengine.registry import TRANSFORMS
 
 @TRANSFORMS.register_module()
 class RandomReflectCrop(BaseTransform):
-    """Pad by reflection, then crop a square of `size`; mmcv's Pad has no border on all sides."""
+    """Pad by reflection, then crop a square of ``size``; mmcv's Pad has no border on all sides."""
 
     def __init__(self, size: int = 32, padding: int = 4) -> None:
         self.size, self.padding = size, padding
@@ -28,7 +28,7 @@ class RandomReflectCrop(BaseTransform):
 
 @TRANSFORMS.register_module()
 class RandomResizedCrop(BaseTransform):
-    """Inception's crop: 8 to 100 % of the area at an aspect ratio of 3/4 to 4/3, resized to a square of `size`.
+    """Inception's crop: 8 to 100 % of the area at an aspect ratio of 3/4 to 4/3, resized to a square of ``size``.
 
     Pillow's bilinear resize, as the paper's, averages when it shrinks; OpenCV's and kornia's leave pixels out.
     """
@@ -59,7 +59,7 @@ class RandomResizedCrop(BaseTransform):
 
 @TRANSFORMS.register_module()
 class Cutout(BaseTransform):
-    """Blacken a square of `length`, its centre uniform over the image, clipped at the borders.
+    """Blacken a square of ``length``, its centre uniform over the image, clipped at the borders.
 
     mmcv.cutout clips at two of the four borders only; kornia's RandomErasing keeps the whole square inside.
     """

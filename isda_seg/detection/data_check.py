@@ -5,7 +5,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from isda_seg.runtime.nested_dicts import dicts
+from isda_seg.runtime.config_keys import dicts
 
 MEND = 'put COCO there, point ISDA_SEG_DATA to the folder that holds it, or set data_root in the config'
 

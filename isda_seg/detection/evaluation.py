@@ -9,7 +9,7 @@ from isda_seg.detection.backbone import state_of
 from isda_seg.detection.backbone_record import BACKBONE
 from isda_seg.detection.data_check import check_data
 from isda_seg.runtime.checkpoint import check_checkpoint
-from isda_seg.runtime.nested_dicts import dicts
+from isda_seg.runtime.config_keys import dicts
 from isda_seg.runtime.run_record import as_test, result
 from isda_seg.runtime.weights import coverage
 

@@ -1,7 +1,7 @@
-"""Which keys of a config something reads: MMEngine takes any other, and trains as if it had not been given."""
+"""The dicts in a config, and which of its keys something reads: MMEngine takes any other and trains as without it."""
 import difflib
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from mmengine.config import Config
@@ -11,6 +11,16 @@ from mmengine.runner import Runner
 READ = frozenset(inspect.signature(Runner).parameters) - {'cfg'} | {
     'activation_checkpointing', 'compile', 'custom_imports', 'efficient_conv_bn_eval', 'find_unused_parameters',
     'model_wrapper_cfg', 'pictures', 'sync_bn', 'tta_model'}
+
+
+def dicts(node: Any) -> Iterator[Any]:
+    """The dicts in a nest of dicts, lists and tuples, outer ones first; each may be changed when it comes."""
+    if isinstance(node, dict):
+        yield node
+        node = list(node.values())
+    if isinstance(node, (list, tuple)):
+        for child in node:
+            yield from dicts(child)
 
 
 def check_options(cfg: Config, options: Iterable[str]) -> None:

@@ -12,8 +12,7 @@ import torch.distributed.nn  # noqa: F401  imported after a group is made, its d
 from mmengine.config import Config, DictAction
 
 from isda_seg import compat
-from isda_seg.runtime.config_keys import check_options
-from isda_seg.runtime.nested_dicts import dicts
+from isda_seg.runtime.config_keys import check_options, dicts
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 

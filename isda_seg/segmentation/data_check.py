@@ -6,7 +6,7 @@ from mmengine.registry import DefaultScope
 from mmseg.registry import DATASETS
 from mmseg.utils import register_all_modules
 
-from isda_seg.runtime.nested_dicts import dicts
+from isda_seg.runtime.config_keys import dicts
 
 
 def check_data(cfg: Config, splits: tuple[str, ...] = ('train', 'val')) -> None:

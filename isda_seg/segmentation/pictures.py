@@ -4,44 +4,25 @@ from typing import Any
 
 import cv2
 import numpy as np
-from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
+
+from isda_seg.runtime.pictures import TestPicturesHook
 
 HEADER = 18  # pixels
 VOID = (0, 0, 0)
 
 
 @HOOKS.register_module()
-class SideBySideHook(Hook):
-    """Write ``<image name>.png`` for test images.
+class SideBySideHook(TestPicturesHook):
+    """``<image name>.png`` of test images; arguments as ``TestPicturesHook``."""
 
-    Args:
-        out_dir: folder of the pictures.
-        most: how many of this rank's images, spread evenly over them; None for all.
-    """
-
-    def __init__(self, out_dir: str, most: int | None = None) -> None:
-        self.out_dir, self.most, self.seen = Path(out_dir), most, 0
-
-    def after_test_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
-        """Draw this batch's samples."""
+    def draw(self, runner: Any, sample: Any, out: Path) -> None:
+        """Image, ground truth and prediction."""
+        image = cv2.imread(sample.img_path)
+        truth = sample.gt_sem_seg.data.squeeze().cpu().numpy()
+        predicted = sample.pred_sem_seg.data.squeeze().cpu().numpy()
         palette = runner.test_dataloader.dataset.metainfo['palette']
-        images = len(runner.test_dataloader.sampler)
-        for sample in outputs or ():
-            self.seen += 1
-            if not chosen(self.seen - 1, images, self.most):
-                continue
-            image = cv2.imread(sample.img_path)
-            truth = sample.gt_sem_seg.data.squeeze().cpu().numpy()
-            predicted = sample.pred_sem_seg.data.squeeze().cpu().numpy()
-            self.out_dir.mkdir(parents=True, exist_ok=True)
-            cv2.imwrite(str(self.out_dir / f'{Path(sample.img_path).stem}.png'),
-                        side_by_side(image, truth, predicted, palette))
-
-
-def chosen(index: int, images: int, most: int | None) -> bool:
-    """Whether image ``index`` is one of ``most`` spread evenly over ``images``."""
-    return most is None or (index + 1) * most // images > index * most // images
+        cv2.imwrite(str(out), side_by_side(image, truth, predicted, palette))
 
 
 def side_by_side(image: np.ndarray, truth: np.ndarray, predicted: np.ndarray, palette: list) -> np.ndarray:

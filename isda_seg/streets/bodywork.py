@@ -29,7 +29,7 @@ def paint_shadow(canvas: Canvas, frame: Frame, length: float, width: float) -> N
 
 def paint_wheels(canvas: Canvas, faces: Faces, length: float, height: float, low: float, places: Sequence[float],
                  radius: float, label: Label) -> None:
-    """Wheels on the visible sides of a body whose face starts `low` metres above the road."""
+    """Wheels on the visible sides of a body whose face starts ``low`` metres above the road."""
     for name in SIDES:
         if name in faces:
             for place in places:
@@ -48,7 +48,7 @@ def paint_lamps(canvas: Canvas, faces: Faces, low: float, high: float, inset: fl
 
 def paint_panes(canvas: Canvas, faces: Faces, names: Sequence[str], count: int, low: float, high: float,
                 tint: ArrayLike, margin: float = 0.03, gap: float = 0.15) -> None:
-    """A row of `count` windows on each visible face among `names`."""
+    """A row of ``count`` windows on each visible face among ``names``."""
     step = (1 - 2 * margin) / count
     for face, brightness in (faces[name] for name in names if name in faces):
         left = margin + step * (np.arange(count) + gap / 2)

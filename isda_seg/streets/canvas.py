@@ -30,12 +30,12 @@ def colour(rng: Generator, hue: Pair = (0, 1), saturation: Pair = (0.5, 1), valu
 
 
 def grey(rng: Generator, low: float, high: float) -> np.ndarray:
-    """A random, nearly neutral colour (3,) BGR with values from `low` to `high`."""
+    """A random, nearly neutral colour (3,) BGR with values from ``low`` to ``high``."""
     return np.clip(rng.uniform(low, high) + rng.normal(0, 4, 3), 0, 250)
 
 
 class Canvas:
-    """image (H, W, 3) BGR and labels (H, W), both oversampled, behind a camera whose view is drawn from `rng`."""
+    """image (H, W, 3) BGR and labels (H, W), both oversampled, behind a camera whose view is drawn from ``rng``."""
 
     def __init__(self, rng: Generator, height: int, width: int) -> None:
         tall, wide = OVERSAMPLING * height, OVERSAMPLING * width
@@ -62,7 +62,7 @@ class Canvas:
         """Fill an outline (N, 3) of world points with a colour (3,), or several (M, N, 3), one after the other.
 
         Several outlines share one colour, or have one each (M, 3).
-        `label` None keeps the labels underneath: a detail of the thing it is painted on.
+        ``label`` None keeps the labels underneath: a detail of the thing it is painted on.
         """
         outlines = np.asarray(outlines, float)
         outlines = outlines.reshape(-1, *outlines.shape[-2:])

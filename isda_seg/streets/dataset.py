@@ -16,20 +16,20 @@ VERSION = 1                     # raise it when the same seed draws another pict
 
 
 def street(seed: int, split: str, index: int, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """Image (H, W, 3) and labels (H, W) number `index` of a split; they depend on nothing else."""
+    """Image (H, W, 3) and labels (H, W) number ``index`` of a split; they depend on nothing else."""
     rng = np.random.default_rng([seed, SPLITS.index(split), index])
     return draw_street(rng, height, width)
 
 
 def _paths(root: Path, split: str, index: int) -> tuple[Path, Path]:
-    """The two files of one street below `root`, named as Cityscapes names them."""
+    """The two files of one street below ``root``, named as Cityscapes names them."""
     stem = f'demo_{index:06d}_000000'
     return (root / 'leftImg8bit' / split / 'demo' / f'{stem}_leftImg8bit.png',
             root / 'gtFine' / split / 'demo' / f'{stem}_gtFine_labelTrainIds.png')
 
 
 def _is_there_already(root: Path, parameters: dict[str, int]) -> bool:
-    """Whether `root` holds the streets asked for; FileExistsError where it holds anything else."""
+    """Whether ``root`` holds the streets asked for; FileExistsError where it holds anything else."""
     if not root.exists() or (root.is_dir() and not any(root.iterdir())):
         return False
     try:
@@ -50,11 +50,11 @@ def _write(path: Path, array: np.ndarray) -> None:
 
 def write_streets(root: str | os.PathLike[str], num_train: int, num_val: int, seed: int = 0, height: int = 128,
                   width: int = 256, progress: Callable[[int, int], None] | None = None) -> bool:
-    """Write a training and a validation set of demo streets below `root`; True if written, False if already there.
+    """Write a training and a validation set of demo streets below ``root``; True if written, False if already there.
 
     Image i of a split depends on (seed, split, i) and the size only. Everything is written into a sibling folder that
-    is renamed at the end, so an interrupted run leaves no folder that looks complete. `progress`, if given, is called
-    with (done, total) after every street. Raises ValueError for impossible numbers, FileExistsError where `root` holds
+    is renamed at the end, so an interrupted run leaves no folder that looks complete. ``progress``, if given, is called
+    with (done, total) after every street. Raises ValueError for impossible numbers, FileExistsError if ``root`` holds
     something else, OSError where it cannot be written.
     """
     if min(num_train, num_val) < 1 or seed < 0:

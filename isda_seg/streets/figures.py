@@ -15,13 +15,13 @@ def limb(start: ArrayLike, end: ArrayLike, width: float) -> np.ndarray:
 
 def ring(centre: Sequence[float] | np.ndarray, radius_x: float, radius_y: float | None = None,
          count: int = 14) -> np.ndarray:
-    """The outline (`count`, 2) of an ellipse."""
+    """The outline (``count``, 2) of an ellipse."""
     turn = np.linspace(0, 2 * np.pi, count, endpoint=False)
     radius_y = radius_x if radius_y is None else radius_y
     return np.stack([centre[0] + radius_x * np.cos(turn), centre[1] + radius_y * np.sin(turn)], 1)
 
 
 def polygon(corners: int, radius: float, turn: float = 0.0) -> np.ndarray:
-    """The outline (`corners`, 2) of a regular polygon about the origin, the first corner on top."""
+    """The outline (``corners``, 2) of a regular polygon about the origin, the first corner on top."""
     angle = np.linspace(0, 2 * np.pi, corners, endpoint=False) + np.pi / 2 + turn
     return radius * np.stack([np.cos(angle), np.sin(angle)], 1)

@@ -17,7 +17,7 @@ class Face(NamedTuple):
     corners: np.ndarray
 
     def at(self, across: ArrayLike, up: ArrayLike) -> np.ndarray:
-        """World points (..., 3) at fractions `across` (...) and `up` (...) of the face."""
+        """World points (..., 3) at fractions ``across`` (...) and ``up`` (...) of the face."""
         across, up = np.asarray(across, float)[..., None], np.asarray(up, float)[..., None]
         low = self.corners[0] * (1 - across) + self.corners[1] * across
         high = self.corners[3] * (1 - across) + self.corners[2] * across
@@ -25,7 +25,7 @@ class Face(NamedTuple):
         return points
 
     def patch(self, left: ArrayLike, right: ArrayLike, low: ArrayLike, high: ArrayLike) -> np.ndarray:
-        """Parts (..., 4, 3) of the face: fractions (...) from `left` to `right` across and from `low` to `high` up."""
+        """Parts (..., 4, 3): fractions (...) across from ``left`` to ``right`` and up from ``low`` to ``high``."""
         left, right, low, high = np.broadcast_arrays(left, right, low, high)
         return self.at(np.stack([left, right, right, left], -1), np.stack([low, low, high, high], -1))
 
@@ -60,7 +60,7 @@ class Frame(NamedTuple):
 
 
 class Box(NamedTuple):
-    """A block with local bounds (along, up, across); its top is smaller by `taper` (along, across) at each end."""
+    """A block with local bounds (along, up, across); its top is smaller by ``taper`` (along, across) at each end."""
     along: Pair
     up: Pair
     across: Pair

@@ -66,7 +66,7 @@ def paint_traffic_sign(canvas: Canvas, rng: Generator, frame: Frame) -> None:
 
 
 def paint_bars(canvas: Canvas, rng: Generator, face: Face, length: float) -> None:
-    """Upright bars between two rails over a face `length` metres long; all of the face counts as fence."""
+    """Upright bars between two rails over a face ``length`` metres long; all of the face counts as fence."""
     tint = colour(rng, value=(0.4, 0.9)) if rng.random() < 0.25 else grey(rng, 195, 248)
     canvas.paint(face.corners, np.array([48, 74, 60]) * rng.uniform(0.7, 1.3), Label.FENCE)
     bars = max(3, round(length / 0.55))

@@ -81,7 +81,7 @@ def paint_ground(canvas: Canvas, rng: Generator, layout: Layout) -> None:
 
 
 def paint_markings(canvas: Canvas, rng: Generator, layout: Layout, rails: float | None = None) -> None:
-    """Lane lines, now and then a zebra crossing, patches of newer asphalt, and rails about x = `rails` if given."""
+    """Lane lines, now and then a zebra crossing, patches of newer asphalt, and rails about x = ``rails`` if given."""
     left, right = layout.kerbs
     for _ in range(rng.integers(0, 4)):
         x, z = rng.uniform(left + 1, right - 3), rng.uniform(4, 20)

@@ -41,7 +41,7 @@ def paint_person(canvas: Canvas, rng: Generator, frame: Frame) -> None:
 def paint_rider(canvas: Canvas, rng: Generator, frame: Frame, seat: Pair, hands: Pair, feet: Pair) -> None:
     """Someone sitting: bent knees, leaning torso in a bright jacket more often than not, a helmet.
 
-    `seat`, `hands` and `feet` are (along, up).
+    ``seat``, ``hands`` and ``feet`` are (along, up).
     """
     trousers, skin = grey(rng, 20, 90), _skin(rng)
     coat = colour(rng, (0.03, 0.2), (0.8, 1), (0.8, 1)) if rng.random() < 0.6 else _cloth(rng)

@@ -100,7 +100,7 @@ def populate(canvas: Canvas, rng: Generator, layout: Layout, rails: float | None
              hidden: float = 0.35) -> list[tuple[float, Paint, Frame]]:
     """(depth, paint, Frame) of everything that stands on the ground, the farthest first.
 
-    Hardly anything is hidden or out of the picture; what finds no such place in `attempts` is left out. `rails` is the
+    Hardly anything is hidden or out of the picture; what finds no place in ``attempts`` is left out. ``rails`` is the
     x of the tram's rails, or None where there are none.
     """
     tall, wide = canvas.labels.shape

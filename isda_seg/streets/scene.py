@@ -15,7 +15,7 @@ def draw_street(rng: np.random.Generator, height: int, width: int) -> tuple[np.n
 
     The camera stands in the right-hand lane. Sky, ground and the sides of the street come first, then everything that
     stands on the ground, the farthest first, then the bonnet of the camera's own car and the sensor.
-    The same state of `rng` gives the same scene. Raises ValueError below SMALLEST pixels.
+    The same state of ``rng`` gives the same scene. Raises ValueError below SMALLEST pixels.
     """
     if min(height, width) < SMALLEST:
         raise ValueError(f'a street needs at least {SMALLEST} x {SMALLEST} pixels, got {height} x {width}')

@@ -66,7 +66,7 @@ def paint_house(canvas: Canvas, rng: Generator, side: int, edge: float, near: fl
 
 
 def _grow_behind(canvas: Canvas, rng: Generator, side: int, edge: float, near: float, far: float, low: float) -> None:
-    """Bushes and trees behind something `low` metres high."""
+    """Bushes and trees behind something ``low`` metres high."""
     for depth in np.sort(rng.uniform(near, far, 4))[::-1]:
         radius = rng.uniform(1.2, 2.2)
         place = side * (edge + radius + rng.uniform(0.3, 3))

@@ -7,5 +7,5 @@ pytestmark = pytest.mark.ops
 @pytest.mark.parametrize('images, most, expected', [(100, 4, [24, 49, 74, 99]), (3, 8, [0, 1, 2]),
                                                     (3, None, [0, 1, 2]), (5, 0, [])])
 def test_the_chosen_images_are_spread_evenly(images, most, expected):
-    from isda_seg.detection.pictures import chosen
+    from isda_seg.runtime.pictures import chosen
     assert [index for index in range(images) if chosen(index, images, most)] == expected

@@ -1,7 +1,8 @@
 """Pictures show image, truth and prediction in the palette's colours."""
 import numpy as np
 
-from isda_seg.segmentation.pictures import HEADER, chosen, paint, side_by_side
+from isda_seg.runtime.pictures import chosen
+from isda_seg.segmentation.pictures import HEADER, paint, side_by_side
 
 PALETTE = [[255, 0, 0], [0, 255, 0]]
 

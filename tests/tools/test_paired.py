@@ -11,7 +11,7 @@ import pytest
 import spy
 import tiny
 
-from isda_seg.analysis.series import run
+from isda_seg.analysis.series import training_runs
 from isda_seg.analysis.series.paired import compare
 from isda_seg.analysis.series.paired_report import paired_table
 
@@ -69,7 +69,7 @@ def started(monkeypatch, tmp_path):
             found.extend(runs)
             raise SystemExit
 
-        monkeypatch.setattr(run, 'run_series', instead)
+        monkeypatch.setattr(training_runs, 'run_series', instead)
         tiny.run_tool(monkeypatch, 'benchmarks/paired.py', *arguments, '--seeds', 0, '--work-dir', tmp_path)
         return found
     return start
@@ -98,7 +98,7 @@ def test_results_table_and_figure_call_an_arm_by_its_config_and_its_options(conf
         return {run.name: dict(protocols=dict(single=dict(mIoU=30.0 + place, IoU={})), training=[dict(commit='c1')])
                 for place, run in enumerate(runs)}
 
-    monkeypatch.setattr(run, 'run_series', instead)
+    monkeypatch.setattr(training_runs, 'run_series', instead)
     printed = spy.benchmark('paired.py', plain, f'{isda} {option}', '--seeds', 0, '--work-dir', tmp_path, cwd=tmp_path)
     label = f'{ARMS[1]} {option}'
     paired = json.loads((tmp_path / f'{ARMS[1]}+{option}.json').read_text())

@@ -12,7 +12,7 @@ import pytest
 import spy
 import tiny
 
-from isda_seg.analysis.series import run
+from isda_seg.analysis.series import training_runs
 from isda_seg.analysis.series.sweep import sweep_table
 
 NAMES = ['lambda_0=0', 'resolution=feature_lambda_0=5']
@@ -84,7 +84,7 @@ def test_the_options_of_the_config_are_those_of_every_run_and_of_the_folder(tmp_
         found.update({run.name: run.cfg.optim_wrapper.optimizer.lr for run in runs}, folder=folder)
         raise SystemExit
 
-    monkeypatch.setattr(run, 'run_series', instead)
+    monkeypatch.setattr(training_runs, 'run_series', instead)
     monkeypatch.chdir(tmp_path)
     tiny.run_tool(monkeypatch, 'benchmarks/sweep.py', f'{isda} {option}', '--lambda-0', 0, 5)
     assert found == {'lambda_0=0': 0.3, 'lambda_0=5': 0.3,

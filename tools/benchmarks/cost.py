@@ -14,7 +14,7 @@ import torch
 from isda_seg.analysis.cost import floor, growth, workload
 from isda_seg.analysis.cost.compare import compare_losses
 from isda_seg.analysis.cost.meter import Meter
-from isda_seg.analysis.cost.networks import SETTINGS, count, step_time, summary
+from isda_seg.analysis.cost.network_cost import SETTINGS, count, step_time, summary
 from isda_seg.analysis.cost.profile import profile
 from isda_seg.analysis.cost.report import report, two_lines
 from isda_seg.analysis.cost.targets import targets

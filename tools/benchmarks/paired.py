@@ -48,8 +48,8 @@ def main() -> None:
     check_writable(str(out.parent), '--out')
     from isda_seg.analysis.series.paired import compare
     from isda_seg.analysis.series.paired_report import draw_paired, paired_table
-    from isda_seg.analysis.series.run import Run, run_series
     from isda_seg.analysis.series.run_options import with_options
+    from isda_seg.analysis.series.training_runs import Run, run_series
     from isda_seg.runtime.amp import enable_amp
     # Seed by seed, so that a series that is stopped early holds whole pairs.
     runs = [Run(f'{arm.folder}/seed_{seed}',

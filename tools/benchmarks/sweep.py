@@ -47,9 +47,9 @@ def main() -> None:
     out = Path(args.out or work_dir / 'sweep.json')
     check_writable(str(out.parent), '--out')
     curves = dict(_key_values(text) for text in args.set)
-    from isda_seg.analysis.series.run import run_series
     from isda_seg.analysis.series.run_options import training_images
     from isda_seg.analysis.series.sweep import draw_sweep, measure, summarize, sweep_runs, sweep_table
+    from isda_seg.analysis.series.training_runs import run_series
     options = {**(args.cfg_options or {}), **arm.settings}
     runs = sweep_runs(compat.read_config(arm.config), args.lambda_0, curves, args.seed, args.held_out, options)
     results = run_series(runs, work_dir, TOOLS, ['single'], args.jobs)

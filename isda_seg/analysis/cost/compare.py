@@ -3,8 +3,8 @@ from collections.abc import Callable
 from math import ceil
 from typing import Any
 
+from isda_seg.analysis.cost.compared_losses import both_ways, isda_loss, literal_loss, plain_loss
 from isda_seg.analysis.cost.floor import floor_bytes
-from isda_seg.analysis.cost.losses import both_ways, isda_loss, literal_loss, plain_loss
 from isda_seg.analysis.cost.meter import Meter
 from isda_seg.analysis.cost.timing import alternate, differences, relative, spread
 from isda_seg.analysis.cost.workload import Workload, first_part, make_tensors

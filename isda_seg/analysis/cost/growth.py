@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from isda_seg.analysis.cost.compare import measure
-from isda_seg.analysis.cost.losses import both_ways, isda_loss, plain_loss
+from isda_seg.analysis.cost.compared_losses import both_ways, isda_loss, plain_loss
 from isda_seg.analysis.cost.meter import Meter
 from isda_seg.analysis.cost.profile import pieces
 from isda_seg.analysis.cost.workload import Workload, make_tensors

@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from isda_seg.analysis.cost.losses import STRENGTH, both_ways, isda_loss, literal_form, plain_loss
+from isda_seg.analysis.cost.compared_losses import STRENGTH, both_ways, isda_loss, literal_form, plain_loss
 from isda_seg.analysis.cost.meter import Meter
 from isda_seg.analysis.cost.timing import alternate, differences, spread
 from isda_seg.analysis.cost.workload import IGNORED, Tensors, Workload, make_tensors

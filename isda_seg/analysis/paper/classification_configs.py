@@ -2,10 +2,10 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from isda_seg.analysis.paper.classification_tables import RANDAUGMENT, RANDAUGMENT_ELSE, Row, rows
 from isda_seg.analysis.paper.config_text import baseline, code, config_name, isda_twin, option_lines, promise
 from isda_seg.analysis.paper.networks import CIFAR, IMAGENET
 from isda_seg.analysis.paper.option_rows import option_rows
+from isda_seg.analysis.paper.tables import RANDAUGMENT, RANDAUGMENT_ELSE, Row, rows
 from isda_seg.analysis.series.result_files import read_results
 from isda_seg.analysis.tables.classification import docstring_line
 
@@ -27,7 +27,7 @@ AUGMENTATIONS = {'cutout': 'Cutout', 'randaugment': 'RandAugment', 'autoaugment'
 
 
 def render(root: Path) -> dict[str, str]:
-    """The text of each config by its path relative to `root`."""
+    """The text of each config by its path relative to ``root``."""
     found = {f'{name}/{config_name(what, name, with_isda)}.py': write(name, what, row)
              for name, table in rows().items() for what, row in table.items()
              for with_isda, write in ((False, plain), (True, isda))}

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 from isda_seg.analysis.paper.config_text import baseline, code, config_name, isda_twin, option_lines, promise
 from isda_seg.analysis.paper.option_rows import option_rows
-from isda_seg.analysis.paper.semi_tables import LABELS, TABLE_6
+from isda_seg.analysis.paper.tables import LABELS, TABLE_6
 from isda_seg.analysis.series.result_files import read_results
 from isda_seg.analysis.tables.classification import docstring_line
 
@@ -29,7 +29,7 @@ DATA = {'cifar10': ('CIFAR-10', 10), 'cifar100': ('CIFAR-100', 100), 'svhn': ('S
 
 
 def render(root: Path) -> dict[str, str]:
-    """The text of each config by its path relative to `root`."""
+    """The text of each config by its path relative to ``root``."""
     found = {}
     for method, datasets in TABLE_6.items():
         for dataset, cells in datasets.items():

@@ -11,7 +11,7 @@ def read_series(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def read_results(folder: Path) -> dict[str, list[dict[str, Any]]]:
-    """Results of tools/test.py by the stem of their config, from a file of `folder`; from a paired series one per seed.
+    """Results of tools/test.py by the stem of their config, from files of ``folder``; of a paired series one per seed.
 
     An arm with options of its own stands under its label, the stem and the options. A series whose options are for all
     arms is no result of the config as it is written, and is left out.

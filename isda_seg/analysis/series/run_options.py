@@ -5,8 +5,7 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import DATASETS, init_default_scope
 
-from isda_seg.runtime.config_keys import check_options
-from isda_seg.runtime.nested_dicts import dicts
+from isda_seg.runtime.config_keys import check_options, dicts
 
 
 def with_options(cfg: Config, seed: int | None = None, options: dict[str, Any] | None = None) -> Config:

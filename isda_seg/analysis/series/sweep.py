@@ -8,8 +8,8 @@ import matplotlib
 from mmengine.config import Config
 
 from isda_seg.analysis.series.paired import lower_is_better, measures
-from isda_seg.analysis.series.run import Run
 from isda_seg.analysis.series.run_options import hold_out, with_isda, with_options
+from isda_seg.analysis.series.training_runs import Run
 
 matplotlib.use('Agg')
 import matplotlib.pyplot as plt  # noqa: E402

@@ -7,9 +7,8 @@ from typing import Any, NamedTuple
 from isda_seg.analysis.cost import report as cost_report
 from isda_seg.analysis.series.result_files import read_results
 from isda_seg.analysis.tables import classification, detection, segmentation, series
-from isda_seg.analysis.tables.blocks import replace_block
-from isda_seg.analysis.tables.docstrings import replace_result_line
 from isda_seg.analysis.tables.gain import gain
+from isda_seg.analysis.tables.generated_text import replace_block, replace_result_line
 from isda_seg.analysis.tables.rows import NOT_RUN
 from isda_seg.analysis.tables.section import Runs, link, section
 
@@ -24,7 +23,8 @@ class Room(NamedTuple):
     caveat: str = ''  # stands beside every number
 
 
-ROOMS = (Room('demo', 'demo', segmentation), Room('camvid', 'camvid', segmentation),
+ROOMS = (Room('miniature', 'miniature', classification), Room('demo', 'demo', segmentation),
+         Room('camvid', 'camvid', segmentation),
          Room('cityscapes', 'cityscapes', segmentation), Room('classification', 'classification', classification),
          Room('semi', 'semi', classification), Room('coco', 'coco', detection),
          Room('coco256', 'coco', detection, 'shows that the path works and says nothing about a backbone'))

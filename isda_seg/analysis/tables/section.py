@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from isda_seg.analysis.tables.docstrings import paper, paper_with_options
+from isda_seg.analysis.tables.generated_text import paper, paper_with_options
 from isda_seg.analysis.tables.rows import origin, seeds
 
 Runs = Sequence[dict[str, Any]]        # of one config, one per seed

@@ -35,9 +35,9 @@ CIFAR100 = Layout('cifar-100-python.tar.gz', 'eb9058c3a382ffc7106e4002c42a8d85',
 
 
 def read_members(root: Path, layout: Layout, names: tuple[str, ...], md5: str | None) -> dict[str, dict[str, Any]]:
-    """The unpickled files of these names, from the extracted folder below `root` or else from the archive there.
+    """The unpickled files of these names, from the extracted folder below ``root`` or else from the archive there.
 
-    An archive with another checksum than `md5` (None: any) that holds another number of images than the official one,
+    An archive with another checksum than ``md5`` (None: any) that holds another number of images than the official one,
     such as a subset, is read with a warning.
 
     Raises:

@@ -3,7 +3,7 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS
 
 from isda_seg.classification.data.image_dataset import ClassificationDataset
-from isda_seg.runtime.nested_dicts import dicts
+from isda_seg.runtime.config_keys import dicts
 
 
 def check_data(cfg: Config, splits: tuple[str, ...] = ('train', 'val')) -> None:

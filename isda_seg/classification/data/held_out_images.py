@@ -3,7 +3,7 @@ import numpy as np
 
 
 def held_out_mask(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
-    """Choose `count` of the N images by seed, each class in proportion to its size; (N,) bool, True where held out.
+    """Choose ``count`` of the N images by seed, each class in proportion to its size; (N,) bool, True where held out.
 
     The choice depends on nothing but the arguments: RandomState's stream is frozen, every numpy holds out the same.
 

@@ -10,9 +10,9 @@ from isda_seg.runtime.durable import written_aside
 
 
 def choose_labels(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
-    """The sorted indices of `count` of the N images, chosen by seed, equally many of every class.
+    """The sorted indices of ``count`` of the N images, chosen by seed, equally many of every class.
 
-    Where `count` is no multiple of the classes, the first ones have one more; where a class has not enough images, the
+    Where ``count`` is no multiple of the classes, the first ones have one more; where a class has too few images, the
     others make up for it. RandomState's stream is frozen: every numpy chooses the same.
 
     Raises:

@@ -2,8 +2,8 @@
 import pytest
 import torch
 
+from isda_seg.analysis.cost.compared_losses import both_ways, isda_loss, literal_loss
 from isda_seg.analysis.cost.literal import LiteralISDA
-from isda_seg.analysis.cost.losses import both_ways, isda_loss, literal_loss
 from isda_seg.analysis.cost.workload import TOY_SIZES, make_tensors
 from isda_seg.core import class_moments, isda_cross_entropy, merge
 

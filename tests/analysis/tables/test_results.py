@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from isda_seg.analysis.tables.blocks import replace_block
+from isda_seg.analysis.tables.generated_text import replace_block
 from isda_seg.analysis.tables.results import ROOMS, Room, docstring_line, generate, room_section, timings
 from isda_seg.analysis.tables.segmentation import COLUMNS
 from isda_seg.analysis.tables.segmentation import docstring_line as miou_line

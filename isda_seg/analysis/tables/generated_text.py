@@ -1,4 +1,4 @@
-"""What the docstring of a config says: the paper's numbers, and the result."""
+"""Text that is generated, in its place: blocks between markers, and what the docstring of a config says."""
 import re
 
 
@@ -16,3 +16,15 @@ def paper_with_options(text: str) -> dict[str, str]:
 def replace_result_line(text: str, line: str) -> str:
     """Set the ``Result:`` line."""
     return re.sub(r'^(Result: +).*$', lambda match: match[1] + line, text, count=1, flags=re.MULTILINE)
+
+
+def replace_block(text: str, name: str, content: str) -> str:
+    """Put ``content`` between the markers ``<!-- name -->`` and ``<!-- /name -->``.
+
+    Raises:
+        ValueError: the markers are not there.
+    """
+    pattern = re.compile(rf'(<!-- {name} -->\n).*?(<!-- /{name} -->)', re.DOTALL)
+    if not pattern.search(text):
+        raise ValueError(f'no block <!-- {name} --> in the text')
+    return pattern.sub(lambda match: f'{match[1]}{content}\n{match[2]}', text)

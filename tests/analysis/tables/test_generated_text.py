@@ -1,5 +1,5 @@
 """A config's docstring is read for the paper's numbers and written for the result, and nothing else of it changes."""
-from isda_seg.analysis.tables.docstrings import paper, paper_with_options, replace_result_line
+from isda_seg.analysis.tables.generated_text import paper, paper_with_options, replace_result_line
 
 TEXT = """A title, with lambda_0=0.5  5 times.
 

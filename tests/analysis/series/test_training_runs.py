@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from isda_seg.analysis.series.run import Run, _Progress, run_series
+from isda_seg.analysis.series.training_runs import Run, _Progress, run_series
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -39,7 +39,7 @@ pathlib.Path(rest[-1]).write_text(json.dumps(dict(protocols={name: dict(mIoU=num
 '''
 DRIVER = '''import signal, sys
 from mmengine.config import Config
-from isda_seg.analysis.series.run import Run, run_series
+from isda_seg.analysis.series.training_runs import Run, run_series
 signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started us may ignore it
 runs = [Run(name, Config(dict(number=1, waits_for='never'))) for name in 'abc']
 run_series(runs, sys.argv[1], sys.argv[2], ['single'], jobs=2)
