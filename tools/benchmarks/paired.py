@@ -26,7 +26,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--seeds', nargs='+', type=int, required=True)
     parser.add_argument('--protocols', nargs='+',
                         help='of tools/test.py; default single ms ms-flip, of classifiers and detectors single')
-    parser.add_argument('--jobs', type=int, default=1, help='runs at a time')
+    parser.add_argument('--jobs', type=int, default=2, help='runs at a time; default %(default)s')
     parser.add_argument('--work-dir', default='work_dirs/paired',
                         help='of the runs; series with runs in common share it; default %(default)s')
     parser.add_argument('--out', help='result file; default <work-dir>/<first ISDA arm>.json, the figure beside it')

@@ -29,7 +29,7 @@ def parse_args() -> argparse.Namespace:
                              'combination')
     parser.add_argument('--seed', type=int, default=100, help='one that no reported run uses; default 100')
     parser.add_argument('--held-out', type=float, default=0.25, help='share of the training images; default 0.25')
-    parser.add_argument('--jobs', type=int, default=1, help='runs at a time')
+    parser.add_argument('--jobs', type=int, default=2, help='runs at a time; default %(default)s')
     parser.add_argument('--work-dir', help='default work_dirs/sweep/<config name and options>')
     parser.add_argument('--out', help='result file; default <work-dir>/sweep.json, with the figure beside it')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')

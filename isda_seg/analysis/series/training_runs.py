@@ -1,18 +1,16 @@
 """A series of training runs, each trained and evaluated once: a killed series goes on where it stopped."""
 import json
-import os
-import signal
-import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from mmengine.config import Config
 
+from isda_seg.analysis.series.processes import Processes, only_one
 from isda_seg.runtime.checkpoint import latest_checkpoint
 from isda_seg.runtime.durable import written_aside
 
@@ -30,7 +28,7 @@ def run_series(runs: Iterable[Run], folder: str | Path, tools: str | Path, proto
     """Train and evaluate what is not there yet, and read what is.
 
     Every run gets its config as ``folder/name.py``, and ``folder/name`` with log, checkpoints and results; a run that
-    was killed resumes. Ctrl-C and SIGTERM end the runs under way.
+    was killed resumes. Ctrl-C and SIGTERM end the runs under way; on Linux, so does killing the series.
 
     Args:
         tools: the folder of train.py and test.py.
@@ -43,33 +41,35 @@ def run_series(runs: Iterable[Run], folder: str | Path, tools: str | Path, proto
 
     Raises:
         ValueError: two runs of one name, a folder that holds a run of other settings.
+        BlockingIOError: another series is under way in the folder.
         RuntimeError: a run that failed, with the end of its log; finished ones are kept, those under way finish.
     """
     runs, folder, protocols, say = list(runs), Path(folder), list(protocols), say or _print
     if len({run.name for run in runs}) < len(runs):
         raise ValueError(f'every run of a series needs a name of its own, got {[run.name for run in runs]}')
-    for run in runs:
-        _write_config(run, folder / run.name)
-    missing = [run for run in runs if _results(folder / run.name, protocols) is None]
-    say(f'{len(runs)} runs, {len(runs) - len(missing)} of them there already')
-    progress, processes, failed = _Progress(len(missing), jobs, say), _Processes(jobs), threading.Event()
+    with only_one(folder):
+        for run in runs:
+            _write_config(run, folder / run.name)
+        missing = [run for run in runs if _results(folder / run.name, protocols) is None]
+        say(f'{len(runs)} runs, {len(runs) - len(missing)} of them there already')
+        progress, processes, failed = _Progress(len(missing), jobs, say), Processes(jobs), threading.Event()
 
-    def one(run: Run) -> None:
-        if failed.is_set():
-            return
-        started = time.monotonic()
-        try:
-            _execute(folder / run.name, Path(tools), protocols, processes)
-        except BaseException:
-            failed.set()
-            say(f'{run.name} failed: runs under way finish, no other starts')
-            raise
-        progress.finished(run.name, time.monotonic() - started)
+        def one(run: Run) -> None:
+            if failed.is_set():
+                return
+            started = time.monotonic()
+            try:
+                _execute(folder / run.name, Path(tools), protocols, processes)
+            except BaseException:
+                failed.set()
+                say(f'{run.name} failed: runs under way finish, no other starts')
+                raise
+            progress.finished(run.name, time.monotonic() - started)
 
-    with ThreadPoolExecutor(max_workers=jobs) as pool, processes:
-        for future in wait([pool.submit(one, run) for run in missing]).done:
-            future.result()
-    return {run.name: _results(folder / run.name, protocols) or {} for run in runs}
+        with ThreadPoolExecutor(max_workers=jobs) as pool, processes:
+            for future in wait([pool.submit(one, run) for run in missing]).done:
+                future.result()
+        return {run.name: _results(folder / run.name, protocols) or {} for run in runs}
 
 
 def _print(line: str) -> None:
@@ -90,44 +90,6 @@ class _Progress:
             done = len(self.seconds)
             left = (self.total - done) * sum(self.seconds) / done / self.jobs
             self.say(f'{done}/{self.total} {name}: {seconds / 60:.1f} min; about {left / 60:.0f} min left')
-
-
-class _Processes:
-    """The tools under way: who stops the series, by Ctrl-C or SIGTERM, stops them too."""
-
-    def __init__(self, jobs: int) -> None:
-        threads = str(max(1, (os.cpu_count() or 1) // jobs))
-        self.environment = dict(os.environ, OMP_NUM_THREADS=os.environ.get('OMP_NUM_THREADS', threads))
-        self.running: set[subprocess.Popen] = set()
-        self.stopped = False
-        self.lock = threading.Lock()
-
-    def __enter__(self) -> '_Processes':
-        self.in_main = threading.current_thread() is threading.main_thread()  # no other thread may handle signals
-        if self.in_main:
-            self.before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *error: Any) -> None:
-        if kind is not None and not issubclass(kind, Exception):
-            with self.lock:
-                self.stopped = True
-                for process in self.running:
-                    process.terminate()
-        if self.in_main:
-            signal.signal(signal.SIGTERM, self.before)
-
-    def run(self, command: list[str], log: IO[str]) -> int:
-        """The exit code."""
-        with self.lock:
-            if self.stopped:
-                raise RuntimeError('the series was stopped')
-            process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=self.environment)
-            self.running.add(process)
-        code = process.wait()
-        with self.lock:
-            self.running.discard(process)
-        return code
 
 
 def _write_config(run: Run, folder: Path) -> None:
@@ -156,7 +118,7 @@ def _results(folder: Path, protocols: list[str]) -> dict[str, Any] | None:
     return dict(result, protocols={protocol: result['protocols'][protocol] for protocol in protocols})
 
 
-def _execute(folder: Path, tools: Path, protocols: list[str], processes: _Processes) -> None:
+def _execute(folder: Path, tools: Path, protocols: list[str], processes: Processes) -> None:
     """Train to the end, resuming what is there, then evaluate; results appear only when complete."""
     config = str(_config(folder))
     _call([str(tools / 'train.py'), config, '--work-dir', str(folder), '--resume'], folder, processes)
@@ -167,7 +129,7 @@ def _execute(folder: Path, tools: Path, protocols: list[str], processes: _Proces
            '--protocols', *protocols, '--out', str(folder / RESULTS)], folder, processes)
 
 
-def _call(command: list[str], folder: Path, processes: _Processes) -> None:
+def _call(command: list[str], folder: Path, processes: Processes) -> None:
     with (folder / LOG).open('a') as log:
         code = processes.run([sys.executable, *command], log)
     if code:

@@ -201,6 +201,38 @@ def test_who_stops_the_series_stops_its_runs(tmp_path, tools, number, code):
     assert sorted(path.name for path in work.rglob('pid')) == ['pid', 'pid']  # the third one never began
 
 
+@pytest.mark.skipif(sys.platform != 'linux', reason='other systems do not tell a process that its parent has ended')
+def test_a_killed_series_leaves_no_process_and_goes_on_where_it_stopped(tmp_path, tools, series):
+    work = tmp_path / 'work'
+    command = [sys.executable, '-c', DRIVER, str(work), str(tools)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=dict(os.environ, PYTHONPATH=str(ROOT)),
+                          text=True) as driver:
+        driver.stdout.readline()
+        pids = [int(wait_for(work / name / 'pid')) for name in 'ab']
+        driver.kill()
+    end = time.monotonic() + 60
+    while any(map(running, pids)) and time.monotonic() < end:
+        time.sleep(0.02)
+    assert [running(pid) for pid in pids] == [False, False]
+    (work / 'never').touch()  # what the runs wait for
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=dict(os.environ, PYTHONPATH=str(ROOT)),
+                          text=True) as driver:
+        said = driver.stdout.read().splitlines()
+    assert [line.split(':')[0].split(' ')[0] for line in said] == ['3', '1/3', '2/3', '3/3']
+
+
+def test_a_second_series_in_one_folder_is_refused_with_the_remedy(tmp_path, tools, series):
+    work = tmp_path / 'work'
+    with subprocess.Popen([sys.executable, '-c', DRIVER, str(work), str(tools)], stdout=subprocess.PIPE,
+                          env=dict(os.environ, PYTHONPATH=str(ROOT)), text=True) as driver:
+        wait_for(work / 'a' / 'pid')
+        with pytest.raises(BlockingIOError, match=f'another series is under way in {work}: .* another --work-dir'):
+            series(d=dict(number=1))
+        (work / 'never').touch()
+        assert driver.wait(60) == 0
+    assert series(d=dict(number=1))[0] == dict(d=single(1))
+
+
 def wait_for(path):
     """The text of a file that another process is about to write."""
     end = time.monotonic() + 60
