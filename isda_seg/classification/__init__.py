@@ -5,12 +5,12 @@ from isda_seg.classification.classifier import ImageClassifier
 from isda_seg.classification.data.cifar import CIFARDataset
 from isda_seg.classification.data.image_folder import ImageFolderDataset
 from isda_seg.classification.data.svhn import SVHNDataset
-from isda_seg.classification.last_epochs import LastEpochsHook
 from isda_seg.classification.likelihood_metric import LikelihoodMetric
 from isda_seg.classification.policies import AutoAugment, RandAugment
 from isda_seg.classification.preprocessor import ClassificationPreprocessor
 from isda_seg.classification.transforms import Cutout, PackImages, RandomReflectCrop, RandomResizedCrop
+from isda_seg.runtime.last_evaluations import LastEvaluationsHook
 
 __all__ = ['AutoAugment', 'CIFARDataset', 'ClassificationPreprocessor', 'Cutout', 'ImageClassifier',
-           'ImageFolderDataset', 'LastEpochsHook', 'LikelihoodMetric', 'PackImages', 'RandAugment', 'RandomReflectCrop',
-           'RandomResizedCrop', 'SVHNDataset', 'TopKAccuracy', 'networks']
+           'ImageFolderDataset', 'LastEvaluationsHook', 'LikelihoodMetric', 'PackImages', 'RandAugment',
+           'RandomReflectCrop', 'RandomResizedCrop', 'SVHNDataset', 'TopKAccuracy', 'networks']

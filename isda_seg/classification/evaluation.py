@@ -6,8 +6,8 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from isda_seg.classification.data.data_check import check_data
-from isda_seg.classification.last_epochs import with_last_mean
 from isda_seg.runtime.checkpoint import check_checkpoint
+from isda_seg.runtime.last_evaluations import with_last_mean
 from isda_seg.runtime.run_record import as_test, result
 
 PROTOCOL = 'single'

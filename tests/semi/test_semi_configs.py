@@ -69,7 +69,7 @@ def test_the_recipe_is_that_of_appendix_b():
         assert [found[f'optim_wrapper.optimizer.{key}'] for key in ('type', 'lr', 'momentum', 'weight_decay',
                                                                     'nesterov')] == ['SGD', 0.1, 0.9, 1e-4, True]
         assert [found[key] for key in ('train_dataloader.batch_size', 'train_cfg.max_epochs', 'param_scheduler.0.T_max',
-                                       'default_hooks.last_epochs.epochs')] == [128, 400, 400, 10]
+                                       'default_hooks.last_evaluations.last')] == [128, 400, 400, 10]
 
 
 @pytest.mark.parametrize('name, expected', [

@@ -100,7 +100,7 @@ def test_a_checkpoint_is_tested_without_training_data(method, run, tiny_data, tm
     cfg = load_config(str(config), work_dir=str(tmp_path / 'test'))
     shrink(cfg, tiny_data.zca)
     cfg.train_dataloader.dataset.num_labels = 10 ** 6  # nobody could build it
-    cfg.default_hooks.last_epochs.epochs = 1
+    cfg.default_hooks.last_evaluations.last = 1
     result = evaluate(cfg, str(config), str(tmp_path / 'work' / 'epoch_1.pth'))['protocols']['single']
     (logged,) = [json.loads(line)['top1_error'] for path in (tmp_path / 'work').glob('*/vis_data/scalars.json')
                  for line in path.read_text().splitlines() if 'top1_error' in line]

@@ -30,7 +30,7 @@ def configs(tmp_path_factory):
 def whole(tmp_path_factory, configs):
     """An uninterrupted series of two seeds."""
     folder = tmp_path_factory.mktemp('whole')
-    printed = spy.benchmark('paired.py', *configs, '--seeds', *SEEDS, '--protocols', 'single', '--out',
+    printed = spy.benchmark('paired.py', *configs, '--seeds', *SEEDS, '--jobs', 1, '--protocols', 'single', '--out',
                             'sub/paired.json', '--work-dir', 'work', cwd=folder)
     return SimpleNamespace(folder=folder, work=folder / 'work', printed=printed, configs=configs,
                            paired=json.loads((folder / 'sub' / 'paired.json').read_text()))
@@ -43,7 +43,7 @@ def resumed(tmp_path_factory, whole):
     work = folder / 'work'
     shutil.copytree(whole.work / ARMS[0] / 'seed_0', work / ARMS[0] / 'seed_0')
     (work / ARMS[0] / 'seed_0' / 'results.json').unlink()
-    arguments = [*whole.configs, '--seeds', 0, '--protocols', 'single', '--work-dir', 'work']
+    arguments = [*whole.configs, '--seeds', 0, '--jobs', 1, '--protocols', 'single', '--work-dir', 'work']
     killed = spy.killed_benchmark('paired.py', *arguments, cwd=folder, at=f'{ARMS[1]}/seed_0:5')
     names = ('results.json', 'iter_4.pth', 'iter_6.pth')
     left = sorted(str(path.relative_to(work)) for path in work.rglob('*') if path.name in names)

@@ -47,7 +47,8 @@ def main() -> None:
     out = Path(args.out or Path(args.work_dir, f'{others[0].folder}.json'))
     check_writable(str(out.parent), '--out')
     from isda_seg.analysis.series.paired import compare
-    from isda_seg.analysis.series.paired_report import draw_paired, paired_table
+    from isda_seg.analysis.series.paired_figure import draw_paired
+    from isda_seg.analysis.series.paired_report import paired_table
     from isda_seg.analysis.series.run_options import with_options
     from isda_seg.analysis.series.training_runs import Run, run_series
     from isda_seg.runtime.amp import enable_amp

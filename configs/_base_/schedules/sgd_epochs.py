@@ -9,4 +9,4 @@ default_hooks = dict(
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=2),
     sampler_seed=dict(type='DistSamplerSeedHook'),
-    last_epochs=dict(type='LastEpochsHook', epochs=10))
+    last_evaluations=dict(type='LastEvaluationsHook', last=10))

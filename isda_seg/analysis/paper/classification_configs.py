@@ -95,7 +95,7 @@ test_dataloader = dict(num_workers=0, persistent_workers=False)
 optim_wrapper = dict(optimizer=dict(lr=0.05))
 param_scheduler = [dict(type='MultiStepLR', milestones=[4, 6], gamma=0.1)]
 train_cfg = dict(max_epochs=8)
-default_hooks = dict(last_epochs=dict(epochs=2))
+default_hooks = dict(last_evaluations=dict(last=2))
 '''
     isda = docstring(f'ResNet-32 + ISDA {about}', '', name, twin, baseline(stem), None) + \
         isda_twin(stem, 'classification', dict(loss=dict(type='ISDALoss', lambda_0=0.5, covariance='full')))

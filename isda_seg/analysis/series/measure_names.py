@@ -7,7 +7,6 @@ from isda_seg.analysis.series.paired import MAPS, SECONDARY, TRAINING, lower_is_
 class Wording(NamedTuple):
     """The words of one kind of measure."""
     measure: str           # in a sentence: points of ...
-    how: str               # how it is taken, or read
     heading: str           # of a table
     arms: tuple[str, str]  # its columns: the baseline and what is compared with it
     axis: str              # of the figure
@@ -16,13 +15,12 @@ class Wording(NamedTuple):
 def wording(measure: str) -> Wording:
     """How reports speak of a measure."""
     if measure in MAPS:
-        return Wording(MAPS[measure], 'single scale', "COCO's mAP in per cent", ('baseline', 'this arm'),
+        return Wording(MAPS[measure], "COCO's mAP in per cent", ('baseline', 'this arm'),
                        'mAP, arm minus baseline')
     if lower_is_better(measure):
-        return Wording(measure, 'lower is better',
-                       'test error in per cent, lower is better: a negative difference is a gain', ('plain', 'ISDA'),
-                       'test error (lower is better), ISDA minus plain')
-    return Wording('mIoU', f'{measure} scale', 'mIoU and IoU in per cent', ('plain', 'ISDA'), 'mIoU, ISDA minus plain')
+        return Wording(measure, 'test error in per cent, lower is better: a negative difference is a gain',
+                       ('plain', 'ISDA'), 'test error (lower is better), ISDA minus plain')
+    return Wording('mIoU', 'mIoU and IoU in per cent', ('plain', 'ISDA'), 'mIoU, ISDA minus plain')
 
 
 ROWS = {**MAPS, 'aAcc': 'pixel accuracy', 'nll': 'negative log-likelihood', 'ece': 'expected calibration error',

@@ -1,9 +1,11 @@
-"""The table, the sentence and the figure say what the result file of a paired series says."""
+"""The table and the figure say what the result file of a paired series says."""
 import cv2
 import pytest
 
+from isda_seg.analysis.series.measure_names import is_chief
 from isda_seg.analysis.series.paired import compare
-from isda_seg.analysis.series.paired_report import commits, draw_paired, paired_table, sentence
+from isda_seg.analysis.series.paired_figure import draw_paired
+from isda_seg.analysis.series.paired_report import commits, paired_table
 
 PLAIN = [(40., 41., 90., 10.), (42., 44., 91., 20.), (39.5, 40., 88., 14.)]
 ISDA = [(41., 40., 92., 10.), (45., 45., 94., 26.), (39., 42., 89., 18.)]
@@ -85,7 +87,6 @@ def test_box_and_mask_map_of_three_initialisations_stand_side_by_side(tmp_path):
     assert lines[8].startswith('| | baseline | this arm | difference by seed |')
     assert [cells(line)[:5] for line in lines[10:12]] == [['box mAP', '38.90', '39.40', '+0.50', '+0.50'],
                                                           ['mask mAP', '35.20', '35.60', '+0.40', '+0.40']]
-    assert sentence(paired, 'isda') == '+0.50 points of box mAP, single scale, 1 pairs of seeds, 38.90 % without'
     draw_paired(paired, tmp_path / 'map.png')
     assert cv2.imread(str(tmp_path / 'map.png')).shape[1] == 1200
 
@@ -97,10 +98,27 @@ def test_every_commit_a_run_was_trained_at_is_named_once():
     assert commits(paired) == ['a1', 'b2', 'c3']
 
 
-def test_the_sentence_says_how_much_how_sure_and_over_how_many_pairs():
-    assert sentence(series(3), 'isda') == ('+1.17 points of mIoU (95 % interval -3.20 to +5.53), single scale, 3 pairs '
-                                           'of seeds, 40.50 % without')
-    assert sentence(series(1), 'isda').startswith('+1.00 points of mIoU, single scale, 1 pair')
+def test_from_three_arms_on_one_table_holds_all_differences():
+    lines = paired_table(series(3, ('isda', 'shared', 'full'))).splitlines()
+    assert [line.split(' | ')[0] for line in lines[2:6]] == ['| `plain`', '| `isda`', '| `shared`', '| `full`']
+    assert lines[7] == 'Differences to `plain`, seeds 0, 1, 2, trained at commit a1, b2:'
+    assert lines[11] == '| `isda` | mIoU, single | +1.17 | -3.20 to +5.53 | -0.50 to +3.00 |'
+    assert len(lines) == 11 + 3 * 2
+
+
+def test_the_likelihood_has_three_places_and_the_chief_measures_alone_are_drawn_as_points(tmp_path):
+    paired = series(2)
+    for arm in paired['runs'].values():
+        for number, result in enumerate(arm.values()):
+            result['protocols']['single'].update(nll=0.5 + number / 8, aAcc=90.0)
+            result['training_accuracy'] = 97.0
+    paired['comparisons'] = dict(isda=compare(paired['runs']['plain'], paired['runs']['isda']))
+    rows = {cells(line)[0]: cells(line) for line in paired_table(paired).splitlines()[4:]}
+    assert rows['negative log-likelihood'][1:5] == ['0.562', '0.562', '+0.000 +0.000', '+0.000']
+    assert (rows['pixel accuracy'][1], rows['training accuracy'][1]) == ('90.00', '97.00')
+    assert [name for name in paired['comparisons']['isda']['measures'] if is_chief(name)] == ['single', 'ms']
+    draw_paired(paired, tmp_path / 'one.png')
+    assert cv2.imread(str(tmp_path / 'one.png')).shape[1] == 1200
 
 
 @pytest.mark.parametrize('count', [1, 3])

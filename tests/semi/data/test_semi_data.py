@@ -135,7 +135,7 @@ def test_the_learning_rate_falls_by_cosine_from_a_tenth_to_0_within_epochs():
     group = optimizer.param_groups[0]
     assert (group['momentum'], group['nesterov'], group['weight_decay'], cfg.train_cfg.max_epochs) == (
         0.9, True, 1e-4, 400)
-    assert cfg.default_hooks.last_epochs.epochs == 10
+    assert cfg.default_hooks.last_evaluations.last == 10
 
 
 @pytest.mark.filterwarnings('ignore:.*not the official archive')

@@ -9,7 +9,7 @@ import torch
 from mmengine.hooks import EMAHook
 
 from isda_seg.classification.evaluation import evaluate, summary
-from isda_seg.classification.last_epochs import LastEpochsHook, last_mean, with_last_mean
+from isda_seg.runtime.last_evaluations import LastEvaluationsHook, last_mean, with_last_mean
 from isda_seg.runtime.launch import load_config
 
 pytestmark = tiny.on_cpu
@@ -31,7 +31,9 @@ def change(cfg, workers=0):
     cfg.train_dataloader.num_workers = workers
     cfg.val_dataloader.dataset.indices = cfg.test_dataloader.dataset.indices = 40
     cfg.default_hooks.checkpoint = dict(checkpoint, max_keep_ckpts=-1)
-    cfg.default_hooks.last_epochs.epochs = 3
+    cfg.default_hooks.last_evaluations.last = 3
+    cfg.default_hooks.logger = dict(type='LoggerHook', interval=1)
+    cfg.log_processor = dict(by_epoch=True, window_size=1)
     cfg.optim_wrapper.optimizer.lr = 0.01  # at the config's own a tiny run may guess one class after every epoch
 
 
@@ -40,8 +42,20 @@ def whole(data, tmp_path_factory):
     """An uninterrupted run of four epochs with full covariances, a checkpoint after each."""
     work = tmp_path_factory.mktemp('whole')
     runner, steps = tiny.train(CONFIG, work, change=change)
-    hook = next(hook for hook in runner.hooks if isinstance(hook, LastEpochsHook))
-    return SimpleNamespace(work=work, state=tiny.full_state(runner), steps=steps, values=hook.values)
+    hook = next(hook for hook in runner.hooks if isinstance(hook, LastEvaluationsHook))
+    return SimpleNamespace(work=work, state=tiny.full_state(runner), steps=steps, values=hook.values,
+                           accuracies=training_accuracies(work))
+
+
+def training_accuracies(work):
+    """The mean over the steps of each epoch, from the log."""
+    lines = [json.loads(line) for path in sorted(work.glob('*/vis_data/scalars.json'))
+             for line in path.read_text().splitlines()]
+    found = {}
+    for line in lines:
+        if 'accuracy' in line:
+            found.setdefault(line['epoch'], []).append(line['accuracy'])
+    return {epoch: sum(values) / len(values) for epoch, values in found.items()}
 
 
 def validated(work):
@@ -59,7 +73,7 @@ def test_the_values_are_the_errors_after_each_epoch_and_their_mean_is_logged(who
     assert whole.values == validated(whole.work)
     assert list(whole.values) == [1, 2, 3, 4] and len(set(whole.values.values())) > 1
     mean = sum(whole.values[epoch] for epoch in (2, 3, 4)) / 3
-    assert log_text(whole.work).count(f'mean top1_error of the last 3 epochs: {mean:.4f}') == 1
+    assert log_text(whole.work).count(f'mean top1_error of the last 3 evaluations: {mean:.4f}') == 1
 
 
 @pytest.mark.parametrize('workers', [0, 2])
@@ -71,14 +85,14 @@ def test_a_resumed_run_is_the_uninterrupted_one_to_the_last_bit_and_its_mean_too
     assert steps == whole.steps[15 * saved:]
     assert tiny.differing(tiny.full_state(runner), whole.state) == []
     assert whole.state['model.loss.statistics.covariance'].shape == (10, 64, 64)
-    assert next(hook for hook in runner.hooks if isinstance(hook, LastEpochsHook)).values == whole.values
+    assert next(hook for hook in runner.hooks if isinstance(hook, LastEvaluationsHook)).values == whole.values
 
 
 def test_resuming_at_the_end_validates_what_a_kill_left_out(whole, tmp_path):
     runner, steps = tiny.train(CONFIG, tmp_path, resume=whole.work / f'epoch_{EPOCHS}.pth', change=change)
     assert steps == []
     assert validated(tmp_path) == {EPOCHS: whole.values[EPOCHS]}
-    assert 'mean top1_error of the last 3 epochs' in log_text(tmp_path)
+    assert 'mean top1_error of the last 3 evaluations' in log_text(tmp_path)
     assert tiny.differing(tiny.full_state(runner), whole.state) == []
 
 
@@ -89,7 +103,7 @@ def test_starting_from_weights_starts_the_values_anew(whole, tmp_path):
         cfg.train_cfg.max_epochs = 1
     runner, steps = tiny.train(CONFIG, tmp_path, change=other)
     assert len(steps) == 15
-    assert list(next(hook for hook in runner.hooks if isinstance(hook, LastEpochsHook)).values) == [1]
+    assert list(next(hook for hook in runner.hooks if isinstance(hook, LastEvaluationsHook)).values) == [1]
 
 
 def result_of(whole, tmp_path, epoch=EPOCHS, **options):
@@ -109,16 +123,18 @@ def test_results_hold_the_error_the_mean_of_the_last_epochs_and_the_training_run
         expected = sum(whole.values[number] for number in range(epoch - 2, epoch + 1)) / 3
         assert single['top1_error_last3'] == pytest.approx(expected, abs=1e-4)
         assert [entry['seed'] for entry in result['training']] == [0]
-    assert summary(result, 'ResNet-8').splitlines()[0].split() == ['|', 'top1_accuracy', '|', 'top1_error', '|',
-                                                                 'top1_error_last3']
+        assert result['training_accuracy'] == pytest.approx(whole.accuracies[epoch], abs=1e-4)
+    assert summary(result, 'ResNet-8').splitlines()[0].split()[1::2] == ['top1_accuracy', 'top1_error', 'nll', 'ece',
+                                                                       'top1_error_last3']
 
 
 def test_a_mean_over_epochs_that_were_not_all_tested_on_these_images_is_not_given(whole, tmp_path):
     assert 'top1_error_last3' not in result_of(whole, tmp_path, 2)['protocols']['single']
     other = result_of(whole, tmp_path, **{'test_dataloader.dataset.indices': 10})
-    assert list(other['protocols']['single']) == ['top1_accuracy', 'top1_error']
+    assert list(other['protocols']['single']) == ['top1_accuracy', 'top1_error', 'nll', 'ece']
     assert with_last_mean(dict(mIoU=1.0), {}) == dict(mIoU=1.0)
     assert last_mean({1: 4.0, 2: 2.0, 3: 3.0}, 3, 2) == 2.5 and last_mean({1: 4.0, 3: 3.0}, 3, 2) is None
+    assert last_mean({500: 4.0, 1000: 2.0}, 1000, 2, every=500) == 3.0
 
 
 @pytest.mark.parametrize('options, message', [
@@ -147,7 +163,7 @@ def test_the_tools_train_and_test_a_classifier(data, tmp_path, monkeypatch, caps
     single = result['protocols']['single']
     assert single['top1_error'] == pytest.approx(100 - single['top1_accuracy']) and single['top1_error'] >= 0
     assert {'config', 'checkpoint', 'training', 'commit', 'versions', 'hardware', 'date'} <= set(result)
-    assert 'top1_accuracy | top1_error\nresnet32_isda_cifar10 |' in capsys.readouterr().out
+    assert 'top1_accuracy | top1_error | nll | ece\nresnet32_isda_cifar10 |' in capsys.readouterr().out
     saved = torch.load(tmp_path / 'work/epoch_1.pth', weights_only=False)['state_dict']
     assert int(saved['loss.statistics.count'].sum()) == 8  # trained in bfloat16
     assert saved['loss.statistics.covariance'].dtype == torch.float32 and saved['fc.weight'].dtype == torch.float32
@@ -167,6 +183,6 @@ def test_with_ema_features_are_observed_once_and_the_averaged_weights_are_tested
 
 
 def test_an_evaluator_without_the_metric_is_named():
-    hook = LastEpochsHook(metric='top5_error')
+    hook = LastEvaluationsHook(metric='top5_error')
     with pytest.raises(ValueError, match=r"averages 'top5_error', the evaluator gives \['top1_error'\]"):
         hook.after_val_epoch(SimpleNamespace(epoch=1), dict(top1_error=3.0))

@@ -1,0 +1,93 @@
+"""The figure of a paired series, from its result file."""
+import os
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+from isda_seg.analysis.series.measure_names import is_chief, row_name, wording
+
+matplotlib.use('Agg')
+import matplotlib.pyplot as plt  # noqa: E402
+
+ROWS = 2   # arms up to which each has a row of its own
+WIDE = 75  # characters above an axis
+
+
+def draw_paired(paired: dict[str, Any], out: str | Path) -> None:
+    """A row per arm: each seed's difference by protocol on the left, per-class means with intervals on the right.
+
+    More than ``ROWS`` arms stand beside each other, each with its mean difference and interval.
+    """
+    arms = paired['comparisons']
+    if len(arms) > ROWS:
+        _save(_beside_each_other(arms), out)
+        return
+    figure, axes = plt.subplots(len(arms), 2, figsize=(10, 3.8 * len(arms)), squeeze=False)
+    for (arm, comparison), (left, right) in zip(arms.items(), axes, strict=True):
+        chief = {name: entry for name, entry in comparison['measures'].items() if is_chief(name)}
+        _draw_differences(left, chief, list(paired['seeds']))
+        first = next(iter(comparison['measures']))
+        left.set(title=textwrap.fill(arm, WIDE), ylabel=wording(first).axis)
+        left.title.set_fontsize(7)
+        if not comparison['classes']:
+            right.set_axis_off()
+            continue
+        _draw_classes(right, comparison['classes'])
+        right.set(title='IoU by class, ISDA minus plain', xlabel='points')
+        right.title.set_fontsize(8)
+    _save(figure, out)
+
+
+def _save(figure: Any, out: str | Path) -> None:
+    figure.tight_layout()
+    Path(out).parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(out, dpi=120)
+    plt.close(figure)
+
+
+def _beside_each_other(arms: dict[str, Any]) -> Any:
+    """The chief measure and the likelihood where it is known: an arm per place, named by what it has of its own."""
+    common = os.path.commonprefix([f'{arm} ' for arm in arms])
+    common = common[:max(common.rfind(' '), common.rfind('.'), common.rfind('=')) + 1]
+    labels = [arm.removeprefix(common) or 'as it is' for arm in arms]
+    measures = list(next(iter(arms.values()))['measures'])
+    shown = [measures[0], *(name for name in ('nll',) if name in measures)]
+    figure, axes = plt.subplots(1, len(shown), figsize=(5.5 * len(shown), 3.8), squeeze=False)
+    for axis, name in zip(axes[0], shown, strict=True):
+        entries = [comparison['measures'][name] for comparison in arms.values()]
+        axis.errorbar(range(len(arms)), [entry['mean'] for entry in entries], [_error(entry) for entry in entries],
+                      fmt='ks', capsize=4, markersize=5)
+        axis.axhline(0, color='0.5', linewidth=1)
+        axis.set_xticks(range(len(arms)), labels, rotation=30, ha='right', fontsize=8)
+        axis.set(title=f'{row_name(name)}: arm minus baseline, mean and 95 % (paired t)', xlabel=common.strip(' .='))
+        axis.title.set_fontsize(8)
+        axis.grid(axis='y', alpha=0.3)
+    return figure
+
+
+def _draw_differences(axis: Any, entries: dict[str, Any], seeds: list[int]) -> None:
+    for number, seed in enumerate(seeds):
+        axis.plot(range(len(entries)), [entry['by_seed'][number] for entry in entries.values()], 'o', alpha=0.6,
+                  markersize=4, label=f'seed {seed}')
+    for x, entry in enumerate(entries.values()):
+        axis.errorbar(x + 0.15, entry['mean'], _error(entry), fmt='ks', capsize=4, markersize=5,
+                      label='mean, 95 % (paired t)' if x == 0 else None)
+    axis.axhline(0, color='0.5', linewidth=1)
+    axis.set_xticks(range(len(entries)), list(entries))
+    axis.grid(axis='y', alpha=0.3)
+    axis.legend(fontsize=6, ncol=3, loc='upper center', bbox_to_anchor=(0.5, -0.08))  # below, where it hides no point
+
+
+def _draw_classes(axis: Any, entries: dict[str, Any]) -> None:
+    for y, entry in enumerate(entries.values()):
+        axis.errorbar(entry['mean'], y, xerr=_error(entry), fmt='ks', capsize=3, markersize=4)
+    axis.axvline(0, color='0.5', linewidth=1)
+    axis.set_yticks(range(len(entries)), list(entries), fontsize=7)
+    axis.invert_yaxis()
+    axis.grid(axis='x', alpha=0.3)
+
+
+def _error(entry: dict[str, Any]) -> float:
+    return 0.0 if entry['t'] is None else entry['t'][1] - entry['mean']
