@@ -1,7 +1,7 @@
 """Write what is generated: python tools/make.py {configs,index,tables,figures} ... [--check]
 
 configs: configs/classification and configs/semi from the paper's tables; index: the lists for OpenMMLab's tools;
-tables: tables, sentences and Result lines from configs/results; figures: the picture in README.
+tables: tables, sentences and Result lines from configs/results; figures: README's picture and that of the gain.
 """
 import argparse
 import sys
@@ -29,13 +29,25 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
+def draw_figures(configs: Path) -> None:
+    """README's picture, and the gain of all recorded series over how well plain training fits."""
+    from isda_seg.analysis.overview_figure import draw_overview
+    from isda_seg.analysis.series.gain_figure import draw_gain, points
+    from isda_seg.analysis.series.result_files import read_series
+    from isda_seg.analysis.tables.series import read_plan
+    draw_overview(configs / 'figures' / 'overview.png')
+    series = read_series(configs / 'results' / 'series')
+    draw_gain(points((plan['title'], plan.get('arm'), series[plan['name']])
+                     for plan in read_plan(configs / 'results' / 'series')
+                     if series.get(plan['name'], {}).get('kind') == 'paired'), configs / 'figures' / 'gain.png')
+
+
 def main() -> None:
     args = parse_args()
     stale = []
     for what in args.what:
         if what == 'figures':
-            from isda_seg.analysis.overview_figure import draw_overview
-            draw_overview(ROOT / 'configs' / 'figures' / 'overview.png')
+            draw_figures(ROOT / 'configs')
             continue
         for name, text in TEXTS[what]().items():
             path = ROOT / name

@@ -1,9 +1,11 @@
-"""What README says about the gain: two sentences over all recorded series of pairs."""
+"""What README says about the gain: two sentences over recorded series of pairs, one about scikit-learn's digits."""
+import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from isda_seg.analysis.series.measure_names import wording
 from isda_seg.analysis.series.paired import lower_is_better
+from isda_seg.analysis.series.paired_report import interval
 from isda_seg.analysis.series.result_files import read_series
 from isda_seg.analysis.tables.rows import NOT_RUN
 from isda_seg.analysis.tables.series import read_plan
@@ -20,21 +22,23 @@ class Gain(NamedTuple):
 def gain(folder: Path) -> str:
     """How many series show a difference that is no chance, and how far the differences reach."""
     series = read_series(folder)
-    gains = [of_series(plan['title'], series[plan['name']]) for plan in read_plan(folder)
-             if series.get(plan['name'], {}).get('kind') == 'paired']
+    gains = [of_series(plan, series[plan['name']]) for plan in read_plan(folder)
+             if series.get(plan['name'], {}).get('kind') == 'paired' and not plan.get('underfitted')]
     if not gains:
         return NOT_RUN
     better = [found.title for found in gains if found.interval and found.interval[0] > 0]
     worse = [found.title for found in gains if found.interval and found.interval[1] < 0]
     worst, best = min(gains, key=mean), max(gains, key=mean)
-    return (f'Over {len(gains)} recorded series of pairs, ISDA against its plain twin with the same seeds, ISDA is '
-            f'better beyond the 95 % interval in {counted(better)} and worse beyond it in {counted(worse)}. In points '
-            f'for ISDA the means reach from {described(worst)} to {described(best)}.')
+    return (f'Over {len(gains)} recorded series of pairs, ISDA against its plain twin with the same seeds where the '
+            f'network fits its training images, ISDA is better beyond the 95 % interval in {counted(better)} and worse '
+            f'beyond it in {counted(worse)}. In points for ISDA the means reach from {described(worst)} to '
+            f'{described(best)}.')
 
 
-def of_series(title: str, entry: dict[str, Any]) -> Gain:
-    """The first measure of the first arm."""
-    measure, values = next(iter(next(iter(entry['comparisons'].values()))['measures'].items()))
+def of_series(plan: dict[str, Any], entry: dict[str, Any]) -> Gain:
+    """The first measure of the arm that stands for the series, or of the first one."""
+    title, arms = plan['title'], entry['comparisons']
+    measure, values = next(iter(arms[plan.get('arm') or next(iter(arms))]['measures'].items()))
     bounds = values['t']
     if not lower_is_better(measure):
         return Gain(title, wording(measure).measure, values['mean'], bounds and (bounds[0], bounds[1]))
@@ -55,3 +59,18 @@ def described(found: Gain) -> str:
     """The mean, where, and how sure it is."""
     sure = '' if found.interval is None else f', {found.interval[0]:+.2f} to {found.interval[1]:+.2f}'
     return f'{found.mean:+.2f} ({found.title}, {found.measure}{sure})'
+
+
+def digits(results: Path) -> str:
+    """What ``make gain`` measured, from gain.json, and what its strength was chosen from, from gain_sweep.json."""
+    pairs, sweep = results / 'gain.json', results / 'gain_sweep.json'
+    if not pairs.is_file() or not sweep.is_file():
+        return NOT_RUN
+    entry, tried = json.loads(pairs.read_text()), json.loads(sweep.read_text())
+    plain, own = (entry['comparison'][f'{strength:g}'] for strength in (0, entry['lambda_0']))
+    parts = [f'{name} from {plain[measure]["mean"]:.{places}f} to {own[measure]["mean"]:.{places}f} '
+             f'({interval(own[measure]["interval"], places)})'
+             for measure, name, places in (('error', 'test error in per cent', 2),
+                                           ('nll', 'negative log-likelihood', 3))]
+    return (f'Over {len(entry["seeds"])} pairs of seeds with 95 % intervals: {"; ".join(parts)}. `lambda_0` is one of '
+            f'{len(tried["arms"])} values tried on other images with other seeds.')

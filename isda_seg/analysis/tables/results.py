@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from isda_seg.analysis.cost import report as cost_report
 from isda_seg.analysis.series.result_files import read_results
 from isda_seg.analysis.tables import classification, detection, segmentation, series
-from isda_seg.analysis.tables.gain import gain
+from isda_seg.analysis.tables.gain import digits, gain
 from isda_seg.analysis.tables.generated_text import replace_block, replace_result_line
 from isda_seg.analysis.tables.rows import NOT_RUN
 from isda_seg.analysis.tables.section import Runs, link, section
@@ -49,6 +49,7 @@ def generate(root: Path) -> dict[Path, str]:
                default=None)
     text = replace_block(front.read_text(), 'timings', timings(results))
     text = replace_block(text, 'cost', cost_report.two_lines(here) if here else NOT_RUN)
+    text = replace_block(text, 'digits', digits(results))
     files[front] = replace_block(text, 'gain', gain(results / 'series'))
     return files
 

@@ -12,8 +12,12 @@ from isda_seg.analysis.tables.section import fold
 PLAN = 'plan.json'
 
 
-def read_plan(folder: Path) -> list[dict[str, str]]:
-    """The series that were planned, in order: name, title, the question, the command without ``--out``."""
+def read_plan(folder: Path) -> list[dict[str, Any]]:
+    """The series that were planned, in order: name, title, the question, the command without ``--out``.
+
+    Where they are given: what was learned; ``arm``, the one that stands for the series; ``underfitted``, true where the
+    networks had not fitted their training images.
+    """
     path = folder / PLAN
     return json.loads(path.read_text()) if path.is_file() else []
 
@@ -25,12 +29,22 @@ def sections(folder: Path, link: str) -> str:
         link: of ``folder``, relative to the text that gets the sections.
     """
     series, plans = read_series(folder), read_plan(folder)
-    recorded = [recorded_series(plan, series[plan['name']], folder, link) for plan in plans if plan['name'] in series]
+    recorded = [plan for plan in plans if plan['name'] in series]
+    fitted = [plan for plan in recorded if not plan.get('underfitted')]
     planned = [plan for plan in plans if plan['name'] not in series]
-    return '\n\n'.join(filter(None, [overview(folder), *recorded, not_run(planned, link)]))
+    return '\n\n'.join(filter(None, [
+        overview(folder, fitted), *(recorded_series(plan, series[plan['name']], folder, link) for plan in fitted),
+        underfitted(folder, [plan for plan in recorded if plan.get('underfitted')]), not_run(planned, link)]))
 
 
-def recorded_series(plan: dict[str, str], entry: dict[str, Any], folder: Path, link: str) -> str:
+def underfitted(folder: Path, plans: list[dict[str, Any]]) -> str:
+    """One sentence, and the folded differences of series that can show nothing; '' where there is none."""
+    rows = overview(folder, plans)
+    return fold(f'{len(plans)} earlier series are of networks that had not fitted their training images: there a '
+                'regulariser has nothing to take away.', rows) if rows else ''
+
+
+def recorded_series(plan: dict[str, Any], entry: dict[str, Any], folder: Path, link: str) -> str:
     """Title, question, command, tables, what was learned, and the figures that are there."""
     name, title = plan['name'], plan['title']
     blocks = [f'### {title}', plan['question'], command(plan, link),
@@ -41,7 +55,7 @@ def recorded_series(plan: dict[str, str], entry: dict[str, Any], folder: Path, l
     return '\n\n'.join(blocks)
 
 
-def not_run(plans: list[dict[str, str]], link: str) -> str:
+def not_run(plans: list[dict[str, Any]], link: str) -> str:
     """One sentence, and the folded commands of the series that are planned; '' where there is none."""
     if not plans:
         return ''
@@ -50,17 +64,17 @@ def not_run(plans: list[dict[str, str]], link: str) -> str:
         f'{plan["title"]}. {plan["question"]}\n\n{command(plan, link)}' for plan in plans))
 
 
-def command(plan: dict[str, str], link: str) -> str:
+def command(plan: dict[str, Any], link: str) -> str:
     """What runs a series, as a block."""
     return f'```bash\n{plan["command"]} --out configs/{link}/{plan["name"]}.json\n```'
 
 
-def overview(folder: Path) -> str:
-    """A row per arm of every recorded paired series: its first measure with and without, and the difference."""
+def overview(folder: Path, plans: list[dict[str, Any]]) -> str:
+    """A row per arm of recorded paired series: its first measure with and without, and the difference."""
     series = read_series(folder)
     rows = ['| series | arm | measure | pairs | baseline | arm | difference | 95 % (paired t) |',
             '|---|---|---|---|---|---|---|---|']
-    for plan in read_plan(folder):
+    for plan in plans:
         entry = series.get(plan['name'], {})
         for arm, comparison in entry.get('comparisons', {}).items():
             measure, values = next(iter(comparison['measures'].items()))
