@@ -4,7 +4,8 @@
     python tools/gain.py --sweep      the strengths that LAMBDA_0 was chosen from, on images held out, with other seeds
 
 The two runs of a pair have their images, first weights and batches in common; ISDA is the only difference. With ten
-images of each digit the network fits all of them: there a regulariser has something to take away.
+images of each digit the network fits all of them: there a regulariser has something to take away. Network and schedule
+were chosen among about a dozen, on the images held out; the verdict is on others, with other seeds.
 """
 import argparse
 from concurrent.futures import ProcessPoolExecutor
@@ -21,9 +22,9 @@ from isda_seg.criterion import ISDACriterion
 from isda_seg.runtime.likelihood import likelihood, measures
 from isda_seg.runtime.provenance import provenance, write_json
 
-LAMBDA_0 = 1.5
-SWEPT = (0, 0.25, 0.5, 1, 1.5, 2, 3, 5)
-SWEEP_SEEDS = range(1000, 1010)
+LAMBDA_0 = 2
+SWEPT = (0, 0.5, 1, 2, 3)
+SWEEP_SEEDS = range(1000, 1020)
 PER_CLASS, BATCH, EPOCHS = 10, 10, 30
 
 
@@ -40,13 +41,12 @@ def digits(seed, held_out=False):
     return images[train], labels[train], images[test], labels[test]
 
 
-def network():
-    """Three convolutions, global average pooling, and the classifier, whose input is the deep feature."""
-    layers, before = [], 1
-    for channels in (16, 32, 64):
-        layers += [nn.Conv2d(before, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels), nn.ReLU()]
-        before = channels
-    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(before, 10))
+def network(width=256):
+    """Three hidden layers, and the classifier, whose input is the deep feature."""
+    layers = [nn.Flatten()]
+    for inputs in (64, width, width):
+        layers += [nn.Linear(inputs, width, bias=False), nn.BatchNorm1d(width), nn.ReLU()]
+    return nn.Sequential(*layers, nn.Linear(width, 10))
 
 
 def run(seed, lambda_0, held_out=False):
@@ -84,7 +84,7 @@ def run_all(strengths, seeds, held_out):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--sweep', action='store_true', help=f'lambda_0 of {SWEPT} on images held out')
-    parser.add_argument('--pairs', type=int, default=20, help='default %(default)s')
+    parser.add_argument('--pairs', type=int, default=30, help='default %(default)s')
     parser.add_argument('--first-seed', type=int, default=0)
     parser.add_argument('--out', type=Path, default=Path('work_dirs/gain'), help='folder; default %(default)s')
     args = parser.parse_args()

@@ -13,9 +13,9 @@ import spy
 import tiny
 
 from isda_seg.analysis.series import training_runs
-from isda_seg.analysis.series.sweep import sweep_table
+from isda_seg.analysis.series.sweep_report import sweep_table
 
-NAMES = ['lambda_0=0', 'resolution=feature_lambda_0=5']
+NAMES = ['seed_100/lambda_0=0', 'seed_100/resolution=feature_lambda_0=5']
 TOOL = tiny.ROOT / 'tools' / 'benchmarks' / 'sweep.py'
 
 
@@ -33,7 +33,8 @@ def swept(tmp_path_factory):
 
 def test_each_value_is_one_run_and_the_plain_one_is_not_named_after_a_curve(swept):
     assert list(swept.sweep['runs']) == NAMES
-    assert sorted(path.name for path in swept.work.iterdir() if path.is_dir()) == sorted(NAMES)
+    folders = (path for path in swept.work.glob('*/*') if path.is_dir())
+    assert sorted(str(path.relative_to(swept.work)) for path in folders) == sorted(NAMES)
     assert '2 runs, 0 of them there already\n' in swept.printed
 
 
@@ -51,13 +52,13 @@ def test_the_runs_share_initial_weights_batches_and_the_seed_and_differ_in_the_l
     assert [len({run['batch'] for run in step}) for step in steps] == [1] * 6
     assert [len({run['loss'] for run in step}) for step in steps] == [2] * 6
     seeds = {record['seed'] for run in swept.sweep['runs'].values() for record in run['training']}
-    assert seeds == {swept.sweep['seed']} == {100}
+    assert seeds == set(swept.sweep['seeds']) == {100}
 
 
 def test_the_points_are_the_miou_of_the_runs(swept):
     plain, feature = (json.loads((swept.work / name / 'results.json').read_text())['protocols']['single']['mIoU']
                       for name in NAMES)
-    assert swept.sweep['curves'] == {'resolution=feature': {'0': plain, '5': feature}}
+    assert swept.sweep['curves'] == {'resolution=feature': {'0': [plain], '5': [feature]}}
     assert f'| resolution=feature | {plain:.2f} | {feature:.2f} |' in swept.printed
 
 
@@ -87,7 +88,7 @@ def test_the_options_of_the_config_are_those_of_every_run_and_of_the_folder(tmp_
     monkeypatch.setattr(training_runs, 'run_series', instead)
     monkeypatch.chdir(tmp_path)
     tiny.run_tool(monkeypatch, 'benchmarks/sweep.py', f'{isda} {option}', '--lambda-0', 0, 5)
-    assert found == {'lambda_0=0': 0.3, 'lambda_0=5': 0.3,
+    assert found == {'seed_100/lambda_0=0': 0.3, 'seed_100/lambda_0=5': 0.3,
                      'folder': Path('work_dirs', 'sweep', f'tiny_isda_1xb2+{option}')}
 
 

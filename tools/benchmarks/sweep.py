@@ -1,8 +1,8 @@
 """Which lambda_0? python tools/benchmarks/sweep.py ISDA --lambda-0 0 1 2.5 5 [--set resolution=label,feature]
 
 ISDA is a config, or in quotes a config and options: 'CONFIG train_dataloader.dataset.num_labels=2000'. Trains once per
-value and evaluates on training images held out for it, never on the validation set that is reported. A killed sweep
-goes on where it stopped.
+value and seed, and evaluates on training images held out for it, never on the validation set that is reported. A killed
+sweep goes on where it stopped.
 """
 import argparse
 import ast
@@ -27,7 +27,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--set', nargs='+', default=[], metavar='KEY=V1,V2',
                         help='keys of the ISDA loss, or with dots of the config, to vary as well: a curve per '
                              'combination')
-    parser.add_argument('--seed', type=int, default=100, help='one that no reported run uses; default 100')
+    parser.add_argument('--seeds', nargs='+', type=int, default=[100],
+                        help='such as no reported run uses; default 100; several give intervals')
     parser.add_argument('--held-out', type=float, default=0.25, help='share of the training images; default 0.25')
     parser.add_argument('--jobs', type=int, default=2, help='runs at a time; default %(default)s')
     parser.add_argument('--work-dir', help='default work_dirs/sweep/<config name and options>')
@@ -48,14 +49,16 @@ def main() -> None:
     check_writable(str(out.parent), '--out')
     curves = dict(_key_values(text) for text in args.set)
     from isda_seg.analysis.series.run_options import training_images
-    from isda_seg.analysis.series.sweep import draw_sweep, measure, summarize, sweep_runs, sweep_table
+    from isda_seg.analysis.series.sweep import measure, summarize, sweep_runs
+    from isda_seg.analysis.series.sweep_report import draw_sweep, sweep_table
     from isda_seg.analysis.series.training_runs import run_series
     options = {**(args.cfg_options or {}), **arm.settings}
-    runs = sweep_runs(compat.read_config(arm.config), args.lambda_0, curves, args.seed, args.held_out, options)
+    runs = sweep_runs(compat.read_config(arm.config), args.lambda_0, curves, args.seeds, args.held_out, options)
     results = run_series(runs, work_dir, TOOLS, ['single'], args.jobs)
     sweep = dict(kind='sweep', config=args.config, held_out=args.held_out,
                  images=training_images(runs[0].cfg), options=args.cfg_options or {}, measure=measure(results),
-                 curves=summarize(results, args.lambda_0, curves), runs=results, **provenance(args.seed))
+                 curves=summarize(results, args.lambda_0, curves, args.seeds), runs=results, seeds=args.seeds,
+                 **provenance(args.seeds[0]))
     write_json(out, sweep)
     draw_sweep(sweep, out.with_suffix('.png'))
     print(sweep_table(sweep))

@@ -6,7 +6,7 @@ from typing import Any
 from isda_seg.analysis.series.measure_names import row_name
 from isda_seg.analysis.series.paired_report import interval, paired_table
 from isda_seg.analysis.series.result_files import read_series
-from isda_seg.analysis.series.sweep import sweep_table
+from isda_seg.analysis.series.sweep_report import seeds_of, sweep_table
 from isda_seg.analysis.tables.section import fold
 
 PLAN = 'plan.json'
@@ -91,5 +91,5 @@ def sweep_section(sweep: dict[str, Any]) -> str:
     measure = sweep.get('measure', 'mIoU')
     what = 'mIoU in per cent on the last' if measure == 'mIoU' else f'{measure} in per cent, lower is better, on'
     return (f'{sweep_table(sweep)}\n\n{what} {100 * sweep["held_out"]:.0f} % of the labelled training '
-            f'images, trained on {sweep["images"]} of the others, seed {sweep["seed"]}, trained at commit '
+            f'images, trained on {sweep["images"]} of the others, {seeds_of(sweep)}, trained at commit '
             f'{", ".join(sorted({run["commit"] for run in runs}))}, {runs[-1]["hardware"]}.')

@@ -5,14 +5,16 @@ import tiny
 from mmengine.config import Config
 
 from isda_seg import compat
-from isda_seg.analysis.series.sweep import draw_sweep, run_name, settings, summarize, sweep_runs, sweep_table
+from isda_seg.analysis.series.sweep import run_name, settings, summarize, sweep_runs
+from isda_seg.analysis.series.sweep_report import draw_sweep, sweep_table
 
 CURVES = {'resolution': ['label', 'feature'], 'covariance': ['diagonal', 'full']}
-NAMES = ['lambda_0=0',
+KINDS = ['lambda_0=0',
          'resolution=label_covariance=diagonal_lambda_0=1', 'resolution=label_covariance=diagonal_lambda_0=2.5',
          'resolution=label_covariance=full_lambda_0=1', 'resolution=label_covariance=full_lambda_0=2.5',
          'resolution=feature_covariance=diagonal_lambda_0=1', 'resolution=feature_covariance=diagonal_lambda_0=2.5',
          'resolution=feature_covariance=full_lambda_0=1', 'resolution=feature_covariance=full_lambda_0=2.5']
+NAMES = [f'seed_100/{kind}' for kind in KINDS]
 SWEEP = dict(curves={'resolution=label': {'0': 30.004, '1': 31.5, '2.5': 32.25},
                      'resolution=feature': {'0': 30.004, '1': 29.0, '2.5': 33.125}}, images=6, seed=100)
 
@@ -25,7 +27,7 @@ def isda(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def runs(isda):
-    return sweep_runs(isda, [0, 1, 2.5], CURVES, 100, 0.25, {'train_cfg.max_iters': 3})
+    return sweep_runs(isda, [0, 1, 2.5], CURVES, [100], 0.25, {'train_cfg.max_iters': 3})
 
 
 def losses(cfg):
@@ -40,17 +42,17 @@ def test_the_plain_loss_is_one_run_whatever_the_curve_and_every_other_value_one_
 def test_each_run_has_the_keys_its_name_says_in_both_heads(runs):
     for run in runs[1:]:
         for loss in losses(run.cfg):
-            assert run.name == (f'resolution={loss.resolution}_covariance={loss.covariance}_'
+            assert run.name == (f'seed_100/resolution={loss.resolution}_covariance={loss.covariance}_'
                                 f'lambda_0={loss.lambda_0:g}')
 
 
 def test_a_key_with_dots_is_one_of_the_config_and_has_a_plain_run_per_value(isda):
-    runs = sweep_runs(isda, [0, 1], {'resolution': ['label'], 'optim_wrapper.optimizer.lr': [0.1, 0.2]}, 100, 0.25)
+    runs = sweep_runs(isda, [0, 1], {'resolution': ['label'], 'optim_wrapper.optimizer.lr': [0.1, 0.2]}, [7], 0.25)
     assert {run.name: (run.cfg.optim_wrapper.optimizer.lr, losses(run.cfg)[0].get('resolution')) for run in runs} == {
-        'optim_wrapper.optimizer.lr=0.1_lambda_0=0': (0.1, None),
-        'resolution=label_optim_wrapper.optimizer.lr=0.1_lambda_0=1': (0.1, 'label'),
-        'optim_wrapper.optimizer.lr=0.2_lambda_0=0': (0.2, None),
-        'resolution=label_optim_wrapper.optimizer.lr=0.2_lambda_0=1': (0.2, 'label')}
+        'seed_7/optim_wrapper.optimizer.lr=0.1_lambda_0=0': (0.1, None),
+        'seed_7/resolution=label_optim_wrapper.optimizer.lr=0.1_lambda_0=1': (0.1, 'label'),
+        'seed_7/optim_wrapper.optimizer.lr=0.2_lambda_0=0': (0.2, None),
+        'seed_7/resolution=label_optim_wrapper.optimizer.lr=0.2_lambda_0=1': (0.2, 'label')}
 
 
 def test_the_runs_differ_in_the_loss_only(runs):
@@ -73,19 +75,20 @@ def test_no_run_reads_the_folder_that_is_reported(runs):
 
 def test_without_zero_there_is_no_plain_run_and_without_curves_lambda_0_alone_varies(isda):
     assert settings({}) == [{}]
-    assert [run.name for run in sweep_runs(isda, [5, 10], {}, 1, 0.25)] == ['lambda_0=5', 'lambda_0=10']
-    assert run_name(dict(resolution='label'), 0.0) == 'lambda_0=0'
+    assert [run.name for run in sweep_runs(isda, [5, 10], {}, [1, 2], 0.25)] == [
+        'seed_1/lambda_0=5', 'seed_1/lambda_0=10', 'seed_2/lambda_0=5', 'seed_2/lambda_0=10']
+    assert run_name(3, dict(resolution='label'), 0.0) == 'seed_3/lambda_0=0'
 
 
 def test_every_point_is_the_miou_of_its_run_and_the_plain_one_stands_in_every_curve():
     results = {name: dict(protocols=dict(single=dict(mIoU=float(number)))) for number, name in enumerate(NAMES)}
-    assert summarize(results, [2.5, 0, 1], CURVES) == {
-        'resolution=label, covariance=diagonal': {'0': 0, '1': 1, '2.5': 2},
-        'resolution=label, covariance=full': {'0': 0, '1': 3, '2.5': 4},
-        'resolution=feature, covariance=diagonal': {'0': 0, '1': 5, '2.5': 6},
-        'resolution=feature, covariance=full': {'0': 0, '1': 7, '2.5': 8}}
-    alone = {'lambda_0=1': dict(protocols=dict(single=dict(mIoU=4.0)))}
-    assert summarize(alone, [1], {}) == {'ISDA': {'1': 4.0}}
+    assert summarize(results, [2.5, 0, 1], CURVES, [100]) == {
+        'resolution=label, covariance=diagonal': {'0': [0], '1': [1], '2.5': [2]},
+        'resolution=label, covariance=full': {'0': [0], '1': [3], '2.5': [4]},
+        'resolution=feature, covariance=diagonal': {'0': [0], '1': [5], '2.5': [6]},
+        'resolution=feature, covariance=full': {'0': [0], '1': [7], '2.5': [8]}}
+    alone = {f'seed_{seed}/lambda_0=1': dict(protocols=dict(single=dict(mIoU=float(seed)))) for seed in (4, 6)}
+    assert summarize(alone, [1], {}, [4, 6]) == {'ISDA': {'1': [4.0, 6.0]}}
 
 
 def test_the_table_has_a_row_per_curve_and_a_column_per_value():
@@ -93,6 +96,13 @@ def test_the_table_has_a_row_per_curve_and_a_column_per_value():
                                                '|---|---|---|---|',
                                                '| resolution=label | 30.00 | 31.50 | 32.25 |',
                                                '| resolution=feature | 30.00 | 29.00 | 33.12 |']
+
+
+def test_several_seeds_give_means_and_the_interval_of_the_difference_to_plain():
+    sweep = dict(SWEEP, seeds=[1, 2, 3], curves={'ISDA': {'0': [30.0, 32.0, 34.0], '1': [31.0, 34.0, 37.0]}})
+    rows = sweep_table(sweep).splitlines()
+    assert rows[2] == '| ISDA | 32.00 | 34.00 |'
+    assert rows[3] == '| difference to 0, 95 % (paired t) |  | +2.00 (-0.48 to +4.48) |'  # 4.303 / sqrt(3) either side
 
 
 def test_the_figure_shows_every_curve_and_the_plain_level(tmp_path):

@@ -10,7 +10,8 @@ from isda_seg.analysis.series.paired import compare, measures
 from isda_seg.analysis.series.paired_figure import draw_paired
 from isda_seg.analysis.series.paired_report import paired_table
 from isda_seg.analysis.series.run_options import hold_out, training_images
-from isda_seg.analysis.series.sweep import draw_sweep, measure, summarize, sweep_runs
+from isda_seg.analysis.series.sweep import measure, summarize, sweep_runs
+from isda_seg.analysis.series.sweep_report import draw_sweep
 from isda_seg.analysis.tables.classification import COLUMNS, docstring_line
 
 CONFIG = tiny_images.CLASSIFICATION / 'cifar10_subset' / 'resnet32_isda_cifar10-subset.py'
@@ -53,11 +54,11 @@ def test_the_figure_of_a_pair_needs_no_classes(tmp_path):
 
 
 def test_a_sweep_compares_the_same_error_and_names_it(tmp_path):
-    results = {'lambda_0=0': result(50.0, 52.0), 'lambda_0=0.5': result(48.0, 49.0)}
+    results = {'seed_7/lambda_0=0': result(50.0, 52.0), 'seed_7/lambda_0=0.5': result(48.0, 49.0)}
     assert measure(results) == 'top1_error_last10'
     assert measure({'a': dict(protocols=dict(single=dict(mIoU=3.0)))}) == 'mIoU'
-    curves = summarize(results, [0, 0.5], {})
-    assert curves == {'ISDA': {'0': 52.0, '0.5': 49.0}}
+    curves = summarize(results, [0, 0.5], {}, [7])
+    assert curves == {'ISDA': {'0': [52.0], '0.5': [49.0]}}
     for name in ('mIoU', measure(results)):
         draw_sweep(dict(curves=curves, images=9, seed=100, measure=name), tmp_path / f'{name}.png')
     one, other = (cv2.imread(str(tmp_path / f'{name}.png')) for name in ('mIoU', 'top1_error_last10'))
@@ -97,7 +98,7 @@ def test_held_out_images_are_of_every_class_and_never_trained_on(cfg):
 
 
 def test_a_sweep_holds_out_the_same_images_in_every_run(cfg):
-    first, second = (run.cfg for run in sweep_runs(cfg, [0, 0.5], {}, 100, 0.1))
+    first, second = (run.cfg for run in sweep_runs(cfg, [0, 0.5], {}, [100], 0.1))
     flat = [tiny.flat(run.to_dict()) for run in (first, second)]
     assert tiny.differing(*flat) == ['model.loss.lambda_0']
     assert (first.train_dataloader.dataset.split, first.test_dataloader.dataset.split) == ('train_rest', 'held_out')

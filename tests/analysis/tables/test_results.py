@@ -28,7 +28,7 @@ def root(tmp_path):
         (configs / 'camvid' / f'{name}.py').write_text(PROMISE)
     (configs / 'README.md').write_text('<!-- series -->\n<!-- /series -->\n<!-- cost -->\n<!-- /cost -->\n')
     (tmp_path / 'README.md').write_text(''.join(
-        f'<!-- {name} -->\n<!-- /{name} -->\n' for name in ('timings', 'cost', 'gain')))
+        f'<!-- {name} -->\n<!-- /{name} -->\n' for name in ('timings', 'cost', 'digits', 'gain')))
     (configs / 'results').mkdir()
     (configs / 'results' / 'a.json').write_text(json.dumps(RESULT))
     return tmp_path

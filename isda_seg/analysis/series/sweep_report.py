@@ -1,0 +1,76 @@
+"""The table and the figure of a sweep, from its result file."""
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import matplotlib
+
+from isda_seg.analysis.series.paired import difference
+from isda_seg.analysis.series.paired_report import interval
+
+matplotlib.use('Agg')
+import matplotlib.pyplot as plt  # noqa: E402
+
+
+def by_seed(sweep: dict[str, Any]) -> dict[str, dict[str, list[float]]]:
+    """The curves; in files of one seed a point may be a number alone."""
+    return {label: {value: found if isinstance(found, list) else [found] for value, found in points.items()}
+            for label, points in sweep['curves'].items()}
+
+
+def sweep_table(sweep: dict[str, Any]) -> str:
+    """Markdown: one row per curve, one column per lambda_0.
+
+    Of several seeds it shows means, and below each the difference to lambda_0 = 0 with its interval.
+    """
+    curves = by_seed(sweep)
+    lambdas = list(next(iter(curves.values())))
+    rows = ['| | ' + ' | '.join(f'lambda_0 = {value}' for value in lambdas) + ' |',
+            '|---' * (len(lambdas) + 1) + '|']
+    for label, points in curves.items():
+        rows.append(f'| {label} | ' + ' | '.join(f'{fmean(points[value]):.2f}' for value in lambdas) + ' |')
+        if len(points[lambdas[0]]) > 1 and '0' in points:
+            cells = [_gap(points['0'], points[value]) if value != '0' else '' for value in lambdas]
+            rows.append(f'| difference to 0, 95 % (paired t) | {" | ".join(cells)} |')
+    return '\n'.join(rows)
+
+
+def _gap(base: list[float], own: list[float]) -> str:
+    gap = difference(base, own)
+    return f'{gap.mean:+.2f} ({interval(gap.t)})'
+
+
+def draw_sweep(sweep: dict[str, Any], out: str | Path) -> None:
+    """The measure over lambda_0, a line per curve, the plain loss as a level line."""
+    figure, axis = plt.subplots(figsize=(5.2, 3.4))
+    curves = by_seed(sweep)
+    for label, points in curves.items():
+        own = [(float(value), found) for value, found in points.items() if float(value) > 0]
+        axis.errorbar([lambda_0 for lambda_0, _ in own], [fmean(found) for _, found in own],
+                      [_half(points.get('0'), found) for _, found in own], marker='o', capsize=3, label=label)
+        if '0' in points:
+            axis.axhline(fmean(points['0']), color='0.4', linestyle='--', linewidth=1)
+    axis.set(xlabel='lambda_0', ylabel=f'{sweep.get("measure", "mIoU")} on held-out images (%)', xscale='log',
+             title=f'{sweep["images"]} images, {seeds_of(sweep)}; dashed: lambda_0 = 0')
+    axis.title.set_fontsize(9)
+    values = sorted({float(value) for points in curves.values() for value in points if float(value) > 0})
+    axis.set_xticks(values, [f'{value:g}' for value in values])
+    axis.minorticks_off()
+    axis.grid(alpha=0.3)
+    axis.legend(fontsize=8)
+    figure.tight_layout()
+    Path(out).parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(out, dpi=120)
+    plt.close(figure)
+
+
+def _half(base: list[float] | None, own: list[float]) -> float:
+    """Of the interval of the difference to lambda_0 = 0."""
+    gap = None if base is None else difference(base, own)
+    return 0.0 if gap is None or gap.t is None else gap.t[1] - gap.mean
+
+
+def seeds_of(sweep: dict[str, Any]) -> str:
+    """'seed 100', or 'seeds 100, 101'."""
+    seeds = sweep.get('seeds') or [sweep['seed']]
+    return f'seed{"s" if len(seeds) > 1 else ""} {", ".join(map(str, seeds))}'
