@@ -1,7 +1,7 @@
 """Write what is generated: python tools/make.py {configs,index,tables,figures} ... [--check]
 
 configs: configs/classification and configs/semi from the paper's tables; index: the lists for OpenMMLab's tools;
-tables: tables, sentences and Result lines from configs/results; figures: README's picture and that of the gain.
+tables: tables, sentences and Result lines from configs/results; figures: README's picture, those of recorded pairs.
 """
 import argparse
 import sys
@@ -30,16 +30,19 @@ def parse_args() -> argparse.Namespace:
 
 
 def draw_figures(configs: Path) -> None:
-    """README's picture, and the gain of all recorded series over how well plain training fits."""
+    """README's picture, those of the recorded pairs, and the gain of all over how well plain training fits."""
     from isda_seg.analysis.overview_figure import draw_overview
     from isda_seg.analysis.series.gain_figure import draw_gain, points
+    from isda_seg.analysis.series.paired_figure import draw_paired
     from isda_seg.analysis.series.result_files import read_series
     from isda_seg.analysis.tables.series import read_plan
     draw_overview(configs / 'figures' / 'overview.png')
-    series = read_series(configs / 'results' / 'series')
-    draw_gain(points((plan['title'], plan.get('arm'), series[plan['name']])
-                     for plan in read_plan(configs / 'results' / 'series')
-                     if series.get(plan['name'], {}).get('kind') == 'paired'), configs / 'figures' / 'gain.png')
+    folder = configs / 'results' / 'series'
+    series = {name: entry for name, entry in read_series(folder).items() if entry['kind'] == 'paired'}
+    for name, entry in series.items():
+        draw_paired(entry, folder / f'{name}.png')
+    draw_gain(points((plan['title'], plan.get('arm'), series[plan['name']]) for plan in read_plan(folder)
+                     if plan['name'] in series and not plan.get('choice')), configs / 'figures' / 'gain.png')
 
 
 def main() -> None:

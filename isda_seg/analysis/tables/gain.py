@@ -16,14 +16,16 @@ class Gain(NamedTuple):
     title: str
     measure: str
     mean: float
-    interval: tuple[float, float] | None  # 95 %, paired t; None for one pair
+    interval: tuple[float, float] | None    # 95 %, paired t; None for one pair
+    likelihood: tuple[float, float] | None  # interval of the negative log-likelihood, below zero where ISDA is better
 
 
 def gain(folder: Path) -> str:
     """How many series show a difference that is no chance, and how far the differences reach."""
     series = read_series(folder)
     gains = [of_series(plan, series[plan['name']]) for plan in read_plan(folder)
-             if series.get(plan['name'], {}).get('kind') == 'paired' and not plan.get('underfitted')]
+             if series.get(plan['name'], {}).get('kind') == 'paired' and not plan.get('underfitted')
+             and not plan.get('choice')]
     if not gains:
         return NOT_RUN
     better = [found.title for found in gains if found.interval and found.interval[0] > 0]
@@ -31,18 +33,26 @@ def gain(folder: Path) -> str:
     worst, best = min(gains, key=mean), max(gains, key=mean)
     return (f'Over {len(gains)} recorded series of pairs, ISDA against its plain twin with the same seeds where the '
             f'network fits its training images, ISDA is better beyond the 95 % interval in {counted(better)} and worse '
-            f'beyond it in {counted(worse)}. In points for ISDA the means reach from {described(worst)} to '
-            f'{described(best)}.')
+            f'beyond it in {counted(worse)}{likelihoods(gains)}. In points for ISDA the means reach from '
+            f'{described(worst)} to {described(best)}.')
+
+
+def likelihoods(gains: list[Gain]) -> str:
+    """In how many series the likelihood is better beyond its interval; '' where none measured it."""
+    known = [found.likelihood for found in gains if found.likelihood]
+    better = sum(high < 0 for _, high in known)
+    return f'; its negative log-likelihood is lower beyond the interval in {better} of {len(known)}' if known else ''
 
 
 def of_series(plan: dict[str, Any], entry: dict[str, Any]) -> Gain:
     """The first measure of the arm that stands for the series, or of the first one."""
     title, arms = plan['title'], entry['comparisons']
-    measure, values = next(iter(arms[plan.get('arm') or next(iter(arms))]['measures'].items()))
-    bounds = values['t']
+    measures = arms[plan.get('arm') or next(iter(arms))]['measures']
+    measure, values = next(iter(measures.items()))
+    bounds, likelihood = values['t'], measures.get('nll', {}).get('t')
     if not lower_is_better(measure):
-        return Gain(title, wording(measure).measure, values['mean'], bounds and (bounds[0], bounds[1]))
-    return Gain(title, 'test error', -values['mean'], bounds and (-bounds[1], -bounds[0]))
+        return Gain(title, wording(measure).measure, values['mean'], bounds and (bounds[0], bounds[1]), likelihood)
+    return Gain(title, 'test error', -values['mean'], bounds and (-bounds[1], -bounds[0]), likelihood)
 
 
 def mean(found: Gain) -> float:

@@ -40,7 +40,8 @@ def test_an_arm_may_stand_for_its_series_and_networks_that_had_not_fitted_count_
     plan = json.loads((tmp_path / 'plan.json').read_text())
     plan[0]['arm'], plan[1]['underfitted'] = 'isda option=1', True
     (tmp_path / 'plan.json').write_text(json.dumps(plan))
-    assert gain(tmp_path).startswith('Over 1 recorded series') and gain(tmp_path).endswith('to +9.00 (A, mIoU).')
+    assert gain(tmp_path).split(' to ')[-1] == '+9.00 (A, mIoU).'
+    assert gain(tmp_path).split(' of pairs')[0] == 'Over 1 recorded series'
 
 
 def test_the_sentence_of_the_digits_is_that_of_their_result_files(tmp_path):
@@ -55,3 +56,16 @@ def test_the_sentence_of_the_digits_is_that_of_their_result_files(tmp_path):
         'Over 2 pairs of seeds with 95 % intervals: test error in per cent from 5.00 to 4.50 (-0.75 to -0.25); '
         'negative log-likelihood from 0.250 to 0.125 (-0.150 to -0.100). `lambda_0` is one of 3 values tried on other '
         'images with other seeds.')
+
+
+def test_a_choice_is_no_verdict_and_likelihoods_are_counted_where_they_were_measured(tmp_path):
+    series(tmp_path, ('A', 'single', 1.5, [1.0, 2.0]), ('B', 'single', 0.5, [-1.0, 2.0]),
+           ('C', 'single', 9.0, [8.0, 10.0]))
+    plan = json.loads((tmp_path / 'plan.json').read_text())
+    plan[2]['choice'] = True
+    (tmp_path / 'plan.json').write_text(json.dumps(plan))
+    entry = json.loads((tmp_path / 'B.json').read_text())
+    entry['comparisons']['isda']['measures']['nll'] = dict(mean=-0.25, t=[-0.5, -0.125])
+    (tmp_path / 'B.json').write_text(json.dumps(entry))
+    assert ('better beyond the 95 % interval in 1 (A) and worse beyond it in none; its negative log-likelihood is '
+            'lower beyond the interval in 1 of 1. In points') in gain(tmp_path)
