@@ -15,7 +15,7 @@ import torch
 from sklearn.datasets import load_digits
 from torch import nn
 
-from isda_seg.analysis.series.gain_report import compare, draw, report
+from isda_seg.analysis.series.gain_report import compare_strengths, draw, report
 from isda_seg.attach import attach
 from isda_seg.core import linear_ramp
 from isda_seg.criterion import ISDACriterion
@@ -91,7 +91,7 @@ def main():
     name, strengths = ('sweep', SWEPT) if args.sweep else ('pairs', (0, LAMBDA_0))
     seeds = SWEEP_SEEDS if args.sweep else range(args.first_seed, args.first_seed + args.pairs)
     arms = run_all(strengths, seeds, held_out=args.sweep)
-    found = compare(arms)
+    found = compare_strengths(arms)
     print(report(found))
     write_json(args.out / f'{name}.json', dict(provenance(), kind=f'gain {name}', lambda_0=LAMBDA_0, seeds=list(seeds),
                                                arms=arms, comparison=found))

@@ -5,7 +5,7 @@ import pytest
 import tiny
 import torch
 
-from isda_seg.analysis.series.gain_report import compare, report
+from isda_seg.analysis.series.gain_report import compare_strengths, report
 
 pytest.importorskip('sklearn')
 
@@ -41,7 +41,7 @@ def test_a_seed_repeats_its_run_and_strength_0_is_plain_cross_entropy(gain, monk
 
 def test_arms_are_compared_seed_by_seed_and_the_interval_is_that_of_students_t():
     runs = {0: [2.0, 4.0, 6.0], 1.5: [1.0, 2.0, 3.0]}
-    found = compare({strength: [dict(error=value, nll=value, ece=value, train=100.0) for value in values]
+    found = compare_strengths({strength: [dict(error=value, nll=value, ece=value, train=100.0) for value in values]
                      for strength, values in runs.items()})
     error = found[1.5]['error']
     half = 4.30265 / 3 ** 0.5  # t of 2 degrees of freedom at 97.5 %, standard deviation 1

@@ -1,4 +1,4 @@
-"""Laws of the Makefile's targets, by what `make -n` says they would run."""
+"""Laws of the Makefile's targets, by what `make -n -B` says they would run."""
 import os
 import subprocess
 from pathlib import Path
@@ -13,7 +13,7 @@ SURROUNDINGS = {name: value for name, value in os.environ.items() if name not in
 
 def recipe(*words):
     """The lines that `make` would run, each with its continuation."""
-    done = subprocess.run(['make', '-n', *words], cwd=ROOT, env=SURROUNDINGS, capture_output=True, text=True)
+    done = subprocess.run(['make', '-n', '-B', *words], cwd=ROOT, env=SURROUNDINGS, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, '')
     return [' '.join(line.split()) for line in done.stdout.replace('\\\n', ' ').splitlines()]
 

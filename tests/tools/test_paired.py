@@ -12,7 +12,7 @@ import spy
 import tiny
 
 from isda_seg.analysis.series import training_runs
-from isda_seg.analysis.series.paired import compare
+from isda_seg.analysis.series.paired import compare_arms
 from isda_seg.analysis.series.paired_report import paired_table
 
 pytestmark = tiny.on_cpu
@@ -133,7 +133,7 @@ def test_the_file_holds_every_run_as_it_was_evaluated_and_their_comparison(whole
             run = paired['runs'][arm][seed]
             assert run == json.loads((whole.work / arm / f'seed_{seed}' / 'results.json').read_text())
             assert ([record['seed'] for record in run['training']], run['seed']) == ([int(seed)], int(seed))
-    found = compare(paired['runs'][ARMS[0]], paired['runs'][ARMS[1]])
+    found = compare_arms(paired['runs'][ARMS[0]], paired['runs'][ARMS[1]])
     assert paired['comparisons'] == {ARMS[1]: found}
     assert found['measures']['single']['by_seed'] == [
         paired['runs'][ARMS[1]][seed]['protocols']['single']['mIoU']

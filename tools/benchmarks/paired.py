@@ -46,7 +46,7 @@ def main() -> None:
     check_writable(args.work_dir)
     out = Path(args.out or Path(args.work_dir, f'{others[0].folder}.json'))
     check_writable(str(out.parent), '--out')
-    from isda_seg.analysis.series.paired import compare
+    from isda_seg.analysis.series.paired import compare_arms
     from isda_seg.analysis.series.paired_figure import draw_paired
     from isda_seg.analysis.series.paired_report import paired_table
     from isda_seg.analysis.series.run_options import with_options
@@ -62,7 +62,7 @@ def main() -> None:
     protocols = args.protocols or all_protocols(runs[0].cfg)
     results = run_series(runs, args.work_dir, TOOLS, protocols, args.jobs)
     found = {arm.label: {str(seed): results[f'{arm.folder}/seed_{seed}'] for seed in args.seeds} for arm in arms}
-    comparisons = {arm.label: compare(found[plain.label], found[arm.label]) for arm in others}
+    comparisons = {arm.label: compare_arms(found[plain.label], found[arm.label]) for arm in others}
     paired = dict(provenance(), kind='paired', plain=args.plain, isda=args.isda, seeds=args.seeds,
                   options=args.cfg_options or {}, amp=args.amp, comparisons=comparisons, runs=found)
     write_json(out, paired)

@@ -49,14 +49,14 @@ def main() -> None:
     check_writable(str(out.parent), '--out')
     curves = dict(_key_values(text) for text in args.set)
     from isda_seg.analysis.series.run_options import training_images
-    from isda_seg.analysis.series.sweep import measure, summarize, sweep_runs
+    from isda_seg.analysis.series.sweep import chief_measure, summarize, sweep_runs
     from isda_seg.analysis.series.sweep_report import draw_sweep, sweep_table
     from isda_seg.analysis.series.training_runs import run_series
     options = {**(args.cfg_options or {}), **arm.settings}
     runs = sweep_runs(compat.read_config(arm.config), args.lambda_0, curves, args.seeds, args.held_out, options)
     results = run_series(runs, work_dir, TOOLS, ['single'], args.jobs)
     sweep = dict(kind='sweep', config=args.config, held_out=args.held_out,
-                 images=training_images(runs[0].cfg), options=args.cfg_options or {}, measure=measure(results),
+                 images=training_images(runs[0].cfg), options=args.cfg_options or {}, measure=chief_measure(results),
                  curves=summarize(results, args.lambda_0, curves, args.seeds), runs=results, seeds=args.seeds,
                  **provenance(args.seeds[0]))
     write_json(out, sweep)

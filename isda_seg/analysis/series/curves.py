@@ -18,12 +18,12 @@ def read_scalars(work_dir: str | Path) -> tuple[list[tuple[int, float]], list[tu
     Raises:
         FileNotFoundError: no log there.
     """
-    entries, name = _entries(work_dir), measure(work_dir)
+    entries, name = _entries(work_dir), validated_by(work_dir)
     loss, values = ({entry['step']: entry[key] for entry in entries if key in entry} for key in ('loss', name))
     return sorted(loss.items()), sorted(values.items())
 
 
-def measure(work_dir: str | Path) -> str:
+def validated_by(work_dir: str | Path) -> str:
     """What the runs in a work directory were validated by: a key of ``MEASURES``."""
     return 'top1_error' if any('top1_error' in entry for entry in _entries(work_dir)) else 'mIoU'
 
@@ -45,7 +45,7 @@ def plot_curves(work_dirs: dict[str, str | Path], out: str | Path) -> None:
     Raises:
         ValueError: segmentation and classification together.
     """
-    names = {measure(work_dir) for work_dir in work_dirs.values()}
+    names = {validated_by(work_dir) for work_dir in work_dirs.values()}
     if len(names) > 1:
         raise ValueError(f'runs of one figure are validated by one measure, these by {sorted(names)}')
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.4))

@@ -14,7 +14,7 @@ MEASURES = {'error': 'test error, %', 'nll': 'negative log-likelihood', 'ece': '
 Strengths = dict[float, dict[str, dict[str, Any]]]
 
 
-def compare(arms: dict[float, list[dict[str, float]]]) -> Strengths:
+def compare_strengths(arms: dict[float, list[dict[str, float]]]) -> Strengths:
     """Every strength against strength 0.
 
     Args:

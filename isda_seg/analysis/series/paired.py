@@ -71,7 +71,7 @@ def class_measures(result: dict[str, Any]) -> dict[str, float]:
     return {name: value for name, value in first.get('IoU', {}).items() if value is not None}
 
 
-def compare(baseline: dict[str, dict[str, Any]], arm: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+def compare_arms(baseline: dict[str, dict[str, Any]], arm: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """All differences of two arms.
 
     Args:

@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from isda_seg.analysis.series.paired import class_measures, compare, difference, measures
+from isda_seg.analysis.series.paired import class_measures, compare_arms, difference, measures
 
 BASELINE = [40., 41., 38., 44., 39.]
 ARM = [value + added for value, added in zip(BASELINE, (1, 2, 3, 4, 5), strict=True)]  # mean 3, variance 2.5
@@ -84,7 +84,7 @@ def test_a_detector_is_judged_by_the_map_of_its_boxes_and_of_its_masks():
 def test_the_comparison_is_the_difference_of_every_protocol_and_class():
     baseline = {'0': result(40., 41., sky=90., car=10.), '1': result(42., 44., sky=91., car=20.)}
     arm = {'0': result(41., 40., sky=92., car=10.), '1': result(45., 45., sky=94., car=26.)}
-    found = compare(baseline, arm)
+    found = compare_arms(baseline, arm)
     assert (list(found['measures']), list(found['classes'])) == (['single', 'ms'], ['sky', 'car'])
     for entry, left, right in ((found['measures']['single'], [40., 42.], [41., 45.]),
                                (found['measures']['ms'], [41., 44.], [40., 45.]),
@@ -98,10 +98,10 @@ def test_a_class_that_never_occurs_in_one_run_is_left_out(missing):
     arms = {name: {'0': result(40., sky=90., car=10.), '1': result(42., sky=91., car=20.)}
             for name in ('baseline', 'arm')}
     arms[missing]['1']['protocols']['single']['IoU']['car'] = None
-    assert list(compare(**arms)['classes']) == ['sky']
+    assert list(compare_arms(**arms)['classes']) == ['sky']
 
 
 @pytest.mark.parametrize('seeds', [['0'], ['0', '2'], ['1', '0'], ['0', '1', '2']])
 def test_arms_of_different_seeds_are_not_compared(seeds):
     with pytest.raises(ValueError, match=r"different seeds: \['0', '1'\] and "):
-        compare({seed: result(40.) for seed in ('0', '1')}, {seed: result(41.) for seed in seeds})
+        compare_arms({seed: result(40.) for seed in ('0', '1')}, {seed: result(41.) for seed in seeds})

@@ -3,7 +3,7 @@ import cv2
 import pytest
 
 from isda_seg.analysis.series.measure_names import is_chief
-from isda_seg.analysis.series.paired import compare
+from isda_seg.analysis.series.paired import compare_arms
 from isda_seg.analysis.series.paired_figure import draw_paired
 from isda_seg.analysis.series.paired_report import commits, paired_table
 
@@ -21,7 +21,7 @@ def series(count, arms=('isda',)):
     runs = {'plain': {str(seed): run(*PLAIN[seed], 'b2') for seed in range(count)}}
     runs.update({arm: {str(seed): run(*ISDA[seed], 'a1') for seed in range(count)} for arm in arms})
     return dict(plain='configs/plain.py', seeds=list(range(count)), runs=runs,
-                comparisons={arm: compare(runs['plain'], runs[arm]) for arm in arms})
+                comparisons={arm: compare_arms(runs['plain'], runs[arm]) for arm in arms})
 
 
 def cells(row):
@@ -75,7 +75,7 @@ def detectors(*arms):
             for name, box, mask in arms}
     plain, *others = runs
     return dict(plain=f'configs/{plain}.py', seeds=[0], runs=runs,
-                comparisons={arm: compare(runs[plain], runs[arm]) for arm in others})
+                comparisons={arm: compare_arms(runs[plain], runs[arm]) for arm in others})
 
 
 def test_box_and_mask_map_of_three_initialisations_stand_side_by_side(tmp_path):
@@ -112,7 +112,7 @@ def test_the_likelihood_has_three_places_and_the_chief_measures_alone_are_drawn_
         for number, result in enumerate(arm.values()):
             result['protocols']['single'].update(nll=0.5 + number / 8, aAcc=90.0)
             result['training_accuracy'] = 97.0
-    paired['comparisons'] = dict(isda=compare(paired['runs']['plain'], paired['runs']['isda']))
+    paired['comparisons'] = dict(isda=compare_arms(paired['runs']['plain'], paired['runs']['isda']))
     rows = {cells(line)[0]: cells(line) for line in paired_table(paired).splitlines()[4:]}
     assert rows['negative log-likelihood'][1:5] == ['0.562', '0.562', '+0.000 +0.000', '+0.000']
     assert (rows['pixel accuracy'][1], rows['training accuracy'][1]) == ('90.00', '97.00')

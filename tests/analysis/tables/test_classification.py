@@ -6,11 +6,11 @@ import tiny_images
 from mmengine.config import Config
 from mmengine.registry import DATASETS
 
-from isda_seg.analysis.series.paired import compare, measures
+from isda_seg.analysis.series.paired import compare_arms, measures
 from isda_seg.analysis.series.paired_figure import draw_paired
 from isda_seg.analysis.series.paired_report import paired_table
 from isda_seg.analysis.series.run_options import hold_out, training_images
-from isda_seg.analysis.series.sweep import measure, summarize, sweep_runs
+from isda_seg.analysis.series.sweep import chief_measure, summarize, sweep_runs
 from isda_seg.analysis.series.sweep_report import draw_sweep
 from isda_seg.analysis.tables.classification import COLUMNS, docstring_line
 
@@ -30,7 +30,7 @@ def series():
             for stem, arm in (('resnet32', PLAIN), ('resnet32_isda', ISDA))}
     path = 'configs/classification/cifar10_subset/resnet32'
     return dict(kind='paired', plain=f'{path}.py', isda=[f'{path}_isda.py'], seeds=[0, 1], options={}, runs=runs,
-                comparisons={'resnet32_isda': compare(runs['resnet32'], runs['resnet32_isda'])})
+                comparisons={'resnet32_isda': compare_arms(runs['resnet32'], runs['resnet32_isda'])})
 
 
 def test_a_classifier_is_judged_by_its_errors_the_mean_over_the_last_epochs_first():
@@ -55,11 +55,11 @@ def test_the_figure_of_a_pair_needs_no_classes(tmp_path):
 
 def test_a_sweep_compares_the_same_error_and_names_it(tmp_path):
     results = {'seed_7/lambda_0=0': result(50.0, 52.0), 'seed_7/lambda_0=0.5': result(48.0, 49.0)}
-    assert measure(results) == 'top1_error_last10'
-    assert measure({'a': dict(protocols=dict(single=dict(mIoU=3.0)))}) == 'mIoU'
+    assert chief_measure(results) == 'top1_error_last10'
+    assert chief_measure({'a': dict(protocols=dict(single=dict(mIoU=3.0)))}) == 'mIoU'
     curves = summarize(results, [0, 0.5], {}, [7])
     assert curves == {'ISDA': {'0': [52.0], '0.5': [49.0]}}
-    for name in ('mIoU', measure(results)):
+    for name in ('mIoU', chief_measure(results)):
         draw_sweep(dict(curves=curves, images=9, seed=100, measure=name), tmp_path / f'{name}.png')
     one, other = (cv2.imread(str(tmp_path / f'{name}.png')) for name in ('mIoU', 'top1_error_last10'))
     assert (one[:, :40] != other[:, :40]).any()  # the axis says which

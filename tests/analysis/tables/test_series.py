@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from isda_seg.analysis.series.paired import compare
+from isda_seg.analysis.series.paired import compare_arms
 from isda_seg.analysis.tables.series import not_run, overview, sections
 
 PLAN = [dict(name='pair', title='A pair', question='Why?', command='paired.py a.py a_isda.py a_other.py'),
@@ -18,7 +18,7 @@ def result(error):
 def folder(tmp_path):
     runs = {arm: {seed: result(error) for seed, error in zip('01', errors, strict=True)}
             for arm, errors in (('a', (20, 22)), ('a_isda', (19, 20)), ('a_other', (21, 25)))}
-    comparisons = {arm: compare(runs['a'], runs[arm]) for arm in ('a_isda', 'a_other')}
+    comparisons = {arm: compare_arms(runs['a'], runs[arm]) for arm in ('a_isda', 'a_other')}
     entry = dict(kind='paired', plain='configs/a.py', isda=['configs/a_isda.py', 'configs/a_other.py'], seeds=[0, 1],
                  options={}, comparisons=comparisons, runs=runs)
     (tmp_path / 'plan.json').write_text(json.dumps(PLAN))
