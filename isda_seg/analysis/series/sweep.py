@@ -47,7 +47,7 @@ def run_name(seed: int, curve: dict[str, Any], lambda_0: float) -> str:
 
 def summarize(results: dict[str, dict[str, Any]], lambdas: Sequence[float], curves: dict[str, Sequence[Any]],
               seeds: Sequence[int]) -> dict[str, dict[str, list[float]]]:
-    """curve -> lambda_0 -> the chief measure by seed, in per cent, from ``sweep_runs``; 'ISDA' where there is one curve."""
+    """curve -> lambda_0 -> the chief measure by seed, from ``sweep_runs``; 'ISDA' where there is one curve."""
     found: dict[str, dict[str, list[float]]] = {}
     for curve in settings(curves):
         label = ', '.join(f'{key}={value}' for key, value in curve.items()) or 'ISDA'
