@@ -53,5 +53,6 @@ def draw(found: Strengths, out: Path) -> None:
         half = [(high - low) / 2 for low, high in (entry[measure]['interval'] or (0, 0) for entry in found.values())]
         axis.errorbar([str(strength or 'plain') for strength in found], means, half, marker='o', capsize=4)
         axis.set(xlabel='lambda_0', ylabel=MEASURES[measure])
+    figure.suptitle('means; bars: 95 % interval of the difference to plain (paired t)', fontsize=9)
     figure.savefig(out, dpi=120)
     plt.close(figure)
