@@ -31,10 +31,11 @@ def gain(folder: Path) -> str:
     better = [found.title for found in gains if found.interval and found.interval[0] > 0]
     worse = [found.title for found in gains if found.interval and found.interval[1] < 0]
     worst, best = min(gains, key=mean), max(gains, key=mean)
+    reach = (f'the means reach from {described(worst)} to {described(best)}' if len(gains) > 1 else
+             f'its mean is {described(best)}')
     return (f'Over {len(gains)} recorded series of pairs, ISDA against its plain twin with the same seeds where the '
             f'network fits its training images, ISDA is better beyond the 95 % interval in {counted(better)} and worse '
-            f'beyond it in {counted(worse)}{likelihoods(gains)}. In points for ISDA the means reach from '
-            f'{described(worst)} to {described(best)}.')
+            f'beyond it in {counted(worse)}{likelihoods(gains)}. In points for ISDA {reach}.')
 
 
 def likelihoods(gains: list[Gain]) -> str:

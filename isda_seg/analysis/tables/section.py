@@ -20,8 +20,8 @@ def section(configs: Sequence[Path], results: Mapping[str, Runs], columns: Colum
         columns: what a row shows of its runs, by title.
         folder: of the README, for its links.
     """
-    rows = results_rows(configs, results, columns, folder)
-    return '\n\n'.join(filter(None, [rows, not_run([path for path in configs if path.stem not in results], folder)]))
+    rows, run = results_rows(configs, results, columns, folder), {label.split(' ')[0] for label in results}
+    return '\n\n'.join(filter(None, [rows, not_run([path for path in configs if path.stem not in run], folder)]))
 
 
 def results_rows(configs: Sequence[Path], results: Mapping[str, Runs], columns: Columns, folder: Path) -> str:
@@ -31,7 +31,7 @@ def results_rows(configs: Sequence[Path], results: Mapping[str, Runs], columns: 
     """
     rows = []
     for config in configs:
-        for label in sorted(label for label in results if label.split(' ')[0] == config.stem):
+        for label in (label for label in results if label.split(' ')[0] == config.stem):
             runs = results[label]
             cells = {'config': f'[{label}]({link(config, folder)})', 'seeds': seeds(runs),
                      **{title: cell(runs) for title, cell in columns.items()}, 'paper': paper(config.read_text()),

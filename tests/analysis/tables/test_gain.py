@@ -40,7 +40,7 @@ def test_an_arm_may_stand_for_its_series_and_networks_that_had_not_fitted_count_
     plan = json.loads((tmp_path / 'plan.json').read_text())
     plan[0]['arm'], plan[1]['underfitted'] = 'isda option=1', True
     (tmp_path / 'plan.json').write_text(json.dumps(plan))
-    assert gain(tmp_path).split(' to ')[-1] == '+9.00 (A, mIoU).'
+    assert gain(tmp_path).split('. In points')[1] == ' for ISDA its mean is +9.00 (A, mIoU).'
     assert gain(tmp_path).split(' of pairs')[0] == 'Over 1 recorded series'
 
 
