@@ -26,6 +26,14 @@ def configs(tmp_path_factory):
     return spy.write_configs(tmp_path_factory.mktemp('configs'))
 
 
+@pytest.fixture(scope='module', autouse=True)
+def one_thread():
+    """Two runs at a time share the cores, one alone has them all, and another number of threads gives other bits."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv('OMP_NUM_THREADS', '1')
+        yield
+
+
 @pytest.fixture(scope='module')
 def whole(tmp_path_factory, configs):
     """An uninterrupted series of two seeds."""
