@@ -125,7 +125,6 @@ class ISDACriterion(nn.Module):
             on_grid = labels_on_grid(index, tuple(record.features.shape[2:]), self.align_corners, self.label_sampling)
             self.statistics.observe(record.features, on_grid, none, checked=True)
             self.records.let_go()
-            logits = logits.float() if logits.dtype.itemsize < 4 else logits
             divisor = hosts.divisor(self.base, index, none, kwargs, self.factor) if strength else None
             grid = Grid(on_grid, self.align_corners) if self.resolution == 'feature' and logits.dim() > 2 else None
             augmented = logits, index, record.weight, self.statistics.covariance, strength

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from isda_seg.core.checks import check_logits
+from isda_seg.core.checks import check_logits, labelled
 from isda_seg.core.device import constant, on_host
 
 
@@ -29,12 +29,12 @@ class BadLabels:
 
     def noted(self, labels: Tensor, num_classes: int, ignore_index: int) -> Tensor:
         """The labels with ``num_classes + 1`` in place of every one that is no class, or ignored."""
-        labelled = labels != ignore_index
+        counts = labelled(labels, ignore_index)
         inside = labels.clamp(0, num_classes - 1) == labels
         if 0 <= ignore_index < num_classes:
-            inside = inside & labelled
+            inside = inside & counts
         if labels.numel():
-            self._extremes.append(torch.aminmax(labels * labelled))
+            self._extremes.append(torch.aminmax(labels * counts))
         self._classes, self._ignore_index = num_classes, ignore_index
         return torch.where(inside, labels, constant(num_classes + 1, (), torch.int64, labels.device))
 

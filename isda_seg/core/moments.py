@@ -53,16 +53,16 @@ def class_moments(features: Tensor, labels: Tensor, num_classes: int, *, covaria
     Raises:
         ValueError: shapes that do not fit, an unknown covariance, a label outside the classes (on a CPU).
     """
+    check_covariance(covariance)
+    check_samples(features, labels)
+    labels = check_labels(labels, num_classes, ignore_index)
     return batch_moments(features, labels, num_classes, covariance, ignore_index)[0]
 
 
 @torch.no_grad()
 def batch_moments(features: Tensor, labels: Tensor, num_classes: int, covariance: str,
                   ignore_index: int | None) -> tuple[ClassMoments, Tensor]:
-    """``class_moments``, and how many labelled samples were left out because a feature is not finite."""
-    check_covariance(covariance)
-    check_samples(features, labels)
-    labels = check_labels(labels, num_classes, ignore_index)
+    """``class_moments`` of what has been checked, and how many labelled samples a non-finite feature left out."""
     if not on_host(features):
         return _whole_moments(features, labels, num_classes, covariance, ignore_index)
     dtype = at_least_float32(features)
