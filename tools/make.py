@@ -31,18 +31,17 @@ def parse_args() -> argparse.Namespace:
 
 def draw_figures(configs: Path) -> None:
     """README's picture, those of the recorded pairs, and the gain of all over how well plain training fits."""
+    from isda_seg.analysis.gain_figure import draw_gain
     from isda_seg.analysis.overview_figure import draw_overview
-    from isda_seg.analysis.series.gain_figure import draw_gain, points
     from isda_seg.analysis.series.paired_figure import draw_paired
     from isda_seg.analysis.series.result_files import read_series
-    from isda_seg.analysis.tables.series import read_plan
+    from isda_seg.analysis.tables.gain import recorded_gains
     draw_overview(configs / 'figures' / 'overview.png')
     folder = configs / 'results' / 'series'
-    series = {name: entry for name, entry in read_series(folder).items() if entry['kind'] == 'paired'}
-    for name, entry in series.items():
-        draw_paired(entry, folder / f'{name}.png')
-    draw_gain(points((plan['title'], plan.get('arm'), series[plan['name']]) for plan in read_plan(folder)
-                     if plan['name'] in series and not plan.get('choice')), configs / 'figures' / 'gain.png')
+    for name, entry in read_series(folder).items():
+        if entry['kind'] == 'paired':
+            draw_paired(entry, folder / f'{name}.png')
+    draw_gain(recorded_gains(folder), configs / 'figures' / 'gain.png')
 
 
 def main() -> None:

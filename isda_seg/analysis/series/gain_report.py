@@ -4,7 +4,8 @@ from typing import Any
 
 import matplotlib
 
-from isda_seg.analysis.series.paired import difference
+from isda_seg.analysis.series.paired import difference, half_width
+from isda_seg.analysis.series.paired_report import interval
 
 matplotlib.use('Agg')
 import matplotlib.pyplot as plt  # noqa: E402
@@ -40,7 +41,7 @@ def report(found: Strengths) -> str:
         for strength, entry in found.items():
             own = entry[measure]
             gap = f'{own["difference"]:+.3f}' if strength else ''
-            sure = '{:+.3f} to {:+.3f}'.format(*own['interval']) if strength and own['interval'] else ''
+            sure = interval(own['interval'], 3) if strength else ''
             rows.append(f'| {name} | {strength or "plain"} | {own["mean"]:.3f} | {gap} | {sure} |')
     return '\n'.join(rows)
 
@@ -50,7 +51,7 @@ def draw(found: Strengths, out: Path) -> None:
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.5), layout='constrained')
     for axis, measure in zip(axes, ('error', 'nll'), strict=True):
         means = [entry[measure]['mean'] for entry in found.values()]
-        half = [(high - low) / 2 for low, high in (entry[measure]['interval'] or (0, 0) for entry in found.values())]
+        half = [half_width(entry[measure]['difference'], entry[measure]['interval']) for entry in found.values()]
         axis.errorbar([str(strength or 'plain') for strength in found], means, half, marker='o', capsize=4)
         axis.set(xlabel='lambda_0', ylabel=MEASURES[measure])
     figure.suptitle('means; bars: 95 % interval of the difference to plain (paired t)', fontsize=9)

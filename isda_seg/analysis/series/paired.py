@@ -41,6 +41,11 @@ def difference(baseline: Sequence[float], arm: Sequence[float]) -> Difference:
     return Difference(values.tolist(), mean, [mean - half, mean + half], [float(drawn.low), float(drawn.high)])
 
 
+def half_width(mean: float, t: Sequence[float] | None) -> float:
+    """Of the paired-t interval about its mean, as figures draw it; 0 where it is not known."""
+    return 0.0 if t is None else t[1] - mean
+
+
 def measures(result: dict[str, Any]) -> dict[str, float]:
     """What a result file of tools/test.py is judged by, the chief measure first; all but 'nll' in per cent.
 

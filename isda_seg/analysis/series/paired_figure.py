@@ -7,6 +7,7 @@ from typing import Any
 import matplotlib
 
 from isda_seg.analysis.series.measure_names import is_chief, row_name, wording
+from isda_seg.analysis.series.paired import half_width
 
 matplotlib.use('Agg')
 import matplotlib.pyplot as plt  # noqa: E402
@@ -90,4 +91,4 @@ def _draw_classes(axis: Any, entries: dict[str, Any]) -> None:
 
 
 def _error(entry: dict[str, Any]) -> float:
-    return 0.0 if entry['t'] is None else entry['t'][1] - entry['mean']
+    return half_width(entry['mean'], entry['t'])

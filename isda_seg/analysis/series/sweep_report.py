@@ -5,7 +5,7 @@ from typing import Any
 
 import matplotlib
 
-from isda_seg.analysis.series.paired import difference
+from isda_seg.analysis.series.paired import difference, half_width
 from isda_seg.analysis.series.paired_report import interval
 
 matplotlib.use('Agg')
@@ -66,8 +66,10 @@ def draw_sweep(sweep: dict[str, Any], out: str | Path) -> None:
 
 def _half(base: list[float] | None, own: list[float]) -> float:
     """Of the interval of the difference to lambda_0 = 0."""
-    gap = None if base is None else difference(base, own)
-    return 0.0 if gap is None or gap.t is None else gap.t[1] - gap.mean
+    if base is None:
+        return 0.0
+    gap = difference(base, own)
+    return half_width(gap.mean, gap.t)
 
 
 def seeds_of(sweep: dict[str, Any]) -> str:

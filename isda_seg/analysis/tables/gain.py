@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from isda_seg.analysis.series.measure_names import wording
-from isda_seg.analysis.series.paired import lower_is_better
+from isda_seg.analysis.series.paired import TRAINING, lower_is_better
 from isda_seg.analysis.series.paired_report import interval
 from isda_seg.analysis.series.result_files import read_series
 from isda_seg.analysis.tables.rows import NOT_RUN
@@ -18,14 +18,12 @@ class Gain(NamedTuple):
     mean: float
     interval: tuple[float, float] | None    # 95 %, paired t; None for one pair
     likelihood: tuple[float, float] | None  # interval of the negative log-likelihood, below zero where ISDA is better
+    fitted: float | None                    # training accuracy of plain training, per cent, where it was measured
 
 
 def gain(folder: Path) -> str:
     """How many series show a difference that is no chance, and how far the differences reach."""
-    series = read_series(folder)
-    gains = [of_series(plan, series[plan['name']]) for plan in read_plan(folder)
-             if series.get(plan['name'], {}).get('kind') == 'paired' and not plan.get('underfitted')
-             and not plan.get('choice')]
+    gains = recorded_gains(folder)
     if not gains:
         return NOT_RUN
     better = [found.title for found in gains if found.interval and found.interval[0] > 0]
@@ -36,6 +34,14 @@ def gain(folder: Path) -> str:
     return (f'Over {len(gains)} recorded series of pairs, ISDA against its plain twin with the same seeds where the '
             f'network fits its training images, ISDA is better beyond the 95 % interval in {counted(better)} and worse '
             f'beyond it in {counted(worse)}{likelihoods(gains)}. In points for ISDA {reach}.')
+
+
+def recorded_gains(folder: Path) -> list[Gain]:
+    """Of the recorded pairs that are a verdict: nothing was chosen by them, and the networks fit their images."""
+    series = read_series(folder)
+    return [of_series(plan, series[plan['name']]) for plan in read_plan(folder)
+            if series.get(plan['name'], {}).get('kind') == 'paired' and not plan.get('underfitted')
+            and not plan.get('choice')]
 
 
 def likelihoods(gains: list[Gain]) -> str:
@@ -50,10 +56,10 @@ def of_series(plan: dict[str, Any], entry: dict[str, Any]) -> Gain:
     title, arms = plan['title'], entry['comparisons']
     measures = arms[plan.get('arm') or next(iter(arms))]['measures']
     measure, values = next(iter(measures.items()))
-    bounds, likelihood = values['t'], measures.get('nll', {}).get('t')
+    bounds, others = values['t'], (measures.get('nll', {}).get('t'), measures.get(TRAINING, {}).get('baseline'))
     if not lower_is_better(measure):
-        return Gain(title, wording(measure).measure, values['mean'], bounds and (bounds[0], bounds[1]), likelihood)
-    return Gain(title, 'test error', -values['mean'], bounds and (-bounds[1], -bounds[0]), likelihood)
+        return Gain(title, wording(measure).measure, values['mean'], bounds and (bounds[0], bounds[1]), *others)
+    return Gain(title, 'test error', -values['mean'], bounds and (-bounds[1], -bounds[0]), *others)
 
 
 def mean(found: Gain) -> float:
