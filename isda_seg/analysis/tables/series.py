@@ -33,13 +33,13 @@ def sections(folder: Path, link: str) -> str:
     fitted = [plan for plan in recorded if not plan.get('underfitted')]
     planned = [plan for plan in plans if plan['name'] not in series]
     return '\n\n'.join(filter(None, [
-        overview(folder, fitted), *(recorded_series(plan, series[plan['name']], folder, link) for plan in fitted),
-        underfitted(folder, [plan for plan in recorded if plan.get('underfitted')]), not_run(planned, link)]))
+        overview(series, fitted), *(recorded_series(plan, series[plan['name']], folder, link) for plan in fitted),
+        underfitted(series, [plan for plan in recorded if plan.get('underfitted')]), not_run(planned, link)]))
 
 
-def underfitted(folder: Path, plans: list[dict[str, Any]]) -> str:
+def underfitted(series: dict[str, dict[str, Any]], plans: list[dict[str, Any]]) -> str:
     """One sentence, and the folded differences of series that can show nothing; '' where there is none."""
-    rows = overview(folder, plans)
+    rows = overview(series, plans)
     return fold(f'{len(plans)} earlier series are of networks that had not fitted their training images: there a '
                 'regulariser has nothing to take away.', rows) if rows else ''
 
@@ -69,9 +69,8 @@ def command(plan: dict[str, Any], link: str) -> str:
     return f'```bash\n{plan["command"]} --out configs/{link}/{plan["name"]}.json\n```'
 
 
-def overview(folder: Path, plans: list[dict[str, Any]]) -> str:
+def overview(series: dict[str, dict[str, Any]], plans: list[dict[str, Any]]) -> str:
     """A row per arm of recorded paired series: its first measure with and without, and the difference."""
-    series = read_series(folder)
     rows = ['| series | arm | measure | pairs | baseline | arm | difference | 95 % (paired t) |',
             '|---|---|---|---|---|---|---|---|']
     for plan in plans:

@@ -4,6 +4,7 @@ import json
 import pytest
 
 from isda_seg.analysis.series.paired import compare_arms
+from isda_seg.analysis.series.result_files import read_series
 from isda_seg.analysis.tables.series import not_run, overview, sections
 
 PLAN = [dict(name='pair', title='A pair', question='Why?', command='paired.py a.py a_isda.py a_other.py'),
@@ -27,7 +28,7 @@ def folder(tmp_path):
 
 
 def test_the_overview_has_a_row_per_recorded_arm_with_its_difference(folder):
-    rows = overview(folder, PLAN).splitlines()[2:]
+    rows = overview(read_series(folder), PLAN).splitlines()[2:]
     assert rows == [
         '| A pair | `a_isda` | top1_error | 2 | 21.00 | 19.50 | -1.50 | -7.85 to +4.85 |',  # 12.706 * 0.5 either side
         '| A pair | `a_other` | top1_error | 2 | 21.00 | 23.00 | +2.00 | -10.71 to +14.71 |']
@@ -35,7 +36,7 @@ def test_the_overview_has_a_row_per_recorded_arm_with_its_difference(folder):
 
 def test_a_recorded_series_has_a_section_and_the_planned_ones_stand_folded_at_the_end(folder):
     first, section = sections(folder, 'results').split('### ')
-    assert first.strip() == overview(folder, PLAN)
+    assert first.strip() == overview(read_series(folder), PLAN)
     assert section.splitlines()[0] == 'A pair' and section.count('![A pair](results/pair.png)') == 1
     assert 'paired.py a.py a_isda.py a_other.py --out configs/results/pair.json' in section
     assert section.endswith(not_run(PLAN[1:], 'results'))
@@ -49,11 +50,11 @@ def test_planned_series_are_one_sentence_that_opens_their_commands():
 
 
 def test_without_a_recorded_pair_there_is_no_overview(tmp_path):
-    assert (overview(tmp_path, []), sections(tmp_path, 'results')) == ('', '')
+    assert (overview({}, []), sections(tmp_path, 'results')) == ('', '')
 
 
 def test_series_of_networks_that_had_not_fitted_stand_in_one_folded_table(folder):
     (folder / 'plan.json').write_text(json.dumps([dict(PLAN[0], underfitted=True)]))
     text = sections(folder, 'results')
     assert text.startswith('<details>\n<summary>1 earlier series are of networks that had not fitted their training ')
-    assert overview(folder, PLAN[:1]) in text and '###' not in text and 'pair.png' not in text
+    assert overview(read_series(folder), PLAN[:1]) in text and '###' not in text and 'pair.png' not in text
