@@ -3,11 +3,12 @@ from isda_seg import compat
 
 compat.prepare()  # before the first import of mmseg
 
+from isda_seg.runtime.last_evaluations import LastEvaluationsHook
 from isda_seg.segmentation.camvid import CamVidDataset
 from isda_seg.segmentation.likelihood_metric import PixelLikelihoodMetric
 from isda_seg.segmentation.loading import LoadCheckedAnnotations, LoadCheckedImage
 from isda_seg.segmentation.metric import ClassIoUMetric
 from isda_seg.segmentation.pictures import SideBySideHook
 
-__all__ = ['CamVidDataset', 'ClassIoUMetric', 'LoadCheckedAnnotations', 'LoadCheckedImage', 'PixelLikelihoodMetric',
-           'SideBySideHook']
+__all__ = ['CamVidDataset', 'ClassIoUMetric', 'LastEvaluationsHook', 'LoadCheckedAnnotations', 'LoadCheckedImage',
+           'PixelLikelihoodMetric', 'SideBySideHook']
