@@ -10,6 +10,7 @@ from isda_seg.runtime.last_evaluations import with_last_mean
 from isda_seg.runtime.run_record import as_test, result
 from isda_seg.segmentation.data_check import check_data
 from isda_seg.segmentation.loading import check_loading
+from isda_seg.segmentation.metric import BY_CLASS
 from isda_seg.segmentation.protocols import PROTOCOLS, apply_protocol
 
 
@@ -22,8 +23,8 @@ def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ..
         show_dir: folder for pictures of the first protocol; show_most: how many of them.
 
     Returns:
-        {"protocols": {name: {"mIoU", "aAcc", "mAcc", "IoU": {class: ...}}}, "config", "checkpoint", "training" (the
-        runs that made the checkpoint), and all of ``provenance``}; IoU in per cent, None for a class that never occurs.
+        {"protocols": {name: {"mIoU", "aAcc", "mAcc", "IoU": {class: ...}, "precision", "recall"}}, "config", "checkpoint", "training" (the
+        runs that made the checkpoint), and all of ``provenance``}; in per cent, None for a class that never occurs.
 
     Raises:
         ValueError, FileNotFoundError: an unknown protocol, a missing or truncated checkpoint, missing data.
@@ -58,11 +59,15 @@ def ignored(cfg: Config) -> int:
 
 
 def _by_class(metrics: dict[str, float]) -> dict[str, Any]:
-    """The flat metrics with their ``IoU.<class>`` gathered in one entry."""
-    flat = {key: value for key, value in metrics.items() if not key.startswith('IoU.')}
-    iou = {key.removeprefix('IoU.'): None if math.isnan(value) else round(value, 4)
-           for key, value in metrics.items() if key.startswith('IoU.')}
-    return dict({key: round(float(value), 4) for key, value in flat.items()}, IoU=iou)
+    """The flat metrics with those of classes, ``IoU.<class>`` and the like, gathered in an entry per kind."""
+    found: dict[str, Any] = {}
+    for key, value in metrics.items():
+        kind, _, name = key.partition('.')
+        if kind in BY_CLASS:
+            found.setdefault(kind, {})[name] = None if math.isnan(value) else round(value, 4)
+        else:
+            found[key] = round(float(value), 4)
+    return found
 
 
 def summary(results: dict[str, Any], name: str = '') -> str:

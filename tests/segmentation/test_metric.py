@@ -1,4 +1,4 @@
-"""IoU by class."""
+"""IoU, precision and recall by class."""
 import math
 
 import pytest
@@ -7,7 +7,7 @@ import torch
 from isda_seg.segmentation.metric import ClassIoUMetric
 
 
-def test_iou_is_intersection_over_union_of_all_images_together():
+def test_measures_of_classes_are_those_of_all_images_together():
     metric = ClassIoUMetric(iou_metrics=['mIoU'], ignore_index=9)
     metric.dataset_meta = dict(classes=('road', 'sky', 'car'))
     for predicted, truth in (([0, 0, 1, 1], [0, 1, 1, 9]), ([0, 0, 0, 0], [0, 0, 1, 1])):
@@ -18,3 +18,6 @@ def test_iou_is_intersection_over_union_of_all_images_together():
     assert result['IoU.sky'] == pytest.approx(100 * 1 / 4)
     assert math.isnan(result['IoU.car']) is True
     assert result['mIoU'] == pytest.approx((50 + 25) / 2)
+    assert (result['precision.road'], result['recall.road']) == pytest.approx((100 * 3 / 6, 100.0))
+    assert (result['precision.sky'], result['recall.sky']) == pytest.approx((100.0, 100 * 1 / 4))
+    assert math.isnan(result['precision.car']) and math.isnan(result['recall.car']) is True

@@ -1,5 +1,6 @@
 """Two arms run with the same seeds, compared seed by seed."""
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ CONFIDENCE = 0.95
 RESAMPLES = 10_000
 SECONDARY = ('aAcc', 'nll', 'ece')
 TRAINING = 'training_accuracy'
+OF_CLASSES = ('precision', 'recall')  # beside IoU
 MAPS = {'bbox_mAP': 'box mAP', 'segm_mAP': 'mask mAP'}  # a detector's measures and what they are called
 
 
@@ -70,10 +72,10 @@ def lower_is_better(measure: str) -> bool:
     return measure.startswith('top1_error') or measure in ('nll', 'ece')
 
 
-def class_measures(result: dict[str, Any]) -> dict[str, float]:
-    """IoU of every class in the first protocol, in per cent, without classes that never occur; none of a classifier."""
+def class_measures(result: dict[str, Any], kind: str = 'IoU') -> dict[str, float]:
+    """IoU, or another kind, of every class in the first protocol, in per cent; without classes that never occur."""
     first = next(iter(result['protocols'].values()))
-    return {name: value for name, value in first.get('IoU', {}).items() if value is not None}
+    return {name: value for name, value in first.get(kind, {}).items() if value is not None}
 
 
 def compare_arms(baseline: dict[str, dict[str, Any]], arm: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -83,8 +85,8 @@ def compare_arms(baseline: dict[str, dict[str, Any]], arm: dict[str, dict[str, A
         baseline, arm: seed -> result of tools/test.py.
 
     Returns:
-        {'measures': {protocol: {...}}, 'classes': {class: {...}}}; each entry the means of both arms and the fields of
-        ``Difference``.
+        {'measures': {protocol: {...}}, 'classes': {class: {...}}, 'precision', 'recall'}; each entry the means of both
+        arms and the fields of ``Difference``, 'classes' those of IoU.
 
     Raises:
         ValueError: the arms have different seeds.
@@ -92,7 +94,8 @@ def compare_arms(baseline: dict[str, dict[str, Any]], arm: dict[str, dict[str, A
     if list(baseline) != list(arm):
         raise ValueError(f'the arms have different seeds: {list(baseline)} and {list(arm)}')
     found: dict[str, dict[str, Any]] = {}
-    for kind, take in (('measures', measures), ('classes', class_measures)):
+    for kind, take in (('measures', measures), ('classes', class_measures),
+                       *((kind, partial(class_measures, kind=kind)) for kind in OF_CLASSES)):
         left, right = ([take(result) for result in results.values()] for results in (baseline, arm))
         common = [name for name in left[0] if all(name in values for values in (*left, *right))]
         found[kind] = {}

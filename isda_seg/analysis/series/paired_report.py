@@ -2,21 +2,22 @@
 from typing import Any
 
 from isda_seg.analysis.series.measure_names import decimals, row_name, wording
-from isda_seg.analysis.series.paired import measures
+from isda_seg.analysis.series.paired import OF_CLASSES, measures
 from isda_seg.analysis.tables.rows import average
 
 MANY = 3  # arms from which they stand in one table
 
 
 def paired_table(paired: dict[str, Any]) -> str:
-    """Markdown: several arms side by side; a table per arm, a row per measure, then a row per class of the first.
+    """Markdown: several arms side by side; a table per arm, a row per measure; then one per arm with a row per class.
 
     From ``MANY`` arms on one table holds the differences of all.
     """
     arms = paired['comparisons']
     beside = [side_by_side(paired)] if len(arms) > 1 else []
     tables = [_all_arms(paired)] if len(arms) >= MANY else [_arm_table(paired, arm) for arm in arms]
-    return '\n\n'.join([*beside, *tables])
+    classes = [class_table(paired, arm) for arm, comparison in arms.items() if comparison['classes']]
+    return '\n\n'.join([*beside, *tables, *classes])
 
 
 def _all_arms(paired: dict[str, Any]) -> str:
@@ -52,14 +53,31 @@ def _arm_table(paired: dict[str, Any], arm: str) -> str:
             f'{", ".join(commits(paired))}:', '',
             f'| | {words.arms[0]} | {words.arms[1]} | difference by seed | mean | 95 % (paired t) | 95 % (bootstrap) |',
             '|---|---|---|---|---|---|---|']
-    named = [*((row_name(name), decimals(name), entry) for name, entry in comparison['measures'].items()),
-             *((f'{name}, {first}', 2, entry) for name, entry in comparison['classes'].items())]
-    for name, places, entry in named:
+    for name, entry in comparison['measures'].items():
+        places = decimals(name)
         by_seed = ' '.join(f'{value:+.{places}f}' for value in entry['by_seed'])
-        rows.append(f'| {name} | {entry["baseline"]:.{places}f} | {entry["arm"]:.{places}f} | {by_seed} '
+        rows.append(f'| {row_name(name)} | {entry["baseline"]:.{places}f} | {entry["arm"]:.{places}f} | {by_seed} '
                     f'| {entry["mean"]:+.{places}f} | {interval(entry["t"], places)} '
                     f'| {interval(entry["bootstrap"], places)} |')
     return '\n'.join(rows)
+
+
+def class_table(paired: dict[str, Any], arm: str) -> str:
+    """Markdown: a row per class with its IoU, and its precision and recall where they were measured."""
+    comparison = paired['comparisons'][arm]
+    known = {'IoU': comparison['classes'],
+             **{kind: comparison[kind] for kind in OF_CLASSES if comparison.get(kind)}}
+    rows = [f'`{arm}` minus `{next(iter(paired["runs"]))}`, classes, mean and 95 % (paired t):', '',
+            f'| class | plain IoU | {" | ".join(known)} |', '|---' * (2 + len(known)) + '|']
+    for name, entry in comparison['classes'].items():
+        found = [entries.get(name) for entries in known.values()]
+        cells = [f'{entry["mean"]:+.2f}{_in_brackets(entry["t"])}' if entry else '' for entry in found]
+        rows.append(f'| {name} | {entry["baseline"]:.2f} | {" | ".join(cells)} |')
+    return '\n'.join(rows)
+
+
+def _in_brackets(bounds: list[float] | None) -> str:
+    return f' ({interval(bounds)})' if bounds else ''
 
 
 def commits(paired: dict[str, Any]) -> list[str]:

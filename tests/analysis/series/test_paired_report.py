@@ -5,7 +5,7 @@ import pytest
 from isda_seg.analysis.series.measure_names import is_chief
 from isda_seg.analysis.series.paired import compare_arms
 from isda_seg.analysis.series.paired_figure import draw_paired
-from isda_seg.analysis.series.paired_report import commits, paired_table
+from isda_seg.analysis.series.paired_report import class_table, commits, paired_table
 
 PLAIN = [(40., 41., 90., 10.), (42., 44., 91., 20.), (39.5, 40., 88., 14.)]
 ISDA = [(41., 40., 92., 10.), (45., 45., 94., 26.), (39., 42., 89., 18.)]
@@ -33,10 +33,9 @@ def test_the_rows_are_the_entries_of_the_file():
     lines = paired_table(paired).splitlines()
     assert lines[0] == ('`isda` minus `plain`, mIoU and IoU in per cent, seeds 0, 1, 2, trained at commit a1, b2:')
     comparison = paired['comparisons']['isda']
-    entries = {'mIoU, single': comparison['measures']['single'], 'mIoU, ms': comparison['measures']['ms'],
-               'sky, single': comparison['classes']['sky'], 'car, single': comparison['classes']['car']}
-    assert [cells(row)[0] for row in lines[4:]] == list(entries)
-    for row, entry in zip(lines[4:], entries.values(), strict=True):
+    entries = {'mIoU, single': comparison['measures']['single'], 'mIoU, ms': comparison['measures']['ms']}
+    assert [cells(row)[0] for row in lines[4:6]] == list(entries)
+    for row, entry in zip(lines[4:6], entries.values(), strict=True):
         _, plain, isda, by_seed, mean, t, bootstrap = cells(row)
         assert float(plain) == pytest.approx(entry['baseline'], abs=0.005)
         assert float(isda) == pytest.approx(entry['arm'], abs=0.005)
@@ -52,13 +51,27 @@ def test_a_row_reads_as_it_was_worked_out_by_hand():
     assert row == '| mIoU, single | 40.50 | 41.67 | +1.00 +3.00 -0.50 | +1.17 | -3.20 to +5.53 | -0.50 to +3.00 |'
 
 
+def test_a_class_has_its_iou_precision_and_recall_with_intervals_in_one_row():
+    paired = series(3)
+    for arm in paired['runs'].values():
+        for number, result in enumerate(arm.values()):
+            result['protocols']['single'].update(precision=dict(sky=80.0 + number), recall=dict(sky=None))
+    paired['comparisons'] = dict(isda=compare_arms(paired['runs']['plain'], paired['runs']['isda']))
+    lines = class_table(paired, 'isda').splitlines()
+    assert lines[2:4] == ['| class | plain IoU | IoU | precision |', '|---|---|---|---|']
+    assert lines[4] == '| sky | 89.67 | +2.00 (-0.48 to +4.48) | +0.00 (+0.00 to +0.00) |'
+    assert lines[5] == '| car | 14.67 | +3.33 (-4.26 to +10.92) |  |'
+
+
 def test_one_pair_has_empty_intervals():
-    assert paired_table(series(1)).splitlines()[4] == '| mIoU, single | 40.00 | 41.00 | +1.00 | +1.00 |  |  |'
+    lines = paired_table(series(1)).splitlines()
+    assert lines[4] == '| mIoU, single | 40.00 | 41.00 | +1.00 | +1.00 |  |  |'
+    assert lines[-1] == '| car | 10.00 | +0.00 |'
 
 
 def test_every_arm_has_a_table_of_its_own():
     tables = paired_table(series(2, ('isda', 'shared'))).split('\n\n`')[1:]
-    assert [table.strip('`').split('`')[0] for table in tables] == ['isda', 'shared']
+    assert [table.strip('`').split('`')[0] for table in tables] == ['isda', 'shared'] * 2  # of measures, of classes
     assert tables[0].splitlines()[1:] == tables[1].splitlines()[1:]
 
 
@@ -103,7 +116,7 @@ def test_from_three_arms_on_one_table_holds_all_differences():
     assert [line.split(' | ')[0] for line in lines[2:6]] == ['| `plain`', '| `isda`', '| `shared`', '| `full`']
     assert lines[7] == 'Differences to `plain`, seeds 0, 1, 2, trained at commit a1, b2:'
     assert lines[11] == '| `isda` | mIoU, single | +1.17 | -3.20 to +5.53 | -0.50 to +3.00 |'
-    assert len(lines) == 11 + 3 * 2
+    assert lines[17:19] == ['', '`isda` minus `plain`, classes, mean and 95 % (paired t):']
 
 
 def test_the_likelihood_has_three_places_and_the_chief_measures_alone_are_drawn_as_points(tmp_path):
