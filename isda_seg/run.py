@@ -8,8 +8,10 @@ from mmengine.runner import Runner
 from isda_seg.runtime import amp as half_precision
 from isda_seg.runtime.checkpoint import check_checkpoint, latest_checkpoint
 from isda_seg.runtime.checkpoint_hook import AtomicCheckpointHook
+from isda_seg.runtime.measure_direction import set_early_stopping
 from isda_seg.runtime.reproducible import make_reproducible
 from isda_seg.runtime.run_record import RunRecordHook
+from isda_seg.runtime.sound_run import SoundRunHook
 from isda_seg.runtime.training_accuracy import TrainingAccuracyHook
 
 CLASSIFICATION, SEGMENTATION, DETECTION = 'classification', 'segmentation', 'detection'  # packages of isda_seg
@@ -49,6 +51,7 @@ def build_runner(cfg: Config, resume: str | None = None, amp: str | None = None)
     hook = cfg.get('default_hooks', {}).get('checkpoint')
     if hook is not None and hook.type == 'CheckpointHook':
         hook.type = AtomicCheckpointHook.__name__
+    set_early_stopping(cfg)
     if amp is not None:
         half_precision.enable_amp(cfg, None if amp == 'auto' else amp)
     if resume is None and cfg.get('resume'):
@@ -59,8 +62,8 @@ def build_runner(cfg: Config, resume: str | None = None, amp: str | None = None)
         cfg.load_from, cfg.resume = str(start), True
     elif cfg.get('load_from'):
         check_checkpoint(cfg.load_from)
-    cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), dict(type=TrainingAccuracyHook.__name__),
-                        dict(type=RunRecordHook.__name__)]
+    cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), dict(type=SoundRunHook.__name__),
+                        dict(type=TrainingAccuracyHook.__name__), dict(type=RunRecordHook.__name__)]
     return Runner.from_cfg(cfg)
 
 

@@ -4,12 +4,12 @@ Takes checkpoints of tools/train.py (classification) and the authors' released o
 checked, and which configs here accept it.
 """
 import argparse
-import sys
 from pathlib import Path
 
 from isda_seg import compat
 from isda_seg.classification.export.compatible_configs import accepting
 from isda_seg.classification.export.conversion import Export, export
+from isda_seg.runtime.user_errors import run_main
 
 KEYS = {'mmseg': 'model.pretrained', 'mmdet': 'model.backbone.init_cfg.checkpoint'}
 DETECTORS = ('coco', 'coco256')  # folders
@@ -58,4 +58,4 @@ def report(found: Export, out: str, target: str) -> None:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    run_main(main)

@@ -1,9 +1,9 @@
 """Draw loss and mIoU, or test error, of runs: python tools/plot_curves.py WORK_DIR [WORK_DIR ...] --out curves.png"""
 import argparse
-import sys
 from pathlib import Path
 
 from isda_seg.analysis.series.curves import plot_curves
+from isda_seg.runtime.user_errors import run_main
 
 
 def main() -> None:
@@ -18,4 +18,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    run_main(main)

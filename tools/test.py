@@ -1,6 +1,5 @@
 """Evaluate a checkpoint: python tools/test.py CONFIG CHECKPOINT [--protocols single ms ms-flip] [--out results.json]"""
 import argparse
-import sys
 from pathlib import Path
 
 from mmengine.dist import is_main_process
@@ -8,6 +7,7 @@ from mmengine.dist import is_main_process
 from isda_seg.run import evaluation_of
 from isda_seg.runtime.launch import add_options, check_writable, load_config
 from isda_seg.runtime.provenance import write_json
+from isda_seg.runtime.user_errors import run_main
 
 
 def parse_args() -> argparse.Namespace:
@@ -39,4 +39,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    run_main(main)

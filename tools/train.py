@@ -1,8 +1,8 @@
 """Train a config of MMSeg, of MMDetection or of ours: python tools/train.py CONFIG [--resume] [--amp] ..."""
 import argparse
-import sys
 
 from isda_seg.runtime.launch import add_options, load_config
+from isda_seg.runtime.user_errors import run_main
 
 
 def parse_args() -> argparse.Namespace:
@@ -24,4 +24,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    run_main(main)

@@ -5,8 +5,8 @@ ISDA twin: deeplabv3plus_mobilenetv2-d16_isda_camvid16-160x120.py
 Result:    not yet run
 """
 _base_ = [
-    '../_base_/models/deeplabv3plus_mobilenetv2-d16.py', '../_base_/datasets/camvid16.py', '../_base_/schedules/sgd_1k.py',
-    '../_base_/default_runtime.py',
+    '../_base_/models/deeplabv3plus_mobilenetv2-d16.py', '../_base_/datasets/camvid16.py',
+    '../_base_/schedules/sgd_1k.py', '../_base_/default_runtime.py',
 ]
 optim_wrapper = dict(optimizer=dict(_delete_=True, type='AdamW', lr=2e-3, weight_decay=0.01))
 param_scheduler = [dict(type='PolyLR', eta_min=1e-5, power=0.9, begin=0, end=450, by_epoch=False)]

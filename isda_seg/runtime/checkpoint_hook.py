@@ -10,6 +10,7 @@ from mmengine.hooks import CheckpointHook
 from mmengine.registry import HOOKS
 
 from isda_seg.runtime.durable import UNFINISHED, replace_durably
+from isda_seg.runtime.measure_direction import direction
 
 
 class _SavesAside:
@@ -53,7 +54,12 @@ class _RemovesLater:
 
 @HOOKS.register_module()
 class AtomicCheckpointHook(CheckpointHook):
-    """MMEngine's CheckpointHook with the order of things made safe; the same arguments."""
+    """MMEngine's CheckpointHook with the order of things made safe, and a ``save_best`` that knows our measures."""
+
+    def _init_rule(self, rules: list[str | None], key_indicators: list[str]) -> None:
+        rules = rules * len(key_indicators) if len(rules) == 1 else rules
+        super()._init_rule([rule or direction(key) for rule, key in zip(rules, key_indicators, strict=True)],
+                           key_indicators)
 
     def _save_checkpoint_with_step(self, runner: Any, step: int, meta: dict) -> None:
         with self._removing_later():

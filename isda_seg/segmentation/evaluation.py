@@ -23,8 +23,9 @@ def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ..
         show_dir: folder for pictures of the first protocol; show_most: how many of them.
 
     Returns:
-        {"protocols": {name: {"mIoU", "aAcc", "mAcc", "IoU": {class: ...}, "precision", "recall"}}, "config", "checkpoint", "training" (the
-        runs that made the checkpoint), and all of ``provenance``}; in per cent, None for a class that never occurs.
+        {"protocols": {name: {"mIoU", "aAcc", "mAcc", "IoU": {class: ...}, "precision", "recall"}}, "config",
+        "checkpoint", "training" (the runs that made the checkpoint), and all of ``provenance``}; in per cent, None for
+        a class that never occurs.
 
     Raises:
         ValueError, FileNotFoundError: an unknown protocol, a missing or truncated checkpoint, missing data.

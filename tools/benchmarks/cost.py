@@ -19,6 +19,7 @@ from isda_seg.analysis.cost.profile import profile
 from isda_seg.analysis.cost.report import report, two_lines
 from isda_seg.analysis.cost.targets import targets
 from isda_seg.runtime.provenance import provenance, write_json
+from isda_seg.runtime.user_errors import run_main
 
 PARTS = ('loss', 'step', 'growth', 'profile')
 NETWORKS = list(dict.fromkeys(name for setting in SETTINGS.values() for name in setting.networks))
@@ -128,4 +129,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    run_main(main)

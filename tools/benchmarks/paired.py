@@ -15,6 +15,7 @@ from isda_seg.analysis.series.arm import parse_arms
 from isda_seg.run import all_protocols
 from isda_seg.runtime.launch import check_writable
 from isda_seg.runtime.provenance import provenance, write_json
+from isda_seg.runtime.user_errors import run_main
 
 TOOLS = Path(__file__).resolve().parents[1]
 
@@ -37,10 +38,7 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    try:
-        plain, *others = arms = parse_arms([args.plain, *args.isda])
-    except ValueError as error:
-        sys.exit(str(error))
+    plain, *others = arms = parse_arms([args.plain, *args.isda])
     if len(set(args.seeds)) < len(args.seeds):
         sys.exit('every seed can be given once only')
     check_writable(args.work_dir)
@@ -72,4 +70,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    run_main(main, 'stopped; the same command goes on')

@@ -16,6 +16,7 @@ from isda_seg import compat
 from isda_seg.analysis.series.arm import parse_arm
 from isda_seg.runtime.launch import check_writable
 from isda_seg.runtime.provenance import provenance, write_json
+from isda_seg.runtime.user_errors import run_main
 
 TOOLS = Path(__file__).resolve().parents[1]
 
@@ -39,10 +40,7 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    try:
-        arm = parse_arm(args.config)
-    except ValueError as error:
-        sys.exit(str(error))
+    arm = parse_arm(args.config)
     work_dir = Path(args.work_dir or Path('work_dirs', 'sweep', arm.folder))
     check_writable(str(work_dir))
     out = Path(args.out or work_dir / 'sweep.json')
@@ -81,4 +79,4 @@ def _value(text: str) -> Any:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    run_main(main, 'stopped; the same command goes on')

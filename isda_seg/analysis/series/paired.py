@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import stats  # the t quantile and the bootstrap, rather than our own
 
+from isda_seg.runtime.measure_direction import direction
+
 CONFIDENCE = 0.95
 RESAMPLES = 10_000
 SECONDARY = ('aAcc', 'nll', 'ece')
@@ -69,7 +71,7 @@ def measures(result: dict[str, Any]) -> dict[str, float]:
 
 def lower_is_better(measure: str) -> bool:
     """Whether a measure is an error, so that a gain is negative."""
-    return measure.startswith('top1_error') or measure in ('nll', 'ece')
+    return direction(measure) == 'less'
 
 
 def class_measures(result: dict[str, Any], kind: str = 'IoU') -> dict[str, float]:
@@ -78,7 +80,7 @@ def class_measures(result: dict[str, Any], kind: str = 'IoU') -> dict[str, float
     return {name: value for name, value in first.get(kind, {}).items() if value is not None}
 
 
-def compare_arms(baseline: dict[str, dict[str, Any]], arm: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+def compare_arms(baseline: dict[str, dict[str, Any]], arm: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """All differences of two arms.
 
     Args:
@@ -86,18 +88,25 @@ def compare_arms(baseline: dict[str, dict[str, Any]], arm: dict[str, dict[str, A
 
     Returns:
         {'measures': {protocol: {...}}, 'classes': {class: {...}}, 'precision', 'recall'}; each entry the means of both
-        arms and the fields of ``Difference``, 'classes' those of IoU.
+        arms and the fields of ``Difference``, 'classes' those of IoU. 'seeds': of the pairs; a pair with a run that
+        diverged is none. 'diverged': {'baseline': seeds, 'arm': seeds}, where there are such. Without a pair there are
+        no measures.
 
     Raises:
         ValueError: the arms have different seeds.
     """
     if list(baseline) != list(arm):
         raise ValueError(f'the arms have different seeds: {list(baseline)} and {list(arm)}')
-    found: dict[str, dict[str, Any]] = {}
+    gone = {name: [int(seed) for seed, result in runs.items() if 'diverged' in result]
+            for name, runs in (('baseline', baseline), ('arm', arm))}
+    seeds = [seed for seed in baseline if int(seed) not in (*gone['baseline'], *gone['arm'])]
+    found: dict[str, Any] = dict(seeds=[int(seed) for seed in seeds])
+    if any(gone.values()):
+        found['diverged'] = gone
     for kind, take in (('measures', measures), ('classes', class_measures),
                        *((kind, partial(class_measures, kind=kind)) for kind in OF_CLASSES)):
-        left, right = ([take(result) for result in results.values()] for results in (baseline, arm))
-        common = [name for name in left[0] if all(name in values for values in (*left, *right))]
+        left, right = ([take(results[seed]) for seed in seeds] for results in (baseline, arm))
+        common = [name for values in left[:1] for name in values if all(name in other for other in (*left, *right))]
         found[kind] = {}
         for name in common:
             a, b = [values[name] for values in left], [values[name] for values in right]

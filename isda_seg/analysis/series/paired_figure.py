@@ -21,16 +21,22 @@ def draw_paired(paired: dict[str, Any], out: str | Path) -> None:
 
     More than ``ROWS`` arms stand beside each other, each with its mean difference and interval.
     """
-    arms = paired['comparisons']
+    arms = {arm: comparison for arm, comparison in paired['comparisons'].items() if comparison['measures']}
+    if not arms:
+        figure, axis = plt.subplots(figsize=(6, 1))
+        axis.set_axis_off()
+        axis.text(0.5, 0.5, 'no pair is left: runs of every pair diverged', ha='center')
+        _save(figure, out)
+        return
     if len(arms) > ROWS:
         _save(_beside_each_other(arms), out)
         return
     figure, axes = plt.subplots(len(arms), 2, figsize=(10, 3.8 * len(arms)), squeeze=False)
     for (arm, comparison), (left, right) in zip(arms.items(), axes, strict=True):
         chief = {name: entry for name, entry in comparison['measures'].items() if is_chief(name)}
-        _draw_differences(left, chief, list(paired['seeds']))
+        _draw_differences(left, chief, list(comparison.get('seeds', paired['seeds'])))
         first = next(iter(comparison['measures']))
-        left.set(title=textwrap.fill(arm, WIDE), ylabel=wording(first).axis)
+        left.set(title=textwrap.fill(arm, WIDE) + _diverged(comparison), ylabel=wording(first).axis)
         left.title.set_fontsize(7)
         if not comparison['classes']:
             right.set_axis_off()
@@ -39,6 +45,12 @@ def draw_paired(paired: dict[str, Any], out: str | Path) -> None:
         right.set(title='IoU by class, ISDA minus plain', xlabel='points')
         right.title.set_fontsize(8)
     _save(figure, out)
+
+
+def _diverged(comparison: dict[str, Any]) -> str:
+    """How many pairs are left out; '' where all stand."""
+    gone = {seed for seeds in comparison.get('diverged', {}).values() for seed in seeds}
+    return f'\n{len(gone)} left out: a run diverged' if gone else ''
 
 
 def _save(figure: Any, out: str | Path) -> None:
@@ -52,7 +64,7 @@ def _beside_each_other(arms: dict[str, Any]) -> Any:
     """The chief measure and the likelihood where it is known: an arm per place, named by what it has of its own."""
     common = os.path.commonprefix([f'{arm} ' for arm in arms])
     common = common[:max(common.rfind(' '), common.rfind('.'), common.rfind('=')) + 1]
-    labels = [arm.removeprefix(common) or 'as it is' for arm in arms]
+    labels = [(arm.removeprefix(common) or 'as it is') + _diverged(comparison) for arm, comparison in arms.items()]
     measures = list(next(iter(arms.values()))['measures'])
     shown = [measures[0], *(name for name in ('nll',) if name in measures)]
     figure, axes = plt.subplots(1, len(shown), figsize=(5.5 * len(shown), 3.8), squeeze=False)

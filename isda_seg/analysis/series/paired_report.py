@@ -15,9 +15,21 @@ def paired_table(paired: dict[str, Any]) -> str:
     """
     arms = paired['comparisons']
     beside = [side_by_side(paired)] if len(arms) > 1 else []
-    tables = [_all_arms(paired)] if len(arms) >= MANY else [_arm_table(paired, arm) for arm in arms]
+    beside += [sentence for arm in arms if (sentence := left_out(paired, arm))]
+    whole = [arm for arm, comparison in arms.items() if comparison['measures']]
+    tables = [_all_arms(paired)] if len(arms) >= MANY else [_arm_table(paired, arm) for arm in whole]
     classes = [class_table(paired, arm) for arm, comparison in arms.items() if comparison['classes']]
     return '\n\n'.join([*beside, *tables, *classes])
+
+
+def left_out(paired: dict[str, Any], arm: str) -> str:
+    """Which runs diverged, so that their pairs are left out; '' where none did."""
+    gone = paired['comparisons'][arm].get('diverged')
+    if not gone:
+        return ''
+    names = dict(baseline=next(iter(paired['runs'])), arm=arm)
+    which = '; '.join(f'`{names[side]}` seed {seed}' for side, seeds in gone.items() for seed in seeds)
+    return f'Diverged, and left out with their pairs: {which}.'
 
 
 def _all_arms(paired: dict[str, Any]) -> str:
@@ -35,8 +47,9 @@ def _all_arms(paired: dict[str, Any]) -> str:
 
 def side_by_side(paired: dict[str, Any]) -> str:
     """Markdown: a row per arm with the mean and standard deviation of every measure, the baseline first."""
-    found = {arm: [measures(result) for result in runs.values()] for arm, runs in paired['runs'].items()}
-    names = list(next(iter(found.values()))[0])
+    found = {arm: [measures(result) for result in runs.values() if 'diverged' not in result]
+             for arm, runs in paired['runs'].items()}
+    names = list(dict.fromkeys(name for runs in found.values() for run in runs[:1] for name in run))
     rows = [f'| | {" | ".join(map(row_name, names))} |', '|---' * (1 + len(names)) + '|']
     for arm, runs in found.items():
         means = [average([run[name] for run in runs if name in run], decimals(name)) for name in names]
@@ -45,8 +58,8 @@ def side_by_side(paired: dict[str, Any]) -> str:
 
 
 def _arm_table(paired: dict[str, Any], arm: str) -> str:
-    seeds = ', '.join(map(str, paired['seeds']))
     comparison = paired['comparisons'][arm]
+    seeds = ', '.join(map(str, comparison.get('seeds', paired['seeds'])))
     first = next(iter(comparison['measures']))
     words = wording(first)
     rows = [f'`{arm}` minus `{next(iter(paired["runs"]))}`, {words.heading}, seeds {seeds}, trained at commit '

@@ -14,7 +14,7 @@ def read_results(folder: Path) -> dict[str, list[dict[str, Any]]]:
     """Results of tools/test.py by the stem of their config, from files of ``folder``; of a paired series one per seed.
 
     An arm with options of its own stands under its label, the stem and the options. A series whose options are for all
-    arms is no result of the config as it is written, and is left out.
+    arms is no result of the config as it is written, and is left out; so is a run that diverged.
     """
     found = {Path(result['config']).stem: [result] for path in sorted(folder.glob('*.json'))
              if 'protocols' in (result := json.loads(path.read_text()))}
@@ -22,5 +22,6 @@ def read_results(folder: Path) -> dict[str, list[dict[str, Any]]]:
     for entry in read_series(folder / 'series').values():
         if entry['kind'] == 'paired' and not entry['options']:
             for label, runs in entry['runs'].items():
-                seeds.setdefault(label, {}).update({int(seed): result for seed, result in runs.items()})
-    return found | {label: [runs[seed] for seed in sorted(runs)] for label, runs in seeds.items()}
+                seeds.setdefault(label, {}).update({int(seed): result for seed, result in runs.items()
+                                                    if 'diverged' not in result})
+    return found | {label: [runs[seed] for seed in sorted(runs)] for label, runs in seeds.items() if runs}

@@ -46,17 +46,20 @@ def run_name(seed: int, curve: dict[str, Any], lambda_0: float) -> str:
 
 
 def summarize(results: dict[str, dict[str, Any]], lambdas: Sequence[float], curves: dict[str, Sequence[Any]],
-              seeds: Sequence[int]) -> dict[str, dict[str, list[float]]]:
-    """curve -> lambda_0 -> the chief measure by seed, from ``sweep_runs``; 'ISDA' where there is one curve."""
-    found: dict[str, dict[str, list[float]]] = {}
+              seeds: Sequence[int]) -> dict[str, dict[str, list[float | None]]]:
+    """curve -> lambda_0 -> the chief measure by seed, from ``sweep_runs``; 'ISDA' where there is one curve.
+
+    None for a run that diverged.
+    """
+    found: dict[str, dict[str, list[float | None]]] = {}
     for curve in settings(curves):
         label = ', '.join(f'{key}={value}' for key, value in curve.items()) or 'ISDA'
-        found[label] = {f'{value:g}': [next(iter(measures(results[run_name(seed, curve, value)]).values()))
+        found[label] = {f'{value:g}': [next(iter(measures(results[run_name(seed, curve, value)]).values()), None)
                                        for seed in seeds] for value in sorted(lambdas)}
     return found
 
 
 def chief_measure(results: dict[str, dict[str, Any]]) -> str:
     """What a sweep compares: 'mIoU', or an error."""
-    first = next(iter(measures(next(iter(results.values())))))
+    first = next((name for result in results.values() for name in measures(result)), 'mIoU')
     return first if lower_is_better(first) else 'mIoU'

@@ -1,11 +1,12 @@
 """The table and the figure of a sweep, from its result file."""
+from math import isnan, nan
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import matplotlib
 
-from isda_seg.analysis.series.paired import difference, half_width
+from isda_seg.analysis.series.paired import Difference, difference, half_width
 from isda_seg.analysis.series.paired_report import interval
 
 matplotlib.use('Agg')
@@ -13,9 +14,19 @@ import matplotlib.pyplot as plt  # noqa: E402
 
 
 def by_seed(sweep: dict[str, Any]) -> dict[str, dict[str, list[float]]]:
-    """The curves; in files of one seed a point may be a number alone."""
-    return {label: {value: found if isinstance(found, list) else [found] for value, found in points.items()}
-            for label, points in sweep['curves'].items()}
+    """The curves; in files of one seed a point may be a number alone. NaN stands for a run that diverged."""
+    return {label: {value: [nan if one is None else one for one in (found if isinstance(found, list) else [found])]
+                    for value, found in points.items()} for label, points in sweep['curves'].items()}
+
+
+def _mean(found: list[float]) -> float:
+    """Of the runs that did not diverge; NaN where all did."""
+    return fmean(sound) if (sound := [value for value in found if not isnan(value)]) else nan
+
+
+def _cell(found: list[float]) -> str:
+    gone = sum(map(isnan, found))
+    return ('' if gone == len(found) else f'{_mean(found):.2f}') + (f' ({gone} diverged)' if gone else '')
 
 
 def sweep_table(sweep: dict[str, Any]) -> str:
@@ -28,7 +39,7 @@ def sweep_table(sweep: dict[str, Any]) -> str:
     rows = ['| | ' + ' | '.join(f'lambda_0 = {value}' for value in lambdas) + ' |',
             '|---' * (len(lambdas) + 1) + '|']
     for label, points in curves.items():
-        rows.append(f'| {label} | ' + ' | '.join(f'{fmean(points[value]):.2f}' for value in lambdas) + ' |')
+        rows.append(f'| {label} | ' + ' | '.join(_cell(points[value]) for value in lambdas) + ' |')
         if len(points[lambdas[0]]) > 1 and '0' in points:
             cells = [_gap(points['0'], points[value]) if value != '0' else '' for value in lambdas]
             rows.append(f'| difference to 0, 95 % (paired t) | {" | ".join(cells)} |')
@@ -36,8 +47,14 @@ def sweep_table(sweep: dict[str, Any]) -> str:
 
 
 def _gap(base: list[float], own: list[float]) -> str:
-    gap = difference(base, own)
-    return f'{gap.mean:+.2f} ({interval(gap.t)})'
+    gap = _difference(base, own)
+    return f'{gap.mean:+.2f} ({interval(gap.t)})' if gap else ''
+
+
+def _difference(base: list[float], own: list[float]) -> Difference | None:
+    """Of the pairs without a run that diverged; None where none is left."""
+    pairs = [pair for pair in zip(base, own, strict=True) if not any(map(isnan, pair))]
+    return difference(*zip(*pairs, strict=True)) if pairs else None
 
 
 def draw_sweep(sweep: dict[str, Any], out: str | Path) -> None:
@@ -46,10 +63,10 @@ def draw_sweep(sweep: dict[str, Any], out: str | Path) -> None:
     curves = by_seed(sweep)
     for label, points in curves.items():
         own = [(float(value), found) for value, found in points.items() if float(value) > 0]
-        axis.errorbar([lambda_0 for lambda_0, _ in own], [fmean(found) for _, found in own],
+        axis.errorbar([lambda_0 for lambda_0, _ in own], [_mean(found) for _, found in own],
                       [_half(points.get('0'), found) for _, found in own], marker='o', capsize=3, label=label)
         if '0' in points:
-            axis.axhline(fmean(points['0']), color='0.4', linestyle='--', linewidth=1)
+            axis.axhline(_mean(points['0']), color='0.4', linestyle='--', linewidth=1)
     axis.set(xlabel='lambda_0', ylabel=f'{sweep.get("measure", "mIoU")} on held-out images (%)', xscale='log',
              title=f'{sweep["images"]} images, {seeds_of(sweep)}; dashed: lambda_0 = 0')
     axis.title.set_fontsize(9)
@@ -66,10 +83,8 @@ def draw_sweep(sweep: dict[str, Any], out: str | Path) -> None:
 
 def _half(base: list[float] | None, own: list[float]) -> float:
     """Of the interval of the difference to lambda_0 = 0."""
-    if base is None:
-        return 0.0
-    gap = difference(base, own)
-    return half_width(gap.mean, gap.t)
+    gap = None if base is None else _difference(base, own)
+    return half_width(gap.mean, gap.t) if gap else 0.0
 
 
 def seeds_of(sweep: dict[str, Any]) -> str:

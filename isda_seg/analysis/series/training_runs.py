@@ -13,8 +13,11 @@ from mmengine.config import Config
 from isda_seg.analysis.series.processes import Processes, only_one
 from isda_seg.runtime.checkpoint import latest_checkpoint
 from isda_seg.runtime.durable import written_aside
+from isda_seg.runtime.provenance import provenance, write_json
+from isda_seg.runtime.sound_run import diverged
 
 RESULTS, LOG = 'results.json', 'log.txt'
+DIVERGED = 'diverged'  # key in the results of a run that did
 
 
 class Run(NamedTuple):
@@ -37,12 +40,13 @@ def run_series(runs: Iterable[Run], folder: str | Path, tools: str | Path, proto
         say: gets a line per finished run with an estimate of the time left; by default it is printed at once.
 
     Returns:
-        name -> what tools/test.py wrote, with these protocols in this order.
+        name -> what tools/test.py wrote, with these protocols in this order; of a run that diverged no protocols, and
+        {"diverged": {"iteration": ...}}.
 
     Raises:
         ValueError: two runs of one name, a folder that holds a run of other settings.
         BlockingIOError: another series is under way in the folder.
-        RuntimeError: a run that failed, with the end of its log; finished ones are kept, those under way finish.
+        ChildProcessError: a run that failed, with the end of its log; finished ones are kept, those under way finish.
     """
     runs, folder, protocols, say = list(runs), Path(folder), list(protocols), say or _print
     if len({run.name for run in runs}) < len(runs):
@@ -60,6 +64,8 @@ def run_series(runs: Iterable[Run], folder: str | Path, tools: str | Path, proto
             started = time.monotonic()
             try:
                 _execute(folder / run.name, Path(tools), protocols, processes)
+                if DIVERGED in (_results(folder / run.name, protocols) or {}):
+                    say(f'{run.name} diverged')
             except BaseException:
                 failed.set()
                 say(f'{run.name} failed: runs under way finish, no other starts')
@@ -113,6 +119,8 @@ def _results(folder: Path, protocols: list[str]) -> dict[str, Any] | None:
     """What tools/test.py wrote, with these protocols alone; None where one of them is not there yet."""
     path = folder / RESULTS
     result = json.loads(path.read_text()) if path.is_file() else dict(protocols={})
+    if DIVERGED in result:
+        return dict(result)
     if not set(protocols) <= set(result['protocols']):
         return None
     return dict(result, protocols={protocol: result['protocols'][protocol] for protocol in protocols})
@@ -121,10 +129,16 @@ def _results(folder: Path, protocols: list[str]) -> dict[str, Any] | None:
 def _execute(folder: Path, tools: Path, protocols: list[str], processes: Processes) -> None:
     """Train to the end, resuming what is there, then evaluate; results appear only when complete."""
     config = str(_config(folder))
-    _call([str(tools / 'train.py'), config, '--work-dir', str(folder), '--resume'], folder, processes)
+    try:
+        _call([str(tools / 'train.py'), config, '--work-dir', str(folder), '--resume'], folder, processes)
+    except ChildProcessError:
+        if (found := diverged(folder)) is None:
+            raise
+        write_json(folder / RESULTS, dict(protocols={}, diverged=found, config=config, training=[provenance()]))
+        return
     checkpoint = latest_checkpoint(str(folder))
     if checkpoint is None:
-        raise RuntimeError(f'{folder}: the training ended without a checkpoint; has its config a checkpoint hook?')
+        raise ChildProcessError(f'{folder}: the training ended without a checkpoint; has its config a checkpoint hook?')
     _call([str(tools / 'test.py'), config, str(checkpoint), '--work-dir', str(folder / 'test'),
            '--protocols', *protocols, '--out', str(folder / RESULTS)], folder, processes)
 
@@ -134,4 +148,5 @@ def _call(command: list[str], folder: Path, processes: Processes) -> None:
         code = processes.run([sys.executable, *command], log)
     if code:
         end = '\n'.join((folder / LOG).read_text().splitlines()[-8:])
-        raise RuntimeError(f'{Path(command[0]).name} failed with code {code} in {folder}; the end of its {LOG}:\n{end}')
+        raise ChildProcessError(f'{Path(command[0]).name} failed with code {code} in {folder}; the end of its {LOG}:\n'
+                                f'{end}')

@@ -41,7 +41,7 @@ def recorded_gains(folder: Path) -> list[Gain]:
     series = read_series(folder)
     return [of_series(plan, series[plan['name']]) for plan in read_plan(folder)
             if series.get(plan['name'], {}).get('kind') == 'paired' and not plan.get('underfitted')
-            and not plan.get('choice')]
+            and not plan.get('choice') and stands_for(plan, series[plan['name']])['measures']]
 
 
 def likelihoods(gains: list[Gain]) -> str:
@@ -51,10 +51,16 @@ def likelihoods(gains: list[Gain]) -> str:
     return f'; its negative log-likelihood is lower beyond the interval in {better} of {len(known)}' if known else ''
 
 
+def stands_for(plan: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
+    """The comparison of the arm that stands for a series, or of its first one."""
+    arms = entry['comparisons']
+    found: dict[str, Any] = arms[plan.get('arm') or next(iter(arms))]
+    return found
+
+
 def of_series(plan: dict[str, Any], entry: dict[str, Any]) -> Gain:
     """The first measure of the arm that stands for the series, or of the first one."""
-    title, arms = plan['title'], entry['comparisons']
-    measures = arms[plan.get('arm') or next(iter(arms))]['measures']
+    title, measures = plan['title'], stands_for(plan, entry)['measures']
     measure, values = next(iter(measures.items()))
     bounds, others = values['t'], (measures.get('nll', {}).get('t'), measures.get(TRAINING, {}).get('baseline'))
     if not lower_is_better(measure):

@@ -76,6 +76,8 @@ def overview(series: dict[str, dict[str, Any]], plans: list[dict[str, Any]]) -> 
     for plan in plans:
         entry = series.get(plan['name'], {})
         for arm, comparison in entry.get('comparisons', {}).items():
+            if not comparison['measures']:  # runs of every pair diverged
+                continue
             measure, values = next(iter(comparison['measures'].items()))
             cells = [plan['title'], f'`{arm}`', row_name(measure), str(len(values['by_seed'])),
                      f'{values["baseline"]:.2f}', f'{values["arm"]:.2f}', f'{values["mean"]:+.2f}',

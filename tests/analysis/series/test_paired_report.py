@@ -148,3 +148,20 @@ def close(picture, colour):
     """Whether a figure has points of this colour, drawn with an alpha of 0.6 on white."""
     shown = [0.6 * value + 0.4 * 255 for value in colour[::-1]]
     return bool((abs(picture.astype(float) - shown).max(-1) < 2).any())
+
+
+def test_a_run_that_diverged_is_named_and_no_number_comes_of_it(tmp_path):
+    paired = series(3)
+    paired['runs']['isda']['1'] = dict(protocols={}, diverged=dict(iteration=9), training=[dict(commit='a1')])
+    paired['comparisons'] = dict(isda=compare_arms(paired['runs']['plain'], paired['runs']['isda']))
+    lines = paired_table(paired).splitlines()
+    assert lines[0] == 'Diverged, and left out with their pairs: `isda` seed 1.'
+    assert lines[2].startswith('`isda` minus `plain`, mIoU and IoU in per cent, seeds 0, 2,')
+    assert cells(lines[6])[:5] == ['mIoU, single', '39.75', '40.00', '+1.00 -0.50', '+0.25']
+    draw_paired(paired, tmp_path / 'pairs.png')
+    for seed in paired['runs']['plain']:
+        paired['runs']['plain'][seed] = dict(protocols={}, diverged=dict(iteration=9), training=[dict(commit='a1')])
+    paired['comparisons'] = dict(isda=compare_arms(paired['runs']['plain'], paired['runs']['isda']))
+    assert paired_table(paired).startswith('Diverged, and left out with their pairs: `plain` seed 0; `plain` seed 1;')
+    draw_paired(paired, tmp_path / 'none.png')
+    assert cv2.imread(str(tmp_path / 'pairs.png')).shape != cv2.imread(str(tmp_path / 'none.png')).shape

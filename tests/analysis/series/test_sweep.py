@@ -105,6 +105,16 @@ def test_several_seeds_give_means_and_the_interval_of_the_difference_to_plain():
     assert rows[3] == '| difference to 0, 95 % (paired t) |  | +2.00 (-0.48 to +4.48) |'  # 4.303 / sqrt(3) either side
 
 
+def test_a_run_that_diverged_is_counted_and_not_averaged(tmp_path):
+    sweep = dict(SWEEP, seeds=[1, 2, 3], curves={'ISDA': {'0': [30.0, 32.0, 34.0], '1': [31.0, None, 38.0],
+                                                          '2': [None, None, None]}})
+    rows = sweep_table(sweep).splitlines()
+    assert rows[2] == '| ISDA | 32.00 | 34.50 (1 diverged) |  (3 diverged) |'
+    assert rows[3] == '| difference to 0, 95 % (paired t) |  | +2.50 (-16.56 to +21.56) |  |'
+    draw_sweep(sweep, tmp_path / 'sweep.png')
+    assert colours(cv2.imread(str(tmp_path / 'sweep.png'))) == 1
+
+
 def test_the_figure_shows_every_curve_and_the_plain_level(tmp_path):
     without_plain = dict(SWEEP, curves={label: {value: miou for value, miou in points.items() if value != '0'}
                                         for label, points in SWEEP['curves'].items()})

@@ -24,6 +24,9 @@ if cfg.get('waits_for'):
     end = time.monotonic() + 60
     while not (folder.parent / cfg['waits_for']).exists() and time.monotonic() < end:
         time.sleep(0.02)
+if cfg.get('diverges'):
+    (folder / 'diverged.json').write_text('{"iteration": 7}')
+    sys.exit('the run diverged')
 if cfg.get('fails'):
     print(*range(100), sep=chr(10))
     sys.exit('no such luck')
@@ -101,6 +104,13 @@ def test_every_run_is_trained_and_evaluated_with_its_own_config(series):
     assert Config.fromfile(series.folder / 'b.py').number == 5
 
 
+def test_a_run_that_diverges_is_a_result_and_the_series_goes_on(series):
+    results, said = series(a=dict(diverges=True), b=dict(number=5))
+    assert (results['a']['protocols'], results['a']['diverged'], results['b']) == ({}, dict(iteration=7), single(5))
+    assert [line.split(':')[0] for line in said[1:]] == ['a diverged', '1/2 a', '2/2 b']
+    assert series(a=dict(diverges=True), b=dict(number=5))[1] == ['2 runs, 2 of them there already']
+
+
 def test_runs_that_exist_are_not_run_again(series):
     series(a=dict(number=3), b=dict(number=5))
     before = states(series.folder / 'a')
@@ -140,7 +150,7 @@ def test_two_runs_of_one_name_are_refused(tmp_path, tools):
 
 
 def test_a_failing_run_raises_with_the_end_of_its_log_and_leaves_the_finished_ones(series):
-    with pytest.raises(RuntimeError) as error:
+    with pytest.raises(ChildProcessError) as error:
         series(a=dict(number=3), b=dict(fails=True), c=dict(number=7))
     end = '\n'.join([*map(str, range(93, 100)), 'no such luck'])
     assert str(error.value) == (f'train.py failed with code 1 in {series.folder / "b"}; the end of its log.txt:\n{end}')
@@ -153,7 +163,7 @@ def test_a_failing_run_raises_with_the_end_of_its_log_and_leaves_the_finished_on
 
 
 def test_beside_a_failing_run_the_one_under_way_finishes_and_no_other_starts(series):
-    with pytest.raises(RuntimeError, match='train.py failed with code 1 in .*work/b'):
+    with pytest.raises(ChildProcessError, match='train.py failed with code 1 in .*work/b'):
         series(jobs=2, a=dict(number=3, waits_for='b/failed'), b=dict(fails=True, waits_for='a/pid'),
                c=dict(waits_for='never'), d=dict(waits_for='never'))
     assert (series.folder / 'a' / 'results.json').is_file() is True
@@ -161,7 +171,7 @@ def test_beside_a_failing_run_the_one_under_way_finishes_and_no_other_starts(ser
 
 
 def test_a_training_that_saves_nothing_is_an_error(series):
-    with pytest.raises(RuntimeError, match='work/a: the training ended without a checkpoint'):
+    with pytest.raises(ChildProcessError, match='work/a: the training ended without a checkpoint'):
         series(a=dict(saves_nothing=True))
 
 

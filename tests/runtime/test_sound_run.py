@@ -1,0 +1,59 @@
+"""A run that would train nothing is refused; one that diverges stops and keeps its last sound checkpoint."""
+import json
+import math
+
+import pytest
+import torch
+from mmengine.model import BaseModel
+from mmengine.runner import Runner
+
+from isda_seg.runtime.sound_run import SoundRunHook, diverged
+
+
+class Line(BaseModel):
+    """One weight, whose gradient is not a number from step ``breaks`` on."""
+
+    def __init__(self, breaks):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.ones(1))
+        self.breaks, self.steps = breaks, 0
+
+    def forward(self, inputs, mode='loss'):
+        self.steps += 1
+        return dict(loss=self.weight.sum() * (math.nan if self.steps >= self.breaks else 1.0))
+
+
+def runner(folder, breaks=1000, images=4, interval=50, **loader):
+    dataset = [dict(inputs=torch.zeros(1)) for _ in range(images)]
+    loader = dict(dict(batch_size=2, sampler=dict(type='DefaultSampler', shuffle=False), dataset=dataset), **loader)
+    return Runner(
+        Line(breaks), str(folder), train_dataloader=loader, train_cfg=dict(by_epoch=True, max_epochs=4),
+        optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1)), custom_hooks=[SoundRunHook(interval)],
+        default_hooks=dict(checkpoint=dict(type='CheckpointHook', interval=1, save_last=False)), log_level='ERROR')
+
+
+@pytest.mark.parametrize(('interval', 'noticed'), [(1, 5), (50, 6)])  # at once, or by the checkpoint of the third epoch
+def test_a_run_that_diverges_stops_and_its_weights_are_not_kept(tmp_path, interval, noticed):
+    with pytest.raises(FloatingPointError, match=f'diverged: after {noticed} steps .* Lower the learning rate'):
+        runner(tmp_path, breaks=5, interval=interval).train()
+    assert diverged(tmp_path) == dict(iteration=noticed)
+    assert sorted(path.name for path in tmp_path.glob('*.pth')) == ['epoch_1.pth', 'epoch_2.pth']
+
+
+def test_a_sound_run_ends_well_and_takes_an_older_note_away(tmp_path):
+    (tmp_path / 'diverged.json').write_text(json.dumps(dict(iteration=3)))
+    trained = runner(tmp_path)
+    trained.train()
+    assert (diverged(tmp_path), trained.iter) == (None, 8)
+
+
+def test_too_few_images_for_a_batch_are_refused_with_what_to_set(tmp_path):
+    with pytest.raises(ValueError, match='3 training images give no batch of 4 .* smaller .*batch_size, or .*drop_last'):
+        runner(tmp_path, images=3, batch_size=4, drop_last=True).train()
+
+
+def test_an_endless_sampler_fills_any_batch(tmp_path):
+    endless = runner(tmp_path, images=3, batch_size=4, drop_last=True, sampler=dict(type='InfiniteSampler'))
+    endless._train_loop = dict(type='IterBasedTrainLoop', max_iters=2)
+    endless.train()
+    assert endless.iter == 2

@@ -1,0 +1,42 @@
+"""A user reads one sentence; who mends the code reads the traceback."""
+import sys
+
+import pytest
+
+from isda_seg.runtime.user_errors import run_main
+
+
+def told(monkeypatch, error, *arguments, **kwargs):
+    """What the process says at its end, and the arguments that the tool saw."""
+    monkeypatch.setattr(sys, 'argv', ['tool.py', *arguments])
+    seen = []
+
+    def main():
+        seen.extend(sys.argv[1:])
+        raise error
+
+    with pytest.raises(SystemExit) as end:
+        run_main(main, **kwargs)
+    return end.value.code, seen
+
+
+def test_wrong_input_is_one_sentence_and_code_1(monkeypatch):
+    code, seen = told(monkeypatch, FileNotFoundError('there is no config x.py'), 'x.py')
+    assert code == 'there is no config x.py\n(--debug shows where this was raised)'  # a text ends with code 1
+    assert seen == ['x.py']
+
+
+def test_debug_shows_where_it_was_raised_and_no_tool_has_to_know_it(monkeypatch):
+    monkeypatch.setattr(sys, 'argv', ['tool.py', '--debug', 'x.py'])
+    with pytest.raises(ValueError, match=r"\['x.py'\]"):
+        run_main(lambda: exec('raise ValueError(sys.argv[1:])', dict(sys=sys)))
+
+
+def test_a_fault_of_the_code_keeps_its_traceback(monkeypatch):
+    monkeypatch.setattr(sys, 'argv', ['tool.py'])
+    with pytest.raises(ZeroDivisionError):
+        run_main(lambda: 1 / 0)
+
+
+def test_ctrl_c_says_how_to_go_on(monkeypatch):
+    assert told(monkeypatch, KeyboardInterrupt(), stopped='stopped; go on so')[0] == 'stopped; go on so'
