@@ -48,7 +48,7 @@ def test_a_sound_run_ends_well_and_takes_an_older_note_away(tmp_path):
 
 
 def test_too_few_images_for_a_batch_are_refused_with_what_to_set(tmp_path):
-    with pytest.raises(ValueError, match='3 training images give no batch of 4 .* smaller .*batch_size, or .*drop_last'):
+    with pytest.raises(ValueError, match='3 training images give no batch of 4 .*smaller .*size, or .*drop_last'):
         runner(tmp_path, images=3, batch_size=4, drop_last=True).train()
 
 

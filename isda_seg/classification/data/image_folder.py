@@ -2,11 +2,10 @@
 import os
 from pathlib import Path
 
-import mmcv
-import numpy as np
 from mmengine.registry import DATASETS
 
 from isda_seg.classification.data.image_dataset import ClassificationDataset
+from isda_seg.classification.data.image_file import read_image
 
 FOLDERS = {True: 'train', False: 'val'}     # ImageNet's validation images are the test set of Table 1
 
@@ -42,15 +41,6 @@ def class_folders(folder: Path) -> list[str]:
     if not names:
         raise ValueError(f'{folder} holds no class folders: sort the images into one folder for every class')
     return names
-
-
-def read_image(path: str) -> np.ndarray:
-    """An image file as (H, W, 3) uint8 BGR; ValueError that names a file that is no image, or half of one."""
-    try:
-        # Pillow decodes as the paper's loader did, and refuses truncated files, which OpenCV fills with grey.
-        return mmcv.imfrombytes(Path(path).read_bytes(), flag='color', backend='pillow')
-    except Exception as error:  # Pillow raises many kinds for a damaged file
-        raise ValueError(f'{path} is no image that can be read ({error}): replace it, or remove it') from error
 
 
 def _files(folder):
