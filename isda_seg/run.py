@@ -1,8 +1,10 @@
 """Train and test any config: the one place that knows which task a config is."""
+import logging
 from importlib import import_module
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.logging import print_log
 from mmengine.runner import Runner
 
 from isda_seg.runtime import amp as half_precision
@@ -56,7 +58,10 @@ def build_runner(cfg: Config, resume: str | None = None, amp: str | None = None)
         half_precision.enable_amp(cfg, None if amp == 'auto' else amp)
     if resume is None and cfg.get('resume'):
         resume = cfg.get('load_from') or 'latest'
-    start = latest_checkpoint(cfg.work_dir) if resume == 'latest' else resume
+    start = latest_checkpoint(cfg.work_dir, hook) if resume == 'latest' else resume
+    if resume == 'latest' and start is None:
+        print_log(f'{cfg.work_dir} holds no checkpoint to resume: training starts from the beginning', 'current',
+                  logging.WARNING)
     if start is not None:
         check_checkpoint(start, resume=True)
         cfg.load_from, cfg.resume = str(start), True

@@ -9,8 +9,8 @@ _base_ = [
     '../_base_/schedules/sgd_1k.py', '../_base_/default_runtime.py',
 ]
 optim_wrapper = dict(optimizer=dict(_delete_=True, type='AdamW', lr=2e-3, weight_decay=0.01))
-param_scheduler = [dict(type='PolyLR', eta_min=1e-5, power=0.9, begin=0, end=450, by_epoch=False)]
-train_cfg = dict(max_iters=450, val_begin=400, val_interval=25)
+param_scheduler = [dict(type='PolyLR', eta_min=1e-5, power=0.9, begin=0, end=900, by_epoch=False)]
+train_cfg = dict(max_iters=900, val_begin=800, val_interval=50)
 default_hooks = dict(
-    checkpoint=dict(interval=450, max_keep_ckpts=1),
+    checkpoint=dict(interval=900, max_keep_ckpts=1),
     last_evaluations=dict(type='LastEvaluationsHook', last=3, metric='mIoU'))  # single end points are noise

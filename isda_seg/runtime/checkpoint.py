@@ -1,28 +1,35 @@
 """Checkpoints found in a work directory, and checked before they are used."""
 import re
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from mmengine.runner import CheckpointLoader
 
+URL = r'\w[\w+.-]*://'
 NUMBERED = r'(?:iter|epoch)_\d+\.pth'
 
 
-def latest_checkpoint(work_dir: str) -> Path | None:
+def latest_checkpoint(work_dir: str, hook: Mapping[str, Any] | None = None) -> Path | None:
     """The checkpoint the last run in a work directory wrote last, None without one.
 
-    It is the one ``last_checkpoint`` names; where a kill left none or half a name there, the youngest ``iter_N.pth`` or
-    ``epoch_N.pth``.
+    It is the one ``last_checkpoint`` names; where a kill left none or half a name there, the youngest of all.
+
+    Args:
+        hook: the config's checkpoint hook, whose ``filename_tmpl`` names the files and whose ``out_dir`` holds them.
     """
-    folder = Path(work_dir)
-    note = folder / 'last_checkpoint'
-    named = folder / Path(note.read_text().strip()).name if note.is_file() else folder
-    if re.fullmatch(NUMBERED, named.name) and named.is_file():
-        return named
-    found = [path for path in folder.glob('*.pth') if re.fullmatch(NUMBERED, path.name)]
-    return max(found, key=lambda path: (path.stat().st_mtime_ns, path.name), default=None)
+    template, out_dir = (hook or {}).get('filename_tmpl'), (hook or {}).get('out_dir')
+    pattern = re.escape(template).replace(r'\{\}', r'\d+') if template else NUMBERED
+    work = Path(work_dir)
+    folders = [work] if not out_dir or re.match(URL, str(out_dir)) else [Path(out_dir, work.name), work]
+    note = work / 'last_checkpoint'
+    name = Path(note.read_text().strip()).name if note.is_file() else ''
+    named = [folder / name for folder in folders if re.fullmatch(pattern, name)]
+    found = [path for folder in folders for path in folder.glob('*') if re.fullmatch(pattern, path.name)]
+    return next((path for path in named if path.is_file()),
+                max(found, key=lambda path: (path.stat().st_mtime_ns, path.name), default=None))
 
 
 def check_checkpoint(path: str | Path, resume: bool = False, module: str | None = None) -> dict[str, Any]:
@@ -35,7 +42,7 @@ def check_checkpoint(path: str | Path, resume: bool = False, module: str | None 
     Raises:
         FileNotFoundError: no such file. ValueError: truncated, damaged, no checkpoint, or without what is needed.
     """
-    if re.match(r'^\w[\w+.-]*://', str(path)):
+    if re.match(URL, str(path)):
         return {}
     file = Path(path)
     if not file.is_file():

@@ -1,15 +1,19 @@
 """MMSeg's two loading transforms, with errors that name the file and what is wrong with it."""
 from typing import Any
 
+import mmcv
 import mmcv.transforms
 import numpy as np
 import torch
+from mmengine import fileio
 from mmengine.config import Config
 from mmseg.datasets.transforms import LoadAnnotations
 from mmseg.registry import TRANSFORMS
 
 from isda_seg.core.checks import check_labels
 from isda_seg.runtime.config_keys import dicts
+
+VOID = 255  # what MMSegmentation makes of label 0 with reduce_zero_label
 
 
 @TRANSFORMS.register_module()
@@ -30,6 +34,8 @@ class LoadCheckedImage(mmcv.transforms.LoadImageFromFile):
 class LoadCheckedAnnotations(LoadAnnotations):
     """LoadAnnotations that checks existence, size, channels and values of the label map.
 
+    Numbers are read as the file holds them: MMSegmentation's own transform wraps those above 255 into other classes.
+
     Args:
         num_classes: C; labels in 0..C-1 or ``ignore_index`` are good.
         ignore_index: void label.
@@ -42,20 +48,38 @@ class LoadCheckedAnnotations(LoadAnnotations):
     def _load_seg_map(self, results: dict) -> None:
         path = results['seg_map_path']
         try:
-            super()._load_seg_map(results)
+            content = fileio.get(path, backend_args=self.backend_args)
+            labels: np.ndarray = mmcv.imfrombytes(content, flag='unchanged', backend=self.imdecode_backend).squeeze()
         except FileNotFoundError as error:
             raise FileNotFoundError(f'the image {results["img_path"]} has no label map {path}') from error
         except (OSError, AttributeError, ValueError) as error:
             raise ValueError(f'{path} is no label map that can be read') from error
-        labels: np.ndarray = results['gt_seg_map']
         if labels.ndim != 2:
             raise ValueError(f'the label map {path} has {labels.shape[-1]} channels; one channel of class numbers is '
                              'expected, not colours')
         if labels.shape != tuple(results['ori_shape'][:2]):
             raise ValueError(f'the label map {path} is {labels.shape[1]} x {labels.shape[0]}, its image '
                              f'{results["ori_shape"][1]} x {results["ori_shape"][0]}')
-        if labels.max(initial=0) >= self.num_classes:
-            check_labels(torch.from_numpy(labels)[None], self.num_classes, self.ignore_index, [path])
+        if labels.dtype.kind not in 'uib':
+            raise ValueError(f'the label map {path} holds {labels.dtype} numbers; class numbers are integers')
+        results['gt_seg_map'] = self._classes(labels.astype(np.int32), results).astype(np.uint8)
+        results['seg_fields'].append('gt_seg_map')
+
+    def _classes(self, numbers: np.ndarray, results: dict) -> np.ndarray:
+        """Class numbers from those in the file (H, W): without label 0 and mapped, where the dataset says so."""
+        classes = numbers
+        if results['reduce_zero_label'] if self.reduce_zero_label is None else self.reduce_zero_label:
+            classes = np.where((numbers == 0) | (numbers == VOID), VOID, numbers - 1)
+        before = classes
+        for old, new in (results.get('label_map') or {}).items():
+            classes = np.where(before == old, new, classes)
+        wrong = ((classes < 0) | (classes >= self.num_classes)) & (classes != self.ignore_index)
+        if wrong.any():
+            own, made = int(numbers[wrong][0]), int(classes[wrong][0])
+            source = results['seg_map_path'] + ('' if own == made else f', made of {own} by label_map or '
+                                                'reduce_zero_label,')
+            check_labels(torch.from_numpy(classes[wrong][:1]), self.num_classes, self.ignore_index, [source])
+        return classes
 
 
 def check_loading(cfg: Config) -> None:

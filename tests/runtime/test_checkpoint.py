@@ -202,6 +202,21 @@ def test_an_unfinished_file_is_no_checkpoint_and_in_nobody_s_way(whole, tmp_path
     assert (tmp_path / 'iter_9.pth.unfinished').read_bytes() == b'half'
 
 
+def test_the_latest_checkpoint_is_found_by_the_hooks_own_settings(tmp_path):
+    work, out = tmp_path / 'work', tmp_path / 'out' / 'work'
+    hook = dict(filename_tmpl='step_{}.pth', out_dir=str(tmp_path / 'out'))
+    for path in (work / 'iter_3.pth', out / 'step_2.pth', out / 'step_10.pth', out / 'best_step_9.pth'):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text('weights')
+    os.utime(out / 'step_2.pth', (1, 1))
+    assert latest_checkpoint(str(work), hook) == out / 'step_10.pth'
+    (work / 'last_checkpoint').write_text(str(out / 'step_2.pth'))
+    assert latest_checkpoint(str(work), hook) == out / 'step_2.pth'
+    assert latest_checkpoint(str(work)) == work / 'iter_3.pth'
+    assert latest_checkpoint(str(work), dict(filename_tmpl='epoch({}).pth')) is None
+    assert latest_checkpoint(str(work), dict(hook, out_dir='s3://bucket/runs')) is None
+
+
 def test_the_latest_checkpoint_is_the_one_written_last_not_the_one_of_the_highest_number(tmp_path):
     assert latest_checkpoint(str(tmp_path)) is None
     for age, number in enumerate((24, 100, 16, 8)):

@@ -3,6 +3,7 @@ import cv2
 import numpy as np
 import pytest
 from mmengine.config import Config
+from mmseg.datasets.transforms import LoadAnnotations
 
 from isda_seg.segmentation.loading import LoadCheckedAnnotations, LoadCheckedImage, check_loading
 
@@ -71,6 +72,33 @@ def test_a_label_outside_the_classes_is_named_with_its_value_and_file(files):
     with pytest.raises(ValueError, match=r'label 9 in .*a_labels\.png .* 4 classes \(0\.\.3\)'):
         files[2]()
     assert files[2](ignore_index=9)['gt_seg_map'][3, 4] == 9
+
+
+def load(path, **keys):
+    results = dict(img_path='a.png', seg_map_path=str(path), seg_fields=[], reduce_zero_label=False, ori_shape=(2, 3))
+    return LoadCheckedAnnotations(num_classes=4).transform(dict(results, **keys))['gt_seg_map']
+
+
+@pytest.mark.parametrize('keys', [
+    {}, dict(reduce_zero_label=True), dict(label_map={0: 1, 1: 0, 3: 255}),
+    dict(reduce_zero_label=True, label_map={0: 3, 1: 1})])
+def test_numbers_become_the_classes_that_the_host_makes_of_them(tmp_path, keys):
+    path = tmp_path / 'labels.png'
+    cv2.imwrite(str(path), np.array([[0, 1, 2], [3, 3, 255]], np.uint8))
+    results = dict(dict(seg_map_path=str(path), seg_fields=[], reduce_zero_label=False), **keys)
+    wanted = LoadAnnotations().transform(results)['gt_seg_map']
+    found = load(path, **keys)
+    assert np.array_equal(found, wanted) and found.dtype == wanted.dtype == np.uint8
+
+
+def test_numbers_above_255_do_not_wrap(tmp_path):
+    path = tmp_path / 'labels.png'
+    cv2.imwrite(str(path), np.array([[0, 1, 2], [3, 3, 259]], np.uint16))
+    with pytest.raises(ValueError, match=r'label 259 in .*labels\.png is neither one of the 4 classes'):
+        load(path)
+    assert load(path, label_map={259: 2}).tolist() == [[0, 1, 2], [3, 3, 2]]
+    with pytest.raises(ValueError, match=r'label 7 in .*labels\.png, made of 259 by label_map or reduce_zero_label,'):
+        load(path, label_map={259: 7})
 
 
 def test_every_pipeline_of_a_config_is_checked_with_the_heads_classes():

@@ -13,6 +13,6 @@ test_pipeline = [
     dict(type='LoadAnnotations'),
     dict(type='PackSegInputs'),
 ]
-train_dataloader = dict(dataset=dict(indices=[n * 367 // 16 for n in range(16)], pipeline=train_pipeline))
+train_dataloader = dict(batch_size=2, dataset=dict(indices=[n * 367 // 16 for n in range(16)], pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader

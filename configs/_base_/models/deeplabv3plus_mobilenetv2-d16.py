@@ -11,10 +11,10 @@ model = dict(
         dilations=(1, 2, 4),
         c1_in_channels=24,
         c1_channels=24,
-        dropout_ratio=0.1,
+        dropout_ratio=0.0,
         num_classes=11,
         ignore_index=11,
         norm_cfg=dict(type='BN', requires_grad=True),
         align_corners=False,
         loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0, avg_non_ignore=True)),
-    auxiliary_head=dict(channels=64))
+    auxiliary_head=dict(channels=64, dropout_ratio=0.0))

@@ -63,7 +63,7 @@ def run_series(runs: Iterable[Run], folder: str | Path, tools: str | Path, proto
                 return
             started = time.monotonic()
             try:
-                _execute(folder / run.name, Path(tools), protocols, processes)
+                _execute(run, folder / run.name, Path(tools), protocols, processes)
                 if DIVERGED in (_results(folder / run.name, protocols) or {}):
                     say(f'{run.name} diverged')
             except BaseException:
@@ -126,7 +126,7 @@ def _results(folder: Path, protocols: list[str]) -> dict[str, Any] | None:
     return dict(result, protocols={protocol: result['protocols'][protocol] for protocol in protocols})
 
 
-def _execute(folder: Path, tools: Path, protocols: list[str], processes: Processes) -> None:
+def _execute(run: Run, folder: Path, tools: Path, protocols: list[str], processes: Processes) -> None:
     """Train to the end, resuming what is there, then evaluate; results appear only when complete."""
     config = str(_config(folder))
     try:
@@ -136,7 +136,7 @@ def _execute(folder: Path, tools: Path, protocols: list[str], processes: Process
             raise
         write_json(folder / RESULTS, dict(protocols={}, diverged=found, config=config, training=[provenance()]))
         return
-    checkpoint = latest_checkpoint(str(folder))
+    checkpoint = latest_checkpoint(str(folder), run.cfg.get('default_hooks', {}).get('checkpoint'))
     if checkpoint is None:
         raise ChildProcessError(f'{folder}: the training ended without a checkpoint; has its config a checkpoint hook?')
     _call([str(tools / 'test.py'), config, str(checkpoint), '--work-dir', str(folder / 'test'),
