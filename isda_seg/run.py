@@ -1,4 +1,5 @@
 """Train and test any config: the one place that knows which task a config is."""
+import copy
 import logging
 from importlib import import_module
 from typing import Any
@@ -10,6 +11,7 @@ from mmengine.runner import Runner
 from isda_seg.runtime import amp as half_precision
 from isda_seg.runtime.checkpoint import check_checkpoint, latest_checkpoint
 from isda_seg.runtime.checkpoint_hook import AtomicCheckpointHook
+from isda_seg.runtime.config_keys import type_name
 from isda_seg.runtime.measure_direction import set_early_stopping
 from isda_seg.runtime.reproducible import make_reproducible
 from isda_seg.runtime.run_record import RunRecordHook
@@ -23,9 +25,12 @@ SCOPES = {'mmseg': SEGMENTATION, 'mmdet': DETECTION}
 
 def task_of(cfg: Config) -> str | None:
     """The task of a config; None for a model that is neither ours nor MMSegmentation's nor MMDetection's."""
-    if cfg.get('model', {}).get('type') in CLASSIFIERS:
+    if type_name(cfg.get('model')) in CLASSIFIERS:
         return CLASSIFICATION
-    return SCOPES.get(cfg.get('default_scope'))
+    scope = cfg.get('default_scope')
+    if scope is None and isinstance(kind := cfg.get('model', {}).get('type'), type):  # a Python config needs no scope
+        scope = kind.__module__.partition('.')[0]
+    return SCOPES.get(scope)
 
 
 def all_protocols(cfg: Config) -> tuple[str, ...]:
@@ -41,6 +46,9 @@ def evaluation_of(cfg: Config) -> Any:
 def build_runner(cfg: Config, resume: str | None = None, amp: str | None = None) -> Runner:
     """The Runner that trains a config read by ``load_config``: exact resume, safe checkpoints, checked data.
 
+    What is changed for that is changed in ``cfg``; the work directory and the checkpoints keep the config as it came,
+    so that OpenMMLab's own tools can read it.
+
     Args:
         resume: a checkpoint, or 'latest' for the newest one in the work directory (from the start if there is none).
         amp: 'auto', 'float16' or 'bfloat16'; None trains in the model's own precision.
@@ -48,10 +56,11 @@ def build_runner(cfg: Config, resume: str | None = None, amp: str | None = None)
     Raises:
         ValueError, FileNotFoundError: a checkpoint that is missing, truncated or none.
     """
+    as_it_came = copy.deepcopy(cfg)
     _check_data(cfg)
     make_reproducible(cfg)
     hook = cfg.get('default_hooks', {}).get('checkpoint')
-    if hook is not None and hook.type == 'CheckpointHook':
+    if type_name(hook) == 'CheckpointHook':
         hook.type = AtomicCheckpointHook.__name__
     set_early_stopping(cfg)
     if amp is not None:
@@ -69,7 +78,10 @@ def build_runner(cfg: Config, resume: str | None = None, amp: str | None = None)
         check_checkpoint(cfg.load_from)
     cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), dict(type=SoundRunHook.__name__),
                         dict(type=TrainingAccuracyHook.__name__), dict(type=RunRecordHook.__name__)]
-    return Runner.from_cfg(cfg)
+    runner = Runner.from_cfg(cfg)
+    runner.cfg = as_it_came
+    runner.dump_config()
+    return runner
 
 
 def _check_data(cfg: Config) -> None:

@@ -1,8 +1,12 @@
 """Every config is routed to the task that can check its data and evaluate it."""
 import pytest
+import tiny
+import torch
 from mmengine.config import Config
+from mmengine.runner import Runner
 
 from isda_seg.run import all_protocols, task_of
+from isda_seg.runtime.launch import load_config
 
 ALL = ('single', 'ms', 'ms-flip')
 
@@ -16,3 +20,20 @@ ALL = ('single', 'ms', 'ms-flip')
     (dict(), None, ALL)])
 def test_a_config_belongs_to_the_task_of_its_model_or_scope(config, task, protocols):
     assert (task_of(Config(config)), all_protocols(Config(config))) == (task, protocols)
+
+
+@tiny.on_cpu
+def test_work_directory_and_checkpoints_keep_the_config_as_it_came(tmp_path, monkeypatch):
+    config, work = tiny.write_configs(tmp_path)[1], tmp_path / 'work'
+    tiny.train(config, work, {'train_cfg.max_iters': 2}, amp='bfloat16')
+    tiny.train(work / config.name, work, {'train_cfg.max_iters': 4}, resume=work / 'iter_2.pth')
+    wanted = load_config(str(config), {'train_cfg.max_iters': 4}, str(work))
+    kept = Config.fromfile(work / config.name)
+    for name in ('model', 'train_dataloader', 'optim_wrapper', 'default_hooks', 'train_cfg', 'val_evaluator'):
+        assert kept[name] == wanted[name], name
+    assert kept.get('custom_hooks') is None
+    meta = torch.load(work / 'iter_4.pth', weights_only=False)['meta']
+    assert Config.fromstring(meta['cfg'], '.py').default_hooks == wanted.default_hooks
+    kept.visualizer.name = kept.experiment_name = 'by the host'
+    host = Runner.from_cfg(kept)  # OpenMMLab's own, with nothing of ours imported by hand
+    assert [type(hook).__name__ for hook in host.hooks].count('RunRecordHook') == 0

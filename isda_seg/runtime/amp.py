@@ -9,6 +9,8 @@ from mmengine.optim import OptimWrapper
 from mmengine.registry import OPTIM_WRAPPERS
 from torch import nn
 
+from isda_seg.runtime.config_keys import type_name
+
 
 @OPTIM_WRAPPERS.register_module()
 class BFloat16OptimWrapper(OptimWrapper):
@@ -30,7 +32,7 @@ def enable_amp(cfg: ConfigDict, dtype: str | None = None) -> None:
         ValueError: float16 on a CPU, or an optimizer wrapper that is neither OptimWrapper nor one for half precision.
     """
     wrapper: Any = cfg.optim_wrapper
-    kind = wrapper.get('type', 'OptimWrapper')
+    kind = type_name(wrapper) or 'OptimWrapper'
     if kind not in ('OptimWrapper', 'AmpOptimWrapper', 'BFloat16OptimWrapper'):
         raise ValueError(f'--amp needs optim_wrapper.type OptimWrapper, the config has {kind}')
     if torch.cuda.is_available():

@@ -23,6 +23,15 @@ def dicts(node: Any) -> Iterator[Any]:
             yield from dicts(child)
 
 
+def type_name(node: Any) -> str:
+    """The name of what a dict of a config builds, without scope: its ``type`` is a name, or in Python configs a class.
+
+    '' for what is no dict, or has no type.
+    """
+    kind = node.get('type', '') if isinstance(node, Mapping) else ''
+    return kind.rsplit('.', 1)[-1] if isinstance(kind, str) else getattr(kind, '__name__', str(kind))
+
+
 def check_options(cfg: Config, options: Iterable[str]) -> None:
     """Options set what something reads: a key may be new, in a dict of the config that is there.
 

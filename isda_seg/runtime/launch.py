@@ -12,7 +12,7 @@ import torch.distributed.nn  # noqa: F401  imported after a group is made, its d
 from mmengine.config import Config, DictAction
 
 from isda_seg import compat
-from isda_seg.runtime.config_keys import check_options, dicts
+from isda_seg.runtime.config_keys import check_options, dicts, type_name
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 
@@ -91,5 +91,5 @@ def adapt_to_machine(cfg: Config) -> None:
     cfg.model_wrapper_cfg = dict(type='MMDistributedDataParallel', broadcast_buffers=False, device_ids=None,
                                  find_unused_parameters=cfg.get('find_unused_parameters', False))
     for norm in dicts(cfg.model):
-        if norm.get('type') == 'SyncBN':
+        if type_name(norm) in ('SyncBN', 'SyncBatchNorm'):
             norm['type'] = 'BN'

@@ -3,7 +3,7 @@ import re
 
 from mmengine.config import Config
 
-from isda_seg.runtime.config_keys import dicts
+from isda_seg.runtime.config_keys import dicts, type_name
 
 LESS = re.compile(r'(.*_error|nll|ece|.*loss.*)(_last\d+)?')
 GREATER = re.compile(r'(top\d+_accuracy|accuracy|training_accuracy|mIoU|aAcc|mAcc|.*mAP.*|(IoU|precision|recall)\..+)'
@@ -19,5 +19,5 @@ def direction(measure: str) -> str | None:
 def set_early_stopping(cfg: Config) -> None:
     """Give the hooks that stop a run on a measure its direction, in place, where the config says none."""
     for hook in dicts([cfg.get('default_hooks'), cfg.get('custom_hooks')]):
-        if hook.get('type') == 'EarlyStoppingHook' and hook.get('rule') is None and direction(hook.monitor):
+        if type_name(hook) == 'EarlyStoppingHook' and hook.get('rule') is None and direction(hook.monitor):
             hook.rule = direction(hook.monitor)

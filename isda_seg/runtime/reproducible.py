@@ -15,6 +15,8 @@ from mmengine.hooks import Hook
 from mmengine.registry import DATA_SAMPLERS, DATASETS, HOOKS
 from torch.utils.data import Dataset, Sampler
 
+from isda_seg.runtime.config_keys import type_name
+
 DEFAULT_SEED = 0
 _SAMPLE, _ITERATION = 0, 1  # separate streams
 
@@ -135,7 +137,7 @@ def make_reproducible(cfg: ConfigDict) -> None:
         cfg.randomness.seed = DEFAULT_SEED
     cfg.randomness.pop('diff_rank_seed', None)  # position and rank are in every key; the sampler needs one seed
     loader = cfg.train_dataloader
-    if loader.sampler.type != 'PositionSampler':
+    if type_name(loader.sampler) != 'PositionSampler':
         loader.sampler = dict(type='PositionSampler', sampler=loader.sampler)
         loader.dataset = dict(type='PositionSeededDataset', dataset=loader.dataset)
         cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), dict(type='IterationSeedHook')]

@@ -6,6 +6,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from isda_seg.runtime.checkpoint import check_checkpoint
+from isda_seg.runtime.config_keys import type_name
 from isda_seg.runtime.last_evaluations import with_last_mean
 from isda_seg.runtime.run_record import as_test, result
 from isda_seg.segmentation.data_check import check_data
@@ -37,7 +38,7 @@ def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ..
     for number, (protocol, run) in enumerate(runs):
         evaluators = run.test_evaluator if isinstance(run.test_evaluator, list) else [run.test_evaluator]
         for evaluator in evaluators:
-            if evaluator.get('type') == 'IoUMetric':
+            if type_name(evaluator) == 'IoUMetric':
                 evaluator.type = 'ClassIoUMetric'
         if protocol == 'single':
             run.test_evaluator = [*evaluators, dict(type='PixelLikelihoodMetric', ignore_index=ignored(run))]

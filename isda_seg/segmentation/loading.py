@@ -11,7 +11,7 @@ from mmseg.datasets.transforms import LoadAnnotations
 from mmseg.registry import TRANSFORMS
 
 from isda_seg.core.checks import check_labels
-from isda_seg.runtime.config_keys import dicts
+from isda_seg.runtime.config_keys import dicts, type_name
 
 VOID = 255  # what MMSegmentation makes of label 0 with reduce_zero_label
 
@@ -90,7 +90,7 @@ def check_loading(cfg: Config) -> None:
         return
     num_classes, ignore_index = head.num_classes, head.get('ignore_index', 255)
     for node in dicts([cfg.get(f'{split}_dataloader') for split in ('train', 'val', 'test')]):
-        if node.get('type') == 'LoadImageFromFile':
+        if type_name(node) == 'LoadImageFromFile':
             node['type'] = 'LoadCheckedImage'
-        elif node.get('type') == 'LoadAnnotations':
+        elif type_name(node) == 'LoadAnnotations':
             node.update(type='LoadCheckedAnnotations', num_classes=num_classes, ignore_index=ignore_index)

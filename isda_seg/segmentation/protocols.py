@@ -3,6 +3,8 @@ import copy
 
 from mmengine.config import Config
 
+from isda_seg.runtime.config_keys import type_name
+
 SCALES = (0.75, 1.0, 1.25, 1.5)
 PROTOCOLS = ('single', 'ms', 'ms-flip')
 
@@ -22,7 +24,7 @@ def apply_protocol(cfg: Config, protocol: str) -> Config:
     if protocol == 'single':
         return cfg
     pipeline = cfg.test_dataloader.dataset.pipeline
-    kinds = [transform['type'] for transform in pipeline]
+    kinds = [type_name(transform) for transform in pipeline]
     place = kinds.index('Resize') if 'Resize' in kinds else 1
     resize = pipeline[place] if 'Resize' in kinds else dict(type='Resize', scale_factor=1.0, keep_ratio=True)
     rest = pipeline[place + 1:] if 'Resize' in kinds else pipeline[place:]

@@ -5,7 +5,7 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import DATASETS, init_default_scope
 
-from isda_seg.runtime.config_keys import check_options, dicts
+from isda_seg.runtime.config_keys import check_options, dicts, type_name
 
 
 def with_options(cfg: Config, seed: int | None = None, options: dict[str, Any] | None = None) -> Config:
@@ -30,7 +30,7 @@ def with_isda(cfg: Config, **keys: Any) -> Config:
         ValueError: the config has no ISDALoss.
     """
     cfg = copy.deepcopy(cfg)
-    losses = [node for node in dicts(cfg.model) if str(node.get('type', '')).endswith('ISDALoss')]
+    losses = [node for node in dicts(cfg.model) if type_name(node) == 'ISDALoss']
     if not losses:
         raise ValueError(f'{cfg.filename} has no ISDALoss, so there is nothing to vary')
     for loss in losses:
@@ -105,7 +105,7 @@ def _labels(cfg: Config, share: float) -> Config:
 
 
 def _two_streams(dataset: Any) -> bool:
-    return str(dataset.type).endswith('TwoStreamDataset')
+    return type_name(dataset) == 'TwoStreamDataset'
 
 
 def training_images(cfg: Config) -> int:
