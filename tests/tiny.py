@@ -215,9 +215,9 @@ def saved_state(path):
 
 
 def run_tool(monkeypatch, name, *arguments):
-    """Run tools/<name> in this process, as if it had been called with these arguments."""
+    """Run tools/<name> in this process, as if it had been called with these arguments; errors come as raised."""
     leave_layout()
-    monkeypatch.setattr(sys, 'argv', [name, *map(str, arguments)])
+    monkeypatch.setattr(sys, 'argv', [name, *map(str, arguments), '--debug'])
     with pytest.raises(SystemExit) as end:
         runpy.run_path(str(ROOT / 'tools' / name), run_name='__main__')
     assert end.value.code in (None, 0)

@@ -88,8 +88,11 @@ def adapt_to_machine(cfg: Config) -> None:
             raise ValueError('--launcher pytorch is for tools/dist_train.sh and dist_test.sh, which start the ranks')
         dist.init_process_group('gloo')  # MMEngine's own start would ask CUDA for a device
         atexit.register(_end_group)
-    cfg.model_wrapper_cfg = dict(type='MMDistributedDataParallel', broadcast_buffers=False, device_ids=None,
-                                 find_unused_parameters=cfg.get('find_unused_parameters', False))
+    own = cfg.get('model_wrapper_cfg') or {}
+    if type_name(own) in ('', 'MMDistributedDataParallel'):
+        cfg.model_wrapper_cfg = {
+            'type': 'MMDistributedDataParallel', 'broadcast_buffers': False,
+            'find_unused_parameters': cfg.get('find_unused_parameters', False), **own, 'device_ids': None}
     for norm in dicts(cfg.model):
         if type_name(norm) in ('SyncBN', 'SyncBatchNorm'):
             norm['type'] = 'BN'

@@ -24,3 +24,4 @@ def run_main(main: Callable[[], None], stopped: str = 'stopped') -> None:
         if debug:
             raise
         sys.exit(f'{error}\n(--debug shows where this was raised)')
+    sys.exit()

@@ -40,7 +40,7 @@ def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ..
         for evaluator in evaluators:
             if type_name(evaluator) == 'IoUMetric':
                 evaluator.type = 'ClassIoUMetric'
-        if protocol == 'single':
+        if protocol == 'single' and not any(evaluator.get('format_only') for evaluator in evaluators):
             run.test_evaluator = [*evaluators, dict(type='PixelLikelihoodMetric', ignore_index=ignored(run))]
         check_loading(run)
         as_test(run, config, checkpoint, protocol)
@@ -75,6 +75,8 @@ def _by_class(metrics: dict[str, float]) -> dict[str, Any]:
 def summary(results: dict[str, Any], name: str = '') -> str:
     """One row like Table 7: mIoU of each protocol, in per cent."""
     protocols = results['protocols']
+    if not any('mIoU' in run for run in protocols.values()):
+        return 'the test images have no labels (format_only), so nothing was measured; predictions are in output_dir'
     width = max(len(name), len('mIoU (%)'))
     return '\n'.join((' | '.join(['mIoU (%)'.ljust(width), *(protocol.rjust(8) for protocol in protocols)]),
                       ' | '.join([name.ljust(width), *(f'{run["mIoU"]:8.2f}' for run in protocols.values())])))

@@ -18,6 +18,8 @@ class ClassIoUMetric(IoUMetric):
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Results are (intersection, union, predicted, labelled) areas (C,) of each image."""
         metrics = super().compute_metrics(results)
+        if self.format_only:  # nothing was labelled: predictions were written, and that is all
+            return metrics
         areas = [sum(image[k] for image in results) for k in range(4)]
         right, _, predicted, labelled = areas
         iou = self.total_area_to_metrics(*areas, ['mIoU'])['IoU']

@@ -1,4 +1,4 @@
-"""Pictures to look at: image, ground truth and prediction side by side."""
+"""Pictures to look at: image, ground truth where it is known, and prediction side by side."""
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +17,23 @@ class SideBySideHook(TestPicturesHook):
     """``<image name>.png`` of test images; arguments as ``TestPicturesHook``."""
 
     def draw(self, runner: Any, sample: Any, out: Path) -> None:
-        """Image, ground truth and prediction."""
+        """Image, ground truth where the image has labels, and prediction."""
         image = cv2.imread(sample.img_path)
-        truth = sample.gt_sem_seg.data.squeeze().cpu().numpy()
-        predicted = sample.pred_sem_seg.data.squeeze().cpu().numpy()
+        truth, predicted = (None if name not in sample else sample.get(name).data.squeeze().cpu().numpy()
+                            for name in ('gt_sem_seg', 'pred_sem_seg'))
         palette = runner.test_dataloader.dataset.metainfo['palette']
         cv2.imwrite(str(out), side_by_side(image, truth, predicted, palette))
 
 
-def side_by_side(image: np.ndarray, truth: np.ndarray, predicted: np.ndarray, palette: list) -> np.ndarray:
-    """Image (H, W, 3) BGR, label maps (H, W) -> one captioned picture (H + HEADER, 3 W, 3) BGR; void is black."""
+def side_by_side(image: np.ndarray, truth: np.ndarray | None, predicted: np.ndarray, palette: list) -> np.ndarray:
+    """Image (H, W, 3) BGR, label maps (H, W) -> one captioned picture (H + HEADER, 3 W, 3) BGR; void is black.
+
+    Without ground truth it is (H + HEADER, 2 W, 3).
+    """
     panels = []
-    for caption, panel in (('image', image), ('ground truth', paint(truth, palette)),
-                           ('prediction', paint(predicted, palette))):
+    maps = [('ground truth', truth), ('prediction', predicted)]
+    for caption, panel in (('image', image), *((name, paint(labels, palette)) for name, labels in maps
+                                               if labels is not None)):
         panel = cv2.copyMakeBorder(panel, HEADER, 0, 0, 0, cv2.BORDER_CONSTANT, value=(255, 255, 255))
         cv2.putText(panel, caption, (4, HEADER - 5), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (0, 0, 0), 1, cv2.LINE_AA)
         panels.append(panel)

@@ -94,6 +94,19 @@ def test_ranks_on_a_cpu_get_batch_norm_for_sync_batch_norm_and_a_wrapper_that_ke
     assert (cfg.model_wrapper_cfg.device_ids, cfg.model_wrapper_cfg.find_unused_parameters) == (None, False)
 
 
+@pytest.mark.parametrize(('own', 'wanted'), [
+    (dict(find_unused_parameters=True, detect_anomalous_params=True),
+     dict(type='MMDistributedDataParallel', broadcast_buffers=False, find_unused_parameters=True,
+          detect_anomalous_params=True, device_ids=None)),
+    (dict(type='MMFullyShardedDataParallel', cpu_offload=True),
+     dict(type='MMFullyShardedDataParallel', cpu_offload=True))])
+def test_what_the_user_says_of_the_wrapper_stays(monkeypatch, own, wanted):
+    monkeypatch.setattr('isda_seg.runtime.launch.dist.is_initialized', lambda: True)
+    cfg = Config(dict(launcher='pytorch', model=dict(), model_wrapper_cfg=own))
+    adapt_to_machine(cfg)
+    assert cfg.model_wrapper_cfg.to_dict() == wanted
+
+
 def test_one_process_starts_as_it_was_written():
     cfg = Config(dict(launcher='none', model=dict(norm_cfg=dict(type='SyncBN'))))
     before = cfg.to_dict()

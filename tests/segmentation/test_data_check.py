@@ -3,6 +3,9 @@ import cv2
 import numpy as np
 import pytest
 from mmengine.config import Config
+from mmengine.fileio import BaseStorageBackend, register_backend
+from mmseg.datasets import BaseSegDataset
+from mmseg.registry import DATASETS
 
 from isda_seg.segmentation.data_check import check_data
 
@@ -35,8 +38,13 @@ def test_a_missing_folder_is_named_with_what_to_do(root):
 
 def test_an_empty_split_is_named(root):
     for image in (root / 'val').iterdir():
+        image.rename(image.with_suffix('.jpg'))
+    with pytest.raises(ValueError, match=r"val split is empty: no image found in .*/val; img_suffix is '.png', and the "
+                                         r'files there end in .jpg'):
+        check_data(config(root))
+    for image in (root / 'val').iterdir():
         image.unlink()
-    with pytest.raises(ValueError, match='val split is empty: no image found in .*/val'):
+    with pytest.raises(ValueError, match='there are no files'):
         check_data(config(root))
 
 
@@ -44,3 +52,49 @@ def test_an_image_without_its_label_map_is_named(root):
     (root / 'trainannot' / 'b.png').unlink()
     with pytest.raises(FileNotFoundError, match='1 of 2 train images have no label map; .*trainannot/b.png'):
         check_data(config(root))
+
+
+class Store(BaseStorageBackend):
+    """A bucket of three objects, which knows folders but would be asked one request per file."""
+
+    names = ('train/a.png', 'train/b.png', 'trainannot/a.png')
+
+    def get(self, filepath):
+        raise AssertionError('no file is fetched by a check')
+
+    get_text = get
+
+    def isdir(self, filepath):
+        return any(name.startswith(filepath.removeprefix('store://').rstrip('/') + '/') for name in self.names)
+
+    def list_dir_or_file(self, dir_path, list_dir=True, list_file=True, suffix=None, recursive=False):
+        folder = dir_path.removeprefix('store://').rstrip('/') + '/'
+        return iter([name.removeprefix(folder) for name in self.names if name.startswith(folder)])
+
+
+register_backend('store', Store, prefixes='store', force=True)
+
+
+def remote(folder, **keys):
+    dataset = dict(dict(type='CamVidDataset', data_prefix=dict(img_path=folder, seg_map_path='store://trainannot'),
+                        pipeline=[]), **keys)
+    return Config(dict(train_dataloader=dict(dataset=dataset)))
+
+
+def test_data_behind_a_storage_backend_is_asked_for_folders_and_not_file_by_file():
+    assert check_data(remote('store://train'), ('train',)) is None
+    with pytest.raises(FileNotFoundError, match='train data folder store://elsewhere .img_path. does not exist'):
+        check_data(remote('store://elsewhere'), ('train',))
+    assert check_data(remote('train', backend_args=dict(backend='store'),
+                             data_prefix=dict(img_path='train', seg_map_path='trainannot')), ('train',)) is None
+
+
+def test_a_dataset_with_arguments_of_its_own_is_left_to_the_host(root, monkeypatch):
+    class Own(BaseSegDataset):
+        def __init__(self, data_prefix, pipeline):
+            raise AssertionError('it was built')
+
+    monkeypatch.setitem(DATASETS.module_dict, 'Own', Own)
+    prefix = dict(img_path=str(root / 'train'))
+    cfg = Config(dict(train_dataloader=dict(dataset=dict(type='Own', data_prefix=prefix))))
+    assert check_data(cfg, ('train',)) is None

@@ -1,4 +1,5 @@
 """tools/test.py's value: what it holds, and what it refuses before it starts."""
+import cv2
 import pytest
 import tiny
 import torch
@@ -49,3 +50,18 @@ def test_weights_without_the_decode_head_are_refused(run, tmp_path):
     cfg = load_config(str(run[0]), work_dir=str(tmp_path))
     with pytest.raises(ValueError, match='backbone.pth holds no weights of decode_head'):
         evaluate(cfg, str(run[0]), str(tmp_path / 'backbone.pth'))
+
+
+def test_images_without_labels_are_predicted_and_drawn(run, tmp_path):
+    config, work = run
+    cfg = load_config(str(config), work_dir=str(tmp_path))
+    cfg.test_dataloader.dataset.data_prefix = dict(img_path='val')
+    cfg.test_dataloader.dataset.pipeline = [step for step in cfg.test_dataloader.dataset.pipeline
+                                            if step.type != 'LoadAnnotations']
+    cfg.test_evaluator = dict(type='IoUMetric', format_only=True, output_dir=str(tmp_path / 'maps'))
+    result = evaluate(cfg, str(config), str(work / 'iter_6.pth'), ('single',), str(tmp_path / 'pictures'), 1)
+    assert summary(result).startswith('the test images have no labels')
+    maps = {path.name: cv2.imread(str(path), cv2.IMREAD_UNCHANGED).shape for path in (tmp_path / 'maps').iterdir()}
+    assert maps == {f'{i}.png': (48, 64) for i in range(3)}
+    pictures = [cv2.imread(str(path)).shape[1] for path in (tmp_path / 'pictures').iterdir()]
+    assert pictures == [2 * 64]

@@ -25,4 +25,6 @@ def test_the_three_panels_stand_side_by_side_below_a_caption():
     picture = side_by_side(image, truth, predicted, PALETTE)
     assert picture.shape == (60 + HEADER, 300, 3)
     assert [picture[HEADER, x].tolist() for x in (0, 100, 200)] == [[9, 9, 9], [0, 0, 255], [0, 255, 0]]
+    without = side_by_side(image, None, predicted, PALETTE)
+    assert (without.shape, without[HEADER, 100].tolist()) == ((60 + HEADER, 200, 3), [0, 255, 0])
     assert picture[:HEADER].min() < 100 < picture[:HEADER].max()  # dark letters on white
