@@ -14,6 +14,7 @@ from isda_seg.runtime.checkpoint_hook import AtomicCheckpointHook
 from isda_seg.runtime.config_keys import type_name
 from isda_seg.runtime.measure_direction import set_early_stopping
 from isda_seg.runtime.reproducible import make_reproducible
+from isda_seg.runtime.resume_check import ResumeCheckHook
 from isda_seg.runtime.run_record import RunRecordHook
 from isda_seg.runtime.sound_run import SoundRunHook
 from isda_seg.runtime.training_accuracy import TrainingAccuracyHook
@@ -77,6 +78,7 @@ def build_runner(cfg: Config, resume: str | None = None, amp: str | None = None)
     elif cfg.get('load_from'):
         check_checkpoint(cfg.load_from)
     cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), dict(type=SoundRunHook.__name__),
+                        dict(type=ResumeCheckHook.__name__),
                         dict(type=TrainingAccuracyHook.__name__), dict(type=RunRecordHook.__name__)]
     runner = Runner.from_cfg(cfg)
     runner.cfg = as_it_came

@@ -80,6 +80,8 @@ def _as_loaded(state: dict[str, Any], prefix: str | None) -> dict[str, Any]:
 
 
 def _advice(state: dict[str, Any], prefix: str | None) -> str:
+    if prefix is not None and not any(key.startswith(prefix.rstrip('.') + '.') for key in state):
+        return f'No name there starts with {prefix!r}: a file of tools/export_backbone.py has none; delete the prefix'
     if prefix is None and any(key.startswith('backbone.') for key in state):
         return f'It holds a whole model: export its backbone (tools/export_backbone.py --to mmdet) for {KEY}'
     return f'Give {KEY} a file of tools/export_backbone.py --to mmdet, of this kind of network'

@@ -32,6 +32,17 @@ def latest_checkpoint(work_dir: str, hook: Mapping[str, Any] | None = None) -> P
                 max(found, key=lambda path: (path.stat().st_mtime_ns, path.name), default=None))
 
 
+def _what_it_holds(checkpoint: Any) -> str:
+    """The entries of a file without weights where they are looked for, and where weights may be."""
+    if not isinstance(checkpoint, dict) or not checkpoint:
+        return ''
+    inner = [key for key, value in checkpoint.items() if isinstance(value, dict)
+             and any(isinstance(weight, torch.Tensor) for weight in value.values())]
+    advice = (f". There are weights under '{inner[0]}': save what stands there alone, with torch.save("
+              f"torch.load(path, map_location='cpu')['{inner[0]}'], 'weights.pth')") if inner else ''
+    return f', but {", ".join(map(str, list(checkpoint)[:8]))}{advice}'
+
+
 def check_checkpoint(path: str | Path, resume: bool = False, module: str | None = None) -> dict[str, Any]:
     """The checkpoint, loaded on the CPU; a URL is left to MMEngine and gives an empty dict.
 
@@ -57,7 +68,7 @@ def check_checkpoint(path: str | Path, resume: bool = False, module: str | None 
         raise ValueError(f'{path} is truncated, damaged or no checkpoint') from error
     weights = checkpoint.get('state_dict', checkpoint) if isinstance(checkpoint, dict) else {}
     if not any(isinstance(value, torch.Tensor) for value in weights.values()):
-        raise ValueError(f'{path} is no checkpoint: it holds no state dict')
+        raise ValueError(f'{path} is no checkpoint: it holds no state dict{_what_it_holds(checkpoint)}')
     missing = [key for key in ('meta', 'optimizer', 'message_hub') if key not in checkpoint]
     if resume and missing:
         raise ValueError(f'{path} holds weights but no training state ({", ".join(missing)} missing): start from it '

@@ -26,9 +26,15 @@ class _SavesAside:
         if not os.path.isdir(out_dir):  # a remote store: its client decides how it writes
             self._runner.save_checkpoint(out_dir, filename, *args, **kwargs)
             return
-        self._runner.save_checkpoint(out_dir, filename + UNFINISHED, *args, **kwargs)
-        if is_main_process():
-            replace_durably(Path(out_dir, filename + UNFINISHED), Path(out_dir, filename))
+        unfinished, target = Path(out_dir, filename + UNFINISHED), Path(out_dir, filename)
+        try:
+            self._runner.save_checkpoint(out_dir, unfinished.name, *args, **kwargs)
+            if is_main_process():
+                replace_durably(unfinished, target)
+        except OSError as error:
+            unfinished.unlink(missing_ok=True)
+            raise OSError(f'the checkpoint {target} could not be written ({error}); the one before it is whole') \
+                from error
 
 
 class _RemovesLater:

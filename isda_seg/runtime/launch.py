@@ -9,10 +9,11 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 import torch.distributed.nn  # noqa: F401  imported after a group is made, its default arguments hold it for ever
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 
 from isda_seg import compat
 from isda_seg.runtime.config_keys import check_options, dicts, type_name
+from isda_seg.runtime.options import OptionsAction
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 
@@ -20,7 +21,7 @@ LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options every tool that builds a Runner has: what ``load_config`` takes."""
     parser.add_argument('--work-dir', help='logs and checkpoints go here; default work_dirs/<config name>')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    parser.add_argument('--cfg-options', nargs='+', action=OptionsAction, metavar='KEY=VALUE')
     parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
     parser.add_argument('--debug', action='store_true', help='show where an error was raised')  # read by ``run_main``
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)

@@ -1,5 +1,6 @@
 """Laws of checkpoints: a resumed run is the uninterrupted run, and no moment of death loses the last checkpoint."""
 
+import errno
 import itertools
 import os
 import signal
@@ -10,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 import tiny
 import torch
+from mmengine.fileio import LocalBackend
 
 from isda_seg.runtime.checkpoint import check_checkpoint, latest_checkpoint
 
@@ -202,6 +204,21 @@ def test_an_unfinished_file_is_no_checkpoint_and_in_nobody_s_way(whole, tmp_path
     assert (tmp_path / 'iter_9.pth.unfinished').read_bytes() == b'half'
 
 
+def test_a_full_disk_names_the_checkpoint_and_leaves_nothing_half(whole, tmp_path, monkeypatch):
+    put = LocalBackend.put
+
+    def full(backend, content, path):
+        if 'iter_4.pth' not in str(path):
+            return put(backend, content, path)
+        put(backend, content[:100], path)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(LocalBackend, 'put', full)
+    with pytest.raises(OSError, match='the checkpoint .*iter_4.pth could not be written .*No space left on device'):
+        tiny.train(whole.isda, tmp_path / 'work')
+    assert checkpoints(tmp_path / 'work') == ['iter_2.pth'] and not list((tmp_path / 'work').glob('*.unfinished'))
+
+
 def test_the_latest_checkpoint_is_found_by_the_hooks_own_settings(tmp_path):
     work, out = tmp_path / 'work', tmp_path / 'out' / 'work'
     hook = dict(filename_tmpl='step_{}.pth', out_dir=str(tmp_path / 'out'))
@@ -246,7 +263,10 @@ BAD = {
     'list': (lambda path, content: torch.save([1, 2], path), ValueError, 'list.pth is no checkpoint: it holds'),
     'numbers': (lambda path, content: torch.save(dict(a=1), path), ValueError, 'numbers.pth is no checkpoint'),
     'tensor': (lambda path, content: torch.save(torch.zeros(3), path, _use_new_zipfile_serialization=False), ValueError,
-               'tensor.pth is no checkpoint: it holds no state dict'),
+               'tensor.pth is no checkpoint: it holds no state dict$'),
+    'nested': (lambda path, content: torch.save(dict(epoch=3, model=dict(weight=torch.zeros(2))), path), ValueError,
+               r"nested.pth is no checkpoint: it holds no state dict, but epoch, model. There are weights under "
+               r"'model': save what stands there alone, with torch.save\(torch.load\(path, .*\)\['model'\], "),
 }
 
 

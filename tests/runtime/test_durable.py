@@ -1,4 +1,7 @@
 """A file written aside is complete or not there, whoever else writes it."""
+import errno
+import os
+
 import pytest
 
 from isda_seg.runtime.durable import written_aside
@@ -20,6 +23,15 @@ def test_an_error_leaves_the_old_file_and_nothing_beside_it(tmp_path):
             aside.write_text('ha')
             raise RuntimeError('power cut')
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [('file', 'old')]
+
+
+def test_a_full_disk_names_the_file_and_leaves_nothing(tmp_path):
+    target = tmp_path / 'file'
+    with pytest.raises(OSError, match=f'{target} cannot be written .No space left on device.'):
+        with written_aside(target) as aside:
+            aside.write_text('ha')
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(aside))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_two_writers_at_once_do_not_mix(tmp_path):

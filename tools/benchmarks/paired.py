@@ -8,12 +8,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmengine.config import DictAction
-
 from isda_seg import compat
 from isda_seg.analysis.series.arm import parse_arms
 from isda_seg.run import all_protocols
 from isda_seg.runtime.launch import check_writable
+from isda_seg.runtime.options import OptionsAction
 from isda_seg.runtime.provenance import provenance, write_json
 from isda_seg.runtime.user_errors import run_main
 
@@ -32,7 +31,7 @@ def parse_args() -> argparse.Namespace:
                         help='of the runs; series with runs in common share it; default %(default)s')
     parser.add_argument('--out', help='result file; default <work-dir>/<first ISDA arm>.json, the figure beside it')
     parser.add_argument('--amp', action='store_true', help='half precision, as train.py --amp')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='for all arms')
+    parser.add_argument('--cfg-options', nargs='+', action=OptionsAction, metavar='KEY=VALUE', help='for all arms')
     return parser.parse_args()
 
 

@@ -10,11 +10,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import DictAction
-
 from isda_seg import compat
 from isda_seg.analysis.series.arm import parse_arm
 from isda_seg.runtime.launch import check_writable
+from isda_seg.runtime.options import OptionsAction
 from isda_seg.runtime.provenance import provenance, write_json
 from isda_seg.runtime.user_errors import run_main
 
@@ -34,7 +33,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--jobs', type=int, default=2, help='runs at a time; default %(default)s')
     parser.add_argument('--work-dir', help='default work_dirs/sweep/<config name and options>')
     parser.add_argument('--out', help='result file; default <work-dir>/sweep.json, with the figure beside it')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    parser.add_argument('--cfg-options', nargs='+', action=OptionsAction, metavar='KEY=VALUE')
     return parser.parse_args()
 
 

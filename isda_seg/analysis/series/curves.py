@@ -16,7 +16,7 @@ def read_scalars(work_dir: str | Path) -> tuple[list[tuple[int, float]], list[tu
     A resumed run's logs join.
 
     Raises:
-        FileNotFoundError: no log there.
+        FileNotFoundError: no log there. ValueError: a log in which nothing stands yet.
     """
     entries, name = _entries(work_dir), validated_by(work_dir)
     loss, values = ({entry['step']: entry[key] for entry in entries if key in entry} for key in ('loss', name))
@@ -32,7 +32,19 @@ def _entries(work_dir: str | Path) -> list[dict]:
     logs = sorted(Path(work_dir).glob('*/vis_data/scalars.json'))
     if not logs:
         raise FileNotFoundError(f'no vis_data/scalars.json below {work_dir}: is it the work directory of a run?')
-    return [json.loads(line) for log in logs for line in log.read_text().splitlines()]
+    found = [entry for log in logs for line in log.read_text().splitlines() if (entry := _entry(line)) is not None]
+    if not found:
+        raise ValueError(f'{logs[-1]} holds no step yet: draw it when the run has logged some')
+    return found
+
+
+def _entry(line: str) -> dict | None:
+    """None for a line that a killed run wrote half."""
+    try:
+        entry: dict = json.loads(line)
+    except json.JSONDecodeError:
+        return None
+    return entry
 
 
 def plot_curves(work_dirs: dict[str, str | Path], out: str | Path) -> None:

@@ -44,13 +44,15 @@ def run_series(runs: Iterable[Run], folder: str | Path, tools: str | Path, proto
         {"diverged": {"iteration": ...}}.
 
     Raises:
-        ValueError: two runs of one name, a folder that holds a run of other settings.
+        ValueError: two runs of one name, a folder that holds a run of other settings, no job.
         BlockingIOError: another series is under way in the folder.
         ChildProcessError: a run that failed, with the end of its log; finished ones are kept, those under way finish.
     """
     runs, folder, protocols, say = list(runs), Path(folder), list(protocols), say or _print
     if len({run.name for run in runs}) < len(runs):
         raise ValueError(f'every run of a series needs a name of its own, got {[run.name for run in runs]}')
+    if jobs < 1:
+        raise ValueError(f'--jobs is how many runs go on at a time, at least 1; got {jobs}')
     with only_one(folder):
         for run in runs:
             _write_config(run, folder / run.name)

@@ -3,17 +3,19 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS
 
 from isda_seg.classification.data.image_dataset import ClassificationDataset
-from isda_seg.runtime.config_keys import dicts
+from isda_seg.runtime.config_keys import dicts, type_name
 
 
 def check_data(cfg: Config, splits: tuple[str, ...] = ('train', 'val')) -> None:
-    """Every dataset loads, all have the same classes, and the model has an output for each label.
+    """Every dataset loads, all have the same classes, and the model has an output for each label and top-k error.
 
     Raises:
-        FileNotFoundError, ValueError: as the datasets raise them; classes that differ; labels beyond the model's.
+        FileNotFoundError, ValueError: as the datasets raise them; classes that differ; labels beyond the model's; a
+            top-k error of fewer classes than k.
     """
     first, checked = None, []
     for split in splits:
+        _check_topk(cfg, f'{split}_evaluator')
         for node in dicts(cfg.get(f'{split}_dataloader')):
             if not _is_ours(node) or node in checked:
                 continue
@@ -26,6 +28,15 @@ def check_data(cfg: Config, splits: tuple[str, ...] = ('train', 'val')) -> None:
                 raise ValueError(f'the {first[0]} and the {here[0]} have different classes: '
                                  f'{_summary(first[1], here[1])} against {_summary(here[1], first[1])}')
             _check_outputs(cfg, here[0], max(labels))
+
+
+def _check_topk(cfg, name):
+    classes = [node['num_classes'] for node in dicts(cfg.get('model')) if node.get('num_classes') is not None]
+    for evaluator in dicts(cfg.get(name)):
+        most = max(evaluator.get('topk', (1,))) if type_name(evaluator) == 'TopKAccuracy' else 0
+        if classes and most > min(classes):
+            raise ValueError(f'{name} asks for the top-{most} error, and the model has {min(classes)} classes: set '
+                             f'{name}.topk=[1]')
 
 
 def _is_ours(node):

@@ -34,12 +34,22 @@ def export(checkpoint: str | Path, out: str | Path, target: str) -> Export:
         target: 'mmseg', 'mmdet' or 'torchvision' (which keeps the last layer).
 
     Raises:
-        FileNotFoundError, ValueError: a missing or damaged checkpoint; another network, with the missing and the
-            unexpected keys; a deep stem for torchvision, which has none; features that differ.
+        FileNotFoundError, ValueError: a missing or damaged checkpoint, an address, weights that are not finite; the
+            checkpoint as the file to write; another network, with the missing and the unexpected keys; a deep stem
+            for torchvision, which has none; features that differ.
     """
     if target not in TARGETS:
         raise ValueError(f'the target must be one of {TARGETS}, got {target!r}')
-    backbone, others = split(check_checkpoint(checkpoint))
+    if Path(out).resolve() == Path(checkpoint).resolve():
+        raise ValueError(f'{out} is the checkpoint itself, which would be lost: give the exported file another name')
+    loaded = check_checkpoint(checkpoint)
+    if not loaded:
+        raise ValueError(f'{checkpoint} is an address: download it, and give the file')
+    backbone, others = split(loaded)
+    broken = [key for key, value in backbone.items() if value.is_floating_point() and not value.isfinite().all()]
+    if broken:
+        raise ValueError(f'{checkpoint} holds weights that are infinite or not numbers ({broken[0]}'
+                         f'{f" and {len(broken) - 1} more" if broken[1:] else ""}): the training that made it diverged')
     architecture = read_architecture(backbone)
     network, name = build(architecture, target)
     wanted = network.state_dict()

@@ -24,6 +24,16 @@ def test_a_folder_without_a_log_is_an_error_that_names_it(tmp_path):
         read_scalars(tmp_path)
 
 
+def test_the_half_line_of_a_killed_run_is_left_out_and_an_empty_log_is_said(tmp_path):
+    write_log(tmp_path, '20260101', [dict(loss=3.0, step=10)])
+    log = tmp_path / '20260101' / 'vis_data' / 'scalars.json'
+    log.write_text(log.read_text() + '{"loss": 2.')
+    assert read_scalars(tmp_path) == ([(10, 3.0)], [])
+    log.write_text('')
+    with pytest.raises(ValueError, match=f'{log} holds no step yet: draw it when the run has logged some'):
+        read_scalars(tmp_path)
+
+
 def test_the_picture_shows_two_axes_with_a_line_for_each_run(tmp_path):
     write_log(tmp_path / 'a', '1', [dict(loss=3.0, step=10), dict(loss=2.5, step=20), dict(mIoU=5.0, step=20)])
     plot_curves({'a': tmp_path / 'a'}, tmp_path / 'one.png')

@@ -111,6 +111,12 @@ def test_a_run_that_diverges_is_a_result_and_the_series_goes_on(series):
     assert series(a=dict(diverges=True), b=dict(number=5))[1] == ['2 runs, 2 of them there already']
 
 
+def test_no_job_at_all_is_refused(series):
+    with pytest.raises(ValueError, match='--jobs is how many runs go on at a time, at least 1; got 0'):
+        series(jobs=0, a={})
+    assert not series.folder.exists()
+
+
 def test_runs_that_exist_are_not_run_again(series):
     series(a=dict(number=3), b=dict(number=5))
     before = states(series.folder / 'a')

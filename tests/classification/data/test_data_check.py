@@ -32,6 +32,16 @@ def test_labels_beyond_the_models_classes_are_an_error(write_cifar):
         check_data(config(write_cifar(), num_classes=5, type='CIFARDataset'))
 
 
+def test_a_top_5_error_of_fewer_classes_is_refused_before_an_epoch_is_trained(write_cifar):
+    cfg = config(write_cifar(), type='CIFARDataset')
+    cfg.val_evaluator = [dict(type='Other'), dict(type='TopKAccuracy', topk=(1, 11))]
+    with pytest.raises(ValueError, match=r'val_evaluator asks for the top-11 error, and the model has 10 classes: set '
+                                         r'val_evaluator.topk=\[1\]'):
+        check_data(cfg)
+    cfg.val_evaluator[1].topk = (1, 5)
+    assert check_data(cfg) is None
+
+
 def test_training_and_test_data_of_different_classes_are_an_error(write_cifar, image_folder):
     cfg = config(write_cifar(), type='CIFARDataset')
     cfg.val_dataloader.dataset.dataset.update(type='ImageFolderDataset', data_root=str(image_folder))

@@ -128,6 +128,23 @@ def test_weights_that_do_not_fit_their_network_are_named(tmp_path, change, messa
         export(tmp_path / 'in.pth', tmp_path / 'out.pth', 'mmseg')
 
 
+def test_what_would_be_lost_or_cannot_be_compared_is_refused(tmp_path):
+    path = checkpoint_of(built(BACKBONES['ResNet-18']), tmp_path / 'in.pth', 'trainer')
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match='in.pth is the checkpoint itself, which would be lost: give .* another name'):
+        export(path, tmp_path / 'folder' / '..' / 'in.pth', 'mmseg')
+    assert path.read_bytes() == before
+    with pytest.raises(ValueError, match='https://there/in.pth is an address: download it, and give the file'):
+        export('https://there/in.pth', tmp_path / 'out.pth', 'mmseg')
+    loaded = torch.load(path)
+    loaded['state_dict']['backbone.layer1.0.conv1.weight'][0] = float('nan')
+    loaded['state_dict']['backbone.layer1.0.conv2.weight'][0] = float('inf')
+    torch.save(loaded, path)
+    with pytest.raises(ValueError, match=r'in.pth holds weights that are infinite or not numbers '
+                                         r'\(layer1.0.conv1.weight and 1 more\): the training that made it diverged'):
+        export(path, tmp_path / 'out.pth', 'mmseg')
+
+
 def test_a_network_of_other_features_is_not_written(tmp_path, monkeypatch):
     path = checkpoint_of(built(BACKBONES['ResNet-50']), tmp_path / 'in.pth', 'trainer')
     monkeypatch.setattr('isda_seg.classification.export.resnet_state.EPS', 1e-2)

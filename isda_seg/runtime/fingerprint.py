@@ -1,0 +1,72 @@
+"""What made a checkpoint, as far as resuming depends on it: data, batches, optimizer, schedule, augmentation."""
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from mmengine.dataset import BaseDataset
+from mmengine.runner import EpochBasedTrainLoop
+
+from isda_seg.runtime.config_keys import dicts
+
+
+def fingerprint(runner: Any) -> dict[str, Any]:
+    """Of a training that is about to start, or under way.
+
+    Returns:
+        {'data': digest of files and labels, 'images': how many, 'batch': images a step on all ranks,
+        'ranks', 'accumulated': steps per update, 'steps': of an epoch, None where training counts no epochs, 'length':
+        in epochs or iterations, 'optimizer', 'schedule', 'augmentation': of the config}; JSON values.
+    """
+    loader, loop, cfg = runner.train_dataloader, runner.train_loop, runner.cfg
+    by_epoch = isinstance(loop, EpochBasedTrainLoop)
+    optimizer = {key: value for key, value in _plain(cfg.get('optim_wrapper') or {}).items() if key in OPTIMIZER}
+    return dict(
+        data=data_digest(loader.dataset), images=len(loader.dataset),
+        batch=(getattr(loader.batch_sampler, 'batch_size', None) or loader.batch_size or 1) * runner.world_size,
+        ranks=runner.world_size, accumulated=optimizer.pop('accumulative_counts', 1),
+        steps=len(loader) if by_epoch else None, length=loop.max_epochs if by_epoch else loop.max_iters,
+        optimizer=optimizer, schedule=_plain(cfg.get('param_scheduler')),
+        augmentation=[_plain(node['pipeline']) for node in dicts(cfg.get('train_dataloader')) if node.get('pipeline')])
+
+
+OPTIMIZER = ('optimizer', 'paramwise_cfg', 'clip_grad', 'accumulative_counts')  # what else a wrapper has is precision
+
+
+def _plain(node: Any) -> Any:
+    """As JSON would give it back."""
+    return json.loads(json.dumps(node.to_dict() if hasattr(node, 'to_dict') else node, default=str, sort_keys=True))
+
+
+def data_digest(dataset: Any) -> str:
+    """Of every entry of the datasets inside a dataset, in order; where they lie on the disk does not matter."""
+    digest = hashlib.sha256()
+    for node in _inside(dataset):
+        digest.update(f'{type(node).__name__} {len(node)}'.encode())
+        if hasattr(node, 'labelled_indices'):
+            digest.update(np.asarray(node.labelled_indices).astype('<i8').tobytes())
+        if isinstance(node, BaseDataset):
+            root = os.path.join(os.path.abspath(node.data_root or ''), '')
+            for index in range(len(node)):
+                for key, value in BaseDataset.get_data_info(node, index).items():
+                    digest.update(key.encode() + _bytes(value, root))
+    return digest.hexdigest()
+
+
+def _inside(dataset: Any) -> Iterator[Any]:
+    """The dataset, and those that it wraps, outer ones first."""
+    yield dataset
+    for inner in [vars(dataset).get('dataset'), *vars(dataset).get('datasets', ())]:
+        if inner is not None:
+            yield from _inside(inner)
+
+
+def _bytes(value: Any, root: str) -> bytes:
+    if isinstance(value, np.ndarray):
+        return value.tobytes()
+    if isinstance(value, str) and os.sep in value:
+        path = os.path.abspath(value)
+        return (path.removeprefix(root) if path.startswith(root) else os.path.basename(path)).encode()
+    return repr(value).encode()

@@ -1,0 +1,30 @@
+"""--cfg-options are what MMEngine makes of them, and a dict among them is an error at once."""
+import argparse
+
+import pytest
+
+from isda_seg.runtime.options import OptionsAction
+
+
+def parsed(*options):
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--cfg-options', nargs='+', action=OptionsAction)
+    return parser.parse_args(['--cfg-options', *options]).cfg_options
+
+
+def test_numbers_texts_and_lists_are_read():
+    assert parsed('a.b=1', 'c=[1,2]', 'd=text', 'e=(0.5,x)') == {'a.b': 1, 'c': [1, 2], 'd': 'text', 'e': (0.5, 'x')}
+
+
+@pytest.mark.parametrize('text', ["a={'b': {'c': 1}, 'd': 2}", 'a=dict(b=dict(c=1))', "a=[{'b': 1}, {'c': 2}]"])
+def test_a_dict_is_refused_with_what_to_write_instead(text, capsys):
+    with pytest.raises(SystemExit):
+        parsed(text)
+    assert '--cfg-options a: a dict is not read as one; set its keys one by one, as in a.a=1 a.b=2' in \
+        capsys.readouterr().err
+
+
+def test_what_is_no_key_and_value_is_shown(capsys):
+    with pytest.raises(SystemExit):
+        parsed('model.loss')
+    assert "--cfg-options takes KEY=VALUE, got 'model.loss'" in capsys.readouterr().err
