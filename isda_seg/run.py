@@ -16,6 +16,7 @@ from isda_seg.runtime.measure_direction import set_early_stopping
 from isda_seg.runtime.reproducible import make_reproducible
 from isda_seg.runtime.resume_check import ResumeCheckHook
 from isda_seg.runtime.run_record import RunRecordHook
+from isda_seg.runtime.screen import ScreenRunner
 from isda_seg.runtime.sound_run import SoundRunHook
 from isda_seg.runtime.training_accuracy import TrainingAccuracyHook
 
@@ -44,7 +45,7 @@ def evaluation_of(cfg: Config) -> Any:
     return import_module(f'isda_seg.{task_of(cfg) or SEGMENTATION}.evaluation')
 
 
-def build_runner(cfg: Config, resume: str | None = None, amp: str | None = None) -> Runner:
+def build_runner(cfg: Config, resume: str | None = None, amp: str | None = None, quiet: bool = False) -> Runner:
     """The Runner that trains a config read by ``load_config``: exact resume, safe checkpoints, checked data.
 
     What is changed for that is changed in ``cfg``; the work directory and the checkpoints keep the config as it came,
@@ -53,6 +54,7 @@ def build_runner(cfg: Config, resume: str | None = None, amp: str | None = None)
     Args:
         resume: a checkpoint, or 'latest' for the newest one in the work directory (from the start if there is none).
         amp: 'auto', 'float16' or 'bfloat16'; None trains in the model's own precision.
+        quiet: on the screen what a person reads, the rest in the log file alone.
 
     Raises:
         ValueError, FileNotFoundError: a checkpoint that is missing, truncated or none.
@@ -80,7 +82,7 @@ def build_runner(cfg: Config, resume: str | None = None, amp: str | None = None)
     cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), dict(type=SoundRunHook.__name__),
                         dict(type=ResumeCheckHook.__name__),
                         dict(type=TrainingAccuracyHook.__name__), dict(type=RunRecordHook.__name__)]
-    runner = Runner.from_cfg(cfg)
+    runner = (ScreenRunner if quiet else Runner).from_cfg(cfg)
     runner.cfg = as_it_came
     runner.dump_config()
     return runner

@@ -12,6 +12,7 @@ def parse_args() -> argparse.Namespace:
                         help='go on from the newest checkpoint of the work directory, or from this one')
     parser.add_argument('--amp', nargs='?', const='auto', choices=['auto', 'float16', 'bfloat16'],
                         help='half precision: bfloat16 on a CPU, float16 on a GPU unless named')
+    parser.add_argument('--verbose', action='store_true', help='show all that goes into the log file')
     add_options(parser)
     return parser.parse_args()
 
@@ -20,7 +21,7 @@ def main() -> None:
     args = parse_args()
     cfg = load_config(args.config, args.cfg_options, args.work_dir, args.launcher)
     from isda_seg.run import build_runner
-    build_runner(cfg, resume=args.resume, amp=args.amp).train()
+    build_runner(cfg, resume=args.resume, amp=args.amp, quiet=not args.verbose).train()
 
 
 if __name__ == '__main__':

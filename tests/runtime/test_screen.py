@@ -1,0 +1,70 @@
+"""The screen shows what a person reads; the log file keeps all."""
+import io
+import logging
+import warnings
+
+import pytest
+import tiny
+
+from isda_seg.run import build_runner
+from isda_seg.runtime.launch import load_config
+from isda_seg.runtime.screen import Screen, numbers
+
+STEP = ('Iter(train) [ 80/900]  lr: 1.8e-03  eta: 0:01:58  time: 0.14  data_time: 0.0075  loss: 0.9712  '
+        'decode.loss_isda: 0.7  decode.acc_seg: 88.5  isda_strength: 0.6')
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def shown(stream, *messages, level=logging.INFO):
+    screen = Screen(stream)
+    for message in messages:
+        screen.emit(logging.LogRecord('mmengine', level, 'path', 1, message, (), None))
+    return stream.getvalue()
+
+
+def test_a_step_is_told_by_its_place_the_time_left_and_what_matters():
+    assert shown(io.StringIO(), STEP) == ('Iter(train) [ 80/900]  eta: 0:01:58  loss: 0.9712  decode.acc_seg: 88.5  '
+                                          'isda_strength: 0.6\n')
+    assert numbers('loss: 1.0  time: 2.0') == 'loss: 1.0'
+    assert shown(io.StringIO(), STEP.replace('Iter(train) [ 80/900]', 'Epoch(train)  [3][ 8/16]')).startswith(
+        'Epoch(train) [3][ 8/16]  eta: 0:01:58')
+
+
+def test_progress_is_written_over_on_a_terminal_and_rare_elsewhere():
+    later = STEP.replace('80/900', '90/900')
+    assert shown(Terminal(), STEP, later).count('\n') == 0
+    assert shown(Terminal(), STEP, later).split('\r')[2].startswith('Iter(train) [ 90/900]')
+    assert shown(io.StringIO(), STEP, later).count('\n') == 1
+
+
+@pytest.mark.parametrize(('message', 'level', 'wanted'), [
+    ('Config:\nmodel = dict()', logging.INFO, False), ('Hooks will be executed', logging.INFO, False),
+    ('ISDA: decode_head', logging.INFO, True), ('Epoch(val) [60][20/20]    top1_error: 50.0', logging.INFO, True),
+    ('Epoch(val) [60][10/20]    eta: 0:00:03', logging.INFO, False), ('resumed epoch: 2, iter: 8', logging.INFO, True),
+    ('The prefix is not set in metric class IoUMetric.', logging.WARNING, False),
+    ('"FileClient" will be deprecated in future', logging.WARNING, False),
+    ('The model and loaded state dict do not match exactly\n\nmissing keys', logging.WARNING, True)])
+def test_results_warnings_and_what_isda_says_are_shown(message, level, wanted):
+    assert (shown(io.StringIO(), message, level=level) == message + '\n') is wanted
+
+
+@tiny.on_cpu
+def test_a_run_is_a_dozen_lines_on_the_screen_and_whole_in_its_log(tmp_path, capsys):
+    tiny.leave_layout()
+    cfg = load_config(str(tiny.write_configs(tmp_path)[1]), None, str(tmp_path / 'work'))
+    cfg.experiment_name = cfg.visualizer.name = 'quiet'
+    runner = build_runner(cfg, quiet=True)
+    runner.train()
+    warnings.warn('of a host', DeprecationWarning, stacklevel=1)
+    lines = capsys.readouterr().out.splitlines()
+    assert 4 <= len(lines) <= 12
+    assert next(line for line in lines if line.startswith('training ')) == (
+        f'training EncoderDecoder on 6 images for 6 iterations; the whole log is {runner.log_dir}/'
+        f'{runner.timestamp}.log')
+    assert [line.split(' ')[1] for line in lines if line.startswith('ISDA: ')] == ['decode_head', 'auxiliary_head']
+    log = (tmp_path / 'work' / runner.timestamp / f'{runner.timestamp}.log').read_text()
+    assert log.count('Iter(train)') == 6 and 'lambda_0=7.5' in log and 'Config:' in log
