@@ -14,7 +14,8 @@ from torch import nn
 
 PROGRESS = re.compile(r'(?P<where>(?:Epoch|Iter)\(train\)\s+\[.*?\](?:\[.*?\])?)\s+(?P<numbers>.*)', re.DOTALL)
 SHOWN = ('eta', 'loss', 'accuracy', 'decode.acc_seg', 'isda_strength')  # of a step's numbers
-OURS = re.compile(r'ISDA|training \w+ on |resum|mean .* of the last|(?:Epoch|Iter)\((?:val|test)\)\s+(?:\[\d+\])?\[\s*(\d+)/\1\]')
+OURS = re.compile(r'ISDA|training \w+ on |resum|mean .* of the last|'
+                  r'(?:Epoch|Iter)\((?:val|test)\)\s+(?:\[\d+\])?\[\s*(\d+)/\1\]')  # a whole validation
 NOISE = re.compile(r'deprecated|The prefix is not set in metric class')  # of the hosts' warnings
 PAUSE = 10.0  # seconds between two lines of progress where a line cannot be written over
 
