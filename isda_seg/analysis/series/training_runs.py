@@ -17,6 +17,7 @@ from isda_seg.runtime.provenance import provenance, write_json
 from isda_seg.runtime.sound_run import diverged
 
 RESULTS, LOG = 'results.json', 'log.txt'
+PULSE = 30.0  # seconds between two signs of life before the first run has ended
 DIVERGED = 'diverged'  # key in the results of a run that did
 
 
@@ -64,6 +65,7 @@ def run_series(runs: Iterable[Run], folder: str | Path, tools: str | Path, proto
             if failed.is_set():
                 return
             started = time.monotonic()
+            progress.logs[run.name] = folder / run.name / LOG
             try:
                 _execute(run, folder / run.name, Path(tools), protocols, processes)
                 if DIVERGED in (_results(folder / run.name, protocols) or {}):
@@ -74,7 +76,7 @@ def run_series(runs: Iterable[Run], folder: str | Path, tools: str | Path, proto
                 raise
             progress.finished(run.name, time.monotonic() - started)
 
-        with ThreadPoolExecutor(max_workers=jobs) as pool, processes:
+        with progress, ThreadPoolExecutor(max_workers=jobs) as pool, processes:
             for future in wait([pool.submit(one, run) for run in missing]).done:
                 future.result()
         return {run.name: _results(folder / run.name, protocols) or {} for run in runs}
@@ -85,14 +87,29 @@ def _print(line: str) -> None:
 
 
 class _Progress:
-    """Says after each run how long the rest will take, at the pace so far."""
+    """Says after each run how long the rest will take, at the pace so far; until the first has ended, where it is."""
 
     def __init__(self, total: int, jobs: int, say: Callable[[str], None]) -> None:
         self.total, self.jobs, self.say = total, jobs, say
         self.seconds: list[float] = []
-        self.lock = threading.Lock()
+        self.logs: dict[str, Path] = {}  # of the runs that have started
+        self.lock, self.first_ended = threading.Lock(), threading.Event()
+
+    def __enter__(self) -> '_Progress':
+        threading.Thread(target=self._signs_of_life, daemon=True).start()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.first_ended.set()
+
+    def _signs_of_life(self) -> None:
+        while not self.first_ended.wait(PULSE):
+            for name, log in list(self.logs.items()):
+                lines = log.read_text(errors='replace').splitlines() if log.is_file() else []
+                self.say(f'{name}: {lines[-1] if lines else "starting"} (its log: {log})')
 
     def finished(self, name: str, seconds: float) -> None:
+        self.first_ended.set()
         with self.lock:
             self.seconds.append(seconds)
             done = len(self.seconds)

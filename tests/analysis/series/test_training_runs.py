@@ -1,6 +1,7 @@
 """Laws of a series: every run is trained and evaluated once, whatever happens in between."""
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -66,6 +67,8 @@ class Said(list):
 
     def append(self, line):
         super().append(line)
+        if ' (its log: ' in line:
+            (self.folder / 'a' / 'sign').touch()
         if ' failed: ' in line:
             (self.folder / line.split(' ')[0] / 'failed').touch()
 
@@ -109,6 +112,14 @@ def test_a_run_that_diverges_is_a_result_and_the_series_goes_on(series):
     assert (results['a']['protocols'], results['a']['diverged'], results['b']) == ({}, dict(iteration=7), single(5))
     assert [line.split(':')[0] for line in said[1:]] == ['a diverged', '1/2 a', '2/2 b']
     assert series(a=dict(diverges=True), b=dict(number=5))[1] == ['2 runs, 2 of them there already']
+
+
+def test_the_first_run_gives_a_sign_of_life_with_its_log(series, monkeypatch):
+    monkeypatch.setattr('isda_seg.analysis.series.training_runs.PULSE', 0.05)
+    _, said = series(jobs=2, a=dict(waits_for='a/sign'), b=dict(number=1, waits_for='a/sign'))
+    log = series.folder / 'a' / 'log.txt'
+    assert re.fullmatch(rf'a: (starting|training with \d+ threads) .its log: {log}.', said[1]) is not None
+    assert {line.split(' ')[0] for line in said if line[0].isdigit()} == {'2', '1/2', '2/2'}
 
 
 def test_no_job_at_all_is_refused(series):
