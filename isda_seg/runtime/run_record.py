@@ -7,6 +7,7 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
+from isda_seg.runtime.last_evaluations import VALUES
 from isda_seg.runtime.provenance import provenance
 from isda_seg.runtime.training_accuracy import training_accuracy
 
@@ -46,10 +47,14 @@ def result(cfg: Config, config: str, checkpoint: str, loaded: dict[str, Any],
            protocols: dict[str, Any]) -> dict[str, Any]:
     """What tools/test.py writes: every protocol's metrics, training accuracy, where they come from, ``provenance``.
 
+    Where the run was validated several times, also ``validated``: {epoch or iteration: the metric that it averages}.
+
     Args:
         cfg, config: the config and its path; checkpoint, loaded: the path of the checkpoint and what it holds.
     """
     seed = cfg.get('randomness', {}).get('seed')
     meta = loaded.get('meta', {})
-    return dict(protocols=protocols, **training_accuracy(meta), config=os.path.relpath(config),
+    validated = meta.get(VALUES, {}).get('values', {})
+    curve = dict(validated={str(done): round(value, 4) for done, value in validated.items()}) if validated else {}
+    return dict(protocols=protocols, **training_accuracy(meta), **curve, config=os.path.relpath(config),
                 checkpoint=os.path.relpath(checkpoint), training=meta.get(RUNS, []), **provenance(seed))

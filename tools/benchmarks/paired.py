@@ -43,6 +43,7 @@ def main() -> None:
     check_writable(args.work_dir)
     out = Path(args.out or Path(args.work_dir, f'{others[0].folder}.json'))
     check_writable(str(out.parent), '--out')
+    from isda_seg.analysis.series.band_figure import draw_bands
     from isda_seg.analysis.series.paired import compare_arms
     from isda_seg.analysis.series.paired_figure import draw_paired
     from isda_seg.analysis.series.paired_report import paired_table
@@ -64,8 +65,10 @@ def main() -> None:
                   options=args.cfg_options or {}, amp=args.amp, comparisons=comparisons, runs=found)
     write_json(out, paired)
     draw_paired(paired, out.with_suffix('.png'))
+    curves = out.with_name(f'{out.stem}_curves.png')
+    written = [out, out.with_suffix('.png'), *([curves] if draw_bands(paired, curves) else [])]
     print(paired_table(paired))
-    print(f'wrote {out} and {out.with_suffix(".png")}')
+    print(f'wrote {", ".join(map(str, written))}')
 
 
 if __name__ == '__main__':

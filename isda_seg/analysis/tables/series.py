@@ -51,7 +51,7 @@ def recorded_series(plan: dict[str, Any], entry: dict[str, Any], folder: Path, l
               paired_table(entry) if entry['kind'] == 'paired' else sweep_section(entry),
               *([plan['learned']] if 'learned' in plan else []), f'![{title}]({link}/{name}.png)']
     if (folder / f'{name}_curves.png').is_file():
-        blocks.append(f'![{title}: error over the epochs of one pair]({link}/{name}_curves.png)')
+        blocks.append(f'![{title}: while training goes on]({link}/{name}_curves.png)')
     return '\n\n'.join(blocks)
 
 

@@ -1,10 +1,10 @@
-"""DeepLabV3+ with ISDA and class weights on 16 images of CamVid.
+"""DeepLabV3+ with ISDA on 16 images of CamVid.
 
-Run:       python tools/train.py configs/miniature/deeplabv3plus_mobilenetv2-d16_weights_isda_camvid16-160x120.py
-Baseline:  deeplabv3plus_mobilenetv2-d16_weights_camvid16-160x120.py; same seed, only the keys below differ
+Run:       python tools/train.py configs/camvid/deeplabv3plus_mobilenetv2-d16_isda_camvid16-160x120.py
+Baseline:  deeplabv3plus_mobilenetv2-d16_camvid16-160x120.py; same seed, only the keys below differ
 Result:    not yet run
 """
-_base_ = './deeplabv3plus_mobilenetv2-d16_weights_camvid16-160x120.py'
+_base_ = './deeplabv3plus_mobilenetv2-d16_camvid16-160x120.py'
 custom_imports = dict(
     imports=['isda_seg.losses', 'isda_seg.hooks', 'isda_seg.segmentation'], allow_failed_imports=False)
 model = dict(

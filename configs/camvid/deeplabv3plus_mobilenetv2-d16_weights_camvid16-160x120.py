@@ -1,6 +1,6 @@
 """DeepLabV3+ on 16 images of CamVid with class weights.
 
-Run:       python tools/train.py configs/miniature/deeplabv3plus_mobilenetv2-d16_weights_camvid16-160x120.py
+Run:       python tools/train.py configs/camvid/deeplabv3plus_mobilenetv2-d16_weights_camvid16-160x120.py
 ISDA twin: deeplabv3plus_mobilenetv2-d16_weights_isda_camvid16-160x120.py
 Result:    not yet run
 """

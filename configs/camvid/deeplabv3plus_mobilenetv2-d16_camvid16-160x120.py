@@ -1,11 +1,11 @@
 """DeepLabV3+ on 16 images of CamVid: two minutes on one core, and it fits its data.
 
-Run:       python tools/train.py configs/miniature/deeplabv3plus_mobilenetv2-d16_camvid16-160x120.py
+Run:       python tools/train.py configs/camvid/deeplabv3plus_mobilenetv2-d16_camvid16-160x120.py
 ISDA twin: deeplabv3plus_mobilenetv2-d16_isda_camvid16-160x120.py
 Result:    not yet run
 """
 _base_ = [
-    '../_base_/models/deeplabv3plus_mobilenetv2-d16.py', '../_base_/datasets/camvid16.py',
+    '../_base_/models/deeplabv3plus_mobilenetv2-d16.py', '../_base_/datasets/camvid16_160x120.py',
     '../_base_/schedules/sgd_1k.py', '../_base_/default_runtime.py',
 ]
 optim_wrapper = dict(optimizer=dict(_delete_=True, type='AdamW', lr=2e-3, weight_decay=0.01))
