@@ -120,8 +120,18 @@ class ClassStatistics(nn.Module):
         """Size and kind."""
         return f'{self.num_classes}, {self.channels}, covariance={self.kind!r}, sync={self.sync}'
 
-    def _load_from_state_dict(self, *args: Any) -> None:
-        super()._load_from_state_dict(*args)
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: Any) -> None:
+        """ValueError for moments of other classes, channels or another kind."""
+        names = f'{prefix}mean', f'{prefix}covariance'
+        found = [tuple(state_dict[name].shape) for name in names if name in state_dict]
+        needed = [tuple(self.mean.shape), tuple(self.covariance.shape)]
+        if len(found) == 2 and found != needed:
+            raise ValueError(
+                f'{prefix.rstrip(".")}: the checkpoint holds a mean of shape {found[0]} and a covariance of shape '
+                f'{found[1]}, this model needs {needed[0]} and {needed[1]} (covariance={self.kind!r}). Use the model '
+                'and covariance the checkpoint was trained with, or load_statistics=False in this loss to start with '
+                'fresh statistics')
+        super()._load_from_state_dict(state_dict, prefix, *args)
         self._kept = None
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
