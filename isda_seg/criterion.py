@@ -119,7 +119,8 @@ class ISDACriterion(nn.Module):
             raise RuntimeError('this ISDA loss is not attached to a classifier: with OpenMMLab add '
                                "default_hooks = dict(isda=dict(type='ISDAHook')) to the config, in plain torch call "
                                'isda_seg.attach.attach(loss, classifier)')
-        record, strength = self.records.last(), check_strength(self.ramp.strength() if self.ramp else self.strength)
+        record = self.records.last(logits.shape)
+        strength = check_strength(self.ramp.strength() if self.ramp else self.strength)
         with no_autocast(logits.device.type):
             index, none = self._bad_labels.check(labels, logits, ignore_index, self.sources)
             self._handshake.check(record, logits, self.align_corners)

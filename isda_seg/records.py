@@ -1,22 +1,42 @@
 """What entered the classifier in the last forward pass, until the loss takes it."""
 import weakref
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from isda_seg.compat import in_backward
+from isda_seg.core.tokens import as_map
+from isda_seg.core.windows import Windows
 
 
 def weight_of(classifier: nn.Module) -> Tensor:
-    """(C, A) of a Linear or a 1x1 Conv2d."""
+    """(C, A) of a Linear or a 1x1 Conv2d; (C, A k k) of a k x k one, in the order of its windows."""
     return classifier.weight.flatten(1)  # type: ignore[operator]
+
+
+def seen(classifier: nn.Module, features: Tensor | Windows, logits: Sequence[int]) -> Tensor | Windows:
+    """What entered the classifier, with the positions of the logits (N, C) or (B, C, H, W) made of it."""
+    if isinstance(features, Windows):
+        return features
+    if isinstance(classifier, nn.Linear):
+        return as_map(features, logits)
+    if isinstance(classifier, nn.Conv2d) and features.dim() == 4 and not pointwise(classifier):
+        return Windows.of(classifier, features)
+    return features
+
+
+def pointwise(convolution: nn.Conv2d) -> bool:
+    """Whether each output is a function of the one position below it."""
+    return convolution.kernel_size == (1, 1) and convolution.stride == (1, 1) and \
+        convolution.padding in ((0, 0), 'valid', 'same')
 
 
 class Record(NamedTuple):
     """One forward pass."""
-    features: Tensor       # (N, A) or (B, A, h, w), detached
-    classifier: nn.Module  # whose weight is read when the loss is called: some are made anew in each forward pass
+    features: Tensor | Windows  # (N, A) or (B, A, h, w), detached
+    classifier: nn.Module       # whose weight is read when the loss is called: some are made anew in each forward pass
 
     @property
     def weight(self) -> Tensor:
@@ -55,15 +75,14 @@ class Records:
         """
         self.belong_to(classifier)  # of a copied loss, its copied classifier
         if classifier.training and not in_backward():
-            if isinstance(classifier, nn.Linear) and features.dim() > 2:
-                features = features.flatten(0, -2)
             self._last[torch.is_grad_enabled()] = Record(features.detach(), classifier)
 
-    def last(self) -> Record:
-        """The record of the last pass, which stays until it is let go.
+    def last(self, logits: Sequence[int]) -> Record:
+        """The record of the last pass, in the layout of logits of this shape; it stays until it is let go.
 
         Raises:
-            RuntimeError: there is none, or it would serve a second time, inside a gradient-checkpointed block.
+            RuntimeError: there is none, or it would serve a second time, inside a gradient-checkpointed block; tokens
+                that are no map of the logits' shape.
         """
         if in_backward():
             raise RuntimeError('this ISDA loss was called inside a backward pass: it stands in a block that gradient '
@@ -73,7 +92,7 @@ class Records:
         if record is None:
             raise RuntimeError('this ISDA loss was called without a new forward pass of its classifier: one forward '
                                'pass serves one call (is the loss called twice, or the classifier not used?)')
-        return record
+        return record._replace(features=seen(record.classifier, record.features, logits))
 
     def let_go(self) -> None:
         """The last passes have been served."""
