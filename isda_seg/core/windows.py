@@ -8,7 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from isda_seg.core.device import on_host
-from isda_seg.core.moments import CHUNK, ClassMoments, batch_moments, empty_moments, merge
+from isda_seg.core.moments import ClassMoments, batch_moments, empty_moments, merge
+
+CACHED = 1 << 19  # elements of the windows worked on at once on a host
 
 
 class Windows(NamedTuple):
@@ -62,9 +64,9 @@ class Windows(NamedTuple):
 
     def bands(self) -> Iterator[tuple[slice, slice, Tensor]]:
         """Images, output rows and the windows there: on a host an image's few rows, on a device about a map's worth."""
-        images, _, height, width = self.shape
+        images, channels, height, width = self.shape
         host = on_host(self.map)
-        rows = max(1, CHUNK // max(1, width)) if host else -(-height // (self.kernel[0] * self.kernel[1]))
+        rows = max(1, CACHED // max(1, channels * width)) if host else -(-height // (self.kernel[0] * self.kernel[1]))
         for image in ([slice(i, i + 1) for i in range(images)] if host else [slice(0, images)]):
             padded = self.of_images(image)
             for start in range(0, height, rows):

@@ -59,7 +59,7 @@ def test_moments_over_bands_are_those_of_unfolded_features_one_of_them_not_finit
     features[1, 0, 3, 3] = float('inf')
     samples = unfolded(conv, features)
     expected = class_moments(samples, labels, CLASSES, covariance=kind, ignore_index=IGNORE)
-    monkeypatch.setattr(windows, 'CHUNK', 9)  # two rows
+    monkeypatch.setattr(windows, 'CACHED', 200)  # two rows
     monkeypatch.setattr(device, 'HOSTS', ('cpu',) if host else ())
     found, dropped = windowed_moments(Windows.of(conv, features), labels, CLASSES, kind, IGNORE)
     assert_close(found, expected)
