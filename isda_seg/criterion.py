@@ -10,6 +10,7 @@ from isda_seg.core import ClassStatistics, isda_cross_entropy, margin_variance
 from isda_seg.core.bad_labels import BadLabels
 from isda_seg.core.functional import isda_logits
 from isda_seg.core.moments import check_covariance
+from isda_seg.core.opaque import opaque
 from isda_seg.core.own_ramp import OwnRamp
 from isda_seg.core.precision import no_autocast
 from isda_seg.core.schedule import check_strength
@@ -93,6 +94,7 @@ class ISDACriterion(nn.Module):
         if self.training:
             self.records.keep(classifier, args[0] if args else (kwargs or {})['input'])
 
+    @opaque
     def forward(self, logits: Tensor, labels: Tensor, ignore_index: int | None = None, **kwargs: Any) -> Tensor:
         """The base loss of the augmented logits.
 
@@ -131,8 +133,7 @@ class ISDACriterion(nn.Module):
             self.statistics.observe(record.features, on_grid, none, checked=True)
             self.records.let_go()
             if self.ramp:
-                self.ramp.count()
-                self.strength = strength
+                self.strength = self.ramp.count()
             divisor = hosts.divisor(self.base, index, none, kwargs, self.factor) if strength else None
             grid = Grid(on_grid, self.align_corners) if self.resolution == 'feature' and logits.dim() > 2 else None
             augmented = logits, index, record.weight, self.statistics.covariance, strength

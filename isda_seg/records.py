@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from isda_seg.compat import in_backward
+from isda_seg.core.opaque import opaque
 from isda_seg.core.tokens import as_map
 from isda_seg.core.windows import Windows
 
@@ -68,6 +69,7 @@ class Records:
                              'one: give each classifier a loss of its own')
         self._classifier = weakref.ref(classifier)
 
+    @opaque
     def keep(self, classifier: nn.Module, features: Tensor) -> None:
         """Remember a pass that trains: not in eval mode, nor one that a checkpointed classifier computes again.
 

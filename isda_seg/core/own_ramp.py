@@ -55,11 +55,12 @@ class OwnRamp(nn.Module):
         """Of the next call."""
         return linear_ramp(self._made() // self.calls_per_step + 1, self.total, self.final)
 
-    def count(self) -> None:
-        """The next call has been served."""
-        made = self._made() + 1
+    def count(self) -> float:
+        """The next call has been served: its strength."""
+        served, made = self.strength(), self._made() + 1
         self.calls.fill_(made)
         self._known = self.calls, self.calls._version, made
+        return served
 
     def expect(self, state_dict: dict[str, Tensor], key: str) -> None:
         """A state dict of statistics without calls, as of a strength set by hand, leaves the count as it is."""
