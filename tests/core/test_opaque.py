@@ -9,7 +9,6 @@ from torch import nn
 from torch.testing import assert_close
 
 from isda_seg.attach import attach
-from isda_seg.core import isda_cross_entropy
 from isda_seg.core.opaque import opaque
 from isda_seg.criterion import ISDACriterion
 
@@ -60,23 +59,6 @@ def steps(resolution, compiled):
 def test_two_unequal_heads_train_compiled_as_they_do_eagerly_at_every_step(resolution):
     compiled = steps(resolution, compiled=True)  # first, so that nothing has been hidden from the compiler before
     assert_close(compiled, steps(resolution, compiled=False))
-
-
-def test_a_compiled_call_of_the_function_takes_the_numbers_of_each_step():
-    weight, covariance, labels = torch.randn(CLASSES, 7), torch.rand(CLASSES, 7), torch.arange(32).view(2, 16) % CLASSES
-    logits = torch.randn(2, CLASSES, 16, requires_grad=True)
-
-    def gradient(strength, divisor):
-        loss = isda_cross_entropy(logits, labels, weight, covariance, strength, divisor=divisor, checked=True)
-        return torch.autograd.grad(loss, logits)[0]
-
-    def forward(strength, divisor):
-        return isda_cross_entropy(logits, labels, weight, covariance, strength, divisor=divisor, checked=True)
-
-    compiled = torch.compile(forward, backend='aot_eager')
-    for strength, divisor in ((1.0, 10.0), (2.0, 20.0), (3.0, 25.0)):
-        found, = torch.autograd.grad(compiled(strength, divisor), logits)
-        assert_close(found, gradient(strength, divisor))
 
 
 def test_what_is_opaque_keeps_its_name_its_words_and_its_result():
