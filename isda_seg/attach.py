@@ -2,10 +2,10 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from torch import nn
+from torch import Tensor, nn
 
 from isda_seg.criterion import ISDACriterion
-from isda_seg.records import pointwise, weight_of
+from isda_seg.records import pointwise
 
 LARGEST = 1  # GiB of covariances of windows
 
@@ -34,8 +34,8 @@ def attach(loss: ISDACriterion, classifier: nn.Module, align_corners: bool = Fal
     if not isinstance(loss, ISDACriterion):
         raise ValueError(f'attach expects an ISDA loss, got {type(loss).__name__}')
     check_classifier(classifier, loss.covariance)
-    weight = weight_of(classifier)
-    loss.prepare(*weight.shape)
+    weight: Tensor = classifier.weight  # type: ignore[assignment]
+    loss.prepare(weight.shape[0], weight.shape[1:].numel())
     loss.records.belong_to(classifier)
     loss.to(weight.device)
     loss.align_corners, loss.attached = align_corners, True

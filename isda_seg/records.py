@@ -8,19 +8,18 @@ from torch import Tensor, nn
 
 from isda_seg.compat import in_backward
 from isda_seg.core.opaque import opaque
+from isda_seg.core.sharded import whole
 from isda_seg.core.tokens import as_map
 from isda_seg.core.windows import Windows
 
 
 def weight_of(classifier: nn.Module) -> Tensor:
     """(C, A) of a Linear or a 1x1 Conv2d; (C, A k k) of a k x k one, in the order of its windows."""
-    return classifier.weight.flatten(1)  # type: ignore[operator]
+    return whole(classifier.weight).flatten(1)
 
 
-def seen(classifier: nn.Module, features: Tensor | Windows, logits: Sequence[int]) -> Tensor | Windows:
+def seen(classifier: nn.Module, features: Tensor, logits: Sequence[int]) -> Tensor | Windows:
     """What entered the classifier, with the positions of the logits (N, C) or (B, C, H, W) made of it."""
-    if isinstance(features, Windows):
-        return features
     if isinstance(classifier, nn.Linear):
         return as_map(features, logits)
     if isinstance(classifier, nn.Conv2d) and features.dim() == 4 and not pointwise(classifier):
@@ -35,19 +34,16 @@ def pointwise(convolution: nn.Conv2d) -> bool:
 
 
 class Record(NamedTuple):
-    """One forward pass."""
+    """One forward pass, and the classifier's numbers when the loss is called: some are made anew in each pass."""
     features: Tensor | Windows  # (N, A) or (B, A, h, w), detached
-    classifier: nn.Module       # whose weight is read when the loss is called: some are made anew in each forward pass
+    weight: Tensor              # (C, A)
+    bias: Tensor | None         # (C,), detached
 
-    @property
-    def weight(self) -> Tensor:
-        """(C, A)."""
-        return weight_of(self.classifier)
-
-    @property
-    def bias(self) -> Tensor | None:
-        """(C,)."""
-        return self.classifier.bias  # type: ignore[return-value]
+    @classmethod
+    def of(cls, features: Tensor | Windows, classifier: nn.Module) -> 'Record':
+        """Of these features through this classifier."""
+        bias: Any = classifier.bias
+        return cls(features, weight_of(classifier), None if bias is None else whole(bias.detach()))
 
 
 class Records:
@@ -55,7 +51,7 @@ class Records:
 
     def __init__(self) -> None:
         self._classifier: weakref.ref[nn.Module] | None = None
-        self._last: dict[bool, Record] = {}  # of the last passes with (True) and without gradients (False)
+        self._last: dict[bool, tuple[Tensor, nn.Module]] = {}  # of the last passes with (True) and without gradients
 
     def classifier(self) -> nn.Module | None:
         """Theirs, if it is known and still there."""
@@ -77,7 +73,7 @@ class Records:
         """
         self.belong_to(classifier)  # of a copied loss, its copied classifier
         if classifier.training and not in_backward():
-            self._last[torch.is_grad_enabled()] = Record(features.detach(), classifier)
+            self._last[torch.is_grad_enabled()] = features.detach(), classifier
 
     def last(self, logits: Sequence[int]) -> Record:
         """The record of the last pass, in the layout of logits of this shape; it stays until it is let go.
@@ -90,11 +86,12 @@ class Records:
             raise RuntimeError('this ISDA loss was called inside a backward pass: it stands in a block that gradient '
                                'checkpointing computes twice. Checkpoint the network alone and call the loss on what '
                                'it returns')
-        record = self._last.get(True, self._last.get(False))
-        if record is None:
+        last = self._last.get(True, self._last.get(False))
+        if last is None:
             raise RuntimeError('this ISDA loss was called without a new forward pass of its classifier: one forward '
                                'pass serves one call (is the loss called twice, or the classifier not used?)')
-        return record._replace(features=seen(record.classifier, record.features, logits))
+        features, classifier = last
+        return Record.of(seen(classifier, features, logits), classifier)
 
     def let_go(self) -> None:
         """The last passes have been served."""
