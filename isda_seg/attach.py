@@ -2,7 +2,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from torch import Tensor, nn
+from torch import nn
 
 from isda_seg.criterion import ISDACriterion
 from isda_seg.records import pointwise
@@ -33,19 +33,20 @@ def attach(loss: ISDACriterion, classifier: nn.Module, align_corners: bool = Fal
     """
     if not isinstance(loss, ISDACriterion):
         raise ValueError(f'attach expects an ISDA loss, got {type(loss).__name__}')
-    check_classifier(classifier, loss.covariance)
-    weight: Tensor = classifier.weight  # type: ignore[assignment]
-    loss.prepare(weight.shape[0], weight.shape[1:].numel())
+    loss.prepare(*check_classifier(classifier, loss.covariance))
     loss.records.belong_to(classifier)
-    loss.to(weight.device)
+    loss.to(classifier.weight.device)  # type: ignore[arg-type]
     loss.align_corners, loss.attached = align_corners, True
     if not any(getattr(hook, '__self__', None) is loss for hook in classifier._forward_pre_hooks.values()):
         # A bound method: a deepcopy binds to its own copy.
         classifier.register_forward_pre_hook(loss.record, with_kwargs=True)
 
 
-def check_classifier(module: nn.Module, covariance: str) -> None:
-    """ValueError for a module whose logits have no table of this covariance, with the reason and a remedy."""
+def check_classifier(module: nn.Module, covariance: str) -> tuple[int, int]:
+    """C and A; ValueError for a module whose logits have no table of this covariance, with the reason and a remedy.
+
+    Not from the weight's shape: ``FullyShardedDataParallel`` may leave a part of it here, or nothing.
+    """
     if not isinstance(module, (nn.Linear, nn.Conv2d)):
         inner = [f'{name} ({type(child).__name__})' for name, child in module.named_modules()
                  if isinstance(child, (nn.Linear, nn.Conv2d))]
@@ -55,7 +56,7 @@ def check_classifier(module: nn.Module, covariance: str) -> None:
     if outputs < 2:
         raise ValueError(f'ISDA needs a softmax over at least 2 classes, the classifier has {outputs} output channel')
     if isinstance(module, nn.Linear):
-        return
+        return outputs, module.in_features
     if module.groups > 1:
         raise ValueError(f'the classifier {module} has {module.groups} groups, so its classes see different features, '
                          'of which there is no common covariance: use a classifier with groups=1')
@@ -64,6 +65,7 @@ def check_classifier(module: nn.Module, covariance: str) -> None:
     if covariance in ('full', 'shared') and not pointwise(module) and size > LARGEST:
         raise ValueError(f'a {covariance} covariance of the {channels} numbers in each window of {module} takes '
                          f"{size:.1f} GiB, and more than {LARGEST} GiB are refused: use covariance='diagonal'")
+    return outputs, channels
 
 
 def num_outputs(module: nn.Module) -> int | None:

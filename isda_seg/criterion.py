@@ -17,7 +17,7 @@ from isda_seg.core.schedule import check_strength
 from isda_seg.core.upsampled import Grid
 from isda_seg.grid import LABEL_SAMPLINGS, labels_on_grid
 from isda_seg.handshake import Handshake
-from isda_seg.records import Records, weight_of
+from isda_seg.records import Records
 
 RESOLUTIONS = ('label', 'feature')
 ASK_EVERY = 64  # steps after which a device is asked for faults that nobody has asked for
@@ -150,10 +150,10 @@ class ISDACriterion(nn.Module):
         Raises:
             RuntimeError: not attached.
         """
-        classifier = self.records.classifier()
-        if self.statistics is None or classifier is None:
+        weight = self.records.weight()
+        if self.statistics is None or weight is None:
             raise RuntimeError('this ISDA loss is not attached to a classifier, so there is no table')
-        return margin_variance(weight_of(classifier), self.statistics.covariance)
+        return margin_variance(weight, self.statistics.covariance)
 
     def raise_faults(self) -> None:
         """What a GPU has noted since the last call: bad labels, stale records, samples missed between ranks.

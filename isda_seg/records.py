@@ -33,6 +33,12 @@ def pointwise(convolution: nn.Conv2d) -> bool:
         convolution.padding in ((0, 0), 'valid', 'same')
 
 
+def lent(classifier: nn.Module) -> bool:
+    """Whether the weight is a view of others, as ``FullyShardedDataParallel`` lends it for as long as it computes."""
+    weight: Any = classifier.weight
+    return bool(weight._is_view())
+
+
 class Record(NamedTuple):
     """One forward pass, and the classifier's numbers when the loss is called: some are made anew in each pass."""
     features: Tensor | Windows  # (N, A) or (B, A, h, w), detached
@@ -51,11 +57,17 @@ class Records:
 
     def __init__(self) -> None:
         self._classifier: weakref.ref[nn.Module] | None = None
+        self._lent: Tensor | None = None
         self._last: dict[bool, tuple[Tensor, nn.Module]] = {}  # of the last passes with (True) and without gradients
 
     def classifier(self) -> nn.Module | None:
         """Theirs, if it is known and still there."""
         return None if self._classifier is None else self._classifier()
+
+    def weight(self) -> Tensor | None:
+        """(C, A) of the classifier as it is now, or was in the last call if it is lent to it; None without one."""
+        classifier = self.classifier()
+        return None if classifier is None else weight_of(classifier) if self._lent is None else self._lent
 
     def belong_to(self, classifier: nn.Module) -> None:
         """ValueError for a second classifier."""
@@ -91,7 +103,9 @@ class Records:
             raise RuntimeError('this ISDA loss was called without a new forward pass of its classifier: one forward '
                                'pass serves one call (is the loss called twice, or the classifier not used?)')
         features, classifier = last
-        return Record.of(seen(classifier, features, logits), classifier)
+        record = Record.of(seen(classifier, features, logits), classifier)
+        self._lent = record.weight.detach().clone() if lent(classifier) else None
+        return record
 
     def let_go(self) -> None:
         """The last passes have been served."""
