@@ -49,7 +49,7 @@ class Record(NamedTuple):
     def of(cls, features: Tensor | Windows, classifier: nn.Module) -> 'Record':
         """Of these features through this classifier."""
         bias: Any = classifier.bias
-        return cls(features, weight_of(classifier), None if bias is None else whole(bias.detach()))
+        return cls(features, weight_of(classifier), None if bias is None else whole(bias).detach())
 
 
 class Records:

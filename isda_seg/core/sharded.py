@@ -9,8 +9,15 @@ def whole(parameter: Any) -> Tensor:
     """The parameter, gathered from all ranks where it is sharded, which all ranks have to ask for.
 
     Its gradient is the mean over ranks, as ``fully_shard`` takes it of all other gradients.
+
+    Raises:
+        RuntimeError: ``FullyShardedDataParallel`` has taken it back.
     """
     if not hasattr(parameter, 'full_tensor'):
+        if parameter._is_view() and parameter.numel() and parameter.untyped_storage().size() == 0:
+            raise RuntimeError("the classifier's weight is not here when the loss is called, because it is in a unit "
+                               'of its own of FullyShardedDataParallel: leave the classifier to the outermost unit, or '
+                               'shard with torch.distributed.fsdp.fully_shard')
         plain: Tensor = parameter
         return plain
     from torch.distributed.tensor import Partial  # slow to load, and not in every build of torch

@@ -127,5 +127,16 @@ def test_a_sharded_run_resumes_bitwise_from_a_distributed_checkpoint(ranks, way)
         assert int(found['state']['loss.ramp.calls']) == STEPS
 
 
+def test_a_weight_that_has_been_taken_back_is_refused_with_the_remedy():
+    model, _ = segmenter()
+    flat = model.classifier.weight.detach().flatten()
+    del model.classifier.weight
+    model.classifier.weight = flat[:8 * CLASSES].view(CLASSES, 8, 1, 1)  # as FullyShardedDataParallel lends it
+    logits = model.classifier(torch.randn(2, 8, 4, 4))
+    flat.untyped_storage().resize_(0)
+    with pytest.raises(RuntimeError, match='leave the classifier to the outermost unit, or shard with'):
+        model.loss(logits, torch.zeros(2, 4, 4, dtype=torch.int64))
+
+
 if __name__ == '__main__':
     rank_main(int(sys.argv[1]), *sys.argv[2:])
