@@ -5,7 +5,9 @@ from typing import NamedTuple
 from torch import nn
 
 from isda_seg.criterion import ISDACriterion
-from isda_seg.records import weight_of
+from isda_seg.records import pointwise
+
+LARGEST = 1  # GiB of covariances of windows
 
 
 class Pair(NamedTuple):
@@ -21,35 +23,56 @@ def attach(loss: ISDACriterion, classifier: nn.Module, align_corners: bool = Fal
 
     Args:
         loss: an ``ISDACriterion`` (``ISDALoss`` is one).
-        classifier: the ``nn.Linear`` or 1x1 ``nn.Conv2d`` that makes the logits, with at least 2 outputs.
-        align_corners: how logits of images are resized to their labels between classifier and loss.
+        classifier: the ``nn.Linear`` or ``nn.Conv2d`` that makes the logits, with at least 2 outputs. A Linear may see
+            samples (N, A), tokens (B, h w, A) or maps (B, h, w, A). A k x k convolution is one of 1x1 on its windows.
+        align_corners: how logits of images are resized to their labels between classifier and loss, bilinearly.
 
     Raises:
-        ValueError: another kind of loss or classifier, a second classifier, or statistics of another shape.
+        ValueError: another kind of loss or classifier, a second classifier, statistics of another shape, or full
+            covariances of windows that take more than 1 GiB.
     """
     if not isinstance(loss, ISDACriterion):
         raise ValueError(f'attach expects an ISDA loss, got {type(loss).__name__}')
-    outputs = num_outputs(classifier)
-    if outputs is None:
-        raise ValueError(f'the classifier must be a Linear or a 1x1 Conv2d, got {classifier}')
-    if outputs < 2:
-        raise ValueError(f'ISDA needs a softmax over at least 2 classes, the classifier has {outputs} output channel')
-    weight = weight_of(classifier)
-    loss.prepare(*weight.shape)
+    loss.prepare(*check_classifier(classifier, loss.covariance))
     loss.records.belong_to(classifier)
-    loss.to(weight.device)
+    loss.to(classifier.weight.device)  # type: ignore[arg-type]
     loss.align_corners, loss.attached = align_corners, True
     if not any(getattr(hook, '__self__', None) is loss for hook in classifier._forward_pre_hooks.values()):
         # A bound method: a deepcopy binds to its own copy.
         classifier.register_forward_pre_hook(loss.record, with_kwargs=True)
 
 
+def check_classifier(module: nn.Module, covariance: str) -> tuple[int, int]:
+    """C and A; ValueError for a module whose logits have no table of this covariance, with the reason and a remedy.
+
+    Not from the weight's shape: ``FullyShardedDataParallel`` may leave a part of it here, or nothing.
+    """
+    if not isinstance(module, (nn.Linear, nn.Conv2d)):
+        inner = [f'{name} ({type(child).__name__})' for name, child in module.named_modules()
+                 if isinstance(child, (nn.Linear, nn.Conv2d))]
+        remedy = f': name the layer in it that makes the logits, its last one is {inner[-1]}' if inner else ''
+        raise ValueError(f'the classifier must be a Linear or a Conv2d, got {type(module).__name__}{remedy}')
+    outputs = module.out_features if isinstance(module, nn.Linear) else module.out_channels
+    if outputs < 2:
+        raise ValueError(f'ISDA needs a softmax over at least 2 classes, the classifier has {outputs} output channel')
+    if isinstance(module, nn.Linear):
+        return outputs, module.in_features
+    if module.groups > 1:
+        raise ValueError(f'the classifier {module} has {module.groups} groups, so its classes see different features, '
+                         'of which there is no common covariance: use a classifier with groups=1')
+    channels = module.in_channels * module.kernel_size[0] * module.kernel_size[1]
+    size = 4 * channels ** 2 * (outputs if covariance == 'full' else 1) / 2 ** 30
+    if covariance in ('full', 'shared') and not pointwise(module) and size > LARGEST:
+        raise ValueError(f'a {covariance} covariance of the {channels} numbers in each window of {module} takes '
+                         f"{size:.1f} GiB, and more than {LARGEST} GiB are refused: use covariance='diagonal'")
+    return outputs, channels
+
+
 def num_outputs(module: nn.Module) -> int | None:
-    """How many logits a Linear or plain 1x1 Conv2d makes; None for any other module."""
+    """How many logits a Linear or plain 1x1 Conv2d makes; None for any other, which is not found by structure."""
     if isinstance(module, nn.Linear):
         return module.out_features
-    if isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1) and module.groups == 1 \
-            and module.stride == (1, 1) and module.padding in ((0, 0), 'valid'):
+    if isinstance(module, nn.Conv2d) and module.groups == 1 and pointwise(module):
         return module.out_channels
     return None
 

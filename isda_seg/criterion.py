@@ -10,12 +10,14 @@ from isda_seg.core import ClassStatistics, isda_cross_entropy, margin_variance
 from isda_seg.core.bad_labels import BadLabels
 from isda_seg.core.functional import isda_logits
 from isda_seg.core.moments import check_covariance
+from isda_seg.core.opaque import opaque
+from isda_seg.core.own_ramp import OwnRamp
 from isda_seg.core.precision import no_autocast
 from isda_seg.core.schedule import check_strength
 from isda_seg.core.upsampled import Grid
 from isda_seg.grid import LABEL_SAMPLINGS, labels_on_grid
 from isda_seg.handshake import Handshake
-from isda_seg.records import Records, weight_of
+from isda_seg.records import Records
 
 RESOLUTIONS = ('label', 'feature')
 ASK_EVERY = 64  # steps after which a device is asked for faults that nobody has asked for
@@ -24,16 +26,15 @@ ASK_EVERY = 64  # steps after which a device is asked for faults that nobody has
 class ISDACriterion(nn.Module):
     """The ISDA loss around any cross-entropy-like base loss (Algorithm 1: observe, then loss).
 
-    ``attach(loss, classifier)`` connects it; ``loss.strength`` is the current lambda, set by the training loop.
-    Without gradients, or where it or the classifier is in eval mode, it is the base loss and touches nothing.
+    ``attach(loss, classifier)`` connects it; ``loss.strength`` is the current lambda, set by the training loop where
+    the loss does not know ``lambda_0`` and ``total_steps``. Without gradients, or where it or the classifier is in eval
+    mode, it is the base loss and touches nothing.
 
     >>> from isda_seg.attach import attach
-    >>> from isda_seg.core import linear_ramp
     >>> classifier, features = nn.Linear(8, 3), torch.eye(8).repeat(3, 1)
-    >>> criterion = ISDACriterion(covariance='full')
+    >>> criterion = ISDACriterion(covariance='full', lambda_0=0.5, total_steps=4)
     >>> attach(criterion, classifier)
-    >>> for step in range(1, 5):
-    ...     criterion.strength = linear_ramp(step, 4, final=0.5)
+    >>> for step in range(4):
     ...     loss = criterion(classifier(features), torch.arange(24) % 3)
     ...     loss.backward()
     >>> criterion.statistics.count.tolist(), criterion.strength
@@ -49,12 +50,14 @@ class ISDACriterion(nn.Module):
         ignore_index: for calls that give none.
         sync: statistics over all ranks; False keeps them per rank, as the authors' code does.
         load_statistics: False ignores the statistics in a checkpoint, to fine-tune on other classes.
+        lambda_0, total_steps, calls_per_step: the strength grows to lambda_0 in so many steps of the optimizer, counted
+            by training calls (``calls_per_step`` where gradients are accumulated) in a buffer that resumes.
         raise_at_once: on a GPU too, a label outside the classes or a stale record is an error at once, at the price of
             waiting for the device in every step; False leaves such labels out and remembers both until
             ``raise_faults``, which is called every 64 steps where nobody else does.
 
     Raises:
-        ValueError: an unknown covariance, resolution or label sampling.
+        ValueError: an unknown covariance, resolution or label sampling, one of lambda_0 and total_steps alone.
     """
 
     statistics: ClassStatistics     # None before it is attached or a checkpoint is loaded
@@ -62,7 +65,8 @@ class ISDACriterion(nn.Module):
 
     def __init__(self, covariance: str = 'diagonal', resolution: str = 'label', *, label_sampling: str = 'exact',
                  base: nn.Module | None = None, ignore_index: int = -100, sync: bool = True,
-                 load_statistics: bool = True, raise_at_once: bool = False) -> None:
+                 load_statistics: bool = True, raise_at_once: bool = False, lambda_0: float | None = None,
+                 total_steps: int | None = None, calls_per_step: int = 1) -> None:
         super().__init__()
         if resolution not in RESOLUTIONS:
             raise ValueError(f'resolution must be one of {RESOLUTIONS}, got {resolution!r}')
@@ -71,6 +75,7 @@ class ISDACriterion(nn.Module):
         self.covariance, self.resolution, self.label_sampling = check_covariance(covariance), resolution, label_sampling
         self.base = hosts.MeanCrossEntropy() if base is None else base
         self.factor = 1.0  # of the base loss
+        self.ramp = OwnRamp.of(lambda_0, total_steps, calls_per_step)
         self.ignore_index, self.sync, self.load_statistics = ignore_index, sync, load_statistics
         self.raise_at_once, self.strength, self.attached, self.align_corners = raise_at_once, 0.0, False, False
         self.statistics, self.sources, self.records = None, None, Records()  # type: ignore[assignment]
@@ -89,6 +94,7 @@ class ISDACriterion(nn.Module):
         if self.training:
             self.records.keep(classifier, args[0] if args else (kwargs or {})['input'])
 
+    @opaque
     def forward(self, logits: Tensor, labels: Tensor, ignore_index: int | None = None, **kwargs: Any) -> Tensor:
         """The base loss of the augmented logits.
 
@@ -115,7 +121,8 @@ class ISDACriterion(nn.Module):
             raise RuntimeError('this ISDA loss is not attached to a classifier: with OpenMMLab add '
                                "default_hooks = dict(isda=dict(type='ISDAHook')) to the config, in plain torch call "
                                'isda_seg.attach.attach(loss, classifier)')
-        record, strength = self.records.last(), check_strength(self.strength)
+        record = self.records.last(logits.shape)
+        strength = check_strength(self.ramp.strength() if self.ramp else self.strength)
         with no_autocast(logits.device.type):
             index, none = self._bad_labels.check(labels, logits, ignore_index, self.sources)
             self._handshake.check(record, logits, self.align_corners)
@@ -125,6 +132,8 @@ class ISDACriterion(nn.Module):
             on_grid = labels_on_grid(index, tuple(record.features.shape[2:]), self.align_corners, self.label_sampling)
             self.statistics.observe(record.features, on_grid, none, checked=True)
             self.records.let_go()
+            if self.ramp:
+                self.strength = self.ramp.count()
             divisor = hosts.divisor(self.base, index, none, kwargs, self.factor) if strength else None
             grid = Grid(on_grid, self.align_corners) if self.resolution == 'feature' and logits.dim() > 2 else None
             augmented = logits, index, record.weight, self.statistics.covariance, strength
@@ -141,10 +150,10 @@ class ISDACriterion(nn.Module):
         Raises:
             RuntimeError: not attached.
         """
-        classifier = self.records.classifier()
-        if self.statistics is None or classifier is None:
+        weight = self.records.weight()
+        if self.statistics is None or weight is None:
             raise RuntimeError('this ISDA loss is not attached to a classifier, so there is no table')
-        return margin_variance(weight_of(classifier), self.statistics.covariance)
+        return margin_variance(weight, self.statistics.covariance)
 
     def raise_faults(self) -> None:
         """What a GPU has noted since the last call: bad labels, stale records, samples missed between ranks.
@@ -161,21 +170,15 @@ class ISDACriterion(nn.Module):
 
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: Any) -> None:
         """Unattached, as in a test without the hook, the statistics take the checkpoint's shape; else it must agree."""
-        keys = [key for key in state_dict if key.startswith(f'{prefix}statistics.')]
         if not self.load_statistics:
-            own = {} if self.statistics is None else self.statistics.state_dict(prefix=f'{prefix}statistics.')
+            keys = [key for key in state_dict if key.startswith((f'{prefix}statistics.', f'{prefix}ramp.'))]
+            own = self.state_dict(prefix=prefix)
             for key in keys:
                 state_dict.pop(key)
             state_dict.update({key: own[key] for key in keys if key in own})  # found, hence not missing
-        elif keys:
-            mean, covariance = (state_dict[f'{prefix}statistics.{name}'] for name in ('mean', 'covariance'))
+        elif (mean := state_dict.get(f'{prefix}statistics.mean')) is not None:
             if self.statistics is None:
                 self.prepare(*mean.shape)
-            needed = (self.statistics.mean.shape, self.statistics.covariance.shape)
-            if needed != (mean.shape, covariance.shape):
-                raise ValueError(
-                    f'{prefix}statistics: the checkpoint holds a mean of shape {tuple(mean.shape)} and a covariance of '
-                    f'shape {tuple(covariance.shape)}, this model needs {tuple(needed[0])} and {tuple(needed[1])} '
-                    f'(covariance={self.covariance!r}). Use the model and covariance the checkpoint was trained with, '
-                    'or load_statistics=False in this loss to start with fresh statistics')
+            if self.ramp:
+                self.ramp.expect(state_dict, f'{prefix}ramp.calls')
         super()._load_from_state_dict(state_dict, prefix, *args)

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from isda_seg.core.device import on_host
 from isda_seg.core.upsampled import resize
+from isda_seg.core.windows import Windows
 from isda_seg.grid import pixel_of, source
 from isda_seg.records import Record
 
@@ -83,7 +84,7 @@ class Handshake:
 def check_shapes(record: Record, logits: Tensor) -> None:
     """RuntimeError where the logits cannot be those of the recorded features."""
     features, classes = record.features, len(record.weight)
-    expected = (len(features), classes, *(logits.shape[2:] if features.dim() == 4 else ()))
+    expected = (features.shape[0], classes, *(logits.shape[2:] if features.dim() == 4 else ()))
     if features.dim() not in (2, 4) or tuple(logits.shape) != expected or logits.dim() != features.dim():
         raise RuntimeError(f'recorded features of shape {tuple(features.shape)} give logits (N, {classes}) or '
                            f'(B, {classes}, H, W), the loss got {tuple(logits.shape)}: this is not the classifier that '
@@ -93,35 +94,57 @@ def check_shapes(record: Record, logits: Tensor) -> None:
 
 def _whole_image(record: Record, logits: Tensor, align_corners: bool, allowed: float) -> bool:
     """The first image; whether there were numbers to compare."""
-    features, weight = record.features[:1].float(), record.weight.float()
-    bias = None if record.bias is None else record.bias.float()
-    if features.dim() == 2:
-        again = F.linear(features, weight, bias)
-    else:
-        again = resize(F.conv2d(features, weight[:, :, None, None], bias), tuple(logits.shape[2:]), align_corners)
-    error, scale = float((again - logits[:1].float()).abs().max()), float(again.abs().max())
+    small, got, size = _first(record), logits[:1].float(), tuple(logits.shape[2:])
+    again = small if small.dim() == 2 else resize(small, size, align_corners)
+    error, scale = float((again - got).abs().max()), float(again.abs().max())
     if error > allowed * (scale + 1e-6):
-        raise RuntimeError(f'the recorded features through the classifier differ from the logits the loss got by '
+        if small.dim() > 2 and float((resize(small, size, not align_corners) - got).abs().max()) <= allowed * scale:
+            raise RuntimeError(f'the logits the loss got are those of its classifier, upsampled with align_corners='
+                               f'{not align_corners}, but the loss was attached with align_corners={align_corners}: '
+                               f'attach(loss, classifier, align_corners={not align_corners}) (with OpenMMLab the '
+                               "head's align_corners)")
+        maps = f' on {small.shape[2]} x {small.shape[3]} positions' if small.dim() > 2 else ''
+        raise RuntimeError(f'the recorded features{maps} through the classifier differ from the logits the loss got by '
                            f'{error:.3g} (largest logit {scale:.3g}, align_corners={align_corners}): ISDA needs a head '
                            'whose logits are its one classifier, resized bilinearly, and the loss called on the '
-                           'logits of the last forward pass; a head of other corners says so by its align_corners')
+                           'logits of the last forward pass')
     return error <= allowed * (scale + 1e-6)  # NaN: at the next step
+
+
+def _first(record: Record) -> Tensor:
+    """The logits of the first image, before they are resized, or of the first sample."""
+    weight, bias, features = record.weight.float(), record.bias, record.features
+    bias = None if bias is None else bias.float()
+    if isinstance(features, Windows):
+        own = features.of_images(slice(0, 1))
+        weight = weight.view(len(weight), -1, *own.kernel)
+        return F.conv2d(own.map.float(), weight, bias, list(own.stride), 0, list(own.dilation))
+    one = features[:1].float()
+    return F.linear(one, weight, bias) if one.dim() == 2 else F.conv2d(one, weight[:, :, None, None], bias)
 
 
 def _one_position(record: Record, logits: Tensor, align_corners: bool, step: int) -> Sample:
     """The pixel a sampled feature sits on, so that the interpolation there takes as few neighbours as possible."""
     features = record.features
-    position = step * STRIDE % (features.numel() // features.shape[1])
-    if features.dim() == 2:
+    if not isinstance(features, Windows) and features.dim() == 2:
+        position = step * STRIDE % len(features)
         feature, own = features[position], logits[position]
     else:
-        height, width = features.shape[2:]
+        images, _, height, width = features.shape
+        position = step * STRIDE % (images * height * width)
         image, row, column = position // (height * width), position // width % height, position % width
         y, x = (pixel_of(i, small, large, align_corners) for i, small, large in
                 zip((row, column), (height, width), logits.shape[2:], strict=True))
-        feature, own = features[image], logits[image, :, y, x]
-        for i, small, large in ((y, height, logits.shape[2]), (x, width, logits.shape[3])):
-            first, second, share = source(i, small, large, align_corners)
+        sources = [source(i, small, large, align_corners) for i, small, large in
+                   zip((y, x), (height, width), logits.shape[2:], strict=True)]
+        if isinstance(features, Windows):
+            around = [slice(first, second + 1) for first, second, _ in sources]
+            feature = features.of_images(slice(image, image + 1)).patch(around[0], around[1])[0]
+            sources = [(0, second - first, share) for first, second, share in sources]
+        else:
+            feature = features[image]
+        own = logits[image, :, y, x]
+        for first, second, share in sources:
             feature = feature[:, first] if share == 0 else torch.lerp(
                 feature[:, first].float(), feature[:, second].float(), share)
     feature, weight = feature.float(), record.weight.float()

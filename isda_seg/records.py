@@ -1,32 +1,55 @@
 """What entered the classifier in the last forward pass, until the loss takes it."""
 import weakref
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from isda_seg.compat import in_backward
+from isda_seg.core.opaque import opaque
+from isda_seg.core.sharded import whole
+from isda_seg.core.tokens import as_map
+from isda_seg.core.windows import Windows
 
 
 def weight_of(classifier: nn.Module) -> Tensor:
-    """(C, A) of a Linear or a 1x1 Conv2d."""
-    return classifier.weight.flatten(1)  # type: ignore[operator]
+    """(C, A) of a Linear or a 1x1 Conv2d; (C, A k k) of a k x k one, in the order of its windows."""
+    return whole(classifier.weight).flatten(1)
+
+
+def seen(classifier: nn.Module, features: Tensor, logits: Sequence[int]) -> Tensor | Windows:
+    """What entered the classifier, with the positions of the logits (N, C) or (B, C, H, W) made of it."""
+    if isinstance(classifier, nn.Linear):
+        return as_map(features, logits)
+    if isinstance(classifier, nn.Conv2d) and features.dim() == 4 and not pointwise(classifier):
+        return Windows.of(classifier, features)
+    return features
+
+
+def pointwise(convolution: nn.Conv2d) -> bool:
+    """Whether each output is a function of the one position below it."""
+    return convolution.kernel_size == (1, 1) and convolution.stride == (1, 1) and \
+        convolution.padding in ((0, 0), 'valid', 'same')
+
+
+def lent(classifier: nn.Module) -> bool:
+    """Whether the weight is a view of others, as ``FullyShardedDataParallel`` lends it for as long as it computes."""
+    weight: Any = classifier.weight
+    return bool(weight._is_view())
 
 
 class Record(NamedTuple):
-    """One forward pass."""
-    features: Tensor       # (N, A) or (B, A, h, w), detached
-    classifier: nn.Module  # whose weight is read when the loss is called: some are made anew in each forward pass
+    """One forward pass, and the classifier's numbers when the loss is called: some are made anew in each pass."""
+    features: Tensor | Windows  # (N, A) or (B, A, h, w), detached
+    weight: Tensor              # (C, A)
+    bias: Tensor | None         # (C,), detached
 
-    @property
-    def weight(self) -> Tensor:
-        """(C, A)."""
-        return weight_of(self.classifier)
-
-    @property
-    def bias(self) -> Tensor | None:
-        """(C,)."""
-        return self.classifier.bias  # type: ignore[return-value]
+    @classmethod
+    def of(cls, features: Tensor | Windows, classifier: nn.Module) -> 'Record':
+        """Of these features through this classifier."""
+        bias: Any = classifier.bias
+        return cls(features, weight_of(classifier), None if bias is None else whole(bias).detach())
 
 
 class Records:
@@ -34,11 +57,17 @@ class Records:
 
     def __init__(self) -> None:
         self._classifier: weakref.ref[nn.Module] | None = None
-        self._last: dict[bool, Record] = {}  # of the last passes with (True) and without gradients (False)
+        self._lent: Tensor | None = None
+        self._last: dict[bool, tuple[Tensor, nn.Module]] = {}  # of the last passes with (True) and without gradients
 
     def classifier(self) -> nn.Module | None:
         """Theirs, if it is known and still there."""
         return None if self._classifier is None else self._classifier()
+
+    def weight(self) -> Tensor | None:
+        """(C, A) of the classifier as it is now, or was in the last call if it is lent to it; None without one."""
+        classifier = self.classifier()
+        return None if classifier is None else weight_of(classifier) if self._lent is None else self._lent
 
     def belong_to(self, classifier: nn.Module) -> None:
         """ValueError for a second classifier."""
@@ -48,6 +77,7 @@ class Records:
                              'one: give each classifier a loss of its own')
         self._classifier = weakref.ref(classifier)
 
+    @opaque
     def keep(self, classifier: nn.Module, features: Tensor) -> None:
         """Remember a pass that trains: not in eval mode, nor one that a checkpointed classifier computes again.
 
@@ -55,24 +85,26 @@ class Records:
         """
         self.belong_to(classifier)  # of a copied loss, its copied classifier
         if classifier.training and not in_backward():
-            if isinstance(classifier, nn.Linear) and features.dim() > 2:
-                features = features.flatten(0, -2)
-            self._last[torch.is_grad_enabled()] = Record(features.detach(), classifier)
+            self._last[torch.is_grad_enabled()] = features.detach(), classifier
 
-    def last(self) -> Record:
-        """The record of the last pass, which stays until it is let go.
+    def last(self, logits: Sequence[int]) -> Record:
+        """The record of the last pass, in the layout of logits of this shape; it stays until it is let go.
 
         Raises:
-            RuntimeError: there is none, or it would serve a second time, inside a gradient-checkpointed block.
+            RuntimeError: there is none, or it would serve a second time, inside a gradient-checkpointed block; tokens
+                that are no map of the logits' shape.
         """
         if in_backward():
             raise RuntimeError('this ISDA loss was called inside a backward pass: it stands in a block that gradient '
                                'checkpointing computes twice. Checkpoint the network alone and call the loss on what '
                                'it returns')
-        record = self._last.get(True, self._last.get(False))
-        if record is None:
+        last = self._last.get(True, self._last.get(False))
+        if last is None:
             raise RuntimeError('this ISDA loss was called without a new forward pass of its classifier: one forward '
                                'pass serves one call (is the loss called twice, or the classifier not used?)')
+        features, classifier = last
+        record = Record.of(seen(classifier, features, logits), classifier)
+        self._lent = record.weight.detach().clone() if lent(classifier) else None
         return record
 
     def let_go(self) -> None:

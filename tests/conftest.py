@@ -15,7 +15,7 @@ from isda_seg import compat
 os.environ.setdefault('MPLBACKEND', 'Agg')
 torch.set_num_threads(min(2, torch.get_num_threads()))
 
-MAY_SKIP_IN_CI = ('gpu', 'family', 'mmpretrain', 'ops')
+MAY_SKIP_IN_CI = ('gpu', 'family', 'mmpretrain', 'ops', 'library')
 
 
 def installed_family() -> str:
@@ -74,6 +74,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason=f'mmpretrain cannot be imported: {why_no_mmpretrain()}'))
         if item.get_closest_marker('ops') and why_no_detection():
             item.add_marker(pytest.mark.skip(reason=why_no_detection()))
+        library = item.get_closest_marker('library')
+        if library and find_spec(library.args[0]) is None:
+            item.add_marker(pytest.mark.skip(reason=f'{library.args[0]} is not installed'))
         wanted = item.get_closest_marker('family')
         if wanted and wanted.args != (family,):
             item.add_marker(pytest.mark.skip(reason=f'needs the {wanted.args[0]} packages, found: {family}'))

@@ -121,11 +121,11 @@ def test_a_loss_without_bias_in_its_classifier_passes_the_handshake():
 @pytest.mark.parametrize('classifier, words', [
     (nn.Linear(5, 1), 'at least 2 classes, the classifier has 1 output channel'),
     (nn.Conv2d(5, 1, 1), 'at least 2 classes, the classifier has 1 output channel'),
-    (nn.Conv2d(5, 3, 3, padding=1), r'must be a Linear or a 1x1 Conv2d, got Conv2d\(5, 3, kernel_size=\(3, 3\)'),
-    (nn.Conv2d(4, 2, 1, groups=2), r'must be a Linear or a 1x1 Conv2d, got Conv2d\(4, 2.*groups=2'),
-    (nn.Conv2d(4, 2, 1, stride=2), r'must be a Linear or a 1x1 Conv2d, got Conv2d\(4, 2.*stride=\(2, 2\)'),
-    (nn.Conv1d(4, 2, 1), r'must be a Linear or a 1x1 Conv2d, got Conv1d'),
-    (nn.Sequential(nn.Dropout(), nn.Linear(4, 2)), r'must be a Linear or a 1x1 Conv2d, got Sequential'),
+    (nn.Conv2d(4, 2, 1, groups=2), 'has 2 groups, so its classes see different features.*classifier with groups=1'),
+    (nn.Conv1d(4, 2, 1), 'must be a Linear or a Conv2d, got Conv1d'),
+    (nn.ConvTranspose2d(4, 2, 1), 'must be a Linear or a Conv2d, got ConvTranspose2d'),
+    (nn.Sequential(nn.Dropout(), nn.Linear(4, 2)),
+     r'got Sequential: name the layer in it that makes the logits, its last one is 1 \(Linear\)'),
 ])
 def test_a_module_that_is_no_softmax_classifier_is_refused(classifier, words):
     loss = ISDACriterion()
@@ -189,6 +189,52 @@ def test_logits_of_tokens_that_are_not_flattened_are_refused_with_the_remedy(cha
     with pytest.raises((RuntimeError, ValueError), match=r'flatten them to \(N, 3\), with labels|must agree'):
         model.loss(logits, labels)
     assert same(model, before)
+
+
+@pytest.mark.parametrize('resolution', ['label', 'feature'])
+@pytest.mark.parametrize('shape', [(6, 10), (60,)])
+def test_a_linear_whose_logits_are_reshaped_to_maps_is_a_1x1_convolution(shape, resolution):
+    """Maps (B, h, w, A) and tokens (B, h w, A), upsampled to labels of a size that is no multiple."""
+    linear, (features, labels) = nn.Linear(CHANNELS, CLASSES), (torch.randn(2, CHANNELS, 6, 10),
+                                                               torch.randint(CLASSES, (2, 23, 40)))
+    conv = nn.Conv2d(CHANNELS, CLASSES, 1)
+    conv.load_state_dict({'weight': linear.weight[:, :, None, None], 'bias': linear.bias})
+    found = []
+    for classifier in (linear, conv):
+        loss = ISDACriterion(resolution=resolution)
+        attach(loss, classifier)
+        for strength in (STRENGTH, 2 * STRENGTH):  # the second step is checked at one position
+            loss.strength = strength
+            logits = conv(features) if classifier is conv else \
+                linear(features.movedim(1, -1).reshape(2, *shape, CHANNELS)).movedim(-1, 1).view(2, CLASSES, 6, 10)
+            value = loss(F.interpolate(logits, size=(23, 40), mode='bilinear'), labels)
+        value.backward()
+        found.append([value, *loss.statistics.moments, classifier.weight.grad.flatten(1), classifier.bias.grad])
+    assert_close(*found)
+
+
+def test_tokens_that_are_no_map_of_the_logits_are_refused_with_the_reason():
+    classifier, loss = nn.Linear(CHANNELS, CLASSES), ISDACriterion()
+    attach(loss, classifier)
+    logits = classifier(torch.randn(2, 37, CHANNELS))[:, 1:].movedim(-1, 1).reshape(2, CLASSES, 6, 6)
+    with pytest.raises(RuntimeError, match=r'37 tokens entered.*6 x 6 of the logits.*is there a class token among'):
+        loss(logits, torch.zeros(2, 6, 6, dtype=torch.int64))
+    assert int(loss.statistics.count.sum()) == 0
+
+
+@pytest.mark.parametrize('told', [False, True])
+def test_corners_that_differ_are_named_as_the_thing_to_set_and_setting_them_helps(told):
+    classifier, loss = nn.Conv2d(CHANNELS, CLASSES, 1), ISDACriterion()
+    features, labels = torch.randn(2, CHANNELS, 5, 5), torch.randint(CLASSES, (2, 17, 17))
+
+    def logits():
+        return F.interpolate(classifier(features), size=(17, 17), mode='bilinear', align_corners=not told)
+
+    attach(loss, classifier, align_corners=told)
+    with pytest.raises(RuntimeError, match=rf'attach\(loss, classifier, align_corners={not told}\)'):
+        loss(logits(), labels)
+    attach(loss, classifier, align_corners=not told)
+    assert torch.equal(loss(logits(), labels), loss.base(logits(), labels))  # at strength 0
 
 
 @pytest.mark.filterwarnings('ignore:.*weight_norm.* is deprecated')

@@ -4,7 +4,8 @@ import torch
 from documents import blocks
 
 BLOCKS = {kind: [block for block in blocks() if block.language == 'python' and block.kind == kind]
-          for kind in ('', 'config', 'classifier', 'semi-supervised')}
+          for kind in ('', 'config', 'classifier', 'semi-supervised', 'transformers', 'torchvision', 'lightning',
+                       'segmentation-models-pytorch')}
 
 HEADS = {
     'PSPHead': dict(type='PSPHead', in_channels=16, in_index=1, pool_scales=(1, 2)),
@@ -36,6 +37,74 @@ def test_the_plain_torch_lines_train(code):
     assert space['criterion'].strength == 7.5
     assert int(space['criterion'].statistics.count.sum()) == 20 * 2 * 32 * 32
     assert space['loss'].item() < 2 * torch.log(torch.tensor(5.0))
+
+
+def run(code, **others):
+    """The names that the block leaves behind, with some words replaced."""
+    from isda_seg.analysis.torch_models import without_compiled_operators
+    without_compiled_operators()
+    torch.manual_seed(0)
+    for old, new in others.items():
+        code = code.replace(old, new)
+    space: dict = {}
+    exec(compile(code, 'README.md', 'exec'), space)
+    return space
+
+
+@pytest.mark.library('transformers')
+@pytest.mark.filterwarnings('ignore')
+@code('transformers')
+def test_the_trainer_ramps_accumulates_saves_and_resumes_bitwise_without_a_line_of_the_users(code, tmp_path,
+                                                                                            monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    whole = run(code)['model']
+    assert (int(whole.isda.ramp.calls), whole.isda.strength) == (4 * 2, 7.5)
+    assert int(whole.isda.statistics.count.sum()) == 4 * 2 * 2 * 8 ** 2
+    resumed = run(code, **{'.train()': ".train(resume_from_checkpoint='mobilenet/checkpoint-2')"})['model']
+    assert all(torch.equal(value, resumed.state_dict()[key]) for key, value in whole.state_dict().items())
+
+
+@pytest.mark.library('segmentation_models_pytorch')
+@code('segmentation-models-pytorch')
+def test_the_decoder_trains_and_its_statistics_are_saved(code, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    space = run(code)
+    saved = torch.load('fpn.pth')['criterion']
+    assert (int(saved['ramp.calls']), int(saved['statistics.count'].sum())) == (4, 4 * 2 * 16 ** 2)
+    assert space['criterion'].strength == 7.5
+
+
+@pytest.mark.library('torchvision')
+@code('torchvision')
+def test_both_heads_train_each_with_a_criterion_of_its_own(code):
+    space = run(code)
+    assert [int(space[name].statistics.count.sum()) for name in ('main', 'auxiliary')] == [2 * 2 * 8 ** 2] * 2
+    assert space['main'].statistics.channels == 2 * space['auxiliary'].statistics.channels
+
+
+@code('lightning')
+def test_the_lightning_module_trains_resumes_and_validates_with_the_plain_loss(code):
+    def train(module, steps):
+        optimizer = module.configure_optimizers()
+        for step in steps:
+            generator = torch.Generator().manual_seed(step)
+            images, labels = torch.randn(2, 3, 32, 32, generator=generator), torch.randint(
+                5, (2, 32, 32), generator=generator)
+            module.training_step((images, labels), step).backward()
+            optimizer.step()
+            optimizer.zero_grad()
+        return module
+
+    whole, fresh = (run(code)['Segmenter'](4) for _ in range(2))
+    train(whole, range(2))
+    fresh.load_state_dict(whole.state_dict())
+    train(whole, range(2, 4))
+    train(fresh, range(2, 4))
+    assert all(torch.equal(value, fresh.state_dict()[key]) for key, value in whole.state_dict().items())
+    assert (whole.criterion.strength, int(whole.criterion.statistics.count.sum())) == (7.5, 4 * 2 * 8 ** 2)
+    images, labels = torch.randn(2, 3, 32, 32), torch.randint(5, (2, 32, 32))
+    logits = torch.nn.functional.interpolate(whole.eval().network(images), size=(32, 32), mode='bilinear')
+    assert torch.equal(whole.validation_step((images, labels), 0), whole.criterion.base(logits, labels))
 
 
 @code('config')

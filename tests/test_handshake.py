@@ -136,7 +136,7 @@ def test_a_model_in_eval_mode_is_not_observed_though_the_criterion_stands_outsid
 def test_resized_logits_pass_at_every_position(align_corners, size):
     torch.manual_seed(0)
     classifier = nn.Conv2d(CHANNELS, CLASSES, 1)
-    shake, record = handshake.Handshake(), Record(features(images=True), classifier)
+    shake, record = handshake.Handshake(), Record.of(features(images=True), classifier)
     z = resize(classifier(record.features), size, align_corners)
     for step in range(49):  # a whole image, then as many positions as there are features
         shake.check(record, z, align_corners)
@@ -149,7 +149,7 @@ def test_rounding_to_half_precision_passes_at_every_position_of_many_steps(dtype
     torch.manual_seed(0)
     classifier, shake = nn.Conv2d(64, 2, 1), handshake.Handshake()
     for _ in range(300):
-        record = Record(torch.randn(1, 64, 4, 6).relu(), classifier)
+        record = Record.of(torch.randn(1, 64, 4, 6).relu(), classifier)
         with torch.no_grad(), torch.autocast('cpu', dtype=dtype):
             shake.check(record, resize(classifier(record.features), (13, 21), False), False)
     assert (shake.step, shake.verified) == (300, True)

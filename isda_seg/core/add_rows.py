@@ -7,9 +7,11 @@ from torch import Tensor
 from isda_seg.core.checks import class_index
 from isda_seg.core.device import constant, on_host
 from isda_seg.core.one_hot import one_hot_chunks
+from isda_seg.core.opaque import opaque
 from isda_seg.core.precision import full_precision
 
 
+@opaque
 def add_rows(logits: Tensor, labels: Tensor, rows: Tensor, factor: float, ignore_index: int | None) -> Tensor:
     """logits (N, C, P) plus factor * rows[label] (C,) at every pixel of labels (N, P) that is not ignored.
 

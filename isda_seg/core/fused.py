@@ -9,10 +9,12 @@ from isda_seg.core.checks import class_index
 from isda_seg.core.compiled import visit
 from isda_seg.core.device import on_host
 from isda_seg.core.one_hot import Chunk, one_hot_chunks
+from isda_seg.core.opaque import opaque
 from isda_seg.core.precision import full_precision
 from isda_seg.core.upsampled import Grid, Upsampled, chosen_rows
 
 
+@opaque
 def fused_cross_entropy(logits: Tensor, labels: Tensor, rows: Tensor, ignore_index: int | None, divisor: float | Tensor,
                         grid: Grid | None = None) -> Tensor:
     """The sum over labelled pixels of the cross-entropy of ``logits + rows[label]``, divided by ``divisor``.

@@ -1,6 +1,6 @@
 """Class-conditional mean and covariance, as a value with one merge (Eqs. 1-3)."""
 from functools import reduce
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -80,7 +80,7 @@ def batch_moments(features: Tensor, labels: Tensor, num_classes: int, covariance
     return total, labelled(labels, ignore_index).sum() - total.count.sum()
 
 
-def check_samples(features: Tensor, labels: Tensor) -> None:
+def check_samples(features: Any, labels: Tensor) -> None:
     """ValueError unless features (N, A, ...) have a label (N, ...) each."""
     if features.dim() < 2 or features.shape[:1] + features.shape[2:] != labels.shape:
         raise ValueError(f'features (N, A, ...) and labels (N, ...) must agree, got {tuple(features.shape)} '

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from isda_seg.core.device import on_host
+from isda_seg.core.opaque import opaque
 from isda_seg.core.precision import full_precision
 
 LARGEST = 1e30    # in place of what is infinite: a class that no label asks for then stays out, as 0 times a number
@@ -13,6 +14,7 @@ CACHED = 1 << 19  # elements of the rows worked on at once on a host
 CANCELLED = 1e-3  # a square below this share of what it is the difference of
 
 
+@opaque
 def difference_forms(weight: Tensor, classes: Tensor | None, covariance: Tensor) -> Tensor:
     """``(w_c - w_y)^T S_y (w_c - w_y)`` for some y and every c, each difference by itself; at least 0 and finite.
 
@@ -28,6 +30,7 @@ def difference_forms(weight: Tensor, classes: Tensor | None, covariance: Tensor)
     return result
 
 
+@opaque
 def square_forms(weight: Tensor, classes: Tensor | None, diagonals: Tensor) -> tuple[Tensor, Tensor]:
     """``difference_forms`` for diagonals (n, A) by products of matrices: less work, but squares may cancel.
 

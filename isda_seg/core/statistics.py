@@ -10,6 +10,7 @@ from isda_seg.core.device import on_host
 from isda_seg.core.few_samples import fold
 from isda_seg.core.moments import ClassMoments, batch_moments, check_samples, empty_moments, merge
 from isda_seg.core.ranks import SampleExchange, merge_ranks, world_size
+from isda_seg.core.windows import Windows, windowed_moments
 
 
 class ClassStatistics(nn.Module):
@@ -55,12 +56,12 @@ class ClassStatistics(nn.Module):
         return self._kept or ClassMoments(self.count, self.mean, self.covariance)
 
     @torch.no_grad()
-    def observe(self, features: Tensor, labels: Tensor, ignore_index: int | None = None, *,
+    def observe(self, features: Tensor | Windows, labels: Tensor, ignore_index: int | None = None, *,
                 checked: bool = False) -> None:
         """Fold one batch, from every rank, into the running moments.
 
         Args:
-            features: (N, A) or (B, A, H, W).
+            features: (N, A) or (B, A, H, W), or the windows of a k x k classifier.
             labels: (N,) or (B, H, W).
             ignore_index: samples with this label do not count.
             checked: the labels are int64 and known to be classes or ignored: they are not read for that again.
@@ -74,6 +75,9 @@ class ClassStatistics(nn.Module):
         check_samples(features, labels)
         labels = labels if checked else check_labels(labels, self.num_classes, ignore_index)
         alone = not self.sync or world_size() == 1
+        if isinstance(features, Windows):
+            self._fold(*windowed_moments(features, labels, self.num_classes, self.kind, ignore_index), alone)
+            return
         if not alone and labels.dim() == 1 and self._few(self._exchange.agree(labels)):
             features, labels = self._exchange.gather(features, labels, ignore_index)
             alone, ignore_index = True, -1
@@ -82,7 +86,9 @@ class ClassStatistics(nn.Module):
             if self._apart():
                 self._store(self._moments())
             return
-        batch, dropped = batch_moments(features, labels, self.num_classes, self.kind, ignore_index)
+        self._fold(*batch_moments(features, labels, self.num_classes, self.kind, ignore_index), alone)
+
+    def _fold(self, batch: ClassMoments, dropped: Tensor, alone: bool) -> None:
         self.dropped += dropped
         self._store(merge(self._moments(), batch if alone else merge_ranks(batch)))
 
@@ -120,8 +126,18 @@ class ClassStatistics(nn.Module):
         """Size and kind."""
         return f'{self.num_classes}, {self.channels}, covariance={self.kind!r}, sync={self.sync}'
 
-    def _load_from_state_dict(self, *args: Any) -> None:
-        super()._load_from_state_dict(*args)
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: Any) -> None:
+        """ValueError for moments of other classes, channels or another kind."""
+        names = f'{prefix}mean', f'{prefix}covariance'
+        found = [tuple(state_dict[name].shape) for name in names if name in state_dict]
+        needed = [tuple(self.mean.shape), tuple(self.covariance.shape)]
+        if len(found) == 2 and found != needed:
+            raise ValueError(
+                f'{prefix.rstrip(".")}: the checkpoint holds a mean of shape {found[0]} and a covariance of shape '
+                f'{found[1]}, this model needs {needed[0]} and {needed[1]} (covariance={self.kind!r}). Use the model '
+                'and covariance the checkpoint was trained with, or load_statistics=False in this loss to start with '
+                'fresh statistics')
+        super()._load_from_state_dict(state_dict, prefix, *args)
         self._kept = None
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:

@@ -26,6 +26,8 @@ def root(tmp_path):
         (configs / folder / 'README.md').write_text(''.join(f'<!-- {name} -->\n<!-- /{name} -->\n' for name in blocks))
     for name in ('a', 'a_isda'):
         (configs / 'camvid' / f'{name}.py').write_text(PROMISE)
+    (configs / 'torch').mkdir()
+    (configs / 'torch' / 'README.md').write_text('<!-- torch-models -->\n<!-- /torch-models -->\n')
     (configs / 'README.md').write_text('<!-- series -->\n<!-- /series -->\n<!-- cost -->\n<!-- /cost -->\n')
     (tmp_path / 'README.md').write_text(''.join(
         f'<!-- {name} -->\n<!-- /{name} -->\n' for name in ('timings', 'cost', 'digits', 'gain')))

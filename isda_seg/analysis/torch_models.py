@@ -1,0 +1,106 @@
+"""Segmentation models of the libraries beside OpenMMLab, small and with random weights: nothing is downloaded."""
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+CLASSES = 5
+SMALL = dict(num_labels=CLASSES)
+
+
+class Candidate(NamedTuple):
+    """A model, how its logits are had, and the layer that makes them."""
+    library: str
+    name: str
+    build: Callable[[], nn.Module]
+    logits: Callable[[Any], Tensor]          # of what the model returns
+    classifier: Callable[[nn.Module], str]   # the dotted name of the layer, once the model is built
+    align_corners: bool = False              # of the resize between that layer and the loss
+    size: int = 64                           # of the images
+
+
+def candidates(libraries: list[str]) -> Iterator[Candidate]:
+    """Those of these libraries, each of which is imported only if it is asked for."""
+    found = {'transformers': of_transformers, 'torchvision': of_torchvision,
+             'segmentation-models-pytorch': of_segmentation_models}
+    without_compiled_operators()
+    for library in libraries:
+        yield from found[library]()
+
+
+def versions(libraries: list[str]) -> dict[str, str]:
+    """Installed ones."""
+    return {library: version(library) for library in libraries}
+
+
+def of_transformers() -> Iterator[Candidate]:
+    """Their heads return logits smaller than the image, but for UperNet and DPT."""
+    import transformers as t
+    vit = dict(SMALL, image_size=64, patch_size=16, hidden_size=32, num_hidden_layers=4, num_attention_heads=2,
+               intermediate_size=32)
+    resnet = dict(embedding_size=8, hidden_sizes=[8, 16, 16, 16], depths=[1] * 4, layer_type='basic',
+                  out_features=[f'stage{i}' for i in range(1, 5)])
+    configs = {
+        'Segformer': lambda: t.SegformerConfig(**SMALL, hidden_sizes=[8, 16, 16, 16], depths=[1] * 4,
+                                               num_attention_heads=[1] * 4, decoder_hidden_size=16),
+        'UperNet': lambda: t.UperNetConfig(**SMALL, backbone_config=t.ResNetConfig(**resnet), hidden_size=16,
+                                           pool_scales=[1, 2], auxiliary_in_channels=16, auxiliary_channels=8),
+        'MobileNetV2': lambda: t.MobileNetV2Config(**SMALL, depth_multiplier=0.35, output_stride=8),
+        'MobileViT': lambda: t.MobileViTConfig(**SMALL, hidden_sizes=[16, 24, 32], num_attention_heads=2,
+                                               neck_hidden_sizes=[8, 8, 16, 16, 16, 16, 32], image_size=64),
+        'Beit': lambda: t.BeitConfig(**vit, out_indices=[1, 2, 3, 4]),
+        'DPT': lambda: t.DPTConfig(**vit, backbone_out_indices=[0, 1, 2, 3], neck_hidden_sizes=[8, 16, 16, 16],
+                                   fusion_hidden_size=16)}
+    layers = {'MobileNetV2': 'segmentation_head.classifier.convolution',
+              'MobileViT': 'segmentation_head.classifier.convolution', 'DPT': 'head.head.4'}
+    for name, config in configs.items():
+        model = getattr(t, f'{name}ForSemanticSegmentation')
+        layer = layers.get(name, 'decode_head.classifier')
+        yield Candidate('transformers', model.__name__, lambda model=model, config=config: model(config()),
+                        lambda output: output.logits, lambda _, layer=layer: layer, align_corners=name == 'DPT')
+
+
+def of_torchvision() -> Iterator[Candidate]:
+    """Both return logits of the image's size; the auxiliary head's stand beside them."""
+    from torchvision.models import segmentation
+    for name in ('fcn_resnet50', 'deeplabv3_resnet50', 'deeplabv3_mobilenet_v3_large'):
+        build = getattr(segmentation, name)
+        yield Candidate('torchvision', name,
+                        lambda build=build: build(weights=None, weights_backbone=None, num_classes=CLASSES),
+                        lambda output: output['out'], lambda model: f'classifier.{last_convolution(model.classifier)}')
+
+
+def of_segmentation_models() -> Iterator[Candidate]:
+    """Every decoder that the installed version has."""
+    import segmentation_models_pytorch as smp
+    for model in sorted(smp.MODEL_ARCHITECTURES_MAPPING.values(), key=lambda model: model.__name__):
+        dpt = model.__name__ == 'DPT'
+        encoder = dict(encoder_name='tu-vit_tiny_patch16_224') if dpt else dict(encoder_name='resnet18')
+        yield Candidate('segmentation-models-pytorch', model.__name__,
+                        lambda model=model, encoder=encoder: model(**encoder, encoder_weights=None, classes=CLASSES),
+                        lambda output: output,
+                        lambda model: f'segmentation_head.{last_convolution(model.segmentation_head)}',
+                        align_corners=True, size=224 if dpt else 128)
+
+
+def last_convolution(module: nn.Module) -> str:
+    """Its dotted name."""
+    return [name for name, child in module.named_modules() if isinstance(child, nn.Conv2d)][-1]
+
+
+def without_compiled_operators() -> None:
+    """Let torchvision be imported beside a torch it was not built for: segmentation calls no operator of its own."""
+    try:
+        import torchvision  # noqa: F401
+    except ImportError:
+        return
+    except RuntimeError:  # its operators are not there: some are asked for by name while it is imported
+        library = torch.library.Library('torchvision', 'DEF')
+        for name in ('nms', 'qnms'):
+            library.define(f'{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor')
+        _DEFINED.append(library)  # defined as long as it is held
+
+
+_DEFINED: list[Any] = []

@@ -1,0 +1,121 @@
+"""Laws of a loss that ramps by itself: it is the same run as one whose strength is set by hand, resumed or not."""
+
+import copy
+import io
+
+import pytest
+import torch
+from torch import nn
+
+from isda_seg.attach import attach
+from isda_seg.core import linear_ramp
+from isda_seg.criterion import ISDACriterion
+
+LAMBDA_0, STEPS = 7.5, 6
+
+
+class Run:
+    """A classifier in training; each step is `calls` calls of the loss, whose gradients are summed."""
+
+    def __init__(self, calls=1, **kwargs):
+        torch.manual_seed(0)
+        self.model = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 4, 1))
+        self.loss, self.calls, self.values = ISDACriterion(**kwargs), calls, []
+        attach(self.loss, self.model[-1])
+        self.optimizer = torch.optim.SGD(self.model.parameters(), lr=0.1)
+
+    def train(self, steps, by_hand=False):
+        for step in steps:
+            for call in range(self.calls):
+                generator = torch.Generator().manual_seed(10 * step + call)
+                if by_hand:
+                    self.loss.strength = linear_ramp(step, STEPS, LAMBDA_0)
+                logits = self.model(torch.randn(2, 3, 8, 8, generator=generator))
+                loss = self.loss(logits, torch.randint(4, (2, 8, 8), generator=generator))
+                loss.backward()
+                self.values.append((self.loss.strength, loss.item()))
+            self.optimizer.step()
+            self.optimizer.zero_grad()
+        return self
+
+    def state(self):
+        return [*self.model.state_dict().values(), *self.loss.statistics.moments]
+
+
+def ramping(calls=1):
+    return Run(calls, lambda_0=LAMBDA_0, total_steps=STEPS, calls_per_step=calls)
+
+
+def assert_same_run(run, expected):
+    assert run.values == expected.values
+    assert all(torch.equal(a, b) for a, b in zip(run.state(), expected.state(), strict=True))
+
+
+@pytest.mark.parametrize('calls', [1, 3])
+def test_a_run_that_ramps_by_itself_is_the_run_whose_strength_is_set_by_hand_bitwise(calls):
+    run = ramping(calls).train(range(1, STEPS + 3))
+    assert_same_run(run, Run(calls).train(range(1, STEPS + 3), by_hand=True))
+    assert int(run.loss.ramp.calls) == (STEPS + 2) * calls
+    assert [strength for strength, _ in run.values[-2 * calls:]] == [LAMBDA_0] * 2 * calls
+
+
+def test_a_resumed_run_is_the_uninterrupted_one_bitwise():
+    first, whole = ramping(2).train(range(1, 3)), ramping(2).train(range(1, STEPS + 1))
+    file = io.BytesIO()
+    torch.save([part.state_dict() for part in (first.model, first.loss)], file)
+    file.seek(0)
+    second = ramping(2)
+    for part, state in zip((second.model, second.loss), torch.load(file), strict=True):
+        part.load_state_dict(state)
+    second.values = first.values
+    assert_same_run(second.train(range(3, STEPS + 1)), whole)
+
+
+def test_calls_without_gradients_in_evaluation_or_refused_do_not_count():
+    run = ramping().train([1])
+    features, labels = torch.randn(2, 3, 8, 8), torch.zeros(2, 8, 8, dtype=torch.int64)
+    with torch.no_grad():
+        run.loss(run.model(features), labels)
+    run.loss.eval()
+    run.loss(run.model(features), labels)
+    run.loss.train()
+    with pytest.raises(ValueError, match='label 4 is neither'):
+        run.loss(run.model(features), labels + 4)
+    assert int(run.loss.ramp.calls) == 1
+
+
+def test_a_copy_and_a_count_that_is_written_go_on_from_it():
+    run = ramping().train([1, 2])
+    twin = copy.deepcopy(run.loss.ramp)
+    run.loss.ramp.calls.fill_(4)
+    assert [twin.strength(), run.loss.ramp.strength()] == [linear_ramp(step, STEPS, LAMBDA_0) for step in (3, 5)]
+    twin.to(torch.float64).count()
+    assert (int(twin.calls), int(run.loss.ramp.calls)) == (3, 4)
+
+
+def test_statistics_of_a_strength_set_by_hand_load_and_say_what_is_missing():
+    run, old = ramping().train([1]), Run().train([1, 2], by_hand=True)
+    with pytest.warns(UserWarning, match=r'no ramp.calls, so the strength goes on from call 1: .*loss.ramp.calls'):
+        assert run.loss.load_state_dict(old.loss.state_dict()).missing_keys == []
+    assert (int(run.loss.ramp.calls), int(run.loss.statistics.count.sum())) == (1, 2 * 2 * 64)
+
+
+def test_fresh_statistics_come_with_a_ramp_from_its_beginning():
+    state = ramping().train([1, 2]).loss.state_dict()
+    fresh = Run(lambda_0=LAMBDA_0, total_steps=STEPS, load_statistics=False)
+    fresh.loss.load_state_dict(state)
+    assert (int(fresh.loss.ramp.calls), int(state['ramp.calls'])) == (0, 2)
+
+
+@pytest.mark.parametrize('wrong, words', [
+    (dict(lambda_0=7.5), 'lambda_0 and total_steps belong together.*lambda_0=7.5 and total_steps=None'),
+    (dict(total_steps=10), 'lambda_0 and total_steps belong together.*lambda_0=None and total_steps=10'),
+    (dict(lambda_0=-1.0, total_steps=10), 'lambda_0 must be a finite number >= 0, got -1.0'),
+    (dict(lambda_0=7.5, total_steps=0), 'total_steps must be a whole number of at least 1, got 0'),
+    (dict(lambda_0=7.5, total_steps=2.5), 'total_steps must be a whole number of at least 1, got 2.5'),
+    (dict(lambda_0=7.5, total_steps=9, calls_per_step=0), 'calls_per_step must be a whole number of at least 1, got 0'),
+    (dict(calls_per_step=2), 'give lambda_0 and total_steps as well'),
+])
+def test_half_a_ramp_is_refused_in_a_sentence(wrong, words):
+    with pytest.raises(ValueError, match=words):
+        ISDACriterion(**wrong)

@@ -1,0 +1,142 @@
+"""Laws of fully_shard on two gloo ranks: weights are shards, statistics are whole, a run resumed is the run."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.testing import assert_close
+
+from isda_seg.attach import attach
+from isda_seg.criterion import ISDACriterion
+
+CLASSES, STEPS, HALF = 5, 4, 2
+WAYS = ('whole model', 'each layer')  # 'each layer' has given the classifier's weight away when the loss is called
+
+
+class Segmenter(nn.Module):
+    """The loss is a part of the model, so that its statistics are in the model's state dict."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.classifier = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, CLASSES, 1)
+        self.loss = ISDACriterion('full', lambda_0=2.0, total_steps=STEPS)
+
+    def forward(self, images, labels):
+        logits = self.classifier(self.stem(images).relu())
+        return self.loss(F.interpolate(logits, size=labels.shape[1:], mode='bilinear'), labels)
+
+
+def segmenter(way=None):
+    torch.manual_seed(0)
+    model = Segmenter()
+    if way is not None:
+        from torch.distributed.fsdp import fully_shard
+        for layer in (model.stem, model.classifier) if way == 'each layer' else ():
+            fully_shard(layer)
+        fully_shard(model)
+    attach(model.loss, model.classifier)
+    return model, torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+
+
+def train(model, optimizer, steps, own=slice(0, 4)):
+    """The loss of each step on the rank's own images."""
+    losses = []
+    for step in steps:
+        generator = torch.Generator().manual_seed(step)
+        images, labels = torch.randn(4, 3, 8, 8, generator=generator), torch.randint(
+            CLASSES, (4, 16, 16), generator=generator)
+        optimizer.zero_grad()
+        loss = model(images[own], labels[own])
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.detach())
+    return torch.stack(losses)
+
+
+def whole_state(model):
+    return {key: value.full_tensor() if hasattr(value, 'full_tensor') else value.clone()
+            for key, value in model.state_dict().items()}
+
+
+def rank_main(rank, store, out):
+    from torch.distributed import checkpoint
+    from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group('gloo', init_method=Path(store).as_uri(), rank=rank, world_size=2)
+    own, results = slice(2 * rank, 2 * rank + 2), {}
+    for way in WAYS:
+        model, optimizer = segmenter(way)
+        losses = [train(model, optimizer, range(HALF), own)]
+        saved = dict(zip(('model', 'optimizer'), get_state_dict(model, optimizer), strict=True))
+        checkpoint.save(saved, checkpoint_id=f'{out}-{way}')
+        losses.append(train(model, optimizer, range(HALF, STEPS), own))
+
+        again, its_optimizer = segmenter(way)
+        loaded = dict(zip(('model', 'optimizer'), get_state_dict(again, its_optimizer), strict=True))
+        checkpoint.load(loaded, checkpoint_id=f'{out}-{way}')
+        set_state_dict(again, its_optimizer, model_state_dict=loaded['model'], optim_state_dict=loaded['optimizer'])
+        resumed = train(again, its_optimizer, range(HALF, STEPS), own)
+        results[way] = dict(losses=torch.cat(losses), state=whole_state(model), resumed=resumed,
+                            resumed_state=whole_state(again), table=model.loss.table(),
+                            shard=model.classifier.weight.to_local().shape[0])
+    torch.save(results, f'{out}{rank}')
+    torch.distributed.barrier()
+    torch.distributed.destroy_process_group()
+
+
+@pytest.fixture(scope='module')
+def ranks(tmp_path_factory):
+    folder, root = tmp_path_factory.mktemp('sharded'), Path(__file__).parents[2]
+    environment = dict(os.environ, PYTHONPATH=str(root), OMP_NUM_THREADS='1')
+    commands = [[sys.executable, __file__, str(rank), str(folder / 'store'), str(folder / 'out')] for rank in range(2)]
+    processes = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+                 for command in commands]
+    try:
+        logs = [process.communicate(timeout=300)[0] for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    assert [process.returncode for process in processes] == [0, 0], '\n'.join(logs)
+    return [torch.load(folder / f'out{rank}') for rank in range(2)]
+
+
+@pytest.mark.parametrize('way', WAYS)
+def test_sharded_training_is_that_of_one_process_and_its_statistics_are_whole_on_every_rank(ranks, way):
+    model, optimizer = segmenter()
+    losses = train(model, optimizer, range(STEPS))
+    found = [rank[way] for rank in ranks]
+    assert [rank['shard'] for rank in found] == [3, 2]  # of 5 rows
+    assert_close(sum(rank['losses'] for rank in found) / 2, losses)
+    for rank in found:
+        assert_close(rank['state'], dict(whole_state(model)))
+        assert_close(rank['table'], model.loss.table())
+    assert all(torch.equal(found[0]['state'][key], found[1]['state'][key]) for key in found[0]['state'])
+
+
+@pytest.mark.parametrize('way', WAYS)
+def test_a_sharded_run_resumes_bitwise_from_a_distributed_checkpoint(ranks, way):
+    for rank in ranks:
+        found = rank[way]
+        assert torch.equal(found['resumed'], found['losses'][HALF:])
+        assert all(torch.equal(value, found['state'][key]) for key, value in found['resumed_state'].items())
+        assert int(found['state']['loss.ramp.calls']) == STEPS
+
+
+def test_a_weight_that_has_been_taken_back_is_refused_with_the_remedy():
+    model, _ = segmenter()
+    flat = model.classifier.weight.detach().flatten()
+    del model.classifier.weight
+    model.classifier.weight = flat[:8 * CLASSES].view(CLASSES, 8, 1, 1)  # as FullyShardedDataParallel lends it
+    logits = model.classifier(torch.randn(2, 8, 4, 4))
+    flat.untyped_storage().resize_(0)
+    with pytest.raises(RuntimeError, match='leave the classifier to the outermost unit, or shard with'):
+        model.loss(logits, torch.zeros(2, 4, 4, dtype=torch.int64))
+
+
+if __name__ == '__main__':
+    rank_main(int(sys.argv[1]), *sys.argv[2:])

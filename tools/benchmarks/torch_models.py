@@ -1,0 +1,48 @@
+"""Train models of other torch libraries for three steps with ISDA, and write which layer is the classifier.
+
+python tools/benchmarks/torch_models.py [--libraries transformers ...] [--out FILE]
+
+Each library has to be installed; configurations are small, weights random, and nothing is downloaded. A library that
+is left out keeps its entry in the file.
+"""
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from isda_seg.analysis.torch_models import candidates, versions
+from isda_seg.analysis.torch_trial import trial
+from isda_seg.runtime.provenance import provenance, write_json
+
+LIBRARIES = ['transformers', 'torchvision', 'segmentation-models-pytorch']
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--libraries', nargs='+', choices=LIBRARIES, default=LIBRARIES, help='default all')
+    parser.add_argument('--out', type=Path, default='configs/results/torch_models.json')
+    return parser.parse_args()
+
+
+def main() -> int:
+    args = parse_args()
+    known = json.loads(args.out.read_text()) if args.out.is_file() else {}
+    failed = 0
+    for library in args.libraries:
+        models = []
+        for candidate in candidates([library]):
+            try:
+                entry = trial(candidate)
+            except (ValueError, RuntimeError) as error:
+                entry = dict(library=library, model=candidate.name, served=False, reason=str(error))
+            failed += not entry['served']
+            models.append(entry)
+            print(f'{library} {candidate.name}: {"served" if entry["served"] else entry}', flush=True)
+        known[library] = dict(models=models, library=versions([library]), **provenance(seed=0))
+        write_json(args.out, known)
+    print(f'wrote {args.out}')
+    return 1 if failed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
