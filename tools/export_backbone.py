@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 from isda_seg import compat
-from isda_seg.classification.export.compatible_configs import accepting
-from isda_seg.classification.export.conversion import Export, export
+from isda_seg.classification.compatible_configs import accepting
+from isda_seg.classification.conversion import Export, export
 
 KEYS = {'mmseg': 'model.pretrained', 'mmdet': 'model.backbone.init_cfg.checkpoint'}
 DETECTORS = ('coco', 'coco256')  # folders
