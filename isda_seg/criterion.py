@@ -93,8 +93,8 @@ class ISDACriterion(nn.Module):
         """The base loss of the augmented logits.
 
         Args:
-            logits: (N, C) or (B, C, H, W), resized to the labels by the head.
-            labels: (N,) or (B, H, W).
+            logits: (N, C), (B, C, H, W), resized to the labels by the head, or (B, C, P) of points.
+            labels: (N,), (B, H, W) or (B, P).
             ignore_index: overrides that of the constructor.
             kwargs: handed to the base loss.
 
@@ -116,6 +116,8 @@ class ISDACriterion(nn.Module):
                                "default_hooks = dict(isda=dict(type='ISDAHook')) to the config, in plain torch call "
                                'isda_seg.attach.attach(loss, classifier)')
         record, strength = self.records.last(), check_strength(self.strength)
+        points = logits.dim() == 3  # (B, C, P) of a Conv1d: a map of one column
+        logits, labels = (logits[..., None], labels[..., None]) if points else (logits, labels)
         with no_autocast(logits.device.type):
             index, none = self._bad_labels.check(labels, logits, ignore_index, self.sources)
             self._handshake.check(record, logits, self.align_corners)
@@ -131,6 +133,7 @@ class ISDACriterion(nn.Module):
             if divisor is not None:
                 return isda_cross_entropy(*augmented, ignore_index=none, divisor=divisor, grid=grid, checked=True)
             logits = isda_logits(*augmented, ignore_index=none, grid=grid, checked=True)
+            logits, index = (logits.squeeze(-1), index.squeeze(-1)) if points else (logits, index)
             labels, ignore_index = hosts.with_own_ignore_index(self.base, index, none, ignore_index)
             return hosts.value(self.base, logits, labels, ignore_index, kwargs, self.factor)
 

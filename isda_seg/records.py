@@ -9,7 +9,7 @@ from isda_seg.compat import in_backward
 
 
 def weight_of(classifier: nn.Module) -> Tensor:
-    """(C, A) of a Linear or a 1x1 Conv2d."""
+    """(C, A) of a Linear or a 1x1 convolution."""
     return classifier.weight.flatten(1)  # type: ignore[operator]
 
 
@@ -57,7 +57,13 @@ class Records:
         if classifier.training and not in_backward():
             if isinstance(classifier, nn.Linear) and features.dim() > 2:
                 features = features.flatten(0, -2)
+            elif isinstance(classifier, nn.Conv1d):
+                features = features.unsqueeze(-1)  # points (B, A, P) as a map of one column
             self._last[torch.is_grad_enabled()] = Record(features.detach(), classifier)
+
+    def waiting(self) -> bool:
+        """Whether the classifier has run since the loss was last called with gradients."""
+        return bool(self._last)
 
     def last(self) -> Record:
         """The record of the last pass, which stays until it is let go.
