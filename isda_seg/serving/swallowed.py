@@ -25,7 +25,7 @@ def check_held(config: Any, model: nn.Module) -> None:
     lost = [place for place in named if not isinstance(modules.get(place), ISDACriterion)]
     reasons = {reason for place in lost if (reason := refusal(modules.get(place.rpartition('.')[0], model)))}
     places = ', '.join(f'model.{place}' for place in lost)
-    raise ValueError(f'the config names {len(named)} ISDALosses, the model holds {len(held)}: nothing took {places}'
+    raise ValueError(f'the config names ISDALoss {len(named)} times, the model holds {len(held)}: nothing took {places}'
                      f'{"".join(f" ({reason})" for reason in reasons)}. Delete that; with default_hooks = '
                      "dict(isda=dict(type='ISDAHook', lambda_0=...)) every head is served that can be, and the log "
                      'tells of each')

@@ -13,7 +13,7 @@ from torch import nn
 from isda_seg.attach import find_pairs
 from isda_seg.focal import SoftmaxFocalLoss
 from isda_seg.hooks import ISDAHook
-from isda_seg.hosts import MeanCrossEntropy
+from isda_seg.hosts import MeanCrossEntropy, why_plain
 from isda_seg.losses import ISDALoss
 
 KEY = dict(type='ISDAHook', lambda_0=7.5)
@@ -186,7 +186,7 @@ def with_isda_losses(built):
         several = isinstance(holder.loss_decode, nn.ModuleList)
         inner = holder.loss_decode if several else holder
         for place, loss in list(inner.named_children()):
-            if type(loss).__name__ in ('CrossEntropyLoss', 'OhemCrossEntropy'):
+            if why_plain(loss) is None:
                 inner.add_module(place, ISDALoss(7.5, base=loss, loss_name=loss.loss_name))
     return built
 
