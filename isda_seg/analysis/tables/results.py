@@ -50,6 +50,7 @@ def generate(root: Path) -> dict[Path, str]:
     text = replace_block(front.read_text(), 'timings', timings(results))
     text = replace_block(text, 'cost', cost_report.two_lines(here) if here else NOT_RUN)
     text = replace_block(text, 'digits', digits(results))
+    text = replace_block(text, 'zoo', served(results / 'zoo.json'))
     files[front] = replace_block(text, 'gain', gain(results / 'series'))
     return files
 
@@ -75,6 +76,20 @@ def timings(results: Path) -> str:
     known = {name: record for name, record in sorted(
         (entry for found in records for entry in found.items()), key=lambda entry: entry[1]['date'])}
     return '\n'.join(timing_sentence(name, known.get(name)) for name in TIMED)
+
+
+def served(path: Path) -> str:
+    """How many of MMSegmentation's configurations README's diff serves, and what it leaves plain."""
+    told = NOT_RUN
+    if path.is_file():
+        found = json.loads(path.read_text())
+        counts = found['counts']
+        built = found['configurations'] - counts['cannot be built here']
+        told = (f"of MMSegmentation's {found['configurations']} configurations {built} can be built without compiled "
+                f'operators and further packages; the diff serves {counts["served"]}, the other {built - counts["served"]}'
+                f' have no linear softmax classifier and stop with a sentence that says so ({found["date"][:10]}, commit '
+                f'{found["commit"]})')
+    return f'- By `tools/benchmarks/zoo.py`: {told}.'
 
 
 def timing_sentence(name: str, timing: dict[str, Any] | None) -> str:
