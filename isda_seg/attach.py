@@ -112,8 +112,9 @@ def classifier_of(holder: nn.Module, loss: nn.Module, place: str) -> nn.Module:
     if len(fitting) == 1:
         return next(iter(fitting.values()))
     outputs = {key: num_outputs(child) for key, child in found.items()}
-    hint = f"if {place} gets the logits of one of them, name it: classifier={next(iter(fitting))!r}" if fitting else \
-        'one output is that of a sigmoid' if 1 in outputs.values() else 'mask classification has none'
+    hint = (f"if {place} gets the logits of one of them, name it: dict(type='isda_seg.losses.ISDALoss', lambda_0=..., "
+            f'classifier={next(iter(fitting))!r})') if fitting else \
+        'one output is that of a sigmoid' if 1 in outputs.values() else 'what makes its logits is another module'
     raise ValueError(f'ISDA needs exactly one softmax classifier (a Linear or 1x1 convolution with num_classes='
                      f'{classes} outputs) directly in the module that holds the loss, found {len(fitting)} among '
                      f'{outputs}; {hint}')

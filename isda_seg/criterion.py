@@ -112,8 +112,8 @@ class ISDACriterion(nn.Module):
         if not (self.training and torch.is_grad_enabled()) or self.records.evaluate():
             return hosts.value(self.base, logits, labels, ignore_index, kwargs, self.factor)
         if self.statistics is None or not self.attached:
-            raise RuntimeError('this ISDA loss is not attached to a classifier: with OpenMMLab add '
-                               "default_hooks = dict(isda=dict(type='ISDAHook')) to the config, in plain torch call "
+            raise RuntimeError('this ISDA loss is not attached to a classifier: with OpenMMLab add default_hooks = '
+                               "dict(isda=dict(type='isda_seg.hooks.ISDAHook')) to the config, in plain torch call "
                                'isda_seg.attach.attach(loss, classifier)')
         record, strength = self.records.last(), check_strength(self.strength)
         points = logits.dim() == 3  # (B, C, P) of a Conv1d: a map of one column

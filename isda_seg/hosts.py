@@ -106,5 +106,5 @@ def why_plain(loss: nn.Module) -> str | None:
         return f'{name}{" with " if keys else ""}{", ".join(keys)} is no softmax cross-entropy of one label a pixel'
     if name in SOFTMAX:
         return None
-    return (f"whether {name} is a softmax cross-entropy is not known; if it is, write dict(type='ISDALoss', "
-            f"lambda_0=..., base=dict(type={name!r}, ...)) in its place")
+    return (f"whether {name} is a softmax cross-entropy is not known; if it is, write dict(type='isda_seg.losses."
+            f"ISDALoss', lambda_0=..., base=dict(type={name!r}, ...)) in its place")

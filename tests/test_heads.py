@@ -367,5 +367,5 @@ def test_without_the_hook_the_first_step_names_default_hooks():
     config = plain_config('FCNHead')
     config.merge_from_dict(dict(decode_head=DIFF))
     inputs, samples, _ = batch()
-    with pytest.raises(RuntimeError, match=r"default_hooks = dict\(isda=dict\(type='ISDAHook'\)\)"):
+    with pytest.raises(RuntimeError, match=r"default_hooks = dict\(isda=dict\(type='isda_seg.hooks.ISDAHook'\)\)"):
         step(build(config), inputs, samples)

@@ -466,7 +466,8 @@ def test_a_copied_model_observes_for_itself(tmp_path):
 
 def test_without_the_hook_the_first_iteration_names_default_hooks(tmp_path):
     runner, spy = runner_in(tmp_path, hooks={})
-    with pytest.raises(RuntimeError, match=r"add default_hooks = dict\(isda=dict\(type='ISDAHook'\)\) to the config"):
+    message = r"add default_hooks = dict\(isda=dict\(type='isda_seg.hooks.ISDAHook'\)\) to the config"
+    with pytest.raises(RuntimeError, match=message):
         runner.train()
     assert spy.strengths == []
 

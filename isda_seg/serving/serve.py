@@ -144,6 +144,6 @@ def _nothing(plain: dict[str, list[str]], wraps_none: bool) -> str:
     """Why ISDA has nothing to do in this model, and what to do about it."""
     if wraps_none:
         return ('ISDAHook: the model has no ISDALoss. Give the hook a strength, which serves every head it can: '
-                "default_hooks = dict(isda=dict(type='ISDAHook', lambda_0=7.5))")
+                "default_hooks = dict(isda=dict(type='isda_seg.hooks.ISDAHook', lambda_0=7.5))")
     heads = '; '.join(f'{head}: {"; ".join(reasons)}' for head, reasons in plain.items()) or 'the model holds no loss'
     return (f'ISDAHook has nothing to serve. {heads}. To train this model without ISDA, delete default_hooks.isda')

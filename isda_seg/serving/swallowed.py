@@ -27,8 +27,8 @@ def check_held(config: Any, model: nn.Module) -> None:
     places = ', '.join(f'model.{place}' for place in lost)
     raise ValueError(f'the config names ISDALoss {len(named)} times, the model holds {len(held)}: nothing took {places}'
                      f'{"".join(f" ({reason})" for reason in reasons)}. Delete that; with default_hooks = '
-                     "dict(isda=dict(type='ISDAHook', lambda_0=...)) every head is served that can be, and the log "
-                     'tells of each')
+                     "dict(isda=dict(type='isda_seg.hooks.ISDAHook', lambda_0=...)) every head is served that can be, "
+                     'and the log tells of each')
 
 
 def _named(node: Any, place: str = '') -> Iterator[str]:

@@ -134,8 +134,8 @@ def test_a_model_with_nothing_to_serve_is_an_error_that_names_head_and_reason():
     own = copy.deepcopy(model(head(loss=SIGMOID)))
     own.decode_head.loss_decode = type('OwnLoss', (nn.Module,), {})()
     with pytest.raises(ValueError, match=r"nothing to serve. decode_head \(FCNHead\): loss_decode stays plain: whether "
-                                         r"OwnLoss is a softmax cross-entropy is not known; if it is, write dict\(type="
-                                         r"'ISDALoss', lambda_0=..., base=dict\(type='OwnLoss', ...\)\) in its place"):
+                                         r"OwnLoss is a softmax cross-entropy is not known; if it is, write dict\("
+                                         r"type='isda_seg.losses.ISDALoss', lambda_0=..., base=dict\(type='OwnLoss', "):
         served(own)
     with pytest.raises(ValueError, match='the model has no ISDALoss. Give the hook a strength'):
         served(model(head()), dict(type='ISDAHook'))
@@ -147,10 +147,12 @@ def test_a_classifier_named_for_a_loss_of_a_module_with_two_is_the_remedy_that_w
     built = model(head())
     built.decode_head.other = nn.Conv2d(6, families.CLASSES, 1)
     with pytest.raises(ValueError, match=r"found 2 among \{'conv_seg': 4, 'other': 4\}; if loss_decode gets the logits "
-                                         "of one of them, name it: classifier='conv_seg'"):
+                                         r"of one of them, name it: dict\(type='isda_seg.losses.ISDALoss', "
+                                         r"lambda_0=..., classifier='conv_seg'\)"):
         served(built)
     with DefaultScope.overwrite_default_scope('mmseg'):
-        built.decode_head.loss_decode = MODELS.build(dict(type='ISDALoss', lambda_0=7.5, classifier='conv_seg'))
+        built.decode_head.loss_decode = MODELS.build(dict(
+            type='isda_seg.losses.ISDALoss', lambda_0=7.5, classifier='conv_seg'))
     assert served(built)[0] == ['decode_head.loss_decode']
     assert 'loss_isda' in ''.join(families.step(built, 1.0)[0])
 

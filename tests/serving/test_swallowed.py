@@ -37,7 +37,7 @@ def test_what_a_head_swallowed_is_named_with_its_reason_and_what_to_do():
     built.add_module('decode_head', Mask2FormerHead(loss_decode=OWN))
     with pytest.raises(ValueError, match=r'names ISDALoss 2 times, the model holds 1: nothing took model.decode_head'
                                          r'.loss_decode \(it classifies masks, not pixels.*\)\. Delete that; '
-                                         r"with default_hooks = dict\(isda=dict\(type='ISDAHook', lambda_0=...\)\)"):
+                                         r"with default_hooks = dict\(isda=dict\(type='isda_seg.hooks.ISDAHook', "):
         families.start(built, dict(type='ISDAHook'), dict(model=ConfigDict(named)))
 
 
