@@ -15,6 +15,7 @@ from isda_seg.focal import SoftmaxFocalLoss
 from isda_seg.hooks import ISDAHook
 from isda_seg.hosts import MeanCrossEntropy, why_plain
 from isda_seg.losses import ISDALoss
+from isda_seg.serving.scalars import scalars
 
 KEY = dict(type='ISDAHook', lambda_0=7.5)
 CE, DICE = dict(type='CrossEntropyLoss', loss_weight=0.4, avg_non_ignore=True), dict(type='DiceLoss', loss_weight=3.0)
@@ -251,3 +252,13 @@ def test_stdcs_boundary_head_has_one_output_of_a_sigmoid():
     with pytest.raises(ValueError, match=r"auxiliary_head \(STDCHead\): .* found 0 among \{'conv_seg': 1\}; one output "
                                          'is that of a sigmoid'):
         served(built)
+
+
+def test_the_log_tells_losses_of_one_name_in_one_head_apart_by_their_place():
+    pairs, _ = families.start(families.build(families.narrow(family('pidnet'))), KEY)
+    assert [pair.loss.loss_name for pair in pairs] == ['loss_ce', 'loss_ohem', 'loss_ohem']
+    assert [key for key in scalars(pairs) if key.endswith('_strength')] == [
+        f'decode_head.{name}_strength' for name in ('loss_ce', 'loss_decode.1', 'loss_decode.3')]
+    pairs, _ = families.start(model(head()), KEY)
+    assert scalars(pairs) == {'decode_head.isda_strength': 0.0, 'decode_head.isda_table_mean': 0.0,
+                              'decode_head.isda_table_max': 0.0}
