@@ -1,4 +1,5 @@
 """Connect an ISDA loss with the classifier whose input it needs. Plain torch."""
+import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -6,16 +7,20 @@ from torch import nn
 
 from isda_seg.criterion import ISDACriterion
 from isda_seg.records import pointwise
+from isda_seg.serving.heads import classifiers, refusal
+from isda_seg.serving.in_turn import InTurn
 
 LARGEST = 1  # GiB of covariances of windows
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d)
 
 
 class Pair(NamedTuple):
-    """An ISDA loss, the module that directly holds it and that module's one classifier."""
+    """An ISDA loss, the module that directly holds it, the loss's place there, and the classifier of its logits."""
     name: str
     holder: nn.Module
     loss: ISDACriterion
     classifier: nn.Module
+    place: str
 
 
 def attach(loss: ISDACriterion, classifier: nn.Module, align_corners: bool = False) -> None:
@@ -23,8 +28,9 @@ def attach(loss: ISDACriterion, classifier: nn.Module, align_corners: bool = Fal
 
     Args:
         loss: an ``ISDACriterion`` (``ISDALoss`` is one).
-        classifier: the ``nn.Linear`` or ``nn.Conv2d`` that makes the logits, with at least 2 outputs. A Linear may see
-            samples (N, A), tokens (B, h w, A) or maps (B, h, w, A). A k x k convolution is one of 1x1 on its windows.
+        classifier: the ``nn.Linear``, ``nn.Conv2d`` or ``nn.Conv1d`` of kernel 1 that makes the logits, with at least
+            2 outputs. A Linear may see samples (N, A), tokens (B, h w, A) or maps (B, h, w, A). A k x k convolution is
+            one of 1x1 on its windows.
         align_corners: how logits of images are resized to their labels between classifier and loss, bilinearly.
 
     Raises:
@@ -47,11 +53,11 @@ def check_classifier(module: nn.Module, covariance: str) -> tuple[int, int]:
 
     Not from the weight's shape: ``FullyShardedDataParallel`` may leave a part of it here, or nothing.
     """
-    if not isinstance(module, (nn.Linear, nn.Conv2d)):
+    if not isinstance(module, (nn.Linear, *CONVOLUTIONS)):
         inner = [f'{name} ({type(child).__name__})' for name, child in module.named_modules()
-                 if isinstance(child, (nn.Linear, nn.Conv2d))]
+                 if isinstance(child, (nn.Linear, *CONVOLUTIONS))]
         remedy = f': name the layer in it that makes the logits, its last one is {inner[-1]}' if inner else ''
-        raise ValueError(f'the classifier must be a Linear or a Conv2d, got {type(module).__name__}{remedy}')
+        raise ValueError(f'the classifier must be a Linear or a convolution, got {type(module).__name__}{remedy}')
     outputs = module.out_features if isinstance(module, nn.Linear) else module.out_channels
     if outputs < 2:
         raise ValueError(f'ISDA needs a softmax over at least 2 classes, the classifier has {outputs} output channel')
@@ -60,7 +66,9 @@ def check_classifier(module: nn.Module, covariance: str) -> tuple[int, int]:
     if module.groups > 1:
         raise ValueError(f'the classifier {module} has {module.groups} groups, so its classes see different features, '
                          'of which there is no common covariance: use a classifier with groups=1')
-    channels = module.in_channels * module.kernel_size[0] * module.kernel_size[1]
+    if isinstance(module, nn.Conv1d) and not pointwise(module):
+        raise ValueError(f'the classifier {module} sees windows of points, and only a Conv1d of kernel 1 is served')
+    channels = module.in_channels * math.prod(module.kernel_size)
     size = 4 * channels ** 2 * (outputs if covariance == 'full' else 1) / 2 ** 30
     if covariance in ('full', 'shared') and not pointwise(module) and size > LARGEST:
         raise ValueError(f'a {covariance} covariance of the {channels} numbers in each window of {module} takes '
@@ -69,10 +77,10 @@ def check_classifier(module: nn.Module, covariance: str) -> tuple[int, int]:
 
 
 def num_outputs(module: nn.Module) -> int | None:
-    """How many logits a Linear or plain 1x1 Conv2d makes; None for any other, which is not found by structure."""
+    """How many logits a Linear or plain 1x1 convolution makes; None for any other, which is not found by structure."""
     if isinstance(module, nn.Linear):
         return module.out_features
-    if isinstance(module, nn.Conv2d) and module.groups == 1 and pointwise(module):
+    if isinstance(module, CONVOLUTIONS) and module.groups == 1 and pointwise(module):
         return module.out_channels
     return None
 
@@ -80,36 +88,61 @@ def num_outputs(module: nn.Module) -> int | None:
 def find_pairs(model: nn.Module) -> Iterator[Pair]:
     """Every ISDA loss in the model with its classifier, found by structure.
 
-    The module that directly holds an ISDA loss (or a ModuleList of losses with one) must directly hold exactly one
-    classifier with ``num_classes`` outputs; ``loss.classifier`` names it where there are several.
+    The module that directly holds an ISDA loss (or a list of losses with one) must directly hold exactly one
+    classifier with ``num_classes`` outputs; ``loss.classifier`` names it where there are several, and of
+    MMSegmentation's heads it is known.
 
     Raises:
         ValueError: names the module and what was found instead.
     """
     for name, holder in model.named_modules():
-        if isinstance(holder, nn.ModuleList):
-            continue
-        for child in holder.children():
-            for loss in child if isinstance(child, nn.ModuleList) else [child]:
-                if isinstance(loss, ISDACriterion):
-                    yield Pair(name, holder, loss, _classifier(name, holder, getattr(loss, 'classifier', None)))
+        for place, loss in () if isinstance(holder, (nn.ModuleList, InTurn)) else _isda_losses(holder):
+            try:
+                classifier = classifier_of(holder, loss, place)
+            except ValueError as error:
+                raise ValueError(f'{name or "the model"} ({type(holder).__name__}): {error}. A head that cannot be '
+                                 'served keeps its own loss: put that in the place of the ISDALoss') from None
+            yield Pair(name, holder, loss, classifier, place)
 
 
-def _classifier(name: str, holder: nn.Module, wanted: str | None) -> nn.Module:
-    head = f'{name or "the model"} ({type(holder).__name__})'
+def _isda_losses(holder: nn.Module, within: str = '') -> Iterator[tuple[str, ISDACriterion]]:
+    """Those that a module directly holds, alone or in lists, with their places in it."""
+    for key, child in holder.named_children():
+        if isinstance(child, ISDACriterion):
+            yield f'{within}{key}', child
+        elif isinstance(child, (nn.ModuleList, InTurn)):
+            yield from _isda_losses(child, f'{within}{key}.')
+
+
+def classifier_of(holder: nn.Module, loss: nn.Module, place: str) -> nn.Module:
+    """The classifier in ``holder`` whose logits the loss at ``place`` in it gets.
+
+    Raises:
+        ValueError: it has none, or several.
+    """
+    reason, wanted = refusal(holder), getattr(loss, 'classifier', None)
+    if reason is not None:
+        raise ValueError(reason)
     children = dict(holder.named_children())
+    if wanted is None:
+        known = classifiers(holder, place)
+        if known == ():
+            raise ValueError(f'{place} gets the logits of no softmax classifier')
+        wanted = None if known is None else known[0]
     if wanted is not None:
         if wanted not in children or num_outputs(children[wanted]) is None:
-            raise ValueError(f'{head} has no classifier named {wanted!r}; it holds {sorted(children)}')
+            raise ValueError(f'it has no classifier named {wanted!r}; it holds {sorted(children)}')
         return children[wanted]
     classes = getattr(holder, 'num_classes', None)
     found = {key: child for key, child in children.items() if num_outputs(child) is not None}
-    fitting = {key: child for key, child in found.items() if classes in (None, num_outputs(child))}
+    fitting = {key: child for key, child in found.items() if num_outputs(child) != 1 and
+               classes in (None, num_outputs(child))}
     if len(fitting) == 1:
         return next(iter(fitting.values()))
     outputs = {key: num_outputs(child) for key, child in found.items()}
-    raise ValueError(
-        f'{head}: ISDA needs exactly one softmax classifier (a Linear or 1x1 Conv2d with num_classes={classes} '
-        f'outputs) directly in the module that holds the loss, found {len(fitting)} among {outputs}. Heads with '
-        'several classifiers, mask classification or one sigmoid output keep their plain loss; if one classifier '
-        "makes the logits of this loss, name it: classifier='...'")
+    hint = (f"if {place} gets the logits of one of them, name it: dict(type='isda_seg.losses.ISDALoss', lambda_0=..., "
+            f'classifier={next(iter(fitting))!r})') if fitting else \
+        'one output is that of a sigmoid' if 1 in outputs.values() else 'what makes its logits is another module'
+    raise ValueError(f'ISDA needs exactly one softmax classifier (a Linear or 1x1 convolution with num_classes='
+                     f'{classes} outputs) directly in the module that holds the loss, found {len(fitting)} among '
+                     f'{outputs}; {hint}')

@@ -99,8 +99,8 @@ class ISDACriterion(nn.Module):
         """The base loss of the augmented logits.
 
         Args:
-            logits: (N, C) or (B, C, H, W), resized to the labels by the head.
-            labels: (N,) or (B, H, W).
+            logits: (N, C), (B, C, H, W), resized to the labels by the head, or (B, C, P) of points.
+            labels: (N,), (B, H, W) or (B, P).
             ignore_index: overrides that of the constructor.
             kwargs: handed to the base loss.
 
@@ -118,9 +118,11 @@ class ISDACriterion(nn.Module):
         if not (self.training and torch.is_grad_enabled()) or self.records.evaluate():
             return hosts.value(self.base, logits, labels, ignore_index, kwargs, self.factor)
         if self.statistics is None or not self.attached:
-            raise RuntimeError('this ISDA loss is not attached to a classifier: with OpenMMLab add '
-                               "default_hooks = dict(isda=dict(type='ISDAHook')) to the config, in plain torch call "
+            raise RuntimeError('this ISDA loss is not attached to a classifier: with OpenMMLab add default_hooks = '
+                               "dict(isda=dict(type='isda_seg.hooks.ISDAHook')) to the config, in plain torch call "
                                'isda_seg.attach.attach(loss, classifier)')
+        points = logits.dim() == 3  # (B, C, P) of a Conv1d: a map of one column
+        logits, labels = (logits[..., None], labels[..., None]) if points else (logits, labels)
         record = self.records.last(logits.shape)
         strength = check_strength(self.ramp.strength() if self.ramp else self.strength)
         with no_autocast(logits.device.type):
@@ -140,6 +142,7 @@ class ISDACriterion(nn.Module):
             if divisor is not None:
                 return isda_cross_entropy(*augmented, ignore_index=none, divisor=divisor, grid=grid, checked=True)
             logits = isda_logits(*augmented, ignore_index=none, grid=grid, checked=True)
+            logits, index = (logits.squeeze(-1), index.squeeze(-1)) if points else (logits, index)
             labels, ignore_index = hosts.with_own_ignore_index(self.base, index, none, ignore_index)
             return hosts.value(self.base, logits, labels, ignore_index, kwargs, self.factor)
 

@@ -1,50 +1,57 @@
-"""ISDAHook: when ISDA losses are attached, how their strength grows, what the log shows."""
+"""ISDAHook: which losses become ISDA losses and when, how their strength grows, what the log shows."""
+from collections.abc import Sequence
 from typing import Any
 
 from mmengine.hooks import Hook, LoggerHook
 from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 
-from isda_seg.attach import Pair, attach, find_pairs
+from isda_seg.attach import Pair
 from isda_seg.core import linear_ramp
+from isda_seg.losses import isda_around
+from isda_seg.serving.scalars import scalars
+from isda_seg.serving.serve import serve
+from isda_seg.serving.swallowed import check_held
 
 RAMPS = ('linear', 'constant')
 
 
 @HOOKS.register_module()
 class ISDAHook(Hook):
-    """Attach every ISDALoss of the model, ramp its strength, log strength and table.
+    """Serve the model's softmax losses, ramp their strength, log strength and table.
 
     Args:
+        lambda_0: with it, every softmax loss that can be served becomes an ``ISDALoss`` around itself; an ISDALoss that
+            the config names keeps its own keys. Without, those are all.
+        heads: which heads are served: names as the log gives them, or '-name' for all but that one; None: all.
         by_epoch: False ramps per iteration, ``linear_ramp(iter + 1, max_iters, lambda_0)``; True per epoch counted
             from 0, as the authors' classification code.
         ramp: 'linear', or 'constant' for lambda_0 from the first iteration on (Table 8).
+        keys: covariance, resolution, ... of the losses it makes, as in ``ISDALoss``.
 
     Raises:
-        ValueError: another ramp; before the run, a head without exactly one softmax classifier; while logging, labels
-            outside the classes that a GPU has left out.
+        ValueError: another ramp or key; before the run, nothing to serve, an ISDALoss that cannot be served; while
+            logging, labels outside the classes that a GPU has left out.
     """
 
     priority = 'VERY_HIGH'  # before EMAHook copies the model
 
-    def __init__(self, by_epoch: bool = False, ramp: str = 'linear') -> None:
+    def __init__(self, lambda_0: float | None = None, heads: str | Sequence[str] | None = None, by_epoch: bool = False,
+                 ramp: str = 'linear', **keys: Any) -> None:
         if ramp not in RAMPS:
             raise ValueError(f'ramp must be one of {RAMPS}, got {ramp!r}')
-        self.by_epoch, self.ramp = by_epoch, ramp
+        self.heads, self.by_epoch, self.ramp = [heads] if isinstance(heads, str) else heads, by_epoch, ramp
+        self.make = None if lambda_0 is None and not (keys or heads) else isda_around(lambda_0, **keys)
         self.pairs: list[Pair] = []
         self.warned = 0
 
     def before_run(self, runner: Any) -> None:
-        """Attach; precedes loading and resuming, so that statistics in a checkpoint find their place."""
+        """Wrap and attach; precedes loading and resuming, so that statistics in a checkpoint find their place."""
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        self.pairs = list(find_pairs(model))
-        if not self.pairs:
-            runner.logger.warning('ISDAHook: the model has no ISDALoss, nothing is augmented')
-        for name, holder, loss, classifier in self.pairs:
-            attach(loss, classifier, getattr(holder, 'align_corners', False))
-            runner.logger.info(f'ISDA: {name} ({type(holder).__name__}), {loss.statistics.num_classes} classes x '
-                               f'{loss.statistics.channels} channels, lambda_0={loss.lambda_0}, '
-                               f'covariance={loss.covariance}, resolution={loss.resolution}')
+        check_held(runner.cfg.get('model'), model)
+        self.pairs, lines = serve(model, self.make, self.heads)
+        for line in lines:
+            runner.logger.info(line)
 
     def before_train(self, runner: Any) -> None:
         """A ramp by epochs needs epochs."""
@@ -71,17 +78,10 @@ class ISDAHook(Hook):
         if not (self.every_n_inner_iters(batch_idx, interval) or self.end_of_epoch(runner.train_dataloader, batch_idx)
                 or self.is_last_train_iter(runner)):
             return
-        heads = [pair.name for pair in self.pairs]
-        for name, _, loss, _ in self.pairs:
-            loss.raise_faults()
-            own = f'{loss.loss_name}_' if heads.count(name) > 1 else 'isda_'
-            prefix = f'train/{name}.{own}' if name else f'train/{own}'
-            scalars = dict(strength=loss.strength)
-            table = loss.table()
-            scalars['table_mean'] = float(table.sum()) / (len(table) * (len(table) - 1))
-            scalars['table_max'] = float(table.max())
-            for key, value in scalars.items():
-                runner.message_hub.update_scalar(prefix + key, value)
+        for pair in self.pairs:
+            pair.loss.raise_faults()
+        for key, value in scalars(self.pairs).items():
+            runner.message_hub.update_scalar(f'train/{key}', value)
         self._warn_dropped(runner)
 
     def _warn_dropped(self, runner: Any) -> None:

@@ -14,6 +14,7 @@ from isda_seg.core.functional import cross_entropy
 MMSEG_CROSS_ENTROPY = 'mmseg.models.losses.cross_entropy_loss'
 NOT_SOFTMAX = ('FocalLoss', 'DiceLoss', 'TverskyLoss', 'LovaszLoss', 'BoundaryLoss', 'HuasdorffDisstanceLoss',
                'SiLogLoss')
+SOFTMAX = ('CrossEntropyLoss', 'OhemCrossEntropy', 'SoftmaxFocalLoss', 'MeanCrossEntropy')  # of any scope
 
 
 class MeanCrossEntropy(nn.Module):
@@ -34,6 +35,12 @@ def _takes_all(loss: nn.Module) -> bool:
     return any(known.kind is inspect.Parameter.VAR_KEYWORD for known in _parameters(type(loss).forward).values())
 
 
+def own_ignore_index(loss: nn.Module) -> int:
+    """The label that a loss ignores where its caller names none."""
+    own = getattr(loss, 'ignore_label', getattr(loss, 'ignore_index', None))
+    return -100 if own is None else int(own)
+
+
 def check_keywords(loss: nn.Module, ignore_index: int, kwargs: Mapping[str, Any]) -> None:
     """ValueError for a keyword that the loss does not know, or another label that it ignores."""
     known = _parameters(type(loss).forward)
@@ -41,8 +48,9 @@ def check_keywords(loss: nn.Module, ignore_index: int, kwargs: Mapping[str, Any]
     if refused:
         raise ValueError(f'the base loss {type(loss).__name__} cannot take {refused}, which its caller (a head, or its '
                          f'pixel sampler) asks for; it takes {list(known)}: use another base, or no sampler')
-    if 'ignore_index' not in known and getattr(loss, 'ignore_label', ignore_index) != ignore_index:
-        raise ValueError(f'the base loss ignores label {loss.ignore_label}, the head label {ignore_index}')
+    own = getattr(loss, 'ignore_label', getattr(loss, 'ignore_index', None))
+    if 'ignore_index' not in known and own not in (None, ignore_index):
+        raise ValueError(f'the base loss ignores label {own}, the head label {ignore_index}')
 
 
 def value(loss: nn.Module, logits: Tensor, labels: Tensor, ignore_index: int, kwargs: Mapping[str, Any],
@@ -88,3 +96,15 @@ def require_softmax(loss: nn.Module) -> None:
     if getattr(loss, 'use_sigmoid', False) or getattr(loss, 'use_mask', False) or name in NOT_SOFTMAX:
         raise ValueError(f'{name} is no softmax cross-entropy, so ISDA cannot augment it as base; use '
                          'CrossEntropyLoss, OhemCrossEntropy or SoftmaxFocalLoss, and list other losses beside it')
+
+
+def why_plain(loss: nn.Module) -> str | None:
+    """Why a loss in a model keeps its value; None for one that is known to be a softmax cross-entropy."""
+    name = type(loss).__name__
+    keys = [key for key in ('use_sigmoid', 'use_mask', 'use_soft') if getattr(loss, key, False)]
+    if keys or name in NOT_SOFTMAX:
+        return f'{name}{" with " if keys else ""}{", ".join(keys)} is no softmax cross-entropy of one label a pixel'
+    if name in SOFTMAX:
+        return None
+    return (f"whether {name} is a softmax cross-entropy is not known; if it is, write dict(type='isda_seg.losses."
+            f"ISDALoss', lambda_0=..., base=dict(type={name!r}, ...)) in its place")

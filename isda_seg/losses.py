@@ -1,6 +1,7 @@
 """ISDALoss, registered in MMEngine's root registry so that every scope of OpenMMLab sees it."""
 import inspect
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from mmengine.registry import MODELS, DefaultScope
@@ -10,7 +11,9 @@ from isda_seg.compat import require_one_family
 from isda_seg.core.schedule import check_strength
 from isda_seg.criterion import ISDACriterion
 from isda_seg.focal import SoftmaxFocalLoss
-from isda_seg.hosts import MeanCrossEntropy, require_softmax
+from isda_seg.hosts import MeanCrossEntropy, own_ignore_index, require_softmax
+
+AROUND = ('covariance', 'resolution', 'label_sampling', 'sync', 'load_statistics', 'raise_at_once')
 
 require_one_family()
 MODELS.register_module(module=SoftmaxFocalLoss)
@@ -18,7 +21,7 @@ MODELS.register_module(module=SoftmaxFocalLoss)
 
 @MODELS.register_module()
 class ISDALoss(ISDACriterion):
-    """The cross-entropy of a head with one softmax classifier, with implicit semantic data augmentation (Eq. 7).
+    """The cross-entropy of a softmax classifier, with implicit semantic data augmentation (Eq. 7).
 
     A config changes ``type`` and adds ``lambda_0``; every other key of the CrossEntropyLoss it replaces is passed on.
     ``ISDAHook`` attaches it and sets its strength.
@@ -27,7 +30,7 @@ class ISDALoss(ISDACriterion):
         lambda_0: final strength; no default. The authors' code uses 7.5 for diagonal covariances (Cityscapes,
             most ImageNet networks), the paper 0.5 for full ones (CIFAR).
         covariance, resolution, sync, label_sampling, load_statistics, raise_at_once: as in ``ISDACriterion``.
-        base: config of the loss to augment; default the scope's CrossEntropyLoss built from the remaining keys.
+        base: the loss to augment, or its config; default the scope's CrossEntropyLoss built from the remaining keys.
         loss_weight: factor of the result.
         loss_name: key in the training log.
         classifier: name of the classifier in the head, where it has several.
@@ -39,7 +42,7 @@ class ISDALoss(ISDACriterion):
     """
 
     def __init__(self, lambda_0: float, covariance: str = 'diagonal', resolution: str = 'label',
-                 base: dict[str, Any] | None = None, loss_weight: float = 1.0, loss_name: str = 'loss_isda',
+                 base: dict[str, Any] | nn.Module | None = None, loss_weight: float = 1.0, loss_name: str = 'loss_isda',
                  sync: bool = True, *, label_sampling: str = 'exact', classifier: str | None = None,
                  load_statistics: bool = True, raise_at_once: bool = False, use_sigmoid: bool = False,
                  use_mask: bool = False, **cross_entropy: Any) -> None:
@@ -50,9 +53,11 @@ class ISDALoss(ISDACriterion):
                              'them into base, or delete them')
         scope = _scope()
         with DefaultScope.overwrite_default_scope(scope):
-            built = MODELS.build(base) if base is not None else _cross_entropy(scope, loss_weight, cross_entropy)
+            built = base if isinstance(base, nn.Module) else MODELS.build(base) if base is not None else \
+                _cross_entropy(scope, loss_weight, cross_entropy)
         require_softmax(built)
         super().__init__(covariance, resolution, label_sampling=label_sampling, base=built, sync=sync,
+                         ignore_index=own_ignore_index(built),
                          load_statistics=load_statistics, raise_at_once=raise_at_once)
         self.lambda_0 = check_strength(lambda_0, 'lambda_0')
         self.classifier = classifier
@@ -66,16 +71,16 @@ class ISDALoss(ISDACriterion):
 
     def forward(self, cls_score: Tensor, label: Tensor, weight: Tensor | None = None,  # type: ignore[override]
                 avg_factor: float | None = None, reduction_override: str | None = None,
-                ignore_index: int | None = -100, **kwargs: Any) -> Tensor:
+                ignore_index: int | None = None, **kwargs: Any) -> Tensor:
         """As MMSeg's and MMPretrain's cross-entropies are called; errors as ``ISDACriterion.forward``.
 
         Args:
-            cls_score: logits (N, C) or (B, C, H, W), resized to the labels by the head.
-            label: (N,) or (B, H, W).
+            cls_score: logits (N, C), (B, C, H, W), resized to the labels by the head, or (B, C, P) of points.
+            label: (N,), (B, H, W) or (B, P).
             weight: of each sample or pixel, for a base loss that knows it.
             avg_factor: for a base loss that knows it.
             reduction_override: for a base loss that knows it.
-            ignore_index: label that does not count; None is -100.
+            ignore_index: label that does not count; None is that of the base loss, or -100.
             kwargs: handed to the base loss.
 
         Returns:
@@ -83,7 +88,26 @@ class ISDALoss(ISDACriterion):
         """
         wanted = dict(weight=weight, avg_factor=avg_factor, reduction_override=reduction_override, **kwargs)
         given = {key: value for key, value in wanted.items() if value is not None}
-        return super().forward(cls_score, label, -100 if ignore_index is None else ignore_index, **given)
+        return super().forward(cls_score, label, ignore_index, **given)
+
+
+def isda_around(lambda_0: float | None, **keys: Any) -> Callable[[nn.Module], ISDALoss]:
+    """What makes an ISDALoss, with these keys, of a softmax loss: a module, whose weight and name in the log it keeps.
+
+    Raises:
+        ValueError: no lambda_0, a key that does not go with a base, a bad value.
+    """
+    if lambda_0 is None:
+        raise ValueError(f'ISDAHook got {sorted(keys) or "heads"} without lambda_0, the strength with which it makes '
+                         'ISDA losses of those of the model')
+    if not set(keys) <= set(AROUND):
+        raise ValueError(f'ISDAHook does not know {sorted(set(keys) - set(AROUND))}; of ISDALoss it takes {AROUND}')
+
+    def make(base: nn.Module) -> ISDALoss:
+        return ISDALoss(lambda_0, base=base, loss_name=getattr(base, 'loss_name', 'loss_isda'), **keys)
+
+    make(MeanCrossEntropy())  # refuses a bad value before a model is built
+    return make
 
 
 def _scope() -> str:

@@ -14,7 +14,7 @@ from isda_seg.core.windows import Windows
 
 
 def weight_of(classifier: nn.Module) -> Tensor:
-    """(C, A) of a Linear or a 1x1 Conv2d; (C, A k k) of a k x k one, in the order of its windows."""
+    """(C, A) of a Linear or a 1x1 convolution; (C, A k k) of a k x k one, in the order of its windows."""
     return whole(classifier.weight).flatten(1)
 
 
@@ -22,15 +22,17 @@ def seen(classifier: nn.Module, features: Tensor, logits: Sequence[int]) -> Tens
     """What entered the classifier, with the positions of the logits (N, C) or (B, C, H, W) made of it."""
     if isinstance(classifier, nn.Linear):
         return as_map(features, logits)
+    if isinstance(classifier, nn.Conv1d):
+        return features.unsqueeze(-1)  # points (B, A, P) as a map of one column
     if isinstance(classifier, nn.Conv2d) and features.dim() == 4 and not pointwise(classifier):
         return Windows.of(classifier, features)
     return features
 
 
-def pointwise(convolution: nn.Conv2d) -> bool:
+def pointwise(convolution: nn.Conv1d | nn.Conv2d) -> bool:
     """Whether each output is a function of the one position below it."""
-    return convolution.kernel_size == (1, 1) and convolution.stride == (1, 1) and \
-        convolution.padding in ((0, 0), 'valid', 'same')
+    padding = convolution.padding  # 'same' and 'valid' add nothing to a kernel of 1
+    return {*convolution.kernel_size, *convolution.stride} == {1} and (isinstance(padding, str) or not any(padding))
 
 
 def lent(classifier: nn.Module) -> bool:
@@ -86,6 +88,10 @@ class Records:
         self.belong_to(classifier)  # of a copied loss, its copied classifier
         if classifier.training and not in_backward():
             self._last[torch.is_grad_enabled()] = features.detach(), classifier
+
+    def waiting(self) -> bool:
+        """Whether the classifier has run since the loss was last called with gradients."""
+        return bool(self._last)
 
     def last(self, logits: Sequence[int]) -> Record:
         """The record of the last pass, in the layout of logits of this shape; it stays until it is let go.

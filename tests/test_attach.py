@@ -122,8 +122,8 @@ def test_a_loss_without_bias_in_its_classifier_passes_the_handshake():
     (nn.Linear(5, 1), 'at least 2 classes, the classifier has 1 output channel'),
     (nn.Conv2d(5, 1, 1), 'at least 2 classes, the classifier has 1 output channel'),
     (nn.Conv2d(4, 2, 1, groups=2), 'has 2 groups, so its classes see different features.*classifier with groups=1'),
-    (nn.Conv1d(4, 2, 1), 'must be a Linear or a Conv2d, got Conv1d'),
-    (nn.ConvTranspose2d(4, 2, 1), 'must be a Linear or a Conv2d, got ConvTranspose2d'),
+    (nn.Conv1d(4, 2, 3), 'sees windows of points, and only a Conv1d of kernel 1 is served'),
+    (nn.ConvTranspose2d(4, 2, 1), 'must be a Linear or a convolution, got ConvTranspose2d'),
     (nn.Sequential(nn.Dropout(), nn.Linear(4, 2)),
      r'got Sequential: name the layer in it that makes the logits, its last one is 1 \(Linear\)'),
 ])
@@ -365,7 +365,7 @@ def test_a_name_chooses_among_several_classifiers():
 @pytest.mark.parametrize('wanted', ['conv_cls', 'loss_decode', 'big'])
 def test_a_name_of_no_classifier_is_refused_with_those_there_are(wanted):
     head = Head(conv_seg=conv(), big=nn.Conv2d(CHANNELS, CLASSES, 3), loss_decode=named(ISDACriterion(), wanted))
-    with pytest.raises(ValueError, match=f"the model \\(Head\\) has no classifier named '{wanted}'; it holds "
+    with pytest.raises(ValueError, match=f"the model \\(Head\\): it has no classifier named '{wanted}'; it holds "
                                          r"\['big', 'conv_seg', 'loss_decode'\]"):
         found(head)
 
@@ -382,8 +382,9 @@ def test_a_head_without_exactly_one_classifier_is_named_with_what_was_found(chil
     with pytest.raises(ValueError) as error:
         found(model)
     assert str(error.value).startswith('decode_head (Head): ISDA needs exactly one softmax classifier')
-    assert f'with num_classes=3 outputs) directly in the module that holds the loss, found {count} among {outputs}. ' \
+    assert f'with num_classes=3 outputs) directly in the module that holds the loss, found {count} among {outputs}; ' \
         in str(error.value)
+    assert ('if loss_decode gets the logits of one of them, name it' in str(error.value)) == (count > 1)
 
 
 def test_a_model_without_an_isda_loss_has_no_pairs():

@@ -1,4 +1,7 @@
 """Every block of code in the documents runs: README's, and those of the folders' READMEs."""
+import logging
+from types import SimpleNamespace
+
 import pytest
 import torch
 from documents import blocks
@@ -108,8 +111,18 @@ def test_the_lightning_module_trains_resumes_and_validates_with_the_plain_loss(c
 
 
 @code('config')
-def test_the_config_is_twelve_lines_or_fewer(code):
-    assert len(code.splitlines()) - 1 <= 12
+def test_the_config_is_six_lines_or_fewer(code):
+    assert 2 <= len(code.splitlines()) - 1 <= 6
+
+
+def served(cfg, network):
+    """What the config's hook makes of a model before the run, at full strength."""
+    from mmengine.registry import HOOKS
+    hook = HOOKS.build(cfg.default_hooks.isda)
+    hook.before_run(SimpleNamespace(model=network, cfg=cfg, logger=logging.getLogger(__name__)))
+    for pair in hook.pairs:
+        pair.loss.strength = pair.loss.lambda_0
+    return hook.pairs
 
 
 @code('config')
@@ -121,7 +134,6 @@ def test_the_config_lines_add_isda_to_a_users_head(name, code, tmp_path):
     from mmseg.structures import SegDataSample
     from mmseg.utils import register_all_modules
 
-    from isda_seg.attach import attach, find_pairs
     register_all_modules()
     common = dict(channels=8, num_classes=4, norm_cfg=dict(type='BN'), align_corners=False, loss_decode=dict(
         type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0))
@@ -134,16 +146,13 @@ def test_the_config_lines_add_isda_to_a_users_head(name, code, tmp_path):
     (tmp_path / 'my_config.py').write_text(f'model = {model!r}\n')
     (tmp_path / 'my_isda_config.py').write_text(code)
     cfg = Config.fromfile(tmp_path / 'my_isda_config.py')
-    assert cfg.default_hooks == dict(isda=dict(type='ISDAHook'))
+    assert list(cfg.default_hooks) == ['isda']
     network = MODELS.build(cfg.model)
-    pairs = list(find_pairs(network))
+    pairs = served(cfg, network)
     assert [pair.name for pair in pairs] == ['decode_head', 'auxiliary_head']
-    for pair in pairs:
-        attach(pair.loss, pair.classifier)
-        pair.loss.strength = pair.loss.lambda_0
     sample = SegDataSample(gt_sem_seg=PixelData(data=torch.randint(4, (1, 64, 64))))
     losses = network.train().loss(torch.randn(2, 3, 64, 64), [sample, sample])
-    assert {'decode.loss_isda', 'aux.loss_isda'} <= set(losses)
+    assert {'decode.loss_ce', 'aux.loss_ce'} <= set(losses)
     assert [int(pair.loss.statistics.count.sum()) for pair in pairs] == \
         [2 * (16 if name in FINE else 8) ** 2, 2 * 8 ** 2]
     assert pairs[1].loss.base.loss_weight == 0.4
@@ -155,14 +164,11 @@ def test_the_classifier_builds_and_trains_with_isda(code, tmp_path):
     from mmengine.registry import MODELS
 
     import isda_seg.classification  # noqa: F401  as custom_imports do
-    from isda_seg.attach import attach, find_pairs
     (tmp_path / 'my_classifier.py').write_text(code)
     cfg = Config.fromfile(tmp_path / 'my_classifier.py')
-    assert cfg.default_hooks == dict(isda=dict(type='ISDAHook'))
     cfg.model.backbone.update(depth=10, width=1)
     model = MODELS.build(cfg.model).train()
-    (pair,) = find_pairs(model)
-    attach(pair.loss, pair.classifier)
+    (pair,) = served(cfg, model)
     loss = model(torch.randn(4, 3, 16, 16), torch.arange(4), mode='loss')['loss']
     assert 1 < loss.item() < 5
     assert int(pair.loss.statistics.count.sum()) == 4
@@ -174,15 +180,13 @@ def test_the_semi_supervised_classifier_builds_and_trains_with_isda(code, tmp_pa
     from mmengine.registry import MODELS
 
     import isda_seg.semi  # noqa: F401  as custom_imports do
-    from isda_seg.attach import attach, find_pairs
     (tmp_path / 'my_semi.py').write_text(code)
     cfg = Config.fromfile(tmp_path / 'my_semi.py')
-    assert (cfg.default_hooks.isda.type, cfg.custom_hooks[0].type) == ('ISDAHook', 'SemiHook')
+    assert (cfg.default_hooks.isda.type, cfg.custom_hooks[0].type) == ('isda_seg.hooks.ISDAHook', 'SemiHook')
     cfg.model.backbone.width = 1 / 32
     model = MODELS.build(cfg.model).train()
-    (pair,) = find_pairs(model)
-    attach(pair.loss, pair.classifier)
-    pair.loss.strength, model.method.epoch = 0.5, 0.0
+    (pair,) = served(cfg, model)
+    model.method.epoch = 0.0
     views = [torch.randn(4, 3, 32, 32)]
     losses = model(torch.randn(4, 3, 32, 32), torch.arange(4), dict(views=views, index=torch.arange(4)), mode='loss')
     assert {'loss', 'loss_unlabelled', 'loss_isda_unlabelled'} <= set(losses)

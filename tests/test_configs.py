@@ -87,5 +87,5 @@ def test_table_8_has_four_rows_on_each_data_and_table_6_one_for_each_further_num
     assert [(row.options, row.error) for row in option_rows()['vat_isda_cifar10']] == [
         ('train_dataloader.dataset.num_labels=2000', 11.52), ('train_dataloader.dataset.num_labels=4000', 9.72)]
     assert {row.options: row.error for row in option_rows()['wrn28-10_cutout_isda_cifar100']} == {
-        'model.loss.covariance=identity': 17.83, 'model.loss.covariance=diagonal': 17.54,
-        'model.loss.covariance=shared': 18.12, 'default_hooks.isda.ramp=constant': 17.34}
+        'default_hooks.isda.covariance=identity': 17.83, 'default_hooks.isda.covariance=diagonal': 17.54,
+        'default_hooks.isda.covariance=shared': 18.12, 'default_hooks.isda.ramp=constant': 17.34}

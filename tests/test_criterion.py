@@ -253,7 +253,7 @@ def test_a_call_before_any_forward_pass_is_an_error():
 
 def test_an_unattached_loss_says_how_to_attach_it():
     model, (features, labels) = net(attached=False), batch()
-    with pytest.raises(RuntimeError, match=r"default_hooks = dict\(isda=dict\(type='ISDAHook'\)\)"):
+    with pytest.raises(RuntimeError, match=r"default_hooks = dict\(isda=dict\(type='isda_seg.hooks.ISDAHook'\)\)"):
         model(features, labels)
 
 

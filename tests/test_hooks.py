@@ -21,6 +21,7 @@ from torch.testing import assert_close
 from isda_seg.core import linear_ramp
 from isda_seg.focal import SoftmaxFocalLoss
 from isda_seg.hooks import ISDAHook
+from isda_seg.hosts import MeanCrossEntropy
 from isda_seg.losses import ISDALoss
 
 CLASSES, CHANNELS, BATCH, LAMBDA_0 = 3, 5, 4, 7.5
@@ -279,10 +280,62 @@ def test_features_that_are_not_finite_are_left_out_and_counted_in_the_log(tmp_pa
     assert lines == [f'{n} labelled features were not finite and left out of the statistics' for n in (1, 2)]
 
 
-def test_a_model_without_an_isda_loss_is_told_so_and_trains(tmp_path):
-    trained(tmp_path, model=Model(SoftmaxFocalLoss()), custom=(), hooks=dict(isda=ISDA), custom_hooks=[])
-    assert 'ISDAHook: the model has no ISDALoss, nothing is augmented' in log_text(tmp_path)
-    assert [line['step'] for line in scalars(tmp_path)] == [2, 4, 6]
+@pytest.mark.parametrize('hook, message', [
+    (ISDA, 'the model has no ISDALoss. Give the hook a strength'),
+    (dict(ISDA, lambda_0=LAMBDA_0), r'nothing to serve. head \(Head\): loss_module stays plain: whether OwnLoss is')])
+def test_a_model_with_nothing_to_serve_stops_before_the_first_iteration(tmp_path, hook, message):
+    class OwnLoss(nn.Module):
+        pass
+
+    runner, spy = runner_in(tmp_path, model=Model(OwnLoss()), hooks=dict(isda=hook))
+    with pytest.raises(ValueError, match=message):
+        runner.train()
+    assert spy.strengths == []
+
+
+# -- the one key -------------------------------------------------------------------------------------------------------
+
+KEY = dict(isda=dict(type='isda_seg.hooks.ISDAHook', lambda_0=LAMBDA_0))
+
+
+def same_training(*runners):
+    first, second = (runner.model.state_dict() for runner in runners)
+    return first.keys() == second.keys() and all(torch.equal(first[key], second[key]) for key in first)
+
+
+def test_one_key_trains_as_the_loss_in_the_model_does_in_weights_statistics_and_log(tmp_path):
+    named, spy = trained(tmp_path / 'named', model=Model(ISDALoss(LAMBDA_0, base=SoftmaxFocalLoss())))
+    one_key, key_spy = trained(tmp_path / 'one', model=Model(SoftmaxFocalLoss()), hooks=KEY)
+    assert same_training(named, one_key) is True
+    assert (key_spy.strengths, key_spy.counts) == (spy.strengths, spy.counts)
+    assert_logged(scalars(tmp_path / 'one'), key_spy)
+    assert ('ISDA: head (Head): loss_module is served by fc, 3 classes x 5 channels, lambda_0=7.5, '
+            'covariance=diagonal, resolution=label') in log_text(tmp_path / 'one')
+
+
+def test_at_lambda_0_zero_the_one_key_is_the_plain_run_bitwise(tmp_path):
+    plain, _ = trained(tmp_path / 'plain', model=Model(SoftmaxFocalLoss()), hooks={}, custom_hooks=[])
+    zero, _ = trained(tmp_path / 'zero', model=Model(SoftmaxFocalLoss()), hooks=dict(isda=dict(ISDA, lambda_0=0)))
+    expected = plain.model.state_dict()
+    state = zero.model.state_dict()
+    assert all(torch.equal(state[key], value) for key, value in expected.items())
+    assert sorted(set(state) - set(expected)) == [f'head.loss_module.statistics.{name}'
+                                                  for name in ('count', 'covariance', 'mean')]
+    losses, expected = ([line['loss'] for line in scalars(tmp_path / name)] for name in ('zero', 'plain'))
+    assert losses == expected
+
+
+def test_a_checkpoint_of_a_named_loss_resumes_with_the_one_key_and_under_ema(tmp_path):
+    trained(tmp_path / 'first', custom=[EMA], default_hooks=dict(
+        isda=ISDA, checkpoint=dict(type='CheckpointHook', interval=3, by_epoch=False)))
+    resume = dict(load_from=str(tmp_path / 'first' / 'iter_3.pth'), resume=True, custom=[EMA])
+    runners = []
+    for name, model, hooks in (('named', Model(), dict(isda=ISDA)), ('one', Model(MeanCrossEntropy()), KEY)):
+        runner, spy = runner_in(tmp_path / name, model=model, hooks=hooks, **resume)
+        runner.train()
+        runners.append(runner)
+        assert spy.counts == [BATCH * (i + 1) for i in range(3, ITERS)]
+    assert same_training(*runners) is True
 
 
 # -- what the loss learns of the batch ---------------------------------------------------------------------------------
@@ -413,7 +466,8 @@ def test_a_copied_model_observes_for_itself(tmp_path):
 
 def test_without_the_hook_the_first_iteration_names_default_hooks(tmp_path):
     runner, spy = runner_in(tmp_path, hooks={})
-    with pytest.raises(RuntimeError, match=r"add default_hooks = dict\(isda=dict\(type='ISDAHook'\)\) to the config"):
+    message = r"add default_hooks = dict\(isda=dict\(type='isda_seg.hooks.ISDAHook'\)\) to the config"
+    with pytest.raises(RuntimeError, match=message):
         runner.train()
     assert spy.strengths == []
 

@@ -20,7 +20,7 @@ SIZE = 9_000        # bytes
 
 def test_the_first_screen_shows_the_idea_the_diff_the_demo_what_is_known_and_where_to_go():
     screen = '\n'.join(README.splitlines()[:FIRST_SCREEN])
-    parts = ['# isda_seg', 'configs/figures/overview.png', "dict(type='ISDAHook')", 'make demo', '<!-- /cost -->',
+    parts = ['# isda_seg', 'configs/figures/overview.png', "'isda_seg.hooks.ISDAHook'", 'make demo', '<!-- /cost -->',
              '<!-- /gain -->', *(f'({name(folder)}/README.md)' for folder in FOLDERS if folder.name == 'demo'),
              '(configs/README.md)']
     places = [screen.find(part) for part in parts]

@@ -14,13 +14,9 @@ pytestmark = tiny.on_cpu
 CONFIGS = sorted(path for room in ('demo', 'camvid', 'cityscapes')
                  for path in (tiny.ROOT / 'configs' / room).glob('*_isda*.py'))
 CROP, SCALE, CHANNELS = (65, 65), (96, 72), 8
-ISDA_KEYS = {'custom_imports', 'default_hooks.isda'}
-LOSS_KEYS = {'type', 'lambda_0', 'resolution', 'label_sampling', 'covariance'}
+HOOK_KEYS = {'type', 'lambda_0', 'resolution', 'label_sampling', 'covariance'}
 USER_CONFIG = '''_base_ = 'mmseg::pspnet/pspnet_r50-d8_4xb2-40k_cityscapes-769x769.py'
-custom_imports = dict(imports=['isda_seg.losses', 'isda_seg.hooks'], allow_failed_imports=False)
-model = dict(decode_head=dict(loss_decode=dict(type='ISDALoss', lambda_0=7.5)),
-             auxiliary_head=dict(loss_decode=dict(type='ISDALoss', lambda_0=7.5)))
-default_hooks = dict(isda=dict(type='ISDAHook'))
+default_hooks = dict(isda=dict(type='isda_seg.hooks.ISDAHook', lambda_0=7.5))
 '''
 
 
@@ -38,18 +34,11 @@ def settings(path):
 
 
 def assert_only_isda_differs(isda, plain):
-    """The two flat configs differ in the ISDA hook, the imports and the kind of the losses."""
-    changed = {key for key in tiny.differing(isda, plain)
-               if not any(key == known or key.startswith(f'{known}.') for known in ISDA_KEYS)}
-    heads = {key.split('.loss_decode.')[0] for key in changed}
-    assert heads == {'model.decode_head', 'model.auxiliary_head'}
-    assert changed <= {f'{head}.loss_decode.{key}' for head in heads for key in LOSS_KEYS}
-    assert {isda[f'{head}.loss_decode.type'] for head in heads} == {'ISDALoss'}
-    assert {plain[f'{head}.loss_decode.type'] for head in heads} == {'CrossEntropyLoss'}
-    assert isda['default_hooks.isda.type'] == 'ISDAHook'
-    imports = {value for key, value in isda.items() if key.startswith('custom_imports.imports.')}
-    assert imports >= {value for key, value in plain.items() if key.startswith('custom_imports.imports.')} | {
-        'isda_seg.losses', 'isda_seg.hooks'}
+    """The two flat configs differ in the ISDA hook alone."""
+    changed = set(tiny.differing(isda, plain))
+    assert {'default_hooks.isda.type', 'default_hooks.isda.lambda_0'} <= changed
+    assert changed <= {f'default_hooks.isda.{key}' for key in HOOK_KEYS}
+    assert isda['default_hooks.isda.type'] == 'isda_seg.hooks.ISDAHook'
 
 
 def shrink(cfg, lambda_0=None):
@@ -64,8 +53,6 @@ def shrink(cfg, lambda_0=None):
         backbone.base_channels = backbone.stem_channels = CHANNELS
     for head in (cfg.model.decode_head, cfg.model.auxiliary_head):
         head.in_channels, head.channels = round(head.in_channels * factor), CHANNELS
-        if lambda_0 is not None and head.loss_decode.type == 'ISDALoss':
-            head.loss_decode.lambda_0 = lambda_0
     for loader in (cfg.train_dataloader, cfg.val_dataloader):
         loader.num_workers, loader.persistent_workers = 0, False
         loader.dataset.pop('indices', None)
@@ -77,6 +64,8 @@ def shrink(cfg, lambda_0=None):
     cfg.train_dataloader.batch_size = 2
     cfg.train_cfg.max_iters, cfg.train_cfg.val_begin = 3, 100
     cfg.default_hooks.logger.interval = 1
+    if lambda_0 is not None:
+        cfg.default_hooks.isda.lambda_0 = lambda_0
 
 
 @pytest.fixture(scope='module')
@@ -91,8 +80,6 @@ def run(tmp_path_factory):
     def trained(path, lambda_0=None):
         runner, steps = tiny.train(path, tmp_path_factory.mktemp('work'),
                                    change=functools.partial(shrink, lambda_0=lambda_0))
-        for step in steps:
-            step['losses'] = {key.replace('loss_isda', 'loss_ce'): value for key, value in step['losses'].items()}
         state = tiny.full_state(runner)
         statistics = {key: state.pop(key) for key in list(state) if '.statistics.' in key}
         return steps, state, statistics
@@ -151,8 +138,6 @@ def test_a_config_based_on_a_package_is_loaded_as_the_diff_it_is(tmp_path):
     mine, plain = (load_config(str(tmp_path / f'{name}.py'), work_dir=str(tmp_path / 'work')).to_dict()
                    for name in ('mine', 'plain'))
     assert_only_isda_differs(tiny.flat(mine), tiny.flat(plain))
-    assert mine['model']['auxiliary_head']['loss_decode'] == dict(type='ISDALoss', lambda_0=7.5, use_sigmoid=False,
-                                                                  loss_weight=0.4)
 
 
 def test_a_config_based_on_a_package_trains_with_our_tools(tmp_path):
@@ -168,6 +153,7 @@ def test_a_config_based_on_a_package_trains_with_our_tools(tmp_path):
     assert [pair.name for pair in find_pairs(runner.model)] == ['decode_head', 'auxiliary_head']
     assert [step['iter'] for step in steps] == [0, 1, 2]
     assert runner.model.decode_head.loss_decode.strength == 7.5
+    assert runner.model.auxiliary_head.loss_decode.base.loss_weight == 0.4
     for pair in find_pairs(runner.model):
         seen = int(pair.loss.statistics.count.sum())
         assert 0.5 < seen / (3 * 2 * 9 * 9) < 1  # the rest is void

@@ -7,8 +7,8 @@ import argparse
 from pathlib import Path
 
 from isda_seg import compat
-from isda_seg.classification.export.compatible_configs import accepting
-from isda_seg.classification.export.conversion import Export, export
+from isda_seg.classification.compatible_configs import accepting
+from isda_seg.classification.conversion import Export, export
 from isda_seg.runtime.user_errors import run_main
 
 KEYS = {'mmseg': 'model.pretrained', 'mmdet': 'model.backbone.init_cfg.checkpoint'}

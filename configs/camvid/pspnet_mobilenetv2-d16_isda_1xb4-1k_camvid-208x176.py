@@ -5,9 +5,4 @@ Baseline:  pspnet_mobilenetv2-d16_1xb4-1k_camvid-208x176.py; same seed, only the
 Result:    not yet run
 """
 _base_ = './pspnet_mobilenetv2-d16_1xb4-1k_camvid-208x176.py'
-custom_imports = dict(
-    imports=['isda_seg.losses', 'isda_seg.hooks', 'isda_seg.segmentation'], allow_failed_imports=False)
-model = dict(
-    decode_head=dict(loss_decode=dict(type='ISDALoss', lambda_0=1.0)),
-    auxiliary_head=dict(loss_decode=dict(type='ISDALoss', lambda_0=1.0)))
-default_hooks = dict(isda=dict(type='ISDAHook'))
+default_hooks = dict(isda=dict(type='isda_seg.hooks.ISDAHook', lambda_0=1.0))

@@ -6,10 +6,5 @@ Baseline:  deeplabv3_r101-d8_4xb2-40k-paper_cityscapes-769x769.py; same seed, on
 Result:    not yet run
 """
 _base_ = './deeplabv3_r101-d8_4xb2-40k-paper_cityscapes-769x769.py'
-custom_imports = dict(imports=['isda_seg.losses', 'isda_seg.hooks'], allow_failed_imports=False)
-model = dict(
-    decode_head=dict(
-        loss_decode=dict(type='ISDALoss', lambda_0=7.5, resolution='feature', label_sampling='nearest')),
-    auxiliary_head=dict(
-        loss_decode=dict(type='ISDALoss', lambda_0=7.5, resolution='feature', label_sampling='nearest')))
-default_hooks = dict(isda=dict(type='ISDAHook'))
+default_hooks = dict(isda=dict(
+    type='isda_seg.hooks.ISDAHook', lambda_0=7.5, resolution='feature', label_sampling='nearest'))

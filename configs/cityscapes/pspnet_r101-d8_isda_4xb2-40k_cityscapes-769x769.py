@@ -5,8 +5,4 @@ Baseline:  pspnet_r101-d8_4xb2-40k_cityscapes-769x769.py; same seed, only the ke
 Result:    not yet run
 """
 _base_ = './pspnet_r101-d8_4xb2-40k_cityscapes-769x769.py'
-custom_imports = dict(imports=['isda_seg.losses', 'isda_seg.hooks'], allow_failed_imports=False)
-model = dict(
-    decode_head=dict(loss_decode=dict(type='ISDALoss', lambda_0=7.5)),
-    auxiliary_head=dict(loss_decode=dict(type='ISDALoss', lambda_0=7.5)))
-default_hooks = dict(isda=dict(type='ISDAHook'))
+default_hooks = dict(isda=dict(type='isda_seg.hooks.ISDAHook', lambda_0=7.5))

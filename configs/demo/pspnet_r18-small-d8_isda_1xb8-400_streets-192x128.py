@@ -5,8 +5,4 @@ Baseline:  pspnet_r18-small-d8_1xb8-400_streets-192x128.py; same seed, only the 
 Result:    mIoU single 40.79, ms 41.22, ms-flip 41.32 (seed 0, one run)
 """
 _base_ = './pspnet_r18-small-d8_1xb8-400_streets-192x128.py'
-custom_imports = dict(imports=['isda_seg.losses', 'isda_seg.hooks'], allow_failed_imports=False)
-model = dict(
-    decode_head=dict(loss_decode=dict(type='ISDALoss', lambda_0=7.5)),
-    auxiliary_head=dict(loss_decode=dict(type='ISDALoss', lambda_0=7.5)))
-default_hooks = dict(isda=dict(type='ISDAHook'))
+default_hooks = dict(isda=dict(type='isda_seg.hooks.ISDAHook', lambda_0=7.5))

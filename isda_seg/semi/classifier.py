@@ -15,8 +15,8 @@ class SemiClassifier(ImageClassifier):
     """``L_sup + eta_1 L_U + eta_2 R`` (Eq. 19).
 
     L_sup is the loss of the labelled images, R the base method's term for the unlabelled ones. Both belong to the base
-    method; ISDA is an ``ISDALoss`` for L_sup and L_U, its bound for unlabelled images (Eq. 15), with the strength of
-    that loss and its covariances, which are those of labelled features alone.
+    method; ISDA is the ``ISDALoss`` that its hook makes of L_sup, and L_U, its bound for unlabelled images (Eq. 15),
+    with the strength of that loss and its covariances, which are those of labelled features alone.
 
     Args:
         method: config of the base method: ``PiModel``, ``TemporalEnsembling``, ``MeanTeacher`` or ``VAT``; eta_2 is
@@ -25,19 +25,24 @@ class SemiClassifier(ImageClassifier):
         backbone, num_classes, loss, channels, data_preprocessor, init_cfg: as in ``ImageClassifier``.
 
     Raises:
-        ValueError: eta_1 without an ISDALoss, or negative.
+        ValueError: negative eta_1.
     """
 
     def __init__(self, backbone: dict, num_classes: int, method: dict, eta_1: float = 0.0, loss: dict | None = None,
                  channels: int | None = None, data_preprocessor: dict | nn.Module | None = None,
                  init_cfg: dict | None = None) -> None:
         super().__init__(backbone, num_classes, loss, channels, data_preprocessor, init_cfg)
-        if eta_1 < 0 or (eta_1 > 0 and not isinstance(self.loss, ISDACriterion)):
-            raise ValueError(f'eta_1 = {eta_1} weighs a term of ISDA: it takes loss=dict(type=\'ISDALoss\', '
-                             'lambda_0=...) and a value of at least 0')
+        if eta_1 < 0:
+            raise ValueError(f'eta_1 = {eta_1} is a weight: it must be at least 0')
         self.eta_1 = eta_1
         self.method = MODELS.build(method)
         self.method.join(self)
+
+    def check_eta_1(self) -> None:
+        """ValueError for an eta_1 without ISDA, whose hook makes the loss before the run."""
+        if self.eta_1 > 0 and not isinstance(self.loss, ISDACriterion):
+            raise ValueError(f'eta_1 = {self.eta_1} weighs a term of ISDA: it takes default_hooks = '
+                             "dict(isda=dict(type='isda_seg.hooks.ISDAHook', lambda_0=...))")
 
     def forward(self, inputs: Tensor, labels: Tensor | None = None, unlabelled: dict[str, Any] | None = None,
                 mode: str = 'tensor') -> Tensor | dict[str, Tensor] | list[dict]:

@@ -15,7 +15,7 @@ class SemiHook(Hook):
 
     Raises:
         ValueError: before the run, another model, a loop without epochs, images without a second stream, or in too few
-            views.
+            views; before training, an eta_1 without ISDA.
     """
 
     priority = 'NORMAL'  # after the optimizer's step, before the checkpoint
@@ -40,7 +40,8 @@ class SemiHook(Hook):
         method.prepare(dataset.num_unlabelled, self.model.num_classes)
 
     def before_train(self, runner: Any) -> None:
-        """A training that is not resumed starts its memories too."""
+        """All hooks have made their losses; a training that is not resumed starts its memories too."""
+        self.model.check_eta_1()
         if runner.iter == 0:
             self.model.method.start(self.model)
 

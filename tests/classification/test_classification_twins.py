@@ -30,7 +30,7 @@ def trained(name, work, lambda_0=None):
     def change(cfg):
         tiny_images.shrink(cfg, train=images, batch=images // 3)
         if lambda_0 is not None:
-            cfg.model.loss.lambda_0 = lambda_0
+            cfg.default_hooks.isda.lambda_0 = lambda_0
 
     runner, steps = tiny.train(tiny_images.CLASSIFICATION / name.rpartition('_')[2] / f'{name}.py', work, change=change)
     state = tiny.full_state(runner)

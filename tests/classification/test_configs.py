@@ -10,7 +10,8 @@ from mmengine.registry import MODELS
 from isda_seg import compat
 from isda_seg.analysis.paper import classification_configs
 from isda_seg.analysis.paper.networks import CIFAR, IMAGENET
-from isda_seg.attach import find_pairs
+from isda_seg.losses import isda_around
+from isda_seg.serving.serve import serve
 
 compat.prepare()
 
@@ -21,7 +22,7 @@ CHANNELS = {'resnet32': 64, 'resnet110': 64, 'se-resnet110': 64, 'wrn16-8': 512,
             'resnext29-8x64d': 1024, 'densenet-bc-100-12': 342, 'shake-shake26-2x32d': 128,
             'shake-shake26-2x112d': 448, 'resnet50': 2048, 'resnet101': 2048, 'resnet152': 2048,
             'densenet-bc-121': 1024, 'densenet-bc-265': 2688, 'resnext50-32x4d': 2048, 'resnext101-32x8d': 2048}
-LOSSES = {'model.loss.type', 'model.loss.lambda_0', 'model.loss.covariance'}
+HOOK = {f'default_hooks.isda.{key}' for key in ('type', 'lambda_0', 'covariance')}
 SIZE = 64  # of ImageNet's crops here
 
 
@@ -52,8 +53,10 @@ def test_every_config_builds_a_classifier_that_isda_attaches_to(path):
         model = MODELS.build(cfg.model)
     assert (model.num_classes, model.fc.out_features) == (DATASETS[path.parent.name],) * 2
     assert model.fc.in_features == CHANNELS[path.stem.split('_')[0]]
-    assert len(list(find_pairs(model))) == ('_isda' in path.stem)
-    assert cfg.model.get('loss', {}).get('lambda_0') == (
+    hook = cfg.default_hooks.get('isda', {})
+    if hook:
+        assert [pair.classifier for pair in serve(model, isda_around(hook.lambda_0)).pairs] == [model.fc]
+    assert hook.get('lambda_0') == (
         None if '_isda' not in path.stem else 0.5 if path.parent.name != 'imagenet' else
         {'resnet101': 5, 'densenet-bc-121': 1, 'densenet-bc-265': 1}.get(path.stem.split('_')[0], 7.5))
 
@@ -88,10 +91,8 @@ def test_imagenet_trains_512_images_at_a_time_on_8_gpus_without_nesterov():
 @pytest.mark.parametrize('path', ISDA, ids=names)
 def test_without_the_isda_keys_a_config_is_its_twin(path):
     isda, plain = (tiny.flat(Config.fromfile(file).to_dict()) for file in (path, twin(path)))
-    changed = {key for key in tiny.differing(isda, plain) if not key.startswith('custom_imports.')}
-    assert changed - {'default_hooks.isda.type'} == LOSSES
-    assert isda['model.loss.type'] == 'ISDALoss'
-    assert isda['default_hooks.isda.type'] == 'ISDAHook'
+    assert set(tiny.differing(isda, plain)) == HOOK
+    assert isda['default_hooks.isda.type'] == 'isda_seg.hooks.ISDAHook'
 
 
 @pytest.mark.parametrize('path', ISDA, ids=names)

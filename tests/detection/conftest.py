@@ -5,7 +5,7 @@ import pytest
 import tiny_coco
 
 from isda_seg import compat
-from isda_seg.classification.export.conversion import export
+from isda_seg.classification.conversion import export
 
 
 @pytest.fixture(scope='session')

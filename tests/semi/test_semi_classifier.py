@@ -109,8 +109,11 @@ def test_only_labelled_features_of_the_student_are_observed(method):
 
 
 def test_a_bound_without_isda_is_refused():
-    with pytest.raises(ValueError, match="eta_1 = 1.0 weighs a term of ISDA: it takes loss=dict"):
-        classifier(METHODS[0], loss=None, eta_1=1.0)
+    with pytest.raises(ValueError, match="eta_1 = 1.0 weighs a term of ISDA: it takes default_hooks = dict"):
+        classifier(METHODS[0], loss=None, eta_1=1.0).check_eta_1()
+    with pytest.raises(ValueError, match='eta_1 = -1.0 is a weight'):
+        classifier(METHODS[0], eta_1=-1.0)
+    assert classifier(METHODS[0], eta_1=1.0).check_eta_1() is None
 
 
 def test_what_is_predicted_is_what_the_method_says():

@@ -50,7 +50,7 @@ def test_a_run_resumed_after_an_epoch_is_the_uninterrupted_one_to_the_bit(method
 @pytest.mark.parametrize('method', METHODS)
 def test_with_lambda_0_zero_isda_trains_as_its_twin_bit_for_bit(method, run):
     def nothing(cfg):
-        cfg.model.loss.lambda_0 = 0
+        cfg.default_hooks.isda.lambda_0 = 0
 
     plain, plain_steps = run(f'{method}_cifar10', 'plain', epochs=1)
     isda, steps = run(f'{method}_isda_cifar10', 'isda', epochs=1, change=nothing)

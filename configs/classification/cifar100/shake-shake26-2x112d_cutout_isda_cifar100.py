@@ -6,7 +6,4 @@ Paper:     16.24 % top-1 error
 Result:    not yet run
 """
 _base_ = './shake-shake26-2x112d_cutout_cifar100.py'
-custom_imports = dict(
-    imports=['isda_seg.losses', 'isda_seg.hooks', 'isda_seg.classification'], allow_failed_imports=False)
-model = dict(loss=dict(type='ISDALoss', lambda_0=0.5, covariance='full'))
-default_hooks = dict(isda=dict(type='ISDAHook'))
+default_hooks = dict(isda=dict(type='isda_seg.hooks.ISDAHook', lambda_0=0.5, covariance='full'))

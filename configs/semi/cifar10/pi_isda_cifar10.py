@@ -9,7 +9,5 @@ Table 6:   the other rows, by --cfg-options
 Result:    not yet run
 """
 _base_ = './pi_cifar10.py'
-custom_imports = dict(
-    imports=['isda_seg.losses', 'isda_seg.hooks', 'isda_seg.semi'], allow_failed_imports=False)
-model = dict(loss=dict(type='ISDALoss', lambda_0=0.5, covariance='full'), eta_1=1.0)
-default_hooks = dict(isda=dict(type='ISDAHook'))
+model = dict(eta_1=1.0)
+default_hooks = dict(isda=dict(type='isda_seg.hooks.ISDAHook', lambda_0=0.5, covariance='full'))

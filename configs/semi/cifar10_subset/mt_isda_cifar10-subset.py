@@ -5,7 +5,5 @@ Baseline:  mt_cifar10-subset.py; same seed, only the keys below differ
 Result:    57.98 ± 1.42 % top-1 error, 58.36 ± 1.94 % mean of the last epochs (mean ± sd, seeds 0, 1, 2)
 """
 _base_ = './mt_cifar10-subset.py'
-custom_imports = dict(
-    imports=['isda_seg.losses', 'isda_seg.hooks', 'isda_seg.semi'], allow_failed_imports=False)
-model = dict(loss=dict(type='ISDALoss', lambda_0=0.5, covariance='full'), eta_1=1.0)
-default_hooks = dict(isda=dict(type='ISDAHook'))
+model = dict(eta_1=1.0)
+default_hooks = dict(isda=dict(type='isda_seg.hooks.ISDAHook', lambda_0=0.5, covariance='full'))

@@ -1,16 +1,18 @@
 """A whole training step of a segmentor from two twin configs: plain against ISDA."""
+import logging
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import torch
 from mmengine.config import Config
+from mmengine.registry import HOOKS
 
 from isda_seg import compat
 from isda_seg.analysis.cost.compare import extra_cost, measure
 from isda_seg.analysis.cost.meter import Meter
 from isda_seg.analysis.cost.workload import FLOAT, IGNORED, make_labels
-from isda_seg.attach import attach, find_pairs
 
 
 def compare_steps(config: Path, size: int, images: int, meter: Meter, rounds: int) -> dict[str, Any]:
@@ -46,9 +48,11 @@ def training_step(path: Path, size: int, images: int, device: torch.device,
     cfg.model.data_preprocessor.size = (size, size)
     torch.manual_seed(seed)
     model = MODELS.build(cfg.model).to(device).train()
-    for _, holder, loss, classifier in find_pairs(model):
-        loss.align_corners, loss.strength = holder.align_corners, loss.lambda_0
-        attach(loss, classifier)
+    if 'isda' in cfg.default_hooks:
+        hook = HOOKS.build(cfg.default_hooks.isda)
+        hook.before_run(SimpleNamespace(model=model, cfg=cfg, logger=logging.getLogger(__name__)))
+        for pair in hook.pairs:
+            pair.loss.strength = pair.loss.lambda_0
     optimizer = build_optim_wrapper(model, cfg.optim_wrapper)
     head = model.decode_head
     batch = make_batch(head.num_classes, head.ignore_index, size, images, seed)

@@ -74,8 +74,7 @@ def isda(name: str, what: str, row: Row) -> str:
     title += f' with {AUGMENTATIONS[row.augmentation]}' if row.augmentation else ''
     stem, twin = (config_name(what, name, isda) for isda in (False, True))
     return docstring(title, row.table, name, twin, baseline(stem), row.errors[1]) + isda_twin(
-        stem, 'classification',
-        dict(loss=dict(type='ISDALoss', lambda_0=row.lambda_0, covariance=DATA[name].covariance)))
+        stem, dict(lambda_0=row.lambda_0, covariance=DATA[name].covariance))
 
 
 def subset() -> dict[str, str]:
@@ -98,7 +97,7 @@ train_cfg = dict(max_epochs=8)
 default_hooks = dict(last_evaluations=dict(last=2))
 '''
     isda = docstring(f'ResNet-32 + ISDA {about}', '', name, twin, baseline(stem), None) + \
-        isda_twin(stem, 'classification', dict(loss=dict(type='ISDALoss', lambda_0=0.5, covariance='full')))
+        isda_twin(stem, dict(lambda_0=0.5, covariance='full'))
     return {f'{name}/{stem}.py': plain, f'{name}/{twin}.py': isda}
 
 

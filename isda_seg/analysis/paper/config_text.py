@@ -37,15 +37,11 @@ def option_lines(table: str, rows: Sequence[tuple[str, str | None]]) -> list[str
             *(f'           {options:{wide}}  {paper or ""}'.rstrip() for options, paper in rows)]
 
 
-def isda_twin(base: str, room: str, model: dict[str, Any]) -> str:
-    """All that makes the config ``base`` its ISDA twin."""
-    return f'''\
-_base_ = './{base}.py'
-custom_imports = dict(
-    imports=['isda_seg.losses', 'isda_seg.hooks', 'isda_seg.{room}'], allow_failed_imports=False)
-model = {code(model)}
-default_hooks = dict(isda=dict(type='ISDAHook'))
-'''
+def isda_twin(base: str, keys: dict[str, Any], model: dict[str, Any] | None = None) -> str:
+    """All that makes the config ``base`` its ISDA twin: the hook with these keys, and what else its model needs."""
+    hook = code(dict(isda=dict(type='isda_seg.hooks.ISDAHook', **keys)))
+    more = '' if model is None else f'model = {code(model)}\n'
+    return f"_base_ = './{base}.py'\n{more}default_hooks = {hook}\n"
 
 
 def baseline(name: str) -> str:

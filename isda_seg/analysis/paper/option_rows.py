@@ -5,7 +5,6 @@ from isda_seg.analysis.paper.config_text import config_name
 from isda_seg.analysis.paper.tables import LABELS, TABLE_6, TABLE_8, TABLE_8_ROWS
 
 SUBSET, CAMVID = 'resnet32_isda_cifar10-subset', 'pspnet_mobilenetv2-d16_isda_1xb4-1k_camvid64-208x176'
-HEADS = ('decode_head', 'auxiliary_head')
 
 
 class OptionRow(NamedTuple):
@@ -24,7 +23,7 @@ def option_rows() -> dict[str, list[OptionRow]]:
             found.setdefault(config_name(network, folder, isda=True), []).append(row)
         found[SUBSET].append(OptionRow('Table 8', table_8_options(change), None))
         if change != 'diagonal':  # which a segmentation config has as it is written
-            found[CAMVID].append(OptionRow('Table 8', table_8_options(change, HEADS), None))
+            found[CAMVID].append(OptionRow('Table 8', table_8_options(change), None))
     for method, datasets in TABLE_6.items():
         for folder, cells in datasets.items():
             for labels, errors in zip(LABELS[folder][1:], cells[1:], strict=True):
@@ -34,9 +33,6 @@ def option_rows() -> dict[str, list[OptionRow]]:
     return found
 
 
-def table_8_options(change: str, heads: tuple[str, ...] = ()) -> str:
-    """What turns ISDA as proposed into a row of Table 8, for a classifier or for a segmentor's heads."""
-    if change == 'constant':
-        return 'default_hooks.isda.ramp=constant'
-    losses = [f'model.{head}.loss_decode' for head in heads] or ['model.loss']
-    return ' '.join(f'{loss}.covariance={change}' for loss in losses)
+def table_8_options(change: str) -> str:
+    """What turns ISDA as proposed into a row of Table 8."""
+    return f'default_hooks.isda.{"ramp" if change == "constant" else "covariance"}={change}'

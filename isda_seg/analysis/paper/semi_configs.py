@@ -99,4 +99,4 @@ def heading(name: str, data: str, labels: int, folder: str, stem: str, twin: str
 
 def with_isda(stem: str) -> str:
     """L_sup becomes ISDA's loss, and L_U is added (Eq. 19)."""
-    return isda_twin(stem, 'semi', dict(loss=dict(type='ISDALoss', lambda_0=LAMBDA_0, covariance='full'), eta_1=ETA_1))
+    return isda_twin(stem, dict(lambda_0=LAMBDA_0, covariance='full'), dict(eta_1=ETA_1))

@@ -1,4 +1,4 @@
-"""How the runs of a series differ: seeds, keys of the ISDA loss, training images held out."""
+"""How the runs of a series differ: seeds, keys of ISDA, training images held out."""
 import copy
 from typing import Any
 
@@ -24,17 +24,20 @@ def with_options(cfg: Config, seed: int | None = None, options: dict[str, Any] |
 
 
 def with_isda(cfg: Config, **keys: Any) -> Config:
-    """A copy with keys of every ISDALoss in the model set.
+    """A copy with keys set of every ISDALoss in the model and of the hook that makes them.
 
     Raises:
-        ValueError: the config has no ISDALoss.
+        ValueError: the config has neither.
     """
     cfg = copy.deepcopy(cfg)
-    losses = [node for node in dicts(cfg.model) if type_name(node) == 'ISDALoss']
-    if not losses:
-        raise ValueError(f'{cfg.filename} has no ISDALoss, so there is nothing to vary')
-    for loss in losses:
-        loss.update(keys)
+    places = [node for node in dicts(cfg.model) if type_name(node) == 'ISDALoss']
+    places += [node for node in dicts([cfg.get('default_hooks', {}), cfg.get('custom_hooks') or []])
+               if type_name(node) == 'ISDAHook' and 'lambda_0' in node]
+    if not places:
+        raise ValueError(f'{cfg.filename} has neither an ISDALoss nor an ISDAHook with lambda_0, so there is nothing '
+                         'to vary')
+    for place in places:
+        place.update(keys)
     return cfg
 
 

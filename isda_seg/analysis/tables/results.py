@@ -52,6 +52,7 @@ def generate(root: Path) -> dict[Path, str]:
     text = replace_block(front.read_text(), 'timings', timings(results))
     text = replace_block(text, 'cost', cost_report.two_lines(here) if here else NOT_RUN)
     text = replace_block(text, 'digits', digits(results))
+    text = replace_block(text, 'zoo', served(results / 'zoo.json'))
     files[front] = replace_block(text, 'gain', gain(results / 'series'))
     return files
 
@@ -77,6 +78,19 @@ def timings(results: Path) -> str:
     known = {name: record for name, record in sorted(
         (entry for found in records for entry in found.items()), key=lambda entry: entry[1]['date'])}
     return '\n'.join(timing_sentence(name, known.get(name)) for name in TIMED)
+
+
+def served(path: Path) -> str:
+    """How many of MMSegmentation's configurations README's diff serves, as tools/benchmarks/zoo.py found."""
+    if not path.is_file():
+        return f'- `tools/benchmarks/zoo.py`: {NOT_RUN}'
+    found = json.loads(path.read_text())
+    counts = found['counts']
+    built = found['configurations'] - counts['cannot be built here']
+    return (f"- Of MMSegmentation's {found['configurations']} configurations, {built} were built without further "
+            f'packages. The diff serves {counts["served"]}; {counts["plain by nature"]} are plain by nature, '
+            f'{counts["refused clearly"] + counts["unclear"]} fail in another way ({found["date"][:10]}, '
+            f'commit {found["commit"]}).')
 
 
 def timing_sentence(name: str, timing: dict[str, Any] | None) -> str:

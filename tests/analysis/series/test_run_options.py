@@ -79,8 +79,17 @@ def test_keys_are_set_in_every_isda_loss_and_in_no_other(isda):
     assert changed(before, isda) == []
 
 
+@pytest.mark.parametrize('hooks', ['default_hooks', 'custom_hooks'])
+def test_keys_are_set_of_the_hook_that_makes_the_losses(plain, hooks):
+    hook = dict(type='isda_seg.hooks.ISDAHook', lambda_0=7.5)
+    plain.merge_from_dict({hooks: dict(isda=hook) if hooks == 'default_hooks' else [hook]})
+    arm = with_isda(plain, lambda_0=2.5, covariance='full')
+    where = f'{hooks}.{"isda" if hooks == "default_hooks" else 0}'
+    assert changed(plain, arm) == [f'{where}.covariance', f'{where}.lambda_0']
+
+
 def test_a_config_without_isda_has_nothing_to_vary(plain):
-    with pytest.raises(ValueError, match='tiny_1xb2.py has no ISDALoss, so there is nothing to vary'):
+    with pytest.raises(ValueError, match='tiny_1xb2.py has neither an ISDALoss nor an ISDAHook with lambda_0'):
         with_isda(plain, lambda_0=1.0)
 
 

@@ -100,7 +100,7 @@ def test_held_out_images_are_of_every_class_and_never_trained_on(cfg):
 def test_a_sweep_holds_out_the_same_images_in_every_run(cfg):
     first, second = (run.cfg for run in sweep_runs(cfg, [0, 0.5], {}, [100], 0.1))
     flat = [tiny.flat(run.to_dict()) for run in (first, second)]
-    assert tiny.differing(*flat) == ['model.loss.lambda_0']
+    assert tiny.differing(*flat) == ['default_hooks.isda.lambda_0']
     assert (first.train_dataloader.dataset.split, first.test_dataloader.dataset.split) == ('train_rest', 'held_out')
 
 

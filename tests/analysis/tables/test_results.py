@@ -4,7 +4,7 @@ import json
 import pytest
 
 from isda_seg.analysis.tables.generated_text import replace_block
-from isda_seg.analysis.tables.results import ROOMS, Room, docstring_line, generate, room_section, timings
+from isda_seg.analysis.tables.results import ROOMS, Room, docstring_line, generate, room_section, served, timings
 from isda_seg.analysis.tables.segmentation import COLUMNS
 from isda_seg.analysis.tables.segmentation import docstring_line as miou_line
 
@@ -30,7 +30,7 @@ def root(tmp_path):
     (configs / 'torch' / 'README.md').write_text('<!-- torch-models -->\n<!-- /torch-models -->\n')
     (configs / 'README.md').write_text('<!-- series -->\n<!-- /series -->\n<!-- cost -->\n<!-- /cost -->\n')
     (tmp_path / 'README.md').write_text(''.join(
-        f'<!-- {name} -->\n<!-- /{name} -->\n' for name in ('timings', 'cost', 'digits', 'gain')))
+        f'<!-- {name} -->\n<!-- /{name} -->\n' for name in ('timings', 'cost', 'digits', 'gain', 'zoo')))
     (configs / 'results').mkdir()
     (configs / 'results' / 'a.json').write_text(json.dumps(RESULT))
     return tmp_path
@@ -91,3 +91,13 @@ def test_only_the_marked_block_is_replaced():
     assert replace_block(text, 'x', 'new') == text.replace('old', 'new')
     with pytest.raises(ValueError, match='<!-- y -->'):
         replace_block(text, 'y', 'new')
+
+
+def test_what_the_diff_serves_is_told_of_those_that_could_be_built(tmp_path):
+    assert served(tmp_path / 'zoo.json') == '- `tools/benchmarks/zoo.py`: not yet run'
+    counts = {'served': 6, 'plain by nature': 2, 'refused clearly': 1, 'unclear': 0, 'cannot be built here': 3}
+    (tmp_path / 'zoo.json').write_text(json.dumps(dict(configurations=12, counts=counts, date='2026-02-03T04:05:06',
+                                                       commit='abc')))
+    assert served(tmp_path / 'zoo.json') == (
+        "- Of MMSegmentation's 12 configurations, 9 were built without further packages. The diff serves 6; 2 are "
+        'plain by nature, 1 fail in another way (2026-02-03, commit abc).')

@@ -7,9 +7,9 @@ from mmengine.config import Config
 from mmengine.registry import MODELS
 
 from isda_seg import compat
-from isda_seg.classification.export.compatible_configs import accepting
-from isda_seg.classification.export.conversion import export
-from isda_seg.classification.export.resnet_state import features, fixed_image, read_architecture
+from isda_seg.classification.compatible_configs import accepting
+from isda_seg.classification.conversion import export
+from isda_seg.classification.resnet_state import features, fixed_image, read_architecture
 
 compat.prepare()
 
@@ -147,7 +147,7 @@ def test_what_would_be_lost_or_cannot_be_compared_is_refused(tmp_path):
 
 def test_a_network_of_other_features_is_not_written(tmp_path, monkeypatch):
     path = checkpoint_of(built(BACKBONES['ResNet-50']), tmp_path / 'in.pth', 'trainer')
-    monkeypatch.setattr('isda_seg.classification.export.resnet_state.EPS', 1e-2)
+    monkeypatch.setattr('isda_seg.classification.resnet_state.EPS', 1e-2)
     with pytest.raises(ValueError, match='makes other features than .*in.pth: they differ by .*, allowed 1e-05'):
         export(path, tmp_path / 'out.pth', 'mmseg')
     assert [path.name for path in tmp_path.iterdir()] == ['in.pth']

@@ -6,7 +6,7 @@ import torch
 from mmengine.registry import MODELS
 from torch import nn
 
-from isda_seg.classification.export.resnet_state import Architecture, State, features, fixed_image, read_architecture
+from isda_seg.classification.resnet_state import Architecture, State, features, fixed_image, read_architecture
 from isda_seg.runtime.checkpoint import check_checkpoint
 from isda_seg.runtime.durable import written_aside
 from isda_seg.runtime.weights import TRACKED, coverage

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from isda_seg.classification.export.resnet_state import Architecture
+from isda_seg.classification.resnet_state import Architecture
 
 
 def accepting(architecture: Architecture, configs: Iterable[Path]) -> tuple[list[Path], list[Path]]:

@@ -1,0 +1,143 @@
+"""README's diff over every configuration of the installed MMSegmentation: which models does ISDA serve?"""
+import contextlib
+import logging
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+from unittest import mock
+
+import torch
+from mmengine.config import Config
+from mmengine.registry import HOOKS, DefaultScope
+from torch import nn
+
+from isda_seg import compat
+from isda_seg.runtime.config_keys import dicts
+
+DIFF = "default_hooks = dict(isda=dict(type='isda_seg.hooks.ISDAHook', lambda_0=7.5))\n"
+SERVED, PLAIN, REFUSED, UNCLEAR, NOT_BUILT = VERDICTS = (
+    'served', 'plain by nature', 'refused clearly', 'unclear', 'cannot be built here')
+
+
+class Verdict(NamedTuple):
+    """What became of a configuration: one of ``VERDICTS``, and the log's lines or the error."""
+    kind: str
+    told: list[str]
+
+
+def zoo() -> list[Path]:
+    """Every configuration of the installed package; its folder is its family."""
+    compat.prepare()
+    import mmseg
+    folder = Path(mmseg.__file__).parent / '.mim' / 'configs'
+    return sorted(path for path in folder.glob('*/*.py') if path.parent.name != '_base_')
+
+
+def with_diff(path: Path, diff: str = DIFF) -> Config:
+    """The configuration that a user writes: the diff, based on that of the package."""
+    with tempfile.TemporaryDirectory() as folder:
+        mine = Path(folder) / 'mine.py'
+        mine.write_text(f'_base_ = {str(path)!r}\n{diff}')
+        return Config.fromfile(mine)
+
+
+def without_downloads(model: Any) -> Any:
+    """The config of a model that starts from nothing and normalises in one process; changed in place."""
+    for node in dicts(model):
+        node.pop('pretrained', None)
+        if isinstance(node.get('init_cfg'), dict) and node['init_cfg'].get('type') == 'Pretrained':
+            node.pop('init_cfg')
+        if node.get('type') == 'SyncBN':
+            node['type'] = 'BN'
+    return model
+
+
+def judge(path: Path) -> Verdict:
+    """Build the model of a configuration with the diff and start the hook, as a run does before it loads weights."""
+    from mmseg.registry import MODELS
+    try:
+        cfg = with_diff(path)
+        with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmseg')), uninitialised():
+            model = MODELS.build(without_downloads(cfg.model))
+    except Exception as error:  # what is missing here differs from one configuration to the next
+        return Verdict(NOT_BUILT, [first_line(error)])
+    return start(model, cfg)
+
+
+def start(model: nn.Module, cfg: Config) -> Verdict:
+    """What the config's ISDAHook makes of a model before the run."""
+    lines: list[str] = []
+    logger = SimpleNamespace(info=lines.append)
+    try:
+        with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmseg')):
+            HOOKS.build(cfg.default_hooks.isda).before_run(SimpleNamespace(model=model, cfg=cfg, logger=logger))
+    except ValueError as error:
+        return Verdict(PLAIN if 'has nothing to serve' in str(error) else REFUSED, [str(error)])
+    except Exception as error:
+        return Verdict(UNCLEAR, [first_line(error)])
+    return Verdict(SERVED, lines)
+
+
+def first_line(error: Exception) -> str:
+    """An error in a line."""
+    return f'{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ""}'
+
+
+@contextlib.contextmanager
+def uninitialised() -> Iterator[None]:
+    """Modules built inside have memory for their weights and no values: large models in no time."""
+    names = [name for name in vars(nn.init) if name.endswith('_') and not name.startswith('_') and name not in
+             ('zeros_', 'ones_', 'constant_')]
+    with contextlib.ExitStack() as stack:
+        for name in names:
+            stack.enter_context(mock.patch.object(nn.init, name, lambda tensor, *_, **__: tensor))
+        yield
+
+
+def survey(paths: Sequence[Path]) -> Iterator[tuple[Path, Verdict]]:
+    """The verdict on each configuration; models that are written alike are built once."""
+    logging.disable(logging.WARNING)
+    known: dict[str, Verdict] = {}
+    for path in paths:
+        key = model_text(path)
+        if key not in known:
+            with torch.random.fork_rng():
+                known[key] = judge(path)
+        yield path, known[key]
+
+
+def model_text(path: Path) -> str:
+    """What tells models apart."""
+    try:
+        return str(Config.fromfile(path, import_custom_modules=False).get('model'))
+    except Exception as error:  # judged like any other, and told
+        return f'{path}: {error}'
+
+
+def summary(verdicts: dict[str, Verdict]) -> dict[str, Any]:
+    """Counts, by family too, and each reason with the configurations ('family/name.py') it is given for."""
+    families: dict[str, Counter[str]] = {}
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for name, verdict in verdicts.items():
+        families.setdefault(name.split('/')[0], Counter())[verdict.kind] += 1
+        left = verdict.told if verdict.kind != SERVED else [line for line in verdict.told if 'stays plain' in line]
+        for reason in left:
+            reasons.setdefault((verdict.kind, reason), []).append(name)
+    counts = Counter(verdict.kind for verdict in verdicts.values())
+    return dict(configurations=len(verdicts), counts={kind: counts[kind] for kind in VERDICTS},
+                families={family: dict(found) for family, found in sorted(families.items())},
+                told=[dict(verdict=kind, told=reason, configurations=names)
+                      for (kind, reason), names in sorted(reasons.items())])
+
+
+def report(found: dict[str, Any]) -> str:
+    """The counts, the families, and the reasons with the number of configurations each is given for."""
+    lines = [f'{found["configurations"]} configurations in {len(found["families"])} families: '
+             + ', '.join(f'{kind} {count}' for kind, count in found['counts'].items())]
+    lines += [f'  {family}: {", ".join(f"{kind} {count}" for kind, count in counts.items())}'
+              for family, counts in found['families'].items()]
+    lines += [f'{entry["verdict"]} ({len(entry["configurations"])}): {entry["told"]}' for entry in found['told']]
+    return '\n'.join(lines)

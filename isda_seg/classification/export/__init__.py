@@ -1,1 +1,0 @@
-"""A trained backbone as a file that others start from."""
