@@ -181,14 +181,24 @@ def test_logits_of_tokens_flattened_with_their_labels_are_samples():
     assert same(model, statistics)
 
 
-@pytest.mark.parametrize('channels_first', [False, True])
-def test_logits_of_tokens_that_are_not_flattened_are_refused_with_the_remedy(channels_first):
+def test_logits_of_tokens_that_are_not_flattened_are_refused_with_the_remedy():
     model, (inputs, labels) = net(), batch()
     before, logits = snapshot(model), model.fc(model.stem(inputs).relu().view(4, 6, CHANNELS))
-    logits, labels = (logits.mT, labels.view(4, 6)) if channels_first else (logits, labels.view(4, 6)[:, :CLASSES])
     with pytest.raises((RuntimeError, ValueError), match=r'flatten them to \(N, 3\), with labels|must agree'):
-        model.loss(logits, labels)
+        model.loss(logits, labels.view(4, 6)[:, :CLASSES])
     assert same(model, before)
+
+
+def test_logits_of_tokens_with_their_classes_first_are_those_of_the_flattened_tokens():
+    found = []
+    for flat in (True, False):
+        model, (inputs, labels) = net(), batch()
+        logits = model.fc(model.stem(inputs).relu().view(4, 6, CHANNELS))
+        found.append(model.loss(logits.flatten(0, 1), labels) if flat else
+                     model.loss(logits.mT, labels.view(4, 6)))
+        found[-1].backward()
+        found.append(model.fc.weight.grad)
+    assert torch.allclose(found[0], found[2]) and torch.allclose(found[1], found[3])
 
 
 @pytest.mark.parametrize('resolution', ['label', 'feature'])

@@ -21,7 +21,7 @@ CONFIGS = {path.stem: tiny.ROOT / path for path in list_configs(tiny.ROOT)}
 READABLE = [stem for stem, path in CONFIGS.items() if path.parent.name not in ('coco', 'coco256')]
 # What a file of _base_ calls a value that it writes in several places.
 NAMES = {'norm_cfg', 'data_root', 'crop_size', 'train_pipeline', 'test_pipeline', 'optimizer', 'vis_backends',
-         'train_images', 'test_images', 'zca_file'}
+         'train_images', 'test_images', 'zca_file', 'loss_decode', 'sampler'}
 MOST = 6
 FOLDERS = ('classification', 'semi')
 

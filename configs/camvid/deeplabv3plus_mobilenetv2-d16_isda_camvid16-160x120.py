@@ -5,9 +5,4 @@ Baseline:  deeplabv3plus_mobilenetv2-d16_camvid16-160x120.py; same seed, only th
 Result:    not yet run
 """
 _base_ = './deeplabv3plus_mobilenetv2-d16_camvid16-160x120.py'
-custom_imports = dict(
-    imports=['isda_seg.losses', 'isda_seg.hooks', 'isda_seg.segmentation'], allow_failed_imports=False)
-model = dict(
-    decode_head=dict(loss_decode=dict(type='ISDALoss', lambda_0=2.5)),
-    auxiliary_head=dict(loss_decode=dict(type='ISDALoss', lambda_0=2.5)))
-default_hooks = dict(isda=dict(type='ISDAHook'))
+default_hooks = dict(isda=dict(type='isda_seg.hooks.ISDAHook', lambda_0=2.5))

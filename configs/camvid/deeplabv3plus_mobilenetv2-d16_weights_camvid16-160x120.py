@@ -6,7 +6,7 @@ Result:    not yet run
 """
 _base_ = './deeplabv3plus_mobilenetv2-d16_camvid16-160x120.py'
 # One over the root of the share that a class has of the labelled pixels of the 16 images; a pixel has 1 on average.
-class_weight = [0.87, 0.76, 3.66, 0.64, 1.67, 1.10, 2.72, 2.63, 1.46, 4.63, 8.66]
-model = dict(  # avg_non_ignore and class_weight together are an IndexError in MMSegmentation
-    decode_head=dict(loss_decode=dict(class_weight=class_weight, avg_non_ignore=False)),
-    auxiliary_head=dict(loss_decode=dict(class_weight=class_weight, avg_non_ignore=False)))
+loss_decode = dict(
+    class_weight=[0.87, 0.76, 3.66, 0.64, 1.67, 1.10, 2.72, 2.63, 1.46, 4.63, 8.66],
+    avg_non_ignore=False)  # MMSegmentation divides by the labelled pixels' weights then
+model = dict(decode_head=dict(loss_decode=loss_decode), auxiliary_head=dict(loss_decode=loss_decode))

@@ -5,7 +5,4 @@ Baseline:  resnet8_cifar10-1k.py; same seed, only the keys below differ
 Result:    not yet run
 """
 _base_ = './resnet8_cifar10-1k.py'
-custom_imports = dict(
-    imports=['isda_seg.losses', 'isda_seg.hooks', 'isda_seg.classification'], allow_failed_imports=False)
-model = dict(loss=dict(type='ISDALoss', lambda_0=1.0, covariance='full'))
-default_hooks = dict(isda=dict(type='ISDAHook'))
+default_hooks = dict(isda=dict(type='isda_seg.hooks.ISDAHook', lambda_0=1.0, covariance='full'))

@@ -34,8 +34,9 @@ def test_debug_shows_where_it_was_raised_and_no_tool_has_to_know_it(monkeypatch)
 
 def test_a_fault_of_the_code_keeps_its_traceback(monkeypatch):
     monkeypatch.setattr(sys, 'argv', ['tool.py'])
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(ZeroDivisionError) as error:
         run_main(lambda: 1 / 0)
+    assert error.traceback[-1].name == '<lambda>'
 
 
 def test_ctrl_c_says_how_to_go_on(monkeypatch):
