@@ -6,7 +6,8 @@ from typing import NamedTuple
 from torch import nn
 
 from isda_seg.criterion import ISDACriterion
-from isda_seg.records import pointwise
+from isda_seg.hosts import check_class_weight
+from isda_seg.records import Records, pointwise
 from isda_seg.serving.heads import classifiers, refusal
 from isda_seg.serving.in_turn import InTurn
 
@@ -34,18 +35,38 @@ def attach(loss: ISDACriterion, classifier: nn.Module, align_corners: bool = Fal
         align_corners: how logits of images are resized to their labels between classifier and loss, bilinearly.
 
     Raises:
-        ValueError: another kind of loss or classifier, a second classifier, statistics of another shape, or full
-            covariances of windows that take more than 1 GiB.
+        ValueError: another kind of loss or classifier, a second classifier, statistics of another shape, another number
+            of class weights, or full covariances of windows that take more than 1 GiB.
     """
     if not isinstance(loss, ISDACriterion):
         raise ValueError(f'attach expects an ISDA loss, got {type(loss).__name__}')
-    loss.prepare(*check_classifier(classifier, loss.covariance))
+    classes, channels = check_classifier(classifier, loss.covariance)
+    check_class_weight(loss.base, classes)
+    loss.prepare(classes, channels)
     loss.records.belong_to(classifier)
     loss.to(classifier.weight.device)  # type: ignore[arg-type]
     loss.align_corners, loss.attached = align_corners, True
     if not any(getattr(hook, '__self__', None) is loss for hook in classifier._forward_pre_hooks.values()):
         # A bound method: a deepcopy binds to its own copy.
         classifier.register_forward_pre_hook(loss.record, with_kwargs=True)
+
+
+def detach(loss: ISDACriterion, classifier: nn.Module) -> None:
+    """Undo ``attach``, after training: the classifier runs, scripts and saves as if it had never been attached.
+
+    The loss keeps its statistics, and may be attached again.
+
+    Raises:
+        ValueError: the loss is not attached to this classifier.
+    """
+    hooks = classifier._forward_pre_hooks
+    found = [key for key, hook in hooks.items() if getattr(hook, '__self__', None) is loss]
+    if not found:
+        raise ValueError(f'the loss is not attached to this {type(classifier).__name__}')
+    for key in found:
+        hooks.pop(key)
+        classifier._forward_pre_hooks_with_kwargs.pop(key, None)
+    loss.attached, loss.records = False, Records()
 
 
 def check_classifier(module: nn.Module, covariance: str) -> tuple[int, int]:
@@ -130,9 +151,10 @@ def classifier_of(holder: nn.Module, loss: nn.Module, place: str) -> nn.Module:
             raise ValueError(f'{place} gets the logits of no softmax classifier')
         wanted = None if known is None else known[0]
     if wanted is not None:
-        if wanted not in children or num_outputs(children[wanted]) is None:
-            raise ValueError(f'it has no classifier named {wanted!r}; it holds {sorted(children)}')
-        return children[wanted]
+        inner = {name: child for name, child in holder.named_modules() if isinstance(child, (nn.Linear, *CONVOLUTIONS))}
+        if wanted not in inner:
+            raise ValueError(f'it has no classifier named {wanted!r}; the layers in it are {list(inner)}')
+        return inner[wanted]
     classes = getattr(holder, 'num_classes', None)
     found = {key: child for key, child in children.items() if num_outputs(child) is not None}
     fitting = {key: child for key, child in found.items() if num_outputs(child) != 1 and

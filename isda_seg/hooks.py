@@ -9,6 +9,7 @@ from mmengine.registry import HOOKS
 from isda_seg.attach import Pair
 from isda_seg.core import linear_ramp
 from isda_seg.losses import isda_around
+from isda_seg.serving.left_out import LeftOut
 from isda_seg.serving.scalars import scalars
 from isda_seg.serving.serve import serve
 from isda_seg.serving.swallowed import check_held
@@ -43,7 +44,7 @@ class ISDAHook(Hook):
         self.heads, self.by_epoch, self.ramp = [heads] if isinstance(heads, str) else heads, by_epoch, ramp
         self.make = None if lambda_0 is None and not (keys or heads) else isda_around(lambda_0, **keys)
         self.pairs: list[Pair] = []
-        self.warned = 0
+        self.left_out = LeftOut()
 
     def before_run(self, runner: Any) -> None:
         """Wrap and attach; precedes loading and resuming, so that statistics in a checkpoint find their place."""
@@ -82,10 +83,7 @@ class ISDAHook(Hook):
             pair.loss.raise_faults()
         for key, value in scalars(self.pairs).items():
             runner.message_hub.update_scalar(f'train/{key}', value)
-        self._warn_dropped(runner)
-
-    def _warn_dropped(self, runner: Any) -> None:
-        dropped = sum(int(pair.loss.statistics.dropped) for pair in self.pairs)
-        if dropped > self.warned:
-            runner.logger.warning(f'ISDA: {dropped} labelled features were not finite and left out of the statistics')
-            self.warned = dropped
+        loader = runner.train_dataloader
+        classes = (getattr(loader.dataset, 'metainfo', None) or {}).get('classes') or ()
+        for sentence in self.left_out.sentences(self.pairs, runner.iter + 1, len(loader), classes):
+            runner.logger.warning(sentence)

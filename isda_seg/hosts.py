@@ -98,6 +98,24 @@ def require_softmax(loss: nn.Module) -> None:
                          'CrossEntropyLoss, OhemCrossEntropy or SoftmaxFocalLoss, and list other losses beside it')
 
 
+def take_weighted_mean(loss: nn.Module) -> None:
+    """Let MMSegmentation's cross-entropy with class weights divide by those of the labelled pixels, in place.
+
+    That is its default; ``avg_non_ignore``, which asks for the same, is an IndexError there.
+    """
+    if type(loss).__module__ == MMSEG_CROSS_ENTROPY and loss.class_weight is not None:
+        loss.__dict__['avg_non_ignore'] = False
+
+
+def check_class_weight(loss: nn.Module, num_classes: int) -> None:
+    """ValueError where a loss weighs another number of classes."""
+    weights = getattr(loss, 'class_weight', None)
+    weights = getattr(loss, 'weight', None) if weights is None else weights
+    if weights is not None and not isinstance(weights, str) and len(weights) != num_classes:
+        raise ValueError(f'the base loss {type(loss).__name__} has {len(weights)} class weights, the classifier '
+                         f'{num_classes} classes: give one weight for each')
+
+
 def why_plain(loss: nn.Module) -> str | None:
     """Why a loss in a model keeps its value; None for one that is known to be a softmax cross-entropy."""
     name = type(loss).__name__

@@ -1,7 +1,8 @@
 """ISDALoss, registered in MMEngine's root registry so that every scope of OpenMMLab sees it."""
+import difflib
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from mmengine.registry import MODELS, DefaultScope
@@ -11,7 +12,7 @@ from isda_seg.compat import require_one_family
 from isda_seg.core.schedule import check_strength
 from isda_seg.criterion import ISDACriterion
 from isda_seg.focal import SoftmaxFocalLoss
-from isda_seg.hosts import MeanCrossEntropy, own_ignore_index, require_softmax
+from isda_seg.hosts import MeanCrossEntropy, own_ignore_index, require_softmax, take_weighted_mean
 
 AROUND = ('covariance', 'resolution', 'label_sampling', 'sync', 'load_statistics', 'raise_at_once')
 
@@ -38,7 +39,7 @@ class ISDALoss(ISDACriterion):
 
     Raises:
         ValueError: negative or non-finite lambda_0, a base that is no softmax loss, cross-entropy keys beside
-            ``base``, unknown keys.
+            ``base``, unknown keys, a name that the log would not train on.
     """
 
     def __init__(self, lambda_0: float, covariance: str = 'diagonal', resolution: str = 'label',
@@ -51,11 +52,14 @@ class ISDALoss(ISDACriterion):
         if base is not None and cross_entropy:
             raise ValueError(f'{sorted(cross_entropy)} are keys of the cross-entropy that base={base} replaces: put '
                              'them into base, or delete them')
+        if 'loss' not in loss_name:
+            raise ValueError(f"loss_name={loss_name!r} has no 'loss' in it, and MMEngine trains on names that do")
         scope = _scope()
         with DefaultScope.overwrite_default_scope(scope):
             built = base if isinstance(base, nn.Module) else MODELS.build(base) if base is not None else \
                 _cross_entropy(scope, loss_weight, cross_entropy)
         require_softmax(built)
+        take_weighted_mean(built)
         super().__init__(covariance, resolution, label_sampling=label_sampling, base=built, sync=sync,
                          ignore_index=own_ignore_index(built),
                          load_statistics=load_statistics, raise_at_once=raise_at_once)
@@ -104,7 +108,9 @@ def isda_around(lambda_0: float | None, **keys: Any) -> Callable[[nn.Module], IS
         raise ValueError(f'ISDAHook does not know {sorted(set(keys) - set(AROUND))}; of ISDALoss it takes {AROUND}')
 
     def make(base: nn.Module) -> ISDALoss:
-        return ISDALoss(lambda_0, base=base, loss_name=getattr(base, 'loss_name', 'loss_isda'), **keys)
+        loss = ISDALoss(lambda_0, base=base, **keys)
+        loss._loss_name = getattr(base, 'loss_name', 'loss_isda')
+        return loss
 
     make(MeanCrossEntropy())  # refuses a bad value before a model is built
     return make
@@ -123,10 +129,18 @@ def _cross_entropy(scope: str, loss_weight: float, keys: dict[str, Any]) -> nn.M
         known = inspect.signature(found).parameters
         unknown = sorted(set(keys) - set(known))
         if unknown:
-            raise ValueError(f'ISDALoss does not know {unknown}, and neither does the CrossEntropyLoss it replaces')
+            raise ValueError(_unknown(unknown, known))
         built: nn.Module = MODELS.build(dict(type=f'{scope}.CrossEntropyLoss', loss_weight=loss_weight, **keys))
         return built
     if keys or loss_weight != 1.0:
-        raise ValueError(f'no CrossEntropyLoss in scope {scope!r} takes {sorted(keys)} or a loss_weight of '
-                         f'{loss_weight}; give the loss to augment as base=dict(type=...)')
+        raise ValueError(_unknown([*sorted(keys), *(['loss_weight'] if loss_weight != 1.0 else [])], ()))
     return MeanCrossEntropy()
+
+
+def _unknown(keys: Sequence[str], of_base: Iterable[str]) -> str:
+    """What is wrong with keys that neither ISDALoss nor the cross-entropy that it replaces knows."""
+    own = [name for name in inspect.signature(ISDALoss.__init__).parameters if name not in ('self', 'cross_entropy')]
+    close = {key: difflib.get_close_matches(key, [*own, *of_base], n=1) for key in keys}
+    meant = ''.join(f'; did you mean {found[0]} by {key}?' for key, found in close.items() if found)
+    return (f'ISDALoss does not know {list(keys)}{meant}; it knows {", ".join(dict.fromkeys([*own, *of_base]))}. Keys '
+            "of another loss go into base, as in base=dict(type='torch.nn.CrossEntropyLoss', label_smoothing=0.1)")

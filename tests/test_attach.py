@@ -9,7 +9,7 @@ from torch import nn
 from torch.testing import assert_close
 from torch.utils.checkpoint import checkpoint
 
-from isda_seg.attach import attach, find_pairs, num_outputs
+from isda_seg.attach import attach, detach, find_pairs, num_outputs
 from isda_seg.core import isda_cross_entropy
 from isda_seg.criterion import ISDACriterion
 
@@ -372,12 +372,43 @@ def test_a_name_chooses_among_several_classifiers():
     assert found(head) == [('', head.loss_decode, head.aux_seg)]
 
 
-@pytest.mark.parametrize('wanted', ['conv_cls', 'loss_decode', 'big'])
-def test_a_name_of_no_classifier_is_refused_with_those_there_are(wanted):
-    head = Head(conv_seg=conv(), big=nn.Conv2d(CHANNELS, CLASSES, 3), loss_decode=named(ISDACriterion(), wanted))
-    with pytest.raises(ValueError, match=f"the model \\(Head\\): it has no classifier named '{wanted}'; it holds "
-                                         r"\['big', 'conv_seg', 'loss_decode'\]"):
+def test_a_name_with_dots_finds_a_classifier_further_in():
+    head = Head(cls=nn.Sequential(nn.ReLU(), conv()), aux_seg=conv(), loss_decode=named(ISDACriterion(), 'cls.1'))
+    assert found(head) == [('', head.loss_decode, head.cls[1])]
+
+
+@pytest.mark.parametrize('wanted', ['conv_cls', 'loss_decode'])
+def test_a_name_of_no_classifier_is_refused_with_the_layers_there_are(wanted):
+    head = Head(conv_seg=conv(), cls=nn.Sequential(conv()), loss_decode=named(ISDACriterion(), wanted))
+    with pytest.raises(ValueError, match=f"the model \\(Head\\): it has no classifier named '{wanted}'; the layers "
+                                         r"in it are \['conv_seg', 'cls.0'\]"):
         found(head)
+
+
+def test_a_wrong_number_of_class_weights_is_refused_when_attaching():
+    loss = ISDACriterion(base=nn.CrossEntropyLoss(weight=torch.ones(CLASSES + 1)))
+    with pytest.raises(ValueError, match='CrossEntropyLoss has 4 class weights, the classifier 3 classes: give one'):
+        attach(loss, nn.Linear(CHANNELS, CLASSES))
+    assert attach(ISDACriterion(base=nn.CrossEntropyLoss(weight=torch.ones(CLASSES))), nn.Linear(5, CLASSES)) is None
+
+
+def test_a_detached_classifier_is_as_if_it_had_never_been_attached(tmp_path):
+    model, (inputs, labels) = net(), batch()
+    model.loss.strength = STRENGTH
+    model(inputs, labels).backward()
+    count = model.loss.statistics.count.clone()
+    detach(model.loss, model.fc)
+    assert not model.fc._forward_pre_hooks and not model.fc._forward_pre_hooks_with_kwargs
+    scripted = torch.jit.script(model.fc)
+    features = torch.randn(2, CHANNELS)
+    assert torch.equal(scripted(features), model.fc(features))
+    assert torch.equal(model.loss.statistics.count, count)
+    with pytest.raises(RuntimeError, match='not attached'):
+        model(inputs, labels)
+    with pytest.raises(ValueError, match='the loss is not attached to this Linear'):
+        detach(model.loss, model.fc)
+    attach(model.loss, model.fc)
+    assert model(inputs, labels).isfinite()
 
 
 @pytest.mark.parametrize('children, count, outputs', [

@@ -208,7 +208,7 @@ def test_without_any_scope_mmsegs_losses_are_found_all_the_same(monkeypatch):
 
 def test_outside_mmseg_keys_of_its_cross_entropy_are_refused():
     with DefaultScope.overwrite_default_scope('mmengine'):
-        with pytest.raises(ValueError, match=r"no CrossEntropyLoss in scope 'mmengine' takes \['avg_non_ignore'\]"):
+        with pytest.raises(ValueError, match=r"ISDALoss does not know \['avg_non_ignore'\]"):
             ROOT.build(dict(type='ISDALoss', lambda_0=1, avg_non_ignore=True))
         with pytest.raises(ValueError, match=r'a loss_weight of 0.4; give the loss to augment as base=dict'):
             ROOT.build(dict(type='ISDALoss', lambda_0=1, loss_weight=0.4))
@@ -273,8 +273,39 @@ def test_a_base_that_is_no_softmax_loss_is_refused(base):
 
 
 def test_an_unknown_key_is_named_as_a_key_of_isda():
-    with pytest.raises(ValueError, match=r"ISDALoss does not know \['covarience'\]"):
+    with pytest.raises(ValueError, match=r"ISDALoss does not know \['covarience'\]; did you mean covariance by "
+                                         r'covarience.; it knows lambda_0, covariance, .*, class_weight'):
         MODELS.build(dict(type='ISDALoss', lambda_0=1, covarience='full'))
+
+
+@pytest.mark.parametrize('keys', [dict(label_smooth=0.1), dict(class_weight=[1.0]), dict(loss_weight=0.4)])
+def test_keys_of_another_loss_are_answered_with_where_they_go(keys):
+    with DefaultScope.overwrite_default_scope('mmengine'), pytest.raises(ValueError) as error:
+        ROOT.build(dict(type='ISDALoss', lambda_0=1, **keys))
+    assert f'ISDALoss does not know {list(keys)}' in str(error.value)
+    advice = str(error.value).split('as in base=')[1]
+    with DefaultScope.overwrite_default_scope('mmengine'):
+        loss = ROOT.build(dict(type='ISDALoss', lambda_0=1, base=eval(advice))).eval()  # the advice works as it is written
+    logits, labels = torch.randn(5, CLASSES), torch.randint(CLASSES, (5,))
+    assert_close(loss(logits, labels), F.cross_entropy(logits, labels, label_smoothing=0.1))
+
+
+def test_a_name_that_the_log_would_not_train_on_is_refused():
+    with pytest.raises(ValueError, match="loss_name='isda_aux' has no 'loss' in it"):
+        MODELS.build(dict(type='ISDALoss', lambda_0=1, loss_name='isda_aux'))
+
+
+def test_class_weights_and_avg_non_ignore_together_are_the_mean_over_the_labelled_pixels_weights():
+    loss, classifier = isda(strength=0.5, class_weight=CLASS_WEIGHT, avg_non_ignore=True)
+    other, _ = isda(strength=0.5, class_weight=CLASS_WEIGHT)
+    features, labels = features_and_labels()
+    found = [one(F.interpolate(head(features), LARGE, mode='bilinear'), labels, ignore_index=IGNORE)
+             for one, head in ((loss, classifier), (other, _))]
+    assert found[0].isfinite() and torch.equal(*found)
+    loss.eval()
+    logits = F.interpolate(classifier(features), LARGE, mode='bilinear')
+    assert_close(loss(logits, labels, ignore_index=IGNORE),
+                 F.cross_entropy(logits, labels, torch.tensor(CLASS_WEIGHT), ignore_index=IGNORE))
 
 
 # -- one visit instead of several --------------------------------------------------------------------------------------

@@ -45,6 +45,8 @@ def check_labels(labels: Tensor, num_classes: int, ignore_index: int | None,
 
     ``sources`` names the file of each entry of the first dimension, for the message.
     """
+    if not isinstance(labels, Tensor):
+        raise ValueError(f'labels must be a tensor, got {type(labels).__name__}: torch.as_tensor makes one of it')
     if labels.dtype not in (torch.int64, torch.int32, torch.int16, torch.uint8, torch.int8):
         raise ValueError(f'labels must be integers, got {labels.dtype}')
     labels = labels.long()
@@ -66,8 +68,9 @@ def check_logits(logits: Tensor, labels: Tensor, ignore_index: int | None,
                  sources: Sequence[str] | None = None) -> Tensor:
     """``check_labels`` for logits (N, C, ...); ValueError unless each of them has a label (N, ...)."""
     if logits.dim() < 2 or logits.shape[:1] + logits.shape[2:] != labels.shape:
+        remedy = ': labels.squeeze(1) takes the channel away' if labels.shape[1:2] == (1,) != logits.shape[2:] else ''
         raise ValueError(f'logits (N, C, ...) and labels (N, ...) must agree, got {tuple(logits.shape)} '
-                         f'and {tuple(labels.shape)}')
+                         f'and {tuple(labels.shape)}{remedy}')
     return check_labels(labels, logits.shape[1], ignore_index, sources)
 
 

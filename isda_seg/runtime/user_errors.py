@@ -2,6 +2,10 @@
 import sys
 from collections.abc import Callable
 
+REMEDIES = {  # of what torch says
+    'Expected more than 1 value per channel':
+        'A batch normalisation got one value, as that of pooled features does from a batch of one image: set '
+        'train_dataloader.batch_size=2 or more, or train_dataloader.drop_last=True if only the last batch is so small'}
 OF_USERS = (ValueError, OSError, ImportError, FloatingPointError)
 
 
@@ -23,5 +27,6 @@ def run_main(main: Callable[[], None], stopped: str = 'stopped') -> None:
     except OF_USERS as error:
         if debug:
             raise
-        sys.exit(f'{error}\n(--debug shows where this was raised)')
+        hint = next((f'. {remedy}' for words, remedy in REMEDIES.items() if words in str(error)), '')
+        sys.exit(f'{error}{hint}\n(--debug shows where this was raised)')
     sys.exit()

@@ -131,7 +131,7 @@ def _lines(model: nn.Module, pairs: Sequence[Pair], plain: dict[str, list[str]])
     told: dict[str, list[str]] = {}
     for name, holder, criterion, classifier, place in pairs:
         loss: Any = criterion  # an ISDALoss, which knows its lambda_0
-        of = next(key for key, child in holder.named_children() if child is classifier)
+        of = next(key for key, child in holder.named_modules() if child is classifier)
         note = later_calls(model.get_submodule(name.rpartition('.')[0]))
         told.setdefault(_title(name, holder), []).append(
             f'{place} is served by {of}, {loss.statistics.num_classes} classes x {loss.statistics.channels} channels, '

@@ -491,3 +491,13 @@ def test_a_strength_that_is_no_number_is_an_error_that_names_it(strength, shape)
     weight, covariance = problem()[2], problem()[4]
     with pytest.raises(ValueError, match='strength must be a finite number >= 0, got'):
         isda_cross_entropy(logits.requires_grad_(), labels, weight, covariance, strength)
+
+
+def test_labels_of_other_kinds_are_answered_with_what_makes_labels_of_them():
+    weight, covariance = torch.randn(3, 4), torch.rand(3, 4)
+    logits, labels = torch.randn(2, 3, 5, 6), torch.zeros(2, 1, 5, 6, dtype=torch.int64)
+    with pytest.raises(ValueError, match=r'got \(2, 3, 5, 6\) and \(2, 1, 5, 6\): labels.squeeze\(1\) takes'):
+        isda_cross_entropy(logits, labels, weight, covariance, 1.0)
+    with pytest.raises(ValueError, match='labels must be a tensor, got ndarray: torch.as_tensor makes one of it'):
+        isda_cross_entropy(logits, labels.squeeze(1).numpy(), weight, covariance, 1.0)
+    assert isda_cross_entropy(logits, labels.squeeze(1), weight, covariance, 1.0).isfinite()

@@ -26,6 +26,11 @@ def test_wrong_input_is_one_sentence_and_code_1(monkeypatch):
     assert seen == ['x.py']
 
 
+def test_what_torch_says_of_one_value_gets_its_remedy(monkeypatch):
+    error = ValueError('Expected more than 1 value per channel when training, got input size [1, 128, 1, 1]')
+    assert 'set train_dataloader.batch_size=2 or more' in told(monkeypatch, error)[0]
+
+
 def test_debug_shows_where_it_was_raised_and_no_tool_has_to_know_it(monkeypatch):
     monkeypatch.setattr(sys, 'argv', ['tool.py', '--debug', 'x.py'])
     with pytest.raises(ValueError, match=r"\['x.py'\]"):

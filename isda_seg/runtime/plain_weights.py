@@ -1,0 +1,47 @@
+"""A checkpoint's weights for the plain model: without the statistics and names of ISDA."""
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from isda_seg.runtime.checkpoint import check_checkpoint
+from isda_seg.runtime.durable import written_aside
+
+STATISTICS = re.compile(r'(?:^|\.)(?:statistics\.(?:count|mean|covariance)|ramp\.calls)$')
+
+
+def plain_state(state: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The state dict of the model as it would be without ISDA, and the names that were left out.
+
+    A loss's own weights stand under ``base`` where it was augmented, and go back to their place.
+    """
+    state = {key.removeprefix('module.'): value for key, value in state.items()}
+    dropped = [key for key in state if STATISTICS.search(key)]
+    losses = {STATISTICS.sub('', key) for key in dropped}
+    kept = {}
+    for key, value in state.items():
+        if key not in dropped:
+            loss = next((name for name in losses if key.startswith(f'{name}.base.')), None)
+            kept[key if loss is None else f'{loss}.{key.removeprefix(f"{loss}.base.")}'] = value
+    return kept, dropped
+
+
+def export_plain(checkpoint: str | Path, out: str | Path) -> tuple[int, list[str]]:
+    """Write ``{'meta', 'state_dict'}`` without statistics, optimizer and schedule, as every plain model loads it.
+
+    Returns:
+        how many tensors were written, and the names that were left out.
+
+    Raises:
+        FileNotFoundError, ValueError: a missing or damaged checkpoint; the checkpoint as the file to write.
+    """
+    if Path(out).resolve() == Path(checkpoint).resolve():
+        raise ValueError(f'{out} is the checkpoint itself, whose training state would be lost: give another name')
+    loaded = check_checkpoint(checkpoint)
+    if not loaded:
+        raise ValueError(f'{checkpoint} is an address: download it, and give the file')
+    kept, dropped = plain_state(loaded.get('state_dict', loaded))
+    with written_aside(Path(out)) as aside:
+        torch.save(dict(meta=loaded.get('meta', {}), state_dict=kept), aside)
+    return len(kept), dropped

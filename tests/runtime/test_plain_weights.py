@@ -1,0 +1,37 @@
+"""Exported weights are those of the plain model, strictly."""
+import pytest
+import tiny
+import torch
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from mmseg.registry import MODELS
+from mmseg.utils import register_all_modules
+
+from isda_seg.runtime.plain_weights import plain_state
+
+pytestmark = tiny.on_cpu
+
+
+def test_the_plain_configs_model_loads_what_is_written_strictly(tmp_path, monkeypatch, capsys):
+    plain, isda = tiny.write_configs(tmp_path)
+    trained = tiny.train(isda, tmp_path / 'work', {'train_cfg.max_iters': 2})[0].model
+    tiny.run_tool(monkeypatch, 'export_model.py', tmp_path / 'work' / 'iter_2.pth', tmp_path / 'plain.pth')
+    assert capsys.readouterr().out.splitlines()[-1].endswith(
+        'left out ' + ', '.join(f'{head}.loss_decode.statistics.{name}' for head in ('decode_head', 'auxiliary_head')
+                                for name in ('count', 'mean', 'covariance')))
+    register_all_modules(init_default_scope=False)
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        model = MODELS.build(Config.fromfile(plain).model)
+    written = torch.load(tmp_path / 'plain.pth', weights_only=False)
+    assert set(written) == {'meta', 'state_dict'}
+    model.load_state_dict(written['state_dict'], strict=True)
+    assert torch.equal(model.decode_head.conv_seg.weight, trained.decode_head.conv_seg.weight)
+    with pytest.raises(ValueError, match='iter_2.pth is the checkpoint itself, whose training state would be lost'):
+        tiny.run_tool(monkeypatch, 'export_model.py', tmp_path / 'work' / 'iter_2.pth', tmp_path / 'work/iter_2.pth')
+
+
+def test_a_losss_own_weights_go_back_to_their_place():
+    state = {'module.head.loss.statistics.count': 1, 'module.head.loss.ramp.calls': 2, 'module.head.loss.base.scale': 3,
+             'module.head.other.base.scale': 4, 'module.head.statistics.total': 5}
+    assert plain_state(state) == ({'head.loss.scale': 3, 'head.other.base.scale': 4, 'head.statistics.total': 5},
+                                  ['head.loss.statistics.count', 'head.loss.ramp.calls'])
