@@ -65,7 +65,7 @@ class ISDALoss(ISDACriterion):
                          load_statistics=load_statistics, raise_at_once=raise_at_once)
         self.lambda_0 = check_strength(lambda_0, 'lambda_0')
         self.classifier = classifier
-        self.factor = 1.0 if base is None else loss_weight
+        self.factor = loss_weight if base is not None or isinstance(built, MeanCrossEntropy) else 1.0
         self._loss_name = loss_name
 
     @property
@@ -132,8 +132,8 @@ def _cross_entropy(scope: str, loss_weight: float, keys: dict[str, Any]) -> nn.M
             raise ValueError(_unknown(unknown, known))
         built: nn.Module = MODELS.build(dict(type=f'{scope}.CrossEntropyLoss', loss_weight=loss_weight, **keys))
         return built
-    if keys or loss_weight != 1.0:
-        raise ValueError(_unknown([*sorted(keys), *(['loss_weight'] if loss_weight != 1.0 else [])], ()))
+    if keys:
+        raise ValueError(_unknown(sorted(keys), ()))
     return MeanCrossEntropy()
 
 

@@ -210,8 +210,9 @@ def test_outside_mmseg_keys_of_its_cross_entropy_are_refused():
     with DefaultScope.overwrite_default_scope('mmengine'):
         with pytest.raises(ValueError, match=r"ISDALoss does not know \['avg_non_ignore'\]"):
             ROOT.build(dict(type='ISDALoss', lambda_0=1, avg_non_ignore=True))
-        with pytest.raises(ValueError, match=r'a loss_weight of 0.4; give the loss to augment as base=dict'):
-            ROOT.build(dict(type='ISDALoss', lambda_0=1, loss_weight=0.4))
+        weighted = ROOT.build(dict(type='ISDALoss', lambda_0=1, loss_weight=0.4)).eval()
+    logits, labels = torch.randn(5, CLASSES), torch.randint(CLASSES, (5,))
+    assert_close(weighted(logits, labels), 0.4 * F.cross_entropy(logits, labels))
 
 
 def test_the_name_in_the_log_is_loss_isda_or_that_of_the_config():
@@ -278,14 +279,14 @@ def test_an_unknown_key_is_named_as_a_key_of_isda():
         MODELS.build(dict(type='ISDALoss', lambda_0=1, covarience='full'))
 
 
-@pytest.mark.parametrize('keys', [dict(label_smooth=0.1), dict(class_weight=[1.0]), dict(loss_weight=0.4)])
+@pytest.mark.parametrize('keys', [dict(label_smooth=0.1), dict(class_weight=[1.0])])
 def test_keys_of_another_loss_are_answered_with_where_they_go(keys):
     with DefaultScope.overwrite_default_scope('mmengine'), pytest.raises(ValueError) as error:
         ROOT.build(dict(type='ISDALoss', lambda_0=1, **keys))
     assert f'ISDALoss does not know {list(keys)}' in str(error.value)
     advice = str(error.value).split('as in base=')[1]
     with DefaultScope.overwrite_default_scope('mmengine'):
-        loss = ROOT.build(dict(type='ISDALoss', lambda_0=1, base=eval(advice))).eval()  # the advice works as it is written
+        loss = ROOT.build(dict(type='ISDALoss', lambda_0=1, base=eval(advice))).eval()  # it works as it is written
     logits, labels = torch.randn(5, CLASSES), torch.randint(CLASSES, (5,))
     assert_close(loss(logits, labels), F.cross_entropy(logits, labels, label_smoothing=0.1))
 
