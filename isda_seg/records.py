@@ -8,14 +8,17 @@ from torch import Tensor, nn
 
 from isda_seg.compat import in_backward
 from isda_seg.core.opaque import opaque
-from isda_seg.core.sharded import whole
+from isda_seg.core.sharded import taken_back, whole
 from isda_seg.core.tokens import as_map
 from isda_seg.core.windows import Windows
 
 
 def weight_of(classifier: nn.Module) -> Tensor:
     """(C, A) of a Linear or a 1x1 convolution; (C, A k k) of a k x k one, in the order of its windows."""
-    return whole(classifier.weight).flatten(1)
+    weight = whole(classifier.weight)
+    if weight.dim() < 2:
+        raise taken_back()
+    return weight.flatten(1)
 
 
 def seen(classifier: nn.Module, features: Tensor, logits: Sequence[int]) -> Tensor | Windows:

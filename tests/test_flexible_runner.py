@@ -1,6 +1,7 @@
-"""Laws of MMEngine's FlexibleRunner with FSDPStrategy on two gloo ranks: weights are shards, statistics are whole."""
+"""Laws of the hook under MMEngine's FlexibleRunner with FSDPStrategy on two gloo ranks, and of a compiled model."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -136,6 +137,23 @@ def test_the_hook_trains_sharded_weights_as_one_process_would_with_statistics_wh
 
 def test_statistics_in_a_sharded_checkpoint_are_loaded_before_the_hook_attaches(ranks):
     assert [rank['seen'] for rank in ranks] == [(2 + STEPS) * 4 * SIZE ** 2] * 2
+
+
+@pytest.mark.skipif(shutil.which('g++') is None, reason='inductor needs a C++ compiler on a CPU')
+def test_the_hook_trains_a_compiled_model_as_it_does_an_eager_one(tmp_path):
+    from mmengine.runner import Runner
+
+    import isda_seg.hooks  # noqa: F401
+    model = Segmenter()
+    model.compile()
+    runner = Runner(
+        model, work_dir=str(tmp_path), train_cfg=dict(by_epoch=False, max_iters=STEPS),
+        train_dataloader=dict(batch_size=4, dataset=[sample(i) for i in range(4 * STEPS)], collate_fn=dict(
+            type='default_collate'), sampler=dict(type='DefaultSampler', shuffle=False)),
+        optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1)), default_hooks=dict(isda=dict(type='ISDAHook')))
+    runner.train()
+    assert_close(runner.model.state_dict(), dict(whole_run().state_dict()))
+    assert runner.model.decode_head.loss_decode.strength == LAMBDA_0
 
 
 if __name__ == '__main__':

@@ -15,9 +15,7 @@ def whole(parameter: Any) -> Tensor:
     """
     if not hasattr(parameter, 'full_tensor'):
         if parameter._is_view() and parameter.numel() and parameter.untyped_storage().size() == 0:
-            raise RuntimeError("the classifier's weight is not here when the loss is called, because it is in a unit "
-                               'of its own of FullyShardedDataParallel: leave the classifier to the outermost unit, or '
-                               'shard with torch.distributed.fsdp.fully_shard')
+            raise taken_back()
         plain: Tensor = parameter
         return plain
     from torch.distributed.tensor import Partial  # slow to load, and not in every build of torch
@@ -27,3 +25,11 @@ def whole(parameter: Any) -> Tensor:
         gathered.register_hook(lambda grad: grad / ranks)
     result: Tensor = gathered
     return result
+
+
+def taken_back() -> RuntimeError:
+    """What a parameter means that is empty, or a flat part, when the loss is called."""
+    return RuntimeError("the classifier's weight is not here when the loss is called, because FullyShardedDataParallel "
+                        'lends it to the forward pass of its unit alone: call the loss in the forward pass of the '
+                        'outermost unit and leave the classifier to that unit, or shard with '
+                        'torch.distributed.fsdp.fully_shard')

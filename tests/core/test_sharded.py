@@ -134,8 +134,10 @@ def test_a_weight_that_has_been_taken_back_is_refused_with_the_remedy():
     model.classifier.weight = flat[:8 * CLASSES].view(CLASSES, 8, 1, 1)  # as FullyShardedDataParallel lends it
     logits = model.classifier(torch.randn(2, 8, 4, 4))
     flat.untyped_storage().resize_(0)
-    with pytest.raises(RuntimeError, match='leave the classifier to the outermost unit, or shard with'):
-        model.loss(logits, torch.zeros(2, 4, 4, dtype=torch.int64))
+    for weight in (model.classifier.weight, flat.new_zeros(0)):  # and as it does with use_orig_params
+        model.classifier.weight = weight
+        with pytest.raises(RuntimeError, match='call the loss in the forward pass of the outermost unit'):
+            model.loss(logits, torch.zeros(2, 4, 4, dtype=torch.int64))
 
 
 if __name__ == '__main__':
