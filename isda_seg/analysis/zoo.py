@@ -99,14 +99,25 @@ def uninitialised() -> Iterator[None]:
 
 def survey(paths: Sequence[Path]) -> Iterator[tuple[Path, Verdict]]:
     """The verdict on each configuration; models that are written alike are built once."""
-    logging.disable(logging.WARNING)
     known: dict[str, Verdict] = {}
     for path in paths:
-        key = model_text(path)
-        if key not in known:
-            with torch.random.fork_rng():
+        with quiet():
+            key = model_text(path)
+            if key not in known:
                 known[key] = judge(path)
         yield path, known[key]
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """What models say while they are built goes unheard; the random state stays."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with torch.random.fork_rng():
+            yield
+    finally:
+        logging.disable(before)
 
 
 def model_text(path: Path) -> str:

@@ -1,13 +1,16 @@
 """tools/benchmarks/zoo.py prints what became of each family and keeps it in a file that says how it came about."""
 import json
+import logging
 
 import tiny
 
 
 def test_the_tool_judges_the_families_it_is_asked_for(monkeypatch, tmp_path, capsys):
+    before = logging.root.manager.disable
     tiny.run_tool(monkeypatch, 'benchmarks/zoo.py', '--families', 'erfnet', 'dpt', '--out', tmp_path / 'zoo.json')
     found = json.loads((tmp_path / 'zoo.json').read_text())
     assert found['families'] == {'dpt': {'served': 1}, 'erfnet': {'served': 1}}
     assert (found['kind'], found['configurations'], found['counts']['unclear']) == ('zoo', 2, 0)
     assert {'command', 'commit', 'hardware', 'date', 'versions'} <= set(found)
+    assert logging.root.manager.disable == before  # what others log is heard again
     assert capsys.readouterr().out.startswith('2 configurations in 2 families: served 2, plain by nature 0')
