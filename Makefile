@@ -3,7 +3,7 @@
 #   make gain    set up, then train a small network on scikit-learn's digits, plain and with ISDA in pairs of seeds, and
 #                print what ISDA gains           make gain ARGS=--sweep tries other strengths
 #   make demo    set up, then train and evaluate PSPNet + ISDA on the built-in demo data
-#   make test    set up, then run all tests             make test ARGS='-x -k margin' passes arguments on
+#   make test    set up, then run all tests, two files at a time        make test ARGS='-x -k margin' passes arguments on
 #   make gpu     on a CUDA machine: the tests marked gpu, what ISDA costs there, a pair of demo runs in half precision
 #   make lint    ruff                                   make types    mypy --strict
 #   make setup-detection    MMDetection, and mmcv with the compiled operators it needs, beside MMSegmentation in an
@@ -31,7 +31,7 @@ demo: $(VENV)/.installed-seg
 	$(VENV)/bin/python tools/demo.py $(ARGS)
 
 test: setup
-	$(VENV)/bin/python -m pytest $(ARGS)
+	$(VENV)/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 gpu: setup
 	$(VENV)/bin/python -m pytest -m gpu

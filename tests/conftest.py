@@ -13,6 +13,9 @@ import torch
 from isda_seg import compat
 
 os.environ.setdefault('MPLBACKEND', 'Agg')
+if 'PYTEST_XDIST_WORKER' in os.environ:
+    os.environ.setdefault('OMP_NUM_THREADS', '1')  # of the processes that tests start
+    torch.set_num_threads(1)
 torch.set_num_threads(min(2, torch.get_num_threads()))
 
 MAY_SKIP_IN_CI = ('gpu', 'family', 'mmpretrain', 'ops', 'library')

@@ -1,4 +1,6 @@
 """An image classifier: backbone, global average pooling, one linear layer."""
+from collections.abc import Sequence
+
 import torch
 from mmengine.model import BaseModel
 from mmengine.registry import MODELS
@@ -17,7 +19,7 @@ class ImageClassifier(BaseModel):
     The linear layer keeps torch's own initialisation, as in the authors' code.
 
     Args:
-        backbone: config of a module that returns a tuple of maps; the last one (B, A, h, w) is pooled.
+        backbone: config of a module that returns a map (B, A, h, w), or a tuple of maps of which the last is pooled.
         num_classes: C.
         loss: config of the loss, called with logits and labels; default cross-entropy, mean over the batch.
         channels: A; default the backbone's ``out_channels``, or else what it makes of a blank image.
@@ -46,7 +48,12 @@ class ImageClassifier(BaseModel):
 
 def classify(images: Tensor, backbone: nn.Module, fc: nn.Linear) -> Tensor:
     """Logits (B, C) of images (B, 3, H, W): the backbone's last map, averaged over its pixels, through the layer."""
-    return fc(backbone(images)[-1].mean(dim=(2, 3)))  # type: ignore[no-any-return]
+    return fc(last_map(backbone(images)).mean(dim=(2, 3)))  # type: ignore[no-any-return]
+
+
+def last_map(maps: Tensor | Sequence[Tensor]) -> Tensor:
+    """The last of several maps, or the one: MMSegmentation's MobileNetV2 returns no tuple of one."""
+    return maps if isinstance(maps, Tensor) else maps[-1]
 
 
 @torch.no_grad()
@@ -54,6 +61,6 @@ def _channels(backbone: nn.Module) -> int:
     found = getattr(backbone, 'out_channels', None)
     if found is None:  # MMSegmentation's backbones
         backbone.eval()
-        found = backbone(torch.zeros(1, 3, SIDE, SIDE))[-1].shape[1]
+        found = last_map(backbone(torch.zeros(1, 3, SIDE, SIDE))).shape[1]
         backbone.train()
     return found

@@ -95,6 +95,7 @@ def test_each_mode_gives_what_it_says():
 
 @pytest.mark.parametrize('backbone, channels', [
     (BACKBONE, 64), (dict(type='TwoMaps'), 7),
+    (dict(type='mmseg.MobileNetV2', widen_factor=0.25, out_indices=(6,)), 80),  # which returns no tuple of one map
     (dict(type='mmseg.ResNet', depth=18, base_channels=8, stem_channels=8, out_indices=(3,)), 64)])
 def test_the_channels_are_those_of_the_backbones_last_map(backbone, channels):
     model = ImageClassifier(backbone, CLASSES)

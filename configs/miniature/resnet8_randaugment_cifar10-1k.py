@@ -1,0 +1,15 @@
+"""A ResNet of eight layers on 1,000 images of CIFAR-10 with RandAugment.
+
+Run:       python tools/train.py configs/miniature/resnet8_randaugment_cifar10-1k.py
+ISDA twin: resnet8_randaugment_isda_cifar10-1k.py
+Result:    not yet run
+"""
+_base_ = './resnet8_cifar10-1k.py'
+train_pipeline = [
+    dict(type='RandomReflectCrop', size=32, padding=4),
+    dict(type='RandomFlip', prob=0.5),
+    dict(type='RandAugment', n=3, m=9),
+    dict(type='Cutout', length=16),
+    dict(type='PackImages'),
+]
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
