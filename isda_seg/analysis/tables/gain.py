@@ -10,6 +10,8 @@ from isda_seg.analysis.series.result_files import read_series
 from isda_seg.analysis.tables.rows import NOT_RUN
 from isda_seg.analysis.tables.series import read_plan
 
+FITTED = 80.0  # per cent of the augmented training images that plain training has right where it fits them
+
 
 class Gain(NamedTuple):
     """What ISDA as proposed did in a series, in points, above zero where it is the better arm."""
@@ -23,7 +25,7 @@ class Gain(NamedTuple):
 
 def gain(folder: Path) -> str:
     """How many series show a difference that is no chance, and how far the differences reach."""
-    gains = recorded_gains(folder)
+    gains = [found for found in recorded_gains(folder) if found.fitted is None or found.fitted >= FITTED]
     if not gains:
         return NOT_RUN
     better = [found.title for found in gains if found.interval and found.interval[0] > 0]
@@ -32,12 +34,13 @@ def gain(folder: Path) -> str:
     reach = (f'the means reach from {described(worst)} to {described(best)}' if len(gains) > 1 else
              f'its mean is {described(best)}')
     return (f'Over {len(gains)} recorded series of pairs, ISDA against its plain twin with the same seeds where the '
-            f'network fits its training images, ISDA is better beyond the 95 % interval in {counted(better)} and worse '
-            f'beyond it in {counted(worse)}{likelihoods(gains)}. In points for ISDA {reach}.')
+            f'network fits its training images ({FITTED:g} % right or more), ISDA is better beyond the 95 % '
+            f'interval in {counted(better)} and worse beyond it in {counted(worse)}{likelihoods(gains)}. In points for ISDA '
+            f'{reach}.')
 
 
 def recorded_gains(folder: Path) -> list[Gain]:
-    """Of the recorded pairs that are a verdict: nothing was chosen by them, and the networks fit their images."""
+    """Of the recorded pairs that are a verdict: nothing was chosen by them, and they are no earlier ones set aside."""
     series = read_series(folder)
     return [of_series(plan, series[plan['name']]) for plan in read_plan(folder)
             if series.get(plan['name'], {}).get('kind') == 'paired' and not plan.get('underfitted')

@@ -1,7 +1,7 @@
 """The front page tells of the gain what the recorded pairs show, and no more."""
 import json
 
-from isda_seg.analysis.tables.gain import digits, gain
+from isda_seg.analysis.tables.gain import digits, gain, recorded_gains
 
 
 def series(folder, *entries):
@@ -19,8 +19,8 @@ def test_without_a_certain_gain_the_front_page_says_none(tmp_path):
            ('C', 'top1_error_last2', -0.75, [-3.0, 1.5]))
     assert gain(tmp_path) == (
         'Over 3 recorded series of pairs, ISDA against its plain twin with the same seeds where the network fits its '
-        'training images, ISDA is better beyond the 95 % interval in none and worse beyond it in 1 (B). In points for '
-        'ISDA the means reach from -0.50 (A, mIoU, -3.00 to +2.00) to +0.75 (C, test error, -1.50 to +3.00).')
+        'training images (80 % right or more), ISDA is better beyond the 95 % interval in none and worse beyond it in '
+        '1 (B). In points for ISDA the means reach from -0.50 (A, mIoU, -3.00 to +2.00) to +0.75 (C, test error, -1.50 to +3.00).')
 
 
 def test_a_certain_gain_is_named_whichever_way_its_measure_counts(tmp_path):
@@ -42,6 +42,15 @@ def test_an_arm_may_stand_for_its_series_and_networks_that_had_not_fitted_count_
     (tmp_path / 'plan.json').write_text(json.dumps(plan))
     assert gain(tmp_path).split('. In points')[1] == ' for ISDA its mean is +9.00 (A, mIoU).'
     assert gain(tmp_path).split(' of pairs')[0] == 'Over 1 recorded series'
+
+
+def test_a_network_that_has_not_fitted_its_images_is_drawn_and_not_counted(tmp_path):
+    series(tmp_path, ('A', 'single', 1.5, [1.0, 2.0]), ('B', 'single', -5.0, [-6.0, -4.0]))
+    entry = json.loads((tmp_path / 'B.json').read_text())
+    entry['comparisons']['isda']['measures']['training_accuracy'] = dict(baseline=79.0, mean=-1.0, t=[-2.0, 0.0])
+    (tmp_path / 'B.json').write_text(json.dumps(entry))
+    assert gain(tmp_path).split(' of pairs')[0] == 'Over 1 recorded series'
+    assert [(found.title, found.fitted) for found in recorded_gains(tmp_path)] == [('A', None), ('B', 79.0)]
 
 
 def test_the_sentence_of_the_digits_is_that_of_their_result_files(tmp_path):
