@@ -35,8 +35,8 @@ def gain(folder: Path) -> str:
              f'its mean is {described(best)}')
     return (f'Over {len(gains)} recorded series of pairs, ISDA against its plain twin with the same seeds where the '
             f'network fits its training images ({FITTED:g} % right or more), ISDA is better beyond the 95 % '
-            f'interval in {counted(better)} and worse beyond it in {counted(worse)}{likelihoods(gains)}. In points for ISDA '
-            f'{reach}.')
+            f'interval in {counted(better)} and worse beyond it in {counted(worse)}{likelihoods(gains)}. In points for '
+            f'ISDA {reach}.')
 
 
 def recorded_gains(folder: Path) -> list[Gain]:

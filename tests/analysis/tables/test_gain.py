@@ -20,7 +20,8 @@ def test_without_a_certain_gain_the_front_page_says_none(tmp_path):
     assert gain(tmp_path) == (
         'Over 3 recorded series of pairs, ISDA against its plain twin with the same seeds where the network fits its '
         'training images (80 % right or more), ISDA is better beyond the 95 % interval in none and worse beyond it in '
-        '1 (B). In points for ISDA the means reach from -0.50 (A, mIoU, -3.00 to +2.00) to +0.75 (C, test error, -1.50 to +3.00).')
+        '1 (B). In points for ISDA the means reach from -0.50 (A, mIoU, -3.00 to +2.00) to +0.75 (C, test error, '
+        '-1.50 to +3.00).')
 
 
 def test_a_certain_gain_is_named_whichever_way_its_measure_counts(tmp_path):
