@@ -58,7 +58,8 @@ def data_digest(dataset: Any) -> str:
 def _inside(dataset: Any) -> Iterator[Any]:
     """The dataset, and those that it wraps, outer ones first."""
     yield dataset
-    for inner in [vars(dataset).get('dataset'), *vars(dataset).get('datasets', ())]:
+    own = getattr(dataset, '__dict__', {})  # what a wrapper itself has, not what it asks of the inner one
+    for inner in [own.get('dataset'), *own.get('datasets', ())]:
         if inner is not None:
             yield from _inside(inner)
 

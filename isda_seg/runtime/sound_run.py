@@ -57,8 +57,9 @@ class SoundRunHook(Hook):
         self._look(runner, runner.iter)
 
     def _look(self, runner: Any, iteration: int) -> None:
-        bad = sum((~weight.isfinite()).any() for weight in runner.model.parameters())
-        if isinstance(bad, torch.Tensor) and bool(bad):
+        own = (getattr(weight, 'to_local', lambda weight=weight: weight)() for weight in runner.model.parameters())
+        bad = [(~weight.isfinite()).any() for weight in own if weight.numel()]
+        if bad and bool(torch.stack(bad).any()):
             if is_main_process():
                 Path(runner.work_dir, DIVERGED).write_text(json.dumps(dict(iteration=iteration)))
             raise FloatingPointError(f'the run diverged: after {iteration} steps weights are infinite or not numbers. '

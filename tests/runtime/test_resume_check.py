@@ -158,6 +158,10 @@ def test_a_choice_of_labels_is_part_of_it():
     assert data_digest(Chosen(1, 2)) == data_digest(Chosen(1, 2)) != data_digest(Chosen(1, 3))
 
 
+def test_a_list_is_a_dataset_too():
+    assert data_digest([1, 2]) == data_digest([3, 4]) != data_digest([1, 2, 3])  # as long, no more is known
+
+
 def test_a_fingerprint_is_plain_json_in_the_checkpoint(tmp_path):
     rates(config(tmp_path, MULTISTEP, epochs=1))
     made_by = torch.load(tmp_path / 'epoch_1.pth', weights_only=False)['meta']['made_by']
