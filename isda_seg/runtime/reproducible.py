@@ -137,6 +137,8 @@ def make_reproducible(cfg: ConfigDict) -> None:
         cfg.randomness.seed = DEFAULT_SEED
     cfg.randomness.pop('diff_rank_seed', None)  # position and rank are in every key; the sampler needs one seed
     loader = cfg.train_dataloader
+    if loader.get('sampler') is None:  # as torch's DataLoader reads it
+        loader.sampler = dict(type='DefaultSampler', shuffle=loader.pop('shuffle', False))
     if type_name(loader.sampler) != 'PositionSampler':
         loader.sampler = dict(type='PositionSampler', sampler=loader.sampler)
         loader.dataset = dict(type='PositionSeededDataset', dataset=loader.dataset)

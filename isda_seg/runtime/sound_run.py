@@ -21,13 +21,16 @@ class SoundRunHook(Hook):
 
     Raises:
         ValueError: before training, no batch comes out of the training images.
-        FloatingPointError: a weight is infinite or not a number. The checkpoint of that moment is not written.
+        FloatingPointError: a weight is infinite or not a number, and then the checkpoint of that moment is not written;
+            or the loss was no number at two looks in a row, or at the end, where half precision skips such steps.
     """
 
     priority = 'VERY_LOW'
 
     def __init__(self, interval: int = 50) -> None:
         self.interval = interval
+        self.loss: torch.Tensor | None = None  # of the last step
+        self.bad_looks = 0
 
     def before_train(self, runner: Any) -> None:
         """Count the batches; forget a divergence that this run may outlive."""
@@ -45,8 +48,10 @@ class SoundRunHook(Hook):
     def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None,
                          outputs: dict | None = None) -> None:
         """Look at every ``interval`` steps."""
+        self.loss = (outputs or {}).get('loss')
         if self.every_n_train_iters(runner, self.interval):
-            self._look(runner, runner.iter + 1)
+            self.bad_looks = self.bad_looks + 1 if self._no_number() else 0
+            self._look(runner, runner.iter + 1, stop=self.bad_looks > 1)
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict) -> None:
         """No checkpoint holds what has diverged, so the one before it stays the newest."""
@@ -54,16 +59,19 @@ class SoundRunHook(Hook):
 
     def after_train(self, runner: Any) -> None:
         """A short run is looked at once."""
-        self._look(runner, runner.iter)
+        self._look(runner, runner.iter, stop=self._no_number())
 
-    def _look(self, runner: Any, iteration: int) -> None:
+    def _no_number(self) -> bool:
+        return isinstance(self.loss, torch.Tensor) and not bool(self.loss.isfinite().all())
+
+    def _look(self, runner: Any, iteration: int, stop: bool = False) -> None:
         own = (getattr(weight, 'to_local', lambda weight=weight: weight)() for weight in runner.model.parameters())
         bad = [(~weight.isfinite()).any() for weight in own if weight.numel()]
-        if bad and bool(torch.stack(bad).any()):
+        if stop or (bad and bool(torch.stack(bad).any())):
             if is_main_process():
                 Path(runner.work_dir, DIVERGED).write_text(json.dumps(dict(iteration=iteration)))
-            raise FloatingPointError(f'the run diverged: after {iteration} steps weights are infinite or not numbers. '
-                                     'Lower the learning rate (optim_wrapper.optimizer.lr) or lambda_0, lengthen the '
+            raise FloatingPointError(f'the run diverged: after {iteration} steps weights or loss are infinite or not '
+                                     'numbers. Lower the learning rate (optim_wrapper.optimizer.lr) or lambda_0, lengthen the '
                                      'warm-up, or clip gradients (optim_wrapper.clip_grad.max_norm=10)')
 
 

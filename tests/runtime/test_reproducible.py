@@ -217,3 +217,13 @@ def test_resume_with_another_seed_names_the_one_to_use(tmp_path):
     tiny.train(config, tmp_path / 'work', {'train_cfg.max_iters': 2, 'randomness.seed': 5})
     with pytest.raises(ValueError, match=r'seed 5, this run has seed 6.*randomness\.seed=5'):
         tiny.train(config, tmp_path / 'work', {'randomness.seed': 6}, resume='latest')
+
+
+@pytest.mark.parametrize('shuffle', [None, True])
+def test_a_dataloader_without_a_sampler_goes_through_its_images_as_torchs_does(shuffle):
+    loader = dict(batch_size=2, sampler=None, dataset=dict(type='Any'), **dict(shuffle=True) if shuffle else {})
+    cfg = Config(dict(train_dataloader=loader))._cfg_dict
+    make_reproducible(cfg)
+    assert cfg.train_dataloader.sampler == dict(
+        type='PositionSampler', sampler=dict(type='DefaultSampler', shuffle=bool(shuffle)))
+    assert 'shuffle' not in cfg.train_dataloader

@@ -13,21 +13,23 @@ from isda_seg.runtime.sound_run import SoundRunHook, diverged
 class Line(BaseModel):
     """One weight, whose gradient is not a number from step ``breaks`` on."""
 
-    def __init__(self, breaks):
+    def __init__(self, breaks, skips=False):
         super().__init__()
         self.weight = torch.nn.Parameter(torch.ones(1))
-        self.breaks, self.steps = breaks, 0
+        self.breaks, self.skips, self.steps = breaks, skips, 0
 
     def forward(self, inputs, mode='loss'):
         self.steps += 1
-        return dict(loss=self.weight.sum() * (math.nan if self.steps >= self.breaks else 1.0))
+        broken = self.steps >= self.breaks
+        loss = self.weight.sum() * (math.nan if broken else 1.0)
+        return dict(loss=loss.detach() + 0 * self.weight.nan_to_num().sum() if broken and self.skips else loss)
 
 
-def runner(folder, breaks=1000, images=4, interval=50, **loader):
+def runner(folder, breaks=1000, images=4, interval=50, skips=False, **loader):
     dataset = [dict(inputs=torch.zeros(1)) for _ in range(images)]
     loader = dict(dict(batch_size=2, sampler=dict(type='DefaultSampler', shuffle=False), dataset=dataset), **loader)
     return Runner(
-        Line(breaks), str(folder), train_dataloader=loader, train_cfg=dict(by_epoch=True, max_epochs=4),
+        Line(breaks, skips), str(folder), train_dataloader=loader, train_cfg=dict(by_epoch=True, max_epochs=4),
         optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1)), custom_hooks=[SoundRunHook(interval)],
         default_hooks=dict(checkpoint=dict(type='CheckpointHook', interval=1, save_last=False)), log_level='ERROR')
 
@@ -38,6 +40,13 @@ def test_a_run_that_diverges_stops_and_its_weights_are_not_kept(tmp_path, interv
         runner(tmp_path, breaks=5, interval=interval).train()
     assert diverged(tmp_path) == dict(iteration=noticed)
     assert sorted(path.name for path in tmp_path.glob('*.pth')) == ['epoch_1.pth', 'epoch_2.pth']
+
+
+@pytest.mark.parametrize(('interval', 'breaks', 'noticed'), [(2, 3, 6), (50, 8, 8)])  # at the second look, at the end
+def test_so_does_one_whose_loss_is_no_number_while_its_weights_stay(tmp_path, interval, breaks, noticed):
+    with pytest.raises(FloatingPointError, match=f'diverged: after {noticed} steps weights or loss are infinite'):
+        runner(tmp_path, breaks=breaks, interval=interval, skips=True).train()
+    assert diverged(tmp_path) == dict(iteration=noticed)
 
 
 def test_a_sound_run_ends_well_and_takes_an_older_note_away(tmp_path):

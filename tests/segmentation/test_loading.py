@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from mmengine.config import Config
 from mmseg.datasets.transforms import LoadAnnotations
+from PIL import Image
 
 from isda_seg.segmentation.loading import LoadCheckedAnnotations, LoadCheckedImage, check_loading
 
@@ -112,3 +113,18 @@ def test_every_pipeline_of_a_config_is_checked_with_the_heads_classes():
     assert [step.type for step in cfg.train_dataloader.dataset.dataset.pipeline] == \
         ['LoadCheckedImage', 'LoadCheckedAnnotations', 'PackSegInputs']
     assert cfg.test_dataloader.dataset.pipeline[1].transforms[0][0] == changed
+
+
+@pytest.mark.parametrize('mode', ['L', 'I;16', 'RGB', 'RGBA', 'P'])
+def test_a_grey_ramp_comes_back_from_every_mode(tmp_path, mode):
+    ramp = np.tile(np.arange(256, dtype=np.uint8), (4, 1))
+    sixteen = Image.fromarray(ramp.astype(np.uint16) << 8 | 0x7F)
+    (sixteen if mode == 'I;16' else Image.fromarray(ramp).convert(mode)).save(tmp_path / 'image.png')
+    loaded = LoadCheckedImage().transform(dict(img_path=str(tmp_path / 'image.png')))['img']
+    assert loaded.shape == (4, 256, 3) and np.array_equal(loaded, np.repeat(ramp[..., None], 3, axis=2))
+
+
+def test_numbers_without_an_agreed_white_are_refused_by_name(tmp_path):
+    Image.fromarray(np.zeros((4, 4), np.float32)).save(tmp_path / 'image.tif')
+    with pytest.raises(ValueError, match=r'image\.tif is no image that can be read'):
+        LoadCheckedImage().transform(dict(img_path=str(tmp_path / 'image.tif')))
