@@ -71,8 +71,8 @@ class SoundRunHook(Hook):
             if is_main_process():
                 Path(runner.work_dir, DIVERGED).write_text(json.dumps(dict(iteration=iteration)))
             raise FloatingPointError(f'the run diverged: after {iteration} steps weights or loss are infinite or not '
-                                     'numbers. Lower the learning rate (optim_wrapper.optimizer.lr) or lambda_0, lengthen the '
-                                     'warm-up, or clip gradients (optim_wrapper.clip_grad.max_norm=10)')
+                                     'numbers. Lower the learning rate (optim_wrapper.optimizer.lr) or lambda_0, '
+                                     'lengthen the warm-up, or clip gradients (optim_wrapper.clip_grad.max_norm=10)')
 
 
 def diverged(work_dir: str | Path) -> dict[str, int] | None:
