@@ -33,6 +33,7 @@ def draw_figures(configs: Path) -> None:
     """README's picture, those of the recorded pairs, and the gain of all over how well plain training fits."""
     from isda_seg.analysis.gain_figure import draw_gain
     from isda_seg.analysis.overview_figure import draw_overview
+    from isda_seg.analysis.series.band_figure import draw_bands
     from isda_seg.analysis.series.paired_figure import draw_paired
     from isda_seg.analysis.series.result_files import read_series
     from isda_seg.analysis.tables.gain import recorded_gains
@@ -41,6 +42,7 @@ def draw_figures(configs: Path) -> None:
     for name, entry in read_series(folder).items():
         if entry['kind'] == 'paired':
             draw_paired(entry, folder / f'{name}.png')
+            draw_bands(entry, folder / f'{name}_curves.png')
     draw_gain(recorded_gains(folder), configs / 'figures' / 'gain.png')
 
 

@@ -54,7 +54,8 @@ def _diverged(comparison: dict[str, Any]) -> str:
 
 
 def _save(figure: Any, out: str | Path) -> None:
-    figure.tight_layout()
+    if figure.get_layout_engine() is None:
+        figure.tight_layout()
     Path(out).parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(out, dpi=120)
     plt.close(figure)
@@ -62,22 +63,35 @@ def _save(figure: Any, out: str | Path) -> None:
 
 def _beside_each_other(arms: dict[str, Any]) -> Any:
     """The chief measure and the likelihood where it is known: an arm per place, named by what it has of its own."""
-    common = os.path.commonprefix([f'{arm} ' for arm in arms])
-    common = common[:max(common.rfind(' '), common.rfind('.'), common.rfind('=')) + 1]
-    labels = [(arm.removeprefix(common) or 'as it is') + _diverged(comparison) for arm, comparison in arms.items()]
+    before, own, after = parts_of(list(arms))
+    labels = [(name or 'as it is') + _diverged(comparison)
+              for name, comparison in zip(own, arms.values(), strict=True)]
     measures = list(next(iter(arms.values()))['measures'])
     shown = [measures[0], *(name for name in ('nll',) if name in measures)]
-    figure, axes = plt.subplots(1, len(shown), figsize=(5.5 * len(shown), 3.8), squeeze=False)
+    figure, axes = plt.subplots(1, len(shown), figsize=(5.5 * len(shown), 3.8), squeeze=False, layout='constrained')
     for axis, name in zip(axes[0], shown, strict=True):
         entries = [comparison['measures'][name] for comparison in arms.values()]
         axis.errorbar(range(len(arms)), [entry['mean'] for entry in entries], [_error(entry) for entry in entries],
                       fmt='ks', capsize=4, markersize=5)
         axis.axhline(0, color='0.5', linewidth=1)
         axis.set_xticks(range(len(arms)), labels, rotation=30, ha='right', fontsize=8)
-        axis.set(title=f'{row_name(name)}: arm minus baseline, mean and 95 % (paired t)', xlabel=common.strip(' .='))
+        axis.set(title=f'{row_name(name)}: arm minus baseline, mean and 95 % (paired t)',
+                 xlabel=f'{before}...{after}' if after else before.strip(' .='))
         axis.title.set_fontsize(8)
         axis.grid(axis='y', alpha=0.3)
     return figure
+
+
+def parts_of(names: list[str]) -> tuple[str, list[str], str]:
+    """What names begin with, what each has of its own, and what they end with, cut where a word ends."""
+    before = os.path.commonprefix([f'{name} ' for name in names])
+    before = before[:max(before.rfind(mark) for mark in ' .=_') + 1]
+    own = [f'{name} '.removeprefix(before).rstrip() for name in names]
+    after = os.path.commonprefix([name[::-1] for name in own])[::-1]
+    after = after[after.find('_'):] if '_' in after else ''
+    if not after or after in own:
+        return before, own, ''
+    return before, [name.removesuffix(after) for name in own], after
 
 
 def _draw_differences(axis: Any, entries: dict[str, Any], seeds: list[int]) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from isda_seg.analysis.series.measure_names import is_chief
 from isda_seg.analysis.series.paired import compare_arms
-from isda_seg.analysis.series.paired_figure import draw_paired
+from isda_seg.analysis.series.paired_figure import draw_paired, parts_of
 from isda_seg.analysis.series.paired_report import class_table, commits, paired_table
 
 PLAIN = [(40., 41., 90., 10.), (42., 44., 91., 20.), (39.5, 40., 88., 14.)]
@@ -165,3 +165,13 @@ def test_a_run_that_diverged_is_named_and_no_number_comes_of_it(tmp_path):
     assert paired_table(paired).startswith('Diverged, and left out with their pairs: `plain` seed 0; `plain` seed 1;')
     draw_paired(paired, tmp_path / 'none.png')
     assert cv2.imread(str(tmp_path / 'pairs.png')).shape != cv2.imread(str(tmp_path / 'none.png')).shape
+
+
+@pytest.mark.parametrize(('names', 'parts'), [
+    (['net_isda_data', 'net_isda_data hooks.ramp=constant'], ('net_isda_data ', ['', 'hooks.ramp=constant'], '')),
+    (['net_d16_isda_cam16-160', 'net_d16_weights_cam16-160', 'net_d16_weights_isda_cam16-160'],
+     ('net_d16_', ['isda', 'weights', 'weights_isda'], '_cam16-160')),
+    (['a lambda_0=1', 'a lambda_0=10'], ('a lambda_0=', ['1', '10'], '')),
+    (['one', 'other'], ('', ['one', 'other'], ''))])
+def test_arms_beside_each_other_are_named_by_what_each_has_of_its_own(names, parts):
+    assert parts_of(names) == parts
