@@ -16,7 +16,7 @@ from isda_seg.runtime.measure_direction import set_early_stopping
 from isda_seg.runtime.reproducible import make_reproducible
 from isda_seg.runtime.resume_check import ResumeCheckHook
 from isda_seg.runtime.run_record import RunRecordHook
-from isda_seg.runtime.screen import ScreenRunner
+from isda_seg.runtime.screen import runner_from
 from isda_seg.runtime.sound_run import SoundRunHook
 from isda_seg.runtime.training_accuracy import TrainingAccuracyHook
 
@@ -82,7 +82,7 @@ def build_runner(cfg: Config, resume: str | None = None, amp: str | None = None,
     cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), dict(type=SoundRunHook.__name__),
                         dict(type=ResumeCheckHook.__name__),
                         dict(type=TrainingAccuracyHook.__name__), dict(type=RunRecordHook.__name__)]
-    runner = (ScreenRunner if quiet else Runner).from_cfg(cfg)
+    runner = runner_from(cfg, quiet)
     runner.cfg = as_it_came
     runner.dump_config()
     return runner

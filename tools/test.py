@@ -19,6 +19,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--out', help='write the results to this JSON file')
     parser.add_argument('--show-dir', help='write image, ground truth and prediction side by side into this folder')
     parser.add_argument('--show-most', type=int, help='at most this many pictures')
+    parser.add_argument('--verbose', action='store_true', help='show all that goes into the log file')
     add_options(parser)
     return parser.parse_args()
 
@@ -30,6 +31,8 @@ def main() -> None:
         check_writable(str(Path(args.out).parent), '--out')
     if args.show_dir:
         check_writable(args.show_dir, '--show-dir')
+    if not args.verbose:
+        cfg.runner_type = 'ScreenRunner'
     task = evaluation_of(cfg)
     results = task.evaluate(cfg, args.config, args.checkpoint, tuple(args.protocols), args.show_dir, args.show_most)
     if is_main_process():

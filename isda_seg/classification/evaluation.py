@@ -3,12 +3,12 @@ import copy
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.runner import Runner
 
 from isda_seg.classification.data.data_check import check_data
 from isda_seg.runtime.checkpoint import check_checkpoint
 from isda_seg.runtime.last_evaluations import with_last_mean
 from isda_seg.runtime.run_record import as_test, result
+from isda_seg.runtime.screen import runner_from
 
 PROTOCOL = 'single'
 
@@ -40,7 +40,7 @@ def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ..
     evaluators = run.test_evaluator if isinstance(run.test_evaluator, list) else [run.test_evaluator]
     run.test_evaluator = [*evaluators, dict(type='LikelihoodMetric')]
     as_test(run, config, checkpoint, PROTOCOL)
-    metrics = Runner.from_cfg(run).test()
+    metrics = runner_from(run).test()
     if cfg.test_dataloader.dataset == cfg.get('val_dataloader', {}).get('dataset'):
         metrics = with_last_mean(metrics, loaded.get('meta', {}))
     found = {PROTOCOL: {name: round(float(value), 4) for name, value in metrics.items()}}

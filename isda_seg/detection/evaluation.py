@@ -3,7 +3,6 @@ import copy
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.runner import Runner
 
 from isda_seg.detection.backbone import state_of
 from isda_seg.detection.backbone_record import BACKBONE
@@ -11,6 +10,7 @@ from isda_seg.detection.data_check import check_data
 from isda_seg.runtime.checkpoint import check_checkpoint
 from isda_seg.runtime.config_keys import dicts
 from isda_seg.runtime.run_record import as_test, result
+from isda_seg.runtime.screen import runner_from
 from isda_seg.runtime.weights import coverage
 
 PROTOCOL = 'single'
@@ -49,7 +49,7 @@ def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ..
     if show_dir is not None:
         run.custom_hooks = [*(run.get('custom_hooks') or []),
                             dict(type='DetectionsHook', out_dir=show_dir, most=show_most, **cfg.get('pictures', {}))]
-    metrics = Runner.from_cfg(run).test() or {f'{name}_mAP': 0.0 for name in _asked(run)}  # of no detection at all
+    metrics = runner_from(run).test() or {f'{name}_mAP': 0.0 for name in _asked(run)}  # of no detection at all
     found = {PROTOCOL: in_per_cent(metrics)}
     return dict(result(cfg, config, checkpoint, loaded, found), backbone=loaded.get('meta', {}).get(BACKBONE))
 

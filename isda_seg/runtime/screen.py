@@ -5,10 +5,12 @@ import sys
 import time
 from typing import Any, TextIO
 
+from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.logging import MMLogger
 from mmengine.model import is_model_wrapper
+from mmengine.registry import RUNNERS
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import nn
 
@@ -62,6 +64,7 @@ def numbers(text: str) -> str:
     return '  '.join(f'{name}: {found[name]}' for name in SHOWN if name in found)
 
 
+@RUNNERS.register_module()
 class ScreenRunner(Runner):
     """MMEngine's Runner, with ``Screen`` in the place of its own output; the log file keeps all of it."""
 
@@ -81,6 +84,12 @@ class ScreenRunner(Runner):
         """Say first what is trained, and where all else is told."""
         self.register_hook(_Header())
         return super().train()
+
+
+def runner_from(cfg: Config, quiet: bool = False) -> Runner:
+    """The Runner of a config: with ``quiet``, or with ``runner_type='ScreenRunner'`` in it, the one above."""
+    quiet = quiet or cfg.get('runner_type') == ScreenRunner.__name__
+    return (ScreenRunner if quiet else Runner).from_cfg(cfg)
 
 
 class _Header(Hook):

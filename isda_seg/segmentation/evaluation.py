@@ -3,12 +3,12 @@ import math
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.runner import Runner
 
 from isda_seg.runtime.checkpoint import check_checkpoint
 from isda_seg.runtime.config_keys import type_name
 from isda_seg.runtime.last_evaluations import with_last_mean
 from isda_seg.runtime.run_record import as_test, result
+from isda_seg.runtime.screen import runner_from
 from isda_seg.segmentation.data_check import check_data
 from isda_seg.segmentation.loading import check_loading
 from isda_seg.segmentation.metric import BY_CLASS
@@ -47,7 +47,7 @@ def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ..
         if show_dir is not None and number == 0:
             run.custom_hooks = [*run.get('custom_hooks', []),
                                 dict(type='SideBySideHook', out_dir=show_dir, most=show_most)]
-        metrics = Runner.from_cfg(run).test()
+        metrics = runner_from(run).test()
         if protocol == 'single' and cfg.test_dataloader.dataset == cfg.get('val_dataloader', {}).get('dataset'):
             metrics = with_last_mean(metrics, loaded.get('meta', {}))
         found[protocol] = _by_class(metrics)

@@ -95,3 +95,9 @@ def test_names_of_a_whole_detector_are_had_without_its_weights():
     state = state_of(Config.fromfile(tiny_coco.SMALL).model)
     assert {value.device.type for value in state.values()} == {'meta'}
     assert {key.split('.')[0] for key in state} == {'backbone', 'neck', 'rpn_head', 'roi_head'}
+
+
+def test_a_prefix_before_an_exported_backbone_is_answered_with_its_removal(check, backbones):
+    with pytest.raises(ValueError, match="No name there starts with 'backbone.': a file of tools/export_backbone.py "
+                                         'has none; delete the prefix'):
+        check(backbones['isda'].exported, prefix='backbone.')

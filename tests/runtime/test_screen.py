@@ -65,6 +65,16 @@ def test_a_run_is_a_dozen_lines_on_the_screen_and_whole_in_its_log(tmp_path, cap
     assert next(line for line in lines if line.startswith('training ')) == (
         f'training EncoderDecoder on 6 images for 6 iterations; the whole log is {runner.log_dir}/'
         f'{runner.timestamp}.log')
-    assert [line.split(' ')[1] for line in lines if line.startswith('ISDA: ')] == ['decode_head', 'auxiliary_head']
+    assert [line.split(' ')[1] for line in lines if ' is served by ' in line] == ['decode_head', 'auxiliary_head']
     log = (tmp_path / 'work' / runner.timestamp / f'{runner.timestamp}.log').read_text()
     assert log.count('Iter(train)') == 6 and 'lambda_0=7.5' in log and 'Config:' in log
+
+
+@tiny.on_cpu
+def test_a_test_is_its_results(tmp_path, monkeypatch, capsys):
+    config = tiny.write_configs(tmp_path)[0]
+    tiny.train(config, tmp_path / 'work', {'train_cfg.max_iters': 2})
+    capsys.readouterr()
+    tiny.run_tool(monkeypatch, 'test.py', config, tmp_path / 'work' / 'iter_2.pth', '--work-dir', tmp_path / 'test')
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) <= 8 and lines[-2].split('|')[1].strip() == 'single'

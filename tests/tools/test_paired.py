@@ -151,7 +151,7 @@ def test_the_file_holds_every_run_as_it_was_evaluated_and_their_comparison(whole
 
 
 def test_what_is_printed_and_drawn_is_made_from_the_file(whole):
-    assert whole.printed.endswith(f'{paired_table(whole.paired)}\nwrote sub/paired.json and sub/paired.png\n')
+    assert whole.printed.endswith(f'{paired_table(whole.paired)}\nwrote sub/paired.json, sub/paired.png\n')
     numbers, runs = zip(*(line.split(':')[0].split(' ') for line in whole.printed.splitlines() if 'min left' in line),
                         strict=True)
     assert numbers == ('1/4', '2/4', '3/4', '4/4')

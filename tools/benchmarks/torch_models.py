@@ -7,12 +7,12 @@ is left out keeps its entry in the file.
 """
 import argparse
 import json
-import sys
 from pathlib import Path
 
 from isda_seg.analysis.torch_models import candidates, versions
 from isda_seg.analysis.torch_trial import trial
 from isda_seg.runtime.provenance import provenance, write_json
+from isda_seg.runtime.user_errors import run_main
 
 LIBRARIES = ['transformers', 'torchvision', 'segmentation-models-pytorch']
 
@@ -45,4 +45,4 @@ def main() -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    run_main(main)

@@ -10,6 +10,7 @@ import warnings
 
 from isda_seg.analysis.zoo import UNCLEAR, report, summary, survey, zoo
 from isda_seg.runtime.provenance import provenance, write_json
+from isda_seg.runtime.user_errors import run_main
 
 
 def parse_args() -> argparse.Namespace:
@@ -35,4 +36,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_main(main)
