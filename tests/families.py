@@ -16,6 +16,7 @@ from torch import nn
 
 from isda_seg.grid import labels_on_grid
 from isda_seg.runtime.config_keys import dicts
+from isda_seg.runtime.launch import plain_batch_norm
 
 register_all_modules(init_default_scope=False)
 
@@ -40,10 +41,9 @@ def narrow(model):
         if 'num_classes' in node:
             node['num_classes'] = CLASSES
         node.pop('class_weight', None)
-        if node.get('type') == 'SyncBN':
-            node['type'] = 'BN'
         if node.get('type') == 'OHEMPixelSampler':
             node['min_kept'] = 100
+    plain_batch_norm(model)
     if not any(head['type'] in FIXED for head in heads(model)):
         for node in dicts([model]):
             for key in {*node} & {*CHANNELS}:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
+from finished import finished
 from mmengine.model import BaseModel
 from mmengine.registry import MODELS
 from rank_runs import free_port
@@ -115,12 +116,7 @@ def ranks(tmp_path_factory):
                                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         process.port = environment['MASTER_PORT']
         processes.append(process)
-    try:
-        logs = [process.communicate(timeout=300)[0] for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-    assert [process.returncode for process in processes] == [0, 0], '\n'.join(log[-3000:] for log in logs)
+    finished(processes)
     return [torch.load(folder / f'out{rank}') for rank in range(2)]
 
 

@@ -16,6 +16,7 @@ from torch import nn
 
 from isda_seg import compat
 from isda_seg.runtime.config_keys import dicts
+from isda_seg.runtime.launch import plain_batch_norm
 
 DIFF = "default_hooks = dict(isda=dict(type='isda_seg.hooks.ISDAHook', lambda_0=7.5))\n"
 SERVED, PLAIN, REFUSED, UNCLEAR, NOT_BUILT = VERDICTS = (
@@ -50,8 +51,7 @@ def without_downloads(model: Any) -> Any:
         node.pop('pretrained', None)
         if isinstance(node.get('init_cfg'), dict) and node['init_cfg'].get('type') == 'Pretrained':
             node.pop('init_cfg')
-        if node.get('type') == 'SyncBN':
-            node['type'] = 'BN'
+    plain_batch_norm(model)
     return model
 
 

@@ -7,7 +7,7 @@ from mmengine.registry import MODELS
 from torch import nn
 
 from isda_seg.classification.resnet_state import Architecture, State, features, fixed_image, read_architecture
-from isda_seg.runtime.checkpoint import check_checkpoint
+from isda_seg.runtime.checkpoint import checkpoint_to_convert
 from isda_seg.runtime.durable import written_aside
 from isda_seg.runtime.weights import TRACKED, coverage
 
@@ -40,12 +40,7 @@ def export(checkpoint: str | Path, out: str | Path, target: str) -> Export:
     """
     if target not in TARGETS:
         raise ValueError(f'the target must be one of {TARGETS}, got {target!r}')
-    if Path(out).resolve() == Path(checkpoint).resolve():
-        raise ValueError(f'{out} is the checkpoint itself, which would be lost: give the exported file another name')
-    loaded = check_checkpoint(checkpoint)
-    if not loaded:
-        raise ValueError(f'{checkpoint} is an address: download it, and give the file')
-    backbone, others = split(loaded)
+    backbone, others = split(checkpoint_to_convert(checkpoint, out))
     broken = [key for key, value in backbone.items() if value.is_floating_point() and not value.isfinite().all()]
     if broken:
         raise ValueError(f'{checkpoint} holds weights that are infinite or not numbers ({broken[0]}'

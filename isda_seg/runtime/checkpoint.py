@@ -32,6 +32,23 @@ def latest_checkpoint(work_dir: str, hook: Mapping[str, Any] | None = None) -> P
                 max(found, key=lambda path: (path.stat().st_mtime_ns, path.name), default=None))
 
 
+def checkpoint_to_convert(path: str | Path, out: str | Path, lost: str = 'which') -> dict[str, Any]:
+    """The checkpoint that ``out`` is to be made of.
+
+    Args:
+        lost: what would be lost with it, for the message.
+
+    Raises:
+        FileNotFoundError, ValueError: as ``check_checkpoint``; ``out`` is the checkpoint, or it is an address.
+    """
+    if Path(out).resolve() == Path(path).resolve():
+        raise ValueError(f'{out} is the checkpoint itself, {lost} would be lost: give the exported file another name')
+    loaded = check_checkpoint(path)
+    if not loaded:
+        raise ValueError(f'{path} is an address: download it, and give the file')
+    return loaded
+
+
 def _what_it_holds(checkpoint: Any) -> str:
     """The entries of a file without weights where they are looked for, and where weights may be."""
     if not isinstance(checkpoint, dict) or not checkpoint:

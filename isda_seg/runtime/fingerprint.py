@@ -11,6 +11,8 @@ from mmengine.runner import EpochBasedTrainLoop
 
 from isda_seg.runtime.config_keys import dicts
 
+OPTIMIZER = ('optimizer', 'paramwise_cfg', 'clip_grad', 'accumulative_counts')  # what else a wrapper has is precision
+
 
 def fingerprint(runner: Any) -> dict[str, Any]:
     """Of a training that is about to start, or under way.
@@ -30,9 +32,6 @@ def fingerprint(runner: Any) -> dict[str, Any]:
         steps=len(loader) if by_epoch else None, length=loop.max_epochs if by_epoch else loop.max_iters,
         optimizer=optimizer, schedule=_plain(cfg.get('param_scheduler')),
         augmentation=[_plain(node['pipeline']) for node in dicts(cfg.get('train_dataloader')) if node.get('pipeline')])
-
-
-OPTIMIZER = ('optimizer', 'paramwise_cfg', 'clip_grad', 'accumulative_counts')  # what else a wrapper has is precision
 
 
 def _plain(node: Any) -> Any:

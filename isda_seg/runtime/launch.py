@@ -5,6 +5,7 @@ import gc
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -94,6 +95,11 @@ def adapt_to_machine(cfg: Config) -> None:
         cfg.model_wrapper_cfg = {
             'type': 'MMDistributedDataParallel', 'broadcast_buffers': False,
             'find_unused_parameters': cfg.get('find_unused_parameters', False), **own, 'device_ids': None}
-    for norm in dicts(cfg.model):
+    plain_batch_norm(cfg.model)
+
+
+def plain_batch_norm(model: Any) -> None:
+    """BN for SyncBN, which needs GPUs, in the config of a model; in place."""
+    for norm in dicts(model):
         if type_name(norm) in ('SyncBN', 'SyncBatchNorm'):
             norm['type'] = 'BN'

@@ -19,5 +19,5 @@ def direction(measure: str) -> str | None:
 def set_early_stopping(cfg: Config) -> None:
     """Give the hooks that stop a run on a measure its direction, in place, where the config says none."""
     for hook in dicts([cfg.get('default_hooks'), cfg.get('custom_hooks')]):
-        if type_name(hook) == 'EarlyStoppingHook' and hook.get('rule') is None and direction(hook.monitor):
+        if type_name(hook) == 'EarlyStoppingHook' and hook.get('rule') is None:
             hook.rule = direction(hook.monitor)

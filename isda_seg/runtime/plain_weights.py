@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from isda_seg.runtime.checkpoint import check_checkpoint
+from isda_seg.runtime.checkpoint import checkpoint_to_convert
 from isda_seg.runtime.durable import written_aside
 
 STATISTICS = re.compile(r'(?:^|\.)(?:statistics\.(?:count|mean|covariance)|ramp\.calls)$')
@@ -34,13 +34,9 @@ def export_plain(checkpoint: str | Path, out: str | Path) -> tuple[int, list[str
         how many tensors were written, and the names that were left out.
 
     Raises:
-        FileNotFoundError, ValueError: a missing or damaged checkpoint; the checkpoint as the file to write.
+        FileNotFoundError, ValueError: as ``checkpoint_to_convert``.
     """
-    if Path(out).resolve() == Path(checkpoint).resolve():
-        raise ValueError(f'{out} is the checkpoint itself, whose training state would be lost: give another name')
-    loaded = check_checkpoint(checkpoint)
-    if not loaded:
-        raise ValueError(f'{checkpoint} is an address: download it, and give the file')
+    loaded = checkpoint_to_convert(checkpoint, out, 'whose training state')
     kept, dropped = plain_state(loaded.get('state_dict', loaded))
     with written_aside(Path(out)) as aside:
         torch.save(dict(meta=loaded.get('meta', {}), state_dict=kept), aside)

@@ -87,8 +87,9 @@ class ScreenRunner(Runner):
 
 
 def runner_from(cfg: Config, quiet: bool = False) -> Runner:
-    """The Runner of a config: with ``quiet``, or with ``runner_type='ScreenRunner'`` in it, the one above."""
-    quiet = quiet or cfg.get('runner_type') == ScreenRunner.__name__
+    """The Runner of a config; the one above with ``quiet`` or ``runner_type='ScreenRunner'``, which is not saved."""
+    if cfg.get('runner_type') == ScreenRunner.__name__:
+        quiet = bool(cfg.pop('runner_type'))
     return (ScreenRunner if quiet else Runner).from_cfg(cfg)
 
 

@@ -17,7 +17,7 @@ class SoundRunHook(Hook):
     """Look at the first batch's existence before training, and at the weights while it goes on.
 
     Args:
-        interval: steps between two looks, each of which waits for the device once; every checkpoint is looked at too.
+        interval: steps between two looks, which wait for the device; every checkpoint is looked at too.
 
     Raises:
         ValueError: before training, no batch comes out of the training images.

@@ -9,19 +9,19 @@ REMEDIES = {  # of what torch says
 OF_USERS = (ValueError, OSError, ImportError, FloatingPointError)
 
 
-def run_main(main: Callable[[], None], stopped: str = 'stopped') -> None:
-    """Run a tool and end the process: with code 1 and the message alone where the input was wrong.
+def run_main(main: Callable[[], int | None], stopped: str = 'stopped') -> None:
+    """Run a tool and end the process: with its code, or with 1 and the message alone where the input was wrong.
 
     Any other error keeps its traceback, and ``--debug`` among the arguments keeps all.
 
     Args:
-        main: reads ``sys.argv``, in which ``--debug`` no longer stands.
+        main: reads ``sys.argv``, in which ``--debug`` no longer stands, and returns the code; None is success.
         stopped: what Ctrl-C is answered with.
     """
     debug = '--debug' in sys.argv
     sys.argv[1:] = [argument for argument in sys.argv[1:] if argument != '--debug']
     try:
-        main()
+        sys.exit(main())
     except KeyboardInterrupt:
         sys.exit(stopped)
     except OF_USERS as error:
@@ -29,4 +29,3 @@ def run_main(main: Callable[[], None], stopped: str = 'stopped') -> None:
             raise
         hint = next((f'. {remedy}' for words, remedy in REMEDIES.items() if words in str(error)), '')
         sys.exit(f'{error}{hint}\n(--debug shows where this was raised)')
-    sys.exit()

@@ -27,9 +27,9 @@ class LeftOut:
             self.dropped = dropped
         if steps >= epoch and not self.asked:
             self.asked = True
-            told += [f'ISDA: after {steps} steps {pair.name or "the model"} has seen no feature of '
-                     f'{", ".join(_names(pair, classes))}: their pixels are not augmented, and others not by them. Do '
-                     'the labels hold these classes?' for pair in pairs if _names(pair, classes)]
+            told += [f'ISDA: after {steps} steps {pair.name or "the model"} has seen no feature of {", ".join(names)}: '
+                     'their pixels are not augmented, and others not by them. Do the labels hold these classes?'
+                     for pair in pairs if (names := _names(pair, classes))]
         return told
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
+from finished import finished
 from torch import nn
 from torch.testing import assert_close
 
@@ -92,16 +93,11 @@ def rank_main(rank, store, out):
 @pytest.fixture(scope='module')
 def ranks(tmp_path_factory):
     folder, root = tmp_path_factory.mktemp('sharded'), Path(__file__).parents[2]
-    environment = dict(os.environ, PYTHONPATH=str(root), OMP_NUM_THREADS='1')
+    environment = dict(os.environ, PYTHONPATH=os.pathsep.join([str(root), str(root / 'tests')]), OMP_NUM_THREADS='1')
     commands = [[sys.executable, __file__, str(rank), str(folder / 'store'), str(folder / 'out')] for rank in range(2)]
     processes = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
                  for command in commands]
-    try:
-        logs = [process.communicate(timeout=300)[0] for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-    assert [process.returncode for process in processes] == [0, 0], '\n'.join(logs)
+    finished(processes)
     return [torch.load(folder / f'out{rank}') for rank in range(2)]
 
 

@@ -13,6 +13,7 @@ import pytest
 import reference
 import state_laws
 import torch
+from finished import finished
 from state_laws import assert_same_bits
 from state_laws import saved as state
 from torch.testing import assert_close
@@ -479,12 +480,7 @@ def ranks(tmp_path_factory):
         command = [sys.executable, __file__, str(rank), '2', str(folder / 'store'), str(folder / 'out')]
         processes.append(subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                           text=True))
-    try:
-        logs = [process.communicate(timeout=300)[0] for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-    assert [process.returncode for process in processes] == [0, 0], '\n'.join(logs)
+    finished(processes)
     return [torch.load(folder / f'out{rank}', weights_only=True) for rank in range(2)]
 
 

@@ -26,6 +26,14 @@ def test_wrong_input_is_one_sentence_and_code_1(monkeypatch):
     assert seen == ['x.py']
 
 
+@pytest.mark.parametrize('code', [None, 0, 1, 3])
+def test_a_tools_own_code_is_that_of_its_process(monkeypatch, code):
+    monkeypatch.setattr(sys, 'argv', ['tool.py'])
+    with pytest.raises(SystemExit) as end:
+        run_main(lambda: code)
+    assert end.value.code == code
+
+
 def test_what_torch_says_of_one_value_gets_its_remedy(monkeypatch):
     error = ValueError('Expected more than 1 value per channel when training, got input size [1, 128, 1, 1]')
     assert 'set train_dataloader.batch_size=2 or more' in told(monkeypatch, error)[0]

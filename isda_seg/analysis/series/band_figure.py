@@ -6,7 +6,7 @@ import matplotlib
 import numpy as np
 
 from isda_seg.analysis.series.measure_names import wording
-from isda_seg.analysis.series.paired import measures
+from isda_seg.analysis.series.paired import first_measure
 
 matplotlib.use('Agg')
 import matplotlib.pyplot as plt  # noqa: E402
@@ -17,12 +17,12 @@ FEWEST = 4  # points that make a curve
 def curves(paired: dict[str, Any]) -> dict[str, tuple[list[int], np.ndarray]]:
     """arm -> where it was validated, and the values (seeds, places) in per cent; arms without a curve are left out.
 
-    A place counts that all runs of the arm have; runs that diverged are left out.
+    A place counts that all runs of the arm have; a run that diverged has none, and is left out.
     """
     found = {}
     for arm, runs in paired['runs'].items():
         known = [{int(place): value for place, value in run['validated'].items()} for run in runs.values()
-                 if 'validated' in run and 'diverged' not in run]
+                 if 'validated' in run]
         places = sorted(set.intersection(*map(set, known))) if known else []
         if len(places) >= FEWEST:
             found[arm] = places, np.array([[run[place] for place in places] for run in known])
@@ -39,7 +39,7 @@ def draw_bands(paired: dict[str, Any], out: str | Path) -> bool:
         mean, spread = values.mean(0), values.std(0, ddof=1) if len(values) > 1 else 0 * values[0]
         axis.plot(places, mean, marker='.', label=f'{arm} ({len(values)} seeds)')
         axis.fill_between(places, mean - spread, mean + spread, alpha=0.2)
-    first = next(iter(measures(next(iter(next(iter(paired['runs'].values())).values())))))
+    first = first_measure(run for runs in paired['runs'].values() for run in runs.values())
     axis.set(xlabel='epoch' if 'error' in first else 'iteration', title='mean, and one standard deviation over seeds',
              ylabel=f'{wording(first).measure} (%)')
     axis.title.set_fontsize(9)

@@ -1,11 +1,12 @@
 """Two arms run with the same seeds, compared seed by seed."""
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import stats  # the t quantile and the bootstrap, rather than our own
 
+from isda_seg.analysis.series.result_files import DIVERGED
 from isda_seg.runtime.measure_direction import direction
 
 CONFIDENCE = 0.95
@@ -69,6 +70,11 @@ def measures(result: dict[str, Any]) -> dict[str, float]:
     return found
 
 
+def first_measure(results: Iterable[dict[str, Any]]) -> str:
+    """What runs are judged by: the first measure of the first that did not diverge; 'mIoU' where all did."""
+    return next((name for result in results for name in measures(result)), 'mIoU')
+
+
 def lower_is_better(measure: str) -> bool:
     """Whether a measure is an error, so that a gain is negative."""
     return direction(measure) == 'less'
@@ -97,12 +103,12 @@ def compare_arms(baseline: dict[str, dict[str, Any]], arm: dict[str, dict[str, A
     """
     if list(baseline) != list(arm):
         raise ValueError(f'the arms have different seeds: {list(baseline)} and {list(arm)}')
-    gone = {name: [int(seed) for seed, result in runs.items() if 'diverged' in result]
+    gone = {name: [int(seed) for seed, result in runs.items() if DIVERGED in result]
             for name, runs in (('baseline', baseline), ('arm', arm))}
     seeds = [seed for seed in baseline if int(seed) not in (*gone['baseline'], *gone['arm'])]
     found: dict[str, Any] = dict(seeds=[int(seed) for seed in seeds])
     if any(gone.values()):
-        found['diverged'] = gone
+        found[DIVERGED] = gone
     for kind, take in (('measures', measures), ('classes', class_measures),
                        *((kind, partial(class_measures, kind=kind)) for kind in OF_CLASSES)):
         left, right = ([take(results[seed]) for seed in seeds] for results in (baseline, arm))

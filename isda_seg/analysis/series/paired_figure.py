@@ -8,6 +8,7 @@ import matplotlib
 
 from isda_seg.analysis.series.measure_names import is_chief, row_name, wording
 from isda_seg.analysis.series.paired import half_width
+from isda_seg.analysis.series.result_files import DIVERGED
 
 matplotlib.use('Agg')
 import matplotlib.pyplot as plt  # noqa: E402
@@ -49,7 +50,7 @@ def draw_paired(paired: dict[str, Any], out: str | Path) -> None:
 
 def _diverged(comparison: dict[str, Any]) -> str:
     """How many pairs are left out; '' where all stand."""
-    gone = {seed for seeds in comparison.get('diverged', {}).values() for seed in seeds}
+    gone = {seed for seeds in comparison.get(DIVERGED, {}).values() for seed in seeds}
     return f'\n{len(gone)} left out: a run diverged' if gone else ''
 
 

@@ -3,6 +3,7 @@ from typing import Any
 
 from isda_seg.analysis.series.measure_names import decimals, row_name, wording
 from isda_seg.analysis.series.paired import OF_CLASSES, measures
+from isda_seg.analysis.series.result_files import DIVERGED
 from isda_seg.analysis.tables.rows import average
 
 MANY = 3  # arms from which they stand in one table
@@ -24,7 +25,7 @@ def paired_table(paired: dict[str, Any]) -> str:
 
 def left_out(paired: dict[str, Any], arm: str) -> str:
     """Which runs diverged, so that their pairs are left out; '' where none did."""
-    gone = paired['comparisons'][arm].get('diverged')
+    gone = paired['comparisons'][arm].get(DIVERGED)
     if not gone:
         return ''
     names = dict(baseline=next(iter(paired['runs'])), arm=arm)
@@ -47,7 +48,7 @@ def _all_arms(paired: dict[str, Any]) -> str:
 
 def side_by_side(paired: dict[str, Any]) -> str:
     """Markdown: a row per arm with the mean and standard deviation of every measure, the baseline first."""
-    found = {arm: [measures(result) for result in runs.values() if 'diverged' not in result]
+    found = {arm: [measures(result) for result in runs.values() if DIVERGED not in result]
              for arm, runs in paired['runs'].items()}
     names = list(dict.fromkeys(name for runs in found.values() for run in runs[:1] for name in run))
     rows = [f'| | {" | ".join(map(row_name, names))} |', '|---' * (1 + len(names)) + '|']

@@ -3,6 +3,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+DIVERGED = 'diverged'  # key in the result of a run that did, and in a comparison that leaves its pair out
+
 
 def read_series(folder: Path) -> dict[str, dict[str, Any]]:
     """Recorded series by file name: what paired.py and sweep.py wrote."""
@@ -23,5 +25,5 @@ def read_results(folder: Path) -> dict[str, list[dict[str, Any]]]:
         if entry['kind'] == 'paired' and not entry['options']:
             for label, runs in entry['runs'].items():
                 seeds.setdefault(label, {}).update({int(seed): result for seed, result in runs.items()
-                                                    if 'diverged' not in result})
+                                                    if DIVERGED not in result})
     return found | {label: [runs[seed] for seed in sorted(runs)] for label, runs in seeds.items() if runs}

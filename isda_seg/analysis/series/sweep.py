@@ -5,7 +5,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from isda_seg.analysis.series.paired import lower_is_better, measures
+from isda_seg.analysis.series.paired import first_measure, lower_is_better, measures
 from isda_seg.analysis.series.run_options import hold_out, with_isda, with_options
 from isda_seg.analysis.series.training_runs import Run
 
@@ -61,5 +61,5 @@ def summarize(results: dict[str, dict[str, Any]], lambdas: Sequence[float], curv
 
 def chief_measure(results: dict[str, dict[str, Any]]) -> str:
     """What a sweep compares: 'mIoU', or an error."""
-    first = next((name for result in results.values() for name in measures(result)), 'mIoU')
+    first = first_measure(results.values())
     return first if lower_is_better(first) else 'mIoU'

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from mmengine.config import Config
 
 from isda_seg.analysis.series.processes import Processes, only_one
+from isda_seg.analysis.series.result_files import DIVERGED
 from isda_seg.runtime.checkpoint import latest_checkpoint
 from isda_seg.runtime.durable import written_aside
 from isda_seg.runtime.provenance import provenance, write_json
@@ -18,7 +19,6 @@ from isda_seg.runtime.sound_run import diverged
 
 RESULTS, LOG = 'results.json', 'log.txt'
 PULSE = 30.0  # seconds between two signs of life before the first run has ended
-DIVERGED = 'diverged'  # key in the results of a run that did
 
 
 class Run(NamedTuple):
@@ -153,7 +153,7 @@ def _execute(run: Run, folder: Path, tools: Path, protocols: list[str], processe
     except ChildProcessError:
         if (found := diverged(folder)) is None:
             raise
-        write_json(folder / RESULTS, dict(protocols={}, diverged=found, config=config, training=[provenance()]))
+        write_json(folder / RESULTS, {'protocols': {}, DIVERGED: found, 'config': config, 'training': [provenance()]})
         return
     checkpoint = latest_checkpoint(str(folder), run.cfg.get('default_hooks', {}).get('checkpoint'))
     if checkpoint is None:

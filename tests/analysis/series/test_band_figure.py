@@ -25,5 +25,8 @@ def test_a_picture_is_drawn_where_there_is_a_curve(tmp_path):
     assert draw_bands(paired, tmp_path / 'new' / 'curves.png') is True
     picture = cv2.imread(str(tmp_path / 'new' / 'curves.png'))
     assert picture.shape == (480, 768, 3) and ((picture == (180, 119, 31)).all(-1)).sum() > 100  # the first colour
+    paired['runs']['plain'] = {'-1': dict(protocols={}, diverged=dict(iteration=3)), **paired['runs']['plain']}
+    assert draw_bands(paired, tmp_path / 'first_gone.png') is True
+    assert (cv2.imread(str(tmp_path / 'first_gone.png')) == picture).all()
     assert draw_bands(dict(runs=dict(plain={'0': run(9.0, 8.0)})), tmp_path / 'none.png') is False
     assert not (tmp_path / 'none.png').exists()
