@@ -17,7 +17,7 @@ from isda_seg.runtime.reproducible import make_reproducible
 from isda_seg.runtime.resume_check import ResumeCheckHook
 from isda_seg.runtime.run_record import RunRecordHook
 from isda_seg.runtime.screen import runner_from
-from isda_seg.runtime.sound_run import SoundRunHook
+from isda_seg.runtime.sound_run import SoundRunHook, require_batches
 from isda_seg.runtime.training_accuracy import TrainingAccuracyHook
 
 CLASSIFICATION, SEGMENTATION, DETECTION = 'classification', 'segmentation', 'detection'  # packages of isda_seg
@@ -57,7 +57,7 @@ def build_runner(cfg: Config, resume: str | None = None, amp: str | None = None,
         quiet: on the screen what a person reads, the rest in the log file alone.
 
     Raises:
-        ValueError, FileNotFoundError: a checkpoint that is missing, truncated or none.
+        ValueError, FileNotFoundError: a checkpoint that is missing, truncated or none; no batch to train on.
     """
     as_it_came = copy.deepcopy(cfg)
     _check_data(cfg)
@@ -83,6 +83,7 @@ def build_runner(cfg: Config, resume: str | None = None, amp: str | None = None,
                         dict(type=ResumeCheckHook.__name__),
                         dict(type=TrainingAccuracyHook.__name__), dict(type=RunRecordHook.__name__)]
     runner = runner_from(cfg, quiet)
+    require_batches(runner.train_dataloader)  # before schedules count its steps
     runner.cfg = as_it_came
     runner.dump_config()
     return runner

@@ -1,6 +1,7 @@
 """Every config is routed to the task that can check its data and evaluate it."""
 import pytest
 import tiny
+import tiny_images
 import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
@@ -37,3 +38,12 @@ def test_work_directory_and_checkpoints_keep_the_config_as_it_came(tmp_path, mon
     kept.visualizer.name = kept.experiment_name = 'by the host'
     host = Runner.from_cfg(kept)  # OpenMMLab's own, with nothing of ours imported by hand
     assert [type(hook).__name__ for hook in host.hooks].count('RunRecordHook') == 0
+
+
+@tiny.on_cpu
+def test_too_few_images_for_a_batch_are_refused_before_a_schedule_counts_their_steps(tmp_path, monkeypatch):
+    monkeypatch.setenv('ISDA_SEG_DATA', str(tiny_images.write_cifar(tmp_path).parent))
+    options = {'train_dataloader.dataset.split': 'train', 'train_dataloader.dataset.indices': 30,
+               'train_dataloader.drop_last': True, 'val_dataloader.dataset.split': 'test'}
+    with pytest.raises(ValueError, match='nothing would be trained: 30 training images give no batch of 64'):
+        tiny.build(tiny.ROOT / 'configs' / 'miniature' / 'resnet8_cifar10-1k.py', tmp_path / 'work', options)

@@ -8,6 +8,7 @@ from mmengine.dataset import InfiniteSampler
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
+from torch.utils.data import DataLoader
 
 DIVERGED = 'diverged.json'  # in the work directory: {"iteration": how many steps were taken}
 
@@ -36,14 +37,7 @@ class SoundRunHook(Hook):
         """Count the batches; forget a divergence that this run may outlive."""
         if is_main_process():
             Path(runner.work_dir, DIVERGED).unlink(missing_ok=True)
-        loader = runner.train_dataloader
-        sampler = getattr(loader.batch_sampler, 'sampler', None)
-        endless = isinstance(getattr(sampler, 'sampler', sampler), InfiniteSampler)
-        if len(loader) == 0 and not endless:
-            size = getattr(loader.batch_sampler, 'batch_size', loader.batch_size)
-            raise ValueError(f'nothing would be trained: {len(loader.dataset)} training images give no batch of {size} '
-                             'on each rank, and drop_last leaves out what is less. Set a smaller '
-                             'train_dataloader.batch_size, or train_dataloader.drop_last=False')
+        require_batches(runner.train_dataloader)
 
     def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None,
                          outputs: dict | None = None) -> None:
@@ -73,6 +67,17 @@ class SoundRunHook(Hook):
             raise FloatingPointError(f'the run diverged: after {iteration} steps weights or loss are infinite or not '
                                      'numbers. Lower the learning rate (optim_wrapper.optimizer.lr) or lambda_0, '
                                      'lengthen the warm-up, or clip gradients (optim_wrapper.clip_grad.max_norm=10)')
+
+
+def require_batches(loader: DataLoader) -> None:
+    """ValueError where no batch comes out of the training images; schedules by epochs could not say so."""
+    sampler = getattr(loader.batch_sampler, 'sampler', None)
+    endless = isinstance(getattr(sampler, 'sampler', sampler), InfiniteSampler)
+    if len(loader) == 0 and not endless:
+        size = getattr(loader.batch_sampler, 'batch_size', loader.batch_size)
+        raise ValueError(f'nothing would be trained: {len(loader.dataset)} training images give no batch of {size} '
+                         'on each rank, and drop_last leaves out what is less. Set a smaller '
+                         'train_dataloader.batch_size, or train_dataloader.drop_last=False')
 
 
 def diverged(work_dir: str | Path) -> dict[str, int] | None:
