@@ -36,12 +36,17 @@ class Screen(logging.Handler):
         self.width, self.said = 0, -PAUSE
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Show what a person reads."""
-        text = record.getMessage().strip()
+        """Show what a person reads; a terminal that went away ends no run, as with ``logging``'s own handlers."""
+        try:
+            self._show(record.getMessage().strip(), record.levelno)
+        except (OSError, ValueError):  # of a pipe, a terminal, a file that was closed
+            self.handleError(record)
+
+    def _show(self, text: str, level: int) -> None:
         progress = PROGRESS.fullmatch(text)
         if progress is not None:
             self._progress(f'{" ".join(progress["where"].split())}  {numbers(progress["numbers"])}')
-        elif OURS.match(text) or (record.levelno >= logging.WARNING and not NOISE.search(text)):
+        elif OURS.match(text) or (level >= logging.WARNING and not NOISE.search(text)):
             self._write('\r'.ljust(self.width + 1) + '\r' if self.width else '', text + '\n')
             self.width = 0
 

@@ -52,6 +52,16 @@ def test_results_warnings_and_what_isda_says_are_shown(message, level, wanted):
     assert (shown(io.StringIO(), message, level=level) == message + '\n') is wanted
 
 
+@pytest.mark.parametrize('error', [OSError(5, 'Input/output error'), ValueError('I/O operation on closed file.')])
+def test_a_terminal_that_went_away_ends_no_run(error, capsys):
+    class Gone(io.StringIO):
+        def write(self, text):
+            raise error
+
+    assert shown(Gone(), 'ISDA: decode_head', STEP) == ''
+    assert capsys.readouterr().err.count(str(error)) == 2
+
+
 @tiny.on_cpu
 def test_a_run_is_a_dozen_lines_on_the_screen_and_whole_in_its_log(tmp_path, capsys):
     tiny.leave_layout()
