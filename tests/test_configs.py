@@ -8,10 +8,10 @@ import tiny
 from mmengine.config import Config
 
 from isda_seg import compat
-from isda_seg.analysis.paper.model_index import list_configs
-from isda_seg.analysis.paper.option_rows import option_rows
 from isda_seg.analysis.series.arm import parse_arm
 from isda_seg.analysis.series.run_options import with_options
+from isda_seg.analysis.tables.model_index import list_configs
+from isda_seg.analysis.tables.option_rows import option_rows
 from isda_seg.runtime.config_keys import READ
 
 compat.prepare()

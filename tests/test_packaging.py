@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from isda_seg.analysis.paper import model_index
+from isda_seg.analysis.tables import model_index
 
 ROOT = Path(__file__).resolve().parents[1]
 

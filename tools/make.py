@@ -8,8 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from isda_seg.analysis.paper import classification_configs, model_index, semi_configs
-from isda_seg.analysis.tables import results
+from isda_seg.analysis.tables import classification_configs, model_index, results, semi_configs
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXTS: dict[str, Callable[[], dict[str, str]]] = {

@@ -8,10 +8,10 @@ from isda_seg.semi.data.two_stream import TwoStreamDataset
 from isda_seg.semi.data.two_stream_sampler import TwoStreamSampler
 from isda_seg.semi.data.whitened import WhitenedDataset
 from isda_seg.semi.hook import SemiHook
-from isda_seg.semi.methods.mean_teacher import MeanTeacher
-from isda_seg.semi.methods.pi_model import PiModel
-from isda_seg.semi.methods.temporal_ensembling import TemporalEnsembling
-from isda_seg.semi.methods.vat import VAT
+from isda_seg.semi.mean_teacher import MeanTeacher
+from isda_seg.semi.pi_model import PiModel
+from isda_seg.semi.temporal_ensembling import TemporalEnsembling
+from isda_seg.semi.vat import VAT
 
 __all__ = ['CNN13', 'HeldOutLabelsDataset', 'MeanTeacher', 'PiModel', 'SemiClassifier', 'SemiHook', 'StandardizeImage',
            'TemporalEnsembling', 'TwoStreamDataset', 'TwoStreamPreprocessor', 'TwoStreamSampler', 'VAT',

@@ -8,8 +8,8 @@ from mmengine.config import Config
 from mmengine.registry import MODELS
 
 from isda_seg import compat
-from isda_seg.analysis.paper import classification_configs
-from isda_seg.analysis.paper.networks import CIFAR, IMAGENET
+from isda_seg.analysis.tables import classification_configs
+from isda_seg.analysis.tables.networks import CIFAR, IMAGENET
 from isda_seg.losses import isda_around
 from isda_seg.serving.serve import serve
 

@@ -13,7 +13,7 @@ import isda_seg.losses  # noqa: F401  registers ISDALoss
 import isda_seg.semi  # noqa: F401  registers the methods
 from isda_seg.attach import attach, find_pairs
 from isda_seg.semi.classifier import SemiClassifier, entropy
-from isda_seg.semi.methods.method import Method
+from isda_seg.semi.method import Method
 
 METHODS = [dict(type='PiModel'), dict(type='TemporalEnsembling', ramp_epochs=4), dict(type='MeanTeacher'),
            dict(type='VAT')]

@@ -9,7 +9,7 @@ from tiny_semi import SEMI
 
 import isda_seg.losses
 import isda_seg.semi  # noqa: F401
-from isda_seg.analysis.paper import semi_configs
+from isda_seg.analysis.tables import semi_configs
 from isda_seg.attach import find_pairs
 
 CONFIGS = sorted(SEMI.rglob('*.py'))

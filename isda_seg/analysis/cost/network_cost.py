@@ -10,7 +10,7 @@ from isda_seg.analysis.cost.flops import Extra, implementation_extra, multiply_a
 from isda_seg.analysis.cost.formatting import markdown
 from isda_seg.analysis.cost.meter import Meter
 from isda_seg.analysis.cost.timing import alternate, relative, spread
-from isda_seg.analysis.paper.networks import CIFAR, IMAGENET, PaperNetwork
+from isda_seg.analysis.tables.networks import CIFAR, IMAGENET, PaperNetwork
 from isda_seg.attach import attach
 from isda_seg.criterion import ISDACriterion
 

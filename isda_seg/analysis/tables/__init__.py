@@ -1,1 +1,1 @@
-"""The generated tables of the documentation."""
+"""What is written from data: the tables of the documentation, the paper's own tables and their configs."""

@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import isda_seg.classification.networks  # noqa: F401  # registers them
 from isda_seg.analysis.cost.flops import UPDATE, expected_present, implementation_extra, multiply_adds, paper_extra
-from isda_seg.analysis.paper.networks import CIFAR, IMAGENET
+from isda_seg.analysis.tables.networks import CIFAR, IMAGENET
 from isda_seg.core import class_moments, isda_cross_entropy, margin
 
 # Table 3: standard cost; additional cost in M and in %, CIFAR-10 and CIFAR-100; and the channels of the feature.

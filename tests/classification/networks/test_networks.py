@@ -8,7 +8,7 @@ from mmengine.registry import MODELS
 from torch import nn
 from torch.testing import assert_close
 
-from isda_seg.analysis.paper.networks import CIFAR, IMAGENET
+from isda_seg.analysis.tables.networks import CIFAR, IMAGENET
 from isda_seg.classification.networks import ShakeShake, WideResNet
 from isda_seg.classification.networks.densenet import DenseLayer
 from isda_seg.classification.networks.se_resnet_cifar import SqueezeExcitation

@@ -5,7 +5,7 @@ from mmengine.registry import MODELS
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
-from isda_seg.semi.methods.method import Method, Student
+from isda_seg.semi.method import Method, Student
 
 
 @MODELS.register_module()

@@ -6,7 +6,7 @@ import torch
 from tiny_semi import CLASSES, Linear, images, softmax
 from torch.testing import assert_close
 
-from isda_seg.semi.methods.temporal_ensembling import TemporalEnsembling
+from isda_seg.semi.temporal_ensembling import TemporalEnsembling
 
 IMAGES = 5
 

@@ -1,8 +1,8 @@
 """Rows of the paper's tables that are a config and options: the covariances of Table 8, the labels of Table 6."""
 from typing import NamedTuple
 
-from isda_seg.analysis.paper.config_text import config_name
-from isda_seg.analysis.paper.tables import LABELS, TABLE_6, TABLE_8, TABLE_8_ROWS
+from isda_seg.analysis.tables.config_text import config_name
+from isda_seg.analysis.tables.paper_tables import LABELS, TABLE_6, TABLE_8, TABLE_8_ROWS
 
 SUBSET, CAMVID = 'resnet32_isda_cifar10-subset', 'pspnet_mobilenetv2-d16_isda_1xb4-1k_camvid64-208x176'
 

@@ -4,7 +4,7 @@ import torch
 from tiny_semi import Linear, images, softmax
 from torch.testing import assert_close
 
-from isda_seg.semi.methods.pi_model import PiModel
+from isda_seg.semi.pi_model import PiModel
 
 
 def gradient_by_differences(value, weight, step=1e-6):

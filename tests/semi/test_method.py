@@ -5,11 +5,11 @@ import pytest
 import torch
 from tiny_semi import Linear, images
 
-from isda_seg.semi.methods.mean_teacher import MeanTeacher
-from isda_seg.semi.methods.method import Method, sigmoid_ramp
-from isda_seg.semi.methods.pi_model import PiModel
-from isda_seg.semi.methods.temporal_ensembling import TemporalEnsembling
-from isda_seg.semi.methods.vat import VAT
+from isda_seg.semi.mean_teacher import MeanTeacher
+from isda_seg.semi.method import Method, sigmoid_ramp
+from isda_seg.semi.pi_model import PiModel
+from isda_seg.semi.temporal_ensembling import TemporalEnsembling
+from isda_seg.semi.vat import VAT
 
 
 def at(method, epoch):

@@ -7,7 +7,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from isda_seg.classification.classifier import classify
-from isda_seg.semi.methods.vat import VAT, divergence, unit
+from isda_seg.semi.vat import VAT, divergence, unit
 
 
 class Network(nn.Module):

@@ -2,11 +2,11 @@
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from isda_seg.analysis.paper.config_text import baseline, code, config_name, isda_twin, option_lines, promise
-from isda_seg.analysis.paper.option_rows import option_rows
-from isda_seg.analysis.paper.tables import LABELS, TABLE_6
 from isda_seg.analysis.series.result_files import read_results
 from isda_seg.analysis.tables.classification import docstring_line
+from isda_seg.analysis.tables.config_text import baseline, code, config_name, isda_twin, option_lines, promise
+from isda_seg.analysis.tables.option_rows import option_rows
+from isda_seg.analysis.tables.paper_tables import LABELS, TABLE_6
 
 FOLDER = 'configs/semi'
 # The paper gives neither: they are to be chosen on a quarter of the labels, README says how.

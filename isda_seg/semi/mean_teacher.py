@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
 from isda_seg.classification.classifier import classify
-from isda_seg.semi.methods.method import Method, Student
+from isda_seg.semi.method import Method, Student
 
 
 class Teacher(nn.Module):

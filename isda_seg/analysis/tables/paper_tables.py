@@ -1,7 +1,7 @@
 """Rows of the paper's Tables 1, 2, 4, 6 and 8: how each network is trained, and its errors without and with ISDA."""
 from typing import NamedTuple
 
-from isda_seg.analysis.paper.networks import IMAGENET
+from isda_seg.analysis.tables.networks import IMAGENET
 
 Errors = tuple[float, float]  # per cent, without ISDA and with it
 

@@ -5,7 +5,7 @@ from tiny_semi import Backbone, Linear, images
 from torch.nn.functional import batch_norm
 from torch.testing import assert_close
 
-from isda_seg.semi.methods.untraced_forward import frozen_running_stats, same_random_numbers
+from isda_seg.semi.untraced_forward import frozen_running_stats, same_random_numbers
 
 
 def test_every_repetition_draws_what_the_first_pass_draws_and_leaves_the_state_it_found():

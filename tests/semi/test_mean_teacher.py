@@ -10,7 +10,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from isda_seg.classification.classifier import classify
-from isda_seg.semi.methods.mean_teacher import MeanTeacher
+from isda_seg.semi.mean_teacher import MeanTeacher
 
 
 class Model(nn.Module):

@@ -2,12 +2,12 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from isda_seg.analysis.paper.config_text import baseline, code, config_name, isda_twin, option_lines, promise
-from isda_seg.analysis.paper.networks import CIFAR, IMAGENET
-from isda_seg.analysis.paper.option_rows import option_rows
-from isda_seg.analysis.paper.tables import RANDAUGMENT, RANDAUGMENT_ELSE, Row, rows
 from isda_seg.analysis.series.result_files import read_results
 from isda_seg.analysis.tables.classification import docstring_line
+from isda_seg.analysis.tables.config_text import baseline, code, config_name, isda_twin, option_lines, promise
+from isda_seg.analysis.tables.networks import CIFAR, IMAGENET
+from isda_seg.analysis.tables.option_rows import option_rows
+from isda_seg.analysis.tables.paper_tables import RANDAUGMENT, RANDAUGMENT_ELSE, Row, rows
 
 FOLDER = 'configs/classification'
 

@@ -1,1 +1,0 @@
-"""The paper's own tables as data, and the configs written from them."""
