@@ -13,7 +13,7 @@ from isda_seg.core.schedule import check_strength
 
 DEVIATIONS = 2.0  # of the steps along leading directions
 UNMOVED, DRAWN, ALONG = 'unmoved', 'drawn', 'along leading directions'
-RANDOM_DRAWN, RANDOM_ALONG = 'random, as long as drawn', 'random, as long as along'
+RANDOM_DRAWN, RANDOM_ALONG = 'random, as long as drawn', 'random, as long as along leading directions'
 
 
 class Move(NamedTuple):
@@ -36,21 +36,16 @@ def moves(covariance: Tensor, strength: float, num_draws: int, num_directions: i
     """
     drawn = draws(covariance, strength, num_draws, generator)
     steps = DEVIATIONS * leading(covariance, strength, num_directions)
-    found = [Move(UNMOVED, 'unmoved', torch.zeros(covariance.shape[0], dtype=covariance.dtype))]
-    found += [Move(DRAWN, f'drawn {i}', shift) for i, shift in enumerate(drawn, 1)]
-    for i, step in enumerate(steps, 1):
-        found += [Move(ALONG, f'{sign}{DEVIATIONS:g} sd along direction {i}', shift)
-                  for sign, shift in (('+', step), ('\N{MINUS SIGN}', -step))]
-    found += [Move(RANDOM_DRAWN, f'random, as long as drawn {i}', shift)
+    found = [Move(UNMOVED, 'not moved', covariance.new_zeros(len(covariance)))]
+    found += [Move(DRAWN, f'draw {i} of the augmentation', shift) for i, shift in enumerate(drawn, 1)]
+    found += [Move(RANDOM_DRAWN, f'random, as long as draw {i}', shift)
               for i, shift in enumerate(random_directions(drawn.norm(dim=1), len(covariance), generator), 1)]
-    found += [Move(RANDOM_ALONG, f'random, as long as along direction {i}', shift)
+    for i, step in enumerate(steps, 1):
+        found += [Move(ALONG, f'direction {i}, {sign}{DEVIATIONS:g} deviations', shift)
+                  for sign, shift in (('+', step), ('\N{MINUS SIGN}', -step))]
+    found += [Move(RANDOM_ALONG, f'random, as long as direction {i}', shift)
               for i, shift in enumerate(random_directions(steps.norm(dim=1), len(covariance), generator), 1)]
     return found
-
-
-def covariance_of(covariance: Tensor, label: int) -> Tensor:
-    """Sigma_y of one class, (A,) or (A, A), of (C, A) or (C, A, A), or with leading dimension 1 where all share it."""
-    return covariance[label if len(covariance) > 1 else 0]
 
 
 def draws(covariance: Tensor, strength: float, count: int, generator: torch.Generator) -> Tensor:

@@ -33,7 +33,7 @@ class NearestImages:
             raise ValueError(f'queries (Q, A) and own (Q,) expected, got {tuple(queries.shape)} and {tuple(own.shape)}')
         if count < 1:
             raise ValueError(f'the number of neighbours must be at least 1, got {count}')
-        none = torch.zeros(len(queries), 0, dtype=torch.int64)
+        none = own.new_zeros(len(queries), 0)
         self.queries, self.own, self.count, self.seen = queries, own, count, 0
         self.found = Neighbours(queries.new_zeros(len(queries), 0), none, none, none)
 
@@ -57,7 +57,7 @@ class NearestImages:
         labels = labels.reshape(images, -1)
         left_out = torch.zeros_like(labels, dtype=torch.bool) if ignore_index is None else labels == ignore_index
         distance, sample = nearest_samples(self.queries, samples, left_out)
-        number = torch.arange(self.seen, self.seen + images).expand(len(self.queries), -1)
+        number = torch.arange(self.seen, self.seen + images, device=self.own.device).expand(len(self.queries), -1)
         distance = distance.masked_fill(number == self.own[:, None], torch.inf)
         new = Neighbours(distance, number, sample, labels[torch.arange(images), sample])
         self.found = _nearest_of(self.found, new, self.count)
