@@ -25,14 +25,12 @@ class NearestImages:
         count: k, at least 1.
 
     Raises:
-        ValueError: shapes that do not fit, ``count`` < 1.
+        ValueError: shapes that do not fit.
     """
 
     def __init__(self, queries: Tensor, own: Tensor, count: int) -> None:
         if queries.dim() != 2 or own.shape != queries.shape[:1]:
             raise ValueError(f'queries (Q, A) and own (Q,) expected, got {tuple(queries.shape)} and {tuple(own.shape)}')
-        if count < 1:
-            raise ValueError(f'the number of neighbours must be at least 1, got {count}')
         none = own.new_zeros(len(queries), 0)
         self.queries, self.own, self.count, self.seen = queries, own, count, 0
         self.found = Neighbours(queries.new_zeros(len(queries), 0), none, none, none)
