@@ -3,8 +3,8 @@
     python tools/show_directions.py CONFIG CHECKPOINT [--classes car person] [--out work_dirs/directions]
 
 A PNG per class and directions.json. In each row the feature of a query is moved in another way: not at all, by draws of
-the augmentation N(0, lambda Sigma_y), by two standard deviations along leading directions of Sigma_y, and, as a control,
-in random directions of equal length.
+the augmentation N(0, lambda Sigma_y), by two standard deviations along leading directions of Sigma_y, and, for
+comparison, in random directions of equal length.
 """
 import argparse
 from pathlib import Path
@@ -38,13 +38,14 @@ def main() -> None:
     from isda_seg.analysis.classifier_inputs import open_checkpoint, steps
     from isda_seg.analysis.classifier_pairs import pair_of
     from isda_seg.pictures.class_directions import Wanted, look
-    from isda_seg.pictures.directions_report import write
+    from isda_seg.pictures.directions_report import Source, write
     wanted = Wanted(args.classes, args.queries, args.shown, args.draws, neighbours=args.neighbours,
                     strength=args.strength, seed=args.seed)
     opened = open_checkpoint(cfg, args.checkpoint)
     pair = pair_of(opened.pairs, args.head)
     looked = look(lambda: steps(opened, args.split, args.head), pair.loss, opened.classes(pair), wanted, args.split)
-    for line in write(looked, wanted, Path(args.out), args.config, args.checkpoint, args.split):
+    source = Source(args.config, args.checkpoint, pair.name, args.split)
+    for line in write(looked, wanted, source, Path(args.out)):
         print(line)
 
 

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from isda_seg.analysis.classifier_inputs import IGNORED, Step
+from isda_seg.core.schedule import check_strength
 from isda_seg.criterion import ISDACriterion
-from isda_seg.pictures.augmentation import Augmentation, augmentation_of, covariance_of, fold_step, has_statistics
+from isda_seg.pictures.augmentation import Augmentation, augmentation_of, covariance_of, fold_step, is_empty
 from isda_seg.pictures.directions import UNMOVED, Move, moves
 from isda_seg.pictures.neighbours import NearestImages, Neighbours
 from isda_seg.pictures.patches import Patch, patch_of
@@ -28,6 +29,7 @@ class Wanted(NamedTuple):
     neighbours: int = 5
     strength: float | None = None  # None: lambda_0 of the loss, or the authors'
     seed: int = 0
+    required: bool = True          # a named class without a sample is an error; False leaves it out
 
 
 class Looked(NamedTuple):
@@ -57,18 +59,22 @@ def look(stream: Callable[[], Iterable[Step]], loss: ISDACriterion, names: Seque
         split: its name, for messages.
 
     Raises:
-        ValueError: an unknown class, one that the split or the statistics have no sample of, a strength of 0.
+        ValueError: an unknown class, one that the split or the statistics have no sample of, a strength that is not
+            above 0, a number below 1.
     """
     labels = labels_of(wanted.classes, names)
-    sample, moments = QuerySample(labels, len(names), wanted.queries, wanted.seed), None
+    check_wanted(wanted)
+    sample, moments, empty = QuerySample(labels, len(names), wanted.queries, wanted.seed), None, is_empty(loss)
     for step in stream():
         sample.observe(step.features, step.labels, step.logits)
-        moments = None if has_statistics(loss) else fold_step(moments, step, len(names))
+        moments = fold_step(moments, step, len(names)) if empty else None
     augmentation = augmentation_of(loss, moments, split, wanted.strength)
     queries = {label: sample.of(label) for label in labels}
-    for label in labels if wanted.classes else ():
+    for label in labels if wanted.classes and wanted.required else ():
         _require_samples(names[label], len(queries[label]), int(augmentation.moments.count[label]), split)
     moved = list(_moved(queries, augmentation, wanted, len(names)))
+    if not moved:
+        return Looked({}, {}, [], list(names), augmentation)
     found, patches, sources = _arrive(moved, stream(), loss.align_corners, wanted.neighbours)
     rows: dict[str, list[list[Row]]] = {}
     for number, (query, move, _) in enumerate(moved):
@@ -78,6 +84,14 @@ def look(stream: Callable[[], Iterable[Step]], loss: ISDACriterion, names: Seque
         there = found.distance[number].isfinite()
         of_class[-1].append(Row(query, move, Neighbours(*(field[number][there].cpu() for field in found))))
     return Looked(rows, patches, sources, list(names), augmentation)
+
+
+def check_wanted(wanted: Wanted) -> None:
+    """ValueError for a number below 1 or a negative strength."""
+    for name in ('queries', 'shown', 'draws', 'neighbours'):
+        if getattr(wanted, name) < 1:
+            raise ValueError(f'the number of {name} must be at least 1, got {getattr(wanted, name)}')
+    check_strength(wanted.strength or 0)
 
 
 def labels_of(classes: Sequence[str], names: Sequence[str]) -> list[int]:
