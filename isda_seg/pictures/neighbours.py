@@ -4,6 +4,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+AT_ONCE = 1 << 24  # distances in memory
+
 
 class Neighbours(NamedTuple):
     """Of each of Q queries the nearest images first, and of each image its nearest sample."""
@@ -70,10 +72,14 @@ def nearest_samples(queries: Tensor, samples: Tensor, left_out: Tensor) -> tuple
         left_out: (B, P), which samples do not count.
     """
     images, each, channels = samples.shape
-    distance = torch.cdist(queries, samples.reshape(-1, channels), compute_mode='donot_use_mm_for_euclid_dist')
-    distance = distance.reshape(len(queries), images, each).masked_fill(left_out, torch.inf)
-    sample = distance.argmin(dim=2)
-    return distance.gather(2, sample[:, :, None])[:, :, 0], sample
+    parts = []
+    for some in queries.split(max(1, AT_ONCE // max(1, images * each))):
+        distance = torch.cdist(some, samples.reshape(-1, channels), compute_mode='donot_use_mm_for_euclid_dist')
+        distance = distance.reshape(len(some), images, each).masked_fill(left_out, torch.inf)
+        sample = distance.argmin(dim=2)
+        parts.append((distance.gather(2, sample[:, :, None])[:, :, 0], sample))
+    nearest, sample = (torch.cat(part) for part in zip(*parts, strict=True))
+    return nearest, sample
 
 
 def _nearest_of(old: Neighbours, new: Neighbours, count: int) -> Neighbours:

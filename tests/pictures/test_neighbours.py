@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from isda_seg.pictures import neighbours
 from isda_seg.pictures.neighbours import NearestImages
 
 VOID = 9
@@ -39,7 +40,8 @@ def brute_force(features, labels, query, own, count):
 @pytest.mark.parametrize('batch', [1, 4, 20])
 @pytest.mark.parametrize(('offset', 'grid'), [(0.0, None), (1000.0, None), (0.0, 1.0)],
                          ids=['floats', 'around 1000', 'many ties'])
-def test_neighbours_equal_brute_force(batch, offset, grid):
+def test_neighbours_equal_brute_force(monkeypatch, batch, offset, grid):
+    monkeypatch.setattr(neighbours, 'AT_ONCE', 2 * 4 * 6)  # of two queries and four images
     features, labels = stream(20, (2, 3), offset=offset, grid=grid)
     queries, own = features[:3, :, 0, 1] + (0 if grid else 0.3), torch.tensor([0, -1, 7])
     found = found_in(features, labels, queries, own, 5, batch)
