@@ -25,7 +25,9 @@ FEW = 3  # classes that are shown where none is named
 class DirectionsHook(Hook):
     """Every so often, a grid of neighbours of some classes and the table as a heat map, to all visualizer backends.
 
-    The run stays, bit for bit, what it is without. Of several ranks the first one looks, at its share of the images.
+    In a config, beside ISDAHook: ``custom_hooks = [dict(type='isda_seg.pictures.hook.DirectionsHook', interval=10,
+    classes=['car', 'person'])]``. The run stays, bit for bit, what it is without. Of several ranks the first one looks,
+    at its share of the images.
 
     Args:
         interval: epochs, or iterations with ``by_epoch=False``.

@@ -40,11 +40,13 @@ class Page:
 
     def show(self, x: float, y: float, patch: Patch, caption: str, colour: str) -> None:
         """A picture with a frame and a caption in its colour."""
-        self.axis.imshow(patch.pixels, extent=(x, x + SIDE, y + SIDE, y), interpolation='nearest', aspect='auto')
+        height, width = patch.pixels.shape[:2]
+        scale = SIDE / max(height, width)
+        self.axis.imshow(patch.pixels, extent=(x, x + scale * width, y + scale * height, y), interpolation='nearest',
+                         aspect='auto')
         if patch.cell is not None:
-            down, across = (SIDE / pixels for pixels in patch.pixels.shape[:2])
-            left, top, width, height = patch.cell
-            self._outline(x + left * across, y + top * down, width * across, height * down, OUTLINE, 1.2)
+            left, top, across, down = (scale * side for side in patch.cell)
+            self._outline(x + left, y + top, across, down, OUTLINE, 1.2)
         self._outline(x, y, SIDE, SIDE, colour, 1.5)
         self.write(x + SIDE / 2, y + SIDE + 0.04, caption, 7.5, colour, align='center')
 
