@@ -1,5 +1,6 @@
 """Look into a method's inside: python tools/analyse.py features CONFIG CHECKPOINT [...]; -h after the name tells."""
 import argparse
+import os
 from pathlib import Path
 
 from isda_seg import compat
@@ -48,10 +49,10 @@ def features(args: argparse.Namespace) -> None:
     names = names_of(configs, checkpoints)
     found = [look(name, model, **asked, seed=args.seed) for name, model in zip(names, opened, strict=True)]
     check_alike(found)
-    entries = [entry(one, model.meta) for one, model in zip(found, opened, strict=True)]
-    write_json(out / 'features.json', dict(kind='features', **asked, configs=configs, checkpoints=checkpoints,
-                                           models=entries, **provenance(args.seed)))
-    title = (f't-SNE of what enters the classifier: {args.split} data, at most {args.per_class} samples of each class, '
+    entries = [dict(entry(one, model.meta), config=os.path.relpath(config), checkpoint=os.path.relpath(checkpoint))
+               for one, model, config, checkpoint in zip(found, opened, configs, checkpoints, strict=True)]
+    write_json(out / 'features.json', dict(kind='features', models=entries, **asked, **provenance(args.seed)))
+    title = (f't-SNE of what enters the classifier\n{args.split} data, at most {args.per_class} samples of each class, '
              f'perplexity {args.perplexity:g}')
     pictures = draw_all(found, title, out)
     print(summary(entries))

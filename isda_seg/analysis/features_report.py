@@ -72,7 +72,7 @@ def _lines(found: dict[str, Any]) -> list[str]:
         ranks, confusions = spread['effective_rank'], spread['frequent_confusions']
         agreed = spread['rank_correlation_with_confusions']
         lines += [f'  {spread["source"]}:',
-                  f'    effective rank: {", ".join(f"{name} {rank:.1f}" for name, rank in ranks.items())}',
+                  f'    effective rank: {", ".join(f"{name} {rank:.1f}" for name, rank in ranks.items() if rank)}',
                   '    largest in the table (true class - other class): '
                   f'{", ".join(map(_pair, spread["largest"][:SHOWN]))}',
                   f'    of the {len(confusions)} most frequent confusions it pushes these apart most (rank among '

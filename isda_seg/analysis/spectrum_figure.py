@@ -11,7 +11,7 @@ from isda_seg.analysis.spectrum import cumulative_share, effective_rank, spectru
 
 matplotlib.use('Agg')
 import matplotlib.pyplot as plt  # noqa: E402
-from matplotlib.ticker import ScalarFormatter  # noqa: E402
+from matplotlib.ticker import StrMethodFormatter  # noqa: E402
 
 ROUNDING = 1e-7  # of the largest eigenvalue: smaller ones are not drawn
 
@@ -35,7 +35,7 @@ def draw_spectra(found: Sequence[Features], out: Path) -> None:
                                       f'{ranks.max():.1f} of {values.shape[1]}')
         upper.title.set_fontsize(8)
         lower.set(xscale='log', xlabel='direction, by variance', ylim=(0, 102))
-        lower.xaxis.set_major_formatter(ScalarFormatter())
+        lower.xaxis.set_major_formatter(StrMethodFormatter('{x:g}'))
         for axis in (upper, lower):
             axis.grid(alpha=0.3)
     axes[0][0].set_ylabel("eigenvalue of the class's covariance")

@@ -25,15 +25,16 @@ def draw_tables(found: Sequence[Features], most: int, out: Path) -> None:
     columns = len(panels) if len(panels) <= 3 else COLUMNS
     side = max(3.6, 0.36 * min(len(found[0].classes), 40))
     figure, axes = plt.subplots(-(-len(panels) // columns), columns, squeeze=False, layout='constrained',
-                                figsize=((side + 1.6) * columns, (side + 1.2) * -(-len(panels) // columns)))
+                                figsize=((side + 1.6) * columns, (side + 1.7) * -(-len(panels) // columns)))
     for axis, (one, spread) in zip(axes.flat, panels, strict=True):
-        _draw_table(axis, one, spread, most)
+        draw_table(axis, one, spread, most)
     figure.suptitle(f'the table; rings: the {most} most frequent confusions of the model', fontsize=9)
     figure.savefig(out, dpi=120)
     plt.close(figure)
 
 
-def _draw_table(axis: Any, one: Features, spread: Spread, most: int) -> None:
+def draw_table(axis: Any, one: Features, spread: Spread, most: int) -> None:
+    """One panel: row = true class."""
     table = np.ma.masked_array(spread.table.numpy(), np.eye(len(spread.table), dtype=bool))
     image = axis.imshow(table, cmap='viridis')
     axis.set_facecolor('0.85')  # of the diagonal, which is always 0
