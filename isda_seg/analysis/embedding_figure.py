@@ -1,4 +1,5 @@
 """The features of a sample in the plane, by class, with how far apart the classes are."""
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +12,9 @@ matplotlib.use('Agg')
 import matplotlib.pyplot as plt  # noqa: E402
 
 MARKERS = 'o^sDv'
-ROWS = 20  # of a legend's column
+ROWS = 20    # of a legend's column ...
+COLUMN = 1.6  # ... and its width, in inches
+WIDE = 60    # characters of a title
 
 
 def colour_and_marker(number: int, classes: int) -> tuple[tuple[float, ...], str]:
@@ -22,7 +25,8 @@ def colour_and_marker(number: int, classes: int) -> tuple[tuple[float, ...], str
 
 def draw_embedding(found: Sequence[Features], title: str, out: Path) -> None:
     """A panel for each model, its numbers below it; the classes' names beside the panels."""
-    figure, axes = plt.subplots(1, len(found), figsize=(4.6 * len(found) + 1.6, 5), squeeze=False,
+    columns = -(-len(found[0].classes) // ROWS)
+    figure, axes = plt.subplots(1, len(found), figsize=(4.6 * len(found) + COLUMN * columns, 5), squeeze=False,
                                 layout='constrained')
     for axis, one in zip(axes[0], found, strict=True):
         labels, apart = one.seen.sample.labels, one.separation
@@ -30,13 +34,12 @@ def draw_embedding(found: Sequence[Features], title: str, out: Path) -> None:
             colour, marker = colour_and_marker(number, len(one.classes))
             axis.scatter(*one.points[labels == number].T, s=12, color=colour, marker=marker, linewidths=0,
                          label=one.classes[number], alpha=0.8)
-        axis.set(xticks=[], yticks=[], title=one.name)
+        axis.set(xticks=[], yticks=[], title=textwrap.fill(one.name, WIDE))
         axis.title.set_fontsize(9)
         axis.set_xlabel(f'silhouette {apart.silhouette:.3f}   within / between {apart.variance_ratio:.2f}   '
                         f'1-NN error {apart.nearest_error:.1f} %', fontsize=8)
     handles, names = axes[0][0].get_legend_handles_labels()
-    figure.legend(handles, names, fontsize=8, markerscale=1.5, loc='outside right center',
-                  ncols=-(-len(names) // ROWS))
+    figure.legend(handles, names, fontsize=8, markerscale=1.5, loc='outside right center', ncols=columns)
     figure.suptitle(title, fontsize=9)
     figure.savefig(out, dpi=120)
     plt.close(figure)

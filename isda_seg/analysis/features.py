@@ -24,13 +24,19 @@ class Spread(NamedTuple):
     covariance: Tensor  # (C, A), (C, A, A), or with leading dimension 1
     table: Tensor       # (C, C)
 
+    @classmethod
+    def of(cls, source: str, weight: Tensor, covariance: Tensor) -> 'Spread':
+        """With the classifier's weight (C, A)."""
+        return cls(source, covariance.cpu(), margin_variance(weight, covariance).cpu())
+
 
 class Pass(NamedTuple):
     """What one pass over a split gathers."""
     images: int
     sample: Sample
     confusion: Tensor      # (C, C) int64, row = true class; in segmentation of pixels on the features' grid
-    moments: ClassMoments  # of all labelled features; full, or diagonal where that is too large
+    moments: ClassMoments  # of all labelled features
+    kind: str              # of their covariances: 'full', or 'diagonal' where those would be too large
 
 
 class Features(NamedTuple):
@@ -40,7 +46,7 @@ class Features(NamedTuple):
     seen: Pass
     points: np.ndarray      # (N, 2), t-SNE of the sample
     separation: Separation  # of the sample
-    spreads: list[Spread]   # by the checkpoint's statistics where ISDA left some, and by the moments of the pass
+    spreads: list[Spread]   # of the checkpoint's statistics where ISDA left some, and of the moments of the pass
 
 
 def look(name: str, opened: Opened, split: str = 'test', head: str | None = None, per_class: int = 100,
@@ -57,10 +63,13 @@ def look(name: str, opened: Opened, split: str = 'test', head: str | None = None
         seed: of the sample and of t-SNE.
 
     Raises:
-        ValueError: as ``steps`` and ``separation``; fewer than 2 per class, no more samples than the perplexity.
+        ValueError: as ``steps`` and ``separation``; fewer than 2 per class, a negative seed, no more samples than the
+            perplexity.
     """
     if per_class < 2:
         raise ValueError(f'--per-class must be at least 2, got {per_class}')
+    if seed < 0:
+        raise ValueError(f'--seed must be at least 0, got {seed}')
     pair = pair_of(opened.pairs, head)
     statistics, weight = pair.loss.statistics, weight_of(pair.classifier).detach()
     seen = one_pass(opened, split, head, per_class, seed)
@@ -68,13 +77,13 @@ def look(name: str, opened: Opened, split: str = 'test', head: str | None = None
     if samples <= perplexity:
         raise ValueError(f'{samples} samples are too few for --perplexity {perplexity:g}: raise --per-class (now '
                          f'{per_class}), or set --perplexity below {samples}')
-    covariances = {f'{split} data': seen.moments.covariance}
+    apart = separation(seen.sample.features, seen.sample.labels)
+    spreads = [Spread.of(f'{split} data, {seen.kind} covariances', weight, seen.moments.covariance)]
     if statistics.count.any():
-        covariances = {'statistics of ISDA in the checkpoint': statistics.covariance, **covariances}
-    spreads = [Spread(f'{source}, {"full" if covariance.dim() == 3 else "diagonal"} covariances', covariance.cpu(),
-                      margin_variance(weight, covariance).cpu()) for source, covariance in covariances.items()]
-    return Features(name, opened.classes(pair), seen, embedding(seen.sample.features, perplexity, seed),
-                    separation(seen.sample.features, seen.sample.labels), spreads)
+        spreads.insert(0, Spread.of(f'statistics of ISDA in the checkpoint, {statistics.kind} covariances', weight,
+                                    statistics.covariance))
+    points = embedding(seen.sample.features, perplexity, seed)
+    return Features(name, opened.classes(pair), seen, points, apart, spreads)
 
 
 def one_pass(opened: Opened, split: str, head: str | None, per_class: int, seed: int) -> Pass:
@@ -91,7 +100,7 @@ def one_pass(opened: Opened, split: str, head: str | None, per_class: int, seed:
         sample = draw(step, images, per_class, seed)
         drawn = sample if drawn is None else union(drawn, sample, per_class)
         images += len(step.images)
-    return Pass(images, drawn, counts, moments)
+    return Pass(images, drawn, counts, moments, kind)
 
 
 def embedding(features: np.ndarray, perplexity: float, seed: int) -> np.ndarray:

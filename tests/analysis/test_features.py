@@ -59,6 +59,8 @@ def test_an_embedding_repeats_with_its_seed():
 def test_what_is_too_little_is_said(opened):
     with pytest.raises(ValueError, match='--per-class must be at least 2, got 1'):
         look('net', opened(50), per_class=1)
+    with pytest.raises(ValueError, match='--seed must be at least 0, got -1'):
+        look('net', opened(50), seed=-1)
     with pytest.raises(ValueError, match='18 samples are too few for --perplexity 30: raise --per-class .now 2., or '
                                          'set --perplexity below 18'):
         look('net', opened(50), per_class=2)
