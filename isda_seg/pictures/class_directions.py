@@ -27,6 +27,7 @@ class Wanted(NamedTuple):
     draws: int = 2
     directions: int = 2
     neighbours: int = 5
+    apart: int = 0                 # images before and after a query's own that are left out as well
     strength: float | None = None  # None: lambda_0 of the loss, or the authors'
     seed: int = 0
     required: bool = True          # a named class without a sample is an error; False leaves it out
@@ -39,6 +40,7 @@ class Looked(NamedTuple):
     sources: list[Any]                # path of every image of the split, or its position
     names: list[str]                  # of all classes
     augmentation: Augmentation
+    wanted: Wanted
 
 
 class Moved(NamedTuple):
@@ -74,8 +76,8 @@ def look(stream: Callable[[], Iterable[Step]], loss: ISDACriterion, names: Seque
         _require_samples(names[label], len(queries[label]), int(augmentation.moments.count[label]), split)
     moved = list(_moved(queries, augmentation, wanted, len(names)))
     if not moved:
-        return Looked({}, {}, [], list(names), augmentation)
-    found, patches, sources = _arrive(moved, stream(), loss.align_corners, wanted.neighbours)
+        return Looked({}, {}, [], list(names), augmentation, wanted)
+    found, patches, sources = _arrive(moved, stream(), loss.align_corners, wanted)
     rows: dict[str, list[list[Row]]] = {}
     for number, (query, move, _) in enumerate(moved):
         of_class = rows.setdefault(names[query.label], [])
@@ -83,14 +85,16 @@ def look(stream: Callable[[], Iterable[Step]], loss: ISDACriterion, names: Seque
             of_class.append([])
         there = found.distance[number].isfinite()
         of_class[-1].append(Row(query, move, Neighbours(*(field[number][there].cpu() for field in found))))
-    return Looked(rows, patches, sources, list(names), augmentation)
+    return Looked(rows, patches, sources, list(names), augmentation, wanted)
 
 
 def check_wanted(wanted: Wanted) -> None:
-    """ValueError for a number below 1 or a negative strength."""
+    """ValueError for a number below 1, a negative distance or a negative strength."""
     for name in ('queries', 'shown', 'draws', 'neighbours'):
         if getattr(wanted, name) < 1:
             raise ValueError(f'the number of {name} must be at least 1, got {getattr(wanted, name)}')
+    if wanted.apart < 0:
+        raise ValueError(f'apart must be 0 or more, got {wanted.apart}')
     check_strength(wanted.strength or 0)
 
 
@@ -128,10 +132,11 @@ def _moved(queries: dict[int, list[Query]], augmentation: Augmentation, wanted: 
 
 
 def _arrive(moved: Sequence[Moved], stream: Iterable[Step], align_corners: bool,
-            count: int) -> tuple[Neighbours, dict[Place, Patch], list[Any]]:
+            wanted: Wanted) -> tuple[Neighbours, dict[Place, Patch], list[Any]]:
     """The neighbours of all that was moved, what those that are shown look like, and the sources of all images."""
     queries = torch.stack([query.feature + move.shift.to(query.feature) for query, move, _ in moved])
-    nearest = NearestImages(queries, torch.tensor([query.image for query, _, _ in moved], device=queries.device), count)
+    own = torch.tensor([query.image for query, _, _ in moved], device=queries.device)
+    nearest = NearestImages(queries, own, wanted.neighbours, wanted.apart)
     shown = torch.tensor([one.shown for one in moved], device=queries.device)
     starts = {(one.query.image, one.query.sample) for one in moved if one.shown}
     patches: dict[Place, Patch] = {}

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from PIL import Image
 
-from isda_seg.pictures.class_directions import Looked, Wanted
+from isda_seg.pictures.class_directions import Looked
 from isda_seg.pictures.neighbours_figure import draw_class
 from isda_seg.pictures.shares import Row, shares
 from isda_seg.runtime.provenance import provenance, write_json
@@ -22,9 +22,9 @@ class Source(NamedTuple):
     split: str
 
 
-def write(looked: Looked, wanted: Wanted, source: Source, out: Path) -> Iterator[str]:
+def write(looked: Looked, source: Source, out: Path) -> Iterator[str]:
     """Write ``<class>.png`` and ``directions.json`` into a folder; yields what is to be told."""
-    augmentation, split = looked.augmentation, source.split
+    augmentation, wanted, split = looked.augmentation, looked.wanted, source.split
     if augmentation.origin != 'the checkpoint':
         yield (f'the checkpoint holds no statistics: the {augmentation.kind} covariance of each class is computed from '
                f'{augmentation.origin}')
@@ -34,13 +34,13 @@ def write(looked: Looked, wanted: Wanted, source: Source, out: Path) -> Iterator
     out.mkdir(parents=True, exist_ok=True)
     for name in looked.rows:
         path = out / f'{file_name(name)}.png'
-        picture = draw_class(looked, name, wanted.shown, title_of(looked, Path(source.config).stem, split))
+        picture = draw_class(looked, name, title_of(looked, Path(source.config).stem, split))
         Image.fromarray(picture).quantize(COLOURS).save(path, optimize=True)
         yield f'wrote {path}'
     paths = source._replace(config=os.path.relpath(source.config), checkpoint=os.path.relpath(source.checkpoint))
     write_json(out / 'directions.json', dict(
         paths._asdict(), strength=augmentation.strength, covariance=augmentation.kind, statistics=augmentation.origin,
-        classes={name: _class(looked, name, wanted) for name in looked.rows}, **provenance(wanted.seed)))
+        apart=wanted.apart, classes={name: _class(looked, name) for name in looked.rows}, **provenance(wanted.seed)))
     yield f'wrote {out / "directions.json"}'
 
 
@@ -56,10 +56,10 @@ def file_name(name: str) -> str:
     return ''.join(letter if letter.isalnum() else '_' for letter in name)
 
 
-def _class(looked: Looked, name: str, wanted: Wanted) -> dict[str, Any]:
+def _class(looked: Looked, name: str) -> dict[str, Any]:
     queries = looked.rows[name]
     return dict(queries=len(queries), shares={kind: share._asdict() for kind, share in shares(queries).items()},
-                shown=[[_row(looked, row) for row in own] for own in queries[:wanted.shown]])
+                shown=[[_row(looked, row) for row in own] for own in queries[:looked.wanted.shown]])
 
 
 def _row(looked: Looked, row: Row) -> dict[str, Any]:

@@ -88,7 +88,7 @@ class DirectionsHook(Hook):
             looked = look(lambda: steps(opened, self.split, self.head), pair.loss, names, self.wanted, self.split)
         title = title_of(looked, f'{Path(runner.cfg.filename or runner.experiment_name).stem}, {when}', self.split)
         for name in looked.rows:
-            picture = draw_class(looked, name, self.wanted.shown, title)
+            picture = draw_class(looked, name, title)
             runner.visualizer.add_image(f'directions_{file_name(name)}', picture, step)
         table = table_pixels(pair.loss.table().cpu().numpy(), names, f'the table, {when}')
         runner.visualizer.add_image('isda_table', table, step)

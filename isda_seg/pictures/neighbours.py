@@ -25,16 +25,17 @@ class NearestImages:
         queries: (Q, A).
         own: (Q,) int64, number of the image that a query comes from, which is no neighbour of it; -1 for none.
         count: k, at least 1.
+        apart: nor are so many images before and after it, as the next frames of a video.
 
     Raises:
         ValueError: shapes that do not fit.
     """
 
-    def __init__(self, queries: Tensor, own: Tensor, count: int) -> None:
+    def __init__(self, queries: Tensor, own: Tensor, count: int, apart: int = 0) -> None:
         if queries.dim() != 2 or own.shape != queries.shape[:1]:
             raise ValueError(f'queries (Q, A) and own (Q,) expected, got {tuple(queries.shape)} and {tuple(own.shape)}')
         none = own.new_zeros(len(queries), 0)
-        self.queries, self.own, self.count, self.seen = queries, own, count, 0
+        self.queries, self.own, self.count, self.apart, self.seen = queries, own, count, apart, 0
         self.found = Neighbours(queries.new_zeros(len(queries), 0), none, none, none)
 
     @torch.no_grad()
@@ -58,7 +59,8 @@ class NearestImages:
         left_out = torch.zeros_like(labels, dtype=torch.bool) if ignore_index is None else labels == ignore_index
         distance, sample = nearest_samples(self.queries, samples, left_out)
         number = torch.arange(self.seen, self.seen + images, device=self.own.device).expand(len(self.queries), -1)
-        distance = distance.masked_fill(number == self.own[:, None], torch.inf)
+        own = self.own[:, None]
+        distance = distance.masked_fill((own >= 0) & ((number - own).abs() <= self.apart), torch.inf)
         new = Neighbours(distance, number, sample, labels[torch.arange(images), sample])
         self.found = _nearest_of(self.found, new, self.count)
         self.seen += images

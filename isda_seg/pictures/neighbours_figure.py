@@ -58,15 +58,14 @@ class Page:
         self.axis.add_patch(Rectangle((x, y), width, height, fill=False, edgecolor=colour, linewidth=line))
 
 
-def draw_class(looked: Looked, name: str, shown: int, title: str) -> np.ndarray:
+def draw_class(looked: Looked, name: str, title: str) -> np.ndarray:
     """The picture of a class, pixels (H, W, 3) uint8 RGB: the same for the same numbers.
 
     Args:
-        shown: how many of its queries, side by side.
         title: what was looked at, in a line or two.
     """
     queries = looked.rows[name]
-    blocks = [rows_to_draw(own) for own in queries[:shown]]
+    blocks = [rows_to_draw(own) for own in queries[:looked.wanted.shown]]
     columns = max(len(row.neighbours.image) for block in blocks for row in block)
     across = PITCH * (columns + 1) + GAP
     width, height = max(LEAST, LABELS + len(blocks) * across), HEADER + ROW * len(blocks[0]) + FOOTER
@@ -121,7 +120,8 @@ def _write_legend(page: Page, queries: Sequence[Sequence[Row]], row: Row, looked
     """How to read it."""
     square = looked.patches[row.query.image, row.query.sample].cell is not None
     where = 'yellow square: the pixel of the feature; ' if square else ''
+    apart = f' and {looked.wanted.apart} on each side of it are' if looked.wanted.apart else ' is'
     page.write(0.1, page.height - FOOTER + 0.08,
                f'Green: of the class; red: of another; {where}an image counts once, by its nearest feature; the '
-               f"query's own image is left out.\nShares of {len(queries)} queries' neighbours; new: not among those of "
-               'the feature that is not moved. Random directions are as long, for comparison.', 8, GREY)
+               f"query's own image{apart} left out.\nShares of {len(queries)} queries' neighbours; new: not among those "
+               'of the feature that is not moved. Random directions are as long, for comparison.', 8, GREY)
