@@ -123,5 +123,5 @@ def _write_legend(page: Page, queries: Sequence[Sequence[Row]], row: Row, looked
     apart = f' and {looked.wanted.apart} on each side of it are' if looked.wanted.apart else ' is'
     page.write(0.1, page.height - FOOTER + 0.08,
                f'Green: of the class; red: of another; {where}an image counts once, by its nearest feature; the '
-               f"query's own image{apart} left out.\nShares of {len(queries)} queries' neighbours; new: not among those "
-               'of the feature that is not moved. Random directions are as long, for comparison.', 8, GREY)
+               f"query's own image{apart} left out.\nShares of {len(queries)} queries' neighbours; new: not among "
+               'those of the feature that is not moved. Random directions are as long, for comparison.', 8, GREY)
