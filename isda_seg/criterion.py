@@ -9,6 +9,7 @@ from isda_seg import hosts
 from isda_seg.core import ClassStatistics, isda_cross_entropy, margin_variance
 from isda_seg.core.bad_labels import BadLabels
 from isda_seg.core.functional import isda_logits
+from isda_seg.core.logit_draws import sampled_logits
 from isda_seg.core.moments import check_covariance
 from isda_seg.core.opaque import opaque
 from isda_seg.core.own_ramp import OwnRamp
@@ -52,12 +53,15 @@ class ISDACriterion(nn.Module):
         load_statistics: False ignores the statistics in a checkpoint, to fine-tune on other classes.
         lambda_0, total_steps, calls_per_step: the strength grows to lambda_0 in so many steps of the optimizer, counted
             by training calls (``calls_per_step`` where gradients are accumulated) in a buffer that resumes.
+        samples: None trains with the bound (Eq. 7), M with the mean loss of M draws (Eq. 5; the paper's Fig. 10), made
+            where only C numbers move: at the logits. Memory and time grow with M.
         raise_at_once: on a GPU too, a label outside the classes or a stale record is an error at once, at the price of
             waiting for the device in every step; False leaves such labels out and remembers both until
             ``raise_faults``, which is called every 64 steps where nobody else does.
 
     Raises:
-        ValueError: an unknown covariance, resolution or label sampling, one of lambda_0 and total_steps alone.
+        ValueError: an unknown covariance, resolution or label sampling, no whole number of samples, one of lambda_0 and
+            total_steps alone.
     """
 
     statistics: ClassStatistics     # None before it is attached or a checkpoint is loaded
@@ -66,12 +70,16 @@ class ISDACriterion(nn.Module):
     def __init__(self, covariance: str = 'diagonal', resolution: str = 'label', *, label_sampling: str = 'exact',
                  base: nn.Module | None = None, ignore_index: int = -100, sync: bool = True,
                  load_statistics: bool = True, raise_at_once: bool = False, lambda_0: float | None = None,
-                 total_steps: int | None = None, calls_per_step: int = 1) -> None:
+                 total_steps: int | None = None, calls_per_step: int = 1, samples: int | None = None) -> None:
         super().__init__()
         if resolution not in RESOLUTIONS:
             raise ValueError(f'resolution must be one of {RESOLUTIONS}, got {resolution!r}')
         if label_sampling not in LABEL_SAMPLINGS:
             raise ValueError(f'label_sampling must be one of {LABEL_SAMPLINGS}, got {label_sampling!r}')
+        if samples is not None and (isinstance(samples, bool) or not isinstance(samples, int) or samples < 1):
+            raise ValueError(f'samples must be a whole number of draws, at least 1, got {samples!r}: the closed form, '
+                             'infinitely many of them, is samples=None')
+        self.samples = samples
         self.covariance, self.resolution, self.label_sampling = check_covariance(covariance), resolution, label_sampling
         self.base = hosts.MeanCrossEntropy() if base is None else base
         self.factor = 1.0  # of the base loss
@@ -136,15 +144,20 @@ class ISDACriterion(nn.Module):
             self.records.let_go()
             if self.ramp:
                 self.strength = self.ramp.count()
-            divisor = hosts.divisor(self.base, index, none, kwargs, self.factor) if strength else None
+            explicit = self.samples if strength else None
+            closed = strength and not explicit
+            divisor = hosts.divisor(self.base, index, none, kwargs, self.factor) if closed else None
             grid = Grid(on_grid, self.align_corners) if self.resolution == 'feature' and logits.dim() > 2 else None
             augmented = logits, index, record.weight, self.statistics.covariance, strength
             if divisor is not None:
                 return isda_cross_entropy(*augmented, ignore_index=none, divisor=divisor, grid=grid, checked=True)
-            logits = isda_logits(*augmented, ignore_index=none, grid=grid, checked=True)
-            logits, index = (logits.squeeze(-1), index.squeeze(-1)) if points else (logits, index)
             labels, ignore_index = hosts.with_own_ignore_index(self.base, index, none, ignore_index)
-            return hosts.value(self.base, logits, labels, ignore_index, kwargs, self.factor)
+            labels = labels.squeeze(-1) if points else labels
+            draws = sampled_logits(*augmented, explicit, ignore_index=none, grid=grid) if explicit else \
+                [isda_logits(*augmented, ignore_index=none, grid=grid, checked=True)]
+            losses = [hosts.value(self.base, drawn.squeeze(-1) if points else drawn, labels, ignore_index, kwargs,
+                                  self.factor) for drawn in draws]
+            return losses[0] if len(losses) == 1 else torch.stack(losses).mean(dim=0)
 
     @torch.no_grad()
     def table(self) -> Tensor:
