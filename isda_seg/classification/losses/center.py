@@ -2,6 +2,7 @@
 import math
 
 import torch
+import torch.nn.functional as F
 from mmengine.dist import all_reduce
 from mmengine.registry import MODELS
 from torch import Tensor, nn
@@ -47,7 +48,7 @@ class CenterLoss(nn.Module):
     def _follow(self, away: Tensor, labels: Tensor) -> None:
         """Move the centres towards their features; ``away`` (N, A) is from the centre to the feature."""
         total = torch.zeros_like(self.centers).index_add_(0, labels, away.to(self.centers.dtype))
-        count = torch.bincount(labels, minlength=len(self.centers))
+        count = F.one_hot(labels, len(self.centers)).sum(dim=0)
         all_reduce(total)
         all_reduce(count)
         self.centers += self.rate * total / (1 + count[:, None])

@@ -1,10 +1,10 @@
 """Lq loss: between cross-entropy and mean absolute error."""
 import torch
-import torch.nn.functional as F
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
 from isda_seg.core.checks import number_labelled
+from isda_seg.core.functional import cross_entropy
 
 
 @MODELS.register_module()
@@ -30,5 +30,5 @@ class LqLoss(nn.Module):
 
     def forward(self, logits: Tensor, labels: Tensor, ignore_index: int = -100) -> Tensor:
         """Logits (N, C, ...), labels (N, ...); a scalar, 0 where nothing is labelled."""
-        entropy = F.cross_entropy(logits, labels, ignore_index=ignore_index, reduction='none')  # 0 where ignored
+        entropy = cross_entropy(logits, labels, ignore_index=ignore_index, reduction='none')  # 0 where ignored
         return -torch.expm1(-self.q * entropy).sum() / self.q / number_labelled(labels, ignore_index)

@@ -46,6 +46,15 @@ def loss_of(model):
     return model(*batch(), mode='loss')['loss']
 
 
+def test_label_smoothing_and_the_focal_loss_are_the_papers_formulas():
+    logits, labels = torch.randn(IMAGES, CLASSES), batch()[1]
+    log_p = logits.log_softmax(dim=1)
+    own = log_p[range(IMAGES), labels]
+    expected = dict(label_smoothing=-0.9 * own - 0.1 * log_p.mean(dim=1), focal=-0.5 * (1 - own.exp()) * own)
+    for name, values in expected.items():
+        assert_close(classifier(BASES[name]).loss(logits, labels), values.mean())
+
+
 @pytest.mark.parametrize('name', BASES)
 def test_at_strength_0_isda_is_its_base_bit_for_bit(name):
     isda, plain = with_isda(BASES[name], 0.0), classifier(BASES[name])
