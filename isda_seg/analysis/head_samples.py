@@ -25,7 +25,8 @@ class HeadSamples(NamedTuple):
     labels: Tensor | None  # (N,); None of unlabelled images
     weight: Tensor         # (C, A)
     covariance: Tensor     # (C, A) or (C, A, A), or leading dimension 1
-    strength: float
+    strength: float        # now
+    lambda_0: float
 
 
 def served(model: nn.Module) -> dict[str, Pair]:
@@ -55,7 +56,8 @@ def head_samples(model: nn.Module, loader: Any, images: int, pixels: int, seed: 
         ValueError: a head that gets no labelled sample of these images.
     """
     twin = copy.deepcopy(_unwrapped(model)).train()
-    pairs, parts = served(twin), {}
+    pairs = served(twin)
+    parts: dict[str, list[tuple[Tensor, Tensor]]] = {}
     with own_random_numbers(seed):
         choice = torch.Generator().manual_seed(seed)
         for batch in fixed_batches(loader, images, seed):
@@ -63,12 +65,13 @@ def head_samples(model: nn.Module, loader: Any, images: int, pixels: int, seed: 
                 parts.setdefault(head, []).append(_chosen(logits, labels, pixels, choice))
     result = []
     for head, found in parts.items():
-        loss, classifier = (pair := pairs[head.removesuffix(UNLABELLED)]).loss, pair.classifier
+        pair = pairs[head.removesuffix(UNLABELLED)]
+        loss: Any = pair.loss  # an ISDALoss, which knows its lambda_0
         logits, labels = (torch.cat(part) for part in zip(*found, strict=True))
         if len(logits) == 0:
             raise ValueError(f'{head}: no pixel of the {images} training images looked at has a label: look at more')
-        result.append(HeadSamples(head, logits, None if head.endswith(UNLABELLED) else labels, weight_of(classifier),
-                                  loss.statistics.covariance, loss.strength))
+        result.append(HeadSamples(head, logits, None if head.endswith(UNLABELLED) else labels,
+                                  weight_of(pair.classifier), loss.statistics.covariance, loss.strength, loss.lambda_0))
     return result
 
 

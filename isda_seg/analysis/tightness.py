@@ -65,8 +65,8 @@ def tightness(logits: Tensor, labels: Tensor | None, weight: Tensor, covariance:
 def check_draws(draws: int) -> None:
     """ValueError unless draws come in at least two antithetic pairs."""
     if draws < 4 or draws % 2:
-        raise ValueError(f'draws come in pairs, of which a standard error takes two: give an even number of at least 4, '
-                         f'got {draws}')
+        raise ValueError(f'draws come in pairs, and a standard error takes two pairs: give an even number of at least '
+                         f'4, got {draws}')
 
 
 def summary(found: Tightness) -> dict[str, float | int | None]:

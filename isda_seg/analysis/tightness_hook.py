@@ -21,10 +21,10 @@ ABOUT = 20                  # points, unless an interval is given
 class TightnessHook(Hook):
     """Measure each head on the same training images at intervals, and leave the run as it is without the hook.
 
-    Every point is a line of ``tightness.jsonl`` in the work directory: ``step`` done, ``head``, ``strength``,
-    ``samples``, ``draws``, ``cross_entropy``, ``expected`` with ``standard_error``, ``bound``, ``gap_ratio``. A resumed
-    run drops the points after its checkpoint and measures them again. Strength and covariances are those of the last
-    step, the network is in training mode (see ``head_samples``), and the draws are the same at every point.
+    Every point is a line of ``tightness.jsonl`` in the work directory: ``step`` done and its ``unit``, ``head``,
+    ``strength``, ``draws``, and what ``summary`` says. A resumed run drops the points after its checkpoint and measures
+    them again. Strength and covariances are those of the last step, the network is in training mode, images and draws
+    are the same at every point.
 
     Args:
         interval: epochs, or iterations in loops that count those, between two points; the last step is one too. None:
@@ -76,7 +76,8 @@ class TightnessHook(Hook):
         """All ranks look at the same images, so that what they wait for in each other comes; one writes."""
         if step % (self.interval or max(1, self.total // ABOUT)) and step != self.total:
             return
-        lines = [dict(step=step, head=samples.head, strength=samples.strength, draws=self.draws,
+        of = dict(step=step, unit='epoch' if self.by_epoch else 'iteration')
+        lines = [dict(**of, head=samples.head, strength=samples.strength, draws=self.draws,
                       **summary(measured(samples, samples.strength, self.draws, self.seed)))
                  for samples in self.samples_of(runner)]
         if is_main_process():
@@ -94,7 +95,7 @@ def check_served(runner: Any) -> None:
         raise ValueError('there is no bound to look at: no loss of the model is served by ISDA. Add default_hooks = '
                          "dict(isda=dict(type='isda_seg.hooks.ISDAHook', lambda_0=...)) to the config, or take an ISDA "
                          'config')
-    if not any(getattr(pair.loss, 'lambda_0', 1) for pair in pairs.values()):
+    if not any(pair.loss.lambda_0 for pair in pairs.values()):
         raise ValueError(f'lambda_0 = 0 in {", ".join(pairs)}: nothing is augmented, so cross-entropy, expectation and '
                          'bound are one; choose lambda_0 > 0')
 
