@@ -42,7 +42,7 @@ class TightnessHook(Hook):
 
     def __init__(self, interval: int | None = None, samples: int = 1000, pixels: int = 10, draws: int = DRAWS,
                  seed: int = 0) -> None:
-        for name, value in dict(interval=interval or 1, samples=samples, pixels=pixels).items():
+        for name, value in dict(interval=1 if interval is None else interval, samples=samples, pixels=pixels).items():
             if value < 1:
                 raise ValueError(f'{name} must be at least 1, got {value}')
         check_draws(draws)
