@@ -32,8 +32,9 @@ def train_and_measure(cfg: Config, seeds: Sequence[int], keys: dict[str, Any], s
         what ``summary`` gives, with ``head`` and what else they are of.
 
     Raises:
-        ValueError: a config without ISDA, or with lambda_0 = 0.
+        ValueError: bad numbers; a config without ISDA, or with lambda_0 = 0.
     """
+    TightnessHook(**keys)  # refuses bad numbers before data are read
     for strength in strengths or ():
         check_strength(strength, 'a strength to look at')
     return {str(seed): _one(_with_hook(cfg, seed, keys), strengths, resume) for seed in seeds}
