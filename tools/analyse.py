@@ -1,5 +1,6 @@
 """Look into a method's inside: python tools/analyse.py tightness CONFIG [...]; -h after the name tells of each."""
 import argparse
+import os
 from pathlib import Path
 
 from mmengine.dist import is_main_process
@@ -43,8 +44,8 @@ def tightness(args: argparse.Namespace) -> None:
     seeds = args.seeds or [(cfg.get('randomness') or {}).get('seed') or 0]
     keys = dict(interval=args.interval, samples=args.samples, pixels=args.pixels, draws=args.draws)
     runs = train_and_measure(cfg, seeds, keys, args.strengths, args.resume)
-    result = dict(kind='tightness', config=args.config, options=args.cfg_options or {}, seeds=seeds, **keys,
-                  final=final_means(runs), runs=runs, **provenance(seeds[0]))
+    result = dict(kind='tightness', config=os.path.relpath(args.config), options=args.cfg_options or {}, seeds=seeds,
+                  **keys, final=final_means(runs), runs=runs, **provenance(seeds[0]))
     if is_main_process():
         write_json(out, result)
         draw_tightness(result, out.with_suffix('.png'))

@@ -39,7 +39,7 @@ def served(model: nn.Module) -> dict[str, Pair]:
 
 @torch.no_grad()
 def head_samples(model: nn.Module, loader: Any, images: int, pixels: int, seed: int) -> list[HeadSamples]:
-    """What the losses get in training mode, by a copy of the model: nothing of the model or the run changes.
+    """What the losses get in training mode and full precision, by a copy of the model: nothing in the run changes.
 
     Images, their augmentation, dropout and the choice of pixels follow from the seed. Pixels are those of the label
     map, where the loss stands: there Eq. 7 augments the logits with each pixel's own label by default. A
@@ -115,4 +115,4 @@ def _chosen(logits: Tensor, labels: Tensor, pixels: int, choice: torch.Generator
         places = (own >= 0).nonzero().flatten()
         places = places[torch.randperm(len(places), generator=choice)[:pixels].to(places.device)]
         found.append((image[:, places].t(), own[places]))
-    return torch.cat([logits for logits, _ in found]), torch.cat([own for _, own in found])
+    return torch.cat([image for image, _ in found]), torch.cat([own for _, own in found])

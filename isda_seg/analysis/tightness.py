@@ -54,12 +54,15 @@ def tightness(logits: Tensor, labels: Tensor | None, weight: Tensor, covariance:
         targets = F.one_hot(labels.long(), z.shape[1]).to(z.dtype)
     noise = LogitNoise(targets.argmax(dim=1), weight, covariance, strength)
     pairs, at_once = draws // 2, max(1, CHUNK // max(1, 2 * z.numel()))
-    gaps, plain = [], _cross_entropy(z, targets)
+    plain = _cross_entropy(z, targets)
+    total, squares = torch.zeros_like(plain), torch.zeros_like(plain)
     for first in range(0, pairs, at_once):
         e = noise.draw(min(at_once, pairs - first), generator)
-        gaps.append((_cross_entropy(z + e, targets) + _cross_entropy(z - e, targets)) / 2 - plain)
-    gap = torch.cat(gaps)  # (pairs, N)
-    return Tightness(plain, plain + gap.mean(dim=0), gap.std(dim=0) / pairs ** 0.5, bound)
+        gap = (_cross_entropy(z + e, targets) + _cross_entropy(z - e, targets)) / 2 - plain  # of each pair
+        total, squares = total + gap.sum(dim=0), squares + gap.square().sum(dim=0)
+    mean = total / pairs
+    error = ((squares / pairs - mean.square()).clamp(min=0) / (pairs - 1)).sqrt()
+    return Tightness(plain, plain + mean, error, bound)
 
 
 def check_draws(draws: int) -> None:

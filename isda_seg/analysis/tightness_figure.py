@@ -9,7 +9,7 @@ import numpy as np
 matplotlib.use('Agg')
 import matplotlib.pyplot as plt  # noqa: E402
 
-LINES = {'bound': ('bound (Eq. 7)', 'C3'), 'expected': ('expectation, Monte Carlo', 'C0'),
+LINES = {'bound': ('bound', 'C3'), 'expected': ('expectation', 'C0'),
          'cross_entropy': ('cross-entropy', '0.4')}
 
 
@@ -44,8 +44,9 @@ def _draw_training(axis: Any, head: str, points: dict[float, list[dict[str, Any]
         _band(axis, steps, [[one[name] for one in own] for own in points.values()], label, colour)
     error = [1.96 * np.sqrt(sum(one['standard_error'] ** 2 for one in own)) / len(own) for own in points.values()]
     axis.errorbar(steps, [np.mean([one['expected'] for one in own]) for own in points.values()], error, fmt='none',
-                  color=LINES['expected'][1], capsize=2, label='its 95 % interval')
+                  color=LINES['expected'][1], capsize=2, label='95 %, Monte Carlo')
     axis.set(xlabel=last['unit'], ylabel='loss (nats)')
+    axis.xaxis.get_major_locator().set_params(integer=True)
     axis.set_title(f'{head}, training with lambda up to {last["strength"]:g}', fontsize=9)
     _finish(axis)
 
@@ -59,7 +60,7 @@ def _draw_gaps(axis: Any, points: dict[float, list[dict[str, Any]]]) -> None:
     axis.set(xlabel='strength lambda', ylabel='gap (nats)', xscale='log', yscale='log')
     axis.set_title('trained model, other strengths', fontsize=9)
     axis.set_xticks(list(points), [f'{strength:g}' for strength in points])
-    axis.minorticks_off()
+    axis.set_xticks([], minor=True)
     _finish(axis)
 
 
@@ -69,9 +70,9 @@ def _draw_ratio(axis: Any, points: dict[float, list[dict[str, Any]]]) -> None:
     _band(axis, list(known), list(known.values()), '(bound - CE) / (expectation - CE)', 'k')
     axis.axhline(1, color='0.5', linewidth=1, linestyle='--', label='exact')
     axis.set(xlabel='classes in the softmax', ylabel='ratio of the gaps', xscale='log')
-    axis.set_title('trained model, random sets of its classes', fontsize=9)
+    axis.set_title('trained model at lambda_0, random sets of its classes', fontsize=9)
     axis.set_xticks(list(known), [str(k) for k in known])
-    axis.minorticks_off()
+    axis.set_xticks([], minor=True)
     _finish(axis)
 
 

@@ -7,8 +7,8 @@ import torch
 from isda_seg.analysis.head_samples import HeadSamples
 from isda_seg.analysis.tightness import Tightness, summary, tightness
 
-CLASSES = (2, 5, 10, 20, 50, 100, 200, 500, 1000)  # of which as many as a head has are looked at
-SUBSETS = 10                                       # random sets of so many classes
+CLASSES = (2, 5, 10, 20, 50, 100, 200, 500)  # those well below what a head has
+SUBSETS = 10                                 # random sets of so many classes
 
 
 def measured(samples: HeadSamples, strength: float, draws: int, seed: int) -> Tightness:
@@ -32,7 +32,7 @@ def over_classes(samples: HeadSamples, strength: float, draws: int, seed: int) -
     total = len(samples.weight)
     choice = torch.Generator().manual_seed(seed)
     found = []
-    for k in [*(k for k in CLASSES if k < total), total]:
+    for k in [*(k for k in CLASSES if 1.5 * k <= total), total]:
         sets = [torch.randperm(total, generator=choice)[:k] for _ in range(SUBSETS if k < total else 1)]
         parts = [measured(part, strength, draws, seed + number) for number, classes in enumerate(sets)
                  if len((part := among(samples, classes)).logits)]

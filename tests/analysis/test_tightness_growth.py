@@ -43,9 +43,7 @@ def test_some_classes_are_a_classifier_with_their_rows(covariances, labelled):
 
 
 def test_random_sets_are_pooled_over_their_samples():
-    two, five, seven = over_classes(samples(), 0.5, draws=4, seed=0)
-    assert (two['classes'], five['classes'], seven['classes']) == (2, 5, 7)
-    # each of the ten sets of k has ten samples of every class but the last
-    assert 10 * 10 <= two['samples'] <= 10 * 20
-    assert 10 * 40 <= five['samples'] <= 10 * 50
+    two, seven = over_classes(samples(), 0.5, draws=4, seed=0)
+    assert (two['classes'], seven['classes']) == (2, 7)
+    assert 10 * 10 <= two['samples'] <= 10 * 20  # ten sets; every class but the last has ten samples
     assert seven['samples'] == 60
