@@ -58,29 +58,33 @@ class LogitNoise:
 
 
 def logit_roots(weight: Tensor, covariance: Tensor) -> Tensor:
-    """``F_y`` with ``F_y F_y^T = W Sigma_y W^T``, whose derivative by W is that of the product too.
+    """``F_y`` with ``F_y F_y^T = W Sigma_y W^T``, whose derivative is that of the product too.
+
+    Of a factor F of G, P the projection onto its range, ``(1 - P / 2) dG F^+T`` is a derivative; that of an
+    eigenvector would be infinite where eigenvalues meet.
 
     Args:
         weight: (C, A).
         covariance: (K, A) or (K, A, A).
 
     Returns:
-        (K, C, R), R the smaller one of A and C.
+        (K, C, R), R = C, or A where that is smaller and the covariance needs no gradient.
     """
     classes, channels = weight.shape
     diagonal = covariance.dim() == 2
-    if channels <= classes:
+    if channels <= classes and not covariance.requires_grad:
         root = square_root(covariance)
         return weight * root[:, None, :] if diagonal else weight @ root
+    product = (weight * covariance[:, None, :] if diagonal else weight @ covariance) @ weight.t()  # (K, C, C)
     with torch.no_grad():
-        moved = covariance[:, :, None] * weight.t() if diagonal else covariance @ weight.t()  # (K, A, C)
-        values, vectors = torch.linalg.eigh((weight @ moved).to(widest(weight)))
+        values, vectors = torch.linalg.eigh(product.to(widest(weight)))
         values = values.clamp(min=0)
         known = values > values.amax(dim=1, keepdim=True) * classes * torch.finfo(weight.dtype).eps
-        inverse = torch.where(known, values, torch.inf).rsqrt()
         root = (vectors * values.sqrt()[:, None, :]).to(weight.dtype)
-        right = moved @ (vectors * inverse[:, None, :]).to(weight.dtype)  # weight @ right is the root
-    return root + (weight - weight.detach()) @ right
+        inverse = (vectors * torch.where(known, values, torch.inf).rsqrt()[:, None, :]).to(weight.dtype)
+        within = ((vectors * known[:, None, :]) @ vectors.mT).to(weight.dtype)
+    change = product - product.detach()  # 0
+    return root + (change - within @ change / 2) @ inverse
 
 
 def sampled_logits(logits: Tensor, labels: Tensor, weight: Tensor, covariance: Tensor, strength: float,
