@@ -1,11 +1,12 @@
 """Draws of Eq. 5 in logit space: C numbers of noise where a feature would need A, with the same law."""
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor
 
 from isda_seg.core.checks import at_least_float32, check_labels, check_pair, labelled
 from isda_seg.core.device import widest
+from isda_seg.core.functional import isda_logits
 from isda_seg.core.precision import full_precision
 from isda_seg.core.sampling import square_root
 from isda_seg.core.schedule import check_strength
@@ -53,8 +54,8 @@ class LogitNoise:
             parts = [torch.randn(count, n, rank, dtype=root.dtype, device=root.device, generator=generator) @ root.t()
                      for n, root in zip(self.sizes, self.roots, strict=True)]
         still = self.roots.new_zeros(count, len(self.back) - sum(self.sizes), classes)
-        noise = self.deviation * torch.cat([*parts, still], dim=1)[:, self.back]
-        return noise.unflatten(1, self.shape).movedim(-1, 2)
+        noise: Tensor = self.deviation * torch.cat([*parts, still], dim=1)[:, self.back]
+        return noise.view(count, *self.shape, classes).movedim(-1, 2)
 
 
 def logit_roots(weight: Tensor, covariance: Tensor) -> Tensor:
@@ -84,7 +85,26 @@ def logit_roots(weight: Tensor, covariance: Tensor) -> Tensor:
         inverse = (vectors * torch.where(known, values, torch.inf).rsqrt()[:, None, :]).to(weight.dtype)
         within = ((vectors * known[:, None, :]) @ vectors.mT).to(weight.dtype)
     change = product - product.detach()  # 0
-    return root + (change - within @ change / 2) @ inverse
+    roots: Tensor = root + (change - within @ change / 2) @ inverse
+    return roots
+
+
+def check_samples(samples: int | None) -> int | None:
+    """ValueError for a number of draws that is none; None is the closed form."""
+    if samples is not None and (isinstance(samples, bool) or not isinstance(samples, int) or samples < 1):
+        raise ValueError(f'samples must be a whole number of draws, at least 1, got {samples!r}: the closed form, '
+                         'infinitely many of them, is samples=None')
+    return samples
+
+
+def augmented_logits(logits: Tensor, labels: Tensor, weight: Tensor, covariance: Tensor, strength: float,
+                     samples: int | None, *, ignore_index: int | None, grid: Grid | None) -> Iterable[Tensor]:
+    """The logits whose mean loss is that of the augmentation: of ``samples`` draws, or the one of ``isda_logits``."""
+    if samples and strength:
+        return sampled_logits(logits, labels, weight, covariance, strength, samples, ignore_index=ignore_index,
+                              grid=grid)
+    return [isda_logits(logits, labels, weight, covariance, strength, ignore_index=ignore_index, grid=grid,
+                        checked=True)]
 
 
 def sampled_logits(logits: Tensor, labels: Tensor, weight: Tensor, covariance: Tensor, strength: float,
