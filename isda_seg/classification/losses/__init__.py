@@ -1,0 +1,1 @@
+"""Losses of image classification beside cross-entropy and ISDA."""
