@@ -84,9 +84,8 @@ def _given(model: Any, pairs: dict[str, Pair], batch: Any) -> dict[str, tuple[Te
     given: dict[str, tuple[Tensor, Tensor]] = {}
 
     def look(head: str, loss: Any, args: Any, kwargs: Any) -> None:
-        arguments = inspect.signature(loss.forward).bind(*args, **kwargs).arguments
-        logits, labels, *_ = arguments.values()
-        index = arguments.get('ignore_index')
+        logits, labels, *_ = inspect.signature(loss.forward).bind(*args, **kwargs).arguments.values()
+        index = kwargs.get('ignore_index')  # heads pass it by name
         counts = labelled(labels, loss.ignore_index if index is None else index)
         given.setdefault(head, (logits, torch.where(counts, labels.long(), -1)))  # a pixel sampler calls once more
         loss.records.let_go()  # of several classifiers the next one has its turn
