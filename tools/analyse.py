@@ -1,4 +1,4 @@
-"""Look into a method's inside: python tools/analyse.py tightness CONFIG [...]; -h after the name tells of each."""
+"""The paper's analyses of your own config: python tools/analyse.py tightness CONFIG [...]; NAME -h tells of each."""
 import argparse
 import os
 from pathlib import Path

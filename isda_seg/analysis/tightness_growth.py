@@ -21,7 +21,7 @@ def measured(samples: HeadSamples, strength: float, draws: int, seed: int) -> Ti
 def over_strengths(samples: HeadSamples, strengths: Iterable[float], draws: int, seed: int) -> list[dict[str, Any]]:
     """The same samples, weight and covariances at other strengths."""
     return [dict(head=samples.head, strength=strength, **summary(measured(samples, strength, draws, seed)))
-            for strength in sorted(strengths)]
+            for strength in sorted(set(strengths))]
 
 
 def over_classes(samples: HeadSamples, strength: float, draws: int, seed: int) -> list[dict[str, Any]]:
