@@ -21,7 +21,8 @@ def draw_tightness(result: dict[str, Any], out: str | Path) -> None:
         _draw_training(training, head, _by(result, 'points', head, 'step'))
         _draw_gaps(strength, _by(result, 'strengths', head, 'strength'))
         _draw_ratio(classes, _by(result, 'classes', head, 'classes'))
-    seeds = f'{len(result["runs"])} seed{"s" if len(result["runs"]) > 1 else ""}'
+    many = len(result["runs"]) > 1
+    seeds = f"{len(result['runs'])} seeds, bands of one standard deviation" if many else "1 seed"
     figure.suptitle(f'{Path(result["config"]).stem}, {seeds}, {result["draws"]} draws per sample', fontsize=10)
     Path(out).parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(out, dpi=120)
