@@ -8,8 +8,7 @@ from torch import Tensor, nn
 from isda_seg import hosts
 from isda_seg.core import ClassStatistics, isda_cross_entropy, margin_variance
 from isda_seg.core.bad_labels import BadLabels
-from isda_seg.core.functional import isda_logits
-from isda_seg.core.logit_draws import sampled_logits
+from isda_seg.core.logit_draws import augmented_logits, check_samples
 from isda_seg.core.moments import check_covariance
 from isda_seg.core.opaque import opaque
 from isda_seg.core.own_ramp import OwnRamp
@@ -60,8 +59,7 @@ class ISDACriterion(nn.Module):
             ``raise_faults``, which is called every 64 steps where nobody else does.
 
     Raises:
-        ValueError: an unknown covariance, resolution or label sampling, no whole number of samples, one of lambda_0 and
-            total_steps alone.
+        ValueError: an unknown covariance, resolution or label sampling, bad samples, lambda_0 or total_steps alone.
     """
 
     statistics: ClassStatistics     # None before it is attached or a checkpoint is loaded
@@ -76,13 +74,9 @@ class ISDACriterion(nn.Module):
             raise ValueError(f'resolution must be one of {RESOLUTIONS}, got {resolution!r}')
         if label_sampling not in LABEL_SAMPLINGS:
             raise ValueError(f'label_sampling must be one of {LABEL_SAMPLINGS}, got {label_sampling!r}')
-        if samples is not None and (isinstance(samples, bool) or not isinstance(samples, int) or samples < 1):
-            raise ValueError(f'samples must be a whole number of draws, at least 1, got {samples!r}: the closed form, '
-                             'infinitely many of them, is samples=None')
-        self.samples = samples
         self.covariance, self.resolution, self.label_sampling = check_covariance(covariance), resolution, label_sampling
         self.base = hosts.MeanCrossEntropy() if base is None else base
-        self.factor = 1.0  # of the base loss
+        self.factor, self.samples = 1.0, check_samples(samples)  # factor: of the base loss
         self.ramp = OwnRamp.of(lambda_0, total_steps, calls_per_step)
         self.ignore_index, self.sync, self.load_statistics = ignore_index, sync, load_statistics
         self.raise_at_once, self.strength, self.attached, self.align_corners = raise_at_once, 0.0, False, False
@@ -144,8 +138,7 @@ class ISDACriterion(nn.Module):
             self.records.let_go()
             if self.ramp:
                 self.strength = self.ramp.count()
-            explicit = self.samples if strength else None
-            closed = strength and not explicit
+            closed = strength and not self.samples
             divisor = hosts.divisor(self.base, index, none, kwargs, self.factor) if closed else None
             grid = Grid(on_grid, self.align_corners) if self.resolution == 'feature' and logits.dim() > 2 else None
             augmented = logits, index, record.weight, self.statistics.covariance, strength
@@ -153,10 +146,9 @@ class ISDACriterion(nn.Module):
                 return isda_cross_entropy(*augmented, ignore_index=none, divisor=divisor, grid=grid, checked=True)
             labels, ignore_index = hosts.with_own_ignore_index(self.base, index, none, ignore_index)
             labels = labels.squeeze(-1) if points else labels
-            draws = sampled_logits(*augmented, explicit, ignore_index=none, grid=grid) if explicit else \
-                [isda_logits(*augmented, ignore_index=none, grid=grid, checked=True)]
+            logits_of_draws = augmented_logits(*augmented, self.samples, ignore_index=none, grid=grid)
             losses = [hosts.value(self.base, drawn.squeeze(-1) if points else drawn, labels, ignore_index, kwargs,
-                                  self.factor) for drawn in draws]
+                                  self.factor) for drawn in logits_of_draws]
             return losses[0] if len(losses) == 1 else torch.stack(losses).mean(dim=0)
 
     @torch.no_grad()

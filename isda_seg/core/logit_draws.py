@@ -1,11 +1,12 @@
 """Draws of Eq. 5 in logit space: C numbers of noise where a feature would need A, with the same law."""
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor
 
 from isda_seg.core.checks import at_least_float32, check_labels, check_pair, labelled
 from isda_seg.core.device import widest
+from isda_seg.core.functional import isda_logits
 from isda_seg.core.precision import full_precision
 from isda_seg.core.sampling import square_root
 from isda_seg.core.schedule import check_strength
@@ -53,34 +54,57 @@ class LogitNoise:
             parts = [torch.randn(count, n, rank, dtype=root.dtype, device=root.device, generator=generator) @ root.t()
                      for n, root in zip(self.sizes, self.roots, strict=True)]
         still = self.roots.new_zeros(count, len(self.back) - sum(self.sizes), classes)
-        noise = self.deviation * torch.cat([*parts, still], dim=1)[:, self.back]
-        return noise.unflatten(1, self.shape).movedim(-1, 2)
+        noise: Tensor = self.deviation * torch.cat([*parts, still], dim=1)[:, self.back]
+        return noise.view(count, *self.shape, classes).movedim(-1, 2)
 
 
 def logit_roots(weight: Tensor, covariance: Tensor) -> Tensor:
-    """``F_y`` with ``F_y F_y^T = W Sigma_y W^T``, whose derivative by W is that of the product too.
+    """``F_y`` with ``F_y F_y^T = W Sigma_y W^T``, whose derivative is that of the product too.
+
+    Of a factor F of G, P the projection onto its range, ``(1 - P / 2) dG F^+T`` is a derivative; that of an
+    eigenvector would be infinite where eigenvalues meet.
 
     Args:
         weight: (C, A).
         covariance: (K, A) or (K, A, A).
 
     Returns:
-        (K, C, R), R the smaller one of A and C.
+        (K, C, R), R = C, or A where that is smaller and the covariance needs no gradient.
     """
     classes, channels = weight.shape
     diagonal = covariance.dim() == 2
-    if channels <= classes:
+    if channels <= classes and not covariance.requires_grad:
         root = square_root(covariance)
         return weight * root[:, None, :] if diagonal else weight @ root
+    product = (weight * covariance[:, None, :] if diagonal else weight @ covariance) @ weight.t()  # (K, C, C)
     with torch.no_grad():
-        moved = covariance[:, :, None] * weight.t() if diagonal else covariance @ weight.t()  # (K, A, C)
-        values, vectors = torch.linalg.eigh((weight @ moved).to(widest(weight)))
+        values, vectors = torch.linalg.eigh(product.to(widest(weight)))
         values = values.clamp(min=0)
         known = values > values.amax(dim=1, keepdim=True) * classes * torch.finfo(weight.dtype).eps
-        inverse = torch.where(known, values, torch.inf).rsqrt()
         root = (vectors * values.sqrt()[:, None, :]).to(weight.dtype)
-        right = moved @ (vectors * inverse[:, None, :]).to(weight.dtype)  # weight @ right is the root
-    return root + (weight - weight.detach()) @ right
+        inverse = (vectors * torch.where(known, values, torch.inf).rsqrt()[:, None, :]).to(weight.dtype)
+        within = ((vectors * known[:, None, :]) @ vectors.mT).to(weight.dtype)
+    change = product - product.detach()  # 0
+    roots: Tensor = root + (change - within @ change / 2) @ inverse
+    return roots
+
+
+def check_samples(samples: int | None) -> int | None:
+    """ValueError for a number of draws that is none; None is the closed form."""
+    if samples is not None and (isinstance(samples, bool) or not isinstance(samples, int) or samples < 1):
+        raise ValueError(f'samples must be a whole number of draws, at least 1, got {samples!r}: the closed form, '
+                         'infinitely many of them, is samples=None')
+    return samples
+
+
+def augmented_logits(logits: Tensor, labels: Tensor, weight: Tensor, covariance: Tensor, strength: float,
+                     samples: int | None, *, ignore_index: int | None, grid: Grid | None) -> Iterable[Tensor]:
+    """The logits whose mean loss is that of the augmentation: of ``samples`` draws, or the one of ``isda_logits``."""
+    if samples and strength:
+        return sampled_logits(logits, labels, weight, covariance, strength, samples, ignore_index=ignore_index,
+                              grid=grid)
+    return [isda_logits(logits, labels, weight, covariance, strength, ignore_index=ignore_index, grid=grid,
+                        checked=True)]
 
 
 def sampled_logits(logits: Tensor, labels: Tensor, weight: Tensor, covariance: Tensor, strength: float,

@@ -35,14 +35,27 @@ def products(weight, covariance):
 def test_roots_and_their_derivative_by_the_weight_are_those_of_the_logits_covariance(kind, size):
     weight, covariance = problem(kind, *size)
     weight.requires_grad_()
+    assert logit_roots(weight, covariance).shape[2] == min(size)
+    assert_roots_follow(weight, covariance, (weight, ))
+    assert_roots_follow(weight, covariance, (weight, covariance.requires_grad_()))
+
+
+def assert_roots_follow(weight, covariance, leaves):
+    """Value and derivatives of F F^T against those of W Sigma W^T."""
     roots = logit_roots(weight, covariance)
-    assert roots.shape[2] == min(size)
     found, expected = roots @ roots.mT, products(weight, covariance)
     assert_close(found, expected, rtol=1e-11, atol=1e-12)
     direction = torch.randn(expected.shape, dtype=weight.dtype, generator=seeded(1))
     symmetric = direction + direction.mT  # what a covariance can be pulled along
-    assert_close(torch.autograd.grad((found * symmetric).sum(), weight)[0],
-                 torch.autograd.grad((expected * symmetric).sum(), weight)[0], rtol=1e-10, atol=1e-10)
+    for one, other in zip(torch.autograd.grad((found * symmetric).sum(), leaves),
+                          torch.autograd.grad((expected * symmetric).sum(), leaves), strict=True):
+        assert_close(one, other, rtol=1e-8, atol=1e-8)
+
+
+def test_the_derivative_by_the_weight_holds_where_the_covariance_is_singular():
+    weight, _ = problem('full')
+    directions = torch.randn(3, 7, 2, dtype=torch.float64, generator=seeded(3))
+    assert_roots_follow(weight.requires_grad_(), directions @ directions.mT, (weight, ))
 
 
 @pytest.mark.parametrize('kind', KINDS)

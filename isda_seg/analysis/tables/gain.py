@@ -11,6 +11,7 @@ from isda_seg.analysis.tables.rows import NOT_RUN
 from isda_seg.analysis.tables.series import read_plan
 
 FITTED = 80.0  # per cent of the augmented training images that plain training has right where it fits them
+FEW = 2         # series that README names
 
 
 class Gain(NamedTuple):
@@ -85,8 +86,8 @@ def mean(found: Gain) -> float:
 
 
 def counted(titles: list[str]) -> str:
-    """How many, and which."""
-    return f'{len(titles)} ({"; ".join(titles)})' if titles else 'none'
+    """How many, and which as long as they are few."""
+    return 'none' if not titles else f'{len(titles)} ({"; ".join(titles)})' if len(titles) <= FEW else str(len(titles))
 
 
 def described(found: Gain) -> str:

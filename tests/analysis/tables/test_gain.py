@@ -32,6 +32,11 @@ def test_a_certain_gain_is_named_whichever_way_its_measure_counts(tmp_path):
     assert text.endswith('from +1.00 (B, test error, +0.50 to +1.50) to +2.00 (C, test error).')
 
 
+def test_of_more_than_two_series_only_the_number_is_told(tmp_path):
+    series(tmp_path, *((title, 'single', 1.5, [1.0, 2.0]) for title in 'ABC'))
+    assert 'better beyond the 95 % interval in 3 and worse beyond it in none' in gain(tmp_path)
+
+
 def test_without_any_pair_it_is_not_yet_run(tmp_path):
     assert gain(tmp_path) == 'not yet run'
 
