@@ -1,5 +1,6 @@
 """DistributionNet: each feature is a Gaussian of its own, a draw from it is classified too."""
 import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -18,20 +19,23 @@ class DistributionNetLoss(nn.Module):
 
     Args:
         classifier: of A channels; an ``ImageClassifier`` gives its own.
-        map_size: height and width of the last map.
+        map_size: height and width of the last map, or the one number that is both.
         average: sigma's wanted geometric mean, in the features' unit: the code's 5 belongs to features of another size.
         sample_weight, uncertainty_weight: of the two terms; theirs: 0.1 and 0.001.
         label_smoothing: in the cross-entropy of the draw; theirs 0.1, in the cross-entropy of the mean as well.
 
     Raises:
-        ValueError: an average that is not positive, a map of another size.
+        ValueError: an average that is not positive, a negative weight.
     """
 
-    def __init__(self, classifier: nn.Linear, map_size: int, average: float = 5.0, sample_weight: float = 0.1,
-                 uncertainty_weight: float = 0.001, label_smoothing: float = 0.1) -> None:
+    def __init__(self, classifier: nn.Linear, map_size: int | Sequence[int], average: float = 5.0,
+                 sample_weight: float = 0.1, uncertainty_weight: float = 0.001, label_smoothing: float = 0.1) -> None:
         super().__init__()
         if not (math.isfinite(average) and average > 0):
             raise ValueError(f'average is that of standard deviations: it must be a positive number, got {average}')
+        for name, weight in dict(sample_weight=sample_weight, uncertainty_weight=uncertainty_weight).items():
+            if not (math.isfinite(weight) and weight >= 0):
+                raise ValueError(f'{name} must be a finite number >= 0, got {weight}')
         self.spread = nn.Conv2d(classifier.in_features, classifier.in_features, map_size)
         self.average, self.label_smoothing = average, label_smoothing
         self.sample_weight, self.uncertainty_weight = sample_weight, uncertainty_weight
@@ -43,8 +47,8 @@ class DistributionNetLoss(nn.Module):
             ValueError: maps of another size than ``map_size``.
         """
         if maps.shape[2:] != self.spread.kernel_size:
-            raise ValueError(f'the last map has {maps.shape[2]} x {maps.shape[3]} pixels, and DistributionNetLoss was '
-                             f'built with map_size={self.spread.kernel_size[0]}: set it to {maps.shape[2]}')
+            raise ValueError(f'DistributionNetLoss was built with map_size={self.spread.kernel_size}, and the last map '
+                             f'has the size {tuple(maps.shape[2:])}: give it that one')
         sigma = F.softplus(self.spread(maps).flatten(1))
         drawn = features + sigma * torch.randn_like(sigma) if self.training else features
         logits = F.linear(drawn, classifier.weight, classifier.bias)  # not a pass of the classifier that ISDA observes

@@ -72,13 +72,19 @@ def test_the_missing_entropy_widens_the_spread_until_its_mean_is_the_wanted_one(
     assert float(loss(**called).detach()) == 0
 
 
-@pytest.mark.parametrize('average', [0, -1, math.inf])
-def test_an_average_that_is_not_positive_is_refused(average):
-    with pytest.raises(ValueError, match=f'it must be a positive number, got {average}'):
-        built(average=average)
+@pytest.mark.parametrize('keys, words', [
+    (dict(average=0), 'it must be a positive number, got 0'), (dict(average=math.inf), 'a positive number, got inf'),
+    (dict(sample_weight=-1), 'sample_weight must be a finite number >= 0, got -1')])
+def test_bad_settings_are_refused(keys, words):
+    with pytest.raises(ValueError, match=words):
+        built(**keys)
 
 
-def test_maps_of_another_size_are_refused_with_the_size_that_fits():
+def test_maps_of_another_size_are_refused_and_those_of_the_size_it_names_are_taken():
     loss, called = built()
-    with pytest.raises(ValueError, match='8 x 8 pixels, and .* map_size=3: set it to 8'):
-        loss(**dict(called, maps=torch.zeros(SAMPLES, CHANNELS, 8, 8)))
+    called['maps'] = torch.zeros(SAMPLES, CHANNELS, 8, 5)
+    with pytest.raises(ValueError, match=r'map_size=\(3, 3\), and the last map has the size \(8, 5\): give it that'):
+        loss(**called)
+    fitting = DistributionNetLoss(called['classifier'], map_size=(8, 5))
+    assert fitting.spread.weight.shape == (CHANNELS, CHANNELS, 8, 5)
+    assert fitting(**called).shape == ()

@@ -43,7 +43,7 @@ def test_ignored_pixels_equal_removed_pixels():
     labels[:, ::2] = IGNORE
     keep = labels != IGNORE
     assert_close(LqLoss()(logits, labels, ignore_index=IGNORE), LqLoss()(logits.movedim(1, -1)[keep], labels[keep]))
-    assert float(LqLoss()(logits, torch.full_like(labels, IGNORE), ignore_index=IGNORE)) == 0
+    assert LqLoss()(logits, torch.full_like(labels, IGNORE), ignore_index=IGNORE).item() == 0
 
 
 def test_of_the_augmented_logits_it_bounds_the_mean_over_moved_features():
