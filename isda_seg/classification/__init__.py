@@ -1,17 +1,16 @@
-"""What only image classification needs: networks, the classifier, datasets, transforms, the metric."""
-from isda_seg.classification import networks
+"""What only image classification needs: networks, the classifier, losses, datasets, transforms, the metric."""
+from isda_seg.classification import losses, networks
 from isda_seg.classification.accuracy import TopKAccuracy
 from isda_seg.classification.classifier import ImageClassifier
 from isda_seg.classification.data.cifar import CIFARDataset
 from isda_seg.classification.data.image_folder import ImageFolderDataset
 from isda_seg.classification.data.svhn import SVHNDataset
 from isda_seg.classification.likelihood_metric import LikelihoodMetric
-from isda_seg.classification.losses.learned_covariance import LearnedISDALoss
 from isda_seg.classification.policies import AutoAugment, RandAugment
 from isda_seg.classification.preprocessor import ClassificationPreprocessor
 from isda_seg.classification.transforms import Cutout, PackImages, RandomReflectCrop, RandomResizedCrop
 from isda_seg.runtime.last_evaluations import LastEvaluationsHook
 
 __all__ = ['AutoAugment', 'CIFARDataset', 'ClassificationPreprocessor', 'Cutout', 'ImageClassifier',
-           'ImageFolderDataset', 'LastEvaluationsHook', 'LearnedISDALoss', 'LikelihoodMetric', 'PackImages',
-           'RandAugment', 'RandomReflectCrop', 'RandomResizedCrop', 'SVHNDataset', 'TopKAccuracy', 'networks']
+           'ImageFolderDataset', 'LastEvaluationsHook', 'LikelihoodMetric', 'PackImages', 'RandAugment',
+           'RandomReflectCrop', 'RandomResizedCrop', 'SVHNDataset', 'TopKAccuracy', 'losses', 'networks']
