@@ -5,9 +5,9 @@ import tiny_images
 
 pytestmark = tiny.on_cpu
 
-LOSSES = ['center', 'distribution_net', 'disturb_label', 'dropout', 'focal', 'label_smoothing', 'large_margin', 'lq']
+LOSSES = ['center', 'distribution-net', 'disturb-label', 'dropout', 'focal', 'label-smoothing', 'large-margin', 'lq']
 NET = dict(type='DistributionNetLoss', map_size=4)
-WITH_STATE = {'large_margin_isda': dict(type='CenterLoss'), 'disturb_label': NET}
+WITH_STATE = {'large-margin_isda': dict(type='CenterLoss'), 'disturb-label': NET}
 
 
 @pytest.fixture(scope='module')
@@ -56,6 +56,6 @@ def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(name, data, tmp_path
     assert [step['iter'] for step in rest] == [2, 3]
     assert rest == steps[2:]
     assert tiny.differing(resumed, state) == []
-    kept = {'large_margin_isda': ('model.loss.steps', 'model.feature_loss.centers'),
-            'disturb_label': ('model.feature_loss.spread.weight',)}[name]
+    kept = {'large-margin_isda': ('model.loss.steps', 'model.feature_loss.centers'),
+            'disturb-label': ('model.feature_loss.spread.weight',)}[name]
     assert set(kept) <= set(state)
