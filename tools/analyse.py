@@ -1,18 +1,24 @@
-"""The paper's analyses of your own config: python tools/analyse.py tightness CONFIG [...]; NAME -h tells of each."""
+"""The paper's analyses of a config and checkpoint of your own: python tools/analyse.py NAME ... (-h after it tells)
+
+features CONFIG CHECKPOINT [CONFIG CHECKPOINT]: where the deep features lie, spectra of covariances, the table (Fig. 8)
+tightness CONFIG: trains it, and measures how far the loss is above what it bounds (Fig. 9)
+"""
 import argparse
 import os
 from pathlib import Path
 
 from mmengine.dist import is_main_process
 
+from isda_seg import compat
 from isda_seg.runtime.launch import add_options, check_writable, load_config
 from isda_seg.runtime.provenance import provenance, write_json
 from isda_seg.runtime.user_errors import run_main
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     analyses = parser.add_subparsers(dest='analysis', required=True)
+    add_features(analyses)
     add_tightness(analyses)
     return parser.parse_args()
 
@@ -51,6 +57,49 @@ def tightness(args: argparse.Namespace) -> None:
         draw_tightness(result, out.with_suffix('.png'))
         print(final_table(result['final']))
         print(f'wrote {out} and {out.with_suffix(".png")}')
+
+
+def add_features(analyses: argparse._SubParsersAction) -> None:
+    text = ('Look at what enters the classifier of one trained model, or of two on the same data: t-SNE of a sample of '
+            'each class (Fig. 8), the spectrum of the covariances, the table with the names of the classes, and which '
+            'of the most frequent confusions it pushes apart.')
+    parser = analyses.add_parser('features', help='where the deep features of the classes lie', description=text)
+    parser.add_argument('models', nargs='+', metavar='CONFIG CHECKPOINT', help='of one model or of two')
+    parser.add_argument('--split', choices=['test', 'val', 'train'], default='test', help='default %(default)s')
+    parser.add_argument('--head', help='whose classifier; default decode_head, or that of an image classifier')
+    parser.add_argument('--per-class', type=int, default=100, help='samples in the plane; default %(default)s')
+    parser.add_argument('--perplexity', type=float, default=30, help='of t-SNE; default %(default)s')
+    parser.add_argument('--seed', type=int, default=0, help='of the sample and of t-SNE; default %(default)s')
+    parser.add_argument('--out', help='folder; default <work-dir>/features')
+    add_options(parser)
+    parser.set_defaults(run=features)
+
+
+def features(args: argparse.Namespace) -> None:
+    if len(args.models) not in (2, 4):
+        raise ValueError(f'features takes a config and its checkpoint, of one model or of two, got {len(args.models)} '
+                         'paths')
+    compat.require_scikit_learn()
+    configs, checkpoints = args.models[::2], args.models[1::2]
+    cfgs = [load_config(config, args.cfg_options, args.work_dir, args.launcher) for config in configs]
+    out = Path(args.out or Path(cfgs[0].work_dir, 'features'))
+    check_writable(str(out), '--out')
+    from isda_seg.analysis.classifier_inputs import open_checkpoint
+    from isda_seg.analysis.features import check_alike, look
+    from isda_seg.analysis.features_report import draw_all, entry, names_of, summary
+    asked = dict(split=args.split, head=args.head, per_class=args.per_class, perplexity=args.perplexity)
+    opened = [open_checkpoint(cfg, checkpoint) for cfg, checkpoint in zip(cfgs, checkpoints, strict=True)]
+    names = names_of(configs, checkpoints)
+    found = [look(name, model, **asked, seed=args.seed) for name, model in zip(names, opened, strict=True)]
+    check_alike(found)
+    entries = [dict(entry(one, model.meta), config=os.path.relpath(config), checkpoint=os.path.relpath(checkpoint))
+               for one, model, config, checkpoint in zip(found, opened, configs, checkpoints, strict=True)]
+    write_json(out / 'features.json', dict(kind='features', models=entries, **asked, **provenance(args.seed)))
+    title = (f't-SNE of what enters the classifier\n{args.split} data, at most {args.per_class} samples of each class, '
+             f'perplexity {args.perplexity:g}')
+    pictures = draw_all(found, title, out)
+    print(summary(entries))
+    print(f'wrote {", ".join(map(str, [out / "features.json", *pictures]))}')
 
 
 def main() -> None:
