@@ -1,5 +1,5 @@
-"""What only image classification needs: networks, the classifier, datasets, transforms, the metric."""
-from isda_seg.classification import networks
+"""What only image classification needs: networks, the classifier, losses, datasets, transforms, the metric."""
+from isda_seg.classification import losses, networks
 from isda_seg.classification.accuracy import TopKAccuracy
 from isda_seg.classification.classifier import ImageClassifier
 from isda_seg.classification.data.cifar import CIFARDataset
@@ -13,4 +13,4 @@ from isda_seg.runtime.last_evaluations import LastEvaluationsHook
 
 __all__ = ['AutoAugment', 'CIFARDataset', 'ClassificationPreprocessor', 'Cutout', 'ImageClassifier',
            'ImageFolderDataset', 'LastEvaluationsHook', 'LikelihoodMetric', 'PackImages', 'RandAugment',
-           'RandomReflectCrop', 'RandomResizedCrop', 'SVHNDataset', 'TopKAccuracy', 'networks']
+           'RandomReflectCrop', 'RandomResizedCrop', 'SVHNDataset', 'TopKAccuracy', 'losses', 'networks']
