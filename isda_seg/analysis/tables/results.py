@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from isda_seg.analysis.cost import report as cost_report
 from isda_seg.analysis.series.result_files import read_results
 from isda_seg.analysis.tables import classification, detection, segmentation, series, torch_models
+from isda_seg.analysis.tables.analyses import analyses
 from isda_seg.analysis.tables.gain import digits, gain
 from isda_seg.analysis.tables.generated_text import replace_block, replace_result_line
 from isda_seg.analysis.tables.rows import NOT_RUN
@@ -42,6 +43,8 @@ def generate(root: Path) -> dict[Path, str]:
         for path in sorted((configs / room.folder).rglob('*.py')):
             files[path] = replace_result_line(path.read_text(), docstring_line(room, runs.get(path.stem)))
     measured = [json.loads(path.read_text()) for path in sorted(results.glob('cost*.json'))]
+    inside = configs / 'miniature' / 'README.md'
+    files[inside] = replace_block(files[inside], 'analyses', analyses(results / 'analysis', '../results/analysis'))
     card = configs / 'torch' / 'README.md'
     files[card] = replace_block(card.read_text(), 'torch-models', torch_models.table(results / 'torch_models.json'))
     index, front = configs / 'README.md', root / 'README.md'
