@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from isda_seg.core.precision import full_precision
+from isda_seg.core.sampling import square_root
 from isda_seg.core.schedule import check_strength
 
 DEVIATIONS = 2.0  # of the steps along leading directions
@@ -58,11 +58,8 @@ def draws(covariance: Tensor, strength: float, count: int, generator: torch.Gene
         ValueError: a bad strength.
     """
     noise = torch.randn(count, len(covariance), dtype=covariance.dtype, generator=generator)
-    scale = check_strength(strength) ** 0.5
-    if covariance.dim() == 1:
-        return scale * noise * covariance.clamp(min=0).sqrt()
-    variance, vectors = _eigen(covariance)
-    return scale * (noise * variance.sqrt()) @ vectors
+    root = check_strength(strength) ** 0.5 * square_root(covariance[None])[0]
+    return noise * root if covariance.dim() == 1 else noise @ root.t()
 
 
 def leading(covariance: Tensor, strength: float, count: int) -> Tensor:
@@ -79,19 +76,12 @@ def leading(covariance: Tensor, strength: float, count: int) -> Tensor:
     if covariance.dim() == 1:
         order = covariance.argsort(descending=True, stable=True)[:count]
         return scale * torch.diag(covariance.clamp(min=0).sqrt())[order]
-    variance, vectors = (part[:count] for part in _eigen(covariance))
-    sign = vectors.gather(1, vectors.abs().argmax(dim=1, keepdim=True)).sign()
-    return scale * variance.sqrt()[:, None] * sign * vectors
+    values, vectors = torch.linalg.eigh(covariance)  # the smallest first, vectors as columns
+    steps = (scale * vectors * values.clamp(min=0).sqrt()).t().flip(0)[:count]
+    return steps * steps.gather(1, steps.abs().argmax(dim=1, keepdim=True)).sign()
 
 
 def random_directions(lengths: Tensor, channels: int, generator: torch.Generator) -> Tensor:
     """Vectors (n, A) of these lengths (n,), each in a direction uniform on the sphere."""
     noise = torch.randn(len(lengths), channels, dtype=lengths.dtype, generator=generator)
     return lengths[:, None] * torch.nn.functional.normalize(noise, dim=1)
-
-
-def _eigen(covariance: Tensor) -> tuple[Tensor, Tensor]:
-    """Eigenvalues (A,), the largest first and none negative, and unit eigenvectors as rows (A, A)."""
-    with full_precision(covariance.device.type):
-        values, vectors = torch.linalg.eigh(covariance)
-    return values.clamp(min=0).flip(0), vectors.t().flip(0)
