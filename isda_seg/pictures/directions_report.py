@@ -39,8 +39,10 @@ def write(looked: Looked, source: Source, out: Path) -> Iterator[str]:
         yield f'wrote {path}'
     paths = source._replace(config=os.path.relpath(source.config), checkpoint=os.path.relpath(source.checkpoint))
     write_json(out / 'directions.json', dict(
-        paths._asdict(), strength=augmentation.strength, covariance=augmentation.kind, statistics=augmentation.origin,
-        apart=wanted.apart, classes={name: _class(looked, name) for name in looked.rows}, **provenance(wanted.seed)))
+        kind='directions', **paths._asdict(), strength=augmentation.strength, covariance=augmentation.kind,
+        statistics=augmentation.origin, apart=wanted.apart,
+        classes={name: _class(looked, name) for name in looked.rows},
+        **provenance(wanted.seed)))
     yield f'wrote {out / "directions.json"}'
 
 

@@ -62,4 +62,13 @@ def _features(result: dict[str, Any]) -> str:
     return f'{markdown(rows)}\n\n{markdown(spreads)}'
 
 
-TABLES = {'tightness': _tightness, 'features': _features}
+def _directions(result: dict[str, Any]) -> str:
+    """A row per class: what share of the nearest images is of the class, and what share is new, by how it was moved."""
+    kinds = list(next(iter(result['classes'].values()))['shares'])
+    rows = [['class', *(f'{kind}: of the class, new' for kind in kinds)]]
+    for name, found in result['classes'].items():
+        rows.append([name, *(f'{share["same_class"]:.0%}, {share["new"]:.0%}' for share in found['shares'].values())])
+    return markdown(rows)
+
+
+TABLES = {'tightness': _tightness, 'features': _features, 'directions': _directions}

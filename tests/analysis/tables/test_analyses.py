@@ -40,3 +40,12 @@ def test_recorded_ones_show_their_numbers_where_they_come_from_and_their_picture
         '![Deep: table](../here/f/table.png)']
     assert found.count('a CPU, 2026-11-26, commit c0ffee.') == 2
     assert '<summary>1 planned and not run yet.</summary>' in found
+
+
+def test_directions_show_how_well_each_kind_of_move_keeps_the_class(tmp_path):
+    shares = dict(unmoved=dict(same_class=0.9, new=0.0), drawn=dict(same_class=0.75, new=0.5))
+    result = dict(kind='directions', **ORIGIN, classes=dict(car=dict(shares=shares)))
+    (tmp_path / 't.json').write_text(json.dumps(result))
+    found = text(tmp_path).splitlines()
+    assert '| class | unmoved: of the class, new | drawn: of the class, new |' in found
+    assert '| car | 90%, 0% | 75%, 50% |' in found
