@@ -23,6 +23,7 @@ LEVELS = (
     ('semi',),  # stands on classification
     ('run',),
     ('analysis',),
+    ('pictures',),
 )
 METHOD = LEVELS[1]  # one line, because its files may import each other
 MODULES = sorted(PACKAGE.rglob('*.py'))

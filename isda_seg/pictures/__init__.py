@@ -1,0 +1,1 @@
+"""Semantic directions as pictures: what a feature's neighbours show when it is moved."""

@@ -1,0 +1,40 @@
+"""Generators in files: those of tools/train_generator.py, and BigGAN-deep in a folder."""
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from isda_seg.pictures.generator import GeneratorAdapter
+from isda_seg.pictures.wgan import DCGANGenerator
+
+KEYS = ('shape', 'settings', 'images', 'steps', 'generator', 'critic', 'optimizers')
+
+
+def read_training(path: str | Path) -> dict[str, Any]:
+    """What ``WGANTraining.state_dict`` was, from a file of tools/train_generator.py.
+
+    Raises:
+        FileNotFoundError, ValueError: no such file, or another one.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f'there is no generator {path}: train one with python tools/train_generator.py CONFIG')
+    try:
+        state = torch.load(path, map_location='cpu', weights_only=True)
+    except Exception as error:  # torch raises many kinds for a damaged file
+        raise ValueError(f'{path} is truncated, damaged or no file of tools/train_generator.py ({error})') from error
+    missing = [key for key in KEYS if not isinstance(state, dict) or key not in state]
+    if missing:
+        raise ValueError(f'{path} is no file of tools/train_generator.py: it holds no {", ".join(missing)}')
+    return state
+
+
+def read_generator(path: str | Path) -> GeneratorAdapter:
+    """A WGAN's generator from a file of tools/train_generator.py, in eval mode.
+
+    Raises:
+        FileNotFoundError, ValueError: as ``read_training``.
+    """
+    state = read_training(path)
+    generator = DCGANGenerator(z_dim=state['settings']['z_dim'], **state['shape'])
+    generator.load_state_dict(state['generator'])
+    return generator.eval()
