@@ -30,9 +30,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--images', type=int, default=4, help='how many images of it; default %(default)s')
     parser.add_argument('--augmented', type=int, default=5, help='draws for each; default %(default)s')
     parser.add_argument('--strength', type=float, default=0.5, help='lambda; default %(default)s')
-    parser.add_argument('--recipe', choices=RECIPES, default='cifar', help='learning rates; default %(default)s')
-    parser.add_argument('--steps', type=int, nargs=2, default=(1000, 1000), metavar=('FIRST', 'SECOND'),
-                        help='the same course in so many steps; default 1000 1000, the paper 10000 10000')
+    parser.add_argument('--recipe', choices=RECIPES, default='short',
+                        help="the paper's for CIFAR, the public code's for ImageNet, or a shorter one; default short")
+    parser.add_argument('--steps', type=int, nargs=2, metavar=('FIRST', 'SECOND'),
+                        help="the recipe's course in so many steps; default its own, 1000 1000 of the short one")
     parser.add_argument('--restarts', type=int, default=4, help='first codes for each image; default %(default)s')
     parser.add_argument('--seed', type=int, default=0, help='default %(default)s')
     add_options(parser)
@@ -46,7 +47,9 @@ def main() -> None:
     data = training_images(cfg, args.wanted)
     network = of_classifier(cfg, args.checkpoint, data.images.shape[-1])
     recipe = RECIPES[args.recipe]
-    recipe = recipe._replace(first=recipe.first.within(args.steps[0]), second=recipe.second.within(args.steps[1]))
+    if args.steps:
+        recipe = recipe._replace(first=recipe.first.within(args.steps[0]),
+                                 second=recipe.second.within(args.steps[1]))
     chosen = torch.randperm(len(data.images), generator=torch.Generator().manual_seed(args.seed))[:args.images]
     found = reverse_map(data.images[chosen], data.labels[chosen], network.moments(data.images).covariance[0], generator,
                         network, recipe, args.strength, args.augmented, args.restarts, args.seed)

@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 
+from isda_seg.pictures.big_gan import read_big_gan
 from isda_seg.pictures.generator import GeneratorAdapter
 from isda_seg.pictures.wgan import DCGANGenerator
 
@@ -29,11 +30,13 @@ def read_training(path: str | Path) -> dict[str, Any]:
 
 
 def read_generator(path: str | Path) -> GeneratorAdapter:
-    """A WGAN's generator from a file of tools/train_generator.py, in eval mode.
+    """A generator in eval mode: of a file of tools/train_generator.py, or BigGAN-deep of a folder.
 
     Raises:
-        FileNotFoundError, ValueError: as ``read_training``.
+        ImportError, FileNotFoundError, ValueError: as ``read_training`` and ``read_big_gan``.
     """
+    if Path(path).is_dir():
+        return read_big_gan(path)
     state = read_training(path)
     generator = DCGANGenerator(z_dim=state['settings']['z_dim'], **state['shape'])
     generator.load_state_dict(state['generator'])
