@@ -43,7 +43,7 @@ def serve(model: nn.Module, make: Make | None = None, heads: Sequence[str] | Non
         ValueError: a name that no head has, nothing to serve, an ISDA loss of a head that cannot be served.
     """
     plain: dict[str, list[str]] = {}
-    losses = list(_losses(model))
+    losses = list(held_losses(model))
     _check_names(heads or (), list(dict.fromkeys(held.name for held in losses)))
     for held in losses:
         own = isinstance(held.loss, ISDACriterion)
@@ -65,7 +65,7 @@ def _is_loss(module: nn.Module) -> bool:
     return isinstance(module, ISDACriterion) or type(module).__name__.endswith(('Loss', 'CrossEntropy'))
 
 
-def _losses(model: nn.Module) -> Iterator[Held]:
+def held_losses(model: nn.Module) -> Iterator[Held]:
     """Every loss that a module directly holds, alone or in a list."""
     for name, holder in model.named_modules():
         if isinstance(holder, (nn.ModuleList, InTurn)) or _is_loss(holder):

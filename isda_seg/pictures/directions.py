@@ -1,0 +1,97 @@
+"""How a feature is moved: draws of the augmentation, leading directions of a covariance, random ones as a control.
+
+Every move is in units of the features. A standard deviation is that of the augmentation, ``N(0, strength Sigma_y)``:
+along a unit vector v it is ``sqrt(strength v^T Sigma_y v)``.
+"""
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from isda_seg.core.precision import full_precision
+from isda_seg.core.schedule import check_strength
+
+DEVIATIONS = 2.0  # of the steps along leading directions
+UNMOVED, DRAWN, ALONG = 'unmoved', 'drawn', 'along leading directions'
+RANDOM_DRAWN, RANDOM_ALONG = 'random, as long as drawn', 'random, as long as along leading directions'
+
+
+class Move(NamedTuple):
+    """What is added to a feature."""
+    kind: str      # one of the names above
+    name: str      # the row of the picture
+    shift: Tensor  # (A,)
+
+
+def moves(covariance: Tensor, strength: float, num_draws: int, num_directions: int,
+          generator: torch.Generator) -> list[Move]:
+    """All moves of one feature: none, draws, both ways along leading directions, and of each kind random ones as long.
+
+    Args:
+        covariance: Sigma_y, (A,) diagonal or (A, A).
+        strength: lambda.
+        num_draws: random directions as long as each come with them.
+        num_directions: at most A; one random direction as long as each step comes with them.
+        generator: what the draws and the random directions are drawn from.
+    """
+    drawn = draws(covariance, strength, num_draws, generator)
+    steps = DEVIATIONS * leading(covariance, strength, num_directions)
+    found = [Move(UNMOVED, 'not moved', covariance.new_zeros(len(covariance)))]
+    found += [Move(DRAWN, f'draw {i} of the augmentation', shift) for i, shift in enumerate(drawn, 1)]
+    found += [Move(RANDOM_DRAWN, f'random, as long as draw {i}', shift)
+              for i, shift in enumerate(random_directions(drawn.norm(dim=1), len(covariance), generator), 1)]
+    for i, step in enumerate(steps, 1):
+        found += [Move(ALONG, f'direction {i}, {sign}{DEVIATIONS:g} deviations', shift)
+                  for sign, shift in (('+', step), ('\N{MINUS SIGN}', -step))]
+    found += [Move(RANDOM_ALONG, f'random, as long as direction {i}', shift)
+              for i, shift in enumerate(random_directions(steps.norm(dim=1), len(covariance), generator), 1)]
+    return found
+
+
+def draws(covariance: Tensor, strength: float, count: int, generator: torch.Generator) -> Tensor:
+    """``count`` draws of N(0, strength Sigma_y), the augmentation of Eq. 5: (count, A).
+
+    Args:
+        covariance: Sigma_y, (A,) or (A, A); any positive semi-definite one, singular included.
+
+    Raises:
+        ValueError: a bad strength.
+    """
+    noise = torch.randn(count, len(covariance), dtype=covariance.dtype, generator=generator)
+    scale = check_strength(strength) ** 0.5
+    if covariance.dim() == 1:
+        return scale * noise * covariance.clamp(min=0).sqrt()
+    variance, vectors = _eigen(covariance)
+    return scale * (noise * variance.sqrt()) @ vectors
+
+
+def leading(covariance: Tensor, strength: float, count: int) -> Tensor:
+    """One standard deviation of the augmentation along each of the directions in which Sigma_y is largest: (count, A).
+
+    They are eigenvectors, for a diagonal the coordinates; the largest first, its largest component positive.
+
+    Raises:
+        ValueError: a bad strength, more directions than channels.
+    """
+    if not 0 <= count <= len(covariance):
+        raise ValueError(f'features of {len(covariance)} channels have as many directions, got {count}')
+    scale = check_strength(strength) ** 0.5
+    if covariance.dim() == 1:
+        order = covariance.argsort(descending=True, stable=True)[:count]
+        return scale * torch.diag(covariance.clamp(min=0).sqrt())[order]
+    variance, vectors = (part[:count] for part in _eigen(covariance))
+    sign = vectors.gather(1, vectors.abs().argmax(dim=1, keepdim=True)).sign()
+    return scale * variance.sqrt()[:, None] * sign * vectors
+
+
+def random_directions(lengths: Tensor, channels: int, generator: torch.Generator) -> Tensor:
+    """Vectors (n, A) of these lengths (n,), each in a direction uniform on the sphere."""
+    noise = torch.randn(len(lengths), channels, dtype=lengths.dtype, generator=generator)
+    return lengths[:, None] * torch.nn.functional.normalize(noise, dim=1)
+
+
+def _eigen(covariance: Tensor) -> tuple[Tensor, Tensor]:
+    """Eigenvalues (A,), the largest first and none negative, and unit eigenvectors as rows (A, A)."""
+    with full_precision(covariance.device.type):
+        values, vectors = torch.linalg.eigh(covariance)
+    return values.clamp(min=0).flip(0), vectors.t().flip(0)

@@ -1,0 +1,85 @@
+"""The nearest images of some features, found in one pass over a stream of images; memory Q x k."""
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Neighbours(NamedTuple):
+    """Of each of Q queries the nearest images first, and of each image its nearest sample."""
+    distance: Tensor  # (Q, k) Euclidean, in units of the features; inf where no sample was left
+    image: Tensor     # (Q, k) int64, number of the image in the stream
+    sample: Tensor    # (Q, k) int64, number of the sample (row-major pixel) in that image
+    label: Tensor     # (Q, k) int64, its label
+
+
+class NearestImages:
+    """The k nearest of all images that have been observed, exactly; of equal distances the earlier image comes first.
+
+    An image counts once, by its nearest sample: all nearest pixels would else be those of one and the same car.
+    Distances are sums of squared differences, so that nothing cancels where features are large.
+
+    Args:
+        queries: (Q, A).
+        own: (Q,) int64, number of the image that a query comes from, which is no neighbour of it; -1 for none.
+        count: k, at least 1.
+
+    Raises:
+        ValueError: shapes that do not fit, ``count`` < 1.
+    """
+
+    def __init__(self, queries: Tensor, own: Tensor, count: int) -> None:
+        if queries.dim() != 2 or own.shape != queries.shape[:1]:
+            raise ValueError(f'queries (Q, A) and own (Q,) expected, got {tuple(queries.shape)} and {tuple(own.shape)}')
+        if count < 1:
+            raise ValueError(f'the number of neighbours must be at least 1, got {count}')
+        none = own.new_zeros(len(queries), 0)
+        self.queries, self.own, self.count, self.seen = queries, own, count, 0
+        self.found = Neighbours(queries.new_zeros(len(queries), 0), none, none, none)
+
+    @torch.no_grad()
+    def observe(self, features: Tensor, labels: Tensor, ignore_index: int | None = None) -> None:
+        """Fold the next images of the stream.
+
+        Args:
+            features: (B, A), or maps (B, A, h, w).
+            labels: (B,) or (B, h, w); samples with ``ignore_index`` are nobody's neighbours.
+
+        Raises:
+            ValueError: channels other than A, labels that do not fit.
+        """
+        if features.dim() < 2 or features.shape[1] != self.queries.shape[1] or \
+                labels.shape != features.shape[:1] + features.shape[2:]:
+            raise ValueError(f'features (B, {self.queries.shape[1]}, ...) and labels (B, ...) expected, got '
+                             f'{tuple(features.shape)} and {tuple(labels.shape)}')
+        images, channels = features.shape[:2]
+        samples = features.reshape(images, channels, -1).movedim(1, 2).to(self.queries.dtype)
+        labels = labels.reshape(images, -1)
+        left_out = torch.zeros_like(labels, dtype=torch.bool) if ignore_index is None else labels == ignore_index
+        distance, sample = nearest_samples(self.queries, samples, left_out)
+        number = torch.arange(self.seen, self.seen + images, device=self.own.device).expand(len(self.queries), -1)
+        distance = distance.masked_fill(number == self.own[:, None], torch.inf)
+        new = Neighbours(distance, number, sample, labels[torch.arange(images), sample])
+        self.found = _nearest_of(self.found, new, self.count)
+        self.seen += images
+
+
+def nearest_samples(queries: Tensor, samples: Tensor, left_out: Tensor) -> tuple[Tensor, Tensor]:
+    """Of queries (Q, A) the distance to each image's nearest sample, and its number, both (Q, B).
+
+    Args:
+        samples: (B, P, A), P of each image.
+        left_out: (B, P), which samples do not count.
+    """
+    images, each, channels = samples.shape
+    distance = torch.cdist(queries, samples.reshape(-1, channels), compute_mode='donot_use_mm_for_euclid_dist')
+    distance = distance.reshape(len(queries), images, each).masked_fill(left_out, torch.inf)
+    sample = distance.argmin(dim=2)
+    return distance.gather(2, sample[:, :, None])[:, :, 0], sample
+
+
+def _nearest_of(old: Neighbours, new: Neighbours, count: int) -> Neighbours:
+    """The ``count`` nearest of both; of equal ones the old first."""
+    both = Neighbours(*(torch.cat(fields, dim=1) for fields in zip(old, new, strict=True)))
+    order = both.distance.argsort(dim=1, stable=True)[:, :count]
+    return Neighbours(*(field.gather(1, order) for field in both))

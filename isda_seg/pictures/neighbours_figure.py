@@ -1,0 +1,121 @@
+"""A grid of pictures: in each row a query is moved in another way, in its columns are the images it arrives at."""
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib import style
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure  # no pyplot: a Figure on its own is drawn by Agg
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+
+from isda_seg.pictures.class_directions import Looked
+from isda_seg.pictures.directions import RANDOM_ALONG, RANDOM_DRAWN
+from isda_seg.pictures.patches import Patch
+from isda_seg.pictures.shares import Row, shares
+
+DPI = 100
+SIDE, PITCH, ROW, LABELS, GAP, HEADER, FOOTER = 0.75, 0.81, 1.0, 2.15, 0.3, 0.85, 0.5  # inches
+INK, GREY, SAME, OTHER, OUTLINE = '#333333', '#777777', '#00805f', '#c43d12', '#ffe600'
+STYLE: list[Any] = ['default', {'font.size': 9, 'text.color': INK}]
+CONTROLS = RANDOM_DRAWN, RANDOM_ALONG
+
+
+class Page(NamedTuple):
+    """A figure that is drawn on in inches from its upper left corner."""
+    figure: Figure
+    width: float
+    height: float
+
+    def write(self, x: float, y: float, text: str, **keys: Any) -> None:
+        """Text whose upper edge is at y."""
+        self.figure.text(x / self.width, 1 - y / self.height, text, va='top', **keys)
+
+    def show(self, x: float, y: float, patch: Patch, caption: str, colour: str) -> None:
+        """A picture with a frame and a caption in its colour."""
+        axis = self.figure.add_axes((x / self.width, 1 - (y + SIDE) / self.height,
+                                     SIDE / self.width, SIDE / self.height))
+        axis.imshow(patch.pixels, interpolation='nearest', aspect='auto')
+        axis.set(xticks=[], yticks=[])
+        for spine in axis.spines.values():
+            spine.set(color=colour, linewidth=1.5)
+        if patch.cell is not None:
+            left, top, across, down = patch.cell
+            axis.add_patch(Rectangle((left - 0.5, top - 0.5), across, down, fill=False, edgecolor=OUTLINE, lw=1.2))
+        self.write(x + SIDE / 2, y + SIDE + 0.04, caption, color=colour, ha='center', fontsize=8)
+
+    def rule(self, y: float) -> None:
+        """A line across the page."""
+        height = 1 - y / self.height
+        self.figure.add_artist(Line2D((0.1 / self.width, 1 - 0.1 / self.width), (height, height), color='#dddddd'))
+
+
+def draw_class(looked: Looked, name: str, shown: int, title: str) -> np.ndarray:
+    """The picture of a class, pixels (H, W, 3) uint8 RGB: the same for the same numbers.
+
+    Args:
+        shown: how many of its queries, side by side.
+        title: what was looked at, one line.
+    """
+    queries = looked.rows[name]
+    blocks = [rows_to_draw(own) for own in queries[:shown]]
+    columns = max(len(row.neighbours.image) for block in blocks for row in block)
+    across = PITCH * (columns + 1) + GAP
+    width, height = LABELS + len(blocks) * across, HEADER + ROW * len(blocks[0]) + FOOTER
+    with style.context(STYLE):
+        page = Page(Figure(figsize=(width, height), dpi=DPI), width, height)
+        page.write(0.1, 0.1, f'What does ISDA change about "{name}"? Its features are moved; shown is what then lies '
+                   'nearest.', fontsize=11, weight='bold')
+        page.write(0.1, 0.35, title, color=GREY)
+        _write_labels(page, blocks[0], queries)
+        for number, block in enumerate(blocks):
+            left = LABELS + number * across
+            page.write(left, HEADER - 0.22, 'query', weight='bold')
+            page.write(left + PITCH, HEADER - 0.22, 'nearest images, the nearest first', weight='bold')
+            _draw_block(page, looked, block, left)
+        _write_legend(page, queries, blocks[0][0], looked)
+        canvas = FigureCanvasAgg(page.figure)
+        canvas.draw()
+        return np.asarray(canvas.buffer_rgba())[:, :, :3].copy()
+
+
+def rows_to_draw(rows: Sequence[Row]) -> list[Row]:
+    """All rows, but of the random directions the first of each length."""
+    return [row for number, row in enumerate(rows)
+            if row.move.kind not in CONTROLS or row.move.kind != rows[number - 1].move.kind]
+
+
+def _draw_block(page: Page, looked: Looked, block: Sequence[Row], left: float) -> None:
+    """A query, and its neighbours in every row."""
+    query = block[0].query
+    seen_as = '' if query.predicted == query.label else f'\nseen as {looked.names[query.predicted]}'
+    page.show(left, HEADER, looked.patches[query.image, query.sample], f'{looked.names[query.label]}{seen_as}', INK)
+    for line, row in enumerate(block):
+        found = zip(*(field.tolist() for field in row.neighbours[1:]), strict=True)
+        for column, (image, sample, label) in enumerate(found, 1):
+            page.show(left + PITCH * column, HEADER + ROW * line, looked.patches[image, sample], looked.names[label],
+                      SAME if label == query.label else OTHER)
+
+
+def _write_labels(page: Page, block: Sequence[Row], queries: Sequence[Sequence[Row]]) -> None:
+    """What each row is; at the first of a kind a line above it, and the shares over all queries."""
+    found, kind = shares(queries), None
+    for line, row in enumerate(block):
+        top = HEADER + ROW * line
+        page.write(0.1, top + 0.12, row.move.name, weight='bold')
+        if row.move.kind != kind:
+            kind, share = row.move.kind, found[row.move.kind]
+            new = f', {100 * share.new:.0f} % new' if line else ''
+            page.write(0.1, top + 0.32, f'{100 * share.same_class:.0f} % of the class{new}', color=GREY, fontsize=8)
+            if line:
+                page.rule(top - 0.06)
+
+
+def _write_legend(page: Page, queries: Sequence[Sequence[Row]], row: Row, looked: Looked) -> None:
+    """How to read it."""
+    square = looked.patches[row.query.image, row.query.sample].cell is not None
+    where = 'yellow square: the pixel of the feature; ' if square else ''
+    page.write(0.1, page.height - FOOTER + 0.08,
+               f'Green: of the class; red: of another; {where}an image counts once, by its nearest feature; the '
+               f"query's own image is left out.\nShares of {len(queries)} queries' neighbours; new: not among those of "
+               'the feature that is not moved. Random directions are as long, for comparison.', color=GREY, fontsize=8)

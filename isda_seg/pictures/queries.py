@@ -1,0 +1,55 @@
+"""The features that are moved: a seeded sample of some classes, from one pass over a stream of images."""
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Query(NamedTuple):
+    """A feature, and where it comes from."""
+    feature: Tensor  # (A,)
+    label: int
+    predicted: int
+    image: int       # number of the image in the stream
+    sample: int      # number of the sample (row-major pixel) in that image
+
+
+class QuerySample:
+    """At most ``count`` features of each class, of as many images, drawn from those that the model gets right.
+
+    Only where these are too few others follow. Every image that shows the class is as likely. Which they are depends on the seed and on the order of the images, not on batches nor on the classes asked for.
+
+    Args:
+        labels: the classes wanted, in 0..C-1.
+        num_classes: C.
+        count: at least 1.
+    """
+
+    def __init__(self, labels: Sequence[int], num_classes: int, count: int, seed: int) -> None:
+        if count < 1:
+            raise ValueError(f'the number of queries must be at least 1, got {count}')
+        self.num_classes, self.count, self.seen = num_classes, count, 0
+        self.generator = torch.Generator().manual_seed(seed)
+        self._kept: dict[int, list[tuple[bool, float, Query]]] = {label: [] for label in labels}
+
+    def observe(self, features: Tensor, labels: Tensor, logits: Tensor) -> None:
+        """Look at the next images: features (B, A) or maps (B, A, h, w), labels (B, ...), logits (B, C, ...)."""
+        predictions = logits.argmax(dim=1).reshape(len(labels), -1)
+        for image, own, predicted in zip(features, labels.reshape(len(labels), -1), predictions, strict=True):
+            rank, place = torch.rand(2, self.num_classes, generator=self.generator).tolist()
+            for label, kept in self._kept.items():
+                right = ((own == label) & (predicted == label)).nonzero().flatten()
+                samples = right if len(right) else (own == label).nonzero().flatten()
+                if len(samples):
+                    sample = int(samples[int(place[label] * len(samples))])
+                    query = Query(image.reshape(len(image), -1)[:, sample].clone(), label, int(predicted[sample]),
+                                  self.seen, sample)
+                    kept.append((not len(right), rank[label], query))
+                    kept.sort(key=lambda one: one[:2])
+                    del kept[self.count:]
+            self.seen += 1
+
+    def of(self, label: int) -> list[Query]:
+        """The queries of one class, in random order; fewer than ``count`` where fewer images show it."""
+        return [query for _, _, query in self._kept[label]]
