@@ -1,42 +1,69 @@
-"""Train a WGAN on the training images of a classification config: python tools/train_generator.py CONFIG [--class cat]
+"""Train a WGAN on the training images of a classifier's config, all of them or one generator for each class.
 
-The images are those of the config, CIFAR, the digits, a folder; at least --batch of them, square, of 8, 16, 32 ...
-pixels. Goes on from the file it wrote; --resume is not needed, and the result is that of a run without a stop.
+    python tools/train_generator.py CONFIG [--classes cat dog] [--steps 20000] [--write-images 5000]
+
+The images are the config's: CIFAR, the digits, a folder of images by class; square, of 8, 16, 32 ... pixels. Writes
+wgan_<class>.pth and a .png of random images. Where the file is there it goes on from it: the result is that of a run
+without a stop.
 """
 import argparse
 import time
 from pathlib import Path
 
 import torch
+from mmengine.device import get_device
 
-from isda_seg.pictures.saved_generator import read_training
+from isda_seg.pictures.generator import draw_codes
+from isda_seg.pictures.reverse_figure import Column, draw_columns
+from isda_seg.pictures.saved_generator import read_generator, read_training, write_images
 from isda_seg.pictures.training_images import training_images
 from isda_seg.pictures.wgan_training import WGANSettings, WGANTraining
 from isda_seg.runtime.durable import written_aside
 from isda_seg.runtime.launch import add_options, load_config
 from isda_seg.runtime.user_errors import run_main
 
+SHOWN = 8, 8  # random images of the picture
+
 
 def parse_args() -> argparse.Namespace:
     usual = WGANSettings()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config')
-    parser.add_argument('--class', dest='wanted', metavar='CLASS', help='train on images of this class; default all')
-    parser.add_argument('--steps', type=int, default=20_000, help='updates of the generator; default %(default)s')
+    parser.add_argument('--classes', nargs='+', metavar='NAME', default=[None], help='default one generator for all')
+    parser.add_argument('--steps', type=int, default=20_000, help='updates of each generator; default %(default)s')
     parser.add_argument('--width', type=int, default=usual.width, help='of the networks; default %(default)s')
     parser.add_argument('--batch', type=int, default=usual.batch, help='default %(default)s')
     parser.add_argument('--seed', type=int, default=usual.seed, help='default %(default)s')
     parser.add_argument('--save-every', type=int, default=200, metavar='STEPS', help='default %(default)s')
+    parser.add_argument('--write-images', type=int, metavar='N', help='write so many images of each class, as a folder '
+                        'that ImageFolderDataset reads, into <work dir>/images')
     add_options(parser)
     return parser.parse_args()
 
 
 def main() -> None:
     args = parse_args()
+    if args.write_images and None in args.classes:
+        raise ValueError('--write-images needs a generator for each class: name them with --classes')
     cfg = load_config(args.config, args.cfg_options, args.work_dir)
-    out = Path(cfg.work_dir, f'wgan_{args.wanted or "all"}.pth')
     settings = WGANSettings(width=args.width, batch=args.batch, seed=args.seed)
-    training = WGANTraining(training_images(cfg, args.wanted).images, settings)
+    for wanted in args.classes:
+        out = Path(cfg.work_dir, f'wgan_{wanted or "all"}.pth')
+        train(WGANTraining(training_images(cfg, wanted).images.to(get_device()), settings), out, args)
+        generator = read_generator(out)
+        codes = draw_codes(SHOWN[0] * SHOWN[1], generator.z_dim, args.seed)
+        with torch.no_grad():
+            draw_columns([Column('random', generator.images(codes).unflatten(0, SHOWN))], out.with_suffix('.png'),
+                         wanted or 'all classes')
+        print(f'wrote {out} and .png')
+        if args.write_images:
+            folder = Path(cfg.work_dir, 'images', 'train', wanted)
+            write_images(generator, folder, args.write_images, args.seed)
+            print(f'wrote {args.write_images} images into {folder}')
+
+
+def train(training: WGANTraining, out: Path, args: argparse.Namespace) -> None:
+    """To the end, saved on the way."""
     if out.is_file():
         training.load_state_dict(read_training(out))
         print(f'{out}: goes on after {training.steps} steps')
@@ -48,7 +75,6 @@ def main() -> None:
                 torch.save(training.state_dict(), aside)
             print(f'{training.steps} of {args.steps} steps, estimated distance {training.distance:.4f}, '
                   f'{time.monotonic() - start:.0f} s', flush=True)
-    print(f'wrote {out}')
 
 
 if __name__ == '__main__':

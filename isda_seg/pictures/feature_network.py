@@ -1,19 +1,14 @@
 """From images to the feature that enters the classifier, with one preprocessing for real and generated images."""
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 import torch.nn.functional as F
-from mmengine.config import Config
-from mmengine.registry import MODELS
 from torch import Tensor, nn
 
 from isda_seg.classification.classifier import ImageClassifier, last_map
 from isda_seg.core import ClassMoments, class_moments
+from isda_seg.pictures.augmentation import LARGEST_FULL
 from isda_seg.pictures.frozen import frozen
-from isda_seg.runtime.checkpoint import check_checkpoint
-from isda_seg.runtime.plain_weights import plain_state
-from isda_seg.runtime.weights import coverage
 
 BATCH = 128  # images at a time, of those whose features are measured
 
@@ -30,7 +25,7 @@ class FeatureAdapter(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, network: nn.Module, mean: Sequence[float], std: Sequence[float],
+    def __init__(self, network: nn.Module, mean: Sequence[float] | Tensor, std: Sequence[float] | Tensor,
                  resolution: int | None = None) -> None:
         super().__init__()
         self.network, self.resolution = network, resolution
@@ -38,7 +33,7 @@ class FeatureAdapter(nn.Module):
         self.register_buffer('std', torch.as_tensor(std)[:, None, None])
 
     def preprocess(self, images: Tensor) -> Tensor:
-        """Resized (bilinear, antialiased where it shrinks) and normalised by the same numbers whatever made them."""
+        """Resized (bilinear, antialiased where it shrinks) and normalised, by the same numbers whatever made them."""
         size = (self.resolution, self.resolution)
         if self.resolution is not None and images.shape[2:] != size:
             images = F.interpolate(images, size, mode='bilinear', antialias=True)
@@ -54,37 +49,31 @@ class FeatureAdapter(nn.Module):
 
     @torch.no_grad()
     def moments(self, images: Tensor) -> ClassMoments:
-        """Mean (1, A) and full covariance (1, A, A) of the features of images (N, 3, H, W) uint8 of one class.
+        """Mean (1, A) and covariance of the features of images (N, 3, H, W) uint8 of one class.
 
-        In eval mode, so that they are those of the network as it is, not of what it was during training.
+        In eval mode: they are those of the network as it is, not of what it was during training. The covariance is
+        (1, A, A), above 512 channels the diagonal (1, A).
         """
         with frozen(self):
             features = torch.cat([self(batch / 255) for batch in images.split(BATCH)])
-        return class_moments(features, torch.zeros(len(features), dtype=torch.int64), 1, covariance='full')
+        kind = 'full' if features.shape[1] <= LARGEST_FULL else 'diagonal'
+        return class_moments(features, features.new_zeros(len(features), dtype=torch.int64), 1, covariance=kind)
 
 
-def of_classifier(cfg: Config, checkpoint: str, resolution: int) -> FeatureAdapter:
-    """The backbone of an image classifier with the weights of a checkpoint, plain or with ISDA.
+def of_classifier(model: nn.Module, resolution: int) -> FeatureAdapter:
+    """The backbone of a trained image classifier, which it shares.
 
     Args:
-        cfg: as ``load_config`` returns it.
-        resolution: H = W of the images that the network is tested on.
+        model: as ``open_checkpoint`` returns it.
+        resolution: H = W of the images that it is tested on.
 
     Raises:
-        FileNotFoundError, ValueError: another model, a missing or damaged checkpoint, or one of another backbone.
+        ValueError: another model, or one that takes BGR.
     """
-    state, _ = plain_state(_weights(check_checkpoint(checkpoint, module='backbone')))
-    model = MODELS.build(dict(cfg.model, data_preprocessor=cfg.get('data_preprocessor')))
     if not isinstance(model, ImageClassifier):
-        raise ValueError(f'pictures are made for image classifiers, got a {type(model).__name__}')
-    state = {key: value for key, value in state.items() if key.startswith('backbone.')}
-    found = coverage({f'backbone.{key}': value for key, value in model.backbone.state_dict().items()}, state)
-    if not found.full:
-        raise ValueError(f'{checkpoint} is not of this model: {found}')
-    model.load_state_dict(state, strict=False)
-    mean, std = (part.flatten() / 255 for part in (model.data_preprocessor.mean, model.data_preprocessor.std))
-    return FeatureAdapter(model.backbone, mean, std, resolution)
-
-
-def _weights(checkpoint: dict[str, Any]) -> dict[str, Tensor]:
-    return checkpoint.get('state_dict', checkpoint)
+        raise ValueError(f'the reverse mapping is for image classifiers, got a {type(model).__name__}')
+    given = model.data_preprocessor
+    if not given._channel_conversion:
+        raise ValueError('the reverse mapping is for networks that take RGB, and data_preprocessor.bgr_to_rgb of this '
+                         'one is False')
+    return FeatureAdapter(model.backbone, given.mean.flatten() / 255, given.std.flatten() / 255, resolution)

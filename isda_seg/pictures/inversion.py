@@ -1,7 +1,7 @@
 """The reverse mapping of Appendix E: which image has these features?
 
 Step I finds the code of an image, by its features and its pixels; step II moves on to codes of other features. Both are
-descents in the code alone: ``invert`` and ``walk``.
+descents in the code alone: ``invert``, ``augment`` and ``walk``.
 """
 from collections.abc import Callable
 from typing import NamedTuple
@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from isda_seg.pictures.directions import draws
 from isda_seg.pictures.feature_network import FeatureAdapter
 from isda_seg.pictures.frozen import frozen
 from isda_seg.pictures.generator import GeneratorAdapter, draw_codes, normalized_codes
@@ -39,6 +40,10 @@ class Recipe(NamedTuple):
     first: Descent
     second: Descent
     eta: float
+
+    def within(self, first: int, second: int) -> 'Recipe':
+        """The same courses in so many steps."""
+        return self._replace(first=self.first.within(first), second=self.second.within(second))
 
 
 _SHORT = Descent(1000, 0.1, (250, 500, 750), optimizer='adam')
@@ -83,10 +88,30 @@ def invert(images: Tensor, labels: Tensor, generator: GeneratorAdapter, network:
     def loss(generated: Tensor) -> Tensor:
         return _squares(network.features(generated) - features) + eta * _squares(generated - pixels)
 
-    first = draw_codes(restarts * count, generator.z_dim, seed)
+    first = draw_codes(restarts * count, generator.z_dim, seed).to(images.device)
     found = _descend(first, labels.repeat(restarts), generator, network, loss, descent)
-    chosen = found.best.view(restarts, count).argmin(dim=0) * count + torch.arange(count)
+    chosen = found.best.view(restarts, count).argmin(dim=0) * count + torch.arange(count, device=images.device)
     return Mapped(found.z[chosen], found.best[chosen], found.history[:, chosen])
+
+
+def augment(features: Tensor, covariance: Tensor, strength: float, count: int, seed: int = 0) -> Tensor:
+    """``count`` draws of ``N(a, strength * Sigma_y)`` for each of N features of one class: (N, count, A).
+
+    Args:
+        features: a (N, A).
+        covariance: Sigma_y, (A,) diagonal or (A, A); any positive semi-definite one, singular included.
+        strength: lambda.
+        seed: of the draws.
+
+    Raises:
+        ValueError: a bad strength, a covariance of other channels, no draws.
+    """
+    number, channels = features.shape
+    if count < 1 or tuple(covariance.shape) not in ((channels,), (channels, channels)):
+        raise ValueError(f'at least one draw and a covariance of {channels} channels expected, got {count} and a '
+                         f'covariance of shape {tuple(covariance.shape)}')
+    moved = draws(covariance.cpu(), strength, number * count, torch.Generator().manual_seed(seed))
+    return features[:, None] + moved.to(features).unflatten(0, (number, count))
 
 
 def walk(z: Tensor, labels: Tensor, targets: Tensor, generator: GeneratorAdapter, network: FeatureAdapter,
@@ -121,7 +146,7 @@ def _descend(z: Tensor, labels: Tensor, generator: GeneratorAdapter, network: Fe
     z = z.detach().clone().requires_grad_()
     optimizer = _optimizer(z, descent)
     schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, descent.milestones, descent.gamma)
-    found, best, history = z.detach().clone(), torch.full((len(z),), torch.inf), []
+    found, best, history = z.detach().clone(), torch.full_like(z[:, 0], torch.inf, requires_grad=False), []
     with frozen(generator, network):
         for _ in range(descent.steps):
             code = normalized_codes(z)

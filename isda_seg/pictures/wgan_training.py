@@ -28,7 +28,8 @@ class WGANTraining:
     """A training that is the same however often it is stopped: every step draws from a stream of its own.
 
     Args:
-        images: (N, 3, H, W) uint8, RGB; greys, which have three equal channels, get a generator of greys.
+        images: (N, 3, H, W) uint8, RGB, on the device to train on; greys, which have three equal channels, get a
+            generator of greys.
         settings: of networks and optimizers.
 
     Attributes:
@@ -49,7 +50,8 @@ class WGANTraining:
         self.images, self.settings, self.steps, self.distance = images[:, :channels], settings, 0, float('nan')
         self.shape = dict(resolution=images.shape[2], channels=channels, width=settings.width)
         seed_cpu(settings.seed, _FIRST_WEIGHTS)
-        self.generator, self.critic = DCGANGenerator(z_dim=settings.z_dim, **self.shape), Critic(**self.shape)
+        self.generator = DCGANGenerator(z_dim=settings.z_dim, **self.shape).to(images.device)
+        self.critic = Critic(**self.shape).to(images.device)
         self.optimizers = [torch.optim.RMSprop(network.parameters(), lr=settings.lr)
                            for network in (self.generator, self.critic)]
 
@@ -99,7 +101,7 @@ class WGANTraining:
         self.steps = state['steps']
 
     def _fake(self) -> Tensor:
-        codes = torch.randn(self.settings.batch, self.settings.z_dim)
+        codes = torch.randn(self.settings.batch, self.settings.z_dim).to(self.images.device)
         return self.generator(codes)[:, :self.images.shape[1]]
 
     @staticmethod
@@ -108,4 +110,4 @@ class WGANTraining:
 
 
 def _digest(images: Tensor) -> str:
-    return hashlib.sha256(images.numpy().tobytes()).hexdigest()
+    return hashlib.sha256(images.cpu().numpy().tobytes()).hexdigest()

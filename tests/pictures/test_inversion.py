@@ -4,11 +4,10 @@ import copy
 import pytest
 import tiny
 import torch
-
-from isda_seg.pictures.augment import augment
-from isda_seg.pictures.generator import draw_codes, normalized_codes
-from isda_seg.pictures.inversion import RECIPES, Descent, invert, walk
 from linear_mapping import PIXELS, LinearGenerator, linear_network
+
+from isda_seg.pictures.generator import draw_codes, normalized_codes
+from isda_seg.pictures.inversion import RECIPES, Descent, augment, invert, walk
 
 ADAM = Descent(400, 0.1, (200, 300), optimizer='adam')
 LABELS = torch.zeros(3, dtype=torch.int64)
