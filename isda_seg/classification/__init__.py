@@ -6,6 +6,7 @@ from isda_seg.classification.data.cifar import CIFARDataset
 from isda_seg.classification.data.digits import DigitsDataset
 from isda_seg.classification.data.image_folder import ImageFolderDataset
 from isda_seg.classification.data.svhn import SVHNDataset
+from isda_seg.classification.data.synthetic_mix import SyntheticMixDataset, SyntheticMixSampler
 from isda_seg.classification.likelihood_metric import LikelihoodMetric
 from isda_seg.classification.policies import AutoAugment, RandAugment
 from isda_seg.classification.preprocessor import ClassificationPreprocessor
@@ -14,4 +15,5 @@ from isda_seg.runtime.last_evaluations import LastEvaluationsHook
 
 __all__ = ['AutoAugment', 'CIFARDataset', 'ClassificationPreprocessor', 'Cutout', 'DigitsDataset',
            'ImageClassifier', 'ImageFolderDataset', 'LastEvaluationsHook', 'LikelihoodMetric', 'PackImages',
-           'RandAugment', 'RandomReflectCrop', 'RandomResizedCrop', 'SVHNDataset', 'TopKAccuracy', 'networks']
+           'RandAugment', 'RandomReflectCrop', 'RandomResizedCrop', 'SVHNDataset', 'SyntheticMixDataset',
+           'SyntheticMixSampler', 'TopKAccuracy', 'networks']

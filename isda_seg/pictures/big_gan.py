@@ -1,7 +1,7 @@
 """BigGAN-deep (Brock et al., 2019) from files of the user's: the weights that Hugging Face converted, and its package.
 
-Nothing is downloaded. The folder holds ``config.json`` and ``pytorch_model.bin``, the two files of biggan-deep-128, -256
-or -512 under these names.
+Nothing is downloaded. The folder holds ``config.json`` and ``pytorch_model.bin``, the two files of biggan-deep-128,
+-256 or -512 under these names.
 """
 from importlib import import_module
 from pathlib import Path
@@ -53,7 +53,7 @@ def read_big_gan(folder: str | Path) -> BigGANDeep:
     if found.missing or found.reshaped:
         raise ValueError(f'{WEIGHTS} in {folder} is not of the network that {CONFIG} describes: {found}')
     network.load_state_dict(state, strict=False)
-    return BigGANDeep(network.eval())
+    return BigGANDeep(network).eval()
 
 
 def _package() -> ModuleType:

@@ -40,7 +40,7 @@ class WGANTraining:
         ValueError: images that are not square, of a side that DCGAN has not, or fewer than a batch.
     """
 
-    def __init__(self, images: Tensor, settings: WGANSettings = WGANSettings()) -> None:
+    def __init__(self, images: Tensor, settings: WGANSettings) -> None:
         if images.dim() != 4 or images.shape[1] != 3 or images.shape[2] != images.shape[3]:
             raise ValueError(f'square images (N, 3, H, H) expected, got {tuple(images.shape)}')
         if len(images) < settings.batch:
