@@ -1,16 +1,17 @@
 """Train a WGAN on the training images of a classifier's config, all of them or one generator for each class.
 
-    python tools/train_generator.py CONFIG [--classes cat dog] [--steps 20000] [--write-images 5000]
+    python tools/train_generator.py CONFIG [--classes [cat dog]] [--steps 20000] [--write-images 1000]
 
 The images are the config's: CIFAR, the digits, a folder of images by class; square, of 8, 16, 32 ... pixels. Writes
-wgan_<class>.pth and a .png of random images. Where the file is there it goes on from it: the result is that of a run
-without a stop.
+wgan_<class>.pth and a .png of random images into the work directory. Where the file is there it goes on from it, and
+the result is that of a run without a stop.
 """
 import argparse
 import time
 from pathlib import Path
 
 import torch
+from mmengine.config import Config
 from mmengine.device import get_device
 
 from isda_seg.pictures.generator import draw_codes
@@ -29,7 +30,8 @@ def parse_args() -> argparse.Namespace:
     usual = WGANSettings()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config')
-    parser.add_argument('--classes', nargs='+', metavar='NAME', default=[None], help='default one generator for all')
+    parser.add_argument('--classes', nargs='*', metavar='NAME', help='a generator for each of these classes, for each '
+                        'of all where none is named; by default one generator of all images')
     parser.add_argument('--steps', type=int, default=20_000, help='updates of each generator; default %(default)s')
     parser.add_argument('--width', type=int, default=usual.width, help='of the networks; default %(default)s')
     parser.add_argument('--batch', type=int, default=usual.batch, help='default %(default)s')
@@ -43,23 +45,27 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    if args.write_images and None in args.classes:
-        raise ValueError('--write-images needs a generator for each class: name them with --classes')
+    if args.write_images and args.classes is None:
+        raise ValueError('--write-images needs a generator for each class: add --classes')
     cfg = load_config(args.config, args.cfg_options, args.work_dir)
+    for wanted in [None] if args.classes is None else args.classes or training_images(cfg).classes:
+        make(cfg, wanted, args)
+
+
+def make(cfg: Config, wanted: str | None, args: argparse.Namespace) -> None:
+    """One generator, a picture of what it draws, and its images where they are asked for."""
+    out = Path(cfg.work_dir, f'wgan_{wanted or "all"}.pth')
     settings = WGANSettings(width=args.width, batch=args.batch, seed=args.seed)
-    for wanted in args.classes:
-        out = Path(cfg.work_dir, f'wgan_{wanted or "all"}.pth')
-        train(WGANTraining(training_images(cfg, wanted).images.to(get_device()), settings), out, args)
-        generator = read_generator(out)
-        codes = draw_codes(SHOWN[0] * SHOWN[1], generator.z_dim, args.seed)
-        with torch.no_grad():
-            draw_columns([Column('random', generator.images(codes).unflatten(0, SHOWN))], out.with_suffix('.png'),
-                         wanted or 'all classes')
-        print(f'wrote {out} and .png')
-        if args.write_images:
-            folder = Path(cfg.work_dir, 'images', 'train', wanted)
-            write_images(generator, folder, args.write_images, args.seed)
-            print(f'wrote {args.write_images} images into {folder}')
+    train(WGANTraining(training_images(cfg, wanted).images.to(get_device()), settings), out, args)
+    generator = read_generator(out)
+    with torch.no_grad():
+        images = generator.images(draw_codes(SHOWN[0] * SHOWN[1], generator.z_dim, args.seed))
+    draw_columns([Column('random', images.unflatten(0, SHOWN))], out.with_suffix('.png'), wanted or 'all classes')
+    print(f'wrote {out} and .png')
+    if args.write_images:
+        folder = Path(cfg.work_dir, 'images', 'train', wanted)
+        write_images(generator, folder, args.write_images, args.seed)
+        print(f'wrote {args.write_images} images into {folder}')
 
 
 def train(training: WGANTraining, out: Path, args: argparse.Namespace) -> None:

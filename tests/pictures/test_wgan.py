@@ -1,4 +1,4 @@
-"""Laws of WGAN: the networks' shapes, the authors' course of training, a resume that is exact, files that are checked."""
+"""Laws of WGAN: the networks' shapes, the authors' course of training, an exact resume, files that are checked."""
 import cv2
 import pytest
 import tiny
