@@ -6,7 +6,8 @@ from isda_seg.classification.data.cifar import CIFARDataset
 from isda_seg.classification.data.digits import DigitsDataset
 from isda_seg.classification.data.image_folder import ImageFolderDataset
 from isda_seg.classification.data.svhn import SVHNDataset
-from isda_seg.classification.data.synthetic_mix import SyntheticMixDataset, SyntheticMixSampler
+from isda_seg.classification.data.synthetic_mix import SyntheticMixDataset
+from isda_seg.classification.data.synthetic_mix_sampler import SyntheticMixSampler
 from isda_seg.classification.likelihood_metric import LikelihoodMetric
 from isda_seg.classification.policies import AutoAugment, RandAugment
 from isda_seg.classification.preprocessor import ClassificationPreprocessor

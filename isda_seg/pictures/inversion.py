@@ -20,8 +20,8 @@ MOMENTUM = 0.9  # of 'sgd'
 class Descent(NamedTuple):
     """How codes are moved.
 
-    A code is normalised before it is used (``normalized_codes``), which makes a large learning rate harmless: the first
-    steps make the code long, and the longer it is the less a step turns it.
+    A code is normalised before it is used, so that its length does not matter (``normalized_codes``). The first steps
+    of a large learning rate make codes long, and the longer a code is the less a step turns it.
     """
     steps: int
     lr: float
@@ -47,7 +47,7 @@ class Recipe(NamedTuple):
 
 
 _SHORT = Descent(1000, 0.1, (250, 500, 750), optimizer='adam')
-RECIPES = {  # of CIFAR's the paper gives no eta; ImageNet's is the public code's
+RECIPES = {  # 'cifar' is the paper's, which gives no eta; 'imagenet' is the public code's
     'short': Recipe(_SHORT, _SHORT, 5e-3),
     'cifar': Recipe(Descent(10_000, 10, (2500, 5000, 7500)), Descent(10_000, 1, (2500, 5000, 7500)), 5e-3),
     'imagenet': Recipe(Descent(12_000, 100, (3000, 6000, 9000), optimizer='adam'),

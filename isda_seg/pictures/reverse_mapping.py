@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from isda_seg.pictures.feature_network import FeatureAdapter
+from isda_seg.pictures.frozen import frozen
 from isda_seg.pictures.generator import GeneratorAdapter, draw_codes, normalized_codes
 from isda_seg.pictures.inversion import Mapped, Recipe, augment, invert, walk
 from isda_seg.pictures.nearest_pixels import nearest_in_pixels
@@ -54,15 +55,14 @@ def reverse_map(images: Tensor, labels: Tensor, generator: GeneratorAdapter, net
     Raises:
         ValueError: as ``invert``, ``augment`` and ``walk``.
     """
-    generator.eval(), network.eval()
-    with torch.no_grad():
+    with torch.no_grad(), frozen(network):
         features = network(images)
     targets = augment(features, draws.covariance, draws.strength, draws.count, seed)
     first = invert(images, labels, generator, network, recipe.eta, recipe.first, restarts, seed)
     codes, repeated = (part.repeat_interleave(draws.count, dim=0) for part in (first.z, labels))
     second = walk(codes, repeated, targets.flatten(0, 1), generator, network, recipe.second)
     random = normalized_codes(draw_codes(len(repeated), generator.z_dim, seed + 1)).to(codes)
-    with torch.no_grad():
+    with torch.no_grad(), frozen(generator):
         shown = [generator.images(z, y) for z, y in ((first.z, labels), (second.z, repeated), (random, repeated))]
     augmented, drawn = (part.unflatten(0, (len(images), draws.count)) for part in shown[1:])
     moved = (targets - features[:, None]).square().sum(dim=2)

@@ -8,7 +8,7 @@ import pytest
 import tiny
 
 from isda_seg.classification import SyntheticMixDataset, SyntheticMixSampler
-from isda_seg.classification.data import synthetic_mix
+from isda_seg.classification.data import synthetic_mix_sampler
 
 CONFIG = tiny.ROOT / 'configs' / 'miniature' / 'resnet8_digits.py'
 BATCH = 30
@@ -44,7 +44,7 @@ def epochs(monkeypatch, mixed):
     def build(number, ranks=1, batch=6, seed=0):
         samplers = []
         for rank in range(ranks):
-            monkeypatch.setattr(synthetic_mix, 'get_dist_info', lambda rank=rank: (rank, ranks))
+            monkeypatch.setattr(synthetic_mix_sampler, 'get_dist_info', lambda rank=rank: (rank, ranks))
             samplers.append(SyntheticMixSampler(mixed, batch, seed=seed))
         found = []
         for epoch in range(number):
