@@ -67,6 +67,13 @@ def require_detection() -> None:
                           f'({error})') from error
 
 
+def require_scikit_learn() -> None:
+    """ImportError, in one line, where scikit-learn is missing."""
+    if find_spec('sklearn') is None:
+        raise ImportError("this needs scikit-learn, which is not installed: "
+                          "pip install -c constraints.txt -e '.[gain]'")
+
+
 def _stub_operators() -> None:
     """Let mmseg be imported beside mmcv-lite: what uses an operator says so when it is built or called."""
     if 'mmcv-lite' not in packages_distributions().get('mmcv', ()) or find_spec('mmcv._ext') is not None:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from isda_seg import hosts
 from isda_seg.core import ClassStatistics, isda_cross_entropy, margin_variance
 from isda_seg.core.bad_labels import BadLabels
-from isda_seg.core.functional import isda_logits
+from isda_seg.core.logit_draws import augmented_logits, check_samples
 from isda_seg.core.moments import check_covariance
 from isda_seg.core.opaque import opaque
 from isda_seg.core.own_ramp import OwnRamp
@@ -52,12 +52,14 @@ class ISDACriterion(nn.Module):
         load_statistics: False ignores the statistics in a checkpoint, to fine-tune on other classes.
         lambda_0, total_steps, calls_per_step: the strength grows to lambda_0 in so many steps of the optimizer, counted
             by training calls (``calls_per_step`` where gradients are accumulated) in a buffer that resumes.
+        samples: None trains with the bound (Eq. 7), M with the mean loss of M draws (Eq. 5; the paper's Fig. 10), made
+            where only C numbers move: at the logits. Memory and time grow with M.
         raise_at_once: on a GPU too, a label outside the classes or a stale record is an error at once, at the price of
             waiting for the device in every step; False leaves such labels out and remembers both until
             ``raise_faults``, which is called every 64 steps where nobody else does.
 
     Raises:
-        ValueError: an unknown covariance, resolution or label sampling, one of lambda_0 and total_steps alone.
+        ValueError: an unknown covariance, resolution or label sampling, bad samples, lambda_0 or total_steps alone.
     """
 
     statistics: ClassStatistics     # None before it is attached or a checkpoint is loaded
@@ -66,7 +68,7 @@ class ISDACriterion(nn.Module):
     def __init__(self, covariance: str = 'diagonal', resolution: str = 'label', *, label_sampling: str = 'exact',
                  base: nn.Module | None = None, ignore_index: int = -100, sync: bool = True,
                  load_statistics: bool = True, raise_at_once: bool = False, lambda_0: float | None = None,
-                 total_steps: int | None = None, calls_per_step: int = 1) -> None:
+                 total_steps: int | None = None, calls_per_step: int = 1, samples: int | None = None) -> None:
         super().__init__()
         if resolution not in RESOLUTIONS:
             raise ValueError(f'resolution must be one of {RESOLUTIONS}, got {resolution!r}')
@@ -74,7 +76,7 @@ class ISDACriterion(nn.Module):
             raise ValueError(f'label_sampling must be one of {LABEL_SAMPLINGS}, got {label_sampling!r}')
         self.covariance, self.resolution, self.label_sampling = check_covariance(covariance), resolution, label_sampling
         self.base = hosts.MeanCrossEntropy() if base is None else base
-        self.factor = 1.0  # of the base loss
+        self.factor, self.samples = 1.0, check_samples(samples)  # factor: of the base loss
         self.ramp = OwnRamp.of(lambda_0, total_steps, calls_per_step)
         self.ignore_index, self.sync, self.load_statistics = ignore_index, sync, load_statistics
         self.raise_at_once, self.strength, self.attached, self.align_corners = raise_at_once, 0.0, False, False
@@ -136,15 +138,18 @@ class ISDACriterion(nn.Module):
             self.records.let_go()
             if self.ramp:
                 self.strength = self.ramp.count()
-            divisor = hosts.divisor(self.base, index, none, kwargs, self.factor) if strength else None
+            closed = strength and not self.samples
+            divisor = hosts.divisor(self.base, index, none, kwargs, self.factor) if closed else None
             grid = Grid(on_grid, self.align_corners) if self.resolution == 'feature' and logits.dim() > 2 else None
             augmented = logits, index, record.weight, self.statistics.covariance, strength
             if divisor is not None:
                 return isda_cross_entropy(*augmented, ignore_index=none, divisor=divisor, grid=grid, checked=True)
-            logits = isda_logits(*augmented, ignore_index=none, grid=grid, checked=True)
-            logits, index = (logits.squeeze(-1), index.squeeze(-1)) if points else (logits, index)
             labels, ignore_index = hosts.with_own_ignore_index(self.base, index, none, ignore_index)
-            return hosts.value(self.base, logits, labels, ignore_index, kwargs, self.factor)
+            labels = labels.squeeze(-1) if points else labels
+            logits_of_draws = augmented_logits(*augmented, self.samples, ignore_index=none, grid=grid)
+            losses = [hosts.value(self.base, drawn.squeeze(-1) if points else drawn, labels, ignore_index, kwargs,
+                                  self.factor) for drawn in logits_of_draws]
+            return losses[0] if len(losses) == 1 else torch.stack(losses).mean(dim=0)
 
     @torch.no_grad()
     def table(self) -> Tensor:

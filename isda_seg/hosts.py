@@ -13,8 +13,9 @@ from isda_seg.core.functional import cross_entropy
 
 MMSEG_CROSS_ENTROPY = 'mmseg.models.losses.cross_entropy_loss'
 NOT_SOFTMAX = ('FocalLoss', 'DiceLoss', 'TverskyLoss', 'LovaszLoss', 'BoundaryLoss', 'HuasdorffDisstanceLoss',
-               'SiLogLoss')
-SOFTMAX = ('CrossEntropyLoss', 'OhemCrossEntropy', 'SoftmaxFocalLoss', 'MeanCrossEntropy')  # of any scope
+               'SiLogLoss', 'CenterLoss', 'DistributionNetLoss')
+SOFTMAX = ('CrossEntropyLoss', 'OhemCrossEntropy', 'SoftmaxFocalLoss', 'MeanCrossEntropy', 'DisturbLabelLoss',
+           'LargeMarginLoss', 'LqLoss')  # of any scope
 
 
 class MeanCrossEntropy(nn.Module):

@@ -13,6 +13,8 @@ from torch.testing import assert_close
 
 from isda_seg.attach import attach
 from isda_seg.core import augment_logits, device, isda_cross_entropy
+from isda_seg.core.logit_draws import sampled_logits
+from isda_seg.core.upsampled import Grid
 from isda_seg.criterion import ISDACriterion
 from isda_seg.focal import SoftmaxFocalLoss
 from isda_seg.hosts import MeanCrossEntropy
@@ -204,6 +206,44 @@ def test_the_base_loss_gets_the_augmented_logits_and_every_keyword():
     each = isda_cross_entropy(logits, labels, model.classifier.weight.flatten(1), model.loss.statistics.covariance,
                               STRENGTH, ignore_index=IGNORE, reduction='none')
     assert_close(loss, (each * weight).sum())
+
+
+@pytest.mark.parametrize('resolution', ['label', 'feature'])
+@pytest.mark.parametrize('base', [None, SoftmaxFocalLoss(2.0)])
+def test_samples_train_with_the_mean_base_loss_of_draws_and_observe_as_the_closed_form(resolution, base):
+    features, labels = batch()
+    model, closed = net(samples=3, resolution=resolution, base=base), net(resolution=resolution, base=base)
+    torch.manual_seed(1)
+    found = model(features, labels)
+    closed(features, labels)
+    assert all(torch.equal(one, other) for one, other in
+               zip(model.state_dict().values(), closed.state_dict().values(), strict=True))
+    grid = Grid(on_grid(labels), False) if resolution == 'feature' else None
+    torch.manual_seed(1)
+    weight = model.classifier.weight.flatten(1)
+    drawn = sampled_logits(model.logits(features), labels, weight, model.loss.statistics.covariance, STRENGTH, 3,
+                           ignore_index=IGNORE, grid=grid)
+    plain = base or MeanCrossEntropy()
+    expected = torch.stack([plain(logits, labels, ignore_index=IGNORE) for logits in drawn]).mean()
+    assert_close(found, expected, rtol=1e-6, atol=0)
+    for one, other in zip(torch.autograd.grad(found, model.classifier.weight),
+                          torch.autograd.grad(expected, model.classifier.weight), strict=True):
+        assert_close(one, other, rtol=1e-4, atol=1e-6)
+
+
+def test_samples_at_strength_0_are_the_base_loss_bitwise_and_draw_nothing():
+    features, labels = batch()
+    model = net(samples=5)
+    model.loss.strength = 0.0
+    before = torch.get_rng_state()
+    assert torch.equal(model(features, labels), MeanCrossEntropy()(model.logits(features), labels, ignore_index=IGNORE))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize('samples', [0, -1, 2.0, True])
+def test_no_number_of_draws_is_refused_with_what_the_closed_form_is(samples):
+    with pytest.raises(ValueError, match='samples must be a whole number of draws, .*samples=None'):
+        ISDACriterion(samples=samples)
 
 
 def test_the_ignore_index_of_a_call_overrides_that_of_the_constructor():

@@ -4,6 +4,7 @@ configs: configs/classification and configs/semi from the paper's tables; index:
 tables: tables, sentences and Result lines from configs/results; figures: README's picture, those of recorded pairs.
 """
 import argparse
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -30,6 +31,7 @@ def parse_args() -> argparse.Namespace:
 
 def draw_figures(configs: Path) -> None:
     """README's picture, those of the recorded pairs, and the gain of all over how well plain training fits."""
+    from isda_seg.analysis.draws_figure import draw_draws
     from isda_seg.analysis.gain_figure import draw_gain
     from isda_seg.analysis.overview_figure import draw_overview
     from isda_seg.analysis.series.band_figure import draw_bands
@@ -42,6 +44,10 @@ def draw_figures(configs: Path) -> None:
         if entry['kind'] == 'paired':
             draw_paired(entry, folder / f'{name}.png')
             draw_bands(entry, folder / f'{name}_curves.png')
+    drawn = read_series(folder).get('paired_resnet8_draws')
+    if drawn and (configs / 'results' / 'draws.json').is_file():
+        timed = json.loads((configs / 'results' / 'draws.json').read_text())
+        draw_draws(drawn, timed, folder / 'paired_resnet8_draws_time.png')
     draw_gain(recorded_gains(folder), configs / 'figures' / 'gain.png')
 
 

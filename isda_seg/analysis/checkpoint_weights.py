@@ -7,11 +7,11 @@ from isda_seg.runtime.checkpoint import check_checkpoint
 from isda_seg.runtime.plain_weights import STATISTICS
 from isda_seg.runtime.weights import coverage
 
-OF_TRAINING = 'method.'  # memories of a method for few labels, which are made when it trains
+METHOD = 'method.'  # for few labels, whose memories have a row per training image
 
 
 def load_weights(model: nn.Module, checkpoint: str) -> dict[str, Any]:
-    """Load a checkpoint and return its meta; statistics of ISDA that it lacks stay as they are.
+    """Load a checkpoint and return its meta; statistics that it lacks and memories of training stay as they are.
 
     Raises:
         FileNotFoundError, ValueError: as ``check_checkpoint``; an address; weights of another model.
@@ -21,12 +21,15 @@ def load_weights(model: nn.Module, checkpoint: str) -> dict[str, Any]:
         raise ValueError(f'{checkpoint} is an address: download it, and give the file')
     state = {key.removeprefix('module.'): value for key, value in loaded.get('state_dict', loaded).items()}
     wanted = model.state_dict()
-    needed = {key: value for key, value in wanted.items() if key in state or not STATISTICS.search(key)}
-    known = {key: value for key, value in state.items() if key in wanted or not key.startswith(OF_TRAINING)}
-    found = coverage(needed, known, whole=True)
+    memories = {key for key, value in wanted.items() if key.startswith(METHOD) and key in state
+                and state[key].shape != value.shape}
+    state = {key: value for key, value in state.items() if key not in memories}
+    needed = {key: value for key, value in wanted.items()
+              if key in state or not (key in memories or STATISTICS.search(key))}
+    found = coverage(needed, state, whole=True)
     if not found.full:
         hint = '; it holds statistics of ISDA, and this config has no ISDAHook: give the config it was trained with' \
-            if any(map(STATISTICS.search, found.unexpected)) else ''
+            if found.unexpected and all(map(STATISTICS.search, found.unexpected)) else ''
         raise ValueError(f'{checkpoint} is not a checkpoint of the model of this config: {found}{hint}')
     model.load_state_dict(state, strict=False)
     return dict(loaded.get('meta', {}))

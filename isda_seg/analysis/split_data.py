@@ -36,7 +36,8 @@ def split_loader(cfg: Config, split: str, augmented: bool = False) -> DataLoader
     own = cfg[f'{split}_dataloader']
     test = own if augmented else cfg.get('test_dataloader') or cfg.val_dataloader
     dataset = copy.deepcopy(own.dataset)
-    dataset = dataset.dataset if type_name(dataset) == 'TwoStreamDataset' else dataset  # its images, all labelled
+    if type_name(dataset) == 'TwoStreamDataset':  # its images, all labelled
+        dataset = dict(dataset.dataset, pipeline=dataset.pipeline)
     if split == 'train' and not augmented:
         pipeline = next(node['pipeline'] for node in dicts(test.dataset) if 'pipeline' in node)
         for node in dicts(dataset):

@@ -1,5 +1,5 @@
-"""What only image classification needs: networks, the classifier, datasets, transforms, the metric."""
-from isda_seg.classification import networks
+"""What only image classification needs: networks, the classifier, losses, datasets, transforms, the metric."""
+from isda_seg.classification import losses, networks
 from isda_seg.classification.accuracy import TopKAccuracy
 from isda_seg.classification.classifier import ImageClassifier
 from isda_seg.classification.data.cifar import CIFARDataset
@@ -14,7 +14,7 @@ from isda_seg.classification.preprocessor import ClassificationPreprocessor
 from isda_seg.classification.transforms import Cutout, PackImages, RandomReflectCrop, RandomResizedCrop
 from isda_seg.runtime.last_evaluations import LastEvaluationsHook
 
-__all__ = ['AutoAugment', 'CIFARDataset', 'ClassificationPreprocessor', 'Cutout', 'DigitsDataset',
-           'ImageClassifier', 'ImageFolderDataset', 'LastEvaluationsHook', 'LikelihoodMetric', 'PackImages',
-           'RandAugment', 'RandomReflectCrop', 'RandomResizedCrop', 'SVHNDataset', 'SyntheticMixDataset',
-           'SyntheticMixSampler', 'TopKAccuracy', 'networks']
+__all__ = ['AutoAugment', 'CIFARDataset', 'ClassificationPreprocessor', 'Cutout', 'DigitsDataset', 'ImageClassifier',
+           'ImageFolderDataset', 'LastEvaluationsHook', 'LikelihoodMetric', 'PackImages', 'RandAugment',
+           'RandomReflectCrop', 'RandomResizedCrop', 'SVHNDataset', 'SyntheticMixDataset', 'SyntheticMixSampler',
+           'TopKAccuracy', 'losses', 'networks']

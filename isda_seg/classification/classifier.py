@@ -1,4 +1,5 @@
 """An image classifier: backbone, global average pooling, one linear layer."""
+import inspect
 from collections.abc import Sequence
 
 import torch
@@ -6,6 +7,7 @@ from mmengine.model import BaseModel
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
+from isda_seg.criterion import ISDACriterion
 from isda_seg.hosts import MeanCrossEntropy
 
 SIDE = 64  # of the blank image that tells how many channels a backbone has
@@ -23,32 +25,57 @@ class ImageClassifier(BaseModel):
         num_classes: C.
         loss: config of the loss, called with logits and labels; default cross-entropy, mean over the batch.
         channels: A; default the backbone's ``out_channels``, or else what it makes of a blank image.
+        feature_loss: config of a loss that is added, called with features (B, A) and labels and built with the
+            ``classifier``; None: there is none.
         data_preprocessor, init_cfg: as in ``BaseModel``.
+
+    A loss that names ``features``, ``maps`` (B, A, h, w) or ``classifier`` among its arguments gets them by keyword.
     """
 
     def __init__(self, backbone: dict, num_classes: int, loss: dict | None = None, channels: int | None = None,
-                 data_preprocessor: dict | nn.Module | None = None, init_cfg: dict | None = None) -> None:
+                 data_preprocessor: dict | nn.Module | None = None, init_cfg: dict | None = None,
+                 feature_loss: dict | None = None) -> None:
         super().__init__(data_preprocessor, init_cfg)
         self.num_classes = num_classes
         self.backbone = MODELS.build(backbone)
         self.fc = nn.Linear(_channels(self.backbone) if channels is None else channels, num_classes)
         self.loss = MeanCrossEntropy() if loss is None else MODELS.build(loss)
+        with torch.random.fork_rng(devices=[]):  # its weights leave the network's as they are drawn without it
+            self.feature_loss = None if feature_loss is None else \
+                MODELS.build(feature_loss, default_args=dict(classifier=self.fc))
 
     def forward(self, inputs: Tensor, labels: Tensor | None = None,
                 mode: str = 'tensor') -> Tensor | dict[str, Tensor] | list[dict]:
-        """'loss': the loss, and the accuracy of the plain logits in per cent; 'predict': one dict with the batch's
+        """'loss': the losses, and the accuracy of the plain logits in per cent; 'predict': one dict with the batch's
         ``logits`` (B, C) and ``labels`` (B,); 'tensor': the logits.
         """
-        logits = classify(inputs, self.backbone, self.fc)
-        if mode == 'loss':
-            accuracy = 100 * (logits.argmax(dim=1) == labels).float().mean()
-            return dict(loss=self.loss(logits, labels), accuracy=accuracy)
-        return [dict(logits=logits, labels=labels)] if mode == 'predict' else logits
+        maps = last_map(self.backbone(inputs))
+        features = pooled(maps)
+        logits = self.fc(features)
+        if mode != 'loss':
+            return [dict(logits=logits, labels=labels)] if mode == 'predict' else logits
+        offered = dict(features=features, maps=maps, classifier=self.fc)
+        found = dict(loss=self.loss(logits, labels, **named(self.loss, offered)),
+                     accuracy=100 * (logits.argmax(dim=1) == labels).float().mean())
+        if self.feature_loss is not None:
+            found['loss_features'] = self.feature_loss(labels=labels, **named(self.feature_loss, offered))
+        return found
+
+
+def named(loss: nn.Module, offered: dict[str, Tensor | nn.Module]) -> dict[str, Tensor | nn.Module]:
+    """What a loss names of that which is offered to it; an ISDA loss hands it on to its base."""
+    inner = loss.base if isinstance(loss, ISDACriterion) else loss
+    return {name: offered[name] for name in inspect.signature(inner.forward).parameters if name in offered}
 
 
 def classify(images: Tensor, backbone: nn.Module, fc: nn.Linear) -> Tensor:
     """Logits (B, C) of images (B, 3, H, W): the backbone's last map, averaged over its pixels, through the layer."""
-    return fc(last_map(backbone(images)).mean(dim=(2, 3)))  # type: ignore[no-any-return]
+    return fc(pooled(last_map(backbone(images))))  # type: ignore[no-any-return]
+
+
+def pooled(maps: Tensor) -> Tensor:
+    """Features (B, A): a map (B, A, h, w) averaged over its pixels."""
+    return maps.mean(dim=(2, 3))
 
 
 def last_map(maps: Tensor | Sequence[Tensor]) -> Tensor:

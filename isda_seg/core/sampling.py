@@ -41,7 +41,7 @@ def sampled_cross_entropy(features: Tensor, labels: Tensor, weight: Tensor, bias
     with full_precision(features.device.type):
         a, w = features.to(dtype), weight.to(dtype)
         b = None if bias is None else bias.to(dtype)
-        root = _square_root(covariance.to(dtype)) * check_strength(strength) ** 0.5
+        root = square_root(covariance.to(dtype)) * check_strength(strength) ** 0.5
         own = root.expand(len(w), *root.shape[1:])[labels]
         total = a.new_zeros(())
         for _ in range(num_samples):
@@ -51,7 +51,7 @@ def sampled_cross_entropy(features: Tensor, labels: Tensor, weight: Tensor, bias
         return total / num_samples
 
 
-def _square_root(covariance: Tensor) -> Tensor:
+def square_root(covariance: Tensor) -> Tensor:
     """R with R R^T = covariance; by eigenvectors, because a Cholesky factor needs full rank."""
     if covariance.dim() == 2:
         return covariance.clamp(min=0).sqrt()

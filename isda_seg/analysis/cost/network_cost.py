@@ -1,17 +1,13 @@
 """What ISDA costs beside a network of the paper's Tables 1 and 3: multiply-adds, and the time of a training step."""
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
+from isda_seg.analysis.cost.classifier_step import time_losses
 from isda_seg.analysis.cost.flops import Extra, implementation_extra, multiply_adds, paper_extra
 from isda_seg.analysis.cost.formatting import markdown
 from isda_seg.analysis.cost.meter import Meter
-from isda_seg.analysis.cost.timing import alternate, relative, spread
 from isda_seg.analysis.tables.networks import CIFAR, IMAGENET, PaperNetwork
-from isda_seg.attach import attach
 from isda_seg.criterion import ISDACriterion
 
 
@@ -55,22 +51,8 @@ def step_time(model: nn.Module, setting: Setting, batch: int, meter: Meter, roun
         meter: of the device.
         rounds: that count.
     """
-    images = torch.randn(batch, 3, setting.size, setting.size, device=meter.device)
-    labels = torch.randint(setting.classes, (batch,), device=meter.device)
-    isda = ISDACriterion(setting.covariance)
-    attach(isda, model.fc)
-    isda.strength = 0.5
-    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9, nesterov=True, weight_decay=1e-4)
-
-    def step(loss: Callable[[Tensor, Tensor], Tensor]) -> Callable[[], None]:
-        def train() -> None:
-            optimizer.zero_grad()
-            loss(model(images), labels).backward()
-            optimizer.step()
-        return train
-
-    samples = alternate(dict(plain=step(F.cross_entropy), isda=step(isda)), rounds, meter.seconds)
-    return dict(samples=samples, extra_time=spread(relative(samples['isda'], samples['plain'])))
+    found = time_losses(model, dict(isda=ISDACriterion(setting.covariance)), batch, setting.size, meter, rounds)
+    return dict(found, extra_time=found['extra_time']['isda'])
 
 
 def summary(rows: list[dict[str, Any]]) -> str:

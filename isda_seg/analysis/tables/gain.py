@@ -11,6 +11,7 @@ from isda_seg.analysis.tables.rows import NOT_RUN
 from isda_seg.analysis.tables.series import read_plan
 
 FITTED = 80.0  # per cent of the augmented training images that plain training has right where it fits them
+FEW = 2         # series that README names
 
 
 class Gain(NamedTuple):
@@ -40,11 +41,19 @@ def gain(folder: Path) -> str:
 
 
 def recorded_gains(folder: Path) -> list[Gain]:
-    """Of the recorded pairs that are a verdict: nothing was chosen by them, and they are no earlier ones set aside."""
+    """Of the recorded pairs that are a verdict on ISDA: nothing was chosen by them, they are no earlier ones set aside,
+    and their baseline trains without it.
+    """
     series = read_series(folder)
     return [of_series(plan, series[plan['name']]) for plan in read_plan(folder)
             if series.get(plan['name'], {}).get('kind') == 'paired' and not plan.get('underfitted')
-            and not plan.get('choice') and stands_for(plan, series[plan['name']])['measures']]
+            and not plan.get('choice') and not beside_isda(series[plan['name']])
+            and stands_for(plan, series[plan['name']])['measures']]
+
+
+def beside_isda(entry: dict[str, Any]) -> bool:
+    """Whether the baseline of a series trains with ISDA, so that its differences are those of something else."""
+    return 'isda' in Path(entry.get('plain', '').partition(' ')[0]).stem.split('_')
 
 
 def likelihoods(gains: list[Gain]) -> str:
@@ -77,8 +86,8 @@ def mean(found: Gain) -> float:
 
 
 def counted(titles: list[str]) -> str:
-    """How many, and which."""
-    return f'{len(titles)} ({"; ".join(titles)})' if titles else 'none'
+    """How many, and which as long as they are few."""
+    return 'none' if not titles else f'{len(titles)} ({"; ".join(titles)})' if len(titles) <= FEW else str(len(titles))
 
 
 def described(found: Gain) -> str:

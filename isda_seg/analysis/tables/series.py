@@ -10,6 +10,7 @@ from isda_seg.analysis.series.sweep_report import seeds_of, sweep_table
 from isda_seg.analysis.tables.section import fold
 
 PLAN = 'plan.json'
+FIGURES = dict(curves='while training goes on', time='gain and time over the draws')  # by how their names end
 
 
 def read_plan(folder: Path) -> list[dict[str, Any]]:
@@ -50,8 +51,8 @@ def recorded_series(plan: dict[str, Any], entry: dict[str, Any], folder: Path, l
     blocks = [f'### {title}', plan['question'], command(plan, link),
               paired_table(entry) if entry['kind'] == 'paired' else sweep_section(entry),
               *([plan['learned']] if 'learned' in plan else []), f'![{title}]({link}/{name}.png)']
-    if (folder / f'{name}_curves.png').is_file():
-        blocks.append(f'![{title}: while training goes on]({link}/{name}_curves.png)')
+    blocks += [f'![{title}: {what}]({link}/{name}_{suffix}.png)' for suffix, what in FIGURES.items()
+               if (folder / f'{name}_{suffix}.png').is_file()]
     return '\n\n'.join(blocks)
 
 

@@ -23,8 +23,8 @@ class SqueezeExcitation(nn.Module):
 class SEBlock(BasicBlock):
     """A basic block whose residual is gated before it meets the shortcut."""
 
-    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
-        super().__init__(inputs, outputs, stride)
+    def __init__(self, inputs: int, outputs: int, stride: int, dropout: float = 0.0) -> None:
+        super().__init__(inputs, outputs, stride, dropout)
         self.residual.append(SqueezeExcitation(outputs))
 
 

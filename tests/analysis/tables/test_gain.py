@@ -32,6 +32,11 @@ def test_a_certain_gain_is_named_whichever_way_its_measure_counts(tmp_path):
     assert text.endswith('from +1.00 (B, test error, +0.50 to +1.50) to +2.00 (C, test error).')
 
 
+def test_of_more_than_two_series_only_the_number_is_told(tmp_path):
+    series(tmp_path, *((title, 'single', 1.5, [1.0, 2.0]) for title in 'ABC'))
+    assert 'better beyond the 95 % interval in 3 and worse beyond it in none' in gain(tmp_path)
+
+
 def test_without_any_pair_it_is_not_yet_run(tmp_path):
     assert gain(tmp_path) == 'not yet run'
 
@@ -79,3 +84,11 @@ def test_a_choice_is_no_verdict_and_likelihoods_are_counted_where_they_were_meas
     (tmp_path / 'B.json').write_text(json.dumps(entry))
     assert ('better beyond the 95 % interval in 1 (A) and worse beyond it in none; its negative log-likelihood is '
             'lower beyond the interval in 1 of 1. In points') in gain(tmp_path)
+
+
+def test_pairs_whose_baseline_is_isda_say_nothing_of_its_gain(tmp_path):
+    series(tmp_path, ('A', 'single', 1.5, [1.0, 2.0]), ('B', 'single', 9.0, [8.0, 10.0]))
+    for name, plain in (('A', 'configs/isda/resnet8_data.py x=1'), ('B', 'configs/resnet8_isda_data.py x=1')):
+        entry = json.loads((tmp_path / f'{name}.json').read_text())
+        (tmp_path / f'{name}.json').write_text(json.dumps(dict(entry, plain=plain)))
+    assert [found.title for found in recorded_gains(tmp_path)] == ['A']

@@ -9,7 +9,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from isda_seg.analysis.tables.networks import CIFAR, IMAGENET
-from isda_seg.classification.networks import ShakeShake, WideResNet
+from isda_seg.classification.networks import ResNetCifar, SEResNetCifar, ShakeShake, WideResNet
 from isda_seg.classification.networks.densenet import DenseLayer
 from isda_seg.classification.networks.se_resnet_cifar import SqueezeExcitation
 from isda_seg.classification.networks.shake_shake import OffsetShortcut, Shake, ShakeBlock
@@ -127,8 +127,11 @@ def test_a_gate_scales_each_channel_of_each_image_by_a_factor_between_0_and_1():
     assert len(factor[:, :, 0, 0].unique()) == 3 * 32
 
 
-def test_dropout_of_a_wide_resnet_acts_in_training_only():
-    plain, dropped = (WideResNet(depth=10, width=2, dropout=rate) for rate in (0.0, 0.3))
+@pytest.mark.parametrize('kind, keys', [(WideResNet, dict(depth=10, width=2)), (ResNetCifar, dict(depth=8)),
+                                        (SEResNetCifar, dict(depth=8))])
+def test_dropout_acts_in_training_only_and_changes_no_key(kind, keys):
+    plain, dropped = (kind(dropout=rate, **keys) for rate in (0.0, 0.3))
+    assert list(plain.state_dict()) == list(dropped.state_dict())
     dropped.load_state_dict(plain.state_dict())
     runs = [within_seeded(lambda network=network: network(images())[0], seed)
             for network in (plain, dropped) for seed in (0, 1)]

@@ -1,0 +1,8 @@
+"""A ResNet of eight layers on 1,000 images of CIFAR-10 with the softmax focal loss (Table 5).
+
+Run:       python tools/train.py configs/miniature/resnet8_focal_cifar10-1k.py
+ISDA twin: resnet8_focal_isda_cifar10-1k.py
+Result:    not yet run
+"""
+_base_ = './resnet8_cifar10-1k.py'
+model = dict(loss=dict(type='isda_seg.focal.SoftmaxFocalLoss', gamma=1.0, loss_weight=0.5))

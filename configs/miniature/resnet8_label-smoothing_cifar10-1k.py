@@ -1,0 +1,8 @@
+"""A ResNet of eight layers on 1,000 images of CIFAR-10 with label smoothing (Table 5).
+
+Run:       python tools/train.py configs/miniature/resnet8_label-smoothing_cifar10-1k.py
+ISDA twin: resnet8_label-smoothing_isda_cifar10-1k.py
+Result:    not yet run
+"""
+_base_ = './resnet8_cifar10-1k.py'
+model = dict(loss=dict(type='torch.nn.CrossEntropyLoss', label_smoothing=0.1))

@@ -1,0 +1,8 @@
+"""A ResNet of eight layers + ISDA on 1,000 images of CIFAR-10 with label smoothing.
+
+Run:       python tools/train.py configs/miniature/resnet8_label-smoothing_isda_cifar10-1k.py
+Baseline:  resnet8_label-smoothing_cifar10-1k.py; same seed, only the keys below differ
+Result:    not yet run
+"""
+_base_ = './resnet8_label-smoothing_cifar10-1k.py'
+default_hooks = dict(isda=dict(type='isda_seg.hooks.ISDAHook', lambda_0=1.0, covariance='full'))

@@ -1,0 +1,66 @@
+"""Which pairs of classes the table moves most, and whether they are those that the model confuses."""
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from scipy.stats import spearmanr
+from torch import Tensor
+
+
+def confusion(labels: Tensor, logits: Tensor) -> Tensor:
+    """(C, C) int64, row = true class, column = predicted; labels (N,), logits (N, C)."""
+    classes = logits.shape[1]
+    return torch.bincount(labels * classes + logits.argmax(dim=1), minlength=classes ** 2).view(classes, classes)
+
+
+def largest(table: Tensor, classes: Sequence[str], most: int) -> list[dict[str, Any]]:
+    """The largest entries outside the diagonal: true class, other class, value; largest first."""
+    return [dict(true=classes[row], other=classes[column], table=float(table[row, column]))
+            for row, column in _off_diagonal(table, most)]
+
+
+def frequent(counts: Tensor, table: Tensor, classes: Sequence[str], most: int) -> list[dict[str, Any]]:
+    """The most frequent confusions, that which the table pushes apart most first.
+
+    Args:
+        counts: (C, C), row = true class.
+        table: (C, C).
+        classes: their names.
+        most: how many.
+
+    Returns:
+        of each: true class, other class, how many of the true class were taken for the other, in per cent of the true
+        class, the table's entry, and its rank among the C (C - 1) entries, 1 for the largest.
+    """
+    ranks = {place: rank for rank, place in enumerate(_off_diagonal(table), 1)}
+    pairs = most_frequent(counts, most)
+    return [dict(true=classes[row], other=classes[column], count=int(counts[row, column]),
+                 share=100 * float(counts[row, column] / counts[row].sum()), table=float(table[row, column]),
+                 rank=ranks[row, column]) for row, column in sorted(pairs, key=ranks.__getitem__)]
+
+
+def most_frequent(counts: Tensor, most: int) -> list[tuple[int, int]]:
+    """(true class, predicted class) of the most frequent confusions, among those that occur."""
+    return [place for place in _off_diagonal(counts, most) if counts[place] > 0]
+
+
+def agreement(counts: Tensor, table: Tensor) -> float | None:
+    """Spearman's rank correlation of the table with the shares of confusions, over all pairs of classes; -1..1.
+
+    Rows of classes without samples are left out; None where all shares or all entries are equal.
+    """
+    there = counts.sum(dim=1) > 0
+    off = ~torch.eye(len(table), dtype=torch.bool)[there]
+    shares = (counts[there] / counts[there].sum(dim=1, keepdim=True))[off]
+    entries = table[there][off]
+    if min(len(shares.unique()), len(entries.unique())) < 2:
+        return None
+    return float(spearmanr(shares.numpy(), entries.numpy()).statistic)
+
+
+def _off_diagonal(values: Tensor, most: int | None = None) -> list[tuple[int, int]]:
+    """Places (row, column) outside the diagonal by value, largest first."""
+    classes = len(values)
+    order = values.flatten().double().argsort(descending=True, stable=True).tolist()
+    places = [divmod(index, classes) for index in order]
+    return [(row, column) for row, column in places if row != column][:most]

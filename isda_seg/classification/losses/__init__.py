@@ -1,0 +1,13 @@
+"""The robust losses of Table 5, beside those that torch and ``isda_seg.focal`` have, and ISDA that learns covariances.
+
+Label smoothing is ``torch.nn.CrossEntropyLoss(label_smoothing=...)``; the focal loss is
+``isda_seg.focal.SoftmaxFocalLoss``, whose ``loss_weight`` is the factor alpha; dropout is a key of the backbone.
+"""
+from isda_seg.classification.losses.center import CenterLoss
+from isda_seg.classification.losses.distribution_net import DistributionNetLoss
+from isda_seg.classification.losses.disturb_label import DisturbLabelLoss
+from isda_seg.classification.losses.large_margin import LargeMarginLoss
+from isda_seg.classification.losses.learned_covariance import LearnedISDALoss
+from isda_seg.classification.losses.lq import LqLoss
+
+__all__ = ['CenterLoss', 'DistributionNetLoss', 'DisturbLabelLoss', 'LargeMarginLoss', 'LearnedISDALoss', 'LqLoss']

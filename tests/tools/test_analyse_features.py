@@ -1,0 +1,74 @@
+"""The tool on a model of two training steps and on the same weights without ISDA's statistics."""
+
+import json
+from types import SimpleNamespace
+
+import cv2
+import pytest
+import tiny
+import torch
+
+pytest.importorskip('sklearn')
+from isda_seg.analysis.features_report import summary  # noqa: E402
+from isda_seg.core import margin_variance  # noqa: E402
+from isda_seg.runtime.plain_weights import export_plain  # noqa: E402
+
+
+@pytest.fixture(scope='module')
+def looked(tmp_path_factory):
+    """Both models looked at, side by side."""
+    folder = tmp_path_factory.mktemp('features')
+    plain, isda = tiny.write_configs(folder)
+    tiny.train(isda, folder / 'run', {'train_cfg.max_iters': 2})
+    checkpoint = folder / 'run' / 'iter_2.pth'
+    export_plain(checkpoint, folder / 'plain.pth')
+    models = plain, folder / 'plain.pth', isda, checkpoint
+    with pytest.MonkeyPatch.context() as patch:
+        tiny.run_tool(patch, 'analyse.py', 'features', *models, '--work-dir', folder / 'work', '--per-class', 12,
+                      '--perplexity', 8, '--out', folder / 'out')
+    return SimpleNamespace(models=models, folder=folder, found=json.loads((folder / 'out/features.json').read_text()))
+
+
+def test_the_same_weights_have_the_same_features_with_isda_and_without(looked):
+    plain, isda = looked.found['models']
+    assert [plain['name'], isda['name']] == ['tiny_1xb2', 'tiny_isda_1xb2']
+    for key in ('images', 'samples', 'separation', 'confusion'):
+        assert plain[key] == isda[key]
+    assert plain['spreads'] == isda['spreads'][1:]
+    assert [spread['source'] for spread in isda['spreads']] == [
+        'statistics of ISDA in the checkpoint, diagonal covariances', 'test data, full covariances']
+
+
+def test_classes_without_a_sample_are_left_out_and_named(looked):
+    samples = looked.found['models'][0]['samples']
+    assert list(samples.values()) == [12] * 5 + [0] * 6  # five of the eleven are painted
+    absent = ', '.join(list(samples)[5:])
+    assert summary(looked.found['models']).count(f'warning: no sample of {absent}; left out of the plane') == 2
+
+
+def test_the_table_is_that_of_the_checkpoint(looked):
+    state = torch.load(looked.models[3], weights_only=False)['state_dict']
+    weight, covariance = (state[f'decode_head.{name}'] for name in ('conv_seg.weight',
+                                                                    'loss_decode.statistics.covariance'))
+    table = torch.tensor(looked.found['models'][1]['spreads'][0]['table'])
+    torch.testing.assert_close(table, margin_variance(weight.flatten(1), covariance), rtol=1e-4, atol=1e-6)
+
+
+def test_it_says_what_was_asked_and_the_figures_are_there(looked):
+    found = looked.found
+    assert (found['kind'], found['split'], found['per_class'], found['perplexity'], found['seed']) == (
+        'features', 'test', 12, 8, 0)
+    assert found['models'][1]['training'][0]['seed'] == 0
+    for name in ('embedding', 'spectrum', 'table'):
+        assert cv2.imread(str(looked.folder / 'out' / f'{name}.png')).shape[0] > 300
+
+
+def test_a_config_without_its_checkpoint_is_refused(looked, monkeypatch):
+    with pytest.raises(ValueError, match='takes a config and its checkpoint, of one model or of two, got 3 paths'):
+        tiny.run_tool(monkeypatch, 'analyse.py', 'features', *looked.models[:3])
+
+
+def test_without_scikit_learn_it_says_how_to_get_it(looked, monkeypatch):
+    monkeypatch.setattr('isda_seg.compat.find_spec', lambda name: None)
+    with pytest.raises(ImportError, match=r"needs scikit-learn.*pip install -c constraints.txt -e '\.\[gain\]'"):
+        tiny.run_tool(monkeypatch, 'analyse.py', 'features', *looked.models[:2])

@@ -1,0 +1,111 @@
+"""The paper's analyses of a config and checkpoint of your own: python tools/analyse.py NAME ... (-h after it tells)
+
+features CONFIG CHECKPOINT [CONFIG CHECKPOINT]: where the deep features lie, spectra of covariances, the table (Fig. 8)
+tightness CONFIG: trains it, and measures how far the loss is above what it bounds (Fig. 9)
+"""
+import argparse
+import os
+from pathlib import Path
+
+from mmengine.dist import is_main_process
+
+from isda_seg import compat
+from isda_seg.runtime.launch import add_options, check_writable, load_config
+from isda_seg.runtime.provenance import provenance, write_json
+from isda_seg.runtime.user_errors import run_main
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    analyses = parser.add_subparsers(dest='analysis', required=True)
+    add_features(analyses)
+    add_tightness(analyses)
+    return parser.parse_args()
+
+
+def add_tightness(analyses: argparse._SubParsersAction) -> None:
+    text = ('Train a config and measure cross-entropy, its expectation under augmentation and the bound on fixed '
+            'training images while it trains (Fig. 9); at the end, over strengths and numbers of classes.')
+    parser = analyses.add_parser('tightness', help='how far the ISDA loss is above what it bounds', description=text)
+    parser.add_argument('config')
+    parser.add_argument('--seeds', nargs='+', type=int, help="one training each; default the config's, or 0")
+    parser.add_argument('--interval', type=int, help='epochs, or iterations, between points; default about 20 points')
+    parser.add_argument('--samples', type=int, default=1000, help='training images; default %(default)s')
+    parser.add_argument('--pixels', type=int, default=10, help='of each image in segmentation; default %(default)s')
+    parser.add_argument('--draws', type=int, default=1000, help='per sample or pixel; default %(default)s')
+    parser.add_argument('--strengths', nargs='+', type=float, metavar='L',
+                        help='of the trained model; default from an eighth of lambda_0 to four times')
+    parser.add_argument('--resume', action='store_true', help='go on from the checkpoints in the work directory')
+    parser.add_argument('--out', help='result file; default <work-dir>/tightness.json, with the figure beside it')
+    add_options(parser)
+    parser.set_defaults(run=tightness)
+
+
+def tightness(args: argparse.Namespace) -> None:
+    cfg = load_config(args.config, args.cfg_options, args.work_dir, args.launcher)
+    out = Path(args.out or Path(cfg.work_dir, 'tightness.json'))
+    check_writable(str(out.parent), '--out')
+    from isda_seg.analysis.tightness_figure import draw_tightness
+    from isda_seg.analysis.tightness_series import final_means, final_table, train_and_measure
+    seeds = args.seeds or [(cfg.get('randomness') or {}).get('seed') or 0]
+    keys = dict(interval=args.interval, samples=args.samples, pixels=args.pixels, draws=args.draws)
+    runs = train_and_measure(cfg, seeds, keys, args.strengths, args.resume)
+    result = dict(kind='tightness', config=os.path.relpath(args.config), options=args.cfg_options or {}, seeds=seeds,
+                  **keys, final=final_means(runs), runs=runs, **provenance(seeds[0]))
+    if is_main_process():
+        write_json(out, result)
+        draw_tightness(result, out.with_suffix('.png'))
+        print(final_table(result['final']))
+        print(f'wrote {out} and {out.with_suffix(".png")}')
+
+
+def add_features(analyses: argparse._SubParsersAction) -> None:
+    text = ('Look at what enters the classifier of one trained model, or of two on the same data: t-SNE of a sample of '
+            'each class (Fig. 8), the spectrum of the covariances, the table with the names of the classes, and which '
+            'of the most frequent confusions it pushes apart.')
+    parser = analyses.add_parser('features', help='where the deep features of the classes lie', description=text)
+    parser.add_argument('models', nargs='+', metavar='CONFIG CHECKPOINT', help='of one model or of two')
+    parser.add_argument('--split', choices=['test', 'val', 'train'], default='test', help='default %(default)s')
+    parser.add_argument('--head', help='whose classifier; default decode_head, or that of an image classifier')
+    parser.add_argument('--per-class', type=int, default=100, help='samples in the plane; default %(default)s')
+    parser.add_argument('--perplexity', type=float, default=30, help='of t-SNE; default %(default)s')
+    parser.add_argument('--seed', type=int, default=0, help='of the sample and of t-SNE; default %(default)s')
+    parser.add_argument('--out', help='folder; default <work-dir>/features')
+    add_options(parser)
+    parser.set_defaults(run=features)
+
+
+def features(args: argparse.Namespace) -> None:
+    if len(args.models) not in (2, 4):
+        raise ValueError(f'features takes a config and its checkpoint, of one model or of two, got {len(args.models)} '
+                         'paths')
+    compat.require_scikit_learn()
+    configs, checkpoints = args.models[::2], args.models[1::2]
+    cfgs = [load_config(config, args.cfg_options, args.work_dir, args.launcher) for config in configs]
+    out = Path(args.out or Path(cfgs[0].work_dir, 'features'))
+    check_writable(str(out), '--out')
+    from isda_seg.analysis.classifier_inputs import open_checkpoint
+    from isda_seg.analysis.features import check_alike, look
+    from isda_seg.analysis.features_report import draw_all, entry, names_of, summary
+    asked = dict(split=args.split, head=args.head, per_class=args.per_class, perplexity=args.perplexity)
+    opened = [open_checkpoint(cfg, checkpoint) for cfg, checkpoint in zip(cfgs, checkpoints, strict=True)]
+    names = names_of(configs, checkpoints)
+    found = [look(name, model, **asked, seed=args.seed) for name, model in zip(names, opened, strict=True)]
+    check_alike(found)
+    entries = [dict(entry(one, model.meta), config=os.path.relpath(config), checkpoint=os.path.relpath(checkpoint))
+               for one, model, config, checkpoint in zip(found, opened, configs, checkpoints, strict=True)]
+    write_json(out / 'features.json', dict(kind='features', models=entries, **asked, **provenance(args.seed)))
+    title = (f't-SNE of what enters the classifier\n{args.split} data, at most {args.per_class} samples of each class, '
+             f'perplexity {args.perplexity:g}')
+    pictures = draw_all(found, title, out)
+    print(summary(entries))
+    print(f'wrote {", ".join(map(str, [out / "features.json", *pictures]))}')
+
+
+def main() -> None:
+    args = parse_args()
+    args.run(args)
+
+
+if __name__ == '__main__':
+    run_main(main, 'stopped; with --resume the same command goes on')

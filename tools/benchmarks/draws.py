@@ -1,0 +1,55 @@
+"""What M explicit draws cost beside the closed form: python tools/benchmarks/draws.py [CONFIG] [--draws M ...]
+
+Times training steps with plain cross-entropy, with ISDA's closed form (Eq. 7) and with M draws (Eq. 5) in turn.
+"""
+import argparse
+from pathlib import Path
+
+import torch
+from mmengine.registry import MODELS
+
+from isda_seg import compat
+from isda_seg.analysis.cost.classifier_step import time_draws
+from isda_seg.analysis.cost.formatting import markdown, percent
+from isda_seg.analysis.cost.meter import Meter
+from isda_seg.run import CLASSIFIERS
+from isda_seg.runtime.config_keys import type_name
+from isda_seg.runtime.provenance import provenance, write_json
+from isda_seg.runtime.user_errors import run_main
+
+CONFIG = Path(__file__).resolve().parents[2] / 'configs' / 'miniature' / 'resnet8_isda_cifar10-1k.py'
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', nargs='?', default=str(CONFIG), help='an image classifier with ISDA')
+    parser.add_argument('--draws', nargs='+', type=int, default=[1, 2, 5, 10, 20, 50], metavar='M')
+    parser.add_argument('--batch', type=int, default=64, help='images in a step; default 64')
+    parser.add_argument('--size', type=int, default=32, help='their height and width; default 32')
+    parser.add_argument('--rounds', type=int, default=30, help='alternating rounds that count; default 30')
+    parser.add_argument('--device', default='auto', help='auto, cpu or cuda; auto is the GPU where there is one')
+    parser.add_argument('--out', default='work_dirs/draws.json', help='JSON file; default work_dirs/draws.json')
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    cfg = compat.read_config(args.config)
+    if type_name(cfg.get('model')) not in CLASSIFIERS:
+        raise ValueError(f'{args.config} is no image classifier: take a config of configs/miniature')
+    meter = Meter(args.device)
+    torch.manual_seed(0)
+    cfg.model.pop('data_preprocessor', None)  # a step begins with tensors
+    model = MODELS.build(cfg.model).to(meter.device)
+    covariance = cfg.get('default_hooks', {}).get('isda', {}).get('covariance', 'diagonal')
+    found = time_draws(model, covariance, args.draws, args.batch, args.size, meter, args.rounds)
+    rows = [[name, f'{percent(share["median"])} ({percent(share["low"])} to {percent(share["high"])})']
+            for name, share in found['extra_time'].items()]
+    print(markdown([['draws', 'extra time of a step (quartiles)'], *rows]))
+    write_json(args.out, dict(provenance(seed=0), config=args.config, covariance=covariance, batch=args.batch,
+                              size=args.size, **found))
+    print(f'wrote {args.out}')
+
+
+if __name__ == '__main__':
+    run_main(main)
