@@ -3,8 +3,8 @@
     python tools/show_directions.py CONFIG CHECKPOINT [--classes car person] [--out work_dirs/directions]
 
 A PNG per class and directions.json. In each row the feature of a query is moved in another way: not at all, by draws of
-the augmentation N(0, lambda Sigma_y), by two standard deviations along leading directions of Sigma_y, and, as a control,
-in random directions of equal length.
+the augmentation N(0, lambda Sigma_y), by two standard deviations along leading directions of Sigma_y, and, for
+comparison, in random directions of equal length.
 """
 import argparse
 from pathlib import Path
@@ -24,6 +24,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--shown', type=int, default=2, help='how many of them have pictures; default %(default)s')
     parser.add_argument('--draws', type=int, default=2, help='of the augmentation, per query; default %(default)s')
     parser.add_argument('--neighbours', type=int, default=5, help='images in a row; default %(default)s')
+    parser.add_argument('--apart', type=int, default=0, metavar='N',
+                        help="leave out N images before and after a query's own, frames of one video; default 0")
     parser.add_argument('--strength', type=float, help='lambda; default lambda_0 of the loss')
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--out', default='work_dirs/directions', help='folder; default %(default)s')
@@ -38,13 +40,14 @@ def main() -> None:
     from isda_seg.analysis.classifier_inputs import open_checkpoint, steps
     from isda_seg.analysis.classifier_pairs import pair_of
     from isda_seg.pictures.class_directions import Wanted, look
-    from isda_seg.pictures.directions_report import write
-    wanted = Wanted(args.classes, args.queries, args.shown, args.draws, neighbours=args.neighbours,
+    from isda_seg.pictures.directions_report import Source, write
+    wanted = Wanted(args.classes, args.queries, args.shown, args.draws, neighbours=args.neighbours, apart=args.apart,
                     strength=args.strength, seed=args.seed)
     opened = open_checkpoint(cfg, args.checkpoint)
     pair = pair_of(opened.pairs, args.head)
     looked = look(lambda: steps(opened, args.split, args.head), pair.loss, opened.classes(pair), wanted, args.split)
-    for line in write(looked, wanted, Path(args.out), args.config, args.checkpoint, args.split):
+    source = Source(args.config, args.checkpoint, pair.name, args.split)
+    for line in write(looked, source, Path(args.out)):
         print(line)
 
 

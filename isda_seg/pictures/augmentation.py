@@ -8,8 +8,8 @@ from isda_seg.core import ClassMoments, class_moments, merge
 from isda_seg.core.schedule import check_strength
 from isda_seg.criterion import ISDACriterion
 
-STRENGTHS = {'full': 0.5, 'diagonal': 7.5}  # the authors', for a model trained without ISDA
-LARGEST_FULL = 512                          # channels of which a full covariance is estimated
+DIAGONAL, MATRIX = 7.5, 0.5  # the authors' lambda_0, for a loss without its own
+LARGEST_FULL = 512           # channels of which a full covariance is estimated
 
 
 class Augmentation(NamedTuple):
@@ -28,29 +28,33 @@ def fold_step(moments: ClassMoments | None, step: Step, num_classes: int) -> Cla
     return new if moments is None else merge(moments, new)
 
 
-def has_statistics(loss: ISDACriterion) -> bool:
-    """Whether a checkpoint holds statistics: they are empty where training knew no ISDA."""
-    return bool(loss.statistics.count.sum())
+def is_empty(loss: ISDACriterion) -> bool:
+    """Whether its statistics have seen nothing, as those of a model that was trained without ISDA."""
+    return not bool(loss.statistics.count.sum())
 
 
 def augmentation_of(loss: ISDACriterion, of_split: ClassMoments | None, split: str,
                     strength: float | None) -> Augmentation:
-    """That of the checkpoint, or of a split where moments of it are given.
+    """That of the checkpoint, or of a split where moments of it are given; errors as ``strength_of``."""
+    if of_split is None:
+        moments, kind, origin = loss.statistics.moments, loss.statistics.kind, 'the checkpoint'
+    else:
+        moments, origin = of_split, f'the {split} split'
+        kind = 'full' if moments.covariance.dim() == 3 else 'diagonal'
+    return Augmentation(moments, kind, strength_of(loss, kind, strength), origin)
 
-    Args:
-        strength: None is lambda_0 of the loss, or the authors' value for this kind of covariance.
+
+def strength_of(loss: ISDACriterion, kind: str, strength: float | None = None) -> float:
+    """The strength asked for, or lambda_0 of the loss, or the authors' for this kind of covariance.
 
     Raises:
-        ValueError: a strength that is not above 0.
+        ValueError: it is not above 0.
     """
-    statistics = loss.statistics
-    moments, origin = (statistics.moments, 'the checkpoint') if of_split is None else (of_split, f'the {split} split')
-    kind = statistics.kind if of_split is None else 'full' if of_split.covariance.dim() == 3 else 'diagonal'
     if strength is None:
-        strength = getattr(loss, 'lambda_0', STRENGTHS.get(kind, 1.0))
+        strength = getattr(loss, 'lambda_0', MATRIX if kind in ('full', 'shared') else DIAGONAL)
     if check_strength(strength) == 0:
-        raise ValueError('with strength 0 no feature moves: give --strength, such as the lambda_0 of an ISDA config')
-    return Augmentation(moments, kind, float(strength), origin)
+        raise ValueError('with strength 0 no feature moves: give another, such as the lambda_0 of an ISDA config')
+    return float(strength)
 
 
 def covariance_of(moments: ClassMoments, label: int) -> Tensor:

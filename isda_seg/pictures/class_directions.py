@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from isda_seg.analysis.classifier_inputs import IGNORED, Step
+from isda_seg.core.schedule import check_strength
 from isda_seg.criterion import ISDACriterion
-from isda_seg.pictures.augmentation import Augmentation, augmentation_of, covariance_of, fold_step, has_statistics
+from isda_seg.pictures.augmentation import Augmentation, augmentation_of, covariance_of, fold_step, is_empty
 from isda_seg.pictures.directions import UNMOVED, Move, moves
 from isda_seg.pictures.neighbours import NearestImages, Neighbours
 from isda_seg.pictures.patches import Patch, patch_of
@@ -26,8 +27,10 @@ class Wanted(NamedTuple):
     draws: int = 2
     directions: int = 2
     neighbours: int = 5
+    apart: int = 0                 # images before and after a query's own that are left out as well
     strength: float | None = None  # None: lambda_0 of the loss, or the authors'
     seed: int = 0
+    required: bool = True          # a named class without a sample is an error; False leaves it out
 
 
 class Looked(NamedTuple):
@@ -37,6 +40,7 @@ class Looked(NamedTuple):
     sources: list[Any]                # path of every image of the split, or its position
     names: list[str]                  # of all classes
     augmentation: Augmentation
+    wanted: Wanted
 
 
 class Moved(NamedTuple):
@@ -57,19 +61,23 @@ def look(stream: Callable[[], Iterable[Step]], loss: ISDACriterion, names: Seque
         split: its name, for messages.
 
     Raises:
-        ValueError: an unknown class, one that the split or the statistics have no sample of, a strength of 0.
+        ValueError: an unknown class, one that the split or the statistics have no sample of, a strength that is not
+            above 0, a number below 1.
     """
     labels = labels_of(wanted.classes, names)
-    sample, moments = QuerySample(labels, len(names), wanted.queries, wanted.seed), None
+    check_wanted(wanted)
+    sample, moments, empty = QuerySample(labels, len(names), wanted.queries, wanted.seed), None, is_empty(loss)
     for step in stream():
         sample.observe(step.features, step.labels, step.logits)
-        moments = None if has_statistics(loss) else fold_step(moments, step, len(names))
+        moments = fold_step(moments, step, len(names)) if empty else None
     augmentation = augmentation_of(loss, moments, split, wanted.strength)
     queries = {label: sample.of(label) for label in labels}
-    for label in labels if wanted.classes else ():
+    for label in labels if wanted.classes and wanted.required else ():
         _require_samples(names[label], len(queries[label]), int(augmentation.moments.count[label]), split)
     moved = list(_moved(queries, augmentation, wanted, len(names)))
-    found, patches, sources = _arrive(moved, stream(), loss.align_corners, wanted.neighbours)
+    if not moved:
+        return Looked({}, {}, [], list(names), augmentation, wanted)
+    found, patches, sources = _arrive(moved, stream(), loss.align_corners, wanted)
     rows: dict[str, list[list[Row]]] = {}
     for number, (query, move, _) in enumerate(moved):
         of_class = rows.setdefault(names[query.label], [])
@@ -77,7 +85,17 @@ def look(stream: Callable[[], Iterable[Step]], loss: ISDACriterion, names: Seque
             of_class.append([])
         there = found.distance[number].isfinite()
         of_class[-1].append(Row(query, move, Neighbours(*(field[number][there].cpu() for field in found))))
-    return Looked(rows, patches, sources, list(names), augmentation)
+    return Looked(rows, patches, sources, list(names), augmentation, wanted)
+
+
+def check_wanted(wanted: Wanted) -> None:
+    """ValueError for a number below 1, a negative distance or a negative strength."""
+    for name in ('queries', 'shown', 'draws', 'neighbours'):
+        if getattr(wanted, name) < 1:
+            raise ValueError(f'the number of {name} must be at least 1, got {getattr(wanted, name)}')
+    if wanted.apart < 0:
+        raise ValueError(f'apart must be 0 or more, got {wanted.apart}')
+    check_strength(wanted.strength or 0)
 
 
 def labels_of(classes: Sequence[str], names: Sequence[str]) -> list[int]:
@@ -114,10 +132,11 @@ def _moved(queries: dict[int, list[Query]], augmentation: Augmentation, wanted: 
 
 
 def _arrive(moved: Sequence[Moved], stream: Iterable[Step], align_corners: bool,
-            count: int) -> tuple[Neighbours, dict[Place, Patch], list[Any]]:
+            wanted: Wanted) -> tuple[Neighbours, dict[Place, Patch], list[Any]]:
     """The neighbours of all that was moved, what those that are shown look like, and the sources of all images."""
     queries = torch.stack([query.feature + move.shift.to(query.feature) for query, move, _ in moved])
-    nearest = NearestImages(queries, torch.tensor([query.image for query, _, _ in moved], device=queries.device), count)
+    own = torch.tensor([query.image for query, _, _ in moved], device=queries.device)
+    nearest = NearestImages(queries, own, wanted.neighbours, wanted.apart)
     shown = torch.tensor([one.shown for one in moved], device=queries.device)
     starts = {(one.query.image, one.query.sample) for one in moved if one.shown}
     patches: dict[Place, Patch] = {}

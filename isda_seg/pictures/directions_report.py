@@ -2,38 +2,53 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from PIL import Image
 
-from isda_seg.pictures.class_directions import Looked, Wanted
+from isda_seg.pictures.class_directions import Looked
 from isda_seg.pictures.neighbours_figure import draw_class
 from isda_seg.pictures.shares import Row, shares
 from isda_seg.runtime.provenance import provenance, write_json
 
-COLOURS = 256  # a third of the size of full colour
+COLOURS = 128  # a third of the size of full colour
 
 
-def write(looked: Looked, wanted: Wanted, out: Path, config: str, checkpoint: str, split: str) -> Iterator[str]:
+class Source(NamedTuple):
+    """What was looked at."""
+    config: str      # path
+    checkpoint: str  # path
+    head: str
+    split: str
+
+
+def write(looked: Looked, source: Source, out: Path) -> Iterator[str]:
     """Write ``<class>.png`` and ``directions.json`` into a folder; yields what is to be told."""
-    kind, origin, strength = looked.augmentation.kind, looked.augmentation.origin, looked.augmentation.strength
-    if origin != 'the checkpoint':
-        yield f'the checkpoint holds no statistics: the {kind} covariance of each class is computed from {origin}'
+    augmentation, wanted, split = looked.augmentation, looked.wanted, source.split
+    if augmentation.origin != 'the checkpoint':
+        yield (f'the checkpoint holds no statistics: the {augmentation.kind} covariance of each class is computed from '
+               f'{augmentation.origin}')
     missing = [name for name in looked.names if name not in looked.rows]
     if missing and not wanted.classes:
-        yield f'left out, because {split} split or statistics have no sample of them: {", ".join(missing)}'
+        yield f'left out, because the {split} split or the statistics have no sample of them: {", ".join(missing)}'
+    out.mkdir(parents=True, exist_ok=True)
     for name in looked.rows:
-        title = (f'{Path(config).stem}, images of the {split} split, augmentation N(0, {strength:g} Sigma) with the '
-                 f'{kind} covariance of {origin}')
         path = out / f'{file_name(name)}.png'
-        image = Image.fromarray(draw_class(looked, name, wanted.shown, title))
-        image.quantize(COLOURS).save(path, optimize=True)
+        picture = draw_class(looked, name, title_of(looked, Path(source.config).stem, split))
+        Image.fromarray(picture).quantize(COLOURS).save(path, optimize=True)
         yield f'wrote {path}'
+    paths = source._replace(config=os.path.relpath(source.config), checkpoint=os.path.relpath(source.checkpoint))
     write_json(out / 'directions.json', dict(
-        config=os.path.relpath(config), checkpoint=os.path.relpath(checkpoint), split=split, strength=strength,
-        covariance=kind, statistics=origin, classes={name: _class(looked, name, wanted) for name in looked.rows},
-        **provenance(wanted.seed)))
+        paths._asdict(), strength=augmentation.strength, covariance=augmentation.kind, statistics=augmentation.origin,
+        apart=wanted.apart, classes={name: _class(looked, name) for name in looked.rows}, **provenance(wanted.seed)))
     yield f'wrote {out / "directions.json"}'
+
+
+def title_of(looked: Looked, what: str, split: str) -> str:
+    """What was looked at, in a line."""
+    _, kind, strength, origin = looked.augmentation
+    return (f'{what}, images of the {split} split, augmentation N(0, {strength:g} Sigma) with the {kind} covariance of '
+            f'{origin}')
 
 
 def file_name(name: str) -> str:
@@ -41,22 +56,21 @@ def file_name(name: str) -> str:
     return ''.join(letter if letter.isalnum() else '_' for letter in name)
 
 
-def _class(looked: Looked, name: str, wanted: Wanted) -> dict[str, Any]:
+def _class(looked: Looked, name: str) -> dict[str, Any]:
     queries = looked.rows[name]
     return dict(queries=len(queries), shares={kind: share._asdict() for kind, share in shares(queries).items()},
-                shown=[[_row(looked, row) for row in own] for own in queries[:wanted.shown]])
+                shown=[[_row(looked, row) for row in own] for own in queries[:looked.wanted.shown]])
 
 
 def _row(looked: Looked, row: Row) -> dict[str, Any]:
-    """Where a query comes from, how it is moved, and what lies there; images by file name or position in the split."""
-    images, samples, labels = (field.tolist() for field in row.neighbours[1:])
+    """A query, how it is moved and what lies there: by file name or position in the split, and column and row."""
+    found = zip(*(field.tolist() for field in row.neighbours), strict=True)
     return dict(query=_place(looked, row.query.image, row.query.sample), move=row.move.name,
                 length=round(float(row.move.shift.norm()), 6),
                 neighbours=[dict(_place(looked, image, sample), label=looked.names[label], distance=round(distance, 6))
-                            for image, sample, label, distance in
-                            zip(images, samples, labels, row.neighbours.distance.tolist(), strict=True)])
+                            for distance, image, sample, label in found])
 
 
 def _place(looked: Looked, image: int, sample: int) -> dict[str, Any]:
-    source = looked.sources[image]
-    return dict(image=Path(source).name if isinstance(source, str) else source, sample=sample)
+    source, pixel = looked.sources[image], looked.patches[image, sample].pixel
+    return dict(image=Path(source).name if isinstance(source, str) else source, **({'pixel': pixel} if pixel else {}))

@@ -4,6 +4,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+AT_ONCE = 1 << 24  # distances in memory
+
 
 class Neighbours(NamedTuple):
     """Of each of Q queries the nearest images first, and of each image its nearest sample."""
@@ -23,18 +25,17 @@ class NearestImages:
         queries: (Q, A).
         own: (Q,) int64, number of the image that a query comes from, which is no neighbour of it; -1 for none.
         count: k, at least 1.
+        apart: nor are so many images before and after it, as the next frames of a video.
 
     Raises:
-        ValueError: shapes that do not fit, ``count`` < 1.
+        ValueError: shapes that do not fit.
     """
 
-    def __init__(self, queries: Tensor, own: Tensor, count: int) -> None:
+    def __init__(self, queries: Tensor, own: Tensor, count: int, apart: int = 0) -> None:
         if queries.dim() != 2 or own.shape != queries.shape[:1]:
             raise ValueError(f'queries (Q, A) and own (Q,) expected, got {tuple(queries.shape)} and {tuple(own.shape)}')
-        if count < 1:
-            raise ValueError(f'the number of neighbours must be at least 1, got {count}')
         none = own.new_zeros(len(queries), 0)
-        self.queries, self.own, self.count, self.seen = queries, own, count, 0
+        self.queries, self.own, self.count, self.apart, self.seen = queries, own, count, apart, 0
         self.found = Neighbours(queries.new_zeros(len(queries), 0), none, none, none)
 
     @torch.no_grad()
@@ -58,7 +59,8 @@ class NearestImages:
         left_out = torch.zeros_like(labels, dtype=torch.bool) if ignore_index is None else labels == ignore_index
         distance, sample = nearest_samples(self.queries, samples, left_out)
         number = torch.arange(self.seen, self.seen + images, device=self.own.device).expand(len(self.queries), -1)
-        distance = distance.masked_fill(number == self.own[:, None], torch.inf)
+        own = self.own[:, None]
+        distance = distance.masked_fill((own >= 0) & ((number - own).abs() <= self.apart), torch.inf)
         new = Neighbours(distance, number, sample, labels[torch.arange(images), sample])
         self.found = _nearest_of(self.found, new, self.count)
         self.seen += images
@@ -72,10 +74,14 @@ def nearest_samples(queries: Tensor, samples: Tensor, left_out: Tensor) -> tuple
         left_out: (B, P), which samples do not count.
     """
     images, each, channels = samples.shape
-    distance = torch.cdist(queries, samples.reshape(-1, channels), compute_mode='donot_use_mm_for_euclid_dist')
-    distance = distance.reshape(len(queries), images, each).masked_fill(left_out, torch.inf)
-    sample = distance.argmin(dim=2)
-    return distance.gather(2, sample[:, :, None])[:, :, 0], sample
+    parts = []
+    for some in queries.split(max(1, AT_ONCE // max(1, images * each))):
+        distance = torch.cdist(some, samples.reshape(-1, channels), compute_mode='donot_use_mm_for_euclid_dist')
+        distance = distance.reshape(len(some), images, each).masked_fill(left_out, torch.inf)
+        sample = distance.argmin(dim=2)
+        parts.append((distance.gather(2, sample[:, :, None])[:, :, 0], sample))
+    nearest, sample = (torch.cat(part) for part in zip(*parts, strict=True))
+    return nearest, sample
 
 
 def _nearest_of(old: Neighbours, new: Neighbours, count: int) -> Neighbours:

@@ -10,9 +10,10 @@ LEAST = 0.3   # of a picture's shorter side
 
 
 class Patch(NamedTuple):
-    """A part of a picture and the cell of the feature in it."""
-    pixels: np.ndarray                            # (P, P, 3) uint8 RGB, less where the picture is smaller
+    """A part of a picture and where the feature sits in it; None for a feature of the whole picture."""
+    pixels: np.ndarray                              # (P, P, 3) uint8 RGB, less where the picture is smaller
     cell: tuple[float, float, float, float] | None  # left, top, width, height in pixels of the patch
+    pixel: tuple[int, int] | None                   # column and row in the picture
 
 
 def patch_of(image: np.ndarray, grid: tuple[int, ...], sample: int, align_corners: bool = False) -> Patch:
@@ -27,14 +28,15 @@ def patch_of(image: np.ndarray, grid: tuple[int, ...], sample: int, align_corner
         align_corners: how logits are resized to the labels.
     """
     if not grid:
-        return Patch(image, None)
+        return Patch(image, None, None)
     size = image.shape[:2]
     stride = [large / small for small, large in zip(grid, size, strict=True)]
     side = round(max(STRIDES * max(stride), LEAST * min(size)))
-    place = np.unravel_index(sample, grid)
-    centre = [pixel_of(int(i), small, large, align_corners) + (0.5 if align_corners else 0)
-              for i, small, large in zip(place, grid, size, strict=True)]
+    pixel = [pixel_of(int(i), small, large, align_corners)
+             for i, small, large in zip(np.unravel_index(sample, grid), grid, size, strict=True)]
+    centre = [middle + (0.5 if align_corners else 0) for middle in pixel]
     start = [min(max(round(middle - side / 2), 0), max(large - side, 0))
              for middle, large in zip(centre, size, strict=True)]
     top, left = (middle - step / 2 - first for middle, step, first in zip(centre, stride, start, strict=True))
-    return Patch(image[start[0]:start[0] + side, start[1]:start[1] + side], (left, top, stride[1], stride[0]))
+    return Patch(image[start[0]:start[0] + side, start[1]:start[1] + side], (left, top, stride[1], stride[0]),
+                 (pixel[1], pixel[0]))

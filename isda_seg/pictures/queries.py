@@ -18,7 +18,8 @@ class Query(NamedTuple):
 class QuerySample:
     """At most ``count`` features of each class, of as many images, drawn from those that the model gets right.
 
-    Only where these are too few others follow. Every image that shows the class is as likely. Which they are depends on the seed and on the order of the images, not on batches nor on the classes asked for.
+    Others follow only where these are too few. Every image that shows the class is as likely. Which they are depends
+    on the seed and on the order of the images, not on batches nor on the classes asked for.
 
     Args:
         labels: the classes wanted, in 0..C-1.
@@ -27,8 +28,6 @@ class QuerySample:
     """
 
     def __init__(self, labels: Sequence[int], num_classes: int, count: int, seed: int) -> None:
-        if count < 1:
-            raise ValueError(f'the number of queries must be at least 1, got {count}')
         self.num_classes, self.count, self.seen = num_classes, count, 0
         self.generator = torch.Generator().manual_seed(seed)
         self._kept: dict[int, list[tuple[bool, float, Query]]] = {label: [] for label in labels}

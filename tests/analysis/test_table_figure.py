@@ -8,7 +8,8 @@ import torch
 pytest.importorskip('sklearn')
 from isda_seg.analysis.embedding_figure import colour_and_marker  # noqa: E402
 from isda_seg.analysis.features import Features, Pass, Spread  # noqa: E402
-from isda_seg.analysis.table_figure import UNIT, draw_table  # noqa: E402
+from isda_seg.analysis.table_figure import draw_table  # noqa: E402
+from isda_seg.analysis.table_map import UNIT  # noqa: E402
 
 
 def test_rows_are_true_classes_and_rings_are_on_the_most_frequent_confusions():

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from isda_seg.pictures import neighbours
 from isda_seg.pictures.neighbours import NearestImages
 
 VOID = 9
@@ -18,33 +19,34 @@ def stream(images, size, channels=6, offset=0.0, grid=None, seed=0):
     return features + offset, labels
 
 
-def found_in(features, labels, queries, own, count, batch):
-    nearest = NearestImages(queries, own, count)
+def found_in(features, labels, queries, own, count, batch, apart=0):
+    nearest = NearestImages(queries, own, count, apart)
     for x, y in zip(features.split(batch), labels.split(batch), strict=True):
         nearest.observe(x, y, VOID)
         assert max(field.numel() for field in nearest.found) <= len(queries) * count
     return nearest.found
 
 
-def brute_force(features, labels, query, own, count):
+def brute_force(features, labels, query, own, count, apart):
     """(distance, image, sample, label) of the nearest, in float64, one sample after the other."""
     every = []
     for image, (x, y) in enumerate(zip(features.flatten(2), labels.flatten(1), strict=True)):
         of_image = [((x[:, i].double() - query.double()).norm().item(), image, i, y[i].item())
-                    for i in range(x.shape[1]) if y[i] != VOID and image != own]
+                    for i in range(x.shape[1]) if y[i] != VOID and (own < 0 or abs(image - own) > apart)]
         every += [min(of_image, key=lambda one: one[0])] if of_image else []
     return sorted(every, key=lambda one: one[0])[:count]
 
 
-@pytest.mark.parametrize('batch', [1, 4, 20])
+@pytest.mark.parametrize(('batch', 'apart'), [(1, 0), (4, 3), (20, 0)])
 @pytest.mark.parametrize(('offset', 'grid'), [(0.0, None), (1000.0, None), (0.0, 1.0)],
                          ids=['floats', 'around 1000', 'many ties'])
-def test_neighbours_equal_brute_force(batch, offset, grid):
+def test_neighbours_equal_brute_force(monkeypatch, batch, apart, offset, grid):
+    monkeypatch.setattr(neighbours, 'AT_ONCE', 2 * 4 * 6)  # of two queries and four images
     features, labels = stream(20, (2, 3), offset=offset, grid=grid)
     queries, own = features[:3, :, 0, 1] + (0 if grid else 0.3), torch.tensor([0, -1, 7])
-    found = found_in(features, labels, queries, own, 5, batch)
+    found = found_in(features, labels, queries, own, 5, batch, apart)
     for row, query in enumerate(queries):
-        wanted = brute_force(features, labels, query, int(own[row]), 5)
+        wanted = brute_force(features, labels, query, int(own[row]), 5, apart)
         assert list(zip(*(field[row].tolist() for field in found[1:]), strict=True)) == [one[1:] for one in wanted]
         torch.testing.assert_close(found.distance[row].double(), torch.tensor([one[0] for one in wanted]).double(),
                                    rtol=1e-4, atol=1e-4)
@@ -65,10 +67,8 @@ def test_where_images_run_out_distances_are_infinite():
     assert found.distance[0].isinf().tolist() == [False, True, True]
 
 
-def test_bad_shapes_and_counts_are_refused_before_anything_is_kept():
+def test_bad_shapes_are_refused_before_anything_is_kept():
     nearest = NearestImages(torch.zeros(2, 6), torch.zeros(2, dtype=torch.int64), 3)
     with pytest.raises(ValueError, match=r'features \(B, 6, ...\) .* got \(4, 5\) and \(4,\)'):
         nearest.observe(torch.zeros(4, 5), torch.zeros(4))
     assert nearest.seen == 0
-    with pytest.raises(ValueError, match='at least 1, got 0'):
-        NearestImages(torch.zeros(2, 6), torch.zeros(2, dtype=torch.int64), 0)

@@ -1,0 +1,31 @@
+"""The table on an axis of a figure, as a heat map with the classes' names."""
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+UNIT = 'variance of the logit difference per unit of strength'
+WRITTEN = 12  # classes up to which the entries are written
+NAMED = 100   # classes up to which the rows have names
+
+
+def show_table(axis: Any, table: np.ndarray, classes: Sequence[str]) -> None:
+    """The table (C, C) with the classes' names and a colour bar; its diagonal, which is always 0, is grey."""
+    image = axis.imshow(np.ma.masked_array(table, np.eye(len(table), dtype=bool)), cmap='viridis')
+    axis.set_facecolor('0.85')
+    bar = axis.figure.colorbar(image, ax=axis, shrink=0.85)
+    bar.set_label(UNIT, fontsize=7)
+    bar.ax.tick_params(labelsize=7)
+    if len(table) <= WRITTEN:
+        digits = max(0, 2 - math.floor(math.log10(max(table.max(), 1e-3))))
+        for (row, column), value in np.ndenumerate(table):
+            if row != column:
+                axis.text(column, row, f'{value:.{digits}f}', ha='center', va='center', fontsize=6,
+                          color='black' if image.norm(value) > 0.6 else 'white')
+    if len(table) <= NAMED:
+        size = 7 if len(table) <= 40 else 4
+        axis.set_xticks(range(len(table)), classes, rotation=90, fontsize=size)
+        axis.set_yticks(range(len(table)), classes, fontsize=size)
+    axis.set_xlabel('other class', fontsize=8)
+    axis.set_ylabel('true class', fontsize=8)
