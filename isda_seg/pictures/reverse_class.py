@@ -5,7 +5,7 @@ import torch
 
 from isda_seg.analysis.classifier_inputs import Opened
 from isda_seg.analysis.classifier_pairs import pair_of
-from isda_seg.pictures.augmentation import Augmentation, augmentation_of, covariance_of, has_statistics
+from isda_seg.pictures.augmentation import Augmentation, augmentation_of, covariance_of, is_empty
 from isda_seg.pictures.feature_network import of_classifier
 from isda_seg.pictures.generator import GeneratorAdapter
 from isda_seg.pictures.inversion import Recipe
@@ -52,7 +52,7 @@ def reverse_class(opened: Opened, generator: GeneratorAdapter, wanted: Wanted, r
     network = of_classifier(opened.model, data.images.shape[-1])
     device = network.mean.device
     loss = pair_of(opened.pairs, None).loss
-    own = None if has_statistics(loss) else network.moments(data.images.to(device))
+    own = network.moments(data.images.to(device)) if is_empty(loss) else None
     augmentation = augmentation_of(loss, own, 'train', wanted.strength)
     covariance = covariance_of(augmentation.moments, data.classes.index(wanted.name))
     chosen = torch.randperm(len(data.images), generator=torch.Generator().manual_seed(wanted.seed))[:wanted.images]
