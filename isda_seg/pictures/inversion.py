@@ -57,9 +57,14 @@ RECIPES = {  # 'cifar' is the paper's, which gives no eta; 'imagenet' is the pub
 
 class Mapped(NamedTuple):
     """What a descent found for each of N targets."""
-    z: Tensor        # (N, Z) normalised codes of the smallest loss on the way, not of the last step
+    z: Tensor        # (N, Z) of the smallest loss on the way, not of the last step; as long as it had become
     best: Tensor     # (N,) that loss
     history: Tensor  # (steps, N) the loss of each step
+
+    @property
+    def codes(self) -> Tensor:
+        """What the generator gets: ``z`` normalised."""
+        return normalized_codes(self.z)
 
 
 def invert(images: Tensor, labels: Tensor, generator: GeneratorAdapter, network: FeatureAdapter, eta: float,
@@ -121,7 +126,7 @@ def walk(z: Tensor, labels: Tensor, targets: Tensor, generator: GeneratorAdapter
     It minimises ``|f(G(z)) - a~|^2``.
 
     Args:
-        z: (N, Z), normalised.
+        z: (N, Z), as ``invert`` returns them: that they are long is a part of the authors' course.
         labels: (N,), as in ``invert``.
         targets: a~ (N, A), of each code; K targets of one image take K rows of the same code.
 
@@ -149,16 +154,14 @@ def _descend(z: Tensor, labels: Tensor, generator: GeneratorAdapter, network: Fe
     found, best, history = z.detach().clone(), torch.full_like(z[:, 0], torch.inf, requires_grad=False), []
     with frozen(generator, network):
         for _ in range(descent.steps):
-            code = normalized_codes(z)
-            now = loss(network.preprocess(generator.images(code, labels)))
+            now = loss(network.preprocess(generator.images(normalized_codes(z), labels)))
+            better = now.detach() < best
+            found[better], best = z.detach()[better], best.minimum(now.detach())
+            history.append(now.detach())
             optimizer.zero_grad()
             now.sum().backward()
             optimizer.step()
             schedule.step()
-            now = now.detach()
-            better = now < best
-            found[better], best = code.detach()[better], best.minimum(now)
-            history.append(now)
     return Mapped(found, best, torch.stack(history))
 
 

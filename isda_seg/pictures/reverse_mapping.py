@@ -59,11 +59,12 @@ def reverse_map(images: Tensor, labels: Tensor, generator: GeneratorAdapter, net
         features = network(images)
     targets = augment(features, draws.covariance, draws.strength, draws.count, seed)
     first = invert(images, labels, generator, network, recipe.eta, recipe.first, restarts, seed)
-    codes, repeated = (part.repeat_interleave(draws.count, dim=0) for part in (first.z, labels))
-    second = walk(codes, repeated, targets.flatten(0, 1), generator, network, recipe.second)
-    random = normalized_codes(draw_codes(len(repeated), generator.z_dim, seed + 1)).to(codes)
+    starts, repeated = (part.repeat_interleave(draws.count, dim=0) for part in (first.z, labels))
+    second = walk(starts, repeated, targets.flatten(0, 1), generator, network, recipe.second)
+    random = normalized_codes(draw_codes(len(repeated), generator.z_dim, seed + 1)).to(starts)
     with torch.no_grad(), frozen(generator):
-        shown = [generator.images(z, y) for z, y in ((first.z, labels), (second.z, repeated), (random, repeated))]
+        shown = [generator.images(codes, y) for codes, y in
+                 ((first.codes, labels), (second.codes, repeated), (random, repeated))]
     augmented, drawn = (part.unflatten(0, (len(images), draws.count)) for part in shown[1:])
     moved = (targets - features[:, None]).square().sum(dim=2)
     return Reversed(images, shown[0], augmented, drawn, first, second, moved)

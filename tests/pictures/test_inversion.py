@@ -29,14 +29,14 @@ def test_a_linear_generator_and_a_linear_network_give_the_input_back(generator, 
     images = real(generator)
     found = invert(images, LABELS, generator, linear_network(), eta, ADAM)
     assert float(found.best.max()) < 1e-6
-    torch.testing.assert_close(generator.images(found.z), images, atol=1e-3, rtol=0)
+    torch.testing.assert_close(generator.images(found.codes), images, atol=1e-3, rtol=0)
 
 
 def test_pixels_decide_where_features_do_not(generator):
     images, network = real(generator), linear_network(features=4)
     blind, seeing = (invert(images, LABELS, generator, network, eta, ADAM) for eta in (0, 1))
     assert float(blind.best.max()) < 1e-6
-    apart = [(generator.images(found.z) - images).abs().max().item() for found in (blind, seeing)]
+    apart = [(generator.images(found.codes) - images).abs().max().item() for found in (blind, seeing)]
     assert apart[1] < 1e-3 < 0.1 < apart[0]
 
 
@@ -47,7 +47,7 @@ def test_the_second_step_reaches_features_moved_within_what_can_be_drawn(generat
     found = walk(first.z.repeat_interleave(5, dim=0), LABELS.repeat_interleave(5), targets.flatten(0, 1), generator,
                  network, ADAM)
     assert bool((found.history[0] > 10 * found.best).all())
-    torch.testing.assert_close(network(generator.images(found.z)), targets.flatten(0, 1), atol=1e-2, rtol=0)
+    torch.testing.assert_close(network(generator.images(found.codes)), targets.flatten(0, 1), atol=1e-2, rtol=0)
 
 
 @pytest.mark.parametrize('optimizer, lr', [('sgd', 0.1), ('adam', 0.1)])
@@ -61,14 +61,25 @@ def test_targets_walked_to_together_are_found_as_each_alone(generator, optimizer
     torch.testing.assert_close(together.history, torch.cat([found.history for found in alone], dim=1))
 
 
+def test_a_code_ten_times_as_long_starts_at_the_same_loss_and_turns_a_hundredth_as_far(generator):
+    network, z = linear_network(), draw_codes(3, PIXELS, seed=1)
+    generator, network, z = generator.double(), network.double(), z.double()
+    targets = torch.randn(3, PIXELS, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    short, long = (walk(scale * z, LABELS, targets, generator, network,
+                        Descent(2, 1e-4, weight_decay=0)).history for scale in (1, 10))
+    assert bool((short[0] - short[1] > 1e-3).all())
+    torch.testing.assert_close(long[0], short[0])
+    torch.testing.assert_close(100 * (long[1] - long[0]), short[1] - short[0], rtol=0.01, atol=0)
+
+
 def test_the_best_step_is_kept_and_not_the_last_one(generator):
     network, images = linear_network(), real(generator)
     found = invert(images, LABELS, generator, network, 0, Descent(40, 3.0, optimizer='adam'), restarts=4)
     assert torch.equal(found.best, found.history.min(dim=0).values)
     assert bool((found.best < found.history[-1]).any())
-    torch.testing.assert_close((network(generator.images(found.z)) - network(images)).square().sum(1), found.best)
-    torch.testing.assert_close(found.z.mean(1), torch.zeros(3), atol=1e-6, rtol=0)
-    torch.testing.assert_close(found.z.std(1), torch.ones(3))
+    torch.testing.assert_close((network(generator.images(found.codes)) - network(images)).square().sum(1), found.best)
+    torch.testing.assert_close(found.codes.mean(1), torch.zeros(3), atol=1e-6, rtol=0)
+    torch.testing.assert_close(found.codes.std(1), torch.ones(3))
 
 
 def test_of_several_first_codes_the_best_is_kept_and_seeds_repeat_and_differ(generator):
