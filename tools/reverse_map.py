@@ -1,0 +1,66 @@
+"""Show what augmented features look like: python tools/reverse_map.py CONFIG CHECKPOINT GENERATOR --class cat
+
+The reverse mapping of Appendix E (Figs. 6, 7, 13, 14): codes of the generator are sought whose images have the features
+of some training images of the class (step I), then codes for these features moved by draws from N(0, lambda Sigma_y)
+(step II). GENERATOR is a file of tools/train_generator.py, or the folder of BigGAN-deep. A second picture shows the
+training images, of all classes, that are nearest in pixel space.
+"""
+import argparse
+from pathlib import Path
+
+from isda_seg.runtime.launch import add_options, load_config
+from isda_seg.runtime.user_errors import run_main
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config')
+    parser.add_argument('checkpoint')
+    parser.add_argument('generator')
+    parser.add_argument('--class', dest='wanted', metavar='NAME', required=True)
+    parser.add_argument('--images', type=int, default=4, help='how many images of it; default %(default)s')
+    parser.add_argument('--augmented', type=int, default=5, help='draws for each; default %(default)s')
+    parser.add_argument('--strength', type=float, help='lambda; default lambda_0 of the loss')
+    parser.add_argument('--recipe', choices=['short', 'cifar', 'imagenet'], default='short',
+                        help="the paper's for CIFAR, the public code's for ImageNet, or a shorter one; default short")
+    parser.add_argument('--steps', type=int, nargs=2, metavar=('FIRST', 'SECOND'),
+                        help="the recipe's course in so many steps; default its own, 1000 1000 of the short one")
+    parser.add_argument('--restarts', type=int, default=4, help='first codes for each image; default %(default)s')
+    parser.add_argument('--neighbours', type=int, default=5, help='nearest training images; default %(default)s')
+    parser.add_argument('--seed', type=int, default=0, help='default %(default)s')
+    add_options(parser)
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    cfg = load_config(args.config, args.cfg_options, args.work_dir)
+    from isda_seg.analysis.classifier_inputs import open_checkpoint
+    from isda_seg.analysis.split_data import split_loader
+    from isda_seg.pictures.inversion import RECIPES
+    from isda_seg.pictures.reverse_class import Wanted, reverse_class
+    from isda_seg.pictures.reverse_figure import draw_columns
+    from isda_seg.pictures.reverse_mapping import grid_columns, nearest_columns
+    from isda_seg.pictures.saved_generator import read_generator
+    from isda_seg.runtime.provenance import provenance, write_json
+    recipe = RECIPES[args.recipe]
+    recipe = recipe if args.steps is None else recipe.within(*args.steps)
+    wanted = Wanted(args.wanted, args.images, args.augmented, args.strength, args.restarts, args.seed)
+    generator, opened = read_generator(args.generator), open_checkpoint(cfg, args.checkpoint)
+    found, chosen, augmentation = reverse_class(opened, generator, wanted, recipe)
+    out = Path(cfg.work_dir, f'reverse_{args.wanted}')
+    title = f'{args.wanted}, features moved by N(0, {augmentation.strength:g} \N{GREEK CAPITAL LETTER SIGMA})'
+    draw_columns(grid_columns(found), f'{out}.png', title)
+    draw_columns(nearest_columns(found, split_loader(cfg, 'train'), args.neighbours), f'{out}_nearest.png', title)
+    report = dict(provenance(args.seed), kind='reverse mapping', config=args.config, wanted=wanted._asdict(),
+                  chosen=chosen, strength=augmentation.strength, covariance=augmentation.kind,
+                  origin=augmentation.origin, **found.report())
+    write_json(f'{out}.json', report)
+    print('step I: loss from {start:.4g} to {best:.4g}'.format(**report['step_1']))
+    print('step II: loss from {start:.4g} to {best:.4g}'.format(**report['step_2'])
+          + f'; the draws move the features by {report["moved"]:.4g}, squared')
+    print(f'wrote {out}.png, {out}_nearest.png and {out}.json')
+
+
+if __name__ == '__main__':
+    run_main(main)
