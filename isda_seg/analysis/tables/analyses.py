@@ -71,4 +71,13 @@ def _directions(result: dict[str, Any]) -> str:
     return markdown(rows)
 
 
-TABLES = {'tightness': _tightness, 'features': _features, 'directions': _directions}
+def _reverse(result: dict[str, Any]) -> str:
+    """Squared distances of features: where both steps began and ended, and how far the draws moved."""
+    rows = [['loss', 'at the start', 'at its best']]
+    rows += [[title, *(f'{result[key][when]:.3g}' for when in ('start', 'best'))] for title, key in
+             (('step I, from noise to the image', 'step_1'), ('step II, to the moved features', 'step_2'))]
+    return f'{markdown(rows)}\n\nThe draws move the features by {result["moved"]:.3g}, squared.'
+
+
+TABLES = {'tightness': _tightness, 'features': _features, 'directions': _directions,
+          'reverse mapping': _reverse}

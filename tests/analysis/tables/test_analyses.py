@@ -49,3 +49,12 @@ def test_directions_show_how_well_each_kind_of_move_keeps_the_class(tmp_path):
     found = text(tmp_path).splitlines()
     assert '| class | unmoved: of the class, new | drawn: of the class, new |' in found
     assert '| car | 90%, 0% | 75%, 50% |' in found
+
+
+def test_a_reverse_mapping_shows_how_far_both_steps_came(tmp_path):
+    steps = dict(step_1=dict(start=78.25, best=0.5), step_2=dict(start=20.0, best=5.25), moved=19.5)
+    (tmp_path / 't.json').write_text(json.dumps(dict(kind='reverse mapping', **ORIGIN, **steps)))
+    found = text(tmp_path).splitlines()
+    assert '| step I, from noise to the image | 78.2 | 0.5 |' in found
+    assert '| step II, to the moved features | 20 | 5.25 |' in found
+    assert 'The draws move the features by 19.5, squared.' in found
