@@ -16,6 +16,7 @@ README = (ROOT / 'README.md').read_text()
 FIRST_SCREEN = 45   # lines
 TOUR = (5, 350)     # files, lines in all of them
 SIZE = 9_000        # bytes
+WRITTEN = ('--out', '--work-dir')  # options whose value need not be there
 
 
 def test_the_first_screen_shows_the_idea_the_diff_the_demo_what_is_known_and_where_to_go():
@@ -111,7 +112,7 @@ def test_every_command_names_targets_extras_tools_configs_and_options_that_exist
         return
     words = words[words[0] == 'python':]
     assert_tool_takes(words)
-    written = [result for option, result in zip(words, words[1:], strict=False) if option == '--out']
+    written = [result for option, result in zip(words, words[1:], strict=False) if option in WRITTEN]
     arms = [shlex.split(word) for word in words[1:] if word.startswith('configs/') and word not in written]
     assert [config for config, *_ in arms if not (ROOT / config).is_file()] == []
     given = [word for word in words if re.match(r'[a-z]\w*\.[\w.]+=', word)]
