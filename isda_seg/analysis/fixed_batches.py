@@ -1,26 +1,20 @@
 """The same training images whenever they are asked for, and no random number of the run is spent on them."""
-import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-import torch
 
+from isda_seg.runtime.random_states import random_states_kept
 from isda_seg.runtime.reproducible import PositionSeededDataset, seed_everything
 
 
 @contextmanager
 def own_random_numbers(seed: int) -> Iterator[None]:
     """Within, torch, numpy and Python draw as the seed says; afterwards they go on as if nothing had been drawn."""
-    numpy_state, python_state = np.random.get_state(), random.getstate()
-    with torch.random.fork_rng():
-        try:
-            seed_everything(seed)
-            yield
-        finally:
-            np.random.set_state(numpy_state)
-            random.setstate(python_state)
+    with random_states_kept():
+        seed_everything(seed)
+        yield
 
 
 def fixed_batches(loader: Any, images: int, seed: int) -> Iterator[Any]:
