@@ -1,9 +1,9 @@
 """Show what augmented features look like: python tools/reverse_map.py CONFIG CHECKPOINT GENERATOR --class cat
 
-The reverse mapping of Appendix E (Figs. 6, 7, 13, 14): codes of the generator are sought whose images have the features
-of some training images of the class (step I), then codes for these features moved by draws from N(0, lambda Sigma_y)
-(step II). GENERATOR is a file of tools/train_generator.py, or the folder of BigGAN-deep. A second picture shows the
-training images, of all classes, that are nearest in pixel space.
+The reverse mapping of Appendix E (Figs. 6, 7, 13, 14), for image classifiers: codes of the generator are sought whose
+images have the features of some training images of the class (step I), then codes for these features moved by draws
+from N(0, lambda Sigma_y) (step II). GENERATOR is a file of tools/train_generator.py, or the folder of BigGAN-deep. A
+second picture shows the training images, of all classes, that are nearest in pixel space.
 """
 import argparse
 from pathlib import Path
@@ -58,7 +58,7 @@ def main() -> None:
     write_json(f'{out}.json', report)
     print('step I: loss from {start:.4g} to {best:.4g}'.format(**report['step_1']))
     print('step II: loss from {start:.4g} to {best:.4g}'.format(**report['step_2'])
-          + f'; the draws move the features by {report["moved"]:.4g}, squared')
+          + f'; a draw moves the features by a squared distance of {report["moved"]:.4g} (medians)')
     print(f'wrote {out}.png, {out}_nearest.png and {out}.json')
 
 

@@ -47,6 +47,8 @@ def main() -> None:
     args = parse_args()
     if args.write_images and args.classes is None:
         raise ValueError('--write-images needs a generator for each class: add --classes')
+    if args.steps < 1:
+        raise ValueError(f'--steps must be at least 1, got {args.steps}')
     cfg = load_config(args.config, args.cfg_options, args.work_dir)
     for wanted in [None] if args.classes is None else args.classes or training_images(cfg).classes:
         make(cfg, wanted, args)
@@ -72,7 +74,9 @@ def train(training: WGANTraining, out: Path, args: argparse.Namespace) -> None:
     """To the end, saved on the way."""
     if out.is_file():
         training.load_state_dict(read_training(out))
-        print(f'{out}: goes on after {training.steps} steps')
+        done = training.steps >= args.steps
+        print(f'{out}: ' + (f'has {training.steps} steps already, nothing to train' if done else
+                            f'goes on after {training.steps} steps'))
     start = time.monotonic()
     while training.steps < args.steps:
         training.step()

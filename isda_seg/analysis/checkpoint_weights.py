@@ -29,7 +29,8 @@ def load_weights(model: nn.Module, checkpoint: str) -> dict[str, Any]:
     found = coverage(needed, state, whole=True)
     if not found.full:
         hint = '; it holds statistics of ISDA, and this config has no ISDAHook: give the config it was trained with' \
-            if found.unexpected and all(map(STATISTICS.search, found.unexpected)) else ''
+            if found.unexpected and all(map(STATISTICS.search, found.unexpected)) else \
+            '; give the config it was trained with'
         raise ValueError(f'{checkpoint} is not a checkpoint of the model of this config: {found}{hint}')
     model.load_state_dict(state, strict=False)
     return dict(loaded.get('meta', {}))

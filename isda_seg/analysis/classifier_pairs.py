@@ -51,6 +51,6 @@ def pair_of(pairs: Sequence[Pair], head: str | None = None) -> Pair:
     wanted = head or ('decode_head' if any(name.startswith('decode_head.') for name in named) else '')
     fitting = [name for name in named if not wanted or f'{name}.'.startswith(f'{wanted}.')]
     if len(fitting) != 1:
-        raise ValueError(f'--head {wanted or "(not given)"} names {len(fitting)} classifiers of this model; name one '
-                         f'of {", ".join(fitting or named)}')
+        raise ValueError(f'--head {wanted or "(not given)"} names {len(fitting) or "no"} classifier'
+                         f'{"s" if fitting else ""} of this model; name one of {", ".join(fitting or named)}')
     return named[fitting[0]]

@@ -147,7 +147,7 @@ def _descend(z: Tensor, labels: Tensor, generator: GeneratorAdapter, network: Fe
              loss: Callable[[Tensor], Tensor], descent: Descent) -> Mapped:
     """Minimise ``loss`` (N,) of the preprocessed images of each code by itself: one backward pass for all per step."""
     if descent.steps < 1:
-        raise ValueError(f'a descent takes at least one step, got {descent.steps}')
+        raise ValueError(f'a descent takes at least one step, got {descent.steps}: raise --steps')
     z = z.detach().clone().requires_grad_()
     optimizer = _optimizer(z, descent)
     schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, descent.milestones, descent.gamma)

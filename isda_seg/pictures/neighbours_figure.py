@@ -93,8 +93,9 @@ def rows_to_draw(rows: Sequence[Row]) -> list[Row]:
 def _draw_block(page: Page, looked: Looked, block: Sequence[Row], left: float) -> None:
     """A query, and its neighbours in every row."""
     query = block[0].query
-    seen_as = '' if query.predicted == query.label else f'\nseen as {looked.names[query.predicted]}'
-    page.show(left, HEADER, looked.patches[query.image, query.sample], f'{looked.names[query.label]}{seen_as}', INK)
+    right = query.predicted == query.label
+    page.show(left, HEADER, looked.patches[query.image, query.sample],
+              looked.names[query.label] if right else f'as {looked.names[query.predicted]}', INK if right else OTHER)
     for line, row in enumerate(block):
         found = zip(*(field.tolist() for field in row.neighbours[1:]), strict=True)
         for column, (image, sample, label) in enumerate(found, 1):
@@ -122,6 +123,7 @@ def _write_legend(page: Page, queries: Sequence[Sequence[Row]], row: Row, looked
     where = 'yellow square: the pixel of the feature; ' if square else ''
     apart = f' and {looked.wanted.apart} on each side of it are' if looked.wanted.apart else ' is'
     page.write(0.1, page.height - FOOTER + 0.08,
-               f'Green: of the class; red: of another; {where}an image counts once, by its nearest feature; the '
-               f"query's own image{apart} left out.\nShares of {len(queries)} queries' neighbours; new: not among "
-               'those of the feature that is not moved. Random directions are as long, for comparison.', 8, GREY)
+               f'Green: of the class; red: of another, or taken for it ("as"); {where}an image counts once, by its '
+               f"nearest feature; the query's own image{apart} left out.\nShares of {len(queries)} queries' "
+               'neighbours; new: not among those of the feature that is not moved. Random directions are as long, for '
+               'comparison.', 8, GREY)

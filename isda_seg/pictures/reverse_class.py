@@ -40,7 +40,7 @@ def reverse_class(opened: Opened, generator: GeneratorAdapter, wanted: Wanted, r
 
     Raises:
         ValueError: another model than an image classifier, an unknown class, fewer images than wanted, a generator of
-            other classes, a strength of 0.
+            other classes or of images of another size, a strength of 0.
     """
     data = training_images(opened.cfg, wanted.name)
     if not 1 <= wanted.images <= len(data.images):
@@ -49,7 +49,11 @@ def reverse_class(opened: Opened, generator: GeneratorAdapter, wanted: Wanted, r
     if generator.num_classes not in (None, len(data.classes)):
         raise ValueError(f'the generator knows {generator.num_classes} classes and the data have {len(data.classes)}: '
                          'give a generator of these data')
-    network = of_classifier(opened.model, data.images.shape[-1])
+    side = data.images.shape[-1]
+    if generator.num_classes is None and generator.resolution != side:  # BigGAN's images are resized
+        raise ValueError(f'the generator makes images of {generator.resolution} x {generator.resolution} pixels and '
+                         f'those of the config have {side} x {side}: give a generator of these data')
+    network = of_classifier(opened.model, side)
     device = network.mean.device
     loss = pair_of(opened.pairs, None).loss
     own = network.moments(data.images.to(device)) if is_empty(loss) else None

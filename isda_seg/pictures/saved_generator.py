@@ -24,7 +24,8 @@ def read_training(path: str | Path) -> dict[str, Any]:
     try:
         state = torch.load(path, map_location='cpu', weights_only=True)
     except Exception as error:  # torch raises many kinds for a damaged file
-        raise ValueError(f'{path} is truncated, damaged or no file of tools/train_generator.py ({error})') from error
+        raise ValueError(f'{path} is truncated, damaged or no file of tools/train_generator.py: give the wgan_*.pth '
+                         'that this tool wrote') from error
     missing = [key for key in KEYS if not isinstance(state, dict) or key not in state]
     if missing:
         raise ValueError(f'{path} is no file of tools/train_generator.py: it holds no {", ".join(missing)}')

@@ -2,7 +2,10 @@
 import sys
 from collections.abc import Callable
 
-REMEDIES = {  # of what torch says
+REMEDIES = {  # of what torch and MMEngine say
+    'end should be larger than begin':
+        'A schedule of the config, such as its warm-up, begins when the training has ended: raise train_cfg.max_epochs '
+        'or max_iters, or change param_scheduler',
     'Expected more than 1 value per channel':
         'A batch normalisation got one value, as that of pooled features does from a batch of one image: set '
         'train_dataloader.batch_size=2 or more, or train_dataloader.drop_last=True if only the last batch is so small'}

@@ -126,7 +126,7 @@ def test_what_does_not_fit_is_said(trained, tmp_path):
             'model.auxiliary_head': None, 'model.decode_head.out_channels': 1, 'model.decode_head.num_classes': 2,
             'model.decode_head.loss_decode.use_sigmoid': True})
     model = opened(trained, tmp_path, 'plain', 'plain')
-    with pytest.raises(ValueError, match='--head neck names 0 classifiers .* decode_head.conv_seg, auxiliary_head'):
+    with pytest.raises(ValueError, match='--head neck names no classifier .* decode_head.conv_seg, auxiliary_head'):
         next(steps(model, head='neck'))
     with pytest.raises(ValueError, match='no data for --split all: choose one of test, val, train'):
         next(steps(model, 'all'))

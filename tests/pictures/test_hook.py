@@ -49,7 +49,7 @@ def test_modes_and_random_states_are_what_they_were_even_after_an_error():
 
 @pytest.mark.parametrize(('keys', 'isda', 'words'), [
     (dict(classes=['Lorry']), True, "no class 'Lorry'; the classes are "),
-    (dict(head='neck'), True, 'neck names 0 classifiers'),
+    (dict(head='neck'), True, 'neck names no classifier'),
     (dict(strength=0), True, 'with strength 0 no feature moves'),
     (dict(), False, 'this model has none: add default_hooks'),
 ])

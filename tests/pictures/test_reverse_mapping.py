@@ -12,6 +12,7 @@ from isda_seg.pictures.generator import draw_codes, normalized_codes
 from isda_seg.pictures.inversion import Descent, Recipe, augment
 from isda_seg.pictures.nearest_pixels import nearest_in_pixels
 from isda_seg.pictures.reverse_mapping import Draws, grid_columns, reverse_map
+from isda_seg.pictures.wgan_training import WGANSettings, WGANTraining
 from isda_seg.runtime.launch import load_config
 
 CONFIG = tiny.ROOT / 'configs' / 'miniature' / 'resnet8_digits.py'
@@ -83,3 +84,10 @@ def test_the_tools_lead_from_a_config_to_pictures(tmp_path, monkeypatch):
     assert [size[0] for size in sizes] == [322, 562, 1042]
     with pytest.raises(ValueError, match='--write-images needs a generator for each class'):
         tiny.run_tool(monkeypatch, 'train_generator.py', CONFIG, '--write-images', '2')
+    other = WGANTraining(torch.randint(256, (8, 3, 16, 16), dtype=torch.uint8), WGANSettings(width=2, batch=8))
+    torch.save(other.state_dict(), tmp_path / 'large.pth')
+    with pytest.raises(ValueError, match='images of 16 x 16 pixels and those of the config have 8 x 8'):
+        tiny.run_tool(monkeypatch, 'reverse_map.py', CONFIG, tmp_path / 'net.pth', tmp_path / 'large.pth', '--class',
+                      '3', '--work-dir', tmp_path)
+    with pytest.raises(ValueError, match='--steps must be at least 1, got 0'):
+        tiny.run_tool(monkeypatch, 'train_generator.py', *options, '--steps', '0')

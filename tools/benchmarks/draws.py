@@ -14,6 +14,7 @@ from isda_seg.analysis.cost.formatting import markdown, percent
 from isda_seg.analysis.cost.meter import Meter
 from isda_seg.run import CLASSIFIERS
 from isda_seg.runtime.config_keys import type_name
+from isda_seg.runtime.launch import check_writable
 from isda_seg.runtime.provenance import provenance, write_json
 from isda_seg.runtime.user_errors import run_main
 
@@ -22,7 +23,8 @@ CONFIG = Path(__file__).resolve().parents[2] / 'configs' / 'miniature' / 'resnet
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', nargs='?', default=str(CONFIG), help='an image classifier with ISDA')
+    parser.add_argument('config', nargs='?', default=str(CONFIG), help='an image classifier; the covariance is that of '
+                        'default_hooks.isda')
     parser.add_argument('--draws', nargs='+', type=int, default=[1, 2, 5, 10, 20, 50], metavar='M')
     parser.add_argument('--batch', type=int, default=64, help='images in a step; default 64')
     parser.add_argument('--size', type=int, default=32, help='their height and width; default 32')
@@ -34,6 +36,9 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
+    if min(args.draws) < 1:
+        raise ValueError(f'--draws takes numbers of at least 1, got {min(args.draws)}: the closed form is measured too')
+    check_writable(str(Path(args.out).parent), '--out')
     cfg = compat.read_config(args.config)
     if type_name(cfg.get('model')) not in CLASSIFIERS:
         raise ValueError(f'{args.config} is no image classifier: take a config of configs/miniature')

@@ -76,7 +76,7 @@ def _reverse(result: dict[str, Any]) -> str:
     rows = [['loss', 'at the start', 'at its best']]
     rows += [[title, *(f'{result[key][when]:.3g}' for when in ('start', 'best'))] for title, key in
              (('step I, from noise to the image', 'step_1'), ('step II, to the moved features', 'step_2'))]
-    return f'{markdown(rows)}\n\nThe draws move the features by {result["moved"]:.3g}, squared.'
+    return f'{markdown(rows)}\n\nA draw moves the features by a squared distance of {result["moved"]:.3g} (medians).'
 
 
 TABLES = {'tightness': _tightness, 'features': _features, 'directions': _directions,

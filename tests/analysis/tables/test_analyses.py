@@ -57,4 +57,4 @@ def test_a_reverse_mapping_shows_how_far_both_steps_came(tmp_path):
     found = text(tmp_path).splitlines()
     assert '| step I, from noise to the image | 78.2 | 0.5 |' in found
     assert '| step II, to the moved features | 20 | 5.25 |' in found
-    assert 'The draws move the features by 19.5, squared.' in found
+    assert 'A draw moves the features by a squared distance of 19.5 (medians).' in found
