@@ -27,6 +27,8 @@ def root(tmp_path):
     for name in ('a', 'a_isda'):
         (configs / 'camvid' / f'{name}.py').write_text(PROMISE)
     (configs / 'torch').mkdir()
+    with (configs / 'miniature' / 'README.md').open('a') as card:
+        card.write('<!-- analyses -->\n<!-- /analyses -->\n')
     (configs / 'torch' / 'README.md').write_text('<!-- torch-models -->\n<!-- /torch-models -->\n')
     (configs / 'README.md').write_text('<!-- series -->\n<!-- /series -->\n<!-- cost -->\n<!-- /cost -->\n')
     (tmp_path / 'README.md').write_text(''.join(
