@@ -136,7 +136,7 @@ def _lines(model: nn.Module, pairs: Sequence[Pair], plain: dict[str, list[str]])
         told.setdefault(_title(name, holder), []).append(
             f'{place} is served by {of}, {loss.statistics.num_classes} classes x {loss.statistics.channels} channels, '
             f'lambda_0={loss.lambda_0}, covariance={loss.covariance}, resolution={loss.resolution}'
-            f'{"" if note is None else f" ({note})"}')
+            f'{"" if loss.samples is None else f", samples={loss.samples}"}{"" if note is None else f" ({note})"}')
     return [f'ISDA: {head}: {"; ".join([*told.get(head, []), *plain.get(head, [])])}' for head in {**told, **plain}]
 
 

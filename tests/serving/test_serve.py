@@ -94,11 +94,12 @@ def test_started_twice_as_by_training_and_then_testing_nothing_changes():
 def test_a_loss_in_the_config_keeps_its_own_keys_and_the_key_serves_the_others():
     own = dict(type='ISDALoss', lambda_0=0.5, covariance='full')
     built = model(head(loss=own), head())
-    served(built, dict(KEY, covariance='shared', resolution='feature', sync=False))
+    _, lines = served(built, dict(KEY, covariance='shared', resolution='feature', sync=False, samples=3))
+    assert [line.split('resolution=')[1] for line in lines] == ['label', 'feature, samples=3']
     main, auxiliary = built.decode_head.loss_decode, built.auxiliary_head.loss_decode
     assert (main.lambda_0, main.covariance, main.resolution, main.sync) == (0.5, 'full', 'label', True)
-    assert (auxiliary.lambda_0, auxiliary.covariance, auxiliary.resolution, auxiliary.sync) == (
-        7.5, 'shared', 'feature', False)
+    assert (auxiliary.lambda_0, auxiliary.covariance, auxiliary.resolution, auxiliary.sync, auxiliary.samples) == (
+        7.5, 'shared', 'feature', False, 3)
     assert type(main.base).__name__ == 'CrossEntropyLoss'
 
 
