@@ -6,6 +6,7 @@ from mmengine.registry import DATASETS
 
 from isda_seg.classification.data.held_out_images import held_out_mask
 from isda_seg.classification.data.image_dataset import ClassificationDataset
+from isda_seg.compat import require_scikit_learn
 
 TEST_IMAGES = 360  # a fifth
 
@@ -27,10 +28,8 @@ class DigitsDataset(ClassificationDataset):
         Raises:
             ImportError: without scikit-learn.
         """
-        try:
-            from sklearn.datasets import load_digits
-        except ImportError as error:
-            raise ImportError('the digits come with scikit-learn: pip install scikit-learn') from error
+        require_scikit_learn()
+        from sklearn.datasets import load_digits
         data = load_digits()
         chosen = held_out_mask(data.target, TEST_IMAGES, seed=0) != train
         images = np.round(data.images[chosen] * (255 / 16)).astype(np.uint8)
