@@ -27,13 +27,13 @@ class MeanCrossEntropy(nn.Module):
 
 
 @cache
-def _parameters(forward: Callable[..., Tensor]) -> Mapping[str, inspect.Parameter]:
+def parameters(forward: Callable[..., Tensor]) -> Mapping[str, inspect.Parameter]:
     """What the ``forward`` of a class of losses takes, but ``self``."""
     return dict(list(inspect.signature(forward).parameters.items())[1:])
 
 
 def _takes_all(loss: nn.Module) -> bool:
-    return any(known.kind is inspect.Parameter.VAR_KEYWORD for known in _parameters(type(loss).forward).values())
+    return any(known.kind is inspect.Parameter.VAR_KEYWORD for known in parameters(type(loss).forward).values())
 
 
 def own_ignore_index(loss: nn.Module) -> int:
@@ -44,7 +44,7 @@ def own_ignore_index(loss: nn.Module) -> int:
 
 def check_keywords(loss: nn.Module, ignore_index: int, kwargs: Mapping[str, Any]) -> None:
     """ValueError for a keyword that the loss does not know, or another label that it ignores."""
-    known = _parameters(type(loss).forward)
+    known = parameters(type(loss).forward)
     refused = [] if _takes_all(loss) else [key for key in kwargs if key not in known]
     if refused:
         raise ValueError(f'the base loss {type(loss).__name__} cannot take {refused}, which its caller (a head, or its '
@@ -57,7 +57,7 @@ def check_keywords(loss: nn.Module, ignore_index: int, kwargs: Mapping[str, Any]
 def value(loss: nn.Module, logits: Tensor, labels: Tensor, ignore_index: int, kwargs: Mapping[str, Any],
           factor: float = 1.0) -> Tensor:
     """``factor`` times the loss; of OHEM 0 where it finds no pixel."""
-    known = _parameters(type(loss).forward)
+    known = parameters(type(loss).forward)
     if 'ignore_index' in known or _takes_all(loss):
         kwargs = dict(kwargs, ignore_index=ignore_index)
     result: Tensor = loss(logits, labels, **kwargs)

@@ -172,6 +172,15 @@ def train(config, work_dir, options=None, **others):
     return runner, recorder.steps
 
 
+def trained_pair(folder):
+    """The tiny plain config and a checkpoint for it, the ISDA config and its checkpoint of two steps: same weights."""
+    from isda_seg.runtime.plain_weights import export_plain
+    plain, isda = write_configs(folder)
+    train(isda, folder / 'run', {'train_cfg.max_iters': 2})
+    export_plain(folder / 'run' / 'iter_2.pth', folder / 'plain.pth')
+    return plain, folder / 'plain.pth', isda, folder / 'run' / 'iter_2.pth'
+
+
 def recording(runner):
     """Register and return a hook whose `steps` tells what went into every training step and what came out of it."""
     from mmengine.hooks import Hook

@@ -1,5 +1,4 @@
 """An image classifier: backbone, global average pooling, one linear layer."""
-import inspect
 from collections.abc import Sequence
 
 import torch
@@ -8,7 +7,7 @@ from mmengine.registry import MODELS
 from torch import Tensor, nn
 
 from isda_seg.criterion import ISDACriterion
-from isda_seg.hosts import MeanCrossEntropy
+from isda_seg.hosts import MeanCrossEntropy, parameters
 
 SIDE = 64  # of the blank image that tells how many channels a backbone has
 
@@ -65,7 +64,7 @@ class ImageClassifier(BaseModel):
 def named(loss: nn.Module, offered: dict[str, Tensor | nn.Module]) -> dict[str, Tensor | nn.Module]:
     """What a loss names of that which is offered to it; an ISDA loss hands it on to its base."""
     inner = loss.base if isinstance(loss, ISDACriterion) else loss
-    return {name: offered[name] for name in inspect.signature(inner.forward).parameters if name in offered}
+    return {name: offered[name] for name in parameters(type(inner).forward) if name in offered}
 
 
 def classify(images: Tensor, backbone: nn.Module, fc: nn.Linear) -> Tensor:

@@ -4,18 +4,18 @@ from contextlib import contextmanager
 
 from torch import nn
 
+from isda_seg.pictures.eval_mode import in_eval_mode
+
 
 @contextmanager
 def frozen(*networks: nn.Module) -> Iterator[None]:
-    """In eval mode, so that running statistics stay, and without gradients of the weights; afterwards as before."""
-    modules = {module: module.training for network in networks for module in network.modules()}
+    """In eval mode and without gradients of the weights; afterwards as before."""
     weights = {weight: weight.requires_grad for network in networks for weight in network.parameters()}
-    try:
-        for network in networks:
-            network.eval().requires_grad_(False)
-        yield
-    finally:
-        for module, training in modules.items():
-            module.training = training
-        for weight, wanted in weights.items():
-            weight.requires_grad_(wanted)
+    with in_eval_mode(*networks):
+        try:
+            for weight in weights:
+                weight.requires_grad_(False)
+            yield
+        finally:
+            for weight, wanted in weights.items():
+                weight.requires_grad_(wanted)

@@ -4,17 +4,12 @@ from contextlib import contextmanager
 
 from torch import nn
 
+from isda_seg.pictures.eval_mode import in_eval_mode
 from isda_seg.runtime.random_states import random_states_kept
 
 
 @contextmanager
 def undisturbed(model: nn.Module) -> Iterator[None]:
     """Eval mode; afterwards every module's mode and all random states are what they were."""
-    training = [(module, module.training) for module in model.modules()]
-    with random_states_kept():
-        model.eval()
-        try:
-            yield
-        finally:
-            for module, mode in training:
-                module.training = mode
+    with random_states_kept(), in_eval_mode(model):
+        yield

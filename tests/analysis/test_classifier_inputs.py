@@ -12,7 +12,6 @@ from isda_seg.analysis.classifier_inputs import IGNORED, open_checkpoint, steps
 from isda_seg.analysis.classifier_pairs import pair_of
 from isda_seg.grid import labels_on_grid
 from isda_seg.runtime.launch import load_config
-from isda_seg.runtime.plain_weights import export_plain
 
 
 def loaded(config, folder, **options):
@@ -22,12 +21,8 @@ def loaded(config, folder, **options):
 @pytest.fixture(scope='module')
 def trained(tmp_path_factory):
     """{'isda': a tiny config and its checkpoint of two steps, 'plain': its twin, and that without the statistics}."""
-    folder = tmp_path_factory.mktemp('trained')
-    plain, isda = tiny.write_configs(folder)
-    tiny.train(isda, folder / 'isda', {'train_cfg.max_iters': 2})
-    checkpoint = folder / 'isda' / 'iter_2.pth'
-    export_plain(checkpoint, folder / 'plain.pth')
-    return dict(isda=(isda, checkpoint), plain=(plain, folder / 'plain.pth'))
+    plain, exported, isda, checkpoint = tiny.trained_pair(tmp_path_factory.mktemp('trained'))
+    return dict(isda=(isda, checkpoint), plain=(plain, exported))
 
 
 def opened(trained, folder, config, checkpoint, **options):

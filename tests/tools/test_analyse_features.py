@@ -11,18 +11,13 @@ import torch
 pytest.importorskip('sklearn')
 from isda_seg.analysis.features_report import summary  # noqa: E402
 from isda_seg.core import margin_variance  # noqa: E402
-from isda_seg.runtime.plain_weights import export_plain  # noqa: E402
 
 
 @pytest.fixture(scope='module')
 def looked(tmp_path_factory):
     """Both models looked at, side by side."""
     folder = tmp_path_factory.mktemp('features')
-    plain, isda = tiny.write_configs(folder)
-    tiny.train(isda, folder / 'run', {'train_cfg.max_iters': 2})
-    checkpoint = folder / 'run' / 'iter_2.pth'
-    export_plain(checkpoint, folder / 'plain.pth')
-    models = plain, folder / 'plain.pth', isda, checkpoint
+    models = tiny.trained_pair(folder)
     with pytest.MonkeyPatch.context() as patch:
         tiny.run_tool(patch, 'analyse.py', 'features', *models, '--work-dir', folder / 'work', '--per-class', 12,
                       '--perplexity', 8, '--out', folder / 'out')

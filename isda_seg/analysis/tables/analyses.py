@@ -5,7 +5,7 @@ from typing import Any
 
 from isda_seg.analysis.cost.formatting import markdown
 from isda_seg.analysis.tables.section import fold
-from isda_seg.analysis.tables.series import PLAN, read_plan
+from isda_seg.analysis.tables.series import read_plan
 from isda_seg.analysis.tightness_series import final_table
 
 
@@ -16,8 +16,8 @@ def analyses(folder: Path, link: str) -> str:
         folder: of the plan and the results: ``<name>.json``, or a JSON file in ``<name>/``, pictures beside it.
         link: of ``folder``, relative to the text that gets the sections.
     """
-    found = {plan['name']: _result(folder, plan['name']) for plan in read_plan(folder)}
     plans = read_plan(folder)
+    found = {plan['name']: _result(folder, plan['name']) for plan in plans}
     blocks = [_recorded(plan, result, folder, link) for plan in plans if (result := found[plan['name']])]
     planned = [f'{plan["title"]}. {plan["question"]}\n\n{_commands(plan)}' for plan in plans if not found[plan['name']]]
     if planned:
@@ -27,7 +27,7 @@ def analyses(folder: Path, link: str) -> str:
 
 def _result(folder: Path, name: str) -> dict[str, Any] | None:
     paths = [path for path in (folder / f'{name}.json', *sorted(folder.glob(f'{name}/*.json'))) if path.is_file()]
-    return json.loads(paths[0].read_text()) if paths and paths[0].name != PLAN else None
+    return json.loads(paths[0].read_text()) if paths else None
 
 
 def _recorded(plan: dict[str, Any], result: dict[str, Any], folder: Path, link: str) -> str:

@@ -7,6 +7,8 @@ from mmengine.dist import get_dist_info
 from mmengine.registry import DATA_SAMPLERS
 from torch.utils.data import Sampler
 
+from isda_seg.classification.data.endless_passes import endless_passes
+
 SHARE = 1 / 6  # the paper's
 _REAL, _SYNTHETIC = 0, 1  # separate streams
 
@@ -57,7 +59,4 @@ class SyntheticMixSampler(Sampler):
     def _next(self, kind: int, count: int) -> np.ndarray:
         """This rank's ``count`` images of a kind in this epoch, of the endless passes that all ranks share."""
         numbers = (self.epoch * count + np.arange(count)) * self.world_size + self.rank
-        passes, places = np.divmod(numbers, self.counts[kind])
-        orders = {number: np.random.RandomState([self.seed, kind, number]).permutation(self.counts[kind])
-                  for number in np.unique(passes)}
-        return np.array([orders[number][place] for number, place in zip(passes, places, strict=True)], dtype=np.int64)
+        return endless_passes(np.arange(self.counts[kind]), numbers, (self.seed, kind))

@@ -7,6 +7,8 @@ from mmengine.dataset import DefaultSampler
 from mmengine.registry import DATA_SAMPLERS
 from torch.utils.data import Sampler
 
+from isda_seg.classification.data.endless_passes import endless_passes
+
 
 @DATA_SAMPLERS.register_module()
 class TwoStreamSampler(Sampler):
@@ -37,14 +39,9 @@ class TwoStreamSampler(Sampler):
                              'ranks: some would get none; use fewer ranks or more images')
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        ranks, rank = self.unlabelled.world_size, self.unlabelled.rank
-        before = self.unlabelled.epoch * self.unlabelled.total_size
-        current, order = -1, self.labelled
-        for position, unlabelled in enumerate(self.unlabelled):
-            number, place = divmod(before + position * ranks + rank, len(self.labelled))
-            if number != current:
-                current, order = number, self._order(number)
-            yield unlabelled, int(order[place])
+        own = self.unlabelled
+        numbers = own.epoch * own.total_size + np.arange(len(self)) * own.world_size + own.rank
+        yield from zip(own, endless_passes(self.labelled, numbers, (self.seed,)).tolist(), strict=True)
 
     def __len__(self) -> int:
         return len(self.unlabelled)
@@ -52,7 +49,3 @@ class TwoStreamSampler(Sampler):
     def set_epoch(self, epoch: int) -> None:
         """Another shuffle of the unlabelled images, further passes over the labelled ones."""
         self.unlabelled.set_epoch(epoch)
-
-    def _order(self, number: int) -> np.ndarray:
-        """The labelled images as the pass of this number has them."""
-        return np.random.RandomState([self.seed, number]).permutation(self.labelled)
