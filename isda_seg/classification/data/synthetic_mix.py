@@ -5,6 +5,8 @@ from mmengine.dataset import Compose
 from mmengine.registry import DATASETS
 from torch.utils.data import Dataset
 
+from isda_seg.classification.data.inner_dataset import inner_dataset
+
 
 @DATASETS.register_module()
 class SyntheticMixDataset(Dataset):
@@ -21,11 +23,8 @@ class SyntheticMixDataset(Dataset):
     """
 
     def __init__(self, dataset: Any, synthetic: Any, pipeline: Any = ()) -> None:
-        self.datasets = [DATASETS.build(one) if isinstance(one, dict) else one for one in (dataset, synthetic)]
+        self.datasets = [inner_dataset(one, type(self).__name__) for one in (dataset, synthetic)]
         real, made = self.datasets
-        if any(getattr(getattr(one, 'pipeline', None), 'transforms', None) for one in self.datasets):
-            raise ValueError('a dataset inside a SyntheticMixDataset has a pipeline of its own, which would never run: '
-                             'move it to the SyntheticMixDataset')
         if not len(real) or not len(made):
             raise ValueError(f'real and synthetic images expected, got {len(real)} and {len(made)}')
         if real.metainfo['classes'] != made.metainfo['classes']:

@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 from mmengine.dataset import Compose
-from mmengine.registry import DATASETS
 from torch.utils.data import Dataset
+
+from isda_seg.classification.data.inner_dataset import inner_dataset
 
 
 class Wrapper(Dataset):
@@ -23,11 +24,7 @@ class Wrapper(Dataset):
     """
 
     def __init__(self, dataset: Any, pipeline: Sequence[Any] = ()) -> None:
-        self.dataset = DATASETS.build(dataset) if isinstance(dataset, dict) else dataset
-        inner = getattr(self.dataset, 'pipeline', None)
-        if getattr(inner, 'transforms', None):
-            raise ValueError(f'the {type(self.dataset).__name__} inside a {type(self).__name__} has a pipeline of its '
-                             f'own, which would never run: move it to the {type(self).__name__}')
+        self.dataset = inner_dataset(dataset, type(self).__name__)
         self.pipeline = Compose(pipeline)
 
     def full_init(self) -> None:
