@@ -1,0 +1,9 @@
+"""Mean Teacher with a ResNet of eight layers: 250 labels among 2,000 images of CIFAR-10.
+
+Run:       python tools/train.py configs/miniature/resnet8_mt_cifar10-250.py
+ISDA twin: resnet8_mt_isda_cifar10-250.py
+Result:    not yet run
+"""
+_base_ = './resnet8_vat_cifar10-250.py'
+model = dict(method=dict(_delete_=True, type='MeanTeacher', ramp_epochs=4, decay=0.99))
+train_dataloader = dict(dataset=dict(views=2))

@@ -1,0 +1,9 @@
+"""Mean Teacher + ISDA with a ResNet of eight layers: 250 labels among 2,000 images of CIFAR-10.
+
+Run:       python tools/train.py configs/miniature/resnet8_mt_isda_cifar10-250.py
+Baseline:  resnet8_mt_cifar10-250.py; same seed, only the keys below differ
+Result:    not yet run
+"""
+_base_ = './resnet8_mt_cifar10-250.py'
+model = dict(eta_1=1.0)
+default_hooks = dict(isda=dict(type='isda_seg.hooks.ISDAHook', lambda_0=0.5, covariance='full'))
