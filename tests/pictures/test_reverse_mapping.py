@@ -89,5 +89,13 @@ def test_the_tools_lead_from_a_config_to_pictures(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match='images of 16 x 16 pixels and those of the config have 8 x 8'):
         tiny.run_tool(monkeypatch, 'reverse_map.py', CONFIG, tmp_path / 'net.pth', tmp_path / 'large.pth', '--class',
                       '3', '--work-dir', tmp_path)
+    labelled = CONFIG, '--work-dir', tmp_path / 'one', '--kind', 'acgan', '--batch', '8', '--width', '2', '--steps', '1'
+    tiny.run_tool(monkeypatch, 'train_generator.py', *labelled, '--write-images', '2')
+    folders = sorted((tmp_path / 'one' / 'images' / 'train').iterdir())
+    assert [folder.name for folder in folders] == [str(digit) for digit in range(10)]
+    assert len({(folder / '00000.png').read_bytes() for folder in folders}) == 10
+    assert cv2.imread(str(tmp_path / 'one' / 'acgan_all.png')).shape[0] == 1282
+    with pytest.raises(ValueError, match='one acgan makes the images of all classes: leave --classes out'):
+        tiny.run_tool(monkeypatch, 'train_generator.py', *labelled, '--classes')
     with pytest.raises(ValueError, match='--steps must be at least 1, got 0'):
         tiny.run_tool(monkeypatch, 'train_generator.py', *options, '--steps', '0')

@@ -5,9 +5,9 @@ import tiny
 import torch
 
 from isda_seg.pictures import wgan_training
+from isda_seg.pictures.dcgan import Critic, DCGANGenerator
 from isda_seg.pictures.generator import draw_codes
 from isda_seg.pictures.saved_generator import read_generator, read_training, write_images
-from isda_seg.pictures.wgan import Critic, DCGANGenerator
 from isda_seg.pictures.wgan_training import WGANSettings, WGANTraining
 
 pytestmark = tiny.on_cpu
@@ -35,7 +35,7 @@ def test_networks_are_those_of_dcgan(resolution, widths):
         *widths, 3]
     assert [layer.out_channels for layer in critic if isinstance(layer, torch.nn.Conv2d)] == [*widths[::-1], 1]
     made = generator(draw_codes(2, 100, seed=0))
-    assert (made.shape, critic(made).shape) == ((2, 3, resolution, resolution), (2,))
+    assert (made.shape, critic(made).shape) == ((2, 3, resolution, resolution), (2, 1))
     assert float(made.detach().abs().max()) <= 1
 
 
@@ -98,10 +98,13 @@ def test_bad_input_is_refused(tmp_path):
     training = trained(1)
     with pytest.raises(ValueError, match='trained with other seed, images'):
         WGANTraining(images(seed=1), SETTINGS._replace(seed=1)).load_state_dict(training.state_dict())
+    write_images(training.generator, tmp_path / 'cat', 3)
+    with pytest.raises(FileExistsError, match='cat holds other images, such as 00002.png: remove them, or set another'):
+        write_images(training.generator, tmp_path / 'cat', 2)
     with pytest.raises(FileNotFoundError, match='there is no generator .*none.pth'):
         read_generator(tmp_path / 'none.pth')
     torch.save(dict(state_dict={}), tmp_path / 'other.pth')
-    with pytest.raises(ValueError, match='other.pth is no file of tools/train_generator.py: it holds no shape, '):
+    with pytest.raises(ValueError, match='other.pth is no file of tools/train_generator.py: it holds no kind, shape, '):
         read_training(tmp_path / 'other.pth')
     (tmp_path / 'half.pth').write_bytes(b'half')
     with pytest.raises(ValueError, match='half.pth is truncated, damaged or no file'):

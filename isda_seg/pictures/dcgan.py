@@ -36,15 +36,20 @@ class DCGANGenerator(GeneratorAdapter):
 
 
 class Critic(nn.Sequential):
-    """Images (N, channels, H, W) to scores (N,), without a bound; arguments as ``DCGANGenerator``."""
+    """Images (N, channels, H, W) to ``outputs`` numbers each (N, outputs), without a bound.
 
-    def __init__(self, resolution: int = 32, channels: int = 3, width: int = 64) -> None:
+    Args:
+        resolution, channels, width: as in ``DCGANGenerator``; any number of channels.
+        outputs: numbers for each image; one, the score, in WGAN.
+    """
+
+    def __init__(self, resolution: int = 32, channels: int = 3, width: int = 64, outputs: int = 1) -> None:
         widths = hidden_widths(resolution, width)
         layers: list[nn.Module] = [nn.Conv2d(channels, widths[0], 4, 2, 1, bias=False), nn.LeakyReLU(0.2, inplace=True)]
-        for inputs, outputs in zip(widths[:-1], widths[1:], strict=True):
-            layers += [nn.Conv2d(inputs, outputs, 4, 2, 1, bias=False), nn.BatchNorm2d(outputs),
+        for before, after in zip(widths[:-1], widths[1:], strict=True):
+            layers += [nn.Conv2d(before, after, 4, 2, 1, bias=False), nn.BatchNorm2d(after),
                        nn.LeakyReLU(0.2, inplace=True)]
-        super().__init__(*layers, nn.Conv2d(widths[-1], 1, SMALLEST, bias=False), nn.Flatten(0))
+        super().__init__(*layers, nn.Conv2d(widths[-1], outputs, SMALLEST, bias=False), nn.Flatten(1))
         self.apply(initialise)
 
 
