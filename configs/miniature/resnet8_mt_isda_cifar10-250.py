@@ -5,5 +5,5 @@ Baseline:  resnet8_mt_cifar10-250.py; same seed, only the keys below differ
 Result:    not yet run
 """
 _base_ = './resnet8_mt_cifar10-250.py'
-model = dict(eta_1=1.0)
+model = dict(eta_1=2.0)
 default_hooks = dict(isda=dict(type='isda_seg.hooks.ISDAHook', lambda_0=0.5, covariance='full'))
