@@ -1,10 +1,11 @@
 """Every semi-supervised config is the cell of Table 6 that it says it is, builds, and differs from its twin in ISDA."""
 
+import numpy as np
 import pytest
 import tiny
 import torch
 from mmengine.config import Config
-from mmengine.registry import MODELS
+from mmengine.registry import DATASETS, MODELS
 from tiny_semi import SEMI
 
 import isda_seg.losses
@@ -78,3 +79,23 @@ def test_the_recipe_is_that_of_appendix_b():
 def test_the_methods_have_the_hyper_parameters_of_their_own_papers(name, expected):
     method = Config.fromfile(SEMI / name.split('_')[1] / f'{name}.py').model.method
     assert {key: method[key] for key in expected} == expected
+
+
+@pytest.mark.parametrize('name', TYPES)
+def test_a_miniature_trains_on_250_labels_among_2000_images_and_is_tested_on_others(name, data_folder):
+    data_folder('cifar10')
+    path = tiny.ROOT / 'configs' / 'miniature' / f'resnet8_{name}_isda_cifar10-250.py'
+    cfg, supervised = Config.fromfile(path), Config.fromfile(path.with_name('resnet8_cifar10-1k.py'))
+    data, tested = (DATASETS.build(loader.dataset) for loader in (cfg.train_dataloader, cfg.test_dataloader))
+    model = MODELS.build(dict(cfg.model, data_preprocessor=cfg.data_preprocessor))
+    assert type(model.method).__name__ == TYPES[name]
+    assert (data.num_labelled, data.num_unlabelled, data.views) == (250, 2000, model.method.views)
+    labels = [data.get_cat_ids(index)[0] for index in data.labelled_indices]
+    assert np.bincount(labels).tolist() == [25] * 10
+    trained = {data.get_data_info(index)['img'].tobytes() for index in range(len(data))}
+    assert not trained & {tested.get_data_info(index)['img'].tobytes() for index in range(len(tested))}
+    batch = {'inputs': [torch.full((3, 8, 8), 200, dtype=torch.uint8)], 'labels': [0]}
+    view = torch.full((1, 3, 8, 8), 200, dtype=torch.uint8)
+    found = model.data_preprocessor(dict(batch, unlabelled=dict(views=[view], index=[5])))
+    assert torch.equal(found['unlabelled']['views'][0], found['inputs'])
+    assert torch.equal(found['inputs'], MODELS.build(supervised.data_preprocessor)(batch)['inputs'])
