@@ -6,9 +6,11 @@ import cv2
 import numpy as np
 import pytest
 import tiny
+from mmengine.config import Config
 
 from isda_seg.classification import SyntheticMixDataset, SyntheticMixSampler
 from isda_seg.classification.data import synthetic_mix_sampler
+from isda_seg.pictures.labelled_gan_training import KINDS
 
 CONFIG = tiny.ROOT / 'configs' / 'miniature' / 'resnet8_digits.py'
 BATCH = 30
@@ -125,3 +127,11 @@ def test_a_resumed_run_sees_the_batches_of_an_unbroken_one(tmp_path):
     assert (len(steps), len(rest)) == (6, 3)
     assert rest == steps[3:]
     assert tiny.differing(resumed.model.state_dict(), whole.model.state_dict()) == []
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_the_configs_of_the_generators_differ_in_the_folder_of_their_images_alone(kind):
+    wgan, other = (tiny.flat(Config.fromfile(CONFIG.with_name(f'resnet8_{name}_cifar10-1k.py')).to_dict())
+                   for name in ('wgan', kind))
+    assert tiny.differing(wgan, other) == ['train_dataloader.dataset.synthetic.data_root']
+    assert other['train_dataloader.dataset.synthetic.data_root'].endswith(f'/{kind}_cifar10-1k/images')
