@@ -1,6 +1,8 @@
 """Everything that is about versions of other packages, and nothing else."""
+import io
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from functools import cache
 from importlib import import_module
 from importlib.metadata import packages_distributions
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
 # What mmsegmentation 1.2.2 imports from mmcv.ops at module level; the maintained family guards these imports itself.
 OPERATORS = ('point_sample', 'sigmoid_focal_loss', 'CrissCrossAttention', 'PSAMask')
+FOR_DEVELOPERS = ('Could not import OneDL',)  # what mmseg prints where it means to log a detail
 
 
 def require_one_family() -> None:
@@ -37,6 +40,17 @@ def prepare() -> None:
     from mmengine.config.utils import MODULE2PACKAGE
     MODULE2PACKAGE['mmseg'] = 'mmseg'  # `_base_ = 'mmseg::...'`: the maintained family's distribution has another name
     _stub_operators()
+
+
+def import_segmentation() -> None:
+    """Import MMSegmentation without the lines that tell its developers of an optional package; others are printed."""
+    prepare()
+    said = io.StringIO()
+    with redirect_stdout(said):
+        import_module('mmseg.datasets')
+    for line in said.getvalue().splitlines():
+        if line not in FOR_DEVELOPERS:
+            print(line)
 
 
 def read_config(path: str) -> 'Config':

@@ -1,4 +1,6 @@
 """What compat promises about the installed packages."""
+import subprocess
+import sys
 from importlib.metadata import packages_distributions
 from importlib.util import find_spec
 
@@ -65,3 +67,17 @@ def test_a_base_that_no_package_here_has_keeps_its_own_error(tmp_path):
     (tmp_path / 'c.py').write_text("_base_ = 'mmnothing::a/b.py'\n")
     with pytest.raises(Exception, match='mmnothing'):
         compat.read_config(str(tmp_path / 'c.py'))
+
+
+def test_what_mmsegmentation_tells_its_developers_stays_off_the_screen_and_other_lines_do_not():
+    code = """if True:
+        import sys
+        class Finder:
+            def find_spec(self, name, path=None, target=None):
+                if name == 'mmseg.datasets':
+                    print('read this')
+        sys.meta_path.insert(0, Finder())
+        import isda_seg.segmentation
+    """
+    said = subprocess.run([sys.executable, '-W', 'ignore', '-c', code], capture_output=True, text=True, check=True)
+    assert said.stdout.splitlines() == ['read this']

@@ -1,7 +1,7 @@
 """What only MMSegmentation needs: datasets, loading with clear errors, evaluation protocols, pictures."""
 from isda_seg import compat
 
-compat.prepare()  # before the first import of mmseg
+compat.import_segmentation()  # before anything else imports mmseg
 
 from isda_seg.runtime.last_evaluations import LastEvaluationsHook
 from isda_seg.segmentation.camvid import CamVidDataset
