@@ -1,4 +1,5 @@
 """What reports call the measures of ``paired.measures``."""
+from pathlib import Path
 from typing import NamedTuple
 
 from isda_seg.analysis.series.paired import MAPS, SECONDARY, TRAINING, lower_is_better
@@ -8,19 +9,27 @@ class Wording(NamedTuple):
     """The words of one kind of measure."""
     measure: str           # in a sentence: points of ...
     heading: str           # of a table
-    arms: tuple[str, str]  # its columns: the baseline and what is compared with it
     axis: str              # of the figure
 
 
 def wording(measure: str) -> Wording:
     """How reports speak of a measure."""
     if measure in MAPS:
-        return Wording(MAPS[measure], "COCO's mAP in per cent", ('baseline', 'this arm'),
-                       'mAP, arm minus baseline')
+        return Wording(MAPS[measure], "COCO's mAP in per cent", 'mAP')
     if lower_is_better(measure):
         return Wording(measure, 'test error in per cent, lower is better: a negative difference is a gain',
-                       ('plain', 'ISDA'), 'test error (lower is better), ISDA minus plain')
-    return Wording('mIoU', 'mIoU and IoU in per cent', ('plain', 'ISDA'), 'mIoU, ISDA minus plain')
+                       'test error (lower is better)')
+    return Wording('mIoU', 'mIoU and IoU in per cent', 'mIoU')
+
+
+def arm_names(baseline: str, arm: str) -> tuple[str, str]:
+    """What the columns of two arms are called, by their configs' names."""
+    return ('plain', 'ISDA') if with_isda(arm) and not with_isda(baseline) else ('baseline', 'this arm')
+
+
+def with_isda(arm: str) -> bool:
+    """Whether an arm's config has ISDA, by its name."""
+    return 'isda' in Path(arm.partition(' ')[0]).stem.split('_')
 
 
 ROWS = {**MAPS, 'aAcc': 'pixel accuracy', 'nll': 'negative log-likelihood', 'ece': 'expected calibration error',

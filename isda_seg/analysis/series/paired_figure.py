@@ -6,7 +6,7 @@ from typing import Any
 
 import matplotlib
 
-from isda_seg.analysis.series.measure_names import is_chief, row_name, wording
+from isda_seg.analysis.series.measure_names import arm_names, is_chief, row_name, wording
 from isda_seg.analysis.series.paired import half_width
 from isda_seg.analysis.series.result_files import DIVERGED
 
@@ -37,13 +37,15 @@ def draw_paired(paired: dict[str, Any], out: str | Path) -> None:
         chief = {name: entry for name, entry in comparison['measures'].items() if is_chief(name)}
         _draw_differences(left, chief, list(comparison.get('seeds', paired['seeds'])))
         first = next(iter(comparison['measures']))
-        left.set(title=textwrap.fill(arm, WIDE) + _diverged(comparison), ylabel=wording(first).axis)
+        plain, isda = arm_names(next(iter(paired['runs'])), arm)
+        left.set(title=textwrap.fill(arm, WIDE) + _diverged(comparison),
+                 ylabel=f'{wording(first).axis}, {isda} minus {plain}')
         left.title.set_fontsize(7)
         if not comparison['classes']:
             right.set_axis_off()
             continue
         _draw_classes(right, comparison['classes'])
-        right.set(title='IoU by class, ISDA minus plain', xlabel='points')
+        right.set(title=f'IoU by class, {isda} minus {plain}', xlabel='points')
         right.title.set_fontsize(8)
     _save(figure, out)
 

@@ -1,7 +1,7 @@
 """The table and the figure of a paired series, from its result file."""
 from typing import Any
 
-from isda_seg.analysis.series.measure_names import decimals, row_name, wording
+from isda_seg.analysis.series.measure_names import arm_names, decimals, row_name, wording
 from isda_seg.analysis.series.paired import OF_CLASSES, measures
 from isda_seg.analysis.series.result_files import DIVERGED
 from isda_seg.analysis.tables.rows import average
@@ -62,10 +62,11 @@ def _arm_table(paired: dict[str, Any], arm: str) -> str:
     comparison = paired['comparisons'][arm]
     seeds = ', '.join(map(str, comparison.get('seeds', paired['seeds'])))
     first = next(iter(comparison['measures']))
-    words = wording(first)
-    rows = [f'`{arm}` minus `{next(iter(paired["runs"]))}`, {words.heading}, seeds {seeds}, trained at commit '
+    baseline = next(iter(paired['runs']))
+    plain, isda = arm_names(baseline, arm)
+    rows = [f'`{arm}` minus `{baseline}`, {wording(first).heading}, seeds {seeds}, trained at commit '
             f'{", ".join(commits(paired))}:', '',
-            f'| | {words.arms[0]} | {words.arms[1]} | difference by seed | mean | 95 % (paired t) | 95 % (bootstrap) |',
+            f'| | {plain} | {isda} | difference by seed | mean | 95 % (paired t) | 95 % (bootstrap) |',
             '|---|---|---|---|---|---|---|']
     for name, entry in comparison['measures'].items():
         places = decimals(name)
@@ -81,8 +82,9 @@ def class_table(paired: dict[str, Any], arm: str) -> str:
     comparison = paired['comparisons'][arm]
     known = {'IoU': comparison['classes'],
              **{kind: comparison[kind] for kind in OF_CLASSES if comparison.get(kind)}}
-    rows = [f'`{arm}` minus `{next(iter(paired["runs"]))}`, classes, mean and 95 % (paired t):', '',
-            f'| class | plain IoU | {" | ".join(known)} |', '|---' * (2 + len(known)) + '|']
+    baseline = next(iter(paired['runs']))
+    rows = [f'`{arm}` minus `{baseline}`, classes, mean and 95 % (paired t):', '',
+            f'| class | {arm_names(baseline, arm)[0]} IoU | {" | ".join(known)} |', '|---' * (2 + len(known)) + '|']
     for name, entry in comparison['classes'].items():
         found = [entries.get(name) for entries in known.values()]
         cells = [f'{entry["mean"]:+.2f}{_in_brackets(entry["t"])}' if entry else '' for entry in found]

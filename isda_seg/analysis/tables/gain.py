@@ -3,7 +3,7 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from isda_seg.analysis.series.measure_names import wording
+from isda_seg.analysis.series.measure_names import with_isda, wording
 from isda_seg.analysis.series.paired import TRAINING, lower_is_better
 from isda_seg.analysis.series.paired_report import interval
 from isda_seg.analysis.series.result_files import read_series
@@ -47,13 +47,8 @@ def recorded_gains(folder: Path) -> list[Gain]:
     series = read_series(folder)
     return [of_series(plan, series[plan['name']]) for plan in read_plan(folder)
             if series.get(plan['name'], {}).get('kind') == 'paired' and not plan.get('underfitted')
-            and not plan.get('choice') and not beside_isda(series[plan['name']])
+            and not plan.get('choice') and not with_isda(series[plan['name']].get('plain', ''))
             and stands_for(plan, series[plan['name']])['measures']]
-
-
-def beside_isda(entry: dict[str, Any]) -> bool:
-    """Whether the baseline of a series trains with ISDA, so that its differences are those of something else."""
-    return 'isda' in Path(entry.get('plain', '').partition(' ')[0]).stem.split('_')
 
 
 def likelihoods(gains: list[Gain]) -> str:

@@ -70,8 +70,8 @@ def test_one_pair_has_empty_intervals():
 
 
 def test_every_arm_has_a_table_of_its_own():
-    tables = paired_table(series(2, ('isda', 'shared'))).split('\n\n`')[1:]
-    assert [table.strip('`').split('`')[0] for table in tables] == ['isda', 'shared'] * 2  # of measures, of classes
+    tables = paired_table(series(2, ('isda', 'isda_shared'))).split('\n\n`')[1:]
+    assert [table.strip('`').split('`')[0] for table in tables] == ['isda', 'isda_shared'] * 2  # measures, classes
     assert tables[0].splitlines()[1:] == tables[1].splitlines()[1:]
 
 
@@ -97,7 +97,8 @@ def test_box_and_mask_map_of_three_initialisations_stand_side_by_side(tmp_path):
     assert lines[:5] == ['| | box mAP | mask mAP |', '|---|---|---|', '| `plain` | 38.90 | 35.20 |',
                          '| `isda` | 39.40 | 35.60 |', '| `torchvision` | 38.20 | 34.70 |']
     assert lines[6].startswith("`isda` minus `plain`, COCO's mAP in per cent, seeds 0, trained at commit a1")
-    assert lines[8].startswith('| | baseline | this arm | difference by seed |')
+    heads = [line for line in lines if line.endswith('| 95 % (bootstrap) |')]
+    assert [head.split(' difference')[0] for head in heads] == ['| | plain | ISDA |', '| | baseline | this arm |']
     assert [cells(line)[:5] for line in lines[10:12]] == [['box mAP', '38.90', '39.40', '+0.50', '+0.50'],
                                                           ['mask mAP', '35.20', '35.60', '+0.40', '+0.40']]
     draw_paired(paired, tmp_path / 'map.png')
