@@ -53,6 +53,8 @@ def shrink(cfg, lambda_0=None):
         backbone.base_channels = backbone.stem_channels = CHANNELS
     for head in (cfg.model.decode_head, cfg.model.auxiliary_head):
         head.in_channels, head.channels = round(head.in_channels * factor), CHANNELS
+        if 'c1_in_channels' in head:
+            head.c1_in_channels = round(head.c1_in_channels * factor)
     for loader in (cfg.train_dataloader, cfg.val_dataloader):
         loader.num_workers, loader.persistent_workers = 0, False
         loader.dataset.pop('indices', None)
