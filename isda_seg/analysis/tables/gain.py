@@ -34,10 +34,9 @@ def gain(folder: Path) -> str:
     worst, best = min(gains, key=mean), max(gains, key=mean)
     reach = (f'the means reach from {described(worst)} to {described(best)}' if len(gains) > 1 else
              f'its mean is {described(best)}')
-    return (f'Over {len(gains)} recorded series of pairs, ISDA against its plain twin with the same seeds where the '
-            f'network fits its training images ({FITTED:g} % right or more), ISDA is better beyond the 95 % '
-            f'interval in {counted(better)} and worse beyond it in {counted(worse)}{likelihoods(gains)}. In points for '
-            f'ISDA {reach}.')
+    return (f'In {len(gains)} recorded series of pairs with the same seeds, where plain training fits its images '
+            f'({FITTED:g} % right or more), ISDA is better beyond the 95 % interval in {counted(better)} and worse '
+            f'beyond it in {counted(worse)}{likelihoods(gains)}. In points for ISDA {reach}.')
 
 
 def recorded_gains(folder: Path) -> list[Gain]:
@@ -55,7 +54,7 @@ def likelihoods(gains: list[Gain]) -> str:
     """In how many series the likelihood is better beyond its interval; '' where none measured it."""
     known = [found.likelihood for found in gains if found.likelihood]
     better = sum(high < 0 for _, high in known)
-    return f'; its negative log-likelihood is lower beyond the interval in {better} of {len(known)}' if known else ''
+    return f'; negative log-likelihood is lower beyond it in {better} of {len(known)}' if known else ''
 
 
 def stands_for(plan: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:

@@ -18,10 +18,9 @@ def test_without_a_certain_gain_the_front_page_says_none(tmp_path):
     series(tmp_path, ('A', 'single', -0.5, [-3.0, 2.0]), ('B', 'top1_error_last2', 0.25, [0.125, 0.375]),
            ('C', 'top1_error_last2', -0.75, [-3.0, 1.5]))
     assert gain(tmp_path) == (
-        'Over 3 recorded series of pairs, ISDA against its plain twin with the same seeds where the network fits its '
-        'training images (80 % right or more), ISDA is better beyond the 95 % interval in none and worse beyond it in '
-        '1 (B). In points for ISDA the means reach from -0.50 (A, mIoU, -3.00 to +2.00) to +0.75 (C, test error, '
-        '-1.50 to +3.00).')
+        'In 3 recorded series of pairs with the same seeds, where plain training fits its images (80 % right or more), '
+        'ISDA is better beyond the 95 % interval in none and worse beyond it in 1 (B). In points for ISDA the means '
+        'reach from -0.50 (A, mIoU, -3.00 to +2.00) to +0.75 (C, test error, -1.50 to +3.00).')
 
 
 def test_a_certain_gain_is_named_whichever_way_its_measure_counts(tmp_path):
@@ -47,7 +46,7 @@ def test_an_arm_may_stand_for_its_series_and_networks_that_had_not_fitted_count_
     plan[0]['arm'], plan[1]['underfitted'] = 'isda option=1', True
     (tmp_path / 'plan.json').write_text(json.dumps(plan))
     assert gain(tmp_path).split('. In points')[1] == ' for ISDA its mean is +9.00 (A, mIoU).'
-    assert gain(tmp_path).split(' of pairs')[0] == 'Over 1 recorded series'
+    assert gain(tmp_path).split(' of pairs')[0] == 'In 1 recorded series'
 
 
 def test_a_network_that_has_not_fitted_its_images_is_drawn_and_not_counted(tmp_path):
@@ -55,7 +54,7 @@ def test_a_network_that_has_not_fitted_its_images_is_drawn_and_not_counted(tmp_p
     entry = json.loads((tmp_path / 'B.json').read_text())
     entry['comparisons']['isda']['measures']['training_accuracy'] = dict(baseline=79.0, mean=-1.0, t=[-2.0, 0.0])
     (tmp_path / 'B.json').write_text(json.dumps(entry))
-    assert gain(tmp_path).split(' of pairs')[0] == 'Over 1 recorded series'
+    assert gain(tmp_path).split(' of pairs')[0] == 'In 1 recorded series'
     assert [(found.title, found.fitted) for found in recorded_gains(tmp_path)] == [('A', None), ('B', 79.0)]
 
 
@@ -82,8 +81,8 @@ def test_a_choice_is_no_verdict_and_likelihoods_are_counted_where_they_were_meas
     entry = json.loads((tmp_path / 'B.json').read_text())
     entry['comparisons']['isda']['measures']['nll'] = dict(mean=-0.25, t=[-0.5, -0.125])
     (tmp_path / 'B.json').write_text(json.dumps(entry))
-    assert ('better beyond the 95 % interval in 1 (A) and worse beyond it in none; its negative log-likelihood is '
-            'lower beyond the interval in 1 of 1. In points') in gain(tmp_path)
+    assert ('better beyond the 95 % interval in 1 (A) and worse beyond it in none; negative log-likelihood is '
+            'lower beyond it in 1 of 1. In points') in gain(tmp_path)
 
 
 def test_pairs_whose_baseline_is_isda_say_nothing_of_its_gain(tmp_path):
