@@ -12,7 +12,7 @@ from isda_seg.runtime import amp as half_precision
 from isda_seg.runtime.checkpoint import check_checkpoint, latest_checkpoint
 from isda_seg.runtime.checkpoint_hook import AtomicCheckpointHook
 from isda_seg.runtime.config_keys import type_name
-from isda_seg.runtime.measure_direction import set_early_stopping
+from isda_seg.runtime.early_stopping import set_early_stopping
 from isda_seg.runtime.reproducible import make_reproducible
 from isda_seg.runtime.resume_check import ResumeCheckHook
 from isda_seg.runtime.run_record import RunRecordHook

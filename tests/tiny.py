@@ -4,7 +4,9 @@ import copy
 import hashlib
 import itertools
 import json
+import os
 import runpy
+import subprocess
 import sys
 from pathlib import Path
 
@@ -230,6 +232,20 @@ def run_tool(monkeypatch, name, *arguments):
     with pytest.raises(SystemExit) as end:
         runpy.run_path(str(ROOT / 'tools' / name), run_name='__main__')
     assert end.value.code in (None, 0)
+
+
+def loaded_by(code):
+    """The names of all modules that a Python of its own has loaded after this code."""
+    code = f'import json, sys\n{code}\nprint(json.dumps(sorted(sys.modules)))'
+    environment = dict(os.environ, PYTHONPATH=str(ROOT))
+    done = subprocess.run([sys.executable, '-c', code], env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def of_openmmlab(modules):
+    """Those of the names that are of MMEngine, MMCV and what stands on them."""
+    return [name for name in modules if name.startswith('mm') and name.split('.')[0] not in sys.stdlib_module_names]
 
 
 def flat(node, prefix=''):

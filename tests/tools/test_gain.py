@@ -15,6 +15,12 @@ def gain():
     return runpy.run_path(str(tiny.ROOT / 'tools' / 'gain.py'))
 
 
+def test_it_needs_no_more_than_its_extra_of_the_package_installs():
+    loaded = tiny.loaded_by(f'import runpy; runpy.run_path({str(tiny.ROOT / "tools" / "gain.py")!r})')
+    assert {'sklearn', 'scipy', 'matplotlib', 'isda_seg.analysis.series.gain_report'} <= set(loaded)
+    assert [*tiny.of_openmmlab(loaded), *(name for name in ('cv2', 'torchvision') if name in loaded)] == []
+
+
 def test_ten_images_of_each_digit_train_and_no_image_serves_twice(gain):
     halves = [gain['digits'](3, held_out) for held_out in (False, True)]
     assert [torch.bincount(labels).tolist() for _, labels, _, _ in halves] == [[10] * 10] * 2
