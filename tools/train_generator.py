@@ -77,7 +77,7 @@ def make(cfg: Config, wanted: str | None, args: argparse.Namespace) -> None:
         for label, name in enumerate(data.classes) if labelled else [(None, wanted)]:
             seed = args.seed if label is None else args.seed * len(data.classes) + label  # codes of its own
             write_images(generator, folder / name, args.write_images, seed, label)
-        print(f'wrote {args.write_images} images of each class into {folder if labelled else folder / wanted}')
+            print(f'wrote {args.write_images} images into {folder / name}')
 
 
 @torch.no_grad()

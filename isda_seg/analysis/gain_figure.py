@@ -11,9 +11,6 @@ matplotlib.use('Agg')
 import matplotlib.pyplot as plt  # noqa: E402
 from matplotlib.lines import Line2D  # noqa: E402
 
-COLORS = {'mIoU': 'tab:orange'}  # of a measure; of test errors the other one
-OTHER = 'tab:blue'
-
 
 def draw_gain(gains: Iterable[Gain], out: Path) -> None:
     """A numbered point with its interval per series that has one and whose training accuracy was measured."""
@@ -22,7 +19,7 @@ def draw_gain(gains: Iterable[Gain], out: Path) -> None:
                    key=lambda found: found.fitted or 0.0)
     names = []
     for number, found in enumerate(shown, start=1):
-        color = COLORS.get(found.measure, OTHER)
+        color = 'tab:orange' if found.measure == 'mIoU' else 'tab:blue'
         axis.errorbar(found.fitted, found.mean, half_width(found.mean, found.interval), fmt='none', linewidth=1,
                       capsize=2, color=color, zorder=2)
         axis.plot(found.fitted, found.mean, 'o', markersize=10, color=color, markeredgecolor='white', zorder=2 + number)

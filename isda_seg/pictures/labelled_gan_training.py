@@ -46,6 +46,7 @@ class LabelledGANTraining(GANTraining):
     """
 
     settings: LabelledGANSettings
+    told: tuple[int, int, int]  # how many outputs of the discriminator are scores, logits and attributes
 
     def __init__(self, images: Tensor, labels: Tensor, settings: LabelledGANSettings, kind: str) -> None:
         self.labels, self.kind = labels.to(images.device), kind
@@ -58,8 +59,8 @@ class LabelledGANTraining(GANTraining):
         self.shape = dict(num_classes=classes, attributes=attributes, resolution=resolution, channels=channels,
                           z_dim=NOISE + attributes, width=own.width)
         self.generator: LabelledGenerator = LabelledGenerator(**self.shape).to(device)
-        seen, told = (classes, 0) if self.kind == 'cgan' else (0, classes + attributes)
-        self.critic = Critic(resolution, channels + seen, own.width, 1 + told).to(device)
+        seen, self.told = (classes, (1, 0, 0)) if self.kind == 'cgan' else (0, (1, classes, attributes))
+        self.critic = Critic(resolution, channels + seen, own.width, sum(self.told)).to(device)
         self.optimizers = [torch.optim.Adam(network.parameters(), lr=own.lr, betas=(own.beta1, 0.999))
                            for network in (self.generator, self.critic)]
 
@@ -67,7 +68,7 @@ class LabelledGANTraining(GANTraining):
         """One update of the discriminator, one of the generator, for the same made images."""
         of_generator, of_critic = self.optimizers
         chosen, device = self.chosen(), self.images.device
-        real, labels = self.real(chosen), self.labels[chosen.to(device)]
+        real, labels = self.real(chosen), self.labels[chosen]
         codes = torch.randn(self.settings.batch, self.generator.z_dim).to(device)
         wanted = torch.randint(self.settings.num_classes, (self.settings.batch,)).to(device)
         made = self.generator(codes, wanted)[:, :self.images.shape[1]]
@@ -90,8 +91,7 @@ class LabelledGANTraining(GANTraining):
         if self.kind == 'cgan':
             maps = F.one_hot(labels, self.settings.num_classes).to(images)
             images = torch.cat([images, maps[:, :, None, None].expand(-1, -1, *images.shape[2:])], dim=1)
-        score, logits, attributes = self.critic(images).split(
-            [1, *((0, 0) if self.kind == 'cgan' else (self.settings.num_classes, self.generator.attributes))], dim=1)
+        score, logits, attributes = self.critic(images).split(self.told, dim=1)
         loss = F.binary_cross_entropy_with_logits(score, torch.full_like(score, float(real)))
         if logits.shape[1]:
             loss = loss + F.cross_entropy(logits, labels)

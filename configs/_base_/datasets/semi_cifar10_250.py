@@ -6,7 +6,6 @@ train_images = dict(
     type='CIFARDataset', num_classes=10, data_root='{{$ISDA_SEG_DATA:data}}/cifar10', split='train_rest', holdout=5000,
     indices=2000)
 train_dataloader = dict(
-    batch_size=64,
     sampler=dict(_delete_=True, type='TwoStreamSampler'),
     dataset=dict(
         _delete_=True, type='TwoStreamDataset', dataset=train_images, num_labels=250,
