@@ -6,6 +6,7 @@ from torch import Tensor
 
 from isda_seg.core.checks import class_index
 from isda_seg.core.device import constant, on_host
+from isda_seg.core.label_sums import label_sums
 from isda_seg.core.one_hot import one_hot_chunks
 from isda_seg.core.opaque import opaque
 from isda_seg.core.precision import full_precision
@@ -32,10 +33,10 @@ class _AddRows(torch.autograd.Function):
                 ignore_index: int | None) -> Tensor:
         ctx.factor, ctx.ignore_index = factor, ignore_index
         if not on_host(logits):
-            index = class_index(labels, len(rows), ignore_index)[:, None]
+            index = class_index(labels, len(rows), ignore_index)
             ctx.save_for_backward(index)
             padded = torch.cat([rows.t(), constant(0, (len(rows), 2), rows.dtype, rows.device)], dim=1)
-            added = padded.expand(len(logits), -1, -1).gather(2, index.expand_as(logits))
+            added = padded.expand(len(logits), -1, -1).gather(2, index[:, None].expand_as(logits))
             return torch.add(logits, added, alpha=factor)
         ctx.save_for_backward(labels)
         out = torch.empty_like(logits, memory_format=torch.contiguous_format)
@@ -51,10 +52,7 @@ class _AddRows(torch.autograd.Function):
         classes = grad.shape[1]
         with full_precision(grad.device.type):
             if not on_host(grad):
-                member = grad.new_zeros(len(grad), classes + 2, grad.shape[2]).scatter_(1, labels, 1.0)[:, :classes]
-                nothing = grad.new_empty(classes, classes)  # not read
-                every = torch.baddbmm(nothing, member, grad.mT, beta=0, alpha=ctx.factor)
-                return grad, None, every.sum(dim=0), None, None
+                return grad, None, label_sums(grad, labels, classes, ctx.factor), None, None
             grad_rows = grad.new_zeros(classes, classes)
             for n, pixels, _, member in one_hot_chunks(labels, grad, classes, ctx.ignore_index):
                 grad_rows.addmm_(member, grad[n, :, pixels].t(), alpha=ctx.factor)

@@ -8,6 +8,7 @@ from torch import Tensor
 from isda_seg.core.checks import class_index
 from isda_seg.core.compiled import visit
 from isda_seg.core.device import on_host
+from isda_seg.core.label_sums import label_sums
 from isda_seg.core.one_hot import Chunk, one_hot_chunks
 from isda_seg.core.opaque import opaque
 from isda_seg.core.precision import full_precision
@@ -72,9 +73,8 @@ def _visit(logits: Tensor, labels: Tensor, rows: Tensor, ignore_index: int | Non
     index = class_index(labels, len(rows), ignore_index)
     total, grad = visit(logits.detach(), index, rows.detach())
     grad.div_(divisor)
-    member = grad.new_zeros(len(grad), len(rows) + 2, grad.shape[2]).scatter_(1, index[:, None], 1.0)
     with full_precision(grad.device.type):
-        return total, grad, (member[:, :len(rows)] @ grad.mT).sum(dim=0)
+        return total, grad, label_sums(grad, index, len(rows))
 
 
 def _visit_chunks(logits: Tensor, labels: Tensor, rows: Tensor, ignore_index: int | None, divisor: float,

@@ -11,7 +11,8 @@ STEP_NEXT = 'two heads on small maps, each with its own small operations; next: 
 NEXT = dict(  # what would be tried next, by the piece that takes most of the extra time
     statistics='one blocked product per class in the batch, on a GPU in one kernel',
     table='products of the matrices of classes in the batch in half the passes, by their Cholesky factors',
-    addition='one compiled kernel, so that a chunk is read once instead of once per operation')
+    addition='on a host one compiled kernel, so that a chunk is read once instead of once per operation; on a GPU, '
+             'which has it, the sums of the gradient in it too')
 
 
 def targets(result: dict[str, Any]) -> list[dict[str, Any]]:
