@@ -6,6 +6,7 @@ from torch import Tensor
 
 from isda_seg.core.checks import at_least_float32, check_labels, check_pair, labelled
 from isda_seg.core.device import widest
+from isda_seg.core.eigen import symmetric_eigen
 from isda_seg.core.functional import isda_logits
 from isda_seg.core.precision import full_precision
 from isda_seg.core.sampling import square_root
@@ -78,7 +79,7 @@ def logit_roots(weight: Tensor, covariance: Tensor) -> Tensor:
         return weight * root[:, None, :] if diagonal else weight @ root
     product = (weight * covariance[:, None, :] if diagonal else weight @ covariance) @ weight.t()  # (K, C, C)
     with torch.no_grad():
-        values, vectors = torch.linalg.eigh(product.to(widest(weight)))
+        values, vectors = symmetric_eigen(product.to(widest(weight)))
         values = values.clamp(min=0)
         known = values > values.amax(dim=1, keepdim=True) * classes * torch.finfo(weight.dtype).eps
         root = (vectors * values.sqrt()[:, None, :]).to(weight.dtype)

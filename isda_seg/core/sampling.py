@@ -4,6 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from isda_seg.core.checks import at_least_float32, check_labels, check_pair
+from isda_seg.core.eigen import symmetric_eigen
 from isda_seg.core.precision import full_precision
 from isda_seg.core.schedule import check_strength
 
@@ -55,6 +56,6 @@ def square_root(covariance: Tensor) -> Tensor:
     """R with R R^T = covariance; by eigenvectors, because a Cholesky factor needs full rank."""
     if covariance.dim() == 2:
         return covariance.clamp(min=0).sqrt()
-    values, vectors = torch.linalg.eigh(covariance)
+    values, vectors = symmetric_eigen(covariance)
     root: Tensor = vectors * values.clamp(min=0).sqrt()[:, None, :]
     return root
