@@ -128,9 +128,32 @@ def two_lines(result: dict[str, Any]) -> str:
         text += f'; the N x C x A form costs {factor(row["literal_times"])} its extra time{whole}'
     if 'step' in result:
         step = result['step']
-        text = (f'A whole training step of `{network(step["config"])}` at {step["images"]} x {step["size"]} x '
-                f'{step["size"]} takes {change(step["extra"]["share"]["median"], "longer")} with ISDA. {text}')
+        text = (f'A whole training step of {where(step)} takes '
+                f'{change(step["extra"]["share"]["median"], "longer")} with ISDA. {text}')
     return f'{text} ({signature(result)}).'
+
+
+def front_page(results: list[dict[str, Any]]) -> str:
+    """The newest measurement on a GPU and the newest on a CPU, in this order: the step, then the loss alone."""
+    newest = {result['device']: result for result in sorted(results, key=lambda result: result['date'])}
+    shown = [newest[device] for device in ('cuda', 'cpu') if device in newest]
+    if not shown:
+        return NOT_RUN
+    steps = [f'{change(one["step"]["extra"]["share"]["median"], "longer")} on {one["hardware"]} ({where(one["step"])}, '
+             f'{one["date"][:10]}, commit {one["commit"]})' for one in shown]
+    losses = [one['loss'][0] for one in shown]
+    times = [f'{time(loss["measured"]["isda label"]["seconds"]["median"])} instead of '
+             f'{time(loss["measured"]["plain"]["seconds"]["median"])}' for loss in losses]
+    memory = [f'{100 * loss["rows"][0]["of_logits"]:+.1f} %' for loss in losses]
+    labels = ' x '.join(map(str, losses[0]['labels'][1:]))
+    return (f'With ISDA a training step takes {" and ".join(steps)}. The loss alone, at {labels} labels and '
+            f'{losses[0]["classes"]} classes, takes {" and ".join(times)}, its peak memory '
+            f'changes by {" and ".join(memory)} of one logits tensor.')
+
+
+def where(step: dict[str, Any]) -> str:
+    """The network and its crops."""
+    return f'`{network(step["config"])}` at {step["images"]} x {step["size"]} x {step["size"]}'
 
 
 def network(config: str) -> str:

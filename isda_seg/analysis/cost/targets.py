@@ -7,7 +7,7 @@ FEATURE_SHARE = (0.25, 0.10)   # with rows on the feature grid
 LOGITS_SHARE = (1.0, 0.03)     # extra peak memory, of one full-size logits tensor
 LITERAL_TIMES = dict(diagonal=40, full=4)
 FLOOR_TIMES = 3
-STEP_NEXT = 'two heads on small maps, each with its own small operations; next: a profile of the step, fewer operations'
+STEP_NEXT = 'each head has small operations of its own; next: a profile of the step, fewer operations'
 NEXT = dict(  # what would be tried next, by the piece that takes most of the extra time
     statistics='one blocked product per class in the batch, on a GPU in one kernel',
     table='products of the matrices of classes in the batch in half the passes, by their Cholesky factors',

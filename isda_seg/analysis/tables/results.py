@@ -50,10 +50,8 @@ def generate(root: Path) -> dict[Path, str]:
     index, front = configs / 'README.md', root / 'README.md'
     text = replace_block(index.read_text(), 'series', series.sections(results / 'series', 'results/series'))
     files[index] = replace_block(text, 'cost', cost_report.section(measured))
-    here = max((result for result in measured if result['device'] == 'cpu'), key=lambda result: result['date'],
-               default=None)
     text = replace_block(front.read_text(), 'timings', timings(results))
-    text = replace_block(text, 'cost', cost_report.two_lines(here) if here else NOT_RUN)
+    text = replace_block(text, 'cost', cost_report.front_page(measured))
     text = replace_block(text, 'digits', digits(results))
     text = replace_block(text, 'zoo', served(results / 'zoo.json'))
     files[front] = replace_block(text, 'gain', gain(results / 'series'))

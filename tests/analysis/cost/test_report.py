@@ -2,7 +2,7 @@
 from copy import deepcopy
 
 from isda_seg.analysis.cost.formatting import change, factor, percent, power, size, span, time
-from isda_seg.analysis.cost.report import report, section, two_lines
+from isda_seg.analysis.cost.report import front_page, report, section, two_lines
 from isda_seg.analysis.cost.targets import NEXT, largest_piece, targets, upsampling
 
 
@@ -42,6 +42,16 @@ def test_two_lines_for_the_front_page():
         '25.0 % longer than plain cross-entropy at 769 x 769 labels and 7 classes, and its peak memory is 2.0 % of '
         'one logits tensor higher; the N x C x A form costs 80.0 times its extra time '
         '(a machine, 2026-01-02, commit abc).')
+
+
+def test_the_front_page_has_the_newest_of_a_gpu_beside_that_of_a_cpu():
+    old, new = (dict(RESULT, device='cuda', date=f'2026-01-0{day}', commit=f'day{day}') for day in (3, 4))
+    assert front_page([]) == 'not yet run'
+    assert front_page([new, dict(RESULT, device='cpu'), old]) == (
+        'With ISDA a training step takes 0.8 % longer on a machine (`pspnet_r50-d8` at 2 x 193 x 193, 2026-01-04, '
+        'commit day4) and 0.8 % longer on a machine (`pspnet_r50-d8` at 2 x 193 x 193, 2026-01-02, commit abc). The '
+        'loss alone, at 769 x 769 labels and 7 classes, takes 1.25 s instead of 1 s and 1.25 s instead of 1 s, '
+        'its peak memory changes by +2.0 % and +2.0 % of one logits tensor.')
 
 
 def test_an_extra_time_lost_in_the_noise_is_no_divisor():
