@@ -5,4 +5,4 @@ ISDA twin: resnet8_center_isda_cifar10-1k.py
 Result:    not yet run
 """
 _base_ = './resnet8_cifar10-1k.py'
-model = dict(feature_loss=dict(type='CenterLoss', weight=0.003))
+model = dict(feature_loss=dict(type='CenterLoss', weight=0.3))

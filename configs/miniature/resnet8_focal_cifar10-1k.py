@@ -5,4 +5,4 @@ ISDA twin: resnet8_focal_isda_cifar10-1k.py
 Result:    not yet run
 """
 _base_ = './resnet8_cifar10-1k.py'
-model = dict(loss=dict(type='isda_seg.focal.SoftmaxFocalLoss', gamma=1.0, loss_weight=0.5))
+model = dict(loss=dict(type='isda_seg.focal.SoftmaxFocalLoss', gamma=0.5, loss_weight=0.5))

@@ -5,4 +5,4 @@ ISDA twin: resnet8_label-smoothing_isda_cifar10-1k.py
 Result:    not yet run
 """
 _base_ = './resnet8_cifar10-1k.py'
-model = dict(loss=dict(type='torch.nn.CrossEntropyLoss', label_smoothing=0.1))
+model = dict(loss=dict(type='torch.nn.CrossEntropyLoss', label_smoothing=0.05))
