@@ -20,14 +20,15 @@ def test_both_axes_show_the_arms_in_order(tmp_path, monkeypatch):
     shown = []
     monkeypatch.setattr(plt, 'close', shown.append)
     share = dict(median=0.1, low=0.05, high=0.2)
-    draw_draws(paired('isda', 'isda samples=10', 'isda samples=2'), dict(extra_time={'closed form': share, '2': share}),
-               tmp_path / 'f.png')
+    timed = dict(hardware='a machine', extra_time={'closed form': share, '2': share})
+    draw_draws(paired('isda', 'isda samples=10', 'isda samples=2'), timed, tmp_path / 'f.png')
     left, right = shown[0].axes
     assert [[label.get_text() for label in axis.get_xticklabels()] for axis in (left, right)] == [
         ['2', '10', 'closed form']] * 2
     assert left.containers[0].lines[0].get_ydata().tolist() == [-1.0] * 3
     assert right.containers[0].lines[0].get_xdata().tolist() == [0, 2]
     assert right.containers[0].lines[0].get_ydata().tolist() == [10.0, 10.0]
+    assert 'a machine' in right.get_title()
     assert (tmp_path / 'f.png').stat().st_size > 1000
 
 

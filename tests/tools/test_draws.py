@@ -15,6 +15,7 @@ def test_every_number_of_draws_gets_its_row_and_its_samples(monkeypatch, capsys,
     rows = [line.split('|')[1].strip() for line in capsys.readouterr().out.splitlines() if line.startswith('|')]
     found = json.loads(out.read_text())
     assert rows[2:] == list(found['extra_time']) == ['closed form', '1', '2']
+    assert found['config'] == 'resnet8_isda_cifar10-1k.py'  # no folder of this machine
     assert (found['covariance'], found['batch'], len(found['samples']['plain'])) == ('full', 4, 1)
 
 

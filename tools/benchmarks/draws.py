@@ -51,8 +51,8 @@ def main() -> None:
     rows = [[name, f'{percent(share["median"])} ({percent(share["low"])} to {percent(share["high"])})']
             for name, share in found['extra_time'].items()]
     print(markdown([['draws', 'extra time of a step (quartiles)'], *rows]))
-    write_json(args.out, dict(provenance(seed=0), config=args.config, covariance=covariance, batch=args.batch,
-                              size=args.size, **found))
+    write_json(args.out, dict(provenance(seed=0), config=Path(args.config).name, covariance=covariance,
+                              batch=args.batch, size=args.size, **found))
     print(f'wrote {args.out}')
 
 
