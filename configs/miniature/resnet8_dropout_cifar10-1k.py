@@ -5,4 +5,4 @@ ISDA twin: resnet8_dropout_isda_cifar10-1k.py
 Result:    not yet run
 """
 _base_ = './resnet8_cifar10-1k.py'
-model = dict(backbone=dict(dropout=0.3))
+model = dict(backbone=dict(dropout=0.1))
