@@ -78,20 +78,24 @@ class GANTraining:
         """Training images in [-1, 1]."""
         return self.images[chosen] / 127.5 - 1
 
+    def origin(self) -> dict[str, str]:
+        """What a training goes on with, or not at all: its kind and fingerprints of its data."""
+        return dict(kind=self.kind, images=fingerprint(self.images))
+
     def state_dict(self) -> dict[str, Any]:
         """All that a training needs to go on, and what a reader of the generator needs."""
-        return dict(kind=self.kind, shape=self.shape, settings=self.settings._asdict(), images=_digest(self.images),
-                    steps=self.steps, generator=self.generator.state_dict(), critic=self.critic.state_dict(),
+        return dict(**self.origin(), shape=self.shape, settings=self.settings._asdict(), steps=self.steps,
+                    generator=self.generator.state_dict(), critic=self.critic.state_dict(),
                     optimizers=[optimizer.state_dict() for optimizer in self.optimizers])
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where a training with the same images and settings stopped.
+        """Go on where a training with the same data and settings stopped.
 
         Raises:
-            ValueError: another kind, other images or settings; nothing has been loaded.
+            ValueError: another kind, other data or settings; nothing has been loaded.
         """
-        own = dict(self.settings._asdict(), kind=self.kind, images=_digest(self.images))
-        other = dict(state['settings'], kind=state['kind'], images=state['images'])
+        origin = self.origin()
+        own, other = self.settings._asdict() | origin, state['settings'] | {name: state.get(name) for name in origin}
         if differ := [name for name in own if own[name] != other.get(name)]:
             raise ValueError(f'this generator was trained with other {", ".join(differ)}: go on with the same, or '
                              'train another one into another folder')
@@ -102,5 +106,6 @@ class GANTraining:
         self.steps = state['steps']
 
 
-def _digest(images: Tensor) -> str:
-    return hashlib.sha256(images.cpu().numpy().tobytes()).hexdigest()
+def fingerprint(data: Tensor) -> str:
+    """Equal for equal data."""
+    return hashlib.sha256(data.cpu().numpy().tobytes()).hexdigest()

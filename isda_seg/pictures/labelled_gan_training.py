@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from isda_seg.pictures.dcgan import Critic
-from isda_seg.pictures.gan_training import GANTraining
+from isda_seg.pictures.gan_training import GANTraining, fingerprint
 from isda_seg.pictures.labelled_generator import NOISE, LabelledGenerator
 
 KINDS = 'cgan', 'acgan', 'infogan'
@@ -63,6 +63,10 @@ class LabelledGANTraining(GANTraining):
         self.critic = Critic(resolution, channels + seen, own.width, sum(self.told)).to(device)
         self.optimizers = [torch.optim.Adam(network.parameters(), lr=own.lr, betas=(own.beta1, 0.999))
                            for network in (self.generator, self.critic)]
+
+    def origin(self) -> dict[str, str]:
+        """With the labels."""
+        return dict(super().origin(), labels=fingerprint(self.labels))
 
     def update(self) -> None:
         """One update of the discriminator, one of the generator, for the same made images."""

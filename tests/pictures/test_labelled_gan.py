@@ -74,6 +74,9 @@ def test_a_training_that_was_stopped_is_the_unbroken_one_bit_for_bit(kind):
     assert tiny.differing(tiny.flat(trained(kind, 2, state=first).state_dict()), tiny.flat(whole.state_dict())) == []
     with pytest.raises(ValueError, match='trained with other kind'):
         LabelledGANTraining(*data(), SETTINGS, 'acgan' if kind == 'cgan' else 'cgan').load_state_dict(first)
+    images, labels = data()
+    with pytest.raises(ValueError, match='trained with other labels'):
+        LabelledGANTraining(images, labels.flip(0), SETTINGS, kind).load_state_dict(first)
 
 
 def test_the_images_of_a_class_become_lighter_where_its_real_ones_are(kind, tmp_path):
