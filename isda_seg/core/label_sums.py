@@ -26,7 +26,7 @@ def label_sums(values: Tensor, index: Tensor, num_classes: int, weight: float = 
     one_hot = values.new_zeros(images, num_classes + 2, pixels).scatter_(1, index[:, None], weight)[:, :num_classes]
     size = slice_size(pixels, max(SLICE, 4 * num_classes))
     whole = pixels // size * size
-    if not whole:
+    if not (images and whole):
         return (one_hot @ values.mT).sum(dim=0)
     members, owns = (torch.unflatten(tensor[..., :whole], 2, (-1, size)).transpose(1, 2)  # (N, slices, rows, size)
                      for tensor in (one_hot, values))

@@ -25,6 +25,10 @@ def test_sums_equal_a_loop_over_pixels_in_slices_and_in_one_product(pixels, size
     assert_close(label_sums(values.mT.contiguous().mT, index, 2, 0.5), expected)
 
 
+def test_no_image_gives_no_sum():
+    assert_close(label_sums(torch.zeros(0, 4, 700), torch.zeros(0, 700).long(), 2), torch.zeros(2, 4))
+
+
 def test_slices_leave_no_rest_where_a_width_near_their_size_divides_the_image():
     assert module.slice_size(769 * 769, 512) == 769
     assert module.slice_size(512 * 512, 600) == 1024

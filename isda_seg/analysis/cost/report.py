@@ -134,8 +134,9 @@ def two_lines(result: dict[str, Any]) -> str:
 
 
 def front_page(results: list[dict[str, Any]]) -> str:
-    """The newest measurement on a GPU and the newest on a CPU, in this order: the step, then the loss alone."""
-    newest = {result['device']: result for result in sorted(results, key=lambda result: result['date'])}
+    """The newest whole measurement on a GPU and the newest on a CPU, in this order: the step, then the loss alone."""
+    newest = {result['device']: result for result in sorted(results, key=lambda result: result['date'])
+              if {'loss', 'step'} <= set(result)}
     shown = [newest[device] for device in ('cuda', 'cpu') if device in newest]
     if not shown:
         return NOT_RUN
