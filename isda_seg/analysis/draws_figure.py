@@ -44,7 +44,7 @@ def draw_draws(paired: Mapping[str, Any], timed: Mapping[str, Any], out: Path) -
              [100 * (share['high'] - share['median']) for share in shares]]
     right.errorbar([order.index(name) for name in names], median, spans, fmt='ks', capsize=4, markersize=5)
     right.axhline(0, color='0.5', linewidth=1)
-    right.set(title=f'extra time of a step, median and quartiles ({timed["hardware"]})', ylabel='% of a plain step')
+    right.set(title=f'extra time of a step, median and quartiles\n{timed["hardware"]}', ylabel='% of a plain step')
     right.set_xticks(range(len(order)), order)
     for axis in (left, right):
         axis.set_xlabel('draws M')

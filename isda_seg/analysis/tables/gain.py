@@ -41,13 +41,17 @@ def gain(folder: Path) -> str:
 
 def recorded_gains(folder: Path) -> list[Gain]:
     """Of the recorded pairs that are a verdict on ISDA: nothing was chosen by them, they are no earlier ones set aside,
-    and their baseline trains without it.
+    and their baseline trains without it. Series that share their pairs, among other arms, count as one.
     """
     series = read_series(folder)
-    return [of_series(plan, series[plan['name']]) for plan in read_plan(folder)
-            if series.get(plan['name'], {}).get('kind') == 'paired' and not plan.get('underfitted')
-            and not plan.get('choice') and not with_isda(series[plan['name']].get('plain', ''))
-            and stands_for(plan, series[plan['name']])['measures']]
+    found: dict[tuple[float, ...] | str, Gain] = {}
+    for plan in read_plan(folder):
+        entry = series.get(plan['name'], {})
+        if entry.get('kind') == 'paired' and not plan.get('underfitted') and not plan.get('choice') \
+                and not with_isda(entry.get('plain', '')) and (measures := stands_for(plan, entry)['measures']):
+            pairs = tuple(next(iter(measures.values())).get('by_seed', ()))
+            found.setdefault(pairs or plan['name'], of_series(plan, entry))
+    return list(found.values())
 
 
 def likelihoods(gains: list[Gain]) -> str:

@@ -58,6 +58,15 @@ def test_a_network_that_has_not_fitted_its_images_is_drawn_and_not_counted(tmp_p
     assert [(found.title, found.fitted) for found in recorded_gains(tmp_path)] == [('A', None), ('B', 79.0)]
 
 
+def test_pairs_that_two_series_share_count_once(tmp_path):
+    series(tmp_path, *((title, 'single', 1.5, [1.0, 2.0]) for title in 'ABC'))
+    for title, by_seed in dict(A=[1.0, 2.0], B=[1.0, 2.0], C=[2.0, 1.0]).items():
+        entry = json.loads((tmp_path / f'{title}.json').read_text())
+        entry['comparisons']['isda']['measures']['single']['by_seed'] = by_seed
+        (tmp_path / f'{title}.json').write_text(json.dumps(entry))
+    assert [found.title for found in recorded_gains(tmp_path)] == ['A', 'C']
+
+
 def test_the_sentence_of_the_digits_is_that_of_their_result_files(tmp_path):
     assert digits(tmp_path) == 'not yet run'
     plain = dict(error=dict(mean=5.0, interval=None), nll=dict(mean=0.25, interval=None))
