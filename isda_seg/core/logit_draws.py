@@ -62,12 +62,14 @@ class LogitNoise:
 def logit_roots(weight: Tensor, covariance: Tensor) -> Tensor:
     """``F_y`` with ``F_y F_y^T = W Sigma_y W^T``, whose derivative is that of the product too.
 
-    Of a factor F of G, P the projection onto its range, ``(1 - P / 2) dG F^+T`` is a derivative; that of an
-    eigenvector would be infinite where eigenvalues meet.
+    Of the many derivatives it is the one of draws of features: ``dW`` times what is expected of the feature's move
+    where the logits' is known, ``Sigma_y W^T F^+T``. Others, that of a symmetric root or of eigenvectors, turn the
+    noise as well, without bound where an eigenvalue is small.
 
     Args:
         weight: (C, A).
-        covariance: (K, A) or (K, A, A).
+        covariance: (K, A) or (K, A, A). The noise of the gradient of a learned one, ``D D^T``, is bounded where all of
+            it comes from the left side.
 
     Returns:
         (K, C, R), R = C, or A where that is smaller and the covariance needs no gradient.
@@ -77,16 +79,16 @@ def logit_roots(weight: Tensor, covariance: Tensor) -> Tensor:
     if channels <= classes and not covariance.requires_grad:
         root = square_root(covariance)
         return weight * root[:, None, :] if diagonal else weight @ root
-    product = (weight * covariance[:, None, :] if diagonal else weight @ covariance) @ weight.t()  # (K, C, C)
+    half = (covariance + covariance.detach()) / 2  # its derivative counts on both sides
+    product = (weight * half[:, None, :] if diagonal else weight @ half) @ weight.detach().t()  # (K, C, C)
     with torch.no_grad():
         values, vectors = symmetric_eigen(product.to(widest(weight)))
         values = values.clamp(min=0)
         known = values > values.amax(dim=1, keepdim=True) * classes * torch.finfo(weight.dtype).eps
         root = (vectors * values.sqrt()[:, None, :]).to(weight.dtype)
         inverse = (vectors * torch.where(known, values, torch.inf).rsqrt()[:, None, :]).to(weight.dtype)
-        within = ((vectors * known[:, None, :]) @ vectors.mT).to(weight.dtype)
     change = product - product.detach()  # 0
-    roots: Tensor = root + (change - within @ change / 2) @ inverse
+    roots: Tensor = root + change @ inverse
     return roots
 
 

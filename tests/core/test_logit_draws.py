@@ -52,6 +52,25 @@ def assert_roots_follow(weight, covariance, leaves):
         assert_close(one, other, rtol=1e-8, atol=1e-8)
 
 
+def test_the_gradient_of_a_draw_is_no_noisier_than_that_of_a_draw_of_features():
+    """The weight's rows sum to nearly zero, as those of a trained classifier, so that one eigenvalue is small."""
+    weight, covariance = problem('full')
+    weight = (weight - (1 - 1e-3) * weight.mean(dim=0)).requires_grad_()
+    labels = torch.arange(48) % len(weight)
+    features = torch.randn(48, weight.shape[1], dtype=torch.float64, generator=seeded(4))
+    root = torch.linalg.cholesky(covariance)[labels]
+
+    def gradients(logits):
+        losses = [F.cross_entropy(logits(), labels) for _ in range(300)]
+        return torch.stack([torch.autograd.grad(loss, weight)[0] for loss in losses])
+
+    torch.manual_seed(0)
+    drawn = gradients(lambda: next(iter(sampled_logits(features @ weight.t(), labels, weight, covariance, 1.0, 1))))
+    moved = gradients(lambda: (features + (root @ torch.randn(*features.shape, 1, dtype=torch.float64))[..., 0])
+                      @ weight.t())
+    assert drawn.var(dim=0).sum() < moved.var(dim=0).sum()
+
+
 def test_the_derivative_by_the_weight_holds_where_the_covariance_is_singular():
     weight, _ = problem('full')
     directions = torch.randn(3, 7, 2, dtype=torch.float64, generator=seeded(3))

@@ -46,8 +46,9 @@ class LearnedCovariance(nn.Module):
 
     @property
     def covariance(self) -> Tensor:
-        """(C, A, A), with gradients."""
-        return self.factor @ self.factor.mT
+        """(C, A, A), with gradients: twice those of the left side, which are those of both where it is symmetric."""
+        left = self.factor @ self.factor.detach().mT
+        return 2 * left - left.detach()
 
     @property
     def count(self) -> Tensor:
