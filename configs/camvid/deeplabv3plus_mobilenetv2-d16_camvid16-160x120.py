@@ -2,7 +2,7 @@
 
 Run:       python tools/train.py configs/camvid/deeplabv3plus_mobilenetv2-d16_camvid16-160x120.py
 ISDA twin: deeplabv3plus_mobilenetv2-d16_isda_camvid16-160x120.py
-Result:    mIoU single 43.40 ± 0.89 (mean ± sd, seeds 0, 1, 2, 3, 4, 5, 6, 7)
+Result:    mIoU single 43.40 ± 0.89 (mean ± sd, seeds 0-7)
 """
 _base_ = [
     '../_base_/models/deeplabv3plus_mobilenetv2-d16.py', '../_base_/datasets/camvid16_160x120.py',

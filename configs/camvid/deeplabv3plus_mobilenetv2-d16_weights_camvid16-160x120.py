@@ -2,7 +2,7 @@
 
 Run:       python tools/train.py configs/camvid/deeplabv3plus_mobilenetv2-d16_weights_camvid16-160x120.py
 ISDA twin: deeplabv3plus_mobilenetv2-d16_weights_isda_camvid16-160x120.py
-Result:    mIoU single 45.16 ± 1.33 (mean ± sd, seeds 0, 1, 2, 3, 4, 5, 6, 7)
+Result:    mIoU single 45.16 ± 1.33 (mean ± sd, seeds 0-7)
 """
 _base_ = './deeplabv3plus_mobilenetv2-d16_camvid16-160x120.py'
 # One over the root of the share that a class has of the labelled pixels of the 16 images; a pixel has 1 on average.

@@ -6,7 +6,7 @@ Table 8:   the other rows, by --cfg-options
            default_hooks.isda.covariance=identity
            default_hooks.isda.covariance=shared
            default_hooks.isda.ramp=constant
-Result:    mIoU single 39.02 ± 1.83, ms 39.57 ± 1.77, ms-flip 40.01 ± 1.54 (mean ± sd, seeds 0, 1, 2, 3, 4)
+Result:    mIoU single 39.02 ± 1.83, ms 39.57 ± 1.77, ms-flip 40.01 ± 1.54 (mean ± sd, seeds 0-4)
 """
 _base_ = './pspnet_mobilenetv2-d16_1xb4-1k_camvid64-208x176.py'
 default_hooks = dict(isda=dict(type='isda_seg.hooks.ISDAHook', lambda_0=1.0))

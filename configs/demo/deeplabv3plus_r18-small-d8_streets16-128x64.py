@@ -2,7 +2,7 @@
 
 Run:       python tools/train.py configs/demo/deeplabv3plus_r18-small-d8_streets16-128x64.py
 ISDA twin: deeplabv3plus_r18-small-d8_isda_streets16-128x64.py
-Result:    mIoU single 34.76 ± 1.37 (mean ± sd, seeds 0, 1, 2, 3, 4, 5, 6, 7)
+Result:    mIoU single 34.76 ± 1.37 (mean ± sd, seeds 0-7)
 """
 _base_ = [
     '../_base_/models/deeplabv3plus_r18-small-d8.py', '../_base_/datasets/streets16_128x64.py',

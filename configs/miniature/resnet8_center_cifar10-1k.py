@@ -2,7 +2,7 @@
 
 Run:       python tools/train.py configs/miniature/resnet8_center_cifar10-1k.py
 ISDA twin: resnet8_center_isda_cifar10-1k.py
-Result:    49.59 ± 0.75 % top-1 error (mean ± sd, seeds 20, 21, 22, 23, 24, 25, 26, 27)
+Result:    49.59 ± 0.75 % top-1 error (mean ± sd, seeds 20-27)
 """
 _base_ = './resnet8_cifar10-1k.py'
 model = dict(feature_loss=dict(type='CenterLoss', weight=0.3))

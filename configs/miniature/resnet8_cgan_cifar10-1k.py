@@ -1,7 +1,7 @@
 """A ResNet of eight layers on 1,000 images of CIFAR-10, a sixth of every batch from one CGAN (Table 5).
 
-Before:    python tools/train_generator.py configs/miniature/resnet8_cifar10-1k.py --kind cgan --width 16 --steps 3000 \
-               --write-images 1000 --work-dir data/cgan_cifar10-1k    (or below $ISDA_SEG_DATA)
+Before:    python tools/train_generator.py configs/miniature/resnet8_cifar10-1k.py --kind cgan --width 16 \
+               --steps 3000 --write-images 1000 --work-dir data/cgan_cifar10-1k    (or below $ISDA_SEG_DATA)
 Run:       python tools/train.py configs/miniature/resnet8_cgan_cifar10-1k.py
 Baseline:  resnet8_cifar10-1k.py; same seed and number of steps, only the keys below differ
 Result:    not yet run

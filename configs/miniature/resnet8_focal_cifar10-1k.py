@@ -2,7 +2,7 @@
 
 Run:       python tools/train.py configs/miniature/resnet8_focal_cifar10-1k.py
 ISDA twin: resnet8_focal_isda_cifar10-1k.py
-Result:    51.30 ± 0.65 % top-1 error (mean ± sd, seeds 20, 21, 22, 23, 24, 25, 26, 27)
+Result:    51.30 ± 0.65 % top-1 error (mean ± sd, seeds 20-27)
 """
 _base_ = './resnet8_cifar10-1k.py'
 model = dict(loss=dict(type='isda_seg.focal.SoftmaxFocalLoss', gamma=0.5, loss_weight=0.5))

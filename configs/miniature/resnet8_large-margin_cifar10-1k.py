@@ -2,7 +2,7 @@
 
 Run:       python tools/train.py configs/miniature/resnet8_large-margin_cifar10-1k.py
 ISDA twin: resnet8_large-margin_isda_cifar10-1k.py
-Result:    49.56 ± 1.02 % top-1 error (mean ± sd, seeds 20, 21, 22, 23, 24, 25, 26, 27)
+Result:    49.56 ± 1.02 % top-1 error (mean ± sd, seeds 20-27)
 """
 _base_ = './resnet8_cifar10-1k.py'
 model = dict(loss=dict(type='LargeMarginLoss', margin=2, gamma=1.7e-4))  # l comes to 1.1 with the last of 960 steps

@@ -2,7 +2,7 @@
 
 Run:       python tools/train.py configs/miniature/resnet8_lq_cifar10-1k.py
 ISDA twin: resnet8_lq_isda_cifar10-1k.py
-Result:    50.42 ± 0.68 % top-1 error (mean ± sd, seeds 20, 21, 22, 23, 24, 25, 26, 27)
+Result:    50.42 ± 0.68 % top-1 error (mean ± sd, seeds 20-27)
 """
 _base_ = './resnet8_cifar10-1k.py'
 model = dict(loss=dict(type='LqLoss', q=0.4))

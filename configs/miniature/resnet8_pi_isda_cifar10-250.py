@@ -2,7 +2,7 @@
 
 Run:       python tools/train.py configs/miniature/resnet8_pi_isda_cifar10-250.py
 Baseline:  resnet8_pi_cifar10-250.py; same seed, only the keys below differ
-Result:    64.91 ± 0.56 % top-1 error (mean ± sd, seeds 0, 1, 2, 3, 4, 5, 6, 7)
+Result:    64.91 ± 0.56 % top-1 error (mean ± sd, seeds 0-7)
 """
 _base_ = './resnet8_pi_cifar10-250.py'
 model = dict(eta_1=2.0)

@@ -2,7 +2,7 @@
 
 Run:       python tools/train.py configs/miniature/resnet8_randaugment_cifar10-1k.py
 ISDA twin: resnet8_randaugment_isda_cifar10-1k.py
-Result:    52.87 ± 0.80 % top-1 error (mean ± sd, seeds 10, 11, 12, 13, 14, 15, 16, 17, 18, 19)
+Result:    52.87 ± 0.80 % top-1 error (mean ± sd, seeds 10-19)
 """
 _base_ = './resnet8_cifar10-1k.py'
 train_pipeline = [

@@ -2,7 +2,7 @@
 
 Run:       python tools/train.py configs/miniature/resnet8_randaugment_isda_cifar10-1k.py
 Baseline:  resnet8_randaugment_cifar10-1k.py; same seed, only the keys below differ
-Result:    54.09 ± 0.74 % top-1 error (mean ± sd, seeds 10, 11, 12, 13, 14, 15, 16, 17, 18, 19)
+Result:    54.09 ± 0.74 % top-1 error (mean ± sd, seeds 10-19)
 """
 _base_ = './resnet8_randaugment_cifar10-1k.py'
 default_hooks = dict(isda=dict(type='isda_seg.hooks.ISDAHook', lambda_0=1.0, covariance='full'))

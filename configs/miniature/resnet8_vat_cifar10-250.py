@@ -2,7 +2,7 @@
 
 Run:       python tools/train.py configs/miniature/resnet8_vat_cifar10-250.py
 ISDA twin: resnet8_vat_isda_cifar10-250.py
-Result:    66.29 ± 0.63 % top-1 error (mean ± sd, seeds 0, 1, 2, 3, 4, 5, 6, 7)
+Result:    66.29 ± 0.63 % top-1 error (mean ± sd, seeds 0-7)
 """
 _base_ = [
     '../_base_/models/semi_classifier.py', '../_base_/datasets/semi_cifar10_250.py',

@@ -5,7 +5,7 @@ Sized for a CPU: 1,256 steps of about 0.2 s on one core. Half the batch at half 
 
 Run:       python tools/train.py configs/classification/cifar10_subset/resnet32_cifar10-subset.py
 ISDA twin: resnet32_isda_cifar10-subset.py
-Result:    35.81 ± 1.34 % top-1 error, 35.88 ± 1.41 % mean of the last epochs (mean ± sd, seeds 0, 1, 2, 3, 4)
+Result:    35.81 ± 1.34 % top-1 error, 35.88 ± 1.41 % mean of the last epochs (mean ± sd, seeds 0-4)
 """
 _base_ = '../cifar10/resnet32_cifar10.py'
 train_dataloader = dict(batch_size=64, num_workers=0, persistent_workers=False)

@@ -7,7 +7,7 @@ Table 8:   the other rows, by --cfg-options
            default_hooks.isda.covariance=diagonal
            default_hooks.isda.covariance=shared
            default_hooks.isda.ramp=constant
-Result:    36.83 ± 1.20 % top-1 error, 36.83 ± 1.07 % mean of the last epochs (mean ± sd, seeds 0, 1, 2, 3, 4)
+Result:    36.83 ± 1.20 % top-1 error, 36.83 ± 1.07 % mean of the last epochs (mean ± sd, seeds 0-4)
 """
 _base_ = './resnet32_cifar10-subset.py'
 default_hooks = dict(isda=dict(type='isda_seg.hooks.ISDAHook', lambda_0=0.5, covariance='full'))

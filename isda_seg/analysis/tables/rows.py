@@ -7,8 +7,14 @@ NOT_RUN = 'not yet run'
 
 
 def seeds(results: Sequence[dict[str, Any]]) -> str:
-    """The seeds the runs were trained with."""
-    return ', '.join(str((result['training'] or [result])[0]['seed']) for result in results)
+    """The seeds the runs were trained with; five and more in a row as 10-14."""
+    rows: list[list[int]] = []
+    for seed in ((result['training'] or [result])[0]['seed'] for result in results):
+        if rows and None not in (seed, rows[-1][-1]) and rows[-1][-1] == seed - 1:
+            rows[-1].append(seed)
+        else:
+            rows.append([seed])
+    return ', '.join(f'{row[0]}-{row[-1]}' if len(row) > 4 else ', '.join(map(str, row)) for row in rows)
 
 
 def average(values: Sequence[float], places: int = 2) -> str:

@@ -3,6 +3,7 @@ import json
 
 import pytest
 
+from isda_seg.analysis.tables import rows
 from isda_seg.analysis.tables.generated_text import replace_block
 from isda_seg.analysis.tables.results import ROOMS, Room, docstring_line, generate, room_section, served, timings
 from isda_seg.analysis.tables.segmentation import COLUMNS
@@ -103,3 +104,8 @@ def test_what_the_diff_serves_is_told_of_those_that_could_be_built(tmp_path):
     assert served(tmp_path / 'zoo.json') == (
         "- Of MMSegmentation's 12 configurations, 9 were built without further packages. The diff serves 6; 2 are "
         'plain by nature, 1 fail in another way (2026-02-03, commit abc).')
+
+
+def test_many_seeds_in_a_row_are_told_by_their_ends():
+    results = [dict(training=[dict(seed=seed)]) for seed in (0, 1, 2, 7, 10, 11, 12, 13, 14)]
+    assert rows.seeds(results) == '0, 1, 2, 7, 10-14'
