@@ -79,8 +79,10 @@ def logit_roots(weight: Tensor, covariance: Tensor) -> Tensor:
     if channels <= classes and not covariance.requires_grad:
         root = square_root(covariance)
         return weight * root[:, None, :] if diagonal else weight @ root
-    half = (covariance + covariance.detach()) / 2  # its derivative counts on both sides
-    product = (weight * half[:, None, :] if diagonal else weight @ half) @ weight.detach().t()  # (K, C, C)
+    if covariance.requires_grad:
+        covariance = (covariance + covariance.detach()) / 2  # its derivative counts on both sides
+    left = weight * covariance[:, None, :] if diagonal else weight @ covariance
+    product = left @ weight.detach().t()  # (K, C, C)
     with torch.no_grad():
         values, vectors = symmetric_eigen(product.to(widest(weight)))
         values = values.clamp(min=0)

@@ -79,8 +79,8 @@ class GANTraining:
         return self.images[chosen] / 127.5 - 1
 
     def origin(self) -> dict[str, str]:
-        """What a training goes on with, or not at all: its kind and fingerprints of its data."""
-        return dict(kind=self.kind, images=fingerprint(self.images))
+        """What a training goes on with, or not at all: its kind and digests of its data."""
+        return dict(kind=self.kind, images=digest(self.images))
 
     def state_dict(self) -> dict[str, Any]:
         """All that a training needs to go on, and what a reader of the generator needs."""
@@ -106,6 +106,6 @@ class GANTraining:
         self.steps = state['steps']
 
 
-def fingerprint(data: Tensor) -> str:
+def digest(data: Tensor) -> str:
     """Equal for equal data."""
     return hashlib.sha256(data.cpu().numpy().tobytes()).hexdigest()

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from isda_seg.pictures.dcgan import Critic
-from isda_seg.pictures.gan_training import GANTraining, fingerprint
+from isda_seg.pictures.gan_training import GANTraining, digest
 from isda_seg.pictures.labelled_generator import NOISE, LabelledGenerator
 
 KINDS = 'cgan', 'acgan', 'infogan'
@@ -66,7 +66,7 @@ class LabelledGANTraining(GANTraining):
 
     def origin(self) -> dict[str, str]:
         """With the labels."""
-        return dict(super().origin(), labels=fingerprint(self.labels))
+        return dict(super().origin(), labels=digest(self.labels))
 
     def update(self) -> None:
         """One update of the discriminator, one of the generator, for the same made images."""

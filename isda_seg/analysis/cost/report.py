@@ -21,9 +21,15 @@ def report(result: dict[str, Any]) -> str:
 def section(results: list[dict[str, Any]]) -> str:
     """The newest measurement on a CPU and the newest on a GPU as a whole, and the extra time of all of them."""
     results = sorted(results, key=lambda result: result['date'])
-    newest = {result['device']: report(result) for result in results}
-    blocks = [newest.get('cpu', NOT_RUN), '**On a GPU** (`make gpu` measures it)', newest.get('cuda', NOT_RUN)]
+    newest = newest_of_devices(results)
+    on_cpu, on_gpu = (report(newest[device]) if device in newest else NOT_RUN for device in ('cpu', 'cuda'))
+    blocks = [on_cpu, '**On a GPU** (`make gpu` measures it)', on_gpu]
     return '\n\n'.join([*blocks, '**Extra time over the versions**', history(results)] if results else blocks)
+
+
+def newest_of_devices(results: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The last measurement on each device: 'cpu' or 'cuda' -> result."""
+    return {result['device']: result for result in sorted(results, key=lambda result: result['date'])}
 
 
 def history(results: list[dict[str, Any]]) -> str:
@@ -117,7 +123,7 @@ def footnote(result: dict[str, Any]) -> str:
 
 
 def two_lines(result: dict[str, Any]) -> str:
-    """What the front page says: the first size and resolution, and the step where it was measured."""
+    """One measurement in short: the first size and resolution, and the step where it was measured."""
     loss = result['loss'][0]
     row, pixels = loss['rows'][0], ' x '.join(map(str, loss['labels'][1:]))
     text = (f'The loss alone takes {change(row["extra"]["share"]["median"], "longer")} than plain cross-entropy at '
@@ -135,8 +141,7 @@ def two_lines(result: dict[str, Any]) -> str:
 
 def front_page(results: list[dict[str, Any]]) -> str:
     """The newest whole measurement on a GPU and the newest on a CPU, in this order: the step, then the loss alone."""
-    newest = {result['device']: result for result in sorted(results, key=lambda result: result['date'])
-              if {'loss', 'step'} <= set(result)}
+    newest = newest_of_devices([result for result in results if {'loss', 'step'} <= set(result)])
     shown = [newest[device] for device in ('cuda', 'cpu') if device in newest]
     if not shown:
         return NOT_RUN

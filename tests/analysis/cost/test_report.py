@@ -36,7 +36,7 @@ RESULT = dict(toy=False, rounds=15, bandwidth=1e10, hardware='a machine', commit
               loss=[LOSS], profile=[PROFILE], growth=[GROWTH], step=STEP)
 
 
-def test_two_lines_for_the_front_page():
+def test_two_lines_on_one_measurement():
     assert two_lines(RESULT) == (
         'A whole training step of `pspnet_r50-d8` at 2 x 193 x 193 takes 0.8 % longer with ISDA. The loss alone takes '
         '25.0 % longer than plain cross-entropy at 769 x 769 labels and 7 classes, and its peak memory is 2.0 % of '
