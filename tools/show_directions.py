@@ -1,6 +1,6 @@
 """See what ISDA changes: features of a class are moved along its covariance, and the nearest training images shown.
 
-    python tools/show_directions.py CONFIG CHECKPOINT [--classes car person] [--out work_dirs/directions]
+    python tools/show_directions.py CONFIG CHECKPOINT [--classes car person]
 
 A PNG per class and directions.json. In each row the feature of a query is moved in another way: not at all, by draws of
 the augmentation N(0, lambda Sigma_y), by two standard deviations along leading directions of Sigma_y, and, for
@@ -28,7 +28,7 @@ def parse_args() -> argparse.Namespace:
                         help="leave out N images before and after a query's own, frames of one video; default 0")
     parser.add_argument('--strength', type=float, help='lambda; default lambda_0 of the loss')
     parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--out', default='work_dirs/directions', help='folder; default %(default)s')
+    parser.add_argument('--out', help='folder; default <work-dir>/directions')
     add_options(parser)
     return parser.parse_args()
 
@@ -36,7 +36,8 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     cfg = load_config(args.config, args.cfg_options, args.work_dir, args.launcher)
-    check_writable(args.out, '--out')
+    out = Path(args.out or Path(cfg.work_dir, 'directions'))
+    check_writable(str(out), '--out')
     from isda_seg.analysis.classifier_inputs import open_checkpoint, steps
     from isda_seg.analysis.classifier_pairs import pair_of
     from isda_seg.pictures.class_directions import Wanted, look
@@ -47,7 +48,7 @@ def main() -> None:
     pair = pair_of(opened.pairs, args.head)
     looked = look(lambda: steps(opened, args.split, args.head), pair.loss, opened.classes(pair), wanted, args.split)
     source = Source(args.config, args.checkpoint, pair.name, args.split)
-    for line in write(looked, source, Path(args.out)):
+    for line in write(looked, source, out):
         print(line)
 
 

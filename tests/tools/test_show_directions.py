@@ -18,14 +18,15 @@ def trained(tmp_path_factory):
 
 
 def shown(monkeypatch, tmp_path, run, *options):
-    tiny.run_tool(monkeypatch, 'show_directions.py', *run, '--out', tmp_path / 'out', '--work-dir', tmp_path / 'work',
-                  '--queries', 3, '--shown', 1, '--neighbours', 2, *options)
-    return json.loads((tmp_path / 'out' / 'directions.json').read_text())
+    tiny.run_tool(monkeypatch, 'show_directions.py', *run, '--work-dir', tmp_path / 'work', '--queries', 3,
+                  '--shown', 1, '--neighbours', 2, *options)
+    folder = tmp_path / ('out' if '--out' in options else 'work/directions')
+    return json.loads((folder / 'directions.json').read_text())
 
 
 def test_an_isda_checkpoint_is_shown_by_its_own_statistics_and_lambda_0(monkeypatch, tmp_path, trained, capsys):
     before = trained[1][1].read_bytes()
-    report = shown(monkeypatch, tmp_path, trained[1], '--class', 'sky', 'road')
+    report = shown(monkeypatch, tmp_path, trained[1], '--class', 'sky', 'road', '--out', tmp_path / 'out')
     assert (report['statistics'], report['covariance'], report['strength']) == ('the checkpoint', 'diagonal', 7.5)
     assert list(report['classes']) == ['sky', 'road']
     for found in report['classes'].values():
@@ -47,4 +48,4 @@ def test_a_plain_checkpoint_is_shown_by_the_moments_of_the_split_and_says_so(mon
 def test_an_unknown_class_is_refused_with_those_there_are(monkeypatch, tmp_path, trained):
     with pytest.raises(ValueError, match="no class 'lorry'; the classes are sky, building, pole"):
         shown(monkeypatch, tmp_path, trained[1], '--class', 'lorry')
-    assert list((tmp_path / 'out').iterdir()) == []
+    assert list((tmp_path / 'work' / 'directions').iterdir()) == []
