@@ -1,5 +1,7 @@
 """The figure of a paired series, from its result file."""
+import math
 import os
+import statistics
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ import matplotlib.pyplot as plt  # noqa: E402
 
 ROWS = 2   # arms up to which each has a row of its own
 WIDE = 75  # characters above an axis
+FAR = 10   # times the median arm's reach, from where an arm is named at the edge so that the others can be told apart
 
 
 def draw_paired(paired: dict[str, Any], out: str | Path) -> None:
@@ -30,7 +33,7 @@ def draw_paired(paired: dict[str, Any], out: str | Path) -> None:
         _save(figure, out)
         return
     if len(arms) > ROWS:
-        _save(_beside_each_other(arms), out)
+        _save(beside_each_other(paired['comparisons']), out)
         return
     figure, axes = plt.subplots(len(arms), 2, figsize=(10, 3.8 * len(arms)), squeeze=False)
     for (arm, comparison), (left, right) in zip(arms.items(), axes, strict=True):
@@ -64,25 +67,46 @@ def _save(figure: Any, out: str | Path) -> None:
     plt.close(figure)
 
 
-def _beside_each_other(arms: dict[str, Any]) -> Any:
-    """The chief measure and the likelihood where it is known: an arm per place, named by what it has of its own."""
+def beside_each_other(arms: dict[str, Any]) -> Any:
+    """The chief measure and the likelihood where it is known: an arm per place, named by what it has of its own.
+
+    Of an arm without a pair, because runs diverged, the place is empty.
+    """
     before, own, after = parts_of(list(arms))
     labels = [(name or 'as it is') + _diverged(comparison)
               for name, comparison in zip(own, arms.values(), strict=True)]
-    measures = list(next(iter(arms.values()))['measures'])
+    measures = list(max((comparison['measures'] for comparison in arms.values()), key=len))
     shown = [measures[0], *(name for name in ('nll',) if name in measures)]
     figure, axes = plt.subplots(1, len(shown), figsize=(5.5 * len(shown), 3.8), squeeze=False, layout='constrained')
     for axis, name in zip(axes[0], shown, strict=True):
-        entries = [comparison['measures'][name] for comparison in arms.values()]
-        axis.errorbar(range(len(arms)), [entry['mean'] for entry in entries], [_error(entry) for entry in entries],
-                      fmt='ks', capsize=4, markersize=5)
-        axis.axhline(0, color='0.5', linewidth=1)
+        _draw_arms(axis, {place: comparison['measures'][name] for place, comparison in enumerate(arms.values())
+                          if comparison['measures']})
         axis.set_xticks(range(len(arms)), labels, rotation=30, ha='right', fontsize=8)
         axis.set(title=f'{row_name(name)}: arm minus baseline, mean and 95 % (paired t)',
                  xlabel=f'{before}...{after}' if after else before.strip(' .='))
         axis.title.set_fontsize(8)
+        axis.xaxis.label.set_fontsize(8)
         axis.grid(axis='y', alpha=0.3)
     return figure
+
+
+def _draw_arms(axis: Any, entries: dict[int, dict[str, Any]]) -> None:
+    """Means and intervals by place; an arm far out stands at the edge with its number."""
+    errors = [_error(entry) for entry in entries.values()]
+    means = [entry['mean'] for entry in entries.values()]
+    axis.errorbar(list(entries), means, errors, fmt='ks', capsize=4, markersize=5)
+    axis.axhline(0, color='0.5', linewidth=1)
+    reach = [abs(mean) + error for mean, error in zip(means, errors, strict=True)]
+    near = [value for value in reach if value <= FAR * statistics.median(reach)]
+    if len(near) == len(reach):
+        return
+    edge = 1.5 * max(near)
+    axis.set_ylim(-edge, edge)
+    for place, mean in zip(entries, means, strict=True):
+        if abs(mean) > edge:
+            top = math.copysign(edge, mean)
+            axis.annotate(f'{mean:+.3g}', (place, top), (place, 0.7 * top), ha='center', va='center', fontsize=8,
+                          bbox=dict(fc='white', ec='none'), arrowprops=dict(arrowstyle='->'))
 
 
 def parts_of(names: list[str]) -> tuple[str, list[str], str]:
@@ -91,7 +115,7 @@ def parts_of(names: list[str]) -> tuple[str, list[str], str]:
     before = before[:max(before.rfind(mark) for mark in ' .=_') + 1]
     own = [f'{name} '.removeprefix(before).rstrip() for name in names]
     after = os.path.commonprefix([name[::-1] for name in own])[::-1]
-    after = after[after.find('_'):] if '_' in after else ''
+    after = after[min((after.find(mark) for mark in ' _' if mark in after), default=len(after)):]
     if not after or after in own:
         return before, own, ''
     return before, [name.removesuffix(after) for name in own], after

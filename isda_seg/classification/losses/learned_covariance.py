@@ -91,7 +91,9 @@ class LearnedISDALoss(ISDALoss):
     """ISDA with covariances that are learned with the network: the closed form, or ``samples`` draws (Fig. 10).
 
     The term of feature uncertainty is that of DistributionNet (Yu et al., 2019), with the entropy of ``Sigma_y``:
-    without it nothing holds the covariances up, because smaller ones make a smaller loss.
+    without it nothing holds the covariances up, because smaller ones make a smaller loss. With it they can shrink where
+    the classifier reads and grow where it does not; and where D loses a rank its gradient has no bound, so that
+    training may diverge: another weight, or a smaller rate for D (``lr_mult``).
 
     Args:
         lambda_0: as in ``ISDALoss``.

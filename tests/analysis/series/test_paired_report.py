@@ -4,7 +4,7 @@ import pytest
 
 from isda_seg.analysis.series.measure_names import is_chief
 from isda_seg.analysis.series.paired import compare_arms
-from isda_seg.analysis.series.paired_figure import draw_paired, parts_of
+from isda_seg.analysis.series.paired_figure import beside_each_other, draw_paired, parts_of
 from isda_seg.analysis.series.paired_report import class_table, commits, paired_table
 
 PLAIN = [(40., 41., 90., 10.), (42., 44., 91., 20.), (39.5, 40., 88., 14.)]
@@ -173,6 +173,20 @@ def test_a_run_that_diverged_is_named_and_no_number_comes_of_it(tmp_path):
     (['net_d16_isda_cam16-160', 'net_d16_weights_cam16-160', 'net_d16_weights_isda_cam16-160'],
      ('net_d16_', ['isda', 'weights', 'weights_isda'], '_cam16-160')),
     (['a lambda_0=1', 'a lambda_0=10'], ('a lambda_0=', ['1', '10'], '')),
+    (['a q=10 m=.5', 'a q=100 m=.5', 'a q=1 n=0 m=.5'], ('a q=', ['10', '100', '1 n=0'], ' m=.5')),
     (['one', 'other'], ('', ['one', 'other'], ''))])
 def test_arms_beside_each_other_are_named_by_what_each_has_of_its_own(names, parts):
     assert parts_of(names) == parts
+
+
+def test_an_arm_far_out_stands_at_the_edge_with_its_number_and_one_without_a_pair_keeps_its_place():
+    arms = series(3, ('isda', 'far', 'gone', 'last'))['comparisons']
+    arms['far']['measures']['single'].update(mean=-1234.)
+    arms['gone'] = dict(arms['gone'], measures={}, diverged=dict(plain=[0, 1, 2]))
+    axis, = beside_each_other(arms).axes
+    largest = 1.5 * arms['isda']['measures']['single']['t'][1]
+    assert axis.get_ylim() == pytest.approx((-largest, largest))
+    assert [text.get_text() for text in axis.texts] == ['-1.23e+03']
+    assert [label.get_text() for label in axis.get_xticklabels()] == ['isda', 'far', 'gone\n3 left out: a run diverged',
+                                                                      'last']
+    assert axis.lines[0].get_xdata().tolist() == [0, 1, 3]
