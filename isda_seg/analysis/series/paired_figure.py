@@ -3,6 +3,7 @@ import math
 import os
 import statistics
 import textwrap
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -73,8 +74,9 @@ def beside_each_other(arms: dict[str, Any]) -> Any:
     Of an arm without a pair, because runs diverged, the place is empty.
     """
     before, own, after = parts_of(list(arms))
-    labels = [(name or 'as it is') + _diverged(comparison)
-              for name, comparison in zip(own, arms.values(), strict=True)]
+    short = short_options(list(arms))
+    labels = ['\n'.join(short.get(word, word) for word in name.split()) or 'as it is' for name in own]
+    labels = [label + _diverged(comparison) for label, comparison in zip(labels, arms.values(), strict=True)]
     measures = list(max((comparison['measures'] for comparison in arms.values()), key=len))
     shown = [measures[0], *(name for name in ('nll',) if name in measures)]
     figure, axes = plt.subplots(1, len(shown), figsize=(5.5 * len(shown), 3.8), squeeze=False, layout='constrained')
@@ -83,7 +85,7 @@ def beside_each_other(arms: dict[str, Any]) -> Any:
                           if comparison['measures']})
         axis.set_xticks(range(len(arms)), labels, rotation=30, ha='right', fontsize=8)
         axis.set(title=f'{row_name(name)}: arm minus baseline, mean and 95 % (paired t)',
-                 xlabel=f'{before}...{after}' if after else before.strip(' .='))
+                 xlabel=f'{before}...{after}' if after or before.endswith('_') else before.strip(' .='))
         axis.title.set_fontsize(8)
         axis.xaxis.label.set_fontsize(8)
         axis.grid(axis='y', alpha=0.3)
@@ -98,9 +100,9 @@ def _draw_arms(axis: Any, entries: dict[int, dict[str, Any]]) -> None:
     axis.axhline(0, color='0.5', linewidth=1)
     reach = [abs(mean) + error for mean, error in zip(means, errors, strict=True)]
     near = [value for value in reach if value <= FAR * statistics.median(reach)]
-    if len(near) == len(reach):
-        return
     edge = 1.5 * max(near)
+    if len(near) == len(reach) or edge == 0:
+        return
     axis.set_ylim(-edge, edge)
     for place, mean in zip(entries, means, strict=True):
         if abs(mean) > edge:
@@ -119,6 +121,14 @@ def parts_of(names: list[str]) -> tuple[str, list[str], str]:
     if not after or after in own:
         return before, own, ''
     return before, [name.removesuffix(after) for name in own], after
+
+
+def short_options(names: list[str]) -> dict[str, str]:
+    """Each key=value of the names -> the same by the last part of its key, where no other key ends with it."""
+    options = {word for name in names for word in name.split() if '=' in word}
+    ends = Counter(key.rsplit('.')[-1] for key in {option.split('=')[0] for option in options})
+    last = {option: option.split('=')[0].rsplit('.')[-1] for option in options}
+    return {option: f'{end}={option.split("=", 1)[1]}' for option, end in last.items() if ends[end] == 1}
 
 
 def _draw_differences(axis: Any, entries: dict[str, Any], seeds: list[int]) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from isda_seg.analysis.series.measure_names import is_chief
 from isda_seg.analysis.series.paired import compare_arms
-from isda_seg.analysis.series.paired_figure import beside_each_other, draw_paired, parts_of
+from isda_seg.analysis.series.paired_figure import beside_each_other, draw_paired, parts_of, short_options
 from isda_seg.analysis.series.paired_report import class_table, commits, paired_table
 
 PLAIN = [(40., 41., 90., 10.), (42., 44., 91., 20.), (39.5, 40., 88., 14.)]
@@ -190,3 +190,8 @@ def test_an_arm_far_out_stands_at_the_edge_with_its_number_and_one_without_a_pai
     assert [label.get_text() for label in axis.get_xticklabels()] == ['isda', 'far', 'gone\n3 left out: a run diverged',
                                                                       'last']
     assert axis.lines[0].get_xdata().tolist() == [0, 1, 3]
+
+
+def test_an_option_is_told_by_the_last_part_of_its_key_where_that_says_which():
+    assert short_options(['net_isda', 'net a.samples=1 a.width=2', 'net a.samples=5 b.width=2 seed=3']) == {
+        'a.samples=1': 'samples=1', 'a.samples=5': 'samples=5', 'seed=3': 'seed=3'}
