@@ -1,5 +1,6 @@
 """A series of training runs, each trained and evaluated once: a killed series goes on where it stopped."""
 import json
+import os
 import sys
 import threading
 import time
@@ -153,7 +154,8 @@ def _execute(run: Run, folder: Path, tools: Path, protocols: list[str], processe
     except ChildProcessError:
         if (found := diverged(folder)) is None:
             raise
-        write_json(folder / RESULTS, {'protocols': {}, DIVERGED: found, 'config': config, 'training': [provenance()]})
+        write_json(folder / RESULTS, {'protocols': {}, DIVERGED: found, 'config': os.path.relpath(config),
+                                      'training': [provenance()]})
         return
     checkpoint = latest_checkpoint(str(folder), run.cfg.get('default_hooks', {}).get('checkpoint'))
     if checkpoint is None:

@@ -110,6 +110,7 @@ def test_every_run_is_trained_and_evaluated_with_its_own_config(series):
 def test_a_run_that_diverges_is_a_result_and_the_series_goes_on(series):
     results, said = series(a=dict(diverges=True), b=dict(number=5))
     assert (results['a']['protocols'], results['a']['diverged'], results['b']) == ({}, dict(iteration=7), single(5))
+    assert results['a']['config'] == os.path.relpath(series.folder / 'a.py')
     assert [line.split(':')[0] for line in said[1:]] == ['a diverged', '1/2 a', '2/2 b']
     assert series(a=dict(diverges=True), b=dict(number=5))[1] == ['2 runs, 2 of them there already']
 
