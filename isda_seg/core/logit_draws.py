@@ -98,7 +98,7 @@ def check_samples(samples: int | None) -> int | None:
     """ValueError for a number of draws that is none; None is the closed form."""
     if samples is not None and (isinstance(samples, bool) or not isinstance(samples, int) or samples < 1):
         raise ValueError(f'samples must be a whole number of draws, at least 1, got {samples!r}: the closed form, '
-                         'infinitely many of them, is samples=None')
+                         'a bound of infinitely many, is samples=None')
     return samples
 
 
