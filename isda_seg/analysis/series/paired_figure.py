@@ -77,7 +77,7 @@ def beside_each_other(arms: dict[str, Any]) -> Any:
     short = short_options(list(arms))
     labels = ['\n'.join(short.get(word, word) for word in name.split()) or 'as it is' for name in own]
     labels = [label + _diverged(comparison) for label, comparison in zip(labels, arms.values(), strict=True)]
-    measures = list(max((comparison['measures'] for comparison in arms.values()), key=len))
+    measures = next(list(comparison['measures']) for comparison in arms.values() if comparison['measures'])
     shown = [measures[0], *(name for name in ('nll',) if name in measures)]
     figure, axes = plt.subplots(1, len(shown), figsize=(5.5 * len(shown), 3.8), squeeze=False, layout='constrained')
     for axis, name in zip(axes[0], shown, strict=True):
@@ -125,10 +125,14 @@ def parts_of(names: list[str]) -> tuple[str, list[str], str]:
 
 def short_options(names: list[str]) -> dict[str, str]:
     """Each key=value of the names -> the same by the last part of its key, where no other key ends with it."""
-    options = {word for name in names for word in name.split() if '=' in word}
-    ends = Counter(key.rsplit('.')[-1] for key in {option.split('=')[0] for option in options})
-    last = {option: option.split('=')[0].rsplit('.')[-1] for option in options}
-    return {option: f'{end}={option.split("=", 1)[1]}' for option, end in last.items() if ends[end] == 1}
+    options = {word: word.partition('=')[0] for name in names for word in name.split() if '=' in word}
+    ends = Counter(_last_part(key) for key in set(options.values()))
+    return {option: option.replace(key, _last_part(key), 1) for option, key in options.items()
+            if ends[_last_part(key)] == 1}
+
+
+def _last_part(key: str) -> str:
+    return key.rsplit('.')[-1]
 
 
 def _draw_differences(axis: Any, entries: dict[str, Any], seeds: list[int]) -> None:
