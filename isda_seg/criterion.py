@@ -13,6 +13,7 @@ from isda_seg.core.moments import check_covariance
 from isda_seg.core.opaque import opaque
 from isda_seg.core.own_ramp import OwnRamp
 from isda_seg.core.precision import no_autocast
+from isda_seg.core.prior import adjust_logits, log_prior
 from isda_seg.core.schedule import check_strength
 from isda_seg.core.upsampled import Grid
 from isda_seg.grid import LABEL_SAMPLINGS, labels_on_grid
@@ -52,6 +53,9 @@ class ISDACriterion(nn.Module):
         load_statistics: False ignores the statistics in a checkpoint, to fine-tune on other classes.
         lambda_0, total_steps, calls_per_step: the strength grows to lambda_0 in so many steps of the optimizer, counted
             by training calls (``calls_per_step`` where gradients are accumulated) in a buffer that resumes.
+        logit_adjustment: tau; training adds ``tau * log prior`` to the logits, where the prior is the class frequency
+            that the statistics have counted, and evaluation uses the plain logits (Menon et al., ICLR 2021, Eq. 10).
+            It raises the recall of rare classes, which ISDA lowers; 0 is off.
         samples: None trains with the bound (Eq. 7), M with the mean loss of M draws (Eq. 5; the paper's Fig. 10), made
             where only C numbers move: at the logits. Memory and time grow with M.
         raise_at_once: on a GPU too, a label outside the classes or a stale record is an error at once, at the price of
@@ -59,7 +63,8 @@ class ISDACriterion(nn.Module):
             ``raise_faults``, which is called every 64 steps where nobody else does.
 
     Raises:
-        ValueError: an unknown covariance, resolution or label sampling, bad samples, lambda_0 or total_steps alone.
+        ValueError: an unknown covariance, resolution or label sampling, bad samples or logit adjustment, lambda_0 or
+            total_steps alone.
     """
 
     statistics: ClassStatistics     # None before it is attached or a checkpoint is loaded
@@ -68,7 +73,8 @@ class ISDACriterion(nn.Module):
     def __init__(self, covariance: str = 'diagonal', resolution: str = 'label', *, label_sampling: str = 'exact',
                  base: nn.Module | None = None, ignore_index: int = -100, sync: bool = True,
                  load_statistics: bool = True, raise_at_once: bool = False, lambda_0: float | None = None,
-                 total_steps: int | None = None, calls_per_step: int = 1, samples: int | None = None) -> None:
+                 total_steps: int | None = None, calls_per_step: int = 1, samples: int | None = None,
+                 logit_adjustment: float = 0.0) -> None:
         super().__init__()
         if resolution not in RESOLUTIONS:
             raise ValueError(f'resolution must be one of {RESOLUTIONS}, got {resolution!r}')
@@ -77,6 +83,7 @@ class ISDACriterion(nn.Module):
         self.covariance, self.resolution, self.label_sampling = check_covariance(covariance), resolution, label_sampling
         self.base = hosts.MeanCrossEntropy() if base is None else base
         self.factor, self.samples = 1.0, check_samples(samples)  # factor: of the base loss
+        self.logit_adjustment = check_strength(logit_adjustment, 'logit_adjustment')
         self.ramp = OwnRamp.of(lambda_0, total_steps, calls_per_step)
         self.ignore_index, self.sync, self.load_statistics = ignore_index, sync, load_statistics
         self.raise_at_once, self.strength, self.attached, self.align_corners = raise_at_once, 0.0, False, False
@@ -138,15 +145,18 @@ class ISDACriterion(nn.Module):
             self.records.let_go()
             if self.ramp:
                 self.strength = self.ramp.count()
-            closed = strength and not self.samples
+            adjustment = self.logit_adjustment * log_prior(self.statistics.count) if self.logit_adjustment else None
+            closed = (strength or adjustment is not None) and not self.samples
             divisor = hosts.divisor(self.base, index, none, kwargs, self.factor) if closed else None
             grid = Grid(on_grid, self.align_corners) if self.resolution == 'feature' and logits.dim() > 2 else None
-            augmented = logits, index, record.weight, self.statistics.covariance, strength
+            augmented = index, record.weight, self.statistics.covariance, strength
             if divisor is not None:
-                return isda_cross_entropy(*augmented, ignore_index=none, divisor=divisor, grid=grid, checked=True)
+                return isda_cross_entropy(logits, *augmented, ignore_index=none, divisor=divisor, grid=grid,
+                                          checked=True, adjustment=adjustment)
             labels, ignore_index = hosts.with_own_ignore_index(self.base, index, none, ignore_index)
             labels = labels.squeeze(-1) if points else labels
-            logits_of_draws = augmented_logits(*augmented, self.samples, ignore_index=none, grid=grid)
+            logits_of_draws = augmented_logits(adjust_logits(logits, adjustment), *augmented, self.samples,
+                                               ignore_index=none, grid=grid)
             losses = [hosts.value(self.base, drawn.squeeze(-1) if points else drawn, labels, ignore_index, kwargs,
                                   self.factor) for drawn in logits_of_draws]
             return losses[0] if len(losses) == 1 else torch.stack(losses).mean(dim=0)

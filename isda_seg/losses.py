@@ -14,7 +14,8 @@ from isda_seg.criterion import ISDACriterion
 from isda_seg.focal import SoftmaxFocalLoss
 from isda_seg.hosts import MeanCrossEntropy, own_ignore_index, require_softmax, take_weighted_mean
 
-AROUND = ('covariance', 'resolution', 'label_sampling', 'sync', 'load_statistics', 'raise_at_once', 'samples')
+AROUND = ('covariance', 'resolution', 'label_sampling', 'sync', 'load_statistics', 'raise_at_once', 'samples',
+          'logit_adjustment')
 
 require_one_family()
 MODELS.register_module(module=SoftmaxFocalLoss)
@@ -30,7 +31,8 @@ class ISDALoss(ISDACriterion):
     Args:
         lambda_0: final strength; no default. The authors' code uses 7.5 for diagonal covariances (Cityscapes,
             most ImageNet networks), the paper 0.5 for full ones (CIFAR).
-        covariance, resolution, sync, label_sampling, load_statistics, raise_at_once, samples: as in ``ISDACriterion``.
+        covariance, resolution, sync, label_sampling, load_statistics, raise_at_once, samples, logit_adjustment: as in
+            ``ISDACriterion``.
         base: the loss to augment, or its config; default the scope's CrossEntropyLoss built from the remaining keys.
         loss_weight: factor of the result.
         loss_name: key in the training log.
@@ -46,7 +48,8 @@ class ISDALoss(ISDACriterion):
                  base: dict[str, Any] | nn.Module | None = None, loss_weight: float = 1.0, loss_name: str = 'loss_isda',
                  sync: bool = True, *, label_sampling: str = 'exact', classifier: str | None = None,
                  load_statistics: bool = True, raise_at_once: bool = False, samples: int | None = None,
-                 use_sigmoid: bool = False, use_mask: bool = False, **cross_entropy: Any) -> None:
+                 logit_adjustment: float = 0.0, use_sigmoid: bool = False, use_mask: bool = False,
+                 **cross_entropy: Any) -> None:
         if use_sigmoid or use_mask:
             raise ValueError('ISDALoss needs a softmax over the classes: use_sigmoid and use_mask must be False')
         if base is not None and cross_entropy:
@@ -62,7 +65,8 @@ class ISDALoss(ISDACriterion):
         take_weighted_mean(built)
         super().__init__(covariance, resolution, label_sampling=label_sampling, base=built, sync=sync,
                          ignore_index=own_ignore_index(built),
-                         load_statistics=load_statistics, raise_at_once=raise_at_once, samples=samples)
+                         load_statistics=load_statistics, raise_at_once=raise_at_once, samples=samples,
+                         logit_adjustment=logit_adjustment)
         self.lambda_0 = check_strength(lambda_0, 'lambda_0')
         self.classifier = classifier
         self.factor = loss_weight if base is not None or isinstance(built, MeanCrossEntropy) else 1.0

@@ -10,6 +10,7 @@ from isda_seg.core.device import on_host
 from isda_seg.core.fused import fused_cross_entropy
 from isda_seg.core.margin import label_margin_variance, margin_variance
 from isda_seg.core.precision import full_precision
+from isda_seg.core.prior import adjust_logits
 from isda_seg.core.schedule import check_strength
 from isda_seg.core.upsampled import Grid
 
@@ -53,7 +54,7 @@ def _add(logits: Tensor, labels: Tensor, table: Tensor, half: float, ignore_inde
 def isda_cross_entropy(logits: Tensor, labels: Tensor, weight: Tensor, covariance: Tensor, strength: float, *,
                        ignore_index: int | None = -100, reduction: str = 'mean',
                        divisor: float | Tensor | None = None, grid: Grid | None = None,
-                       checked: bool = False) -> Tensor:
+                       checked: bool = False, adjustment: Tensor | None = None) -> Tensor:
     """The ISDA loss (Eq. 7, Proposition 1): an upper bound of the expected cross-entropy of infinitely many samples.
 
     Where images of logits are trained, each pixel is visited once (``fused_cross_entropy``); the value is the same.
@@ -69,6 +70,8 @@ def isda_cross_entropy(logits: Tensor, labels: Tensor, weight: Tensor, covarianc
         divisor: what the mean divides the sum by, where that is not the number of labelled samples.
         grid: for logits (N, C, H, W), rows are chosen by its labels and upsampled, instead of by each pixel's own.
         checked: the labels are int64 and known to be classes or ignored: they are not read for that again.
+        adjustment: (C,) ``tau * log_prior(count)``, added to the logits of every sample (logit adjustment); no gradient
+            flows into it.
 
     Returns:
         a scalar; (N, ...) for 'none'.
@@ -78,21 +81,22 @@ def isda_cross_entropy(logits: Tensor, labels: Tensor, weight: Tensor, covarianc
     """
     strength = check_strength(strength)
     labels = labels if checked else check_logits(logits, labels, ignore_index)
-    if reduction not in ('mean', 'sum') or not _fuses(logits, strength, grid):
-        augmented = isda_logits(logits, labels, weight, covariance, strength, ignore_index=ignore_index, grid=grid,
-                                checked=True)
+    if reduction not in ('mean', 'sum') or not _fuses(logits, strength > 0 or adjustment is not None, grid):
+        augmented = isda_logits(adjust_logits(logits, adjustment), labels, weight, covariance, strength,
+                                ignore_index=ignore_index, grid=grid, checked=True)
         if divisor is None:
             return cross_entropy(augmented, labels, ignore_index=ignore_index, reduction=reduction)
         return cross_entropy(augmented, labels, ignore_index=ignore_index, reduction='sum') / divisor
     check_classes(logits, weight)
-    table = margin_variance(weight, covariance)
+    table = margin_variance(weight, covariance) if strength else weight.new_zeros(len(weight), len(weight))
     table = table.to(at_least_float32(logits, table))
     if divisor is None:
         divisor = number_labelled(labels, ignore_index) if reduction == 'mean' else 1.0
     logits = logits.to(table.dtype)
+    adjustment = None if adjustment is None else adjustment.to(table.dtype)
     if grid is None:
         logits, labels = logits.flatten(2), labels.flatten(1)
-    return fused_cross_entropy(logits, labels, strength / 2 * table, ignore_index, divisor, grid)
+    return fused_cross_entropy(logits, labels, strength / 2 * table, ignore_index, divisor, grid, adjustment)
 
 
 def isda_logits(logits: Tensor, labels: Tensor, weight: Tensor, covariance: Tensor, strength: float, *,
@@ -121,13 +125,13 @@ def isda_logits(logits: Tensor, labels: Tensor, weight: Tensor, covariance: Tens
     return logits + grid.upsample(_add(nothing, grid.labels, table, half, ignore_index), tuple(logits.shape[2:]))
 
 
-def _fuses(logits: Tensor, strength: float, grid: Grid | None) -> bool:
-    """Whether one visit to each pixel is the faster way: for the gradient of images on a host or a GPU.
+def _fuses(logits: Tensor, changed: bool, grid: Grid | None) -> bool:
+    """Whether the fused pass is faster: for the gradient of images on a CPU or a GPU.
 
-    Not at strength 0, so that the loss is plain cross-entropy to the last bit.
+    Not where the logits are unchanged, so that the loss is plain cross-entropy to the last bit.
     """
     return (logits.dim() > 2 and (on_host(logits) or grid is None and compiles(logits)) and logits.requires_grad
-            and torch.is_grad_enabled() and strength > 0)
+            and torch.is_grad_enabled() and changed)
 
 
 def cross_entropy(logits: Tensor, labels: Tensor, *, ignore_index: int | None, reduction: str = 'mean') -> Tensor:

@@ -12,12 +12,13 @@ from isda_seg.core.label_sums import label_sums
 from isda_seg.core.one_hot import Chunk, one_hot_chunks
 from isda_seg.core.opaque import opaque
 from isda_seg.core.precision import full_precision
+from isda_seg.core.prior import adjust_logits
 from isda_seg.core.upsampled import Grid, Upsampled, chosen_rows
 
 
 @opaque
 def fused_cross_entropy(logits: Tensor, labels: Tensor, rows: Tensor, ignore_index: int | None, divisor: float | Tensor,
-                        grid: Grid | None = None) -> Tensor:
+                        grid: Grid | None = None, adjustment: Tensor | None = None) -> Tensor:
     """The sum over labelled pixels of the cross-entropy of ``logits + rows[label]``, divided by ``divisor``.
 
     PyTorch's own cross-entropy visits tensors of the logits' size several times and keeps a second one until the
@@ -31,9 +32,12 @@ def fused_cross_entropy(logits: Tensor, labels: Tensor, rows: Tensor, ignore_ind
         ignore_index: pixels with this label give no loss and no gradient; None: every pixel counts.
         divisor: for a mean over labelled pixels their number; on a GPU a tensor () where it is not known.
         grid: on a host, rows are chosen by labels on it and upsampled, instead of by each pixel's own label.
+        adjustment: (C,), of the rows' dtype, added to the logits of every pixel; no gradient flows into it.
     """
+    if adjustment is not None and grid is None:
+        rows, adjustment = rows + adjustment, None  # each pixel gets exactly one row
     result: Tensor = _FusedCrossEntropy.apply(  # type: ignore[no-untyped-call]
-        logits, labels, rows, ignore_index, divisor, grid)
+        logits, labels, rows, ignore_index, divisor, grid, adjustment)
     return result
 
 
@@ -41,35 +45,35 @@ class _FusedCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, labels: Tensor, rows: Tensor, ignore_index: int | None,
-                divisor: float | Tensor, grid: Grid | None) -> Tensor:
+                divisor: float | Tensor, grid: Grid | None, adjustment: Tensor | None) -> Tensor:
         ctx.save_for_backward(logits, rows)
-        ctx.others = labels, ignore_index, divisor, grid
-        total, *ctx.gradients = _visit(logits, labels, rows, ignore_index, divisor, grid)
+        ctx.others = labels, ignore_index, divisor, grid, adjustment
+        total, *ctx.gradients = _visit(logits, labels, rows, ignore_index, divisor, grid, adjustment)
         return (total / divisor).to(logits.dtype)
 
     @staticmethod
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
-        labels, ignore_index, divisor, grid = ctx.others
+        labels, ignore_index, divisor, grid, adjustment = ctx.others
         if torch.is_grad_enabled():  # a second derivative: by way of PyTorch's own functions
             logits, rows = ctx.saved_tensors
             wanted = ctx.needs_input_grad[0], ctx.needs_input_grad[2]
-            grad, grad_rows = _differentiable(logits, labels, rows, ignore_index, divisor, grid, wanted)
+            grad, grad_rows = _differentiable(logits, labels, rows, ignore_index, divisor, grid, adjustment, wanted)
             grad, grad_rows = (None if g is None else g * grad_output for g in (grad, grad_rows))
-            return grad, None, grad_rows, None, None, None
+            return grad, None, grad_rows, None, None, None, None
         # Given away once, so that whoever gets them may change them; a second pass over the graph visits again.
         (grad, grad_rows), ctx.gradients = ctx.gradients or _visit(
             ctx.saved_tensors[0], labels, ctx.saved_tensors[1], *ctx.others[1:])[1:], None
         if not on_host(grad_output) or float(grad_output) != 1.0:
             grad.mul_(grad_output)
             grad_rows.mul_(grad_output)
-        return grad, None, grad_rows, None, None, None
+        return grad, None, grad_rows, None, None, None, None
 
 
 def _visit(logits: Tensor, labels: Tensor, rows: Tensor, ignore_index: int | None, divisor: float | Tensor,
-           grid: Grid | None) -> tuple[Tensor, Tensor, Tensor]:
+           grid: Grid | None, adjustment: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
     """The summed loss, and ``1 / divisor`` times its gradients in logits and rows."""
     if on_host(logits):
-        return _visit_chunks(logits, labels, rows, ignore_index, float(divisor), grid)
+        return _visit_chunks(logits, labels, rows, ignore_index, float(divisor), grid, adjustment)
     index = class_index(labels, len(rows), ignore_index)
     total, grad = visit(logits.detach(), index, rows.detach())
     grad.div_(divisor)
@@ -78,7 +82,7 @@ def _visit(logits: Tensor, labels: Tensor, rows: Tensor, ignore_index: int | Non
 
 
 def _visit_chunks(logits: Tensor, labels: Tensor, rows: Tensor, ignore_index: int | None, divisor: float,
-                  grid: Grid | None) -> tuple[Tensor, Tensor, Tensor]:
+                  grid: Grid | None, adjustment: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
     """``_visit`` on a host, where the sum is float64."""
     grad = torch.empty_like(logits, memory_format=torch.contiguous_format)
     grad_rows = torch.zeros_like(rows)
@@ -94,6 +98,8 @@ def _visit_chunks(logits: Tensor, labels: Tensor, rows: Tensor, ignore_index: in
                 torch.addmm(flat[part], rows.t(), chunk.member, out=own)
             else:
                 upsampled.add(chunk, flat[part], own)
+                if adjustment is not None:
+                    own.add_(adjustment[:, None])
             total += _softmax_minus_one_hot(own, chunk, divisor)
             if upsampled is None:
                 grad_rows.addmm_(chunk.member, own.t())
@@ -116,11 +122,13 @@ def _softmax_minus_one_hot(z: Tensor, chunk: Chunk, divisor: float) -> Tensor:
 
 
 def _differentiable(logits: Tensor, labels: Tensor, rows: Tensor, ignore_index: int | None, divisor: float | Tensor,
-                    grid: Grid | None, wanted: tuple[bool, bool]) -> list[Tensor | None]:
+                    grid: Grid | None, adjustment: Tensor | None,
+                    wanted: tuple[bool, bool]) -> list[Tensor | None]:
     """The two gradients with a graph of their own; None where there is none to be had."""
     on = labels if grid is None else grid.labels
     added = chosen_rows(rows, class_index(on, len(rows), ignore_index))
-    augmented = logits + (added if grid is None else grid.upsample(added, tuple(logits.shape[2:])))
+    augmented = adjust_logits(logits, adjustment) + (
+        added if grid is None else grid.upsample(added, tuple(logits.shape[2:])))
     total = F.cross_entropy(augmented, labels, ignore_index=-100 if ignore_index is None else ignore_index,
                             reduction='sum') / divisor
     found = iter(torch.autograd.grad(total, [x for x, want in zip((logits, rows), wanted, strict=True) if want],

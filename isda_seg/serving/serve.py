@@ -133,10 +133,11 @@ def _lines(model: nn.Module, pairs: Sequence[Pair], plain: dict[str, list[str]])
         loss: Any = criterion  # an ISDALoss, which knows its lambda_0
         of = next(key for key, child in holder.named_modules() if child is classifier)
         note = later_calls(model.get_submodule(name.rpartition('.')[0]))
+        optional = [f'{key}={value}' for key in ('samples', 'logit_adjustment') if (value := getattr(loss, key))]
         told.setdefault(_title(name, holder), []).append(
             f'{place} is served by {of}, {loss.statistics.num_classes} classes x {loss.statistics.channels} channels, '
-            f'lambda_0={loss.lambda_0}, covariance={loss.covariance}, resolution={loss.resolution}'
-            f'{"" if loss.samples is None else f", samples={loss.samples}"}{"" if note is None else f" ({note})"}')
+            + ', '.join([f'lambda_0={loss.lambda_0}', f'covariance={loss.covariance}', f'resolution={loss.resolution}',
+                         *optional]) + ('' if note is None else f' ({note})'))
     return [f'ISDA: {head}: {"; ".join([*told.get(head, []), *plain.get(head, [])])}' for head in {**told, **plain}]
 
 

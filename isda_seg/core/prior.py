@@ -1,0 +1,34 @@
+"""The class prior and logit adjustment (Menon et al., ICLR 2021, arXiv:2007.07314)."""
+from torch import Tensor
+
+from isda_seg.core.checks import at_least_float32
+
+
+def log_prior(count: Tensor) -> Tensor:
+    """Log class frequencies, ``log(n_c / n)``.
+
+    Args:
+        count: (C,) number of samples of each class; a class without samples counts as one sample.
+
+    Returns:
+        (C,) float32.
+    """
+    counted = count.clamp(min=1).float()
+    return (counted / counted.sum()).log()
+
+
+def adjust_logits(logits: Tensor, adjustment: Tensor | None) -> Tensor:
+    """``logits + tau * log prior`` for training (Menon et al., Eq. 10).
+
+    Args:
+        logits: (N, C) or (N, C, ...).
+        adjustment: (C,) ``tau * log_prior(count)``; None returns the logits themselves. ``-tau * log_prior(count)``
+            adjusts the logits of a trained model at test time (Eq. 9).
+
+    Returns:
+        like logits, at least float32.
+    """
+    if adjustment is None:
+        return logits
+    dtype = at_least_float32(logits, adjustment)
+    return logits.to(dtype) + adjustment.to(dtype).view(-1, *[1] * (logits.dim() - 2))
