@@ -16,6 +16,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('checkpoint')
     parser.add_argument('--protocols', nargs='+', default=['single'], choices=['single', 'ms', 'ms-flip'],
                         help='of segmentation: single, ms (scales 0.75, 1, 1.25, 1.5), ms-flip; default single')
+    parser.add_argument('--logit-adjustment', nargs='+', type=float, default=[], metavar='TAU',
+                        help='also test with tau * log prior subtracted from the logits, all values in one pass; the '
+                             'class prior comes from the statistics in the checkpoint, or from the training labels')
     parser.add_argument('--out', help='write the results to this JSON file')
     parser.add_argument('--show-dir', help='write image, ground truth and prediction side by side into this folder')
     parser.add_argument('--show-most', type=int, help='at most this many pictures')
@@ -34,7 +37,8 @@ def main() -> None:
     if not args.verbose:
         cfg.runner_type = 'ScreenRunner'
     task = evaluation_of(cfg)
-    results = task.evaluate(cfg, args.config, args.checkpoint, tuple(args.protocols), args.show_dir, args.show_most)
+    results = task.evaluate(cfg, args.config, args.checkpoint, tuple(args.protocols), args.show_dir, args.show_most,
+                            **(dict(taus=args.logit_adjustment) if args.logit_adjustment else {}))
     if is_main_process():
         print(task.summary(results, Path(args.config).stem))
         if args.out:

@@ -4,11 +4,15 @@ from isda_seg import compat
 compat.import_segmentation()  # before anything else imports mmseg
 
 from isda_seg.runtime.last_evaluations import LastEvaluationsHook
+from isda_seg.segmentation.adjusted_logits import LogProbabilityTTAModel
+from isda_seg.segmentation.average_precision_metric import PixelAveragePrecisionMetric
 from isda_seg.segmentation.camvid import CamVidDataset
+from isda_seg.segmentation.frozen_backbone import FrozenBackbone
 from isda_seg.segmentation.likelihood_metric import PixelLikelihoodMetric
 from isda_seg.segmentation.loading import LoadCheckedAnnotations, LoadCheckedImage
 from isda_seg.segmentation.metric import ClassIoUMetric
 from isda_seg.segmentation.pictures import SideBySideHook
 
-__all__ = ['CamVidDataset', 'ClassIoUMetric', 'LastEvaluationsHook', 'LoadCheckedAnnotations', 'LoadCheckedImage',
-           'PixelLikelihoodMetric', 'SideBySideHook']
+__all__ = ['CamVidDataset', 'ClassIoUMetric', 'FrozenBackbone', 'LastEvaluationsHook', 'LoadCheckedAnnotations',
+           'LoadCheckedImage', 'LogProbabilityTTAModel', 'PixelAveragePrecisionMetric', 'PixelLikelihoodMetric',
+           'SideBySideHook']

@@ -1,47 +1,70 @@
 """mIoU of a checkpoint in several protocols, as one value."""
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from mmengine.config import Config
+from torch import Tensor
 
+from isda_seg.core.schedule import check_strength
 from isda_seg.runtime.checkpoint import check_checkpoint
 from isda_seg.runtime.config_keys import type_name
 from isda_seg.runtime.last_evaluations import with_last_mean
 from isda_seg.runtime.run_record import as_test, result
 from isda_seg.runtime.screen import runner_from
+from isda_seg.segmentation.class_prior import class_log_prior
 from isda_seg.segmentation.data_check import check_data
 from isda_seg.segmentation.loading import check_loading
 from isda_seg.segmentation.metric import BY_CLASS
 from isda_seg.segmentation.protocols import PROTOCOLS, apply_protocol
 
+TAU = 'tau='  # how the names of metrics of adjusted logits begin
+
 
 def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ...] = PROTOCOLS,
-             show_dir: str | None = None, show_most: int | None = None) -> dict[str, Any]:
+             show_dir: str | None = None, show_most: int | None = None,
+             taus: Sequence[float] = ()) -> dict[str, Any]:
     """Test a checkpoint with each protocol.
 
     Args:
         cfg: as ``load_config`` returns it; config, checkpoint: their paths.
         show_dir: folder for pictures of the first protocol; show_most: how many of them.
+        taus: each also tests with ``tau * log prior`` subtracted from the logits, in the same pass over the data (logit
+            adjustment, Menon et al., ICLR 2021, Eq. 9); of averaged views, from the log of the averaged probabilities.
 
     Returns:
         {"protocols": {name: {"mIoU", "aAcc", "mAcc", "IoU": {class: ...}, "precision", "recall"}}, "config",
         "checkpoint", "training" (the runs that made the checkpoint), and all of ``provenance``}; in per cent, None for
-        a class that never occurs.
+        a class that never occurs. With taus each protocol has a further entry "logit_adjustment": {"0.5": {"mIoU",
+        ...}}, and 'single' has "mean_AP" and "AP": {class: average precision}.
 
     Raises:
-        ValueError, FileNotFoundError: an unknown protocol, a missing or truncated checkpoint, missing data.
+        ValueError, FileNotFoundError: an unknown protocol, a missing or truncated checkpoint, missing data, training
+            labels that cannot be counted.
     """
+    taus = [check_strength(tau, '--logit-adjustment') for tau in taus]
     runs = [(protocol, apply_protocol(cfg, protocol)) for protocol in protocols]
     loaded = check_checkpoint(checkpoint, module='decode_head')
     check_data(cfg, ('test',))
+    prior = class_log_prior(cfg, loaded.get('state_dict', loaded)) if taus else None
     found = {}
     for number, (protocol, run) in enumerate(runs):
         evaluators = run.test_evaluator if isinstance(run.test_evaluator, list) else [run.test_evaluator]
         for evaluator in evaluators:
             if type_name(evaluator) == 'IoUMetric':
                 evaluator.type = 'ClassIoUMetric'
-        if protocol == 'single' and not any(evaluator.get('format_only') for evaluator in evaluators):
-            run.test_evaluator = [*evaluators, dict(type='PixelLikelihoodMetric', ignore_index=ignored(run))]
+        if not any(evaluator.get('format_only') for evaluator in evaluators):
+            likelihood = dict(type='PixelLikelihoodMetric', ignore_index=ignored(cfg))
+            run.test_evaluator = [*evaluators, *([likelihood] if protocol == 'single' else [])]
+            if prior is not None:
+                run.test_evaluator += with_adjustment(evaluators, likelihood, prior, taus)
+                if protocol == 'single':
+                    run.test_evaluator.append(dict(type='PixelAveragePrecisionMetric', ignore_index=ignored(cfg)))
+                elif type_name(run.model) == 'SegTTAModel':
+                    run.model.type = 'LogProbabilityTTAModel'
+                else:
+                    raise ValueError(f'--logit-adjustment with the protocol {protocol} needs the tta_model '
+                                     f'SegTTAModel, the config has {type_name(run.model)}: use --protocols single')
         check_loading(run)
         as_test(run, config, checkpoint, protocol)
         if show_dir is not None and number == 0:
@@ -60,15 +83,33 @@ def ignored(cfg: Config) -> int:
     return int((head[-1] if isinstance(head, list) else head).get('ignore_index', 255))
 
 
+def with_adjustment(evaluators: list[Any], likelihood: dict[str, Any], prior: Tensor,
+                    taus: Sequence[float]) -> list[dict[str, Any]]:
+    """The metrics of IoU among evaluators and the likelihood metric, once for each tau, whose names begin with it."""
+    metrics = [evaluator for evaluator in evaluators if type_name(evaluator) == 'ClassIoUMetric'] + [likelihood]
+    return [dict(metric, prefix=f'{TAU}{tau:g}', adjustment=(-tau * prior).tolist())
+            for tau in taus for metric in metrics]
+
+
 def _by_class(metrics: dict[str, float]) -> dict[str, Any]:
-    """The flat metrics with those of classes, ``IoU.<class>`` and the like, gathered in an entry per kind."""
+    """The flat metrics with those of classes, ``IoU.<class>`` and the like, gathered in an entry per kind.
+
+    Those that begin with ``TAU`` are gathered below 'logit_adjustment', an entry for each tau.
+    """
     found: dict[str, Any] = {}
+    adjusted: dict[str, dict[str, float]] = {}
     for key, value in metrics.items():
+        if key.startswith(TAU):
+            tau, _, name = key.removeprefix(TAU).partition('/')
+            adjusted.setdefault(tau, {})[name] = value
+            continue
         kind, _, name = key.partition('.')
-        if kind in BY_CLASS:
+        if kind in (*BY_CLASS, 'AP'):
             found.setdefault(kind, {})[name] = None if math.isnan(value) else round(value, 4)
         else:
             found[key] = round(float(value), 4)
+    if adjusted:
+        found['logit_adjustment'] = {tau: _by_class(values) for tau, values in adjusted.items()}
     return found
 
 
@@ -77,6 +118,10 @@ def summary(results: dict[str, Any], name: str = '') -> str:
     protocols = results['protocols']
     if not any('mIoU' in run for run in protocols.values()):
         return 'the test images have no labels (format_only), so nothing was measured; predictions are in output_dir'
-    width = max(len(name), len('mIoU (%)'))
-    return '\n'.join((' | '.join(['mIoU (%)'.ljust(width), *(protocol.rjust(8) for protocol in protocols)]),
-                      ' | '.join([name.ljust(width), *(f'{run["mIoU"]:8.2f}' for run in protocols.values())])))
+    rows = {name: [run['mIoU'] for run in protocols.values()]}
+    for tau in next(iter(protocols.values())).get('logit_adjustment', {}):
+        rows[f'tau = {tau}'] = [run['logit_adjustment'][tau]['mIoU'] for run in protocols.values()]
+    width = max(map(len, ['mIoU (%)', *rows]))
+    return '\n'.join([' | '.join(['mIoU (%)'.ljust(width), *(protocol.rjust(8) for protocol in protocols)]),
+                      *(' | '.join([label.ljust(width), *(f'{value:8.2f}' for value in values)])
+                        for label, values in rows.items())])

@@ -6,6 +6,7 @@ from mmengine.evaluator import BaseMetric
 from mmseg.registry import METRICS
 
 from isda_seg.runtime.likelihood import Likelihood, likelihood, measures
+from isda_seg.segmentation.adjusted_logits import adjusted, labelled_logits
 
 
 @METRICS.register_module()
@@ -14,19 +15,17 @@ class PixelLikelihoodMetric(BaseMetric):
 
     Args:
         ignore_index: label that does not count.
+        adjustment: (C,) added to the logits, ``-tau * log prior``, or None.
     """
 
-    def __init__(self, ignore_index: int = 255, **kwargs: Any) -> None:
+    def __init__(self, ignore_index: int = 255, adjustment: Sequence[float] | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.ignore_index = ignore_index
+        self.ignore_index, self.adjustment = ignore_index, adjustment
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Keep the sums of every image."""
         for sample in data_samples:
-            logits = sample['seg_logits']['data'].flatten(1).t()
-            labels = sample['gt_sem_seg']['data'].flatten().to(logits.device).long()
-            kept = labels != self.ignore_index
-            found = likelihood(logits[kept], labels[kept])
+            found = likelihood(*labelled_logits(adjusted(sample, self.adjustment), self.ignore_index))
             self.results.append(Likelihood(*(field.cpu() for field in found)))
 
     def compute_metrics(self, results: list[Likelihood]) -> dict[str, float]:

@@ -1,9 +1,13 @@
 """IoU, precision and recall of every class beside the mean, so that results can be compared class by class."""
 from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from mmseg.evaluation import IoUMetric
 from mmseg.registry import METRICS
+
+from isda_seg.segmentation.adjusted_logits import adjusted
 
 BY_CLASS = ('IoU', 'precision', 'recall')
 
@@ -13,7 +17,18 @@ class ClassIoUMetric(IoUMetric):
     """MMSeg's IoUMetric with ``mIoU`` unrounded, and ``IoU.<class>``, ``precision.<class>`` and ``recall.<class>``.
 
     In per cent; NaN where the class never occurs: for precision in the predictions, for recall in the labels.
+
+    Args:
+        adjustment: (C,) added to the logits before their argmax, ``-tau * log prior``; None: predictions as they are.
     """
+
+    def __init__(self, *args: Any, adjustment: Sequence[float] | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.adjustment = adjustment
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        """Keep the areas of every image."""
+        super().process(data_batch, [adjusted(sample, self.adjustment) for sample in data_samples])
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Results are (intersection, union, predicted, labelled) areas (C,) of each image."""

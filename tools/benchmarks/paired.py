@@ -1,8 +1,9 @@
 """Does it gain? python tools/benchmarks/paired.py PLAIN ISDA [...] --seeds 0 1 2 3 4
 
-An arm is a config, or in quotes a config and options of its own: 'CONFIG model.loss.covariance=diagonal'. Trains every
-arm with every seed: the same batches and the same initial weights in all arms. Runs that exist are not run again, and a
-killed series goes on where it stopped.
+An arm is a config, or in quotes a config and its own options: 'CONFIG default_hooks.isda.covariance=full'. The option
+test.logit_adjustment=TAU tests the same training with tau * log prior subtracted from the logits. Trains every arm with
+every seed: the same batches and the same initial weights in all arms. Runs that exist are not run again, and a killed
+series goes on where it stopped.
 """
 import argparse
 import sys
@@ -47,19 +48,22 @@ def main() -> None:
     from isda_seg.analysis.series.paired import compare_arms
     from isda_seg.analysis.series.paired_figure import draw_paired
     from isda_seg.analysis.series.paired_report import paired_table
+    from isda_seg.analysis.series.result_files import at_tau
     from isda_seg.analysis.series.run_options import with_options
     from isda_seg.analysis.series.training_runs import Run, run_series
     from isda_seg.runtime.amp import enable_amp
     # Seed by seed, so that a series that is stopped early holds whole pairs.
+    trained = {arm.folder: arm for arm in arms}.values()  # arms that differ in their test alone share a training
     runs = [Run(f'{arm.folder}/seed_{seed}',
                 with_options(compat.read_config(arm.config), seed, {**(args.cfg_options or {}), **arm.settings}))
-            for seed in args.seeds for arm in arms]
+            for seed in args.seeds for arm in trained]
     if args.amp:
         for run in runs:
             enable_amp(run.cfg)
     protocols = args.protocols or all_protocols(runs[0].cfg)
-    results = run_series(runs, args.work_dir, TOOLS, protocols, args.jobs)
-    found = {arm.label: {str(seed): results[f'{arm.folder}/seed_{seed}'] for seed in args.seeds} for arm in arms}
+    results = run_series(runs, args.work_dir, TOOLS, protocols, args.jobs, taus=[arm.tau for arm in arms])
+    found = {arm.label: {str(seed): at_tau(results[f'{arm.folder}/seed_{seed}'], arm.tau) for seed in args.seeds}
+             for arm in arms}
     comparisons = {arm.label: compare_arms(found[plain.label], found[arm.label]) for arm in others}
     paired = dict(provenance(), kind='paired', plain=args.plain, isda=args.isda, seeds=args.seeds,
                   options=args.cfg_options or {}, amp=args.amp, comparisons=comparisons, runs=found)

@@ -27,6 +27,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--set', nargs='+', default=[], metavar='KEY=V1,V2',
                         help='keys of the ISDA loss, or with dots of the config, to vary as well: a curve per '
                              'combination')
+    parser.add_argument('--logit-adjustment', nargs='+', type=float, default=[], metavar='TAU',
+                        help='also test every run with tau * log prior subtracted from the logits: a curve for each')
     parser.add_argument('--seeds', nargs='+', type=int, default=[100],
                         help='such as no reported run uses; default 100; several give intervals')
     parser.add_argument('--held-out', type=float, default=0.25, help='share of the training images; default 0.25')
@@ -51,10 +53,11 @@ def main() -> None:
     from isda_seg.analysis.series.training_runs import run_series
     options = {**(args.cfg_options or {}), **arm.settings}
     runs = sweep_runs(compat.read_config(arm.config), args.lambda_0, curves, args.seeds, args.held_out, options)
-    results = run_series(runs, work_dir, TOOLS, ['single'], args.jobs)
+    results = run_series(runs, work_dir, TOOLS, ['single'], args.jobs, taus=args.logit_adjustment)
     sweep = dict(kind='sweep', config=args.config, held_out=args.held_out,
                  images=training_images(runs[0].cfg), options=args.cfg_options or {}, measure=chief_measure(results),
-                 curves=summarize(results, args.lambda_0, curves, args.seeds), runs=results, seeds=args.seeds,
+                 curves=summarize(results, args.lambda_0, curves, args.seeds, args.logit_adjustment), runs=results,
+                 seeds=args.seeds,
                  **provenance(args.seeds[0]))
     write_json(out, sweep)
     draw_sweep(sweep, out.with_suffix('.png'))

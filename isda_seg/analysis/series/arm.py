@@ -1,4 +1,4 @@
-"""An arm of a series: a config, and the options that make it another one."""
+"""An arm of a series: a config, the options that make it another one, and how its checkpoint is tested."""
 import argparse
 import hashlib
 import shlex
@@ -8,7 +8,10 @@ from urllib.parse import quote_plus
 
 from mmengine.config import DictAction
 
+from isda_seg.core.schedule import check_strength
+
 LONGEST = 150  # characters of a folder's name; file systems end at 255
+TAU = 'test.logit_adjustment'  # an option that is not of the config
 
 
 class Arm(NamedTuple):
@@ -23,18 +26,35 @@ class Arm(NamedTuple):
 
     @property
     def folder(self) -> str:
-        """The label as the name of a folder; two labels never share one."""
-        name = quote_plus(self.label, safe='=,')
+        """The config's stem and the options of training as the name of a folder; two trainings never share one."""
+        name = quote_plus(' '.join([Path(self.config).stem, *self._of_training]), safe='=,')
         if len(name) <= LONGEST:
             return name
         return f'{name[:LONGEST]}-{hashlib.sha256(name.encode()).hexdigest()[:12]}'
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The options by key, their values read as --cfg-options reads them."""
+        """The options of the config by key, their values read as --cfg-options reads them."""
         found = argparse.Namespace()
-        DictAction([], 'settings', nargs='*')(argparse.ArgumentParser(), found, self.options)
+        DictAction([], 'settings', nargs='*')(argparse.ArgumentParser(), found, self._of_training)
         return found.settings
+
+    @property
+    def tau(self) -> float:
+        """The logit adjustment at test time, 0 without.
+
+        Raises:
+            ValueError: it is not a number >= 0.
+        """
+        found = next((option for option in self.options if option.startswith(f'{TAU}=')), '=0').partition('=')[2]
+        try:
+            return check_strength(float(found), TAU)
+        except ValueError:
+            raise ValueError(f'{TAU} must be a finite number >= 0, got {found!r}') from None
+
+    @property
+    def _of_training(self) -> tuple[str, ...]:
+        return tuple(option for option in self.options if not option.startswith(f'{TAU}='))
 
 
 def parse_arm(text: str) -> Arm:

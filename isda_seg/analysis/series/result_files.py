@@ -6,6 +6,14 @@ from typing import Any
 DIVERGED = 'diverged'  # key in the result of a run that did, and in a comparison that leaves its pair out
 
 
+def at_tau(result: dict[str, Any], tau: float) -> dict[str, Any]:
+    """A result of tools/test.py --logit-adjustment with the measures at one tau in the place of the others."""
+    protocols = {name: {key: value for key, value in values.items() if key != 'logit_adjustment'}
+                 | (values['logit_adjustment'][f'{tau:g}'] if tau else {})
+                 for name, values in result['protocols'].items()}
+    return dict(result, protocols=protocols)
+
+
 def read_series(folder: Path) -> dict[str, dict[str, Any]]:
     """Recorded series by file name: what paired.py and sweep.py wrote."""
     found = {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob('*.json'))}

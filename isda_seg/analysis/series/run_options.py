@@ -7,6 +7,8 @@ from mmengine.registry import DATASETS, init_default_scope
 
 from isda_seg.runtime.config_keys import check_options, dicts, type_name
 
+SAMPLE = ('sample', 'sample_seed', 'sample_from')  # of a CamVidDataset
+
 
 def with_options(cfg: Config, seed: int | None = None, options: dict[str, Any] | None = None) -> Config:
     """A copy with a seed and with options, as --cfg-options.
@@ -20,6 +22,9 @@ def with_options(cfg: Config, seed: int | None = None, options: dict[str, Any] |
         cfg.merge_from_dict(options)
     if seed is not None:
         cfg.randomness = dict(cfg.get('randomness') or {}, seed=seed)
+        for node in dicts(cfg.get('train_dataloader')):
+            if node.get('sample') is not None:  # every seed draws its own images
+                node['sample_seed'] = seed
     return cfg
 
 
@@ -62,7 +67,8 @@ def hold_out(cfg: Config, share: float) -> Config:
     init_default_scope(cfg.get('default_scope', 'mmengine'))
     if 'split' in train:
         return _split(cfg, share)
-    total = len(DATASETS.build({**train, 'indices': None, 'lazy_init': False}))
+    whole = {key: value for key, value in train.items() if key not in SAMPLE}
+    total = len(DATASETS.build({**whole, 'indices': None, 'lazy_init': False}))
     first = round(total * (1 - share))
     own = train.get('indices')
     if own is None:
@@ -74,10 +80,10 @@ def hold_out(cfg: Config, share: float) -> Config:
         raise ValueError(f'holding out {share} of {total} training images leaves {len(kept)} to train on and '
                          f'{total - first} to evaluate on')
     for loader in ('val_dataloader', 'test_dataloader'):
-        held = {**copy.deepcopy(train), 'pipeline': cfg[loader].dataset.pipeline, 'test_mode': True,
+        held = {**copy.deepcopy(whole), 'pipeline': cfg[loader].dataset.pipeline, 'test_mode': True,
                 'indices': list(range(first, total))}
         cfg[loader].dataset = held
-    train.indices = kept
+    train['sample_from' if len(whole) < len(train) else 'indices'] = kept
     return cfg
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from mmengine.config import Config
 
 from isda_seg.analysis.series.paired import first_measure, lower_is_better, measures
+from isda_seg.analysis.series.result_files import at_tau
 from isda_seg.analysis.series.run_options import hold_out, with_isda, with_options
 from isda_seg.analysis.series.training_runs import Run
 
@@ -46,16 +47,17 @@ def run_name(seed: int, curve: dict[str, Any], lambda_0: float) -> str:
 
 
 def summarize(results: dict[str, dict[str, Any]], lambdas: Sequence[float], curves: dict[str, Sequence[Any]],
-              seeds: Sequence[int]) -> dict[str, dict[str, list[float | None]]]:
+              seeds: Sequence[int], taus: Sequence[float] = ()) -> dict[str, dict[str, list[float | None]]]:
     """curve -> lambda_0 -> the chief measure by seed, from ``sweep_runs``; 'ISDA' where there is one curve.
 
-    None for a run that diverged.
+    With taus each curve comes again for each of them. None for a run that diverged.
     """
     found: dict[str, dict[str, list[float | None]]] = {}
-    for curve in settings(curves):
-        label = ', '.join(f'{key}={value}' for key, value in curve.items()) or 'ISDA'
-        found[label] = {f'{value:g}': [next(iter(measures(results[run_name(seed, curve, value)]).values()), None)
-                                       for seed in seeds] for value in sorted(lambdas)}
+    for curve, tau in itertools.product(settings(curves), dict.fromkeys([0.0, *taus])):
+        label = ', '.join([*(f'{key}={value}' for key, value in curve.items()), *([f'tau={tau:g}'] if tau else [])])
+        found[label or 'ISDA'] = {
+            f'{value:g}': [next(iter(measures(at_tau(results[run_name(seed, curve, value)], tau)).values()), None)
+                           for seed in seeds] for value in sorted(lambdas)}
     return found
 
 

@@ -28,8 +28,15 @@ class Run(NamedTuple):
     cfg: Config  # complete: seed and settings included
 
 
+class Test(NamedTuple):
+    """What every checkpoint of a series is tested with."""
+    protocols: tuple[str, ...]
+    taus: tuple[str, ...]  # of --logit-adjustment, as results name them
+
+
 def run_series(runs: Iterable[Run], folder: str | Path, tools: str | Path, protocols: Iterable[str],
-               jobs: int = 1, say: Callable[[str], None] | None = None) -> dict[str, dict[str, Any]]:
+               jobs: int = 1, say: Callable[[str], None] | None = None,
+               taus: Iterable[float] = ()) -> dict[str, dict[str, Any]]:
     """Train and evaluate what is not there yet, and read what is.
 
     Every run gets its config as ``folder/name.py``, and ``folder/name`` with log, checkpoints and results; a run that
@@ -40,6 +47,7 @@ def run_series(runs: Iterable[Run], folder: str | Path, tools: str | Path, proto
         protocols: for tools/test.py.
         jobs: runs at a time; the cores are shared among them unless OMP_NUM_THREADS says otherwise.
         say: gets a line per finished run with an estimate of the time left; by default it is printed at once.
+        taus: values of --logit-adjustment for tools/test.py.
 
     Returns:
         name -> what tools/test.py wrote, with these protocols in this order; of a run that diverged no protocols, and
@@ -50,7 +58,8 @@ def run_series(runs: Iterable[Run], folder: str | Path, tools: str | Path, proto
         BlockingIOError: another series is under way in the folder.
         ChildProcessError: a run that failed, with the end of its log; finished ones are kept, those under way finish.
     """
-    runs, folder, protocols, say = list(runs), Path(folder), list(protocols), say or _print
+    runs, folder, say = list(runs), Path(folder), say or _print
+    test = Test(tuple(protocols), tuple(dict.fromkeys(f'{tau:g}' for tau in taus if tau)))
     if len({run.name for run in runs}) < len(runs):
         raise ValueError(f'every run of a series needs a name of its own, got {[run.name for run in runs]}')
     if jobs < 1:
@@ -58,7 +67,7 @@ def run_series(runs: Iterable[Run], folder: str | Path, tools: str | Path, proto
     with only_one(folder):
         for run in runs:
             _write_config(run, folder / run.name)
-        missing = [run for run in runs if _results(folder / run.name, protocols) is None]
+        missing = [run for run in runs if _results(folder / run.name, test) is None]
         say(f'{len(runs)} runs, {len(runs) - len(missing)} of them there already')
         progress, processes, failed = _Progress(len(missing), jobs, say), Processes(jobs), threading.Event()
 
@@ -68,8 +77,8 @@ def run_series(runs: Iterable[Run], folder: str | Path, tools: str | Path, proto
             started = time.monotonic()
             progress.logs[run.name] = folder / run.name / LOG
             try:
-                _execute(run, folder / run.name, Path(tools), protocols, processes)
-                if DIVERGED in (_results(folder / run.name, protocols) or {}):
+                _execute(run, folder / run.name, Path(tools), test, processes)
+                if DIVERGED in (_results(folder / run.name, test) or {}):
                     say(f'{run.name} diverged')
             except BaseException:
                 failed.set()
@@ -80,7 +89,7 @@ def run_series(runs: Iterable[Run], folder: str | Path, tools: str | Path, proto
         with progress, ThreadPoolExecutor(max_workers=jobs) as pool, processes:
             for future in wait([pool.submit(one, run) for run in missing]).done:
                 future.result()
-        return {run.name: _results(folder / run.name, protocols) or {} for run in runs}
+        return {run.name: _results(folder / run.name, test) or {} for run in runs}
 
 
 def _print(line: str) -> None:
@@ -135,18 +144,21 @@ def _config(folder: Path) -> Path:
     return folder.with_name(folder.name + '.py')
 
 
-def _results(folder: Path, protocols: list[str]) -> dict[str, Any] | None:
-    """What tools/test.py wrote, with these protocols alone; None where one of them is not there yet."""
+def _results(folder: Path, test: Test) -> dict[str, Any] | None:
+    """What tools/test.py wrote, with the test's protocols alone; None where a protocol or a tau is not there yet."""
     path = folder / RESULTS
     result = json.loads(path.read_text()) if path.is_file() else dict(protocols={})
     if DIVERGED in result:
         return dict(result)
-    if not set(protocols) <= set(result['protocols']):
+    if not set(test.protocols) <= set(result['protocols']):
         return None
-    return dict(result, protocols={protocol: result['protocols'][protocol] for protocol in protocols})
+    found = {protocol: result['protocols'][protocol] for protocol in test.protocols}
+    if not all(set(test.taus) <= set(values.get('logit_adjustment', ())) for values in found.values()):
+        return None
+    return dict(result, protocols=found)
 
 
-def _execute(run: Run, folder: Path, tools: Path, protocols: list[str], processes: Processes) -> None:
+def _execute(run: Run, folder: Path, tools: Path, test: Test, processes: Processes) -> None:
     """Train to the end, resuming what is there, then evaluate; results appear only when complete."""
     config = str(_config(folder))
     try:
@@ -161,7 +173,8 @@ def _execute(run: Run, folder: Path, tools: Path, protocols: list[str], processe
     if checkpoint is None:
         raise ChildProcessError(f'{folder}: the training ended without a checkpoint; has its config a checkpoint hook?')
     _call([str(tools / 'test.py'), config, str(checkpoint), '--work-dir', str(folder / 'test'),
-           '--protocols', *protocols, '--out', str(folder / RESULTS)], folder, processes)
+           '--protocols', *test.protocols, *(['--logit-adjustment', *test.taus] if test.taus else []),
+           '--out', str(folder / RESULTS)], folder, processes)
 
 
 def _call(command: list[str], folder: Path, processes: Processes) -> None:

@@ -1,0 +1,76 @@
+"""How frequent the classes are in training: from a checkpoint's ISDA statistics, or counted in the training labels."""
+import copy
+import hashlib
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.dist import master_only
+from mmengine.logging import print_log
+from mmengine.registry import DefaultScope
+from mmengine.utils import track_iter_progress
+from mmseg.registry import DATASETS
+from torch import Tensor
+
+from isda_seg.core.prior import log_prior
+from isda_seg.runtime.config_keys import dicts, type_name
+from isda_seg.runtime.fingerprint import data_digest
+from isda_seg.runtime.provenance import write_json
+
+
+def class_log_prior(cfg: Config, state_dict: dict[str, Tensor]) -> Tensor:
+    """The log class frequencies (C,) of the decode head's classes.
+
+    Args:
+        cfg: as ``load_config`` returns it.
+        state_dict: of the checkpoint; without ISDA statistics in it, the labels of the training data are counted once
+            and kept in the work directory.
+
+    Raises:
+        ValueError: the training data cannot be counted.
+    """
+    counts = [value for key, value in state_dict.items()
+              if key.removeprefix('module.').startswith('decode_head.') and key.endswith('.statistics.count')]
+    return log_prior(counts[-1].cpu() if counts else count_labels(cfg))
+
+
+def count_labels(cfg: Config) -> Tensor:
+    """The labelled pixels (C,) of each class in the training images of a config, as their files have them."""
+    classes = num_classes(cfg)
+    dataset = _labels_only(cfg)
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        built = DATASETS.build(dataset)
+    digest = hashlib.sha256(f'{data_digest(built)} {dataset} {classes}'.encode()).hexdigest()
+    kept = Path(cfg.work_dir, f'class_counts_{digest[:12]}.json')
+    if kept.is_file():
+        return torch.tensor(json.loads(kept.read_text())['count'])
+    print_log(f'counting the labels of {len(built)} training images', 'current', logging.INFO)
+    count = np.zeros(classes, dtype=np.int64)
+    for index in track_iter_progress(range(len(built))):
+        labels = built[index]['gt_seg_map']
+        count += np.bincount(labels[labels < classes].ravel(), minlength=classes)
+    master_only(write_json)(kept, dict(count=count.tolist(), images=len(built)))
+    return torch.from_numpy(count)
+
+
+def num_classes(cfg: Config) -> int:
+    """Of the decode head, the last one of a cascade."""
+    head = cfg.model.decode_head
+    return int((head[-1] if isinstance(head, list) else head).num_classes)
+
+
+def _labels_only(cfg: Config) -> dict[str, Any]:
+    """The training dataset of a config with nothing in its pipelines but what loads the labels."""
+    loader = cfg.get('train_dataloader')
+    dataset = copy.deepcopy(loader.dataset.to_dict()) if loader is not None else {}
+    pipelines = [node for node in dicts(dataset) if 'pipeline' in node]
+    for node in pipelines:
+        node['pipeline'] = [step for step in node['pipeline'] if 'LoadAnnotations' in type_name(step)]
+    if not pipelines or not all(node['pipeline'] for node in pipelines):
+        raise ValueError('the class prior cannot be counted: the config has no train_dataloader whose pipeline has '
+                         'LoadAnnotations. Test a checkpoint trained with ISDA, or give the config its training data')
+    return dataset
