@@ -1,27 +1,14 @@
 """Connect an ISDA loss with the classifier whose input it needs. Plain torch."""
 import math
-from collections.abc import Iterator
-from typing import NamedTuple
 
 from torch import nn
 
 from isda_seg.criterion import ISDACriterion
 from isda_seg.hosts import check_class_weight
 from isda_seg.records import Records, pointwise
-from isda_seg.serving.heads import classifiers, refusal
-from isda_seg.serving.in_turn import InTurn
 
 LARGEST = 1  # GiB of covariances of windows
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d)
-
-
-class Pair(NamedTuple):
-    """An ISDA loss, the module that directly holds it, the loss's place there, and the classifier of its logits."""
-    name: str
-    holder: nn.Module
-    loss: ISDACriterion
-    classifier: nn.Module
-    place: str
 
 
 def attach(loss: ISDACriterion, classifier: nn.Module, align_corners: bool = False) -> None:
@@ -95,76 +82,3 @@ def check_classifier(module: nn.Module, covariance: str) -> tuple[int, int]:
         raise ValueError(f'a {covariance} covariance of the {channels} numbers in each window of {module} takes '
                          f"{size:.1f} GiB, and more than {LARGEST} GiB are refused: use covariance='diagonal'")
     return outputs, channels
-
-
-def num_outputs(module: nn.Module) -> int | None:
-    """How many logits a Linear or plain 1x1 convolution makes; None for any other, which is not found by structure."""
-    if isinstance(module, nn.Linear):
-        return module.out_features
-    if isinstance(module, CONVOLUTIONS) and module.groups == 1 and pointwise(module):
-        return module.out_channels
-    return None
-
-
-def find_pairs(model: nn.Module) -> Iterator[Pair]:
-    """Every ISDA loss in the model with its classifier, found by structure.
-
-    The module that directly holds an ISDA loss (or a list of losses with one) must directly hold exactly one
-    classifier with ``num_classes`` outputs; ``loss.classifier`` names it where there are several, and of
-    MMSegmentation's heads it is known.
-
-    Raises:
-        ValueError: names the module and what was found instead.
-    """
-    for name, holder in model.named_modules():
-        for place, loss in () if isinstance(holder, (nn.ModuleList, InTurn)) else _isda_losses(holder):
-            try:
-                classifier = classifier_of(holder, loss, place)
-            except ValueError as error:
-                raise ValueError(f'{name or "the model"} ({type(holder).__name__}): {error}. A head that cannot be '
-                                 'served keeps its own loss: put that in the place of the ISDALoss') from None
-            yield Pair(name, holder, loss, classifier, place)
-
-
-def _isda_losses(holder: nn.Module, within: str = '') -> Iterator[tuple[str, ISDACriterion]]:
-    """Those that a module directly holds, alone or in lists, with their places in it."""
-    for key, child in holder.named_children():
-        if isinstance(child, ISDACriterion):
-            yield f'{within}{key}', child
-        elif isinstance(child, (nn.ModuleList, InTurn)):
-            yield from _isda_losses(child, f'{within}{key}.')
-
-
-def classifier_of(holder: nn.Module, loss: nn.Module, place: str) -> nn.Module:
-    """The classifier in ``holder`` whose logits the loss at ``place`` in it gets.
-
-    Raises:
-        ValueError: it has none, or several.
-    """
-    reason, wanted = refusal(holder), getattr(loss, 'classifier', None)
-    if reason is not None:
-        raise ValueError(reason)
-    children = dict(holder.named_children())
-    if wanted is None:
-        known = classifiers(holder, place)
-        if known == ():
-            raise ValueError(f'{place} gets the logits of no softmax classifier')
-        wanted = None if known is None else known[0]
-    if wanted is not None:
-        inner = {name: child for name, child in holder.named_modules() if isinstance(child, (nn.Linear, *CONVOLUTIONS))}
-        if wanted not in inner:
-            raise ValueError(f'it has no classifier named {wanted!r}; the layers in it are {list(inner)}')
-        return inner[wanted]
-    classes = getattr(holder, 'num_classes', None)
-    found = {key: child for key, child in children.items() if num_outputs(child) is not None}
-    fitting = {key: child for key, child in found.items() if num_outputs(child) != 1 and
-               classes in (None, num_outputs(child))}
-    if len(fitting) == 1:
-        return next(iter(fitting.values()))
-    outputs = {key: num_outputs(child) for key, child in found.items()}
-    hint = (f"if {place} gets the logits of one of them, name it: dict(type='isda_seg.losses.ISDALoss', lambda_0=..., "
-            f'classifier={next(iter(fitting))!r})') if fitting else \
-        'one output is that of a sigmoid' if 1 in outputs.values() else 'what makes its logits is another module'
-    raise ValueError(f'ISDA needs exactly one softmax classifier (a Linear or 1x1 convolution with num_classes='
-                     f'{classes} outputs) directly in the module that holds the loss, found {len(fitting)} among '
-                     f'{outputs}; {hint}')

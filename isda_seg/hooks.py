@@ -6,10 +6,10 @@ from mmengine.hooks import Hook, LoggerHook
 from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 
-from isda_seg.attach import Pair
 from isda_seg.core import linear_ramp
 from isda_seg.losses import isda_around
 from isda_seg.serving.left_out import LeftOut
+from isda_seg.serving.pairs import Pair
 from isda_seg.serving.scalars import scalars
 from isda_seg.serving.serve import serve
 from isda_seg.serving.swallowed import check_held

@@ -1,4 +1,4 @@
-"""Laws of attach and find_pairs: which classifier belongs to a loss, copies, recomputation. Plain torch."""
+"""Laws of attach: ways to call a classifier, copies, recomputation. Plain torch."""
 
 import copy
 
@@ -9,7 +9,7 @@ from torch import nn
 from torch.testing import assert_close
 from torch.utils.checkpoint import checkpoint
 
-from isda_seg.attach import attach, detach, find_pairs, num_outputs
+from isda_seg.attach import attach, detach
 from isda_seg.core import isda_cross_entropy
 from isda_seg.criterion import ISDACriterion
 
@@ -156,6 +156,41 @@ def test_a_second_classifier_is_refused_and_not_hooked():
     twin(*batch())
     with pytest.raises(ValueError, match='give each classifier a loss of its own'):
         attach(twin.loss, model.fc)
+
+
+def test_a_wrong_number_of_class_weights_is_refused_when_attaching():
+    loss = ISDACriterion(base=nn.CrossEntropyLoss(weight=torch.ones(CLASSES + 1)))
+    with pytest.raises(ValueError, match='CrossEntropyLoss has 4 class weights, the classifier 3 classes: give one'):
+        attach(loss, nn.Linear(CHANNELS, CLASSES))
+    assert attach(ISDACriterion(base=nn.CrossEntropyLoss(weight=torch.ones(CLASSES))), nn.Linear(5, CLASSES)) is None
+
+
+def test_a_detached_classifier_is_as_if_it_had_never_been_attached(tmp_path):
+    model, (inputs, labels) = net(), batch()
+    model.loss.strength = STRENGTH
+    model(inputs, labels).backward()
+    count = model.loss.statistics.count.clone()
+    detach(model.loss, model.fc)
+    assert not model.fc._forward_pre_hooks and not model.fc._forward_pre_hooks_with_kwargs
+    scripted = torch.jit.script(model.fc)
+    features = torch.randn(2, CHANNELS)
+    assert torch.equal(scripted(features), model.fc(features))
+    assert torch.equal(model.loss.statistics.count, count)
+    with pytest.raises(RuntimeError, match='not attached'):
+        model(inputs, labels)
+    with pytest.raises(ValueError, match='the loss is not attached to this Linear'):
+        detach(model.loss, model.fc)
+    attach(model.loss, model.fc)
+    assert model(inputs, labels).isfinite()
+
+
+def test_statistics_from_a_checkpoint_do_not_count_as_attached():
+    trained, fresh = ISDACriterion(), ISDACriterion()
+    classifier = nn.Linear(4, 3)
+    attach(trained, classifier)
+    fresh.load_state_dict(trained.state_dict())
+    with pytest.raises(RuntimeError, match='not attached'):
+        fresh(torch.zeros(2, 3, requires_grad=True), torch.zeros(2, dtype=torch.int64))
 
 
 # -- ways to call a classifier -----------------------------------------------------------------------------------------
@@ -315,127 +350,3 @@ def test_what_recomputation_records_serves_no_second_call(recompute):
     model(inputs, labels).backward()
     with pytest.raises(RuntimeError, match='without a new forward pass'):
         model.loss(torch.zeros(24, CLASSES, requires_grad=True), labels)
-
-
-# -- find_pairs --------------------------------------------------------------------------------------------------------
-
-class Head(nn.Module):
-    """A head with whatever children it is given."""
-
-    def __init__(self, num_classes=CLASSES, **children):
-        super().__init__()
-        if num_classes is not None:
-            self.num_classes = num_classes
-        for name, child in children.items():
-            self.add_module(name, child)
-
-
-def conv(outputs=CLASSES):
-    return nn.Conv2d(CHANNELS, outputs, 1)
-
-
-def named(loss, name):
-    loss.classifier = name
-    return loss
-
-
-def found(model):
-    return [(pair.name, pair.loss, pair.classifier) for pair in find_pairs(model)]
-
-
-def test_pairs_are_found_by_structure_main_and_auxiliary():
-    main = Head(conv_seg=conv(), loss_decode=ISDACriterion(), bottleneck=nn.Conv2d(4, 8, 3), reduce=conv(8))
-    auxiliary = Head(fc=nn.Linear(4, CLASSES), loss=ISDACriterion())
-    model = Head(None, backbone=nn.Linear(4, CLASSES), decode_head=main, auxiliary_head=nn.ModuleList([auxiliary]))
-    assert found(model) == [('decode_head', main.loss_decode, main.conv_seg),
-                            ('auxiliary_head.0', auxiliary.loss, auxiliary.fc)]
-    assert [pair.holder for pair in find_pairs(model)] == [main, auxiliary]
-
-
-def test_a_loss_in_a_list_of_losses_belongs_to_the_head():
-    losses = nn.ModuleList([ISDACriterion(), nn.CrossEntropyLoss(), ISDACriterion()])
-    head = Head(conv_seg=conv(), loss_decode=losses)
-    assert found(head) == [('', losses[0], head.conv_seg), ('', losses[2], head.conv_seg)]
-
-
-def test_a_holder_that_says_no_number_of_classes_may_hold_one_classifier():
-    model = net()
-    assert num_outputs(model.stem) == CHANNELS
-    with pytest.raises(ValueError, match=r"found 2 among \{'stem': 5, 'fc': 3\}"):
-        found(model)
-    model.loss.classifier = 'fc'
-    assert found(model) == [('', model.loss, model.fc)]
-
-
-def test_a_name_chooses_among_several_classifiers():
-    head = Head(conv_seg=conv(), aux_seg=conv(), loss_decode=named(ISDACriterion(), 'aux_seg'))
-    assert found(head) == [('', head.loss_decode, head.aux_seg)]
-
-
-def test_a_name_with_dots_finds_a_classifier_further_in():
-    head = Head(cls=nn.Sequential(nn.ReLU(), conv()), aux_seg=conv(), loss_decode=named(ISDACriterion(), 'cls.1'))
-    assert found(head) == [('', head.loss_decode, head.cls[1])]
-
-
-@pytest.mark.parametrize('wanted', ['conv_cls', 'loss_decode'])
-def test_a_name_of_no_classifier_is_refused_with_the_layers_there_are(wanted):
-    head = Head(conv_seg=conv(), cls=nn.Sequential(conv()), loss_decode=named(ISDACriterion(), wanted))
-    with pytest.raises(ValueError, match=f"the model \\(Head\\): it has no classifier named '{wanted}'; the layers "
-                                         r"in it are \['conv_seg', 'cls.0'\]"):
-        found(head)
-
-
-def test_a_wrong_number_of_class_weights_is_refused_when_attaching():
-    loss = ISDACriterion(base=nn.CrossEntropyLoss(weight=torch.ones(CLASSES + 1)))
-    with pytest.raises(ValueError, match='CrossEntropyLoss has 4 class weights, the classifier 3 classes: give one'):
-        attach(loss, nn.Linear(CHANNELS, CLASSES))
-    assert attach(ISDACriterion(base=nn.CrossEntropyLoss(weight=torch.ones(CLASSES))), nn.Linear(5, CLASSES)) is None
-
-
-def test_a_detached_classifier_is_as_if_it_had_never_been_attached(tmp_path):
-    model, (inputs, labels) = net(), batch()
-    model.loss.strength = STRENGTH
-    model(inputs, labels).backward()
-    count = model.loss.statistics.count.clone()
-    detach(model.loss, model.fc)
-    assert not model.fc._forward_pre_hooks and not model.fc._forward_pre_hooks_with_kwargs
-    scripted = torch.jit.script(model.fc)
-    features = torch.randn(2, CHANNELS)
-    assert torch.equal(scripted(features), model.fc(features))
-    assert torch.equal(model.loss.statistics.count, count)
-    with pytest.raises(RuntimeError, match='not attached'):
-        model(inputs, labels)
-    with pytest.raises(ValueError, match='the loss is not attached to this Linear'):
-        detach(model.loss, model.fc)
-    attach(model.loss, model.fc)
-    assert model(inputs, labels).isfinite()
-
-
-@pytest.mark.parametrize('children, count, outputs', [
-    (dict(conv_seg=conv(), pam_conv_seg=conv()), 2, "{'conv_seg': 3, 'pam_conv_seg': 3}"),
-    (dict(cls_embed=nn.Linear(CHANNELS, CLASSES + 1)), 0, "{'cls_embed': 4}"),
-    (dict(conv_seg=conv(1)), 0, "{'conv_seg': 1}"),
-    (dict(mask=nn.Conv2d(CHANNELS, CLASSES, 3)), 0, '{}'),
-    (dict(inner=Head(conv_seg=conv())), 0, '{}'),
-])
-def test_a_head_without_exactly_one_classifier_is_named_with_what_was_found(children, count, outputs):
-    model = Head(None, decode_head=Head(loss_decode=ISDACriterion(), **children))
-    with pytest.raises(ValueError) as error:
-        found(model)
-    assert str(error.value).startswith('decode_head (Head): ISDA needs exactly one softmax classifier')
-    assert f'with num_classes=3 outputs) directly in the module that holds the loss, found {count} among {outputs}; ' \
-        in str(error.value)
-    assert ('if loss_decode gets the logits of one of them, name it' in str(error.value)) == (count > 1)
-
-
-def test_a_model_without_an_isda_loss_has_no_pairs():
-    assert found(Head(conv_seg=conv(), loss_decode=nn.CrossEntropyLoss())) == []
-
-
-def test_statistics_from_a_checkpoint_do_not_count_as_attached():
-    trained, fresh = ISDACriterion(), ISDACriterion()
-    classifier = nn.Linear(4, 3)
-    attach(trained, classifier)
-    fresh.load_state_dict(trained.state_dict())
-    with pytest.raises(RuntimeError, match='not attached'):
-        fresh(torch.zeros(2, 3, requires_grad=True), torch.zeros(2, dtype=torch.int64))

@@ -1,6 +1,7 @@
 """The rules of the rooms: who imports whom, and how large a module may be."""
 
 import ast
+import re
 import statistics
 import sys
 from pathlib import Path
@@ -10,20 +11,10 @@ import tiny
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / 'isda_seg'
-# Arrows point down: what stands in a line may import what stands in the lines above, and its own room.
-LEVELS = (
-    ('core',),
-    ('compat', 'grid', 'focal', 'hosts', 'records', 'handshake', 'criterion', 'attach', 'serving'),
-    ('losses',),
-    ('hooks',),
-    ('runtime', 'streets'),
-    ('segmentation', 'classification', 'detection'),
-    ('semi',),  # stands on classification
-    ('run',),
-    ('analysis',),
-    ('pictures',),
-)
-METHOD = LEVELS[1]  # one line, because its files may import each other
+ORDER = re.search(r'`(core <- [^`]*)`', (ROOT / 'CONTRIBUTING.md').read_text())[1]
+# From the lowest: what stands in a line may import what stands in the lines above, and its own room.
+LEVELS = [level.split(', ') for level in ' '.join(ORDER.split()).split(' <- ')]
+TASKS = {'segmentation', 'classification', 'detection', 'semi'}
 MODULES = sorted(PACKAGE.rglob('*.py'))
 
 
@@ -78,8 +69,7 @@ def upward(name, imports):
     own = room_of(name)
     others = {room_of(other) for other in imports if within(other, 'isda_seg')} - {None, own}
     others = {room for room in others if any(room in rooms for rooms in LEVELS)}  # not names inside of modules
-    return sorted(room for room in others if level_of(room) > level_of(own)
-                  or level_of(room) == level_of(own) and not {room, own} <= set(METHOD))
+    return sorted(room for room in others if level_of(room) >= level_of(own))
 
 
 def circle(graph):
@@ -111,6 +101,8 @@ def test_the_rule_of_rooms_tells_down_from_up_and_beside():
         'detection', 'semi']
     assert upward('isda_seg.semi.hook', {'isda_seg.classification', 'isda_seg.losses', 'isda_seg.run'}) == ['run']
     assert upward('isda_seg.attach', {'isda_seg.criterion', 'isda_seg.losses.ISDALoss', 'isda_seg'}) == ['losses']
+    assert upward('isda_seg.criterion', {'isda_seg.attach', 'isda_seg.handshake', 'isda_seg.serving.pairs'}) == [
+        'attach', 'serving']
     assert upward('isda_seg.core.fused', {'isda_seg.grid', 'isda_seg.corelike'}) == ['grid']
 
 
@@ -138,6 +130,18 @@ def test_importing_what_is_plain_torch_loads_no_mm_module(module):
                          ids=names)
 def test_no_arrow_points_up(path):
     assert upward(dotted(path), imports_of(path)) == []
+
+
+def test_the_order_names_each_room_once():
+    rooms = [room for level in LEVELS for room in level]
+    assert sorted(rooms) == sorted({room_of(dotted(path)) for path in MODULES} - {None} | {'tools'})
+
+
+def test_of_the_tasks_only_semi_imports_another():
+    pairs = {(room_of(dotted(path)), room_of(name)) for path in MODULES for name in imports_of(path)
+             if within(name, 'isda_seg')}
+    assert {(own, other) for own, other in pairs if {own, other} <= TASKS and own != other} == {
+        ('semi', 'classification')}
 
 
 def test_no_modules_import_each_other_in_a_circle():

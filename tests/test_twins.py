@@ -6,8 +6,8 @@ import pytest
 import tiny
 from mmengine.config import Config
 
-from isda_seg.attach import find_pairs
 from isda_seg.runtime.launch import load_config
+from isda_seg.serving.pairs import find_pairs
 
 pytestmark = tiny.on_cpu
 

@@ -14,12 +14,12 @@ from torch import Tensor
 from isda_seg.analysis.checkpoint_weights import load_weights
 from isda_seg.analysis.classifier_pairs import classifier_pairs, pair_of
 from isda_seg.analysis.split_data import labels_of, split_loader
-from isda_seg.attach import Pair
 from isda_seg.core.checks import check_labels
 from isda_seg.core.windows import Windows
 from isda_seg.grid import labels_on_grid
 from isda_seg.records import seen
 from isda_seg.runtime.config_keys import type_name
+from isda_seg.serving.pairs import Pair
 
 IGNORED = -1  # the label of what a loss ignores, whatever its own number for that
 

@@ -3,8 +3,9 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from isda_seg.attach import Pair, attach, classifier_of, find_pairs
+from isda_seg.attach import attach
 from isda_seg.criterion import ISDACriterion
+from isda_seg.serving.pairs import Pair, classifier_of, find_pairs
 from isda_seg.serving.serve import held_losses
 
 

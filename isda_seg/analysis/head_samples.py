@@ -9,11 +9,11 @@ from mmengine.model import is_model_wrapper
 from torch import Tensor, nn
 
 from isda_seg.analysis.fixed_batches import fixed_batches, own_random_numbers
-from isda_seg.attach import Pair, find_pairs
 from isda_seg.classification.classifier import ImageClassifier, classify
 from isda_seg.core.checks import labelled
 from isda_seg.records import weight_of
 from isda_seg.semi.classifier import SemiClassifier
+from isda_seg.serving.pairs import Pair, find_pairs
 
 UNLABELLED = ', unlabelled images'  # ends the name of a head whose samples have no labels
 

@@ -10,13 +10,13 @@ from mmengine.registry import HOOKS
 
 from isda_seg.analysis.classifier_inputs import Opened, steps
 from isda_seg.analysis.classifier_pairs import pair_of
-from isda_seg.attach import find_pairs
 from isda_seg.pictures.augmentation import strength_of
 from isda_seg.pictures.class_directions import Wanted, check_wanted, labels_of, look
 from isda_seg.pictures.directions_report import file_name, title_of
 from isda_seg.pictures.neighbours_figure import draw_class
 from isda_seg.pictures.pixels import table_pixels
 from isda_seg.pictures.undisturbed import undisturbed
+from isda_seg.serving.pairs import find_pairs
 
 FEW = 3  # classes that are shown where none is named
 

@@ -1,7 +1,7 @@
 """What the statistics have not seen: features that were not finite, classes without a sample. Plain torch."""
 from collections.abc import Sequence
 
-from isda_seg.attach import Pair
+from isda_seg.serving.pairs import Pair
 
 
 class LeftOut:

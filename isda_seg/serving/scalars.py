@@ -2,7 +2,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from isda_seg.attach import Pair
+from isda_seg.serving.pairs import Pair
 
 
 def scalars(pairs: Sequence[Pair]) -> dict[str, float]:

@@ -5,11 +5,12 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
-from isda_seg.attach import Pair, attach, classifier_of, find_pairs
+from isda_seg.attach import attach
 from isda_seg.criterion import ISDACriterion
 from isda_seg.hosts import why_plain
 from isda_seg.serving.heads import classifiers, later_calls
 from isda_seg.serving.in_turn import InTurn
+from isda_seg.serving.pairs import Pair, classifier_of, find_pairs
 
 Make = Callable[[nn.Module], ISDACriterion]
 

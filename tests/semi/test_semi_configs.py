@@ -11,7 +11,7 @@ from tiny_semi import SEMI
 import isda_seg.losses
 import isda_seg.semi  # noqa: F401
 from isda_seg.analysis.tables import semi_configs
-from isda_seg.attach import find_pairs
+from isda_seg.serving.pairs import find_pairs
 
 CONFIGS = sorted(SEMI.rglob('*.py'))
 ISDA = [path for path in CONFIGS if '_isda' in path.stem]

@@ -1,9 +1,10 @@
 """What the statistics have not seen is told once, by name."""
 from torch import nn
 
-from isda_seg.attach import Pair, attach
+from isda_seg.attach import attach
 from isda_seg.criterion import ISDACriterion
 from isda_seg.serving.left_out import LeftOut
+from isda_seg.serving.pairs import Pair
 
 
 def pair(name, *counts):

@@ -10,11 +10,11 @@ from mmengine.registry import DefaultScope
 from mmseg.registry import MODELS
 from torch import nn
 
-from isda_seg.attach import find_pairs
 from isda_seg.focal import SoftmaxFocalLoss
 from isda_seg.hooks import ISDAHook
 from isda_seg.hosts import MeanCrossEntropy, why_plain
 from isda_seg.losses import ISDALoss
+from isda_seg.serving.pairs import find_pairs
 from isda_seg.serving.scalars import scalars
 
 KEY = dict(type='ISDAHook', lambda_0=7.5)

@@ -6,11 +6,12 @@ import torch
 from torch.testing import assert_close
 
 import isda_seg.hooks  # noqa: F401  registers ISDALoss
-from isda_seg.attach import attach, find_pairs
+from isda_seg.attach import attach
 from isda_seg.classification import ImageClassifier
 from isda_seg.classification.classifier import named
 from isda_seg.core import ClassStatistics, augment_logits, margin_variance
 from isda_seg.losses import ISDALoss, isda_around
+from isda_seg.serving.pairs import find_pairs
 from isda_seg.serving.serve import serve
 
 CLASSES, SIZE, IMAGES = 4, 8, 16
