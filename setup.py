@@ -1,4 +1,4 @@
-"""Adds configs, tools and model-index.yml to the wheel as isda_seg/.mim; all other metadata is in pyproject.toml."""
+"""Adds configs, tools and model-index.yml to the wheel as isda_seg/.mim. All other metadata is in pyproject.toml."""
 
 import shutil
 from pathlib import Path
@@ -6,9 +6,18 @@ from pathlib import Path
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
+# Recorded results, the figures that READMEs show, and the tool that writes both: they need a clone.
+CLONE_ONLY = ('configs/results', 'configs/figures', 'tools/make.py')
+
+
+def left_out(folder, names):
+    """What ``shutil.copytree`` skips of the names in a folder."""
+    skipped = shutil.ignore_patterns('__pycache__', '*.py[cod]', '.*')(folder, names)
+    return skipped | {name for name in names if Path(folder, name).as_posix() in CLONE_ONLY}
+
 
 class BuildWithMim(build_py):
-    """The OpenMMLab layout, copied into the build from the single copies at the top level.
+    """The OpenMMLab layout without what needs a clone, copied into the build from the single copies at the top level.
 
     An editable install runs from the tree, where configs and tools already are, so it gets no copies.
     """
@@ -20,7 +29,7 @@ class BuildWithMim(build_py):
         mim = Path(self.build_lib, 'isda_seg', '.mim')
         shutil.rmtree(mim, ignore_errors=True)
         for folder in ('configs', 'tools'):
-            shutil.copytree(folder, mim / folder, ignore=shutil.ignore_patterns('__pycache__', '*.py[cod]', '.*'))
+            shutil.copytree(folder, mim / folder, ignore=left_out)
         shutil.copy2('model-index.yml', mim)
 
 

@@ -1,4 +1,7 @@
-"""An installed isda_seg can be used without a clone: the wheel carries configs and tools, and they run from there."""
+"""An installed isda_seg can be used without a clone: the wheel carries configs and tools, and they run from there.
+
+What needs a clone is not in it: recorded results, figures, and the tool that writes them.
+"""
 
 import json
 import os
@@ -11,10 +14,14 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+import torch
+from documents import blocks
 
 from isda_seg.analysis.tables import model_index
 
 ROOT = Path(__file__).resolve().parents[1]
+CLONE_ONLY = ('configs/results/', 'configs/figures/', 'tools/make.py')
+DEMO = 'pspnet_r18-small-d8_isda_1xb8-400_streets-192x128'
 
 
 def run(*command: str | Path, cwd: Path) -> str:
@@ -72,10 +79,41 @@ def test_wheel_holds_the_package_and_one_copy_of_configs_and_tools(wheel):
         changed = [name for name, source in sources.items() if archive.read(name) != source]
         licence = [name for name in archive.namelist() if name.endswith('LICENSE')]
     package = {name for name in files_below(ROOT / 'isda_seg') if name.endswith('.py')}
-    mim = files_below(ROOT / 'configs') | files_below(ROOT / 'tools') | {'model-index.yml'}
+    tree = files_below(ROOT / 'configs') | files_below(ROOT / 'tools') | {'model-index.yml'}
+    mim = {name for name in tree if not name.startswith(CLONE_ONLY)}
     assert names == package | {f'isda_seg/.mim/{name}' for name in mim}
     assert changed == []
     assert len(licence) == 1
+
+
+def test_the_package_is_the_larger_part_of_the_wheel(wheel):
+    """A recorded series takes 100 kB and more, a figure too: with a few of them, configs outgrow the library."""
+    with zipfile.ZipFile(wheel) as archive:
+        sizes = {info.filename: info.file_size for info in archive.infolist() if '.dist-info/' not in info.filename}
+    mim = {name: size for name, size in sizes.items() if name.startswith('isda_seg/.mim/')}
+    assert {Path(name).suffix for name in sizes} == {'.py', '.sh', '.md', '.yml'}
+    assert 2 * sum(mim.values()) < sum(sizes.values())
+
+
+def test_installed_library_trains_as_readme_shows(installed, tmp_path):
+    (example,) = [block.code for block in blocks() if block.document == 'README.md' and block.kind == ''
+                  and block.language == 'python' and 'attach(criterion' in block.code]
+    printed = [run(python, '-c', f'{example}\nprint(loss.item(), criterion.strength)', cwd=tmp_path)
+               for python in (installed, sys.executable)]
+    assert printed[0] == printed[1]
+    assert printed[0].split()[1] == '7.5'
+
+
+def test_installed_config_trains(installed, mim, tmp_path):
+    run(installed, mim / 'tools' / 'make_streets.py', '--train', '4', '--val', '1', cwd=tmp_path)
+    options = ['train_cfg.max_iters=2', 'train_cfg.val_interval=2', 'train_dataloader.batch_size=2']
+    run(installed, mim / 'tools' / 'train.py', mim / 'configs' / 'demo' / f'{DEMO}.py', '--cfg-options', *options,
+        cwd=tmp_path)
+    state = torch.load(tmp_path / 'work_dirs' / DEMO / 'iter_2.pth', weights_only=False)['state_dict']
+    observed = {name: int(value.sum()) for name, value in state.items() if name.endswith('statistics.count')}
+    assert list(observed) == [f'{head}.loss_decode.statistics.count' for head in ('decode_head', 'auxiliary_head')]
+    positions = 2 * 2 * 16 * 24  # iterations, images, height and width of the features
+    assert positions / 2 < min(observed.values()) <= max(observed.values()) <= positions  # some are unlabelled
 
 
 def test_every_installed_config_loads(installed, mim):
