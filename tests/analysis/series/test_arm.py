@@ -62,3 +62,17 @@ def test_two_arms_of_one_label_are_refused_by_it(texts):
     label = 'a x=1' if 'x=1' in texts[0] else 'a'
     with pytest.raises(ValueError, match=f"two arms are called '{label}': every arm can be given once"):
         parse_arms(texts)
+
+
+def test_arms_that_differ_in_their_test_share_a_training_and_not_a_label():
+    plain, adjusted = parse_arms(['net.py a=1', 'net.py a=1 test.logit_adjustment=0.70'])
+    assert adjusted.folder == plain.folder == 'net+a=1'
+    assert adjusted.settings == plain.settings == dict(a=1)
+    assert (plain.tau, adjusted.tau) == (0.0, 0.7)
+    assert adjusted.label == 'net a=1 test.logit_adjustment=0.70'
+
+
+@pytest.mark.parametrize('tau', ['-1', 'nan', 'strong'])
+def test_a_logit_adjustment_that_is_not_a_number_from_0_on_is_refused(tau):
+    with pytest.raises(ValueError, match='test.logit_adjustment must be a finite number >= 0'):
+        _ = parse_arm(f'net.py test.logit_adjustment={tau}').tau

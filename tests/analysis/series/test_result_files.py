@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from isda_seg.analysis.series.result_files import read_results, read_series
+from isda_seg.analysis.series.result_files import at_tau, read_results, read_series
 
 OPTION = 'a_isda model.loss.covariance=shared'
 
@@ -54,3 +54,11 @@ def test_the_series_are_those_that_were_run_and_the_plan_is_none(folder):
 
 def test_nothing_recorded_is_nothing_found(tmp_path):
     assert (read_results(tmp_path), read_series(tmp_path / 'series')) == ({}, {})
+
+
+def test_at_a_tau_its_measures_replace_those_that_it_has():
+    adjusted = {'0.5': dict(mIoU=3.0, nll=0.5), '1': dict(mIoU=4.0, nll=0.6)}
+    result = dict(seed=1, protocols=dict(single=dict(mIoU=2.0, nll=0.4, mean_AP=9.0, logit_adjustment=adjusted)))
+    assert at_tau(result, 0.5) == dict(seed=1, protocols=dict(single=dict(mIoU=3.0, nll=0.5, mean_AP=9.0)))
+    assert at_tau(result, 0.0) == dict(seed=1, protocols=dict(single=dict(mIoU=2.0, nll=0.4, mean_AP=9.0)))
+    assert at_tau(dict(protocols={}, diverged={}), 0.5) == dict(protocols={}, diverged={})

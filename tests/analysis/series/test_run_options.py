@@ -146,3 +146,12 @@ def test_images_of_a_wrapped_dataset_cannot_be_held_out(isda, wrap):
     kind = isda.train_dataloader.dataset.type
     with pytest.raises(ValueError, match=f'cannot hold out images of a {kind}, which wraps other datasets'):
         hold_out(isda, 0.25)
+
+
+def test_every_seed_draws_its_own_sample_and_none_of_what_is_held_out(isda):
+    isda.train_dataloader.dataset.sample = 4
+    arms = [hold_out(with_options(isda, seed), 0.25) for seed in (0, 1)]
+    drawn = [files(arm.train_dataloader) for arm in arms]
+    assert drawn[0] != drawn[1]
+    assert all(len(draw) == 4 and set(draw) <= set(train(*range(6))) for draw in drawn)
+    assert [files(arm.val_dataloader) for arm in arms] == [train(6, 7)] * 2

@@ -133,3 +133,12 @@ def colours(picture):
     """How many of matplotlib's first colours a figure has: blue, orange, green."""
     return sum(bool((picture == colour[::-1]).all(-1).any())
                for colour in ((31, 119, 180), (255, 127, 14), (44, 160, 44)))
+
+
+def test_each_tau_is_a_curve_of_the_same_runs():
+    def run(value):
+        return dict(protocols=dict(single=dict(mIoU=value, logit_adjustment={'0.5': dict(mIoU=value + 1)})))
+
+    results = {run_name(7, {}, lambda_0): run(lambda_0) for lambda_0 in (0, 2.5)}
+    assert summarize(results, [0, 2.5], {}, [7], [0.5]) == {
+        'ISDA': {'0': [0], '2.5': [2.5]}, 'tau=0.5': {'0': [1], '2.5': [3.5]}}

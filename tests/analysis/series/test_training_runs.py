@@ -36,10 +36,13 @@ if not cfg.get('saves_nothing'):
 '''
 TEST = '''import json, pathlib, runpy, sys
 config, checkpoint, *rest = sys.argv[1:]
-protocols = rest[rest.index('--protocols') + 1:rest.index('--out')]
+taus = rest[rest.index('--logit-adjustment') + 1:rest.index('--out')] if '--logit-adjustment' in rest else []
+protocols = rest[rest.index('--protocols') + 1:rest.index('--logit-adjustment' if taus else '--out')]
 assert pathlib.Path(checkpoint).read_text() == 'weights'
 number = runpy.run_path(config)['number']
-pathlib.Path(rest[-1]).write_text(json.dumps(dict(protocols={name: dict(mIoU=number) for name in protocols})))
+adjusted = dict(logit_adjustment={tau: dict(mIoU=number + float(tau)) for tau in taus}) if taus else {}
+found = {name: dict(mIoU=number, **adjusted) for name in protocols}
+pathlib.Path(rest[-1]).write_text(json.dumps(dict(protocols=found)))
 '''
 DRIVER = '''import signal, sys
 from mmengine.config import Config
@@ -76,10 +79,10 @@ class Said(list):
 @pytest.fixture
 def series(tmp_path, tools):
     """series(a=dict(...), b=dict(...)) runs `a` and `b` with these keys; gives the results and the lines said."""
-    def go(protocols=('single',), jobs=1, **cfgs):
+    def go(protocols=('single',), jobs=1, taus=(), **cfgs):
         said = Said(tmp_path / 'work')
         runs = [Run(name, Config(dict(dict(number=0), **keys))) for name, keys in cfgs.items()]
-        return run_series(runs, tmp_path / 'work', tools, protocols, jobs, said.append), said
+        return run_series(runs, tmp_path / 'work', tools, protocols, jobs, said.append, taus), said
 
     go.folder = tmp_path / 'work'
     return go
@@ -276,3 +279,13 @@ def running(pid):
     except ProcessLookupError:
         return False
     return True
+
+
+def test_another_tau_tests_again_and_a_known_one_does_not(series):
+    first = series(a=dict(number=3), taus=(0.0, 0.5))[0]
+    assert first == dict(a=dict(protocols=dict(single=dict(mIoU=3, logit_adjustment={'0.5': dict(mIoU=3.5)}))))
+    before = states(series.folder / 'a')
+    assert series(a=dict(number=3), taus=(0.5,))[0] == first
+    assert states(series.folder / 'a') == before
+    again = series(a=dict(number=3), taus=(0.5, 1.0))[0]['a']['protocols']['single']['logit_adjustment']
+    assert again == {'0.5': dict(mIoU=3.5), '1': dict(mIoU=4.0)}
