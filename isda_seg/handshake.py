@@ -72,9 +72,10 @@ class Handshake:
         if not waiting:
             return
         excesses = torch.stack([sample.excess(weight, allowed) for sample, weight, allowed in waiting])
-        worst = float(excesses.nan_to_num(nan=0.0, posinf=torch.inf).max())  # NaN: a step that half precision skipped
+        excesses = excesses.nan_to_num(nan=0.0, posinf=torch.inf)  # NaN: a step that half precision skipped
+        worst, allowed = max(zip(excesses.tolist(), (allowed for _, _, allowed in waiting), strict=True))
         if worst > 1:
-            raise RuntimeError(_stale(worst * ALLOWED))
+            raise RuntimeError(_stale(worst * allowed))
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy has seen no logits of its own yet."""

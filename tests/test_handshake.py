@@ -1,4 +1,5 @@
 """Laws of the handshake: which forward pass a loss belongs to, asked at every step."""
+import re
 
 import pytest
 import torch
@@ -74,6 +75,17 @@ def test_logits_of_an_earlier_pass_than_the_last_are_refused(images, told):
     z = logits(classifier, features(images=images))
     logits(classifier, features(50.0, images))
     assert STALE in told(criterion, z, labels(images))
+
+
+@pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16, torch.float16])
+def test_the_reported_error_is_the_share_of_the_scale_in_every_precision(dtype, told):
+    criterion, classifier = fit()
+    x = features()[:1].expand(9, CHANNELS)  # one feature nine times, so that any position shows the same error
+    right = classifier(x).detach()
+    wrong = (right + torch.tensor([0.0, 4.0, 0.0])).to(dtype)
+    scale = right.abs().max() + x[0].norm() * classifier.weight.detach().norm() / classifier.weight.numel() ** 0.5
+    reported = float(re.search(r'off by ([\d.]+) % of their scale', told(criterion, wrong, labels()))[1])
+    assert reported == pytest.approx(100 * float((wrong.float() - right).abs().max() / scale), rel=5e-3)
 
 
 def test_a_refused_step_on_a_host_has_observed_nothing_and_the_next_one_counts(images):
