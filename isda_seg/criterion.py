@@ -21,7 +21,7 @@ from isda_seg.handshake import Handshake
 from isda_seg.records import Records
 
 RESOLUTIONS = ('label', 'feature')
-ASK_EVERY = 64  # steps after which a device is asked for faults that nobody has asked for
+ASK_EVERY = 64  # steps after which deferred errors are raised where nobody else has called raise_faults
 
 
 class ISDACriterion(nn.Module):
@@ -58,9 +58,7 @@ class ISDACriterion(nn.Module):
             It raises the recall of rare classes, which ISDA lowers; 0 is off.
         samples: None trains with the bound (Eq. 7), M with the mean loss of M draws (Eq. 5; the paper's Fig. 10), made
             where only C numbers move: at the logits. Memory and time grow with M.
-        raise_at_once: on a GPU too, a label outside the classes or a stale record is an error at once, at the price of
-            waiting for the device in every step; False leaves such labels out and remembers both until
-            ``raise_faults``, which is called every 64 steps where nobody else does.
+        raise_at_once: on a GPU, defer no check (see ``forward``), at the price of a synchronisation in every step.
 
     Raises:
         ValueError: an unknown covariance, resolution or label sampling, bad samples or logit adjustment, lambda_0 or
@@ -117,10 +115,12 @@ class ISDACriterion(nn.Module):
             what the base loss returns: a scalar unless it is told otherwise.
 
         Raises:
-            RuntimeError: not attached, no forward pass since the last call, logits of another pass or classifier,
-                inside a gradient-checkpointed block.
+            RuntimeError: not attached, no new forward pass, logits of another one, inside gradient checkpointing.
             ValueError: a bad strength, a keyword the base loss does not know, a label outside the classes, features of
-                other channels than the statistics. Whatever is raised, nothing has been observed.
+                other channels than the statistics.
+            Both precede the observation of the batch. Without ``raise_at_once`` a GPU defers two checks, and observes
+                and trains on the batch: labels outside the classes, ignored meanwhile, and after the first step logits
+                of another pass. Errors of the base loss itself follow the observation.
         """
         ignore_index = self.ignore_index if ignore_index is None else ignore_index
         hosts.check_keywords(self.base, ignore_index, kwargs)
@@ -174,7 +174,7 @@ class ISDACriterion(nn.Module):
         return margin_variance(weight, self.statistics.covariance)
 
     def raise_faults(self) -> None:
-        """What a GPU has noted since the last call: bad labels, stale records, samples missed between ranks.
+        """Raise the errors that a GPU has deferred since the last call; called every 64 steps where nobody else does.
 
         Raises:
             ValueError: labels that are neither classes nor the ignore index.

@@ -33,7 +33,8 @@ class Sample(NamedTuple):
 class Handshake:
     """Checks a record against the logits: the first image as a whole at the first step, later one position a step.
 
-    On a device the position's error stays there, and ``raise_failed`` tells of it; on a host it is an error at once.
+    The first step is checked before ``check`` returns, on a CPU every step is. On a GPU the error of a later step stays
+    on the device until ``raise_failed`` reports it, when the batch has been observed.
     """
 
     def __init__(self) -> None:
@@ -43,10 +44,11 @@ class Handshake:
 
     @torch.no_grad()
     def check(self, record: Record, logits: Tensor, align_corners: bool) -> None:
-        """Before anything is observed.
+        """Check one step; called before the batch is observed.
 
         Raises:
-            RuntimeError: the logits are not those of the recorded features.
+            RuntimeError: the logits are not those of the recorded features; on a GPU after the first step only where
+                their shapes do not fit.
         """
         check_shapes(record, logits)
         if logits.numel() == 0:

@@ -31,8 +31,8 @@ class ISDAHook(Hook):
         keys: covariance, resolution, ... of the losses it makes, as in ``ISDALoss``.
 
     Raises:
-        ValueError: another ramp or key; before the run, nothing to serve, an ISDALoss that cannot be served; while
-            logging, labels outside the classes that a GPU has left out.
+        ValueError: another ramp or key; before the run, nothing to serve, an ISDALoss that cannot be served. At the
+            logger's interval the errors that a GPU has deferred: see ``ISDACriterion.raise_faults``.
     """
 
     priority = 'VERY_HIGH'  # before EMAHook copies the model

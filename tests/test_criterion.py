@@ -622,6 +622,70 @@ def test_a_device_leaves_bad_labels_out_until_it_is_asked(monkeypatch):
     models[1].loss.raise_faults()
 
 
+FAULTS = dict(labels='neither one of the 4 classes', logits='the logits the loss got')
+
+
+def faulty_call(model, fault):
+    """Call the loss with a label that is not a class, or with logits of the pass before the last."""
+    features, labels = batch()
+    logits = model.logits(features)
+    if fault == 'labels':
+        labels[0, :3] = 77
+    else:
+        model.logits(features + 50)
+    return model.loss(logits, labels)
+
+
+@pytest.mark.parametrize('fault', FAULTS)
+@pytest.mark.parametrize('earlier', [0, 2], ids=['first step', 'later'])
+@pytest.mark.parametrize('hosts, at_once', [(('cpu',), False), ((), True)], ids=['cpu', 'raise_at_once'])
+def test_a_fault_raised_at_once_leaves_the_statistics_as_they_were(hosts, at_once, earlier, fault, monkeypatch):
+    monkeypatch.setattr(device, 'HOSTS', hosts)
+    model = net(raise_at_once=at_once)
+    for step in range(earlier):
+        model(*batch(step))
+    before = snapshot(model.loss)
+    with pytest.raises((ValueError, RuntimeError), match=FAULTS[fault]):
+        faulty_call(model, fault)
+    assert_same_statistics(model.loss, before)
+
+
+@pytest.mark.parametrize('fault', FAULTS)
+def test_a_device_observes_a_faulty_batch_and_raises_at_the_64th_step(fault, monkeypatch):
+    monkeypatch.setattr(device, 'HOSTS', ())
+    model = net()
+    model(*batch())
+    model.loss.raise_faults()
+    before = snapshot(model.loss)
+    assert faulty_call(model, fault).isfinite()
+    assert int(model.loss.statistics.count.sum()) > int(before[0].sum())
+    for _ in range(62):
+        model(*batch())
+    before = snapshot(model.loss)
+    with pytest.raises((ValueError, RuntimeError), match=FAULTS[fault]):
+        model(*batch())
+    assert_same_statistics(model.loss, before)
+
+
+def test_a_device_refuses_logits_of_another_pass_at_once_at_the_first_step(monkeypatch):
+    monkeypatch.setattr(device, 'HOSTS', ())
+    model = net()
+    with pytest.raises(RuntimeError, match=FAULTS['logits']):
+        faulty_call(model, 'logits')
+    assert int(model.loss.statistics.count.sum()) == 0
+
+
+def test_an_error_of_the_base_loss_comes_after_the_batch_is_observed():
+    class Base(MeanCrossEntropy):
+        def forward(self, logits, labels, ignore_index=-100):
+            raise IndexError('of the base loss')
+
+    model, (features, labels) = net(base=Base()), batch()
+    with pytest.raises(IndexError, match='of the base loss'):
+        model(features, labels)
+    assert int(model.loss.statistics.count.sum()) == int((on_grid(labels) != IGNORE).sum())
+
+
 # -- half precision ----------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize('resolution', ['label', 'feature'])
