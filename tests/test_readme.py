@@ -28,6 +28,11 @@ def test_the_first_screen_shows_the_idea_the_diff_the_demo_what_is_known_and_whe
     assert min(places) >= 0 and places == sorted(places)
 
 
+def test_the_headline_calls_the_loss_an_upper_bound_and_not_exact():
+    headline = re.search(r'\*\*(.*?)\*\*', README, re.DOTALL)[1]
+    assert 'upper-bounds the expected' in ' '.join(headline.split()) and 'exact' not in headline
+
+
 @pytest.mark.parametrize('block', ['cost', 'gain'])
 def test_what_is_known_is_told_in_at_most_two_sentences(block):
     assert 1 <= len(re.findall(r'\.(?:\s|$)', generated(README, block))) <= 2
