@@ -12,7 +12,8 @@
 #   make setup-openmmlab    the original OpenMMLab packages (mmengine, mmcv-lite, mmsegmentation) in .venv-openmmlab, and
 #                all tests there. ARGS are passed to pytest
 #   make timings record in configs/results/timings.json how long the demo, the tests and setup-openmmlab take, each
-#                from nothing, .venv-openmmlab too
+#                with the installation of a new environment, .venv-openmmlab too. make timing-demo, timing-test and
+#                timing-setup-openmmlab measure one of them. Nothing else should run on the machine
 #
 # VENV=folder     the environment, .venv by default unless said otherwise above; it is made if it is not there
 # PYTHON=python   the Python that makes it; by default the first of the candidates below that is 3.11 or newer
@@ -22,7 +23,10 @@ PYTHON ?= python3.11 python3 python3.12 python3.13 python
 EXTRAS ?= seg,dev
 DEMO = configs/demo/pspnet_r18-small-d8
 
-.PHONY: demo gain test gpu lint types setup setup-detection setup-openmmlab timings
+TIMED = timing-demo timing-test timing-setup-openmmlab
+
+.PHONY: demo gain test gpu lint types setup setup-detection setup-openmmlab timings $(TIMED)
+.NOTPARALLEL:
 
 gain: $(VENV)/.installed-gain
 	$(VENV)/bin/python tools/gain.py $(ARGS)
@@ -66,10 +70,18 @@ setup-openmmlab:
 # file, so that what it is told goes through its surroundings.
 TIME = $(VENV)/bin/python -m isda_seg.analysis.cost.time_command configs/results/timings.json
 NEW = work_dirs/timings
-timings: setup
-	rm -rf $(NEW) .venv-openmmlab
+timings: $(TIMED)
+
+timing-demo: setup
+	rm -rf $(NEW)/demo
 	MAKEFLAGS= VENV=$(NEW)/demo/.venv ISDA_SEG_DATA=$(NEW)/demo/data ARGS='--work-dir $(NEW)/demo/run' $(TIME) make demo
+
+timing-test: setup
+	rm -rf $(NEW)/test
 	MAKEFLAGS= VENV=$(NEW)/test/.venv ARGS= $(TIME) make test
+
+timing-setup-openmmlab: setup
+	rm -rf .venv-openmmlab
 	MAKEFLAGS= ARGS= $(TIME) make setup-openmmlab
 
 # One stamp per set of extras, renewed when what is to be installed changes.

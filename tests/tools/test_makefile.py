@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from isda_seg.analysis.tables.results import TIMED
+
 ROOT = Path(__file__).resolve().parents[2]
 # What `make test` sets.
 OURS = ('VENV', 'ARGS', 'EXTRAS', 'PYTHON', 'MAKEFLAGS', 'MFLAGS', 'MAKEOVERRIDES', 'MAKELEVEL')
@@ -35,6 +37,18 @@ def test_setup_openmmlab_runs_all_tests_beside_the_original_packages():
     assert lines[-1] == '.venv-openmmlab/bin/python -m pytest'
 
 
+def timed(target):
+    """The commands that a target measures."""
+    return [line.split('configs/results/timings.json ')[1] for line in recipe(target) if 'time_command' in line]
+
+
 def test_timings_times_the_targets_by_their_names():
-    timed = [line.split('configs/results/timings.json ')[1] for line in recipe('timings') if 'time_command' in line]
-    assert timed == ['make demo', 'make test', 'make setup-openmmlab']
+    assert timed('timings') == list(TIMED) == ['make demo', 'make test', 'make setup-openmmlab']
+
+
+@pytest.mark.parametrize('command', TIMED)
+def test_each_command_can_be_timed_without_the_others(command):
+    target = command.split()[1]
+    assert timed(f'timing-{target}') == [command]
+    removed = [line.split()[-1] for line in recipe(f'timing-{target}') if line.startswith('rm -rf')]
+    assert removed == ['.venv-openmmlab' if target == 'setup-openmmlab' else f'work_dirs/timings/{target}']

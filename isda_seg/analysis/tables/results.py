@@ -74,11 +74,12 @@ def docstring_line(room: Room, runs: Runs | None) -> str:
 
 
 def timings(results: Path) -> str:
-    """How long the commands took that ended well, set-up included: the newest record of each."""
+    """How long the commands took that ended well, installation included: the newest record of each."""
     records = [json.loads(path.read_text()) for path in sorted(results.glob('timings*.json'))]
     known = {name: record for name, record in sorted(
         (entry for found in records for entry in found.items()), key=lambda entry: entry[1]['date'])}
-    return '\n'.join(timing_sentence(name, known.get(name)) for name in TIMED)
+    return '\n'.join(['Installation in a new environment included:', '',
+                      *(timing_sentence(name, known.get(name)) for name in TIMED)])
 
 
 def served(path: Path) -> str:

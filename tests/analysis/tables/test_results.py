@@ -79,6 +79,7 @@ def test_the_newest_timing_of_a_command_is_told(tmp_path):
         record = dict(seconds=seconds, hardware='a machine', date=f'2026-01-0{day}T03:04:05', commit='abc')
         (tmp_path / f'timings_{3 - day}.json').write_text(json.dumps({'make demo': record}))
     assert timings(tmp_path).splitlines() == [
+        'Installation in a new environment included:', '',
         '- `make demo`: 1 minutes on a machine, 2026-01-02, commit abc', '- `make test`: not yet run',
         '- `make setup-openmmlab`: not yet run']
 
