@@ -3,6 +3,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+RENAMED = 'renamed_options'  # key in a series: options of its arms as the tools take them now -> as they were typed
 DIVERGED = 'diverged'  # key in the result of a run that did, and in a comparison that leaves its pair out
 
 

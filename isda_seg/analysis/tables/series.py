@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from isda_seg.analysis.series.measure_names import row_name
-from isda_seg.analysis.series.paired_report import interval, paired_table
-from isda_seg.analysis.series.result_files import read_series
+from isda_seg.analysis.series.paired_report import commits, interval, paired_table
+from isda_seg.analysis.series.result_files import RENAMED, read_series
 from isda_seg.analysis.series.sweep_report import seeds_of, sweep_table
 from isda_seg.analysis.tables.section import fold
 
@@ -48,12 +48,19 @@ def underfitted(series: dict[str, dict[str, Any]], plans: list[dict[str, Any]]) 
 def recorded_series(plan: dict[str, Any], entry: dict[str, Any], folder: Path, link: str) -> str:
     """Title, question, command, tables, what was learned, and the figures that are there."""
     name, title = plan['name'], plan['title']
-    blocks = [f'### {title}', plan['question'], command(plan, link),
+    blocks = [f'### {title}', plan['question'], command(plan, link), *renamed(entry),
               paired_table(entry) if entry['kind'] == 'paired' else sweep_section(entry),
               *([plan['learned']] if 'learned' in plan else []), f'![{title}]({link}/{name}.png)']
     blocks += [f'![{title}: {what}]({link}/{name}_{suffix}.png)' for suffix, what in FIGURES.items()
                if (folder / f'{name}_{suffix}.png').is_file()]
     return '\n\n'.join(blocks)
+
+
+def renamed(entry: dict[str, Any]) -> list[str]:
+    """A sentence where the commits of a record know an option under another name; else nothing."""
+    then = [f'`{now}` is spelled `{before}`' for now, before in entry.get(RENAMED, {}).items()]
+    return [f'At commit {", ".join(commits(entry))}, where these runs were trained, {" and ".join(then)}.'] if then \
+        else []
 
 
 def not_run(plans: list[dict[str, Any]], link: str) -> str:

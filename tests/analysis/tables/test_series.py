@@ -42,6 +42,14 @@ def test_a_recorded_series_has_a_section_and_the_planned_ones_stand_folded_at_th
     assert section.endswith(not_run(PLAN[1:], 'results'))
 
 
+def test_an_option_that_was_renamed_since_is_named_with_the_commits_that_know_it(folder):
+    entry = json.loads((folder / 'pair.json').read_text())
+    sentence = 'At commit c1, where these runs were trained, `new.key` is spelled `old.key`.'
+    assert sentence not in sections(folder, 'results')
+    (folder / 'pair.json').write_text(json.dumps(dict(entry, renamed_options={'new.key': 'old.key'})))
+    assert f'```\n\n{sentence}\n\n' in sections(folder, 'results')
+
+
 def test_planned_series_are_one_sentence_that_opens_their_commands():
     text = not_run(PLAN, 'results')
     assert '<summary>2 series are planned and not run yet.</summary>' in text and text.count('<summary>') == 1
