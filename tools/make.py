@@ -30,14 +30,14 @@ def parse_args() -> argparse.Namespace:
 
 
 def draw_figures(configs: Path) -> None:
-    """README's picture, those of the recorded pairs, and the gain of all over how well plain training fits."""
+    """README's picture, those of the recorded pairs, and their differences over the training accuracy."""
     from isda_seg.analysis.draws_figure import draw_draws
     from isda_seg.analysis.gain_figure import draw_gain
     from isda_seg.analysis.overview_figure import draw_overview
     from isda_seg.analysis.series.band_figure import draw_bands
     from isda_seg.analysis.series.paired_figure import draw_paired
     from isda_seg.analysis.series.result_files import read_series
-    from isda_seg.analysis.tables.gain import recorded_gains
+    from isda_seg.analysis.tables.gain_series import recorded_gains
     draw_overview(configs / 'figures' / 'overview.png')
     folder = configs / 'results' / 'series'
     for name, entry in read_series(folder).items():
@@ -48,7 +48,8 @@ def draw_figures(configs: Path) -> None:
     if drawn and (configs / 'results' / 'draws.json').is_file():
         timed = json.loads((configs / 'results' / 'draws.json').read_text())
         draw_draws(drawn, timed, folder / 'paired_resnet8_draws_time.png')
-    draw_gain(recorded_gains(folder), configs / 'figures' / 'gain.png')
+    gains = recorded_gains(folder)
+    draw_gain([*gains.shown, *gains.unfitted], configs / 'figures' / 'gain.png')
 
 
 def main() -> None:

@@ -1,97 +1,66 @@
-"""What README says about the gain: two sentences over recorded series of pairs, one about scikit-learn's digits."""
+"""What README says about the gain: a table over recorded series of pairs, a sentence about scikit-learn's digits."""
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
 
-from isda_seg.analysis.series.measure_names import with_isda, wording
-from isda_seg.analysis.series.paired import TRAINING, lower_is_better
+from isda_seg.analysis.cost.formatting import markdown
 from isda_seg.analysis.series.paired_report import interval
-from isda_seg.analysis.series.result_files import read_series
+from isda_seg.analysis.tables.gain_series import FITTED, Gain, Recorded, recorded_gains
 from isda_seg.analysis.tables.rows import NOT_RUN
-from isda_seg.analysis.tables.series import read_plan
 
-FITTED = 80.0  # per cent of the augmented training images that plain training has right where it fits them
-FEW = 2         # series that README names
+TASKS = ('segmentation', 'classification', 'semi-supervised')  # in this order; others follow
 
 
-class Gain(NamedTuple):
-    """What ISDA as proposed did in a series, in points, above zero where it is the better arm."""
-    title: str
-    measure: str
-    mean: float
-    interval: tuple[float, float] | None    # 95 %, paired t; None for one pair
-    likelihood: tuple[float, float] | None  # interval of the negative log-likelihood, below zero where ISDA is better
-    fitted: float | None                    # training accuracy of plain training, per cent, where it was measured
+def gain(folder: Path, link: str) -> str:
+    """A table per task and measure with a row per setting, and what they leave out.
 
-
-def gain(folder: Path) -> str:
-    """How many series show a difference that is no chance, and how far the differences reach."""
-    gains = [found for found in recorded_gains(folder) if found.fitted is None or found.fitted >= FITTED]
-    if not gains:
-        return NOT_RUN
-    better = [found.title for found in gains if found.interval and found.interval[0] > 0]
-    worse = [found.title for found in gains if found.interval and found.interval[1] < 0]
-    worst, best = min(gains, key=mean), max(gains, key=mean)
-    reach = (f'the means reach from {described(worst)} to {described(best)}' if len(gains) > 1 else
-             f'its mean is {described(best)}')
-    return (f'In {len(gains)} recorded series of pairs with the same seeds, where plain training fits its images '
-            f'({FITTED:g} % right or more), ISDA is better beyond the 95 % interval in {counted(better)} and worse '
-            f'beyond it in {counted(worse)}{likelihoods(gains)}. In points for ISDA {reach}.')
-
-
-def recorded_gains(folder: Path) -> list[Gain]:
-    """Of the recorded pairs that are a verdict on ISDA: nothing was chosen by them, they are no earlier ones set aside,
-    and their baseline trains without it. Series that share their pairs, among other arms, count as one.
+    Args:
+        link: of the text that shows all series.
     """
-    series = read_series(folder)
-    found: dict[tuple[float, ...] | str, Gain] = {}
-    for plan in read_plan(folder):
-        entry = series.get(plan['name'], {})
-        if entry.get('kind') == 'paired' and not plan.get('underfitted') and not plan.get('choice') \
-                and not with_isda(entry.get('plain', '')) and (measures := stands_for(plan, entry)['measures']):
-            pairs = tuple(next(iter(measures.values())).get('by_seed', ()))
-            found.setdefault(pairs or plan['name'], of_series(plan, entry))
-    return list(found.values())
+    found = recorded_gains(folder)
+    if not found.shown:
+        return NOT_RUN
+    groups = list(dict.fromkeys((row.task, row.measure) for row in found.shown))
+    groups.sort(key=lambda group: TASKS.index(group[0]) if group[0] in TASKS else len(TASKS))
+    tables = [table(task, measure, [row for row in found.shown if (row.task, row.measure) == (task, measure)])
+              for task, measure in groups]
+    return '\n\n'.join([*tables, note(found, link)])
 
 
-def likelihoods(gains: list[Gain]) -> str:
-    """In how many series the likelihood is better beyond its interval; '' where none measured it."""
-    known = [found.likelihood for found in gains if found.likelihood]
-    better = sum(high < 0 for _, high in known)
-    return f'; negative log-likelihood is lower beyond it in {better} of {len(known)}' if known else ''
+def table(task: str, measure: str, rows: Sequence[Gain]) -> str:
+    """Markdown of one task and measure."""
+    better = 'lower is better' if rows[0].sign < 0 else 'higher is better'
+    head = [f'{task}: {measure} in %, {better}', 'pairs', 'baseline', 'ISDA', 'difference (95 % CI)', 'ISDA is']
+    cells = [[row.setting, str(row.pairs), f'{row.baseline:.2f}', f'{row.isda:.2f}', difference(row), row.verdict]
+             for row in rows]
+    return markdown([head, *cells])
 
 
-def stands_for(plan: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
-    """The comparison of the arm that stands for a series, or of its first one."""
-    arms = entry['comparisons']
-    found: dict[str, Any] = arms[plan.get('arm') or next(iter(arms))]
-    return found
+def difference(row: Gain) -> str:
+    """ISDA minus baseline, and how sure it is."""
+    return f'{row.difference:+.2f}' + (f' ({interval(list(row.interval))})' if row.interval else '')
 
 
-def of_series(plan: dict[str, Any], entry: dict[str, Any]) -> Gain:
-    """The first measure of the arm that stands for the series, or of the first one."""
-    title, measures = plan['title'], stands_for(plan, entry)['measures']
-    measure, values = next(iter(measures.items()))
-    bounds, others = values['t'], (measures.get('nll', {}).get('t'), measures.get(TRAINING, {}).get('baseline'))
-    if not lower_is_better(measure):
-        return Gain(title, wording(measure).measure, values['mean'], bounds and (bounds[0], bounds[1]), *others)
-    return Gain(title, 'test error', -values['mean'], bounds and (-bounds[1], -bounds[0]), *others)
-
-
-def mean(found: Gain) -> float:
-    """What series are ordered by."""
-    return found.mean
-
-
-def counted(titles: list[str]) -> str:
-    """How many, and which as long as they are few."""
-    return 'none' if not titles else f'{len(titles)} ({"; ".join(titles)})' if len(titles) <= FEW else str(len(titles))
-
-
-def described(found: Gain) -> str:
-    """The mean, where, and how sure it is."""
-    sure = '' if found.interval is None else f', {found.interval[0]:+.2f} to {found.interval[1]:+.2f}'
-    return f'{found.mean:+.2f} ({found.title}, {found.measure}{sure})'
+def note(found: Recorded, link: str) -> str:
+    """What the tables do not show: the likelihood, and the series left out, with why and how many."""
+    nll = [row.nll for row in found.shown if row.nll]
+    reasons = {f'{found.choices} that chose a setting': found.choices,
+               f'{found.on_isda} with ISDA in the baseline': found.on_isda,
+               f'{found.diverged} in which every pair diverged': found.diverged,
+               f'{found.repeated} that repeat a row on other seeds (shown: most pairs, of equals the last)':
+                   found.repeated}
+    left_out = '; '.join(reason for reason, number in reasons.items() if number)
+    sentences = ['Better, worse: the 95 % CI (paired t) excludes zero.']
+    if nll:
+        sentences.append(f'NLL decreases in {sum(high < 0 for _, high in nll)} of {len(nll)} rows and increases in '
+                         f'{sum(low > 0 for low, _ in nll)}, by the same rule.')
+    sentences.append(f'Left out of [{found.number} recorded series]({link}): {left_out or "none"}.')
+    if found.unfitted:
+        verdicts = [row.verdict for row in found.unfitted]
+        sentences.append(f'In {len(verdicts)} more the baseline has not fitted its training images (training accuracy '
+                         f'below {FITTED:g} %, where measured): ISDA is better in {verdicts.count("better")} and worse '
+                         f'in {verdicts.count("worse")} of these.')
+    return ' '.join(sentences)
 
 
 def digits(results: Path) -> str:

@@ -13,6 +13,7 @@ from isda_seg.analysis.tables.generated_text import replace_block, replace_resul
 from isda_seg.analysis.tables.rows import NOT_RUN
 from isda_seg.analysis.tables.section import Runs, link, section
 
+SERIES = 'configs/README.md#recorded-series'
 TIMED = ('make demo', 'make test', 'make setup-openmmlab')
 
 
@@ -54,7 +55,7 @@ def generate(root: Path) -> dict[Path, str]:
     text = replace_block(text, 'cost', cost_report.front_page(measured))
     text = replace_block(text, 'digits', digits(results))
     text = replace_block(text, 'zoo', served(results / 'zoo.json'))
-    files[front] = replace_block(text, 'gain', gain(results / 'series'))
+    files[front] = replace_block(text, 'gain', gain(results / 'series', SERIES))
     return files
 
 

@@ -16,8 +16,9 @@ FIGURES = dict(curves='while training goes on', time='gain and time over the dra
 def read_plan(folder: Path) -> list[dict[str, Any]]:
     """The series that were planned, in order: name, title, the question, the command without ``--out``.
 
-    Where they are given: what was learned; ``arm``, the one that stands for the series; ``choice``, true where a
-    setting was chosen by it; ``underfitted``, true where the networks had not fitted their training images.
+    Where they are given: what was learned; ``task`` and ``setting``, the row of the front page, which series of the
+    same two configs share; ``arm``, the one that stands for the series; ``choice``, true where a setting was chosen by
+    it; ``underfitted``, true where the networks had not fitted their training images.
     """
     path = folder / PLAN
     return json.loads(path.read_text()) if path.is_file() else []

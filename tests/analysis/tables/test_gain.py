@@ -1,70 +1,121 @@
-"""The front page tells of the gain what the recorded pairs show, and no more."""
+"""The front page tells of the gain what the recorded pairs show, losses as gains, and counts what it leaves out."""
 import json
 
-from isda_seg.analysis.tables.gain import digits, gain, recorded_gains
+import pytest
+
+from isda_seg.analysis.tables.gain import digits, gain
+from isda_seg.analysis.tables.gain_series import recorded_gains
+
+NOTE = 'Better, worse: the 95 % CI (paired t) excludes zero.'
 
 
-def series(folder, *entries):
+def series(folder, *entries, **keys):
     """Files of recorded pairs: title, measure, mean, 95 % interval."""
-    plan = [dict(name=title, title=title) for title, *_ in entries]
+    plan = [dict(name=title, title=title, **keys) for title, *_ in entries]
     (folder / 'plan.json').write_text(json.dumps([*plan, dict(name='later', title='Later')]))
     for title, measure, mean, interval in entries:
-        first = {measure: dict(mean=mean, t=interval), 'other': dict(mean=-9.0, t=[-9.5, -8.5])}
-        comparisons = {'isda': dict(measures=first), 'isda option=1': dict(measures={measure: dict(mean=9.0, t=None)})}
+        first = {measure: values(mean, interval), 'other': values(-9.0, [-9.5, -8.5])}
+        comparisons = {'isda': dict(measures=first), 'isda option=1': dict(measures={measure: values(9.0, None)})}
         (folder / f'{title}.json').write_text(json.dumps(dict(kind='paired', comparisons=comparisons)))
 
 
-def test_without_a_certain_gain_the_front_page_says_none(tmp_path):
-    series(tmp_path, ('A', 'single', -0.5, [-3.0, 2.0]), ('B', 'top1_error_last2', 0.25, [0.125, 0.375]),
-           ('C', 'top1_error_last2', -0.75, [-3.0, 1.5]))
-    assert gain(tmp_path) == (
-        'In 3 recorded series of pairs with the same seeds, where plain training fits its images (80 % right or more), '
-        'ISDA is better beyond the 95 % interval in none and worse beyond it in 1 (B). In points for ISDA the means '
-        'reach from -0.50 (A, mIoU, -3.00 to +2.00) to +0.75 (C, test error, -1.50 to +3.00).')
+def values(mean, interval, pairs=2):
+    return dict(baseline=50.0, arm=50.0 + mean, mean=mean, t=interval, by_seed=[mean] * pairs)
 
 
-def test_a_certain_gain_is_named_whichever_way_its_measure_counts(tmp_path):
-    series(tmp_path, ('A', 'single', 1.5, [1.0, 2.0]), ('B', 'top1_error', -1.0, [-1.5, -0.5]),
-           ('C', 'top1_error', -2.0, None))
-    text = gain(tmp_path)
-    assert 'better beyond the 95 % interval in 2 (A; B) and worse beyond it in none' in text
-    assert text.endswith('from +1.00 (B, test error, +0.50 to +1.50) to +2.00 (C, test error).')
+def change_plan(folder, place, **keys):
+    plan = json.loads((folder / 'plan.json').read_text())
+    plan[place].update(keys)
+    (folder / 'plan.json').write_text(json.dumps(plan))
 
 
-def test_of_more_than_two_series_only_the_number_is_told(tmp_path):
-    series(tmp_path, *((title, 'single', 1.5, [1.0, 2.0]) for title in 'ABC'))
-    assert 'better beyond the 95 % interval in 3 and worse beyond it in none' in gain(tmp_path)
+def change_measures(folder, title, **measures):
+    entry = json.loads((folder / f'{title}.json').read_text())
+    entry['comparisons']['isda']['measures'].update(measures)
+    (folder / f'{title}.json').write_text(json.dumps(entry))
+
+
+def settings(gains):
+    return [found.setting for found in gains]
+
+
+def test_each_task_has_its_own_table_with_gains_and_losses_by_the_direction_of_its_measure(tmp_path):
+    series(tmp_path, ('A', 'top1_error_last2', 0.25, [0.125, 0.375]), ('B', 'top1_error', -0.75, [-1.0, -0.5]),
+           ('C', 'single', -0.5, [-3.0, 2.0]), ('D', 'single', -1.5, [-2.0, -1.0]), ('E', 'top1_error', -2.0, None))
+    change_plan(tmp_path, 4, task='semi-supervised', setting='Few labels')
+    assert gain(tmp_path, 'ALL') == f"""\
+| segmentation: mIoU in %, higher is better | pairs | baseline | ISDA | difference (95 % CI) | ISDA is |
+|---|---|---|---|---|---|
+| C | 2 | 50.00 | 49.50 | -0.50 (-3.00 to +2.00) |  |
+| D | 2 | 50.00 | 48.50 | -1.50 (-2.00 to -1.00) | worse |
+
+| classification: test error in %, lower is better | pairs | baseline | ISDA | difference (95 % CI) | ISDA is |
+|---|---|---|---|---|---|
+| A | 2 | 50.00 | 50.25 | +0.25 (+0.12 to +0.38) | worse |
+| B | 2 | 50.00 | 49.25 | -0.75 (-1.00 to -0.50) | better |
+
+| semi-supervised: test error in %, lower is better | pairs | baseline | ISDA | difference (95 % CI) | ISDA is |
+|---|---|---|---|---|---|
+| Few labels | 2 | 50.00 | 48.00 | -2.00 |  |
+
+{NOTE} Left out of [5 recorded series](ALL): none."""
 
 
 def test_without_any_pair_it_is_not_yet_run(tmp_path):
-    assert gain(tmp_path) == 'not yet run'
+    assert gain(tmp_path, 'ALL') == 'not yet run'
 
 
-def test_an_arm_may_stand_for_its_series_and_networks_that_had_not_fitted_count_for_nothing(tmp_path):
+def test_an_arm_may_stand_for_its_series(tmp_path):
+    series(tmp_path, ('A', 'single', 1.5, [1.0, 2.0]))
+    change_plan(tmp_path, 0, arm='isda option=1')
+    assert '| A | 2 | 50.00 | 59.00 | +9.00 |  |' in gain(tmp_path, 'ALL')
+
+
+@pytest.mark.parametrize('fitted, keys', [(79.0, {}), (None, dict(underfitted=True))])
+def test_a_baseline_that_has_not_fitted_its_images_is_counted_with_its_verdict(tmp_path, fitted, keys):
     series(tmp_path, ('A', 'single', 1.5, [1.0, 2.0]), ('B', 'single', -5.0, [-6.0, -4.0]))
-    plan = json.loads((tmp_path / 'plan.json').read_text())
-    plan[0]['arm'], plan[1]['underfitted'] = 'isda option=1', True
-    (tmp_path / 'plan.json').write_text(json.dumps(plan))
-    assert gain(tmp_path).split('. In points')[1] == ' for ISDA its mean is +9.00 (A, mIoU).'
-    assert gain(tmp_path).split(' of pairs')[0] == 'In 1 recorded series'
+    change_plan(tmp_path, 1, **keys)
+    if fitted:
+        change_measures(tmp_path, 'B', training_accuracy=dict(baseline=fitted))
+    found = recorded_gains(tmp_path)
+    assert (settings(found.shown), settings(found.unfitted), found.unfitted[0].fitted) == (['A'], ['B'], fitted)
+    assert gain(tmp_path, 'ALL').endswith(
+        f'{NOTE} Left out of [2 recorded series](ALL): none. In 1 more the baseline has not fitted its training images '
+        '(training accuracy below 80 %, where measured): ISDA is better in 0 and worse in 1 of these.')
 
 
-def test_a_network_that_has_not_fitted_its_images_is_drawn_and_not_counted(tmp_path):
-    series(tmp_path, ('A', 'single', 1.5, [1.0, 2.0]), ('B', 'single', -5.0, [-6.0, -4.0]))
-    entry = json.loads((tmp_path / 'B.json').read_text())
-    entry['comparisons']['isda']['measures']['training_accuracy'] = dict(baseline=79.0, mean=-1.0, t=[-2.0, 0.0])
-    (tmp_path / 'B.json').write_text(json.dumps(entry))
-    assert gain(tmp_path).split(' of pairs')[0] == 'In 1 recorded series'
-    assert [(found.title, found.fitted) for found in recorded_gains(tmp_path)] == [('A', None), ('B', 79.0)]
+def test_of_one_setting_the_series_with_the_most_pairs_is_shown_and_of_equal_ones_the_last(tmp_path):
+    series(tmp_path, *((title, 'single', mean, [-9.0, 9.0]) for title, mean in dict(A=1.0, B=2.0, C=3.0).items()),
+           task='segmentation', setting='One')
+    assert [found.difference for found in recorded_gains(tmp_path).shown] == [3.0]
+    change_measures(tmp_path, 'B', single=values(2.0, [-9.0, 9.0], pairs=3))
+    found = recorded_gains(tmp_path)
+    assert ([gain.difference for gain in found.shown], found.repeated, found.number) == ([2.0], 2, 3)
+    assert '2 that repeat a row on other seeds (shown: most pairs, of equals the last)' in gain(tmp_path, 'ALL')
+    change_plan(tmp_path, 2, task='another')
+    assert [gain.difference for gain in recorded_gains(tmp_path).shown] == [2.0, 3.0]
 
 
-def test_pairs_that_two_series_share_count_once(tmp_path):
-    series(tmp_path, *((title, 'single', 1.5, [1.0, 2.0]) for title in 'ABC'))
-    for title, by_seed in dict(A=[1.0, 2.0], B=[1.0, 2.0], C=[2.0, 1.0]).items():
-        entry = json.loads((tmp_path / f'{title}.json').read_text())
-        entry['comparisons']['isda']['measures']['single']['by_seed'] = by_seed
-        (tmp_path / f'{title}.json').write_text(json.dumps(entry))
-    assert [found.title for found in recorded_gains(tmp_path)] == ['A', 'C']
+def test_a_choice_an_isda_baseline_and_pairs_that_diverged_are_counted_and_not_shown(tmp_path):
+    series(tmp_path, *((title, 'single', 1.5, [1.0, 2.0]) for title in 'ABCD'))
+    change_plan(tmp_path, 1, choice=True)
+    for name, keys in (('A', dict(plain='configs/isda/resnet8_data.py x=1')),
+                       ('C', dict(plain='configs/resnet8_isda_data.py x=1')),
+                       ('D', dict(comparisons=dict(isda=dict(measures={}))))):
+        entry = json.loads((tmp_path / f'{name}.json').read_text())
+        (tmp_path / f'{name}.json').write_text(json.dumps(dict(entry, **keys)))
+    found = recorded_gains(tmp_path)
+    assert (settings(found.shown), found.choices, found.on_isda, found.diverged, found.number) == (['A'], 1, 1, 1, 4)
+    assert gain(tmp_path, 'ALL').endswith(
+        'Left out of [4 recorded series](ALL): 1 that chose a setting; 1 with ISDA in the baseline; 1 in which every '
+        'pair diverged.')
+
+
+def test_likelihoods_are_counted_both_ways_where_they_were_measured(tmp_path):
+    series(tmp_path, *((title, 'single', 1.5, [1.0, 2.0]) for title in 'ABCD'))
+    for title, bounds in dict(B=[-0.5, -0.125], C=[-0.1, 0.1], D=[0.1, 0.2]).items():
+        change_measures(tmp_path, title, nll=dict(mean=0.0, t=bounds))
+    assert 'NLL decreases in 1 of 3 rows and increases in 1, by the same rule.' in gain(tmp_path, 'ALL')
 
 
 def test_the_sentence_of_the_digits_is_that_of_their_result_files(tmp_path):
@@ -79,24 +130,3 @@ def test_the_sentence_of_the_digits_is_that_of_their_result_files(tmp_path):
         'Over 2 pairs of seeds with 95 % intervals: test error in per cent from 5.00 to 4.50 (-0.75 to -0.25); '
         'negative log-likelihood from 0.250 to 0.125 (-0.150 to -0.100). `lambda_0` is one of 3 values tried on other '
         'images with other seeds.')
-
-
-def test_a_choice_is_no_verdict_and_likelihoods_are_counted_where_they_were_measured(tmp_path):
-    series(tmp_path, ('A', 'single', 1.5, [1.0, 2.0]), ('B', 'single', 0.5, [-1.0, 2.0]),
-           ('C', 'single', 9.0, [8.0, 10.0]))
-    plan = json.loads((tmp_path / 'plan.json').read_text())
-    plan[2]['choice'] = True
-    (tmp_path / 'plan.json').write_text(json.dumps(plan))
-    entry = json.loads((tmp_path / 'B.json').read_text())
-    entry['comparisons']['isda']['measures']['nll'] = dict(mean=-0.25, t=[-0.5, -0.125])
-    (tmp_path / 'B.json').write_text(json.dumps(entry))
-    assert ('better beyond the 95 % interval in 1 (A) and worse beyond it in none; negative log-likelihood is '
-            'lower beyond it in 1 of 1. In points') in gain(tmp_path)
-
-
-def test_pairs_whose_baseline_is_isda_say_nothing_of_its_gain(tmp_path):
-    series(tmp_path, ('A', 'single', 1.5, [1.0, 2.0]), ('B', 'single', 9.0, [8.0, 10.0]))
-    for name, plain in (('A', 'configs/isda/resnet8_data.py x=1'), ('B', 'configs/resnet8_isda_data.py x=1')):
-        entry = json.loads((tmp_path / f'{name}.json').read_text())
-        (tmp_path / f'{name}.json').write_text(json.dumps(dict(entry, plain=plain)))
-    assert [found.title for found in recorded_gains(tmp_path)] == ['A']
