@@ -178,7 +178,7 @@ def test_the_source_of_a_row_is_that_of_interpolate(small, large, align_corners)
             float(expected[index]), abs=1e-6)
 
 
-def test_a_device_that_nobody_asks_is_asked_in_time_and_before_anything_is_observed(monkeypatch):
+def test_a_device_that_nobody_asks_is_asked_in_time_and_that_step_is_not_observed(monkeypatch):
     monkeypatch.setattr(device, 'HOSTS', ())
     monkeypatch.setattr('isda_seg.criterion.ASK_EVERY', 8)
     criterion, classifier = fit()
