@@ -6,4 +6,4 @@ train_pipeline = [
     dict(type='RandomFlip', prob=0.5),
     dict(type='PackSegInputs'),
 ]
-train_dataloader = dict(batch_size=8, dataset=dict(sample=16, sample_seed=0, pipeline=train_pipeline))
+train_dataloader = dict(batch_size=4, dataset=dict(sample=16, sample_seed=0, pipeline=train_pipeline))
