@@ -27,23 +27,20 @@ ASK_EVERY = 64  # steps after which deferred errors are raised where nobody else
 class ISDACriterion(nn.Module):
     """The ISDA loss around any cross-entropy-like base loss (Algorithm 1: observe, then loss).
 
-    ``attach(loss, classifier)`` connects it; ``loss.strength`` is the current lambda, set by the training loop where
-    the loss does not know ``lambda_0`` and ``total_steps``. Without gradients, or where it or the classifier is in eval
-    mode, it is the base loss and touches nothing.
+    ``attach(loss, classifier)`` connects it; ``loss.strength`` is the current lambda, set by the training loop unless
+    ``lambda_0`` and ``total_steps`` are given. Without gradients or in eval mode it is the base loss, without effects.
 
     >>> from isda_seg.attach import attach
     >>> classifier, features = nn.Linear(8, 3), torch.eye(8).repeat(3, 1)
     >>> criterion = ISDACriterion(covariance='full', lambda_0=0.5, total_steps=4)
     >>> attach(criterion, classifier)
     >>> for step in range(4):
-    ...     loss = criterion(classifier(features), torch.arange(24) % 3)
-    ...     loss.backward()
+    ...     criterion(classifier(features), torch.arange(24) % 3).backward()
     >>> criterion.statistics.count.tolist(), criterion.strength
     ([32, 32, 32], 0.5)
 
     Args:
-        covariance: 'diagonal', 'full', 'shared' or 'identity'. The authors' final strengths: 7.5 for diagonal ones, 0.5
-            for full ones on CIFAR.
+        covariance: 'diagonal' (the authors' final strength: 7.5), 'full' (0.5 on CIFAR), 'shared' or 'identity'.
         resolution: 'label' adds rows gathered by the full-resolution labels (Eq. 7 at every labelled pixel); 'feature'
             gathers on the feature grid and upsamples like the logits (the authors' way).
         label_sampling: 'exact' takes the label at the pixel a feature sits on; 'nearest' is the paper's recipe.
@@ -53,16 +50,14 @@ class ISDACriterion(nn.Module):
         load_statistics: False ignores the statistics in a checkpoint, to fine-tune on other classes.
         lambda_0, total_steps, calls_per_step: the strength grows to lambda_0 in so many steps of the optimizer, counted
             by training calls (``calls_per_step`` where gradients are accumulated) in a buffer that resumes.
-        logit_adjustment: tau; training adds ``tau * log prior`` to the logits, where the prior is the class frequency
-            that the statistics have counted, and evaluation uses the plain logits (Menon et al., ICLR 2021, Eq. 10).
-            It raises the recall of rare classes, which ISDA lowers; 0 is off.
+        logit_adjustment: tau; training adds ``tau * log prior`` to the logits, the prior being the class frequency that
+            the statistics count (Menon et al., ICLR 2021, Eq. 10). It raises the recall of rare classes; 0 is off.
         samples: None trains with the bound (Eq. 7), M with the mean loss of M draws (Eq. 5; the paper's Fig. 10), made
             where only C numbers move: at the logits. Memory and time grow with M.
         raise_at_once: on a GPU, defer no check (see ``forward``), at the price of a synchronisation in every step.
 
     Raises:
-        ValueError: an unknown covariance, resolution or label sampling, bad samples or logit adjustment, lambda_0 or
-            total_steps alone.
+        ValueError: an unknown or bad value of any argument, lambda_0 or total_steps alone.
     """
 
     statistics: ClassStatistics     # None before it is attached or a checkpoint is loaded
@@ -146,7 +141,7 @@ class ISDACriterion(nn.Module):
             if self.ramp:
                 self.strength = self.ramp.count()
             adjustment = self.logit_adjustment * log_prior(self.statistics.count) if self.logit_adjustment else None
-            closed = (strength or adjustment is not None) and not self.samples
+            closed = (strength or self.logit_adjustment) and not self.samples
             divisor = hosts.divisor(self.base, index, none, kwargs, self.factor) if closed else None
             grid = Grid(on_grid, self.align_corners) if self.resolution == 'feature' and logits.dim() > 2 else None
             augmented = index, record.weight, self.statistics.covariance, strength
@@ -157,17 +152,12 @@ class ISDACriterion(nn.Module):
             labels = labels.squeeze(-1) if points else labels
             logits_of_draws = augmented_logits(adjust_logits(logits, adjustment), *augmented, self.samples,
                                                ignore_index=none, grid=grid)
-            losses = [hosts.value(self.base, drawn.squeeze(-1) if points else drawn, labels, ignore_index, kwargs,
-                                  self.factor) for drawn in logits_of_draws]
-            return losses[0] if len(losses) == 1 else torch.stack(losses).mean(dim=0)
+            return hosts.mean_value(self.base, (drawn.squeeze(-1) if points else drawn for drawn in logits_of_draws),
+                                    labels, ignore_index, kwargs, self.factor)
 
     @torch.no_grad()
     def table(self) -> Tensor:
-        """The table (C, C) of the classifier's present weight.
-
-        Raises:
-            RuntimeError: not attached.
-        """
+        """The table (C, C) of the classifier's present weight; RuntimeError if the loss is not attached."""
         weight = self.records.weight()
         if self.statistics is None or weight is None:
             raise RuntimeError('this ISDA loss is not attached to a classifier, so there is no table')

@@ -1,6 +1,6 @@
 """What is known about the losses that ISDA augments: plain torch's, MMSegmentation's and MMPretrain's."""
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any
 
@@ -64,6 +64,13 @@ def value(loss: nn.Module, logits: Tensor, labels: Tensor, ignore_index: int, kw
     if type(loss).__name__ == 'OhemCrossEntropy' and not bool(result.isfinite() & result.requires_grad):
         return logits.sum() * 0  # MMSeg's takes the mean over no pixel, or returns a constant
     return result if factor == 1.0 else factor * result
+
+
+def mean_value(loss: nn.Module, logits: Iterable[Tensor], labels: Tensor, ignore_index: int, kwargs: Mapping[str, Any],
+               factor: float = 1.0) -> Tensor:
+    """The mean of ``value`` over several logits of the same samples."""
+    values = [value(loss, each, labels, ignore_index, kwargs, factor) for each in logits]
+    return values[0] if len(values) == 1 else torch.stack(values).mean(dim=0)
 
 
 def with_own_ignore_index(loss: nn.Module, index: Tensor, none: int, ignore_index: int) -> tuple[Tensor, int]:
