@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from documents import blocks
+from helpers.documents import blocks
 
 BLOCKS = {kind: [block for block in blocks() if block.language == 'python' and block.kind == kind]
           for kind in ('', 'config', 'classifier', 'semi-supervised', 'transformers', 'torchvision', 'lightning',

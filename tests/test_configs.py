@@ -4,7 +4,7 @@ import functools
 import re
 
 import pytest
-import tiny
+from helpers import tiny
 from mmengine.config import Config
 
 from isda_seg import compat

@@ -5,17 +5,16 @@ import json
 import cv2
 import numpy as np
 import pytest
-import tiny
 import torch
-from rank_runs import ranks, run
+from helpers import tiny
+from helpers.rank_runs import ranks, run
 
 pytestmark = tiny.on_cpu
 
 PROBE = '''"""What the configs below need: uneven shards, and a record of every step on every rank."""
 from pathlib import Path
 
-import rank_runs
-import tiny
+from helpers import rank_runs, tiny
 from mmengine.dist import get_dist_info
 from mmengine.registry import DATA_SAMPLERS, HOOKS
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
-from finished import finished
+from helpers.finished import finished
+from helpers.rank_runs import free_port
 from mmengine.model import BaseModel
 from mmengine.registry import MODELS
-from rank_runs import free_port
 from torch import nn
 from torch.testing import assert_close
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-import tiny
+from helpers import tiny
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / 'isda_seg'

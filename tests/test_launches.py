@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from launches import Launches
+from helpers.launches import Launches
 from torch import nn
 
 from isda_seg.attach import attach

@@ -7,7 +7,7 @@ from functools import reduce
 from operator import getitem
 
 import pytest
-from documents import DOCUMENTS, FOLDERS, ROOT, anchors, commands, generated, links, mentions, name
+from helpers.documents import DOCUMENTS, FOLDERS, ROOT, anchors, commands, generated, links, mentions, name
 from mmengine.config import Config
 
 from isda_seg.analysis.tables.results import ROOMS, generate

@@ -1,8 +1,7 @@
 """Every config is routed to the task that can check its data and evaluate it."""
 import pytest
-import tiny
-import tiny_images
 import torch
+from helpers import tiny, tiny_images
 from mmengine.config import Config
 from mmengine.runner import Runner
 

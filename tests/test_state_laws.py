@@ -1,7 +1,7 @@
 """The tester of state refuses modules that break its laws; and the laws of ISDA attached to a classifier."""
 import pytest
-import state_laws
 import torch
+from helpers import state_laws
 from torch import nn
 
 from isda_seg.attach import attach

@@ -3,7 +3,7 @@
 import functools
 
 import pytest
-import tiny
+from helpers import tiny
 from mmengine.config import Config
 
 from isda_seg.runtime.launch import load_config

@@ -3,10 +3,9 @@
 import copy
 
 import pytest
-import tiny
-import tiny_images
 import torch
 import torch.nn.functional as F
+from helpers import tiny, tiny_images
 
 from isda_seg.analysis.classifier_inputs import IGNORED, open_checkpoint, steps
 from isda_seg.analysis.classifier_pairs import pair_of

@@ -2,9 +2,8 @@
 
 import numpy as np
 import pytest
-import tiny
-import tiny_images
 import torch
+from helpers import tiny, tiny_images
 from mmengine.registry import MODELS
 
 pytest.importorskip('sklearn')

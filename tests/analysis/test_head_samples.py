@@ -4,9 +4,9 @@ import random
 
 import numpy as np
 import pytest
-import tiny
 import torch
-from tiny_semi import CLASSES, Backbone, images
+from helpers import tiny
+from helpers.tiny_semi import CLASSES, Backbone, images
 from torch.utils.data import DataLoader
 
 from isda_seg.analysis.fixed_batches import fixed_batches, own_random_numbers

@@ -2,7 +2,7 @@
 import json
 
 import pytest
-import tiny
+from helpers import tiny
 
 from isda_seg.analysis.tightness_hook import POINTS, TightnessHook, read_points
 

@@ -4,10 +4,10 @@ import copy
 import functools
 from pathlib import Path
 
-import families
 import pytest
 import torch
-from documents import blocks
+from helpers import families
+from helpers.documents import blocks
 from mmengine.config import Config
 from torch.testing import assert_close
 

@@ -1,6 +1,6 @@
 """Small data in the formats of CIFAR and ImageNet."""
 import pytest
-import tiny_images
+from helpers import tiny_images
 
 
 @pytest.fixture

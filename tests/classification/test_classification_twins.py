@@ -1,7 +1,6 @@
 """The law of twins: with lambda_0 = 0 an ISDA config trains as its plain twin, bit for bit."""
 import pytest
-import tiny
-import tiny_images
+from helpers import tiny, tiny_images
 
 pytestmark = tiny.on_cpu
 

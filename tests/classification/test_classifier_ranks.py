@@ -2,16 +2,14 @@
 import json
 
 import pytest
-import tiny
-import tiny_images
 import torch
-from rank_runs import ranks, run
+from helpers import tiny, tiny_images
+from helpers.rank_runs import ranks, run
 
 pytestmark = tiny.on_cpu
 
 PROBE = '''"""A record of every step on every rank."""
-import rank_runs
-import tiny
+from helpers import rank_runs, tiny
 from mmengine.registry import HOOKS
 
 tiny.leave_layout()

@@ -1,9 +1,8 @@
 """Every classification config is the row of a table that it says it is, builds, and takes a training step."""
 
 import pytest
-import tiny
-import tiny_images
 import torch
+from helpers import tiny, tiny_images
 from mmengine.config import Config
 from mmengine.registry import MODELS
 

@@ -1,8 +1,7 @@
 """An exported backbone holds every key of its target and makes the same features; what is something else is refused."""
 import pytest
-import tiny
-import tiny_images
 import torch
+from helpers import tiny, tiny_images
 from mmengine.config import Config
 from mmengine.registry import MODELS
 

@@ -3,9 +3,8 @@ import json
 from types import SimpleNamespace
 
 import pytest
-import tiny
-import tiny_images
 import torch
+from helpers import tiny, tiny_images
 from mmengine.hooks import EMAHook
 
 from isda_seg.classification.evaluation import evaluate, summary

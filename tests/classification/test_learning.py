@@ -1,10 +1,9 @@
 """The networks learn: they fit what they see, and five epochs on real images beat a linear classifier on pixels."""
 import numpy as np
 import pytest
-import tiny
-import tiny_images
 import torch
 import torch.nn.functional as F
+from helpers import tiny, tiny_images
 
 from isda_seg.classification import CIFARDataset
 

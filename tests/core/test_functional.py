@@ -4,7 +4,7 @@ import pytest
 import reference
 import torch
 import torch.nn.functional as F
-from covariances import covariance_of
+from helpers.covariances import covariance_of
 from torch.testing import assert_close
 
 from isda_seg.core import (

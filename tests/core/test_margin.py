@@ -3,7 +3,7 @@
 import pytest
 import reference
 import torch
-from covariances import covariance_of
+from helpers.covariances import covariance_of
 from torch.testing import assert_close
 
 from isda_seg.core import device, margin, margin_variance

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
-from finished import finished
+from helpers.finished import finished
 from torch import nn
 from torch.testing import assert_close
 

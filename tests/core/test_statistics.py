@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import reference
-import state_laws
 import torch
-from finished import finished
-from state_laws import assert_same_bits
-from state_laws import saved as state
+from helpers import state_laws
+from helpers.finished import finished
+from helpers.state_laws import assert_same_bits
+from helpers.state_laws import saved as state
 from torch.testing import assert_close
 
 from isda_seg.core import ClassMoments, ClassStatistics, class_moments, device, merge, moments

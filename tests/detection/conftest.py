@@ -2,7 +2,7 @@
 from types import SimpleNamespace
 
 import pytest
-import tiny_coco
+from helpers import tiny_coco
 
 from isda_seg import compat
 from isda_seg.classification.conversion import export

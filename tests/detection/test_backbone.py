@@ -59,7 +59,7 @@ def test_part_of_a_backbone_is_refused_with_what_does_not_fit(check, backbones, 
 
 
 def test_a_deeper_network_is_refused_in_both_directions(check, backbones, tmp_path):
-    import tiny_coco
+    from helpers import tiny_coco
     with pytest.raises(ValueError, match='ResNet-101: 265 of 520 tensors covered; missing: layer3.6.conv1.weight'):
         check(backbones['isda'].exported, depth=101)
     path = saved(tmp_path, {key: value for key, value in tiny_coco.resnet(0, depth=101).items()})
@@ -88,7 +88,7 @@ def test_a_config_that_asks_for_no_file_is_left_alone(init):
 
 
 def test_names_of_a_whole_detector_are_had_without_its_weights():
-    import tiny_coco
+    from helpers import tiny_coco
     from mmengine.config import Config
 
     from isda_seg.detection.backbone import state_of

@@ -2,9 +2,8 @@
 import re
 
 import pytest
-import tiny
-import tiny_coco
 import torch
+from helpers import tiny, tiny_coco
 from mmengine.config import Config
 
 CHECKPOINT = 'model.backbone.init_cfg.checkpoint'

@@ -1,7 +1,7 @@
 """A backbone in the authors' published key layout makes the same features in a detector's ResNet-50."""
 import pytest
-import tiny
 import torch
+from helpers import tiny
 from mmengine.registry import MODELS
 
 from isda_seg.classification.resnet_state import features, fixed_image

@@ -3,9 +3,8 @@ import json
 
 import cv2
 import pytest
-import tiny
-import tiny_coco
 import torch
+from helpers import tiny, tiny_coco
 
 from isda_seg.runtime.launch import load_config
 

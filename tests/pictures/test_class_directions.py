@@ -4,8 +4,8 @@ import json
 
 import pytest
 import torch
+from helpers.tiny_stream import NAMES, loss_of, stream
 from PIL import Image
-from tiny_stream import NAMES, loss_of, stream
 
 from isda_seg.core import class_moments
 from isda_seg.pictures.class_directions import Wanted, look

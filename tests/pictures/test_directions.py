@@ -1,8 +1,8 @@
 """Draws have the law of the augmentation, leading directions are eigenvectors, controls are as long as the moves."""
 
-import covariances
 import pytest
 import torch
+from helpers import covariances
 
 from isda_seg.pictures.directions import (
     ALONG,

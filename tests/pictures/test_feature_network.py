@@ -1,8 +1,8 @@
 """Laws of the feature network: one preprocessing for all images, the classifier's own feature, covariances in eval."""
 import numpy as np
 import pytest
-import tiny
 import torch
+from helpers import tiny
 from mmengine.registry import MODELS
 from torch import nn
 

@@ -1,7 +1,7 @@
 """Laws of codes and generators: a code counts up to its scale, images are in [0, 1], what does not fit is refused."""
 import pytest
 import torch
-from linear_mapping import PIXELS, LinearGenerator
+from helpers.linear_mapping import PIXELS, LinearGenerator
 
 from isda_seg.pictures.generator import draw_codes, normalized_codes
 

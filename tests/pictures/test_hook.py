@@ -5,8 +5,8 @@ import random
 import cv2
 import numpy as np
 import pytest
-import tiny
 import torch
+from helpers import tiny
 
 from isda_seg.pictures.hook import DirectionsHook
 from isda_seg.pictures.undisturbed import undisturbed

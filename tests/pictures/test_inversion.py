@@ -2,9 +2,9 @@
 import copy
 
 import pytest
-import tiny
 import torch
-from linear_mapping import PIXELS, LinearGenerator, linear_network
+from helpers import tiny
+from helpers.linear_mapping import PIXELS, LinearGenerator, linear_network
 
 from isda_seg.pictures.generator import draw_codes, normalized_codes
 from isda_seg.pictures.inversion import RECIPES, Descent, augment, invert, walk

@@ -1,8 +1,8 @@
 """Laws of generators that take the label: what each discriminator sees and says, its loss, an exact resume, images."""
 import numpy as np
 import pytest
-import tiny
 import torch
+from helpers import tiny
 
 from isda_seg.pictures.generator import draw_codes
 from isda_seg.pictures.labelled_gan_training import (

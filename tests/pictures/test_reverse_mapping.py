@@ -3,9 +3,9 @@ import json
 
 import cv2
 import pytest
-import tiny
 import torch
-from linear_mapping import PIXELS, LinearGenerator, linear_network
+from helpers import tiny
+from helpers.linear_mapping import PIXELS, LinearGenerator, linear_network
 from mmengine.registry import MODELS
 
 from isda_seg.pictures.generator import draw_codes, normalized_codes

@@ -1,8 +1,8 @@
 """Laws of WGAN: the networks' shapes, the authors' course of training, an exact resume, files that are checked."""
 import cv2
 import pytest
-import tiny
 import torch
+from helpers import tiny
 
 from isda_seg.pictures import wgan_training
 from isda_seg.pictures.dcgan import Critic, DCGANGenerator

@@ -1,8 +1,8 @@
 """Laws of half precision on a CPU: the features in bfloat16, loss, statistics and weights in float32."""
 
 import pytest
-import tiny
 import torch
+from helpers import tiny
 from mmengine.config import Config
 
 from isda_seg.runtime.amp import enable_amp

@@ -9,8 +9,8 @@ import sys
 from types import SimpleNamespace
 
 import pytest
-import tiny
 import torch
+from helpers import tiny
 from mmengine.fileio import LocalBackend
 
 from isda_seg.runtime.checkpoint import check_checkpoint, latest_checkpoint
@@ -19,7 +19,8 @@ pytestmark = tiny.on_cpu
 
 DRIVER = '''"""tools/train.py, killed before iteration NUMBER + 1 or when half of iter_NUMBER.pth is written."""
 import os, runpy, signal, sys
-import tiny, torch
+import torch
+from helpers import tiny
 from mmengine.fileio import LocalBackend
 from mmengine.runner import IterBasedTrainLoop
 

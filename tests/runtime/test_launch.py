@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-import tiny
+from helpers import tiny
+from helpers.rank_runs import free_port
 from mmengine.config import Config
-from rank_runs import free_port
 
 from isda_seg.runtime.launch import LAUNCHERS, adapt_to_machine, default_work_dir, load_config
 

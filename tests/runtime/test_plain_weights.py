@@ -1,7 +1,7 @@
 """Exported weights are those of the plain model, strictly."""
 import pytest
-import tiny
 import torch
+from helpers import tiny
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmseg.registry import MODELS

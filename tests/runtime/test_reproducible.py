@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import tiny
 import torch
+from helpers import tiny
 from mmengine.config import Config
 from mmengine.runner import Runner
 

@@ -4,7 +4,7 @@ import logging
 import warnings
 
 import pytest
-import tiny
+from helpers import tiny
 
 from isda_seg.run import build_runner
 from isda_seg.runtime.launch import load_config

@@ -1,8 +1,8 @@
 """tools/test.py's value: what it holds, and what it refuses before it starts."""
 import cv2
 import pytest
-import tiny
 import torch
+from helpers import tiny
 
 from isda_seg.runtime.launch import load_config
 from isda_seg.segmentation.evaluation import evaluate, summary

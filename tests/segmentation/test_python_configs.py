@@ -2,7 +2,7 @@
 import re
 
 import pytest
-import tiny
+from helpers import tiny
 
 from isda_seg.runtime.amp import enable_amp
 from isda_seg.runtime.checkpoint_hook import AtomicCheckpointHook

@@ -2,7 +2,7 @@
 from types import SimpleNamespace
 
 import pytest
-import tiny_images
+from helpers import tiny_images
 
 
 @pytest.fixture(scope='session')

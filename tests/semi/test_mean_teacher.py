@@ -3,9 +3,9 @@ import copy
 
 import numpy as np
 import pytest
-import state_laws
 import torch
-from tiny_semi import Backbone, images, softmax
+from helpers import state_laws
+from helpers.tiny_semi import Backbone, images, softmax
 from torch import nn
 from torch.testing import assert_close
 

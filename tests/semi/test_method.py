@@ -3,7 +3,7 @@ import math
 
 import pytest
 import torch
-from tiny_semi import Linear, images
+from helpers.tiny_semi import Linear, images
 
 from isda_seg.semi.mean_teacher import MeanTeacher
 from isda_seg.semi.method import Method, sigmoid_ramp

@@ -1,7 +1,7 @@
 """Laws of the Pi-model."""
 import numpy as np
 import torch
-from tiny_semi import Linear, images, softmax
+from helpers.tiny_semi import Linear, images, softmax
 from torch.testing import assert_close
 
 from isda_seg.semi.pi_model import PiModel

@@ -4,8 +4,8 @@ import pytest
 import reference
 import torch
 import torch.nn.functional as F
+from helpers.tiny_semi import CLASSES, Backbone, images, softmax
 from mmengine.registry import MODELS
-from tiny_semi import CLASSES, Backbone, images, softmax
 from torch import nn
 from torch.testing import assert_close
 

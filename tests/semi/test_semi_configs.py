@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-import tiny
 import torch
+from helpers import tiny
+from helpers.tiny_semi import SEMI
 from mmengine.config import Config
 from mmengine.registry import DATASETS, MODELS
-from tiny_semi import SEMI
 
 import isda_seg.losses
 import isda_seg.semi  # noqa: F401

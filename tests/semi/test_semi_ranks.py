@@ -1,15 +1,13 @@
 """Laws of ranks for semi-supervised training, through the scripts that users run, on gloo: one state everywhere."""
 import pytest
-import tiny
-import tiny_semi
 import torch
-from rank_runs import ranks, run
+from helpers import tiny, tiny_semi
+from helpers.rank_runs import ranks, run
 
 pytestmark = tiny.on_cpu
 
 PROBE = '''"""A record of every step on every rank."""
-import rank_runs
-import tiny
+from helpers import rank_runs, tiny
 from mmengine.registry import HOOKS
 
 tiny.leave_layout()

@@ -3,9 +3,9 @@ import json
 
 import numpy as np
 import pytest
-import tiny
 import torch
-from tiny_semi import SEMI, shrink
+from helpers import tiny
+from helpers.tiny_semi import SEMI, shrink
 
 from isda_seg.classification.evaluation import evaluate
 from isda_seg.core import linear_ramp

@@ -1,9 +1,9 @@
 """Laws of Temporal Ensembling, against the running mean by hand."""
 import numpy as np
 import pytest
-import state_laws
 import torch
-from tiny_semi import CLASSES, Linear, images, softmax
+from helpers import state_laws
+from helpers.tiny_semi import CLASSES, Linear, images, softmax
 from torch.testing import assert_close
 
 from isda_seg.semi.temporal_ensembling import TemporalEnsembling

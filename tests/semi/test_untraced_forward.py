@@ -1,7 +1,7 @@
 """Laws of further passes: the same random numbers, and no trace in running statistics."""
 import pytest
 import torch
-from tiny_semi import Backbone, Linear, images
+from helpers.tiny_semi import Backbone, Linear, images
 from torch.nn.functional import batch_norm
 from torch.testing import assert_close
 

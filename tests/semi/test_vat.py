@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 import torch
-from tiny_semi import Backbone, Linear, images, softmax
+from helpers.tiny_semi import Backbone, Linear, images, softmax
 from torch import nn
 from torch.testing import assert_close
 

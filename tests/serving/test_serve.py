@@ -2,9 +2,9 @@
 
 import copy
 
-import families
 import pytest
 import torch
+from helpers import families
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmseg.registry import MODELS

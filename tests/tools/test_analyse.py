@@ -2,7 +2,7 @@
 import json
 
 import pytest
-import tiny
+from helpers import tiny
 
 from isda_seg.analysis.tightness_series import final_means, final_table
 

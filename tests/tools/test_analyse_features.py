@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import cv2
 import pytest
-import tiny
 import torch
+from helpers import tiny
 
 pytest.importorskip('sklearn')
 from isda_seg.analysis.features_report import summary  # noqa: E402

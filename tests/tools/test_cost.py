@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-import tiny
+from helpers import tiny
 
 from isda_seg.analysis.cost.flops import implementation_extra, paper_extra
 from isda_seg.analysis.cost.report import report, two_lines

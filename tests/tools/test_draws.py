@@ -2,7 +2,7 @@
 import json
 
 import pytest
-import tiny
+from helpers import tiny
 
 CONFIGS = tiny.ROOT / 'configs'
 

@@ -2,8 +2,8 @@
 import runpy
 
 import pytest
-import tiny
 import torch
+from helpers import tiny
 
 from isda_seg.analysis.series.gain_report import compare_strengths, report
 

@@ -8,8 +8,7 @@ from types import SimpleNamespace
 
 import cv2
 import pytest
-import spy
-import tiny
+from helpers import spy, tiny
 
 from isda_seg.analysis.series import training_runs
 from isda_seg.analysis.series.paired import compare_arms

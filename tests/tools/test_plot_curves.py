@@ -1,6 +1,6 @@
 """Laws of the curves' tool: every run keeps a line of its own, also where folders are named alike."""
 import pytest
-import tiny
+from helpers import tiny
 
 from isda_seg.analysis.series import curves
 

@@ -2,7 +2,7 @@
 import json
 import logging
 
-import tiny
+from helpers import tiny
 
 
 def test_the_tool_judges_the_families_it_is_asked_for(monkeypatch, tmp_path, capsys):

@@ -1,7 +1,7 @@
 """Steps with every loss are timed in turn on one network, and each is compared with plain within its round."""
 import pytest
-import tiny
 import torch
+from helpers import tiny
 from torch import nn
 
 from isda_seg.analysis.cost.classifier_step import CLOSED, time_draws

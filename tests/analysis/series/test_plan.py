@@ -3,7 +3,7 @@ import json
 import shlex
 
 import pytest
-import tiny
+from helpers import tiny
 
 from isda_seg import compat
 from isda_seg.analysis.series.arm import Arm, parse_arms

@@ -3,7 +3,7 @@ import copy
 from pathlib import Path
 
 import pytest
-import tiny
+from helpers import tiny
 from mmengine.config import Config
 from mmengine.registry import DATASETS, init_default_scope
 

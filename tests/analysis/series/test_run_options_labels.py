@@ -2,7 +2,7 @@
 import copy
 
 import pytest
-import tiny_images
+from helpers import tiny_images
 from mmengine.config import Config
 from mmengine.registry import DATASETS
 

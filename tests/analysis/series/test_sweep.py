@@ -1,7 +1,7 @@
 """Laws of the sweep: one run per value and curve, all on the same data; table and figure say what they found."""
 import cv2
 import pytest
-import tiny
+from helpers import tiny
 from mmengine.config import Config
 
 from isda_seg import compat

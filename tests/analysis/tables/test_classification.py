@@ -1,8 +1,7 @@
 """Classification in the tables: errors, where lower is better and the text says so; splits held out for a sweep."""
 import cv2
 import pytest
-import tiny
-import tiny_images
+from helpers import tiny, tiny_images
 from mmengine.config import Config
 from mmengine.registry import DATASETS
 

@@ -5,7 +5,7 @@ from collections import Counter
 import cv2
 import numpy as np
 import pytest
-import tiny
+from helpers import tiny
 from mmengine.config import Config
 
 from isda_seg.classification import SyntheticMixDataset, SyntheticMixSampler

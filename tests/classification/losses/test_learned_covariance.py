@@ -3,9 +3,8 @@ import math
 
 import pytest
 import reference
-import tiny
-import tiny_images
 import torch
+from helpers import tiny, tiny_images
 from torch import nn
 from torch.testing import assert_close
 

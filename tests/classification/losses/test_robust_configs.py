@@ -1,7 +1,6 @@
 """The robust losses' configs train real steps; with lambda_0 = 0 each ISDA twin is its plain one; a resume is exact."""
 import pytest
-import tiny
-import tiny_images
+from helpers import tiny, tiny_images
 
 pytestmark = tiny.on_cpu
 

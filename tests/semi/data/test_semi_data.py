@@ -1,9 +1,8 @@
 """The base configs of few labels: whitened or standardised images, two streams, a cosine that ends at 0."""
 import numpy as np
 import pytest
-import tiny
-import tiny_images
 import torch
+from helpers import tiny, tiny_images
 from mmengine.config import Config
 from mmengine.optim import CosineAnnealingLR
 from mmengine.registry import DATASETS, MODELS

@@ -1,8 +1,8 @@
 """TwoStreamDataset: a labelled image beside every unlabelled one, whose label nobody sees."""
 import numpy as np
 import pytest
-import tiny_images
 import torch
+from helpers import tiny_images
 from mmengine.dataset import default_collate
 from mmengine.registry import DATASETS
 

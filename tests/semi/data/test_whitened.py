@@ -1,8 +1,8 @@
 """WhitenedDataset: fitted once on one set of images, whitened once, served through its own pipeline."""
 import numpy as np
 import pytest
-import tiny_images
 import torch
+from helpers import tiny_images
 
 from isda_seg.classification import CIFARDataset
 from isda_seg.semi import WhitenedDataset

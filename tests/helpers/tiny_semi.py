@@ -1,10 +1,9 @@
 """A network of a few weights with dropout and batch norm, students that can be written down, and oracles in numpy."""
 import numpy as np
-import tiny
-import tiny_images
 import torch
 from torch import nn
 
+from helpers import tiny, tiny_images
 from isda_seg.runtime.config_keys import dicts
 
 CLASSES, PIXELS = 4, 3 * 2 * 2

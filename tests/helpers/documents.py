@@ -3,7 +3,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', *sorted((ROOT / 'configs').rglob('README.md'))]
 FOLDERS = [path.parent for path in DOCUMENTS if path.parent.parent == ROOT / 'configs']
 FENCED = re.compile(r'```(\w*)\n(.*?)```', re.DOTALL)

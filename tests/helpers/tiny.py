@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 WIDTH, HEIGHT, BLOCK = 64, 48, 16
 CAMVID_CLASSES, CAMVID_VOID = 11, 11
 CITYSCAPES_CLASSES, CITYSCAPES_VOID = 19, 255

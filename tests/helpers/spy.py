@@ -1,6 +1,6 @@
 """A training hook that writes down what a run starts from and what it sees, and dies where it is told to.
 
-A config names it in ``custom_imports`` and ``custom_hooks``; who trains it needs this folder in PYTHONPATH.
+A config names it in ``custom_imports`` and ``custom_hooks``; who trains it needs the folder of the tests in PYTHONPATH.
 """
 
 import contextlib
@@ -13,9 +13,10 @@ import sys
 from pathlib import Path
 
 import pytest
-import tiny
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
+
+from helpers import tiny
 
 FILE, DIES = 'spied.jsonl', 'SPY_DIES_AT'
 SEES_US = os.pathsep.join([str(tiny.ROOT), str(tiny.ROOT / 'tests')])
@@ -53,7 +54,7 @@ def write_configs(folder, options='', **counts):
     """The tiny twin configs with the hook in both, and what else is appended to the plain one."""
     plain, isda = tiny.write_configs(folder, **counts)
     for path in (plain, isda):
-        path.write_text(path.read_text().replace("'isda_seg.segmentation'", "'isda_seg.segmentation', 'spy'"))
+        path.write_text(path.read_text().replace("'isda_seg.segmentation'", "'isda_seg.segmentation', 'helpers.spy'"))
     plain.write_text(plain.read_text() + f"custom_hooks = [dict(type='SpyHook')]\n{options}")
     return plain, isda
 

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-import tiny
+
+from helpers import tiny
 
 CLASSIFICATION = tiny.ROOT / 'configs' / 'classification'
 

@@ -6,11 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import tiny
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 from torch.nn.modules.batchnorm import _BatchNorm
+
+from helpers import tiny
 
 
 def free_port():

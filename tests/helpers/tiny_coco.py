@@ -2,11 +2,11 @@
 
 import json
 
-import tiny
 import torch
 from mmengine.hooks import Hook
 from mmengine.registry import MODELS
 
+from helpers import tiny
 from isda_seg.runtime.config_keys import dicts
 
 COCO = sorted((tiny.ROOT / 'configs' / 'coco').glob('*.py'))
