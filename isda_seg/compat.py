@@ -74,10 +74,15 @@ def require_detection() -> None:
     if find_spec('mmdet') is None:
         raise ImportError('detection needs MMDetection, which is not installed: pip install -c constraints.txt '
                           '-e ".[seg,det]", or `make setup-detection` for an environment of its own')
+    require_operators('detection')
+
+
+def require_operators(user: str) -> None:
+    """ImportError, in one line, where mmcv lacks the compiled operators that ``user`` needs."""
     try:
         import_module('mmcv._ext')
     except ImportError as error:
-        raise ImportError('detection needs mmcv with compiled operators; `make setup-detection` builds them '
+        raise ImportError(f'{user} needs mmcv with compiled operators; `make setup-detection` builds them '
                           f'({error})') from error
 
 

@@ -1,7 +1,12 @@
-"""What all tests share: where the data is, and that CI skips nothing it could run."""
+"""Fixtures and markers for all tests.
+
+A test is skipped where something that its marker names is missing: a GPU, a package, compiled operators. In CI (the
+environment variable CI is set) every other skip is a failure, and so is a skip for a marker that CI_REQUIRES lists:
+``CI_REQUIRES='ops mmdet'`` is for an environment that has both.
+"""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from importlib.metadata import packages_distributions
 from importlib.util import find_spec
@@ -18,9 +23,11 @@ if 'PYTEST_XDIST_WORKER' in os.environ:
     torch.set_num_threads(1)
 torch.set_num_threads(min(2, torch.get_num_threads()))
 
-MAY_SKIP_IN_CI = ('gpu', 'family', 'mmpretrain', 'ops', 'library')
+REQUIRED_IN_CI = os.environ.get('CI_REQUIRES', '').split()
+MAY_SKIP_IN_CI = {'gpu', 'family', 'mmpretrain', 'library', 'ops', 'mmdet'} - {*REQUIRED_IN_CI}
 
 
+@cache
 def installed_family() -> str:
     """The package family that provides mmengine: 'onedl', 'openmmlab' or 'none'."""
     distributions = packages_distributions().get('mmengine', [])
@@ -42,13 +49,13 @@ def why_no_mmpretrain() -> str:
 
 
 @cache
-def why_no_detection() -> str:
-    """Why MMDetection cannot be used here, '' where it can."""
+def refusal(require: Callable[..., None], *arguments: str) -> list[str]:
+    """The message of the ImportError that a check of ``compat`` raises; empty where it raises none."""
     try:
-        compat.require_detection()
+        require(*arguments)
     except ImportError as error:
-        return str(error)
-    return ''
+        return [str(error)]
+    return []
 
 
 if installed_family() == 'openmmlab':
@@ -68,25 +75,31 @@ def data_folder() -> Callable[[str], Path]:
     return find
 
 
+def missing(item: pytest.Item) -> Iterator[str]:
+    """What the markers of a test name and this environment lacks."""
+    marked, family = item.get_closest_marker, installed_family()
+    if marked('gpu') and not torch.cuda.is_available():
+        yield 'needs a CUDA device'
+    if marked('mmpretrain') and why_no_mmpretrain():
+        yield f'mmpretrain cannot be imported: {why_no_mmpretrain()}'
+    if marked('ops'):
+        yield from refusal(compat.require_operators, 'the test')
+    if marked('mmdet'):
+        yield from refusal(compat.require_detection)
+    if marked('library') and find_spec(name := marked('library').args[0]) is None:
+        yield f'{name} is not installed'
+    if marked('family') and marked('family').args != (family,):
+        yield f'needs the {marked("family").args[0]} packages, found: {family}'
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    family, has_gpu = installed_family(), torch.cuda.is_available()
     for item in items:
-        if item.get_closest_marker('gpu') and not has_gpu:
-            item.add_marker(pytest.mark.skip(reason='needs a CUDA device'))
-        if item.get_closest_marker('mmpretrain') and why_no_mmpretrain():
-            item.add_marker(pytest.mark.skip(reason=f'mmpretrain cannot be imported: {why_no_mmpretrain()}'))
-        if item.get_closest_marker('ops') and why_no_detection():
-            item.add_marker(pytest.mark.skip(reason=why_no_detection()))
-        library = item.get_closest_marker('library')
-        if library and find_spec(library.args[0]) is None:
-            item.add_marker(pytest.mark.skip(reason=f'{library.args[0]} is not installed'))
-        wanted = item.get_closest_marker('family')
-        if wanted and wanted.args != (family,):
-            item.add_marker(pytest.mark.skip(reason=f'needs the {wanted.args[0]} packages, found: {family}'))
+        for reason in missing(item):
+            item.add_marker(pytest.mark.skip(reason=reason))
 
 
 def fail_if_skipped(report: pytest.CollectReport | pytest.TestReport) -> None:
-    """In CI a skip is a failure: a test that silently stopped running protects nothing."""
+    """Turn a skip into a failure in CI."""
     if os.environ.get('CI') and report.skipped and not hasattr(report, 'wasxfail'):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
         report.outcome, report.longrepr = 'failed', f'skipped, which CI does not allow. {reason}'

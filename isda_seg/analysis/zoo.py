@@ -1,6 +1,7 @@
 """README's diff over every configuration of the installed MMSegmentation: which models does ISDA serve?"""
 import contextlib
 import logging
+import re
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -63,7 +64,7 @@ def judge(path: Path) -> Verdict:
         with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmseg')), uninitialised():
             model = MODELS.build(without_downloads(cfg.model))
     except Exception as error:  # what is missing here differs from one configuration to the next
-        return Verdict(NOT_BUILT, [first_line(error)])
+        return Verdict(NOT_BUILT, [first_line(clearer(error))])
     return start(model, cfg)
 
 
@@ -79,6 +80,17 @@ def start(model: nn.Module, cfg: Config) -> Verdict:
     except Exception as error:
         return Verdict(UNCLEAR, [first_line(error)])
     return Verdict(SERVED, lines)
+
+
+def clearer(error: Exception) -> Exception:
+    """The error of building a model; where compiled operators are missing, the one that says how to get them."""
+    operator = re.search(r'Please install \S*mmcv for (\w+) ops', str(error))  # MMSegmentation's own words
+    if operator:
+        try:
+            compat.require_operators(operator[1])
+        except ImportError as remedy:
+            return remedy
+    return error
 
 
 def first_line(error: Exception) -> str:

@@ -11,11 +11,13 @@ from helpers.documents import blocks
 from mmengine.config import Config
 from torch.testing import assert_close
 
+from isda_seg import compat
 from isda_seg.analysis import zoo
 
 FAMILIES = sorted(families.one_of_each())
 ABSENT = {'mask2former', 'maskformer', 'vpd'}  # need packages that are not installed
-OPERATORS = {'ccnet', 'point_rend', 'psanet'}  # of mmcv, which onedl-mmcv has in plain torch
+OPERATORS = {'ccnet': ('cc_head', 'CrissCrossAttention'), 'point_rend': ('point_head', 'point_sample'),
+             'psanet': ('psa_head', 'PSAMask'), 'san': ('san_head', 'point_sample')}  # of mmcv, compiled
 PLAIN = {'fastscnn': 'DepthwiseSeparableFCNHead', 'san': 'SideAdapterCLIPHead',
          'segmenter': 'SegmenterMaskTransformerHead'}
 HOOK = dict(type='isda_seg.hooks.ISDAHook', lambda_0=7.5)
@@ -24,6 +26,11 @@ HOOK = dict(type='isda_seg.hooks.ISDAHook', lambda_0=7.5)
 @functools.cache
 def model_of(family):
     return Config.fromfile(families.one_of_each()[family], import_custom_modules=False).model
+
+
+def needing_operators(family):
+    """The family as a parameter, marked where its models are built from compiled operators."""
+    return pytest.param(family, marks=pytest.mark.ops) if family in OPERATORS else family
 
 
 def structure(node):
@@ -60,8 +67,7 @@ def stepped(first):
 
 
 @pytest.mark.parametrize('family', [
-    pytest.param(family, marks=pytest.mark.family('onedl')) if family in OPERATORS else family
-    for family in FAMILIES if family not in ABSENT | PLAIN.keys()])
+    needing_operators(family) for family in FAMILIES if family not in ABSENT | PLAIN.keys()])
 def test_a_step_of_each_family_is_plain_at_strength_0_and_eq_7_above_it(family):
     (losses, gradients), (zero, zero_gradients), witnesses = stepped(FIRST[key(family)])
     assert sorted(zero) == sorted(losses)
@@ -73,11 +79,25 @@ def test_a_step_of_each_family_is_plain_at_strength_0_and_eq_7_above_it(family):
         assert_close(witness.value, witness.expected(families.STRENGTH), rtol=2e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize('family', PLAIN)
+@pytest.mark.parametrize('family', [needing_operators(family) for family in PLAIN])
 def test_a_family_without_a_linear_softmax_classifier_is_told_so_by_name(family):
     verdict = zoo.judge(families.one_of_each()[family])
     assert verdict.kind == zoo.PLAIN
     assert verdict.told[0].startswith(f'ISDAHook has nothing to serve. decode_head ({PLAIN[family]}): ')
+
+
+@pytest.mark.family('onedl')  # the other family's are told of by compat
+@pytest.mark.parametrize('family', OPERATORS)
+def test_without_compiled_operators_the_verdict_names_the_operator_and_the_remedy(family, monkeypatch):
+    def missing(name):
+        raise ModuleNotFoundError(f'No module named {name!r}')
+
+    module, operator = OPERATORS[family]
+    monkeypatch.setattr(f'mmseg.models.decode_heads.{module}.{operator}', None)
+    monkeypatch.setattr(compat, 'import_module', missing)
+    assert zoo.judge(families.one_of_each()[family]) == (zoo.NOT_BUILT, [
+        f"ImportError: {operator} needs mmcv with compiled operators; `make setup-detection` builds them "
+        "(No module named 'mmcv._ext')"])
 
 
 def test_a_configuration_that_cannot_be_built_says_what_is_missing():

@@ -5,7 +5,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-pytestmark = pytest.mark.ops
+pytestmark = pytest.mark.mmdet
 
 
 @pytest.fixture

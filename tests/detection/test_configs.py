@@ -42,7 +42,7 @@ def test_the_docstring_names_the_command_the_papers_numbers_and_where_the_backbo
         init] in promise
 
 
-@pytest.mark.ops
+@pytest.mark.mmdet
 @pytest.mark.parametrize('path', tiny_coco.COCO, ids=names)
 def test_nothing_but_the_backbones_file_differs_from_mmdetections_config(path, tmp_path, monkeypatch):
     monkeypatch.delenv('ISDA_SEG_DATA', raising=False)
@@ -58,7 +58,7 @@ def test_nothing_but_the_backbones_file_differs_from_mmdetections_config(path, t
         assert ours[CHECKPOINT] == f'work_dirs/{stem}/mmdet.pth'
 
 
-@pytest.mark.ops
+@pytest.mark.mmdet
 @pytest.mark.parametrize('path', tiny_coco.COCO, ids=names)
 def test_every_config_loads_the_whole_backbone_trains_two_steps_and_is_evaluated(path, coco_root, backbones, tmp_path):
     def change(cfg):
@@ -88,7 +88,7 @@ def test_every_config_loads_the_whole_backbone_trains_two_steps_and_is_evaluated
     assert all(0 <= value < 0.2 for value in maps.values())
 
 
-@pytest.mark.ops
+@pytest.mark.mmdet
 def test_two_initialisations_differ_in_the_backbone_alone_and_see_the_same_batches(coco_root, backbones, tmp_path):
     def change(cfg):
         tiny_coco.shrink(cfg, images=4, batch=2)

@@ -8,7 +8,7 @@ from isda_seg.classification.resnet_state import features, fixed_image
 
 AS_IN_DETECTORS = dict(depth=50, num_stages=4, out_indices=(0, 1, 2, 3), frozen_stages=1, norm_eval=True,
                        norm_cfg=dict(type='BN', requires_grad=True), style='pytorch')
-NETWORKS = ['mmseg.ResNet', pytest.param('mmdet.ResNet', marks=pytest.mark.ops)]
+NETWORKS = ['mmseg.ResNet', pytest.param('mmdet.ResNet', marks=pytest.mark.mmdet)]
 
 
 def detectors_backbone(kind, path):

@@ -4,7 +4,7 @@ import json
 import pytest
 from mmengine.config import Config
 
-pytestmark = pytest.mark.ops
+pytestmark = pytest.mark.mmdet
 
 IMAGES = [dict(id=number, file_name=f'{number}.jpg', width=8, height=8) for number in (1, 2)]
 BOX = dict(id=1, image_id=1, category_id=1, bbox=[1, 1, 4, 4], area=16, iscrowd=0)

@@ -8,7 +8,7 @@ from helpers import tiny, tiny_coco
 
 from isda_seg.runtime.launch import load_config
 
-pytestmark = [pytest.mark.ops, tiny.on_cpu]
+pytestmark = [pytest.mark.mmdet, tiny.on_cpu]
 
 MASKS = tiny_coco.SMALL.with_name('mask-rcnn_mobilenetv2-fpn_1xb2-30e_coco256-16-320x240.py')
 

@@ -1,7 +1,7 @@
 """Pictures are as many as asked for, spread evenly."""
 import pytest
 
-pytestmark = pytest.mark.ops
+pytestmark = pytest.mark.mmdet
 
 
 @pytest.mark.parametrize('images, most, expected', [(100, 4, [24, 49, 74, 99]), (3, 8, [0, 1, 2]),

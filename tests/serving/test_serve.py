@@ -202,7 +202,7 @@ def with_isda_losses(built):
     ('encnet', {'loss_decode': 'conv_seg'}),
     ('knet', {'loss_decode.conv_seg': 'conv_seg'}),
     ('pidnet', {'loss_decode.0': 'p_cls_seg', 'loss_decode.1': 'conv_seg', 'loss_decode.3': 'conv_seg'}),
-    pytest.param('point_rend', {'loss_decode': 'fc_seg'}, marks=pytest.mark.family('onedl')),
+    pytest.param('point_rend', {'loss_decode': 'fc_seg'}, marks=pytest.mark.ops),
 ])
 def test_each_loss_is_served_by_the_classifier_of_its_logits_named_in_the_config_or_not(name, places):
     one_key = families.build(families.narrow(family(name)))
