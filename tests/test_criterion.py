@@ -8,6 +8,7 @@ import pytest
 import reference
 import torch
 import torch.nn.functional as F
+from helpers.problems import KINDS
 from torch import nn
 from torch.testing import assert_close
 
@@ -21,7 +22,6 @@ from isda_seg.hosts import MeanCrossEntropy
 
 CLASSES, CHANNELS, IGNORE, STRENGTH = 4, 6, 255, 2.5
 SMALL, LARGE = (5, 5), (33, 33)
-KINDS = ('diagonal', 'full', 'shared', 'identity')
 
 
 class Net(nn.Module):

@@ -1,16 +1,11 @@
 """Laws of the hook under MMEngine's FlexibleRunner with FSDPStrategy on two gloo ranks, and of a compiled model."""
 
-import os
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
 import torch.nn.functional as F
-from helpers.finished import finished
-from helpers.rank_runs import free_port
+from helpers.two_ranks import two_ranks
 from mmengine.model import BaseModel
 from mmengine.registry import MODELS
 from torch import nn
@@ -69,14 +64,12 @@ def whole_run():
     return model
 
 
-def rank_main(out):
+def on_rank(rank, out):
     from mmengine.runner import FlexibleRunner
     from torch.distributed.fsdp import FullyShardedDataParallel
 
     import isda_seg.hooks  # noqa: F401
-    torch.set_num_threads(1)
-    torch.distributed.init_process_group('gloo')
-    rank, results = torch.distributed.get_rank(), {}
+    results = {}
 
     def runner(work_dir, **kwargs):
         wrapper = dict(type='MMFullyShardedDataParallel', use_orig_params=way, device_id=torch.device('cpu'))
@@ -101,23 +94,12 @@ def rank_main(out):
     second = runner('second', load_from=f'{out}/first{way}/iter_2.pth')
     second.train()
     results['seen'] = int(second.model.module.decode_head.loss_decode.statistics.count.sum())
-    torch.save(results, f'{out}/out{rank}')
+    return results
 
 
 @pytest.fixture(scope='module')
 def ranks(tmp_path_factory):
-    folder, tests = tmp_path_factory.mktemp('flexible'), Path(__file__).parent
-    processes = []
-    for rank in range(2):
-        environment = dict(os.environ, PYTHONPATH=os.pathsep.join([str(tests.parent), str(tests)]), RANK=str(rank),
-                           LOCAL_RANK=str(rank), WORLD_SIZE='2', MASTER_ADDR='127.0.0.1', OMP_NUM_THREADS='1')
-        environment['MASTER_PORT'] = processes[0].port if processes else str(free_port())
-        process = subprocess.Popen([sys.executable, __file__, str(folder)], env=environment, text=True,
-                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        process.port = environment['MASTER_PORT']
-        processes.append(process)
-    finished(processes)
-    return [torch.load(folder / f'out{rank}') for rank in range(2)]
+    return two_ranks(on_rank, tmp_path_factory.mktemp('flexible'))
 
 
 @pytest.mark.parametrize('way', WAYS)
@@ -150,7 +132,3 @@ def test_the_hook_trains_a_compiled_model_as_it_does_an_eager_one(tmp_path):
     runner.train()
     assert_close(runner.model.state_dict(), dict(whole_run().state_dict()))
     assert runner.model.decode_head.loss_decode.strength == LAMBDA_0
-
-
-if __name__ == '__main__':
-    rank_main(sys.argv[1])

@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+from helpers.problems import KINDS
 from torch import nn
 from torch.nn.functional import cross_entropy
 from torch.testing import assert_close
@@ -57,7 +58,7 @@ def full_precision_convolutions():
     torch.backends.cudnn.allow_tf32 = before
 
 
-@pytest.mark.parametrize('covariance', ['diagonal', 'full', 'shared', 'identity'])
+@pytest.mark.parametrize('covariance', KINDS)
 @pytest.mark.parametrize('resolution', ['label', 'feature'])
 @pytest.mark.parametrize('images', [True, False])
 def test_a_gpu_gives_the_loss_gradients_and_statistics_of_a_cpu(covariance, resolution, images):

@@ -2,6 +2,7 @@
 import pytest
 import torch
 from helpers import state_laws
+from helpers.problems import KINDS
 from torch import nn
 
 from isda_seg.attach import attach
@@ -122,7 +123,7 @@ def descend(model, number):
             parameter -= 0.1 * parameter.grad
 
 
-@pytest.mark.parametrize('kind', ['diagonal', 'full', 'shared', 'identity'])
+@pytest.mark.parametrize('kind', KINDS)
 @pytest.mark.parametrize('law', state_laws.LAWS, ids=state_laws.name)
 def test_laws_of_state_of_an_attached_criterion(law, kind):
     state_laws.assert_holds(law, lambda: classifier(kind), descend)

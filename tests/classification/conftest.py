@@ -13,3 +13,11 @@ def write_cifar(tmp_path):
 def image_folder(tmp_path):
     """The folder of ``tiny_images.write_image_folder``."""
     return tiny_images.write_image_folder(tmp_path)
+
+
+@pytest.fixture(scope='module')
+def data(tmp_path_factory):
+    """CIFAR-10, CIFAR-100 and ImageNet with a few images each, where configs look for their data."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv('ISDA_SEG_DATA', str(tiny_images.write_all(tmp_path_factory.mktemp('data'))))
+        yield

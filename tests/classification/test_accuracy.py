@@ -1,11 +1,7 @@
 """Top-k accuracy: counted over images, over ranks, and never in favour of a broken model."""
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 import torch
+from helpers.two_ranks import two_ranks
 from mmengine.registry import METRICS
 
 from isda_seg.classification import TopKAccuracy
@@ -48,29 +44,12 @@ def test_more_places_than_classes_is_an_error():
         evaluate(TopKAccuracy(topk=(1, 5)), (LOGITS, LABELS), size=5)
 
 
-def rank_main(rank, store):
-    """What one of two ranks does: images rank, rank + 2, ..., the last one of the other rank repeated."""
-    torch.distributed.init_process_group('gloo', init_method=f'file://{store}', rank=rank, world_size=2)
+def on_rank(rank, folder):
+    """Images rank, rank + 2, ..., the last one of the other rank repeated."""
     mine = [0, 2, 4] if rank == 0 else [1, 3, 0]
-    found = evaluate(TopKAccuracy(topk=(1, 2)), (LOGITS[mine], LABELS[mine]), size=5)
-    torch.distributed.destroy_process_group()
-    print(found['top1_accuracy'], found['top2_accuracy'])
+    return evaluate(TopKAccuracy(topk=(1, 2)), (LOGITS[mine], LABELS[mine]), size=5)
 
 
 def test_two_ranks_count_every_image_once(tmp_path):
-    root = Path(__file__).resolve().parents[2]
-    environment = dict(os.environ, PYTHONPATH=str(root), OMP_NUM_THREADS='1', CUDA_VISIBLE_DEVICES='')
-    ranks = [subprocess.Popen([sys.executable, __file__, str(rank), str(tmp_path / 'store')], env=environment,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for rank in range(2)]
-    try:
-        done = [process.communicate(timeout=120) for process in ranks]
-    finally:
-        for process in ranks:
-            process.kill()
-    assert [process.returncode for process in ranks] == [0, 0], done
     alone = evaluate(TopKAccuracy(topk=(1, 2)), (LOGITS, LABELS), size=5)
-    assert [out.splitlines()[-1] for out, _ in done] == [f'{alone["top1_accuracy"]} {alone["top2_accuracy"]}'] * 2
-
-
-if __name__ == '__main__':
-    rank_main(int(sys.argv[1]), sys.argv[2])
+    assert two_ranks(on_rank, tmp_path) == [alone] * 2

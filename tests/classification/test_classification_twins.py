@@ -9,13 +9,6 @@ TWINS = ['resnet32_cifar10', 'resnet110_cifar100', 'se-resnet110_cifar10', 'wrn1
          'shake-shake26-2x32d_cifar10', 'resnet50_imagenet', 'resnext50-32x4d_imagenet', 'densenet-bc-121_imagenet']
 
 
-@pytest.fixture(scope='module')
-def data(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv('ISDA_SEG_DATA', str(tiny_images.write_all(tmp_path_factory.mktemp('data'))))
-        yield
-
-
 def isda(name):
     """The name of the twin."""
     network, _, data = name.rpartition('_')

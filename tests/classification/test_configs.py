@@ -102,13 +102,6 @@ def test_each_of_the_two_names_the_other_in_its_promise(path):
     assert plain.count(f'ISDA twin: {path.name}') == 1
 
 
-@pytest.fixture(scope='module')
-def data(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv('ISDA_SEG_DATA', str(tiny_images.write_all(tmp_path_factory.mktemp('data'))))
-        yield
-
-
 def change(cfg):
     tiny_images.few(cfg, train=2, batch=2)
     tiny_images.resized(cfg, SIZE)

@@ -17,13 +17,6 @@ CONFIG = tiny_images.CLASSIFICATION / 'cifar10' / 'resnet32_isda_cifar10.py'
 EPOCHS = 4
 
 
-@pytest.fixture(scope='module')
-def data(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv('ISDA_SEG_DATA', str(tiny_images.write_all(tmp_path_factory.mktemp('data'))))
-        yield
-
-
 def change(cfg, workers=0):
     checkpoint = cfg.default_hooks.checkpoint
     tiny_images.shrink(cfg, train=60, batch=4, epochs=EPOCHS)

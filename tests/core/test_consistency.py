@@ -4,12 +4,11 @@ import pytest
 import reference
 import torch
 import torch.nn.functional as F
-from helpers.covariances import covariance_of
+from helpers.problems import KINDS, covariance_of
 from torch.testing import assert_close
 
 from isda_seg.core import ClassStatistics, consistency, device, isda_consistency, isda_cross_entropy
 
-KINDS = ('diagonal', 'full', 'shared', 'identity')
 REDUCTIONS = ('mean', 'sum', 'none')
 
 

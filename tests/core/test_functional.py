@@ -4,7 +4,7 @@ import pytest
 import reference
 import torch
 import torch.nn.functional as F
-from helpers.covariances import covariance_of
+from helpers.problems import KINDS, loss_problem
 from torch.testing import assert_close
 
 from isda_seg.core import (
@@ -18,19 +18,8 @@ from isda_seg.core import (
     sampled_cross_entropy,
 )
 
-KINDS = ('diagonal', 'full', 'shared', 'identity')
 REDUCTIONS = ('mean', 'sum', 'none')
 SHAPES = ((12,), (3, 5), (2, 4, 6), (2, 2, 3, 4))  # labels: rows, sequences, images, volumes
-
-
-def problem(kind='diagonal', num_classes=5, channels=4, samples=14, seed=0):
-    """features (N, A), labels (N,), weight (C, A), bias (C,), covariance of the given kind; float64."""
-    generator = torch.Generator().manual_seed(seed)
-    features = torch.randn(samples, channels, dtype=torch.float64, generator=generator)
-    labels = torch.randint(num_classes, (samples,), generator=generator)
-    weight = torch.randn(num_classes, channels, dtype=torch.float64, generator=generator)
-    bias = torch.randn(num_classes, dtype=torch.float64, generator=generator)
-    return features, labels, weight, bias, covariance_of(kind, num_classes, channels, generator)
 
 
 def dense(shape, num_classes=5, dtype=torch.float64, seed=0):
@@ -60,7 +49,7 @@ def losses_and_gradients(function, tensors):
 @pytest.mark.parametrize('kind', KINDS)
 @pytest.mark.parametrize('reduction', REDUCTIONS)
 def test_loss_and_gradients_equal_the_literal_form(kind, reduction):
-    features, labels, weight, bias, covariance = problem(kind)
+    features, labels, weight, bias, covariance = loss_problem(kind)
 
     def fast(a, w, b):
         return isda_cross_entropy(a @ w.T + b, labels, w, covariance, 1.7, reduction=reduction)
@@ -75,7 +64,7 @@ def test_loss_and_gradients_equal_the_literal_form(kind, reduction):
 
 @pytest.mark.parametrize('kind', KINDS)
 def test_augmented_logits_and_gradients_equal_the_literal_form(kind):
-    features, labels, weight, bias, covariance = problem(kind)
+    features, labels, weight, bias, covariance = loss_problem(kind)
     upstream = torch.randn(14, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(9))
 
     def fast(a, w, b):
@@ -92,7 +81,7 @@ def test_augmented_logits_and_gradients_equal_the_literal_form(kind):
 @pytest.mark.parametrize('shape', [*SHAPES, (1, 130, 130)])
 @pytest.mark.parametrize('kind', ['diagonal', 'full'])
 def test_pixels_of_any_shape_equal_rows(shape, kind):
-    _, _, weight, _, covariance = problem(kind)
+    _, _, weight, _, covariance = loss_problem(kind)
     logits, labels = dense(shape)
     labels.view(-1)[::3] = 255
     actual = isda_cross_entropy(logits, labels, weight, covariance, 2.0, ignore_index=255)
@@ -105,7 +94,7 @@ def test_pixels_of_any_shape_equal_rows(shape, kind):
 
 
 def test_full_with_a_diagonal_matrix_equals_diagonal():
-    features, labels, weight, bias, covariance = problem('diagonal')
+    features, labels, weight, bias, covariance = loss_problem('diagonal')
     logits = features @ weight.T + bias
     assert_close(isda_cross_entropy(logits, labels, weight, torch.diag_embed(covariance), 3.0),
                  isda_cross_entropy(logits, labels, weight, covariance, 3.0), rtol=1e-12, atol=1e-12)
@@ -113,7 +102,7 @@ def test_full_with_a_diagonal_matrix_equals_diagonal():
 
 @pytest.mark.parametrize('kind', KINDS)
 def test_gradients_of_the_loss_equal_finite_differences(kind):
-    features, labels, weight, bias, covariance = problem(kind, num_classes=4, channels=3, samples=6)
+    features, labels, weight, bias, covariance = loss_problem(kind, num_classes=4, channels=3, samples=6)
     labels[2] = -100
 
     def loss(a, w, b):
@@ -125,7 +114,7 @@ def test_gradients_of_the_loss_equal_finite_differences(kind):
 
 @pytest.mark.parametrize('kind', ['diagonal', 'full'])
 def test_second_derivatives_equal_finite_differences(kind):
-    features, labels, weight, bias, covariance = problem(kind, num_classes=3, channels=2, samples=4)
+    features, labels, weight, bias, covariance = loss_problem(kind, num_classes=3, channels=2, samples=4)
 
     def loss(a, w, b):
         return isda_cross_entropy(a @ w.T + b, labels, w, covariance, 1.3)
@@ -135,7 +124,7 @@ def test_second_derivatives_equal_finite_differences(kind):
 
 
 def test_no_gradient_flows_to_the_statistics_buffers():
-    features, labels, weight, bias, covariance = problem()
+    features, labels, weight, bias, covariance = loss_problem()
     before = covariance.clone()
     loss = isda_cross_entropy(features @ weight.requires_grad_().T + bias, labels, weight, covariance, 1.0)
     loss.backward()
@@ -149,7 +138,7 @@ def test_no_gradient_flows_to_the_statistics_buffers():
 @pytest.mark.parametrize('ignore_index', [255, -100, -1, 2])
 @pytest.mark.parametrize('dtype', [torch.float32, torch.float64])
 def test_strength_zero_equals_cross_entropy_bitwise(shape, reduction, ignore_index, dtype):
-    _, _, weight, _, covariance = problem()
+    _, _, weight, _, covariance = loss_problem()
     logits, labels = dense(shape, dtype=dtype)
     labels.view(-1)[::4] = ignore_index
 
@@ -167,7 +156,7 @@ def test_strength_zero_equals_cross_entropy_bitwise(shape, reduction, ignore_ind
 
 def test_strength_zero_gives_the_weight_no_gradient_of_its_own():
     logits, labels = dense((12,))
-    _, _, weight, _, covariance = problem()
+    _, _, weight, _, covariance = loss_problem()
     loss = isda_cross_entropy(logits.requires_grad_(), labels, weight.requires_grad_(), covariance, 0.0)
     gradient, = torch.autograd.grad(loss, weight, allow_unused=True, materialize_grads=True)
     assert torch.equal(gradient, torch.zeros_like(weight))
@@ -176,19 +165,19 @@ def test_strength_zero_gives_the_weight_no_gradient_of_its_own():
 def test_default_ignore_index_is_that_of_cross_entropy():
     logits, labels = dense((2, 4, 6))
     labels[0, :2] = -100
-    _, _, weight, _, covariance = problem()
+    _, _, weight, _, covariance = loss_problem()
     assert torch.equal(isda_cross_entropy(logits, labels, weight, covariance, 0.0), F.cross_entropy(logits, labels))
 
 
 @pytest.mark.parametrize('kind', KINDS)
 def test_the_loss_never_falls_with_strength(kind):
-    features, labels, weight, bias, covariance = problem(kind)
+    features, labels, weight, bias, covariance = loss_problem(kind)
     losses = [isda_cross_entropy(features @ weight.T + bias, labels, weight, covariance, s) for s in (0, 0.1, 1, 5, 50)]
     assert all(weaker <= stronger for weaker, stronger in zip(losses, losses[1:], strict=False))
 
 
 def test_an_overwhelming_strength_is_right_in_float32_though_half_precision_would_overflow():
-    features, labels, weight, bias, covariance = problem()
+    features, labels, weight, bias, covariance = loss_problem()
     logits, strength = (features @ weight.T + bias).half(), 1e6
     expected = reference.isda_cross_entropy(logits.double(), labels, weight.half().double(), covariance, strength)
     actual = isda_cross_entropy(logits, labels, weight.half(), covariance.float(), strength)
@@ -201,7 +190,7 @@ def test_an_overwhelming_strength_is_right_in_float32_though_half_precision_woul
 @pytest.mark.parametrize('kind', KINDS)
 @pytest.mark.parametrize('strength', [0.1, 0.5, 2.0])
 def test_bound_is_at_least_the_monte_carlo_mean_of_the_sampled_loss(kind, strength):
-    features, labels, weight, bias, covariance = problem(kind, samples=8)
+    features, labels, weight, bias, covariance = loss_problem(kind, samples=8)
     generator = torch.Generator().manual_seed(0)
     plain = F.cross_entropy(features @ weight.T + bias, labels)
     sampled = sampled_cross_entropy(features.repeat(500, 1), labels.repeat(500), weight, bias, covariance, strength, 40,
@@ -216,7 +205,7 @@ def test_bound_is_at_least_the_monte_carlo_mean_of_the_sampled_loss(kind, streng
 @pytest.mark.parametrize('shape', SHAPES)
 def test_the_true_class_logit_never_changes(shape, dtype):
     logits, labels = dense(shape, dtype=dtype)
-    _, _, weight, _, covariance = problem()
+    _, _, weight, _, covariance = loss_problem()
     augmented = augment_logits(logits, labels, margin_variance(weight.to(dtype), covariance.to(dtype)), 7.5)
     index = labels.unsqueeze(1)
     assert torch.equal(augmented.gather(1, index), logits.gather(1, index))
@@ -227,7 +216,7 @@ def test_the_true_class_logit_never_changes(shape, dtype):
 def test_ignored_pixels_are_unchanged(ignore_index):
     logits, labels = dense((2, 4, 6))
     labels[:, 1::2] = ignore_index
-    _, _, weight, _, covariance = problem()
+    _, _, weight, _, covariance = loss_problem()
     table = margin_variance(weight, covariance)
     before = logits.clone()
     augmented = augment_logits(logits, labels, table, 7.5, ignore_index=ignore_index)
@@ -242,7 +231,7 @@ def test_ignored_pixels_are_unchanged(ignore_index):
 @pytest.mark.parametrize('ignore_index', [255, -1, -100, 0, 1, None])
 @pytest.mark.parametrize('kind', ['diagonal', 'full'])
 def test_ignored_pixels_equal_removed_pixels(num_classes, ignore_index, kind):
-    features, labels, weight, bias, covariance = problem(kind, num_classes, channels=3, samples=40)
+    features, labels, weight, bias, covariance = loss_problem(kind, num_classes, channels=3, samples=40)
     if ignore_index is not None:
         labels[::3] = ignore_index
         kept = labels != ignore_index
@@ -262,7 +251,7 @@ def test_ignored_pixels_equal_removed_pixels(num_classes, ignore_index, kind):
 
 
 def test_an_ignored_class_inside_the_range_stays_in_the_denominator():
-    features, labels, weight, bias, covariance = problem()
+    features, labels, weight, bias, covariance = loss_problem()
     labels[:3] = 2
     logits = (features @ weight.T + bias).requires_grad_()
     loss = isda_cross_entropy(logits, labels, weight, covariance, 1.0, ignore_index=2)
@@ -281,7 +270,7 @@ def test_an_ignored_class_inside_the_range_stays_in_the_denominator():
 def test_nothing_labelled_gives_loss_zero_and_zero_gradients(reduction, strength, shape):
     logits, labels = dense(shape)
     labels.fill_(255)
-    _, _, weight, _, covariance = problem()
+    _, _, weight, _, covariance = loss_problem()
     leaves = [logits.requires_grad_(), weight.requires_grad_()]
     loss = isda_cross_entropy(*leaves[:1], labels, weight, covariance, strength, ignore_index=255, reduction=reduction)
     assert loss.shape == () and loss.item() == 0.0
@@ -290,7 +279,7 @@ def test_nothing_labelled_gives_loss_zero_and_zero_gradients(reduction, strength
 
 
 def test_a_class_never_seen_is_not_penalised():
-    features, labels, weight, bias, _ = problem()
+    features, labels, weight, bias, _ = loss_problem()
     labels = labels.clamp(max=3)
     covariance = class_moments(features, labels, 5).covariance
     logits = features @ weight.T + bias
@@ -306,7 +295,7 @@ def test_a_class_never_seen_is_not_penalised():
 @pytest.mark.parametrize(('given', 'kept'), [(torch.float16, torch.float32), (torch.bfloat16, torch.float32),
                                              (torch.float32, torch.float32), (torch.float64, torch.float64)])
 def test_half_precision_is_raised_and_float64_stays(kind, given, kept):
-    features, labels, weight, bias, covariance = problem(kind)
+    features, labels, weight, bias, covariance = loss_problem(kind)
     logits, weight, covariance = (features @ weight.T + bias).to(given), weight.to(given), covariance.to(given)
     loss = isda_cross_entropy(logits, labels, weight, covariance, 1.5)
     assert loss.dtype == kept
@@ -316,7 +305,7 @@ def test_half_precision_is_raised_and_float64_stays(kind, given, kept):
 
 
 def test_float64_logits_keep_their_digits_beside_float32_buffers():
-    features, labels, weight, bias, covariance = problem()
+    features, labels, weight, bias, covariance = loss_problem()
     logits = features @ weight.T + bias
     actual = isda_cross_entropy(logits, labels, weight, covariance.float(), 1.5)
     expected = reference.isda_cross_entropy(logits, labels, weight, covariance.float().double(), 1.5).mean()
@@ -325,7 +314,7 @@ def test_float64_logits_keep_their_digits_beside_float32_buffers():
 
 
 def test_gradients_of_half_precision_logits_come_back_in_their_own_precision():
-    features, labels, weight, bias, covariance = problem()
+    features, labels, weight, bias, covariance = loss_problem()
     logits, weight = (features @ weight.T + bias).bfloat16().requires_grad_(), weight.bfloat16().requires_grad_()
     isda_cross_entropy(logits, labels, weight, covariance.float(), 1.5).backward()
     assert (logits.grad.dtype, weight.grad.dtype) == (torch.bfloat16, torch.bfloat16)
@@ -333,14 +322,14 @@ def test_gradients_of_half_precision_logits_come_back_in_their_own_precision():
 
 def test_a_low_matmul_precision_does_not_lower_the_table_rows(low_matmul_precision):
     logits, labels = dense((2, 24, 24), num_classes=19, dtype=torch.float32)
-    _, _, weight, _, covariance = problem(num_classes=19, channels=64)
+    _, _, weight, _, covariance = loss_problem(num_classes=19, channels=64)
     table = margin_variance(weight, covariance).float()
     augmented = rows(augment_logits(logits, labels, table, 7.5))
     assert_close(augmented, rows(logits) + 3.75 * table[labels.flatten()], rtol=1e-6, atol=1e-5)
 
 
 def test_autocast_does_not_lower_the_loss():
-    features, labels, weight, bias, covariance = problem('full')
+    features, labels, weight, bias, covariance = loss_problem('full')
     arguments = ((features @ weight.T + bias).float(), labels, weight.float(), covariance.float(), 1.5)
     with torch.autocast('cpu', dtype=torch.bfloat16):
         cast = isda_cross_entropy(*arguments)
@@ -353,7 +342,7 @@ def test_autocast_does_not_lower_the_loss():
 @pytest.mark.parametrize('strength', [-0.5, float('nan'), float('inf'), float('-inf')])
 def test_a_negative_or_non_finite_strength_is_an_error_that_names_it(strength):
     logits, labels = dense((12,))
-    _, _, weight, _, covariance = problem()
+    _, _, weight, _, covariance = loss_problem()
     with pytest.raises(ValueError, match=str(strength)):
         isda_cross_entropy(logits, labels, weight, covariance, strength)
     with pytest.raises(ValueError, match=str(strength)):
@@ -365,7 +354,7 @@ def test_a_negative_or_non_finite_strength_is_an_error_that_names_it(strength):
 def test_a_label_outside_the_range_is_an_error_that_names_it(bad, ignore_index, shape):
     logits, labels = dense(shape)
     labels.view(-1)[7] = bad
-    _, _, weight, _, covariance = problem()
+    _, _, weight, _, covariance = loss_problem()
     with pytest.raises(ValueError, match=rf'(?<!\d){bad}(?!\d)'):
         isda_cross_entropy(logits, labels, weight, covariance, 1.0, ignore_index=ignore_index)
     with pytest.raises(ValueError, match=rf'(?<!\d){bad}(?!\d)'):
@@ -374,7 +363,7 @@ def test_a_label_outside_the_range_is_an_error_that_names_it(bad, ignore_index, 
 
 def test_a_wrong_number_of_classes_is_an_error_that_names_both():
     logits, labels = dense((12,), num_classes=5)
-    _, _, weight, _, covariance = problem(num_classes=7)
+    _, _, weight, _, covariance = loss_problem(num_classes=7)
     with pytest.raises(ValueError, match=r'(?s)(?=.*\b5\b)(?=.*\b7\b)'):
         isda_cross_entropy(logits, labels, weight, covariance, 1.0)
     with pytest.raises(ValueError, match=r'(?s)(?=.*\b5\b)(?=.*\b7\b)'):
@@ -383,7 +372,7 @@ def test_a_wrong_number_of_classes_is_an_error_that_names_both():
 
 def test_wrong_channels_are_an_error_that_names_both():
     logits, labels = dense((12,))
-    _, _, weight, _, _ = problem(channels=4)
+    _, _, weight, _, _ = loss_problem(channels=4)
     for shape in ((5, 9), (5, 9, 9)):
         with pytest.raises(ValueError, match=r'(?s)(?=.*\b4\b)(?=.*\b9\b)'):
             isda_cross_entropy(logits, labels, weight, torch.ones(shape, dtype=torch.float64), 1.0)
@@ -392,7 +381,7 @@ def test_wrong_channels_are_an_error_that_names_both():
 @pytest.mark.parametrize('shape', [(2, 4, 5), (2, 4), (3, 4, 6)])
 def test_labels_of_another_shape_are_an_error_that_names_it(shape):
     logits, _ = dense((2, 4, 6))
-    _, _, weight, _, covariance = problem()
+    _, _, weight, _, covariance = loss_problem()
     labels = torch.zeros(shape, dtype=torch.int64)
     pattern = r'.*'.join(str(n) for n in shape)
     with pytest.raises(ValueError, match=pattern):
@@ -403,7 +392,7 @@ def test_labels_of_another_shape_are_an_error_that_names_it(shape):
 
 def test_an_unknown_reduction_is_an_error_that_names_it():
     logits, labels = dense((12,))
-    _, _, weight, _, covariance = problem()
+    _, _, weight, _, covariance = loss_problem()
     with pytest.raises(ValueError, match='median'):
         isda_cross_entropy(logits, labels, weight, covariance, 1.0, reduction='median')
 
@@ -463,7 +452,7 @@ def test_a_class_of_infinite_covariance_that_no_sample_has_changes_nothing(shape
     monkeypatch.setattr(device, 'HOSTS', hosts)
     logits, labels = dense(shape, dtype=torch.float32)
     labels = torch.where(labels == 3, 0, labels)
-    _, _, weight, _, covariance = (t.float() if t.is_floating_point() else t for t in problem())
+    _, _, weight, _, covariance = (t.float() if t.is_floating_point() else t for t in loss_problem())
     results = []
     for value in (float('inf'), 1.0):
         covariance[3] = value
@@ -488,7 +477,7 @@ def test_labels_of_any_integer_type_are_compared_with_the_ignore_index_as_number
 @pytest.mark.parametrize('shape', [(12,), (2, 6, 7)])
 def test_a_strength_that_is_no_number_is_an_error_that_names_it(strength, shape):
     logits, labels = dense(shape)
-    weight, covariance = problem()[2], problem()[4]
+    weight, covariance = loss_problem()[2], loss_problem()[4]
     with pytest.raises(ValueError, match='strength must be a finite number >= 0, got'):
         isda_cross_entropy(logits.requires_grad_(), labels, weight, covariance, strength)
 

@@ -3,25 +3,18 @@ import pytest
 import reference
 import torch
 import torch.nn.functional as F
-from helpers.covariances import covariance_of
+from helpers.problems import KINDS, margin_problem
 from torch.testing import assert_close
 
 from isda_seg.core import sampled_cross_entropy
 from isda_seg.core.logit_draws import LogitNoise, logit_roots, sampled_logits
 from isda_seg.core.upsampled import Grid
 
-KINDS = ('diagonal', 'full', 'shared', 'identity')
 SIZES = [(4, 3), (3, 7)]  # more classes than channels, and fewer
 
 
 def seeded(seed=0):
     return torch.Generator().manual_seed(seed)
-
-
-def problem(kind, num_classes=3, channels=7, dtype=torch.float64):
-    generator = seeded()
-    weight = torch.randn(num_classes, channels, dtype=dtype, generator=generator)
-    return weight, covariance_of(kind, num_classes, channels, generator).to(dtype)
 
 
 def products(weight, covariance):
@@ -33,7 +26,7 @@ def products(weight, covariance):
 @pytest.mark.parametrize('kind', KINDS)
 @pytest.mark.parametrize('size', SIZES)
 def test_roots_and_their_derivative_by_the_weight_are_those_of_the_logits_covariance(kind, size):
-    weight, covariance = problem(kind, *size)
+    weight, covariance = margin_problem(kind, *size)
     weight.requires_grad_()
     assert logit_roots(weight, covariance).shape[2] == min(size)
     assert_roots_follow(weight, covariance, (weight, ))
@@ -54,7 +47,7 @@ def assert_roots_follow(weight, covariance, leaves):
 
 def test_the_gradient_of_a_draw_is_no_noisier_than_that_of_a_draw_of_features():
     """The weight's rows sum to nearly zero, as those of a trained classifier, so that one eigenvalue is small."""
-    weight, covariance = problem('full')
+    weight, covariance = margin_problem('full', *SIZES[1])
     weight = (weight - (1 - 1e-3) * weight.mean(dim=0)).requires_grad_()
     labels = torch.arange(48) % len(weight)
     features = torch.randn(48, weight.shape[1], dtype=torch.float64, generator=seeded(4))
@@ -72,14 +65,14 @@ def test_the_gradient_of_a_draw_is_no_noisier_than_that_of_a_draw_of_features():
 
 
 def test_the_derivative_by_the_weight_holds_where_the_covariance_is_singular():
-    weight, _ = problem('full')
+    weight, _ = margin_problem('full', *SIZES[1])
     directions = torch.randn(3, 7, 2, dtype=torch.float64, generator=seeded(3))
     assert_roots_follow(weight.requires_grad_(), directions @ directions.mT, (weight, ))
 
 
 @pytest.mark.parametrize('kind', KINDS)
 def test_the_noise_has_mean_zero_and_the_logits_covariance_and_spares_what_is_ignored(kind):
-    weight, covariance = problem(kind)
+    weight, covariance = margin_problem(kind, *SIZES[1])
     labels = torch.tensor([2, 0, 255, 2])
     noise = LogitNoise(labels, weight, covariance, 0.5, ignore_index=255).draw(40_000, seeded())
     assert noise.shape == (40_000, 4, 3) and not noise[:, 2].any()
@@ -94,7 +87,7 @@ def test_the_noise_has_mean_zero_and_the_logits_covariance_and_spares_what_is_ig
 @pytest.mark.parametrize('kind', KINDS)
 @pytest.mark.parametrize('size', SIZES)
 def test_loss_and_gradients_are_in_expectation_those_of_draws_of_features(kind, size):
-    weight, covariance = problem(kind, *size)
+    weight, covariance = margin_problem(kind, *size)
     features = torch.randn(5, size[1], dtype=torch.float64, generator=seeded(2))
     labels = torch.randint(size[0], (5,), generator=seeded(3))
     leaves = features.requires_grad_(), weight.requires_grad_()
@@ -122,7 +115,7 @@ def test_a_singular_covariance_moves_logits_only_in_its_range():
 
 
 def test_a_map_is_moved_pixel_by_pixel_and_a_grid_as_the_head_upsamples():
-    weight, covariance = problem('full')
+    weight, covariance = margin_problem('full', *SIZES[1])
     labels = torch.randint(3, (2, 4, 6), generator=seeded())
     logits = torch.zeros(2, 3, 4, 6, dtype=torch.float64)
     torch.manual_seed(0)
@@ -140,13 +133,13 @@ def test_a_map_is_moved_pixel_by_pixel_and_a_grid_as_the_head_upsamples():
 
 @pytest.mark.parametrize('labels', [[], [255, 255]])
 def test_nothing_labelled_is_not_moved(labels):
-    weight, covariance = problem('diagonal')
+    weight, covariance = margin_problem('diagonal', *SIZES[1])
     noise = LogitNoise(torch.tensor(labels, dtype=torch.int64), weight, covariance, 1.0, ignore_index=255).draw(2)
     assert torch.equal(noise, torch.zeros(2, len(labels), 3, dtype=torch.float64))
 
 
 def test_a_seed_reproduces_the_draws_and_a_bad_strength_is_told():
-    weight, covariance = problem('full')
+    weight, covariance = margin_problem('full', *SIZES[1])
     noise = LogitNoise(torch.arange(3), weight, covariance, 1.0)
     assert torch.equal(noise.draw(3, seeded(5)), noise.draw(3, seeded(5)))
     with pytest.raises(ValueError, match='strength'):
@@ -154,7 +147,7 @@ def test_a_seed_reproduces_the_draws_and_a_bad_strength_is_told():
 
 
 def test_the_expectation_by_quadrature_of_two_classes_is_met():
-    weight, covariance = problem('full', 2, 5)
+    weight, covariance = margin_problem('full', 2, 5)
     features = torch.randn(1, 5, dtype=torch.float64, generator=seeded(1))
     margin = float(features[0] @ (weight[1] - weight[0]))
     variance = 2.0 * float(reference.quadratic_form(weight[1] - weight[0], covariance[0]))

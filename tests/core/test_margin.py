@@ -3,26 +3,17 @@
 import pytest
 import reference
 import torch
-from helpers.covariances import covariance_of
+from helpers.problems import KINDS, margin_problem
 from torch.testing import assert_close
 
 from isda_seg.core import device, margin, margin_variance
 from isda_seg.core.margin import label_margin_variance
 
-KINDS = ('diagonal', 'full', 'shared', 'identity')
-
-
-def problem(kind='diagonal', num_classes=5, channels=4, seed=0):
-    """A weight (C, A) and a covariance of the given kind, float64."""
-    generator = torch.Generator().manual_seed(seed)
-    weight = torch.randn(num_classes, channels, dtype=torch.float64, generator=generator)
-    return weight, covariance_of(kind, num_classes, channels, generator)
-
 
 @pytest.mark.parametrize('kind', KINDS)
 @pytest.mark.parametrize('num_classes', [2, 11, 19])
 def test_table_and_gradient_equal_three_nested_loops(kind, num_classes):
-    weight, covariance = problem(kind, num_classes, channels=3)
+    weight, covariance = margin_problem(kind, num_classes, channels=3)
     upstream = torch.randn(num_classes, num_classes, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
     results = []
     for function in (margin_variance, reference.margin_variance):
@@ -36,37 +27,37 @@ def test_table_and_gradient_equal_three_nested_loops(kind, num_classes):
 
 @pytest.mark.parametrize('num_classes', [21, 150])
 def test_table_equals_the_loops_for_many_classes(num_classes):
-    weight, covariance = problem('diagonal', num_classes, channels=2)
+    weight, covariance = margin_problem('diagonal', num_classes, channels=2)
     assert_close(margin_variance(weight, covariance), reference.margin_variance(weight, covariance),
                  rtol=1e-11, atol=1e-12)
 
 
 @pytest.mark.parametrize('kind', KINDS)
 def test_table_is_differentiable_in_the_weight(kind):
-    weight, covariance = problem(kind)
+    weight, covariance = margin_problem(kind)
     assert torch.autograd.gradcheck(lambda w: margin_variance(w, covariance), (weight.requires_grad_(),)) is True
 
 
 def test_full_with_a_diagonal_matrix_equals_diagonal():
-    weight, covariance = problem('diagonal')
+    weight, covariance = margin_problem('diagonal')
     assert_close(margin_variance(weight, torch.diag_embed(covariance)), margin_variance(weight, covariance),
                  rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize('kind', ['shared', 'identity'])
 def test_a_leading_dimension_of_one_equals_a_copy_for_every_class(kind):
-    weight, covariance = problem(kind)
+    weight, covariance = margin_problem(kind)
     copies = covariance.expand(5, *covariance.shape[1:]).contiguous()
     assert_close(margin_variance(weight, covariance), margin_variance(weight, copies), rtol=1e-12, atol=1e-12)
 
 
 def test_identity_gives_squared_distances_of_the_weight_rows():
-    weight, covariance = problem('identity')
+    weight, covariance = margin_problem('identity')
     assert_close(margin_variance(weight, covariance), torch.cdist(weight, weight) ** 2, rtol=1e-10, atol=1e-12)
 
 
 def test_one_class_with_a_leading_dimension_of_one_is_not_mistaken():
-    weight, _ = problem('diagonal', num_classes=1)
+    weight, _ = margin_problem('diagonal', num_classes=1)
     assert torch.equal(margin_variance(weight, torch.ones(1, 4, dtype=torch.float64)), torch.zeros(1, 1).double())
 
 
@@ -74,7 +65,7 @@ def test_one_class_with_a_leading_dimension_of_one_is_not_mistaken():
 @pytest.mark.parametrize('scale', [1e-3, 1.0, 1e3])
 def test_diagonal_is_exactly_zero_and_nothing_is_negative(kind, scale):
     for seed in range(5):
-        weight, covariance = problem(kind, num_classes=19, channels=16, seed=seed)
+        weight, covariance = margin_problem(kind, num_classes=19, channels=16, seed=seed)
         table = margin_variance(weight.float() * scale + scale, covariance.float())
         assert torch.equal(table.diagonal(), torch.zeros(19))
         assert (table >= 0).all()
@@ -82,7 +73,7 @@ def test_diagonal_is_exactly_zero_and_nothing_is_negative(kind, scale):
 
 @pytest.mark.parametrize('kind', KINDS)
 def test_equal_weight_rows_have_no_margin_variance(kind):
-    weight, covariance = problem(kind, channels=8)
+    weight, covariance = margin_problem(kind, channels=8)
     weight = weight.float()
     weight[3] = weight[1]
     table = margin_variance(weight, covariance.float())
@@ -98,7 +89,7 @@ def test_the_row_is_the_true_class():
 
 @pytest.mark.parametrize('kind', ['diagonal', 'full'])
 def test_a_class_with_covariance_zero_has_a_row_of_zeros(kind):
-    weight, covariance = problem(kind)
+    weight, covariance = margin_problem(kind)
     covariance[2] = 0
     table = margin_variance(weight, covariance)
     assert torch.equal(table[2], torch.zeros(5, dtype=torch.float64))
@@ -107,14 +98,14 @@ def test_a_class_with_covariance_zero_has_a_row_of_zeros(kind):
 
 @pytest.mark.parametrize('kind', KINDS)
 def test_a_common_offset_of_all_weight_rows_changes_nothing(kind):
-    weight, covariance = problem(kind)
+    weight, covariance = margin_problem(kind)
     assert_close(margin_variance(weight + 7.0, covariance), margin_variance(weight, covariance), rtol=1e-10, atol=1e-11)
 
 
 @pytest.mark.parametrize('kind', KINDS)
 @pytest.mark.parametrize('offset', [0.0, 0.5, -8.0])
 def test_a_common_offset_does_not_cancel_in_float32(kind, offset):
-    weight, covariance = problem(kind, num_classes=19, channels=512 if kind in ('diagonal', 'identity') else 96)
+    weight, covariance = margin_problem(kind, num_classes=19, channels=512 if kind in ('diagonal', 'identity') else 96)
     weight, covariance = (weight * 0.03 + offset).float(), covariance.float()
     exact = margin_variance(weight.double(), covariance.double())
     error = (margin_variance(weight, covariance).double() - exact).abs().max() / exact.max()
@@ -125,7 +116,7 @@ def test_a_common_offset_does_not_cancel_in_float32(kind, offset):
 @pytest.mark.parametrize(('given', 'kept'), [(torch.float16, torch.float32), (torch.bfloat16, torch.float32),
                                              (torch.float32, torch.float32), (torch.float64, torch.float64)])
 def test_half_precision_is_raised_and_float64_stays(kind, given, kept):
-    weight, covariance = (t.to(given) for t in problem(kind))
+    weight, covariance = (t.to(given) for t in margin_problem(kind))
     table = margin_variance(weight, covariance)
     assert table.dtype == kept
     assert torch.equal(table, margin_variance(weight.to(kept), covariance.to(kept)))
@@ -133,7 +124,7 @@ def test_half_precision_is_raised_and_float64_stays(kind, given, kept):
 
 @pytest.mark.parametrize('kind', KINDS)
 def test_mixed_precision_is_promoted(kind):
-    weight, covariance = problem(kind)
+    weight, covariance = margin_problem(kind)
     table = margin_variance(weight, covariance.float())
     assert table.dtype == torch.float64
     assert_close(table, reference.margin_variance(weight, covariance.float().double()), rtol=1e-12, atol=1e-12)
@@ -142,7 +133,7 @@ def test_mixed_precision_is_promoted(kind):
 
 @pytest.mark.parametrize('kind', KINDS)
 def test_a_low_matmul_precision_does_not_lower_the_table(kind, low_matmul_precision):
-    weight, covariance = (t.float() for t in problem(kind, num_classes=19, channels=64))
+    weight, covariance = (t.float() for t in margin_problem(kind, num_classes=19, channels=64))
     exact = margin_variance(weight.double(), covariance.double())
     error = (margin_variance(weight, covariance).double() - exact).abs().max() / exact.max()
     assert error <= 1e-5
@@ -150,7 +141,7 @@ def test_a_low_matmul_precision_does_not_lower_the_table(kind, low_matmul_precis
 
 @pytest.mark.parametrize('kind', KINDS)
 def test_autocast_does_not_lower_the_table(kind):
-    weight, covariance = (t.float() for t in problem(kind))
+    weight, covariance = (t.float() for t in margin_problem(kind))
     with torch.autocast('cpu', dtype=torch.bfloat16):
         table = margin_variance(weight, covariance)
     assert table.dtype == torch.float32
@@ -158,7 +149,7 @@ def test_autocast_does_not_lower_the_table(kind):
 
 
 def test_wrong_channels_are_an_error_that_names_both():
-    weight, covariance = problem('diagonal')
+    weight, covariance = margin_problem('diagonal')
     with pytest.raises(ValueError, match=r'(?s)(?=.*\b4\b)(?=.*\b7\b)'):
         margin_variance(weight, torch.ones(5, 7, dtype=torch.float64))
     with pytest.raises(ValueError, match=r'(?s)(?=.*\b4\b)(?=.*\b7\b)'):
@@ -170,14 +161,14 @@ def test_wrong_channels_are_an_error_that_names_both():
 
 @pytest.mark.parametrize('shape', [(3, 4), (6, 4), (3, 4, 4)])
 def test_a_wrong_number_of_classes_is_an_error_that_names_both(shape):
-    weight, _ = problem()
+    weight, _ = margin_problem()
     with pytest.raises(ValueError, match=rf'(?s)(?=.*\b5\b)(?=.*\b{shape[0]}\b)'):
         margin_variance(weight, torch.ones(shape, dtype=torch.float64))
 
 
 @pytest.mark.parametrize('shape', [(4,), (5, 4, 4, 4)])
 def test_a_covariance_that_is_neither_diagonal_nor_full_is_an_error(shape):
-    weight, _ = problem()
+    weight, _ = margin_problem()
     with pytest.raises(ValueError, match=r'4'):
         margin_variance(weight, torch.ones(shape, dtype=torch.float64))
 
@@ -198,7 +189,7 @@ def way(request, monkeypatch):
 
 @pytest.mark.parametrize('kind', KINDS)
 def test_every_way_gives_the_rows_and_gradients_of_the_loops(way, kind):
-    weight, covariance = problem(kind, num_classes=7)
+    weight, covariance = margin_problem(kind, num_classes=7)
     labels = torch.tensor([4, 0, 4, 6, 1])
     upstream = torch.randn(5, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
     results = []
@@ -213,7 +204,7 @@ def test_every_way_gives_the_rows_and_gradients_of_the_loops(way, kind):
 
 @pytest.mark.parametrize('kind', ['diagonal', 'full', 'identity'])
 def test_every_way_has_first_and_second_derivatives(way, kind):
-    weight, covariance = problem(kind, num_classes=3, channels=2)
+    weight, covariance = margin_problem(kind, num_classes=3, channels=2)
     inputs = weight.requires_grad_(), (covariance @ covariance.mT if kind == 'full' else covariance).requires_grad_()
 
     def symmetric(w, c):
@@ -234,7 +225,7 @@ def test_close_rows_of_groups_far_apart_keep_their_small_margins(way):
 
 
 def test_a_class_of_infinite_covariance_leaves_the_other_rows_and_their_gradients_as_they_are(way):
-    weight, covariance = problem('diagonal')
+    weight, covariance = margin_problem('diagonal')
     results = []
     for value in (float('inf'), 1.0):
         covariance[3] = value
@@ -248,7 +239,7 @@ def test_a_class_of_infinite_covariance_leaves_the_other_rows_and_their_gradient
 
 def test_statistics_may_go_on_in_place_before_the_backward_pass(way):
     for kind in ('diagonal', 'full', 'shared'):
-        weight, covariance = problem(kind)
+        weight, covariance = margin_problem(kind)
         results = []
         for change in (0.0, 1.0):
             w, own = weight.clone().requires_grad_(), covariance.clone()
@@ -259,7 +250,7 @@ def test_statistics_may_go_on_in_place_before_the_backward_pass(way):
 
 
 def test_a_second_derivative_after_the_statistics_went_on_is_refused():
-    weight, covariance = problem('full')
+    weight, covariance = margin_problem('full')
     table = margin_variance(weight.requires_grad_(), covariance)
     covariance += 1
     with pytest.raises(RuntimeError, match='take it before the next step'):

@@ -1,24 +1,17 @@
 """Laws of Eq. 5: the loss of explicitly augmented features, which is also the Monte-Carlo oracle."""
 
+from functools import partial
+
 import pytest
 import reference
 import torch
 import torch.nn.functional as F
-from helpers.covariances import covariance_of
+from helpers.problems import KINDS, loss_problem
 from torch.testing import assert_close
 
 from isda_seg.core import sampled_cross_entropy
 
-KINDS = ('diagonal', 'full', 'shared', 'identity')
-
-
-def problem(kind='diagonal', num_classes=4, channels=3, samples=6):
-    generator = torch.Generator().manual_seed(0)
-    features = torch.randn(samples, channels, dtype=torch.float64, generator=generator)
-    labels = torch.randint(num_classes, (samples,), generator=generator)
-    weight = torch.randn(num_classes, channels, dtype=torch.float64, generator=generator)
-    bias = torch.randn(num_classes, dtype=torch.float64, generator=generator)
-    return features, labels, weight, bias, covariance_of(kind, num_classes, channels, generator)
+problem = partial(loss_problem, num_classes=4, channels=3, samples=6)
 
 
 def seeded(seed=0):

@@ -1,14 +1,9 @@
 """Laws of fully_shard on two gloo ranks: weights are shards, statistics are whole, a run resumed is the run."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 import torch.nn.functional as F
-from helpers.finished import finished
+from helpers.two_ranks import two_ranks
 from torch import nn
 from torch.testing import assert_close
 
@@ -64,41 +59,31 @@ def whole_state(model):
             for key, value in model.state_dict().items()}
 
 
-def rank_main(rank, store, out):
+def on_rank(rank, out):
     from torch.distributed import checkpoint
     from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
-    torch.set_num_threads(1)
-    torch.distributed.init_process_group('gloo', init_method=Path(store).as_uri(), rank=rank, world_size=2)
     own, results = slice(2 * rank, 2 * rank + 2), {}
     for way in WAYS:
         model, optimizer = segmenter(way)
         losses = [train(model, optimizer, range(HALF), own)]
         saved = dict(zip(('model', 'optimizer'), get_state_dict(model, optimizer), strict=True))
-        checkpoint.save(saved, checkpoint_id=f'{out}-{way}')
+        checkpoint.save(saved, checkpoint_id=out / way)
         losses.append(train(model, optimizer, range(HALF, STEPS), own))
 
         again, its_optimizer = segmenter(way)
         loaded = dict(zip(('model', 'optimizer'), get_state_dict(again, its_optimizer), strict=True))
-        checkpoint.load(loaded, checkpoint_id=f'{out}-{way}')
+        checkpoint.load(loaded, checkpoint_id=out / way)
         set_state_dict(again, its_optimizer, model_state_dict=loaded['model'], optim_state_dict=loaded['optimizer'])
         resumed = train(again, its_optimizer, range(HALF, STEPS), own)
         results[way] = dict(losses=torch.cat(losses), state=whole_state(model), resumed=resumed,
                             resumed_state=whole_state(again), table=model.loss.table(),
                             shard=model.classifier.weight.to_local().shape[0])
-    torch.save(results, f'{out}{rank}')
-    torch.distributed.barrier()
-    torch.distributed.destroy_process_group()
+    return results
 
 
 @pytest.fixture(scope='module')
 def ranks(tmp_path_factory):
-    folder, root = tmp_path_factory.mktemp('sharded'), Path(__file__).parents[2]
-    environment = dict(os.environ, PYTHONPATH=os.pathsep.join([str(root), str(root / 'tests')]), OMP_NUM_THREADS='1')
-    commands = [[sys.executable, __file__, str(rank), str(folder / 'store'), str(folder / 'out')] for rank in range(2)]
-    processes = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-                 for command in commands]
-    finished(processes)
-    return [torch.load(folder / f'out{rank}') for rank in range(2)]
+    return two_ranks(on_rank, tmp_path_factory.mktemp('sharded'))
 
 
 @pytest.mark.parametrize('way', WAYS)
@@ -134,7 +119,3 @@ def test_a_weight_that_has_been_taken_back_is_refused_with_the_remedy():
         model.classifier.weight = weight
         with pytest.raises(RuntimeError, match='call the loss in the forward pass of the outermost unit'):
             model.loss(logits, torch.zeros(2, 4, 4, dtype=torch.int64))
-
-
-if __name__ == '__main__':
-    rank_main(int(sys.argv[1]), *sys.argv[2:])

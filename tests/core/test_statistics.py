@@ -1,26 +1,19 @@
-"""Laws of ClassStatistics: the running moments as buffers, on one process and on two.
-
-Run as a script, this file is one rank of the two: python test_statistics.py RANK WORLD STORE OUT.
-"""
-
-import os
-import subprocess
-import sys
-from pathlib import Path
+"""Laws of ClassStatistics: the running moments as buffers, on one process and on two."""
 
 import numpy as np
 import pytest
 import reference
 import torch
 from helpers import state_laws
-from helpers.finished import finished
+from helpers.exhaustive import exhaustive
+from helpers.problems import KINDS
 from helpers.state_laws import assert_same_bits
 from helpers.state_laws import saved as state
+from helpers.two_ranks import two_ranks
 from torch.testing import assert_close
 
 from isda_seg.core import ClassMoments, ClassStatistics, class_moments, device, merge, moments
 
-KINDS = ('diagonal', 'full', 'shared', 'identity')
 CLASSES, CHANNELS, IGNORE = 4, 5, 255
 BUFFERS = ('count', 'mean', 'covariance')
 
@@ -278,18 +271,15 @@ def test_observing_leaves_no_graph_and_no_trace_in_the_features(kind):
 
 # -- many steps --------------------------------------------------------------------------------------------------------
 
-STEPS = 20_000
-
-
-def long_run():
-    """STEPS batches of 8 samples of 3 classes: (STEPS, 8, A) and (STEPS, 8)."""
+def many_steps(steps):
+    """Batches of 8 samples of 3 classes: (steps, 8, A) and (steps, 8)."""
     generator = torch.Generator().manual_seed(0)
-    labels = torch.randint(3, (STEPS, 8), generator=generator)
-    return torch.randn(STEPS, 8, CHANNELS, generator=generator) + 3 + labels[..., None], labels
+    labels = torch.randint(3, (steps, 8), generator=generator)
+    return torch.randn(steps, 8, CHANNELS, generator=generator) + 3 + labels[..., None], labels
 
 
-def assert_stays_beside_float64(actual, kind):
-    features, labels = (part.flatten(0, 1) for part in long_run())
+def assert_stays_beside_float64(actual, kind, steps):
+    features, labels = (part.flatten(0, 1) for part in many_steps(steps))
     for c in range(3):
         own = features[labels == c].double().numpy()
         exact = np.cov(own, rowvar=False, bias=True)
@@ -299,12 +289,13 @@ def assert_stays_beside_float64(actual, kind):
         assert np.abs(actual['covariance'][c].numpy() - exact).max() <= 1e-5 * np.abs(exact).max()
 
 
+@exhaustive('steps', [2_000, 20_000])
 @pytest.mark.parametrize('kind', ['diagonal', 'full'])
-def test_twenty_thousand_steps_in_float32_stay_within_1e_5_of_float64(kind):
+def test_many_steps_in_float32_stay_within_1e_5_of_float64(kind, steps):
     statistics = ClassStatistics(3, CHANNELS, kind)
-    for features, labels in zip(*long_run(), strict=True):
+    for features, labels in zip(*many_steps(steps), strict=True):
         statistics.observe(features, labels)
-    assert_stays_beside_float64(state(statistics), kind)
+    assert_stays_beside_float64(state(statistics), kind, steps)
 
 
 # -- the state ---------------------------------------------------------------------------------------------------------
@@ -433,9 +424,8 @@ def growing(rank):
     return list(zip(features.split([3, 2, 40, 35])[rank::2], labels.split([3, 2, 40, 35])[rank::2], strict=True))
 
 
-def rank_main(rank, world, store, out):
-    torch.set_num_threads(1)
-    torch.distributed.init_process_group('gloo', init_method=Path(store).as_uri(), rank=rank, world_size=world)
+def many_steps_on_rank(rank, folder, steps):
+    """The states after many steps and the numbers of messages sent, {kind: (state, messages)}."""
     results, calls, gather = {}, [], torch.distributed.all_gather
 
     def counting(parts, tensor):
@@ -446,10 +436,15 @@ def rank_main(rank, world, store, out):
     for kind in ('diagonal', 'full'):
         statistics, own = ClassStatistics(3, CHANNELS, kind), slice(4 * rank, 4 * rank + 4)
         calls.clear()
-        for features, labels in zip(*long_run(), strict=True):
+        for features, labels in zip(*many_steps(int(steps)), strict=True):
             statistics.observe(features[own], labels[own])
-        results[kind, 'long'], results[kind, 'messages'] = state(statistics), len(calls)
-        results[kind, 'growing'] = state(observed(kind, *growing(rank), num_classes=CLASSES))
+        results[kind] = state(statistics), len(calls)
+    return results
+
+
+def on_rank(rank, folder):
+    results = {(kind, 'growing'): state(observed(kind, *growing(rank), num_classes=CLASSES))
+               for kind in ('diagonal', 'full')}
     for sync in (True, False):
         for kind in ('diagonal', 'full'):
             results['plain DDP', kind, sync] = wrapped_in_plain_ddp(rank, sync, kind)
@@ -464,24 +459,13 @@ def rank_main(rank, world, store, out):
             results[kind, 'error'] = 'none'
         except ValueError as error:
             results[kind, 'error'] = str(error)
-    torch.distributed.barrier()
-    torch.distributed.destroy_process_group()
-    torch.save(results, f'{out}{rank}')
+    return results
 
 
 @pytest.fixture(scope='module')
 def ranks(tmp_path_factory):
-    """The states of both ranks, {(kind, sync): state} each, from two gloo processes."""
-    folder = tmp_path_factory.mktemp('ranks')
-    tests = Path(reference.__file__).parent
-    environment = dict(os.environ, PYTHONPATH=os.pathsep.join([str(tests.parent), str(tests)]), OMP_NUM_THREADS='1')
-    processes = []
-    for rank in range(2):
-        command = [sys.executable, __file__, str(rank), '2', str(folder / 'store'), str(folder / 'out')]
-        processes.append(subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                          text=True))
-    finished(processes)
-    return [torch.load(folder / f'out{rank}', weights_only=True) for rank in range(2)]
+    """The states of both ranks, {(kind, sync): state} each."""
+    return two_ranks(on_rank, tmp_path_factory.mktemp('ranks'))
 
 
 @pytest.mark.parametrize('kind', KINDS)
@@ -511,12 +495,15 @@ def test_without_sync_each_rank_keeps_its_own(ranks, kind):
     assert not torch.equal(ranks[0][kind, False]['count'], ranks[1][kind, False]['count'])
 
 
-@pytest.mark.parametrize('kind', ['diagonal', 'full'])
-def test_twenty_thousand_steps_on_two_ranks_stay_within_1e_5_of_float64_by_one_message_each(ranks, kind):
-    assert_same_bits(ranks[0][kind, 'long'], ranks[1][kind, 'long'])
-    assert_stays_beside_float64(ranks[0][kind, 'long'], kind)
-    agreed = 1  # on the size of a message, before the first
-    assert STEPS <= ranks[0][kind, 'messages'] == ranks[1][kind, 'messages'] <= STEPS + agreed
+@exhaustive('steps', [2_000, 20_000])
+def test_many_steps_on_two_ranks_stay_within_1e_5_of_float64_by_one_message_each(steps, tmp_path):
+    ranks = two_ranks(many_steps_on_rank, tmp_path, steps)
+    for kind in ('diagonal', 'full'):
+        (first, messages), (second, its_messages) = (rank[kind] for rank in ranks)
+        assert_same_bits(first, second)
+        assert_stays_beside_float64(first, kind, steps)
+        agreed = 1  # on the size of a message, before the first
+        assert steps <= messages == its_messages <= steps + agreed
 
 
 @pytest.mark.parametrize('kind', ['diagonal', 'full'])
@@ -540,7 +527,3 @@ def test_plain_distributed_data_parallel_leaves_statistics_as_they_are(ranks, ki
 def test_sync_without_a_process_group_is_the_same_as_no_sync():
     for kind in KINDS:
         assert_same_bits(state(observed(kind, batch(), sync=True)), state(observed(kind, batch(), sync=False)))
-
-
-if __name__ == '__main__':
-    rank_main(int(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:5])

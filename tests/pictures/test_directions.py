@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from helpers import covariances
+from helpers.problems import KINDS, covariance_of
 
 from isda_seg.pictures.directions import (
     ALONG,
@@ -17,8 +17,6 @@ from isda_seg.pictures.directions import (
     random_directions,
 )
 
-KINDS = 'diagonal', 'full', 'shared', 'identity'
-
 
 def seeded(seed=0):
     return torch.Generator().manual_seed(seed)
@@ -26,7 +24,7 @@ def seeded(seed=0):
 
 def own_covariance(kind):
     """Of one class, 5 channels."""
-    return covariances.covariance_of(kind, 3, 5, seeded(1))[-1]
+    return covariance_of(kind, 3, 5, seeded(1))[-1]
 
 
 @pytest.mark.parametrize('kind', KINDS)
