@@ -3,7 +3,9 @@
 #   make gain    set up, then train a small network on scikit-learn's digits, plain and with ISDA in pairs of seeds, and
 #                print what ISDA gains           make gain ARGS=--sweep tries other strengths
 #   make demo    set up, then train and evaluate PSPNet + ISDA on the built-in demo data
-#   make test    set up, then run all tests, two files at a time        make test ARGS='-x -k margin' passes arguments on
+#   make test    set up, then run every test, two files at a time, those marked exhaustive in their first cases only;
+#                make test ARGS='-x -k margin' passes arguments on
+#   make test-all    the same in all cases
 #   make gpu     on a CUDA machine: the tests marked gpu, what ISDA costs there, a pair of demo runs in half precision
 #   make lint    ruff                                   make types    mypy --strict
 #   make setup-detection    MMDetection, and mmcv with the compiled operators it needs, beside MMSegmentation in an
@@ -25,7 +27,7 @@ DEMO = configs/demo/pspnet_r18-small-d8
 
 TIMED = timing-demo timing-test timing-setup-openmmlab
 
-.PHONY: demo gain test gpu lint types setup setup-detection setup-openmmlab timings $(TIMED)
+.PHONY: demo gain test test-all gpu lint types setup setup-detection setup-openmmlab timings $(TIMED)
 .NOTPARALLEL:
 
 gain: $(VENV)/.installed-gain
@@ -35,6 +37,9 @@ demo: $(VENV)/.installed-seg
 	$(VENV)/bin/python tools/demo.py $(ARGS)
 
 test: setup
+	$(VENV)/bin/python -m pytest -n 2 --dist loadfile -m 'not exhaustive' $(ARGS)
+
+test-all: setup
 	$(VENV)/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 gpu: setup

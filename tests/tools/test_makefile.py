@@ -37,6 +37,12 @@ def test_setup_openmmlab_runs_all_tests_beside_the_original_packages():
     assert lines[-1] == '.venv-openmmlab/bin/python -m pytest'
 
 
+def test_a_contributor_runs_the_first_cases_and_test_all_every_one():
+    short, every = (recipe(target, 'VENV=mine', 'ARGS=-x')[-1] for target in ('test', 'test-all'))
+    assert short == "mine/bin/python -m pytest -n 2 --dist loadfile -m 'not exhaustive' -x"
+    assert every == 'mine/bin/python -m pytest -n 2 --dist loadfile -x'
+
+
 def timed(target):
     """The commands that a target measures."""
     return [line.split('configs/results/timings.json ')[1] for line in recipe(target) if 'time_command' in line]
