@@ -1,6 +1,7 @@
 """Every test compares a value: no test only runs something, or only asks whether a number is finite."""
 
 import ast
+import functools
 from pathlib import Path
 
 import pytest
@@ -44,18 +45,25 @@ def compares(function, helpers):
     return False
 
 
-def comparing_helpers(trees):
-    """Names of the helper functions `assert_*` that compare, themselves or through one another."""
+def comparing_helpers(trees, known=()):
+    """Names of the helper functions `assert_*` that compare, themselves, through one another or through known ones."""
     candidates = [node for tree in trees for node in ast.walk(tree)
                   if isinstance(node, FUNCTIONS) and node.name.startswith('assert_')]
-    helpers = set()
+    helpers = {*known}
     for _ in candidates:
-        helpers = {f.name for f in candidates if compares(f, helpers)}
+        helpers = {*known, *(f.name for f in candidates if compares(f, helpers))}
     return helpers
 
 
-def without_comparison(tree, shared=()):
-    helpers = comparing_helpers([tree, *shared])
+@functools.cache
+def shared_helpers():
+    """Those of all files that are no test modules."""
+    return comparing_helpers([ast.parse(path.read_text()) for path in TESTS.rglob('*.py')
+                              if not path.name.startswith('test_')])
+
+
+def without_comparison(tree, known=()):
+    helpers = comparing_helpers([tree], known)
     return [node.name for node in ast.walk(tree) if isinstance(node, FUNCTIONS) and node.name.startswith('test')
             and not compares(node, helpers)]
 
@@ -88,5 +96,4 @@ def test_the_rule_accepts_a_test_that_compares_a_value(body):
 
 @pytest.mark.parametrize('path', sorted(TESTS.rglob('test_*.py')), ids=lambda path: str(path.relative_to(TESTS)))
 def test_every_test_compares_a_value(path):
-    shared = [ast.parse(helper.read_text()) for helper in TESTS.rglob('*.py') if not helper.name.startswith('test_')]
-    assert without_comparison(ast.parse(path.read_text()), shared) == []
+    assert without_comparison(ast.parse(path.read_text()), shared_helpers()) == []
