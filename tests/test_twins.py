@@ -4,6 +4,7 @@ import functools
 
 import pytest
 from helpers import tiny
+from helpers.exhaustive import exhaustive
 from mmengine.config import Config
 
 from isda_seg.runtime.launch import load_config
@@ -22,6 +23,10 @@ default_hooks = dict(isda=dict(type='isda_seg.hooks.ISDAHook', lambda_0=7.5))
 
 def names(path):
     return f'{path.parent.name}/{path.stem}'
+
+
+def room(path):
+    return path.parent.name
 
 
 def twin(path):
@@ -110,7 +115,7 @@ def test_each_of_the_two_names_the_other_in_its_promise(path):
     assert plain.count(f'ISDA twin: {path.name}') == 1
 
 
-@pytest.mark.parametrize('path', CONFIGS, ids=names)
+@exhaustive('path', sorted(CONFIGS, key=lambda path: 'r101' in path.name), kind=room, ids=names)
 def test_with_lambda_0_zero_three_steps_are_bitwise_those_of_the_twin(run, path):
     steps, state, statistics = run(path, 0)
     plain_steps, plain_state, none = run(twin(path))
@@ -122,7 +127,7 @@ def test_with_lambda_0_zero_three_steps_are_bitwise_those_of_the_twin(run, path)
     assert all(int(value.sum()) > 0 for key, value in statistics.items() if key.endswith('count'))
 
 
-@pytest.mark.parametrize('path', [path for path in CONFIGS if 'r101' not in path.name], ids=names)
+@exhaustive('path', [path for path in CONFIGS if 'r101' not in path.name], kind=room, ids=names)
 def test_with_its_own_lambda_0_it_sees_the_same_data_and_learns_something_else(run, path):
     steps, state, _ = run(path)
     plain_steps, plain_state, _ = run(twin(path))

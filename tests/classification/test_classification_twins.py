@@ -1,6 +1,6 @@
 """The law of twins: with lambda_0 = 0 an ISDA config trains as its plain twin, bit for bit."""
-import pytest
 from helpers import tiny, tiny_images
+from helpers.exhaustive import exhaustive
 
 pytestmark = tiny.on_cpu
 
@@ -29,7 +29,7 @@ def trained(name, work, lambda_0=None):
     return steps, state, {key: state.pop(key) for key in list(state) if '.statistics.' in key}
 
 
-@pytest.mark.parametrize('name', TWINS)
+@exhaustive('name', TWINS, kind=lambda name: name.rpartition('_')[2])
 def test_with_lambda_0_zero_three_steps_are_bitwise_those_of_the_twin(name, data, tmp_path):
     plain_steps, plain_state, none = trained(name, tmp_path / 'plain')
     steps, state, statistics = trained(isda(name), tmp_path / 'isda', lambda_0=0)

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from helpers import tiny, tiny_images
+from helpers.exhaustive import exhaustive
 from mmengine.config import Config
 from mmengine.registry import MODELS
 
@@ -111,7 +112,7 @@ NETWORKS = [path for path in ISDA if path.stem.count('_') == 2
             and path.parent.name in ('cifar10', 'imagenet')]
 
 
-@pytest.mark.parametrize('path', NETWORKS, ids=names)
+@exhaustive('path', NETWORKS, kind=lambda path: path.parent.name, ids=names)
 def test_every_network_takes_a_training_step_and_is_tested(path, data, tmp_path):
     runner, steps = tiny.train(path, tmp_path, change=change)
     assert len(steps) == 1

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from helpers import tiny, tiny_images
+from helpers.exhaustive import exhaustive
 from mmengine.hooks import EMAHook
 
 from isda_seg.classification.evaluation import evaluate, summary
@@ -68,8 +69,8 @@ def test_the_values_are_the_errors_after_each_epoch_and_their_mean_is_logged(who
     assert log_text(whole.work).count(f'mean top1_error of the last 3 evaluations: {mean:.4f}') == 1
 
 
-@pytest.mark.parametrize('workers', [0, 2])
-@pytest.mark.parametrize('saved', [1, 3])
+@exhaustive('workers', [0, 2])
+@exhaustive('saved', [1, 3])
 def test_a_resumed_run_is_the_uninterrupted_one_to_the_last_bit_and_its_mean_too(whole, tmp_path, saved, workers):
     path = whole.work / f'epoch_{saved}.pth'
     assert len(tiny.differing(tiny.saved_state(path), whole.state)) > 50

@@ -4,6 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from helpers import tiny, tiny_images
+from helpers.exhaustive import exhaustive
 
 from isda_seg.classification import CIFARDataset
 
@@ -35,7 +36,7 @@ def error(runner):
     return runner.message_hub.get_scalar('val/top1_error').current()
 
 
-@pytest.mark.parametrize('backbone, epochs, lr', [
+@exhaustive('backbone, epochs, lr', [
     (dict(type='ResNetCifar', depth=32), 22, 0.02), (dict(type='WideResNet', depth=10, width=2), 14, 0.05)],
     ids=['ResNet-32', 'Wide-ResNet-10-2'])
 def test_a_network_fits_256_images_to_99_per_cent(subset, tmp_path, backbone, epochs, lr):
@@ -77,6 +78,7 @@ def linear_error(root, decay):
     return 100 * float((classifier(images).argmax(dim=1) != labels).double().mean())
 
 
+@pytest.mark.exhaustive
 def test_five_epochs_on_the_subset_at_half_its_resolution_beat_a_linear_classifier_on_all_pixels(subset, tmp_path):
     def change(cfg):
         cfg.model.backbone.depth = 8

@@ -4,6 +4,7 @@ import pytest
 import reference
 import torch
 import torch.nn.functional as F
+from helpers.exhaustive import any_ignore_index, any_number_of_classes, exhaustive
 from helpers.problems import KINDS, loss_problem
 from torch.testing import assert_close
 
@@ -133,9 +134,9 @@ def test_no_gradient_flows_to_the_statistics_buffers():
 
 # -- strength ----------------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize('shape', [*SHAPES, (700,), (2, 37, 53), (1, 130, 130)])
+@exhaustive('shape', [*SHAPES, (700,), (2, 37, 53), (1, 130, 130)], kind=len)
 @pytest.mark.parametrize('reduction', REDUCTIONS)
-@pytest.mark.parametrize('ignore_index', [255, -100, -1, 2])
+@exhaustive('ignore_index', [255, -100, -1, 2], kind=lambda index: index == 2)
 @pytest.mark.parametrize('dtype', [torch.float32, torch.float64])
 def test_strength_zero_equals_cross_entropy_bitwise(shape, reduction, ignore_index, dtype):
     _, _, weight, _, covariance = loss_problem()
@@ -227,8 +228,8 @@ def test_ignored_pixels_are_unchanged(ignore_index):
     assert augmented.shape == logits.shape and torch.equal(logits, before)
 
 
-@pytest.mark.parametrize('num_classes', [2, 11, 19, 21, 150])
-@pytest.mark.parametrize('ignore_index', [255, -1, -100, 0, 1, None])
+@any_number_of_classes
+@any_ignore_index
 @pytest.mark.parametrize('kind', ['diagonal', 'full'])
 def test_ignored_pixels_equal_removed_pixels(num_classes, ignore_index, kind):
     features, labels, weight, bias, covariance = loss_problem(kind, num_classes, channels=3, samples=40)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import reference
 import torch
+from helpers.exhaustive import any_ignore_index, any_number_of_classes
 from torch.testing import assert_close
 
 from isda_seg.core import ClassMoments, class_moments, merge
@@ -186,8 +187,8 @@ def test_a_class_seen_once_has_covariance_zero_and_itself_as_mean():
         assert torch.equal(sigma, torch.zeros_like(sigma))
 
 
-@pytest.mark.parametrize('num_classes', [2, 11, 19, 21, 150])
-@pytest.mark.parametrize('ignore_index', [255, -1, -100, 0, 1, None])
+@any_number_of_classes
+@any_ignore_index
 @pytest.mark.parametrize('covariance', KINDS)
 def test_ignored_rows_equal_removed_rows_for_any_number_of_classes(num_classes, ignore_index, covariance):
     features, labels = batch(samples=90, channels=3, num_classes=num_classes)

@@ -5,7 +5,7 @@ import pytest
 import reference
 import torch
 from helpers import state_laws
-from helpers.exhaustive import exhaustive
+from helpers.exhaustive import any_ignore_index, any_number_of_classes, exhaustive
 from helpers.problems import KINDS
 from helpers.state_laws import assert_same_bits
 from helpers.state_laws import saved as state
@@ -119,8 +119,8 @@ def test_features_around_1000_keep_a_correct_variance_over_many_steps(kind):
     assert_close(statistics.covariance, literal(features, labels, kind).float(), rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize('num_classes', [2, 11, 19, 21, 150])
-@pytest.mark.parametrize('ignore_index', [255, -1, -100, 0, 1, None])
+@any_number_of_classes
+@any_ignore_index
 @pytest.mark.parametrize('kind', KINDS)
 def test_ignored_rows_equal_removed_rows_for_any_number_of_classes(num_classes, ignore_index, kind):
     features, labels = batch(samples=90, channels=3, num_classes=num_classes)

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from helpers import tiny
+from helpers.exhaustive import exhaustive
 from mmengine.fileio import LocalBackend
 
 from isda_seg.runtime.checkpoint import check_checkpoint, latest_checkpoint
@@ -128,7 +129,7 @@ def test_resume_is_exact_between_epochs(whole, tmp_path):
     assert tiny.differing(tiny.full_state(resumed), tiny.full_state(runner)) == []
 
 
-@pytest.mark.parametrize(('moment', 'number', 'left', 'first'), [
+@exhaustive('moment, number, left, first', [
     ('training', 5, ['iter_4.pth'], 4), ('writing', 4, ['iter_2.pth'], 2)])
 def test_a_killed_run_resumes_to_the_state_of_the_uninterrupted_one(whole, tmp_path, moment, number, left, first):
     (tmp_path / 'driver.py').write_text(DRIVER)
@@ -146,7 +147,7 @@ def test_a_killed_run_resumes_to_the_state_of_the_uninterrupted_one(whole, tmp_p
     assert tiny.logged(tmp_path / 'work') == whole.log
 
 
-@pytest.mark.parametrize(('written', 'time', 'first'), [
+@exhaustive('written, time, first', [
     ('iter_2.pth', 1, 0), ('best_mIoU_iter_4.pth', 1, 4), ('iter_4.pth', 2, 4)])
 def test_death_while_a_best_checkpoint_is_written_loses_nothing(whole, tmp_path, monkeypatch, better_and_better,
                                                                written, time, first):

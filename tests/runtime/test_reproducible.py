@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from helpers import tiny
+from helpers.exhaustive import exhaustive
 from mmengine.config import Config
 from mmengine.runner import Runner
 
@@ -97,7 +98,7 @@ def test_batches_are_the_same_for_any_number_of_workers_and_any_generator_state(
 
 @pytest.mark.family('onedl')  # the other family's samplers cannot skip: its loop loads what it passes over
 @pytest.mark.parametrize('workers', [0, 2])
-@pytest.mark.parametrize('skipped', [1, 3])
+@exhaustive('skipped', [1, 3])
 def test_after_a_skip_the_sequence_goes_on_where_it_was(loader, workers, skipped):
     expected = batches(loader(), 4)
     resumed = loader(workers=workers)

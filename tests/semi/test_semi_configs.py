@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from helpers import tiny
+from helpers.exhaustive import exhaustive
 from helpers.tiny_semi import SEMI
 from mmengine.config import Config
 from mmengine.registry import DATASETS, MODELS
@@ -81,7 +82,7 @@ def test_the_methods_have_the_hyper_parameters_of_their_own_papers(name, expecte
     assert {key: method[key] for key in expected} == expected
 
 
-@pytest.mark.parametrize('name', TYPES)
+@exhaustive('name', TYPES)
 def test_a_miniature_trains_on_250_labels_among_2000_images_and_is_tested_on_others(name, data_folder):
     data_folder('cifar10')
     path = tiny.ROOT / 'configs' / 'miniature' / f'resnet8_{name}_isda_cifar10-250.py'

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from helpers import tiny
+from helpers.exhaustive import exhaustive
 from helpers.tiny_semi import SEMI, shrink
 
 from isda_seg.classification.evaluation import evaluate
@@ -13,7 +14,7 @@ from isda_seg.runtime.launch import load_config
 
 pytestmark = tiny.on_cpu
 
-METHODS = ['pi', 'te', 'mt', 'vat']
+METHODS = ['te', 'mt', 'pi', 'vat']
 EPOCHS = 3
 
 
@@ -33,7 +34,7 @@ def keep_all(cfg):
     cfg.default_hooks.checkpoint.max_keep_ckpts = -1
 
 
-@pytest.mark.parametrize('method', METHODS)
+@exhaustive('method', METHODS)
 def test_a_run_resumed_after_an_epoch_is_the_uninterrupted_one_to_the_bit(method, run, tmp_path):
     whole, steps = run(f'{method}_isda_cifar10', 'whole', change=keep_all)
     resumed, rest = run(f'{method}_isda_cifar10', 'resumed', resume=tmp_path / 'whole' / 'epoch_1.pth')
@@ -47,7 +48,7 @@ def test_a_run_resumed_after_an_epoch_is_the_uninterrupted_one_to_the_bit(method
         assert len([key for key in state if key.startswith('model.method.teacher')]) > 10
 
 
-@pytest.mark.parametrize('method', METHODS)
+@exhaustive('method', METHODS)
 def test_with_lambda_0_zero_isda_trains_as_its_twin_bit_for_bit(method, run):
     def nothing(cfg):
         cfg.default_hooks.isda.lambda_0 = 0
@@ -93,7 +94,7 @@ def test_mean_teacher_is_tested_by_its_teacher(run):
     assert (found - model(batch)).abs().max() > 1e-6
 
 
-@pytest.mark.parametrize('method', METHODS)
+@exhaustive('method', METHODS)
 def test_a_checkpoint_is_tested_without_training_data(method, run, tiny_data, tmp_path):
     run(f'{method}_isda_cifar10', 'work', epochs=1)
     config = SEMI / 'cifar10' / f'{method}_isda_cifar10.py'

@@ -182,6 +182,7 @@ def test_a_series_of_other_settings_is_refused_and_leaves_the_runs_alone(whole, 
     assert files(whole.work) == before
 
 
+@pytest.mark.exhaustive
 def test_a_killed_series_goes_on_where_it_stopped(resumed):
     assert resumed.killed.returncode == -signal.SIGKILL
     assert '2 runs, 0 of them there already\n' in resumed.killed.stdout
@@ -194,6 +195,7 @@ def test_a_killed_series_goes_on_where_it_stopped(resumed):
     assert isda[6]['start'] == 4
 
 
+@pytest.mark.exhaustive
 def test_a_killed_series_ends_as_the_uninterrupted_one_to_the_last_bit(resumed, whole):
     for arm in ARMS:
         ours, theirs = (work / arm / 'seed_0' for work in (resumed.work, whole.work))

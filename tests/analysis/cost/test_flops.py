@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 import torch
+from helpers.exhaustive import exhaustive
 from mmengine.registry import MODELS
 from torch import nn
 from torch.testing import assert_close
@@ -44,7 +45,7 @@ def before_rounding(printed):
     return (number - 0.005) * unit, (number + 0.005) * unit
 
 
-@pytest.mark.parametrize('name', CIFAR)
+@exhaustive('name', CIFAR)
 def test_multiply_adds_are_those_of_table_3_within_2_per_cent(name):
     network, channels = on_meta(CIFAR[name].config, 32)
     assert multiply_adds(network) + 10 * channels == pytest.approx(sum(before_rounding(TABLE_3[name][0])) / 2, rel=0.02)
@@ -62,7 +63,7 @@ def test_the_papers_formula_gives_every_cell_of_table_3_but_one(name):
         assert float(f'{least:.2f}') <= float(relative) <= float(f'{most:.2f}')
 
 
-@pytest.mark.parametrize('name', IMAGENET)
+@exhaustive('name', IMAGENET)
 def test_the_diagonal_formula_gives_table_1(name):
     config, batch = IMAGENET[name]
     network, channels = on_meta(config, 224)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from helpers import tiny
+from helpers.exhaustive import exhaustive
 from mmengine.config import Config
 from mmengine.registry import DATASETS, init_default_scope
 
@@ -112,7 +113,7 @@ def test_they_are_evaluated_as_the_config_tests_and_trained_on_as_it_trains(isda
         f'train_dataloader.dataset.indices.{number}' for number in range(6)]
 
 
-@pytest.mark.parametrize(('indices', 'kept'), [
+@exhaustive('indices, kept', [
     (None, [0, 1, 2, 3, 4]), (3, [0, 1, 2]), (7, [0, 1, 2, 3, 4]), (-4, [4]), ([7, 4, 0, 5], [4, 0]),
     ([-1, -8, 2, -4], [0, 2, 4])], ids=str)
 def test_a_config_that_trains_on_some_images_goes_on_with_those_not_held_out(isda, indices, kept):

@@ -1,6 +1,7 @@
 """The robust losses' configs train real steps; with lambda_0 = 0 each ISDA twin is its plain one; a resume is exact."""
 import pytest
 from helpers import tiny, tiny_images
+from helpers.exhaustive import exhaustive
 
 pytestmark = tiny.on_cpu
 
@@ -38,7 +39,7 @@ def trained(name, work, epochs=1, lambda_0=None, feature_loss=None, resume=None)
     return steps, state
 
 
-@pytest.mark.parametrize('name', LOSSES)
+@exhaustive('name', LOSSES)
 def test_with_lambda_0_zero_two_steps_are_bitwise_those_of_the_plain_twin(name, data, tmp_path):
     steps, state = trained(f'{name}_isda', tmp_path / 'isda', lambda_0=0)
     plain_steps, plain_state = trained(name, tmp_path / 'plain')

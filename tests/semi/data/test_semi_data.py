@@ -137,6 +137,7 @@ def test_the_learning_rate_falls_by_cosine_from_a_tenth_to_0_within_epochs():
     assert cfg.default_hooks.last_evaluations.last == 10
 
 
+@pytest.mark.exhaustive
 @pytest.mark.filterwarnings('ignore:.*not the official archive')
 def test_the_real_subset_is_whitened_as_the_config_says(data_folder, tmp_path, monkeypatch):
     monkeypatch.setenv('ISDA_SEG_DATA', str(data_folder('cifar10').parent))
