@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from documents import blocks
+from helpers.documents import blocks
 
 from isda_seg.analysis.tables import model_index
 

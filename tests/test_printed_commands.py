@@ -6,8 +6,8 @@ import shlex
 import sys
 
 import pytest
-import tiny
-from documents import DOCUMENTS, ROOT, commands
+from helpers import tiny
+from helpers.documents import DOCUMENTS, ROOT, commands
 from mmengine.registry import HOOKS, MODELS, init_default_scope
 
 from isda_seg import compat

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tiny
+from helpers import tiny
 
 from isda_seg.segmentation import CamVidDataset
 from isda_seg.segmentation.loading import LoadCheckedAnnotations, LoadCheckedImage

@@ -2,8 +2,8 @@
 import json
 
 import pytest
-import tiny
 import torch
+from helpers import tiny
 
 from isda_seg.core.prior import log_prior
 from isda_seg.runtime.checkpoint import check_checkpoint
