@@ -18,6 +18,7 @@ PROGRESS = re.compile(r'(?P<where>(?:Epoch|Iter)\(train\)\s+\[.*?\](?:\[.*?\])?)
 SHOWN = ('eta', 'loss', 'accuracy', 'decode.acc_seg', 'isda_strength')  # of a step's numbers
 OURS = re.compile(r'ISDA|training \w+ on |resum|mean .* of the last|'
                   r'(?:Epoch|Iter)\((?:val|test)\)\s+(?:\[\d+\])?\[\s*(\d+)/\1\]')  # a whole validation
+OF_A_TAU = re.compile(r'\s+tau=[^:]*: \S+')  # of tools/test.py --logit-adjustment, which prints a table of them
 NOISE = re.compile(r'deprecated|The prefix is not set in metric class')  # of the hosts' warnings
 PAUSE = 10.0  # seconds between two lines of progress where a line cannot be written over
 
@@ -47,7 +48,7 @@ class Screen(logging.Handler):
         if progress is not None:
             self._progress(f'{" ".join(progress["where"].split())}  {numbers(progress["numbers"])}')
         elif OURS.match(text) or (level >= logging.WARNING and not NOISE.search(text)):
-            self._write('\r'.ljust(self.width + 1) + '\r' if self.width else '', text + '\n')
+            self._write('\r'.ljust(self.width + 1) + '\r' if self.width else '', OF_A_TAU.sub('', text) + '\n')
             self.width = 0
 
     def _progress(self, line: str) -> None:

@@ -52,6 +52,11 @@ def test_results_warnings_and_what_isda_says_are_shown(message, level, wanted):
     assert (shown(io.StringIO(), message, level=level) == message + '\n') is wanted
 
 
+def test_measures_of_each_tau_are_left_to_the_table():
+    message = 'Iter(test) [3/3]    mIoU: 2.0  tau=0.5/mIoU: 3.0  tau=0.5/IoU.traffic light: nan  nll: 1.0'
+    assert shown(io.StringIO(), message) == 'Iter(test) [3/3]    mIoU: 2.0  nll: 1.0\n'
+
+
 @pytest.mark.parametrize('error', [OSError(5, 'Input/output error'), ValueError('I/O operation on closed file.')])
 def test_a_terminal_that_went_away_ends_no_run(error, capsys):
     class Gone(io.StringIO):
