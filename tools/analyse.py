@@ -2,6 +2,8 @@
 
 features CONFIG CHECKPOINT [CONFIG CHECKPOINT]: where the deep features lie, spectra of covariances, the table (Fig. 8)
 tightness CONFIG: trains it, and measures how far the loss is above what it bounds (Fig. 9)
+prior CONFIG CHECKPOINT [CONFIG CHECKPOINT]: mIoU and accuracy of a segmentor over tau, with tau * log prior subtracted
+    from its logits; tau chosen on held-out training images; average precision of each class
 """
 import argparse
 import os
@@ -20,6 +22,7 @@ def parse_args() -> argparse.Namespace:
     analyses = parser.add_subparsers(dest='analysis', required=True)
     add_features(analyses)
     add_tightness(analyses)
+    add_prior(analyses)
     return parser.parse_args()
 
 
@@ -76,17 +79,15 @@ def add_features(analyses: argparse._SubParsersAction) -> None:
 
 
 def features(args: argparse.Namespace) -> None:
-    if len(args.models) not in (2, 4):
-        raise ValueError(f'features takes a config and its checkpoint, of one model or of two, got {len(args.models)} '
-                         'paths')
+    configs, checkpoints = one_or_two(args)
     compat.require_scikit_learn()
-    configs, checkpoints = args.models[::2], args.models[1::2]
     cfgs = [load_config(config, args.cfg_options, args.work_dir, args.launcher) for config in configs]
     out = Path(args.out or Path(cfgs[0].work_dir, 'features'))
     check_writable(str(out), '--out')
     from isda_seg.analysis.classifier_inputs import open_checkpoint
     from isda_seg.analysis.features import check_alike, look
-    from isda_seg.analysis.features_report import draw_all, entry, names_of, summary
+    from isda_seg.analysis.features_report import draw_all, entry, summary
+    from isda_seg.analysis.model_names import names_of
     asked = dict(split=args.split, head=args.head, per_class=args.per_class, perplexity=args.perplexity)
     opened = [open_checkpoint(cfg, checkpoint) for cfg, checkpoint in zip(cfgs, checkpoints, strict=True)]
     names = names_of(configs, checkpoints)
@@ -100,6 +101,55 @@ def features(args: argparse.Namespace) -> None:
     pictures = draw_all(found, title, out)
     print(summary(entries))
     print(f'wrote {", ".join(map(str, [out / "features.json", *pictures]))}')
+
+
+def one_or_two(args: argparse.Namespace) -> tuple[list[str], list[str]]:
+    """The configs and the checkpoints among the paths."""
+    if len(args.models) not in (2, 4):
+        raise ValueError(f'{args.analysis} takes a config and its checkpoint, of one model or of two, got '
+                         f'{len(args.models)} paths')
+    return args.models[::2], args.models[1::2]
+
+
+def add_prior(analyses: argparse._SubParsersAction) -> None:
+    text = ('Test one trained segmentor, or two, with tau * log prior subtracted from the logits (logit adjustment), '
+            'all tau in one pass: mIoU, mean accuracy and pixel accuracy over tau, IoU of each class, and its average '
+            'precision without adjustment. Training images that the checkpoint was not trained on choose tau.')
+    parser = analyses.add_parser('prior', help='mIoU and accuracy over the tau of logit adjustment', description=text)
+    parser.add_argument('models', nargs='+', metavar='CONFIG CHECKPOINT', help='of one model or of two')
+    parser.add_argument('--split', choices=['test', 'val', 'train'], default='test', help='default %(default)s')
+    parser.add_argument('--tau', nargs='+', type=float, default=[number / 10 for number in range(11)], metavar='TAU',
+                        help='0 is always among them; a single value is used as given; default 0 0.1 ... 1')
+    parser.add_argument('--held-out', type=float, default=0.25, metavar='SHARE',
+                        help='the last of the training images, as in tools/benchmarks/sweep.py; those that the '
+                             'checkpoint was not trained on choose tau; default %(default)s')
+    parser.add_argument('--out', help='folder; default <work-dir>/prior')
+    add_options(parser)
+    parser.set_defaults(run=prior)
+
+
+def prior(args: argparse.Namespace) -> None:
+    configs, checkpoints = one_or_two(args)
+    cfgs = [load_config(config, args.cfg_options, args.work_dir, args.launcher) for config in configs]
+    out = Path(args.out or Path(cfgs[0].work_dir, 'prior'))
+    check_writable(str(out), '--out')
+    from isda_seg.analysis.model_names import names_of
+    from isda_seg.analysis.prior import check_alike, check_taus, look, plan
+    from isda_seg.analysis.prior_report import draw_prior, summary
+    taus = check_taus(args.tau)
+    share = args.held_out if len(taus) > 2 else None
+    for cfg in cfgs:
+        cfg.runner_type = 'ScreenRunner'
+    plans = [plan(name, cfg, config, checkpoint, args.split, share) for name, cfg, config, checkpoint
+             in zip(names_of(configs, checkpoints), cfgs, configs, checkpoints, strict=True)]
+    check_alike(plans)
+    models = [look(one, taus) for one in plans]
+    if is_main_process():
+        write_json(out / 'prior.json', dict(kind='prior', split=args.split, taus=taus, held_out=share, models=models,
+                                            **provenance()))
+        draw_prior(models, args.split, out / 'prior.png')
+        print(summary(models, args.split))
+        print(f'wrote {out / "prior.json"}, {out / "prior.png"}')
 
 
 def main() -> None:

@@ -15,13 +15,6 @@ MOST = 10   # pairs of classes that are listed
 SHOWN = 5   # of those, on the screen
 
 
-def names_of(configs: Sequence[str], checkpoints: Sequence[str]) -> list[str]:
-    """Of models: those of their configs, and where these are alike that of the checkpoint too."""
-    stems = [Path(config).stem for config in configs]
-    return [stem if stems.count(stem) == 1 else f'{stem} ({"/".join(Path(checkpoint).with_suffix("").parts[-2:])})'
-            for stem, checkpoint in zip(stems, checkpoints, strict=True)]
-
-
 def entry(one: Features, meta: dict[str, Any]) -> dict[str, Any]:
     """Of a model: its numbers, for each source of covariances ranks, table and pairs of classes, and its training.
 

@@ -18,7 +18,14 @@ SPLITS = ('test', 'val', 'train')
 
 
 def split_loader(cfg: Config, split: str, augmented: bool = False) -> DataLoader:
-    """A dataloader of a split's images, each once and in order, in the test dataloader's batches and pipeline.
+    """The dataloader that ``split_config`` describes; arguments and errors are the same."""
+    loader = split_config(cfg, split, augmented)
+    with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmengine')):
+        return Runner.build_dataloader(loader)
+
+
+def split_config(cfg: Config, split: str, augmented: bool = False) -> dict[str, Any]:
+    """The config of a dataloader of a split's images, each once and in order, in the test batches and pipeline.
 
     Args:
         cfg: as ``load_config`` returns it.
@@ -45,8 +52,7 @@ def split_loader(cfg: Config, split: str, augmented: bool = False) -> DataLoader
                 node['pipeline'] = copy.deepcopy(pipeline)
     loader = dict(copy.deepcopy(test), dataset=dataset, sampler=dict(type='DefaultSampler', shuffle=False))
     loader.pop('batch_sampler', None)
-    with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmengine')):
-        return Runner.build_dataloader(loader)
+    return loader
 
 
 def labels_of(data: dict[str, Any], ignored: int) -> Tensor:
