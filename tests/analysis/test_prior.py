@@ -4,8 +4,8 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pytest
-import tiny
 import torch
+from helpers import tiny
 from mmengine.config import Config
 
 from isda_seg import compat

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 
 import cv2
 import pytest
-import tiny
 import torch
+from helpers import tiny
 from mmengine.config import Config
 
 from isda_seg.analysis.series.run_options import hold_out
