@@ -4,6 +4,7 @@ import copy
 import pytest
 import torch
 import torch.nn.functional as F
+from helpers.two_ranks import two_ranks
 from torch import nn
 from torch.testing import assert_close
 
@@ -168,3 +169,40 @@ def test_training_resumed_from_a_state_dict_is_bitwise_the_same():
 def test_a_tau_that_is_not_a_number_from_0_on_is_refused(tau):
     with pytest.raises(ValueError, match='logit_adjustment must be a finite number >= 0'):
         ISDALoss(lambda_0=1, logit_adjustment=tau)
+
+
+def test_ohem_selects_and_weighs_pixels_by_the_adjusted_logits():
+    from mmseg.models.losses import OhemCrossEntropy
+    base = OhemCrossEntropy(ignore_label=IGNORE, thres=0.4, min_kept=10)
+    head = Head(criterion(0.0, base=base, logit_adjustment=TAU))
+    features, labels = batch()
+    loss = head(features, labels)
+    adjusted = head.logits(features) + TAU * log_prior(head.loss.statistics.count).view(1, -1, 1, 1)
+    assert_close(loss, head.loss.base(adjusted, labels))
+
+
+def test_a_compiled_model_gets_the_loss_and_gradients_of_an_eager_one():
+    found = []
+    for compiled in (False, True):
+        head = Head(criterion(logit_adjustment=TAU))
+        loss = (torch.compile(head, backend='aot_eager') if compiled else head)(*batch())
+        found.append((loss, *gradients(head, loss)))
+    for own, other in zip(*found, strict=True):
+        assert_close(own, other)
+
+
+def one_rank(rank, folder):
+    head = Head(criterion(0.0, base=Recorded(), logit_adjustment=TAU))
+    features, labels = batch(rank)
+    head(features, labels)
+    return head.loss.statistics.count, (head.loss.base.logits - head.logits(features).detach())[0, :, 0, 0]
+
+
+def test_ranks_share_one_prior(tmp_path):
+    alone = Head(criterion())
+    for seed in range(2):
+        alone(*batch(seed))
+    expected = alone.loss.statistics.count
+    for count, added in two_ranks(one_rank, tmp_path):
+        assert torch.equal(count, expected)
+        assert_close(added, TAU * log_prior(expected), rtol=1e-4, atol=1e-5)
