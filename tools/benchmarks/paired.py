@@ -27,6 +27,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--seeds', nargs='+', type=int, required=True)
     parser.add_argument('--protocols', nargs='+',
                         help='of tools/test.py; default single ms ms-flip, of classifiers and detectors single')
+    parser.add_argument('--logit-adjustment', nargs='+', type=float, default=[], metavar='TAU',
+                        help='also draw the chief measure of every training over these test.logit_adjustment')
     parser.add_argument('--jobs', type=int, default=2, help='runs at a time; default %(default)s')
     parser.add_argument('--work-dir', default='work_dirs/paired',
                         help='of the runs; series with runs in common share it; default %(default)s')
@@ -50,6 +52,7 @@ def main() -> None:
     from isda_seg.analysis.series.paired_report import paired_table
     from isda_seg.analysis.series.result_files import at_tau
     from isda_seg.analysis.series.run_options import with_options
+    from isda_seg.analysis.series.tau_figure import draw_over_tau, over_tau
     from isda_seg.analysis.series.training_runs import Run, run_series
     from isda_seg.runtime.amp import enable_amp
     # Seed by seed, so that a series that is stopped early holds whole pairs.
@@ -61,16 +64,19 @@ def main() -> None:
         for run in runs:
             enable_amp(run.cfg)
     protocols = args.protocols or all_protocols(runs[0].cfg)
-    results = run_series(runs, args.work_dir, TOOLS, protocols, args.jobs, taus=[arm.tau for arm in arms])
+    results = run_series(runs, args.work_dir, TOOLS, protocols, args.jobs,
+                         taus=[*(arm.tau for arm in arms), *args.logit_adjustment])
     found = {arm.label: {str(seed): at_tau(results[f'{arm.folder}/seed_{seed}'], arm.tau) for seed in args.seeds}
              for arm in arms}
     comparisons = {arm.label: compare_arms(found[plain.label], found[arm.label]) for arm in others}
     paired = dict(provenance(), kind='paired', plain=args.plain, isda=args.isda, seeds=args.seeds,
-                  options=args.cfg_options or {}, amp=args.amp, comparisons=comparisons, runs=found)
+                  options=args.cfg_options or {}, amp=args.amp, comparisons=comparisons, runs=found,
+                  **(dict(over_tau=over_tau(arms, results, args.seeds)) if args.logit_adjustment else {}))
     write_json(out, paired)
     draw_paired(paired, out.with_suffix('.png'))
-    curves = out.with_name(f'{out.stem}_curves.png')
-    written = [out, out.with_suffix('.png'), *([curves] if draw_bands(paired, curves) else [])]
+    more = {out.with_name(f'{out.stem}_{name}.png'): draw
+            for name, draw in (('curves', draw_bands), ('tau', draw_over_tau))}
+    written = [out, out.with_suffix('.png'), *(path for path, draw in more.items() if draw(paired, path))]
     print(paired_table(paired))
     print(f'wrote {", ".join(map(str, written))}')
 

@@ -27,7 +27,7 @@ class Arm(NamedTuple):
     @property
     def folder(self) -> str:
         """The config's stem and the options of training as the name of a folder; two trainings never share one."""
-        name = quote_plus(' '.join([Path(self.config).stem, *self._of_training]), safe='=,')
+        name = quote_plus(' '.join([Path(self.config).stem, *self.of_training]), safe='=,')
         if len(name) <= LONGEST:
             return name
         return f'{name[:LONGEST]}-{hashlib.sha256(name.encode()).hexdigest()[:12]}'
@@ -36,7 +36,7 @@ class Arm(NamedTuple):
     def settings(self) -> dict[str, Any]:
         """The options of the config by key, their values read as --cfg-options reads them."""
         found = argparse.Namespace()
-        DictAction([], 'settings', nargs='*')(argparse.ArgumentParser(), found, self._of_training)
+        DictAction([], 'settings', nargs='*')(argparse.ArgumentParser(), found, self.of_training)
         return found.settings
 
     @property
@@ -53,7 +53,8 @@ class Arm(NamedTuple):
             raise ValueError(f'{TAU} must be a finite number >= 0, got {found!r}') from None
 
     @property
-    def _of_training(self) -> tuple[str, ...]:
+    def of_training(self) -> tuple[str, ...]:
+        """The options of the config alone."""
         return tuple(option for option in self.options if not option.startswith(f'{TAU}='))
 
 

@@ -32,7 +32,7 @@ def with_isda(arm: str) -> bool:
     return 'isda' in Path(arm.partition(' ')[0]).stem.split('_')
 
 
-ROWS = {**MAPS, 'aAcc': 'pixel accuracy', 'nll': 'negative log-likelihood', 'ece': 'expected calibration error',
+ROWS = {**MAPS, 'aAcc': 'pixel accuracy', 'nll': 'negative log-likelihood', 'ece': 'expected calibration error', 'mean_AP': 'mean average precision',
         TRAINING: 'training accuracy'}
 
 

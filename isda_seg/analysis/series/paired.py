@@ -11,9 +11,9 @@ from isda_seg.runtime.measure_direction import direction
 
 CONFIDENCE = 0.95
 RESAMPLES = 10_000
-SECONDARY = ('aAcc', 'nll', 'ece')
+SECONDARY = ('aAcc', 'nll', 'ece', 'mean_AP')
 TRAINING = 'training_accuracy'
-OF_CLASSES = ('precision', 'recall')  # beside IoU
+OF_CLASSES = ('precision', 'recall', 'AP')  # besides IoU
 MAPS = {'bbox_mAP': 'box mAP', 'segm_mAP': 'mask mAP'}  # a detector's measures and what they are called
 
 

@@ -10,7 +10,8 @@ from isda_seg.analysis.series.sweep_report import seeds_of, sweep_table
 from isda_seg.analysis.tables.section import fold
 
 PLAN = 'plan.json'
-FIGURES = dict(curves='while training goes on', time='gain and time over the draws')  # by how their names end
+# By how their names end.
+FIGURES = dict(curves='while training goes on', time='gain and time over the draws', tau='over the logit adjustment')
 
 
 def read_plan(folder: Path) -> list[dict[str, Any]]:
