@@ -2,8 +2,8 @@
 import re
 
 LESS = re.compile(r'(.*_error|nll|ece|.*loss.*)(_last\d+)?')
-GREATER = re.compile(r'(top\d+_accuracy|accuracy|training_accuracy|mIoU|aAcc|mAcc|mean_AP|.*mAP.*|(IoU|precision|recall|AP)\..+)'
-                     r'(_last\d+)?')
+GREATER = re.compile(r'(top\d+_accuracy|accuracy|training_accuracy|mIoU|aAcc|mAcc|mean_AP|.*mAP.*|'
+                     r'(IoU|precision|recall|AP)\..+)(_last\d+)?')
 
 
 def direction(measure: str) -> str | None:

@@ -32,8 +32,8 @@ def with_isda(arm: str) -> bool:
     return 'isda' in Path(arm.partition(' ')[0]).stem.split('_')
 
 
-ROWS = {**MAPS, 'aAcc': 'pixel accuracy', 'nll': 'negative log-likelihood', 'ece': 'expected calibration error', 'mean_AP': 'mean average precision',
-        TRAINING: 'training accuracy'}
+ROWS = {**MAPS, 'aAcc': 'pixel accuracy', 'nll': 'negative log-likelihood', 'ece': 'expected calibration error',
+        'mean_AP': 'mean average precision', TRAINING: 'training accuracy'}
 
 
 def row_name(measure: str) -> str:
