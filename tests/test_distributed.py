@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 from helpers import tiny
-from helpers.exhaustive import exhaustive
 from helpers.rank_runs import ranks, run
 
 pytestmark = tiny.on_cpu
@@ -97,7 +96,8 @@ def one_process(folder):
     return {key: value for key, value in runner.model.state_dict().items() if '.statistics.' in key}
 
 
-@exhaustive('count', [2, 3])
+@pytest.mark.exhaustive
+@pytest.mark.parametrize('count', [2, 3])
 def test_uneven_shards_give_the_statistics_of_one_process(folder, one_process, count):
     work = folder / f'frozen_{count}'
     run(folder, 'dist_train.sh', folder / 'frozen.py', count, '--work-dir', work)

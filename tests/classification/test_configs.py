@@ -46,7 +46,7 @@ def test_every_row_of_tables_1_2_and_4_has_its_configs():
     assert {stem.split('_')[0] for stems in found.values() for stem in stems} == set(CHANNELS)
 
 
-@pytest.mark.parametrize('path', CONFIGS, ids=names)
+@exhaustive('path', CONFIGS, kind=lambda path: (path.parent.name, '_isda' in path.stem), ids=names)
 def test_every_config_builds_a_classifier_that_isda_attaches_to(path):
     cfg = Config.fromfile(path)
     with torch.device('meta'):

@@ -37,8 +37,8 @@ def error(runner):
 
 
 @exhaustive('backbone, epochs, lr', [
-    (dict(type='ResNetCifar', depth=32), 22, 0.02), (dict(type='WideResNet', depth=10, width=2), 14, 0.05)],
-    ids=['ResNet-32', 'Wide-ResNet-10-2'])
+    (dict(type='WideResNet', depth=10, width=2), 14, 0.05), (dict(type='ResNetCifar', depth=32), 22, 0.02)],
+    ids=['Wide-ResNet-10-2', 'ResNet-32'])
 def test_a_network_fits_256_images_to_99_per_cent(subset, tmp_path, backbone, epochs, lr):
     def change(cfg):
         pipeline = [dict(type='Resize', scale=(SIZE, SIZE)), dict(type='PackImages')]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from helpers import tiny
+from helpers.exhaustive import exhaustive
 
 from isda_seg.pictures.hook import DirectionsHook
 from isda_seg.pictures.undisturbed import undisturbed
@@ -47,7 +48,7 @@ def test_modes_and_random_states_are_what_they_were_even_after_an_error():
     assert state[1:] == (np.random.get_state()[1].tolist(), random.getstate())
 
 
-@pytest.mark.parametrize(('keys', 'isda', 'words'), [
+@exhaustive('keys, isda, words', [
     (dict(classes=['Lorry']), True, "no class 'Lorry'; the classes are "),
     (dict(head='neck'), True, 'neck names no classifier'),
     (dict(strength=0), True, 'with strength 0 no feature moves'),

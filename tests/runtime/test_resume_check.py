@@ -4,6 +4,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from helpers.exhaustive import exhaustive
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
 from mmengine.model import BaseModel
@@ -83,8 +84,8 @@ def test_the_hook_stands_in_the_registry_under_its_name():
     assert ResumeCheckHook().priority == 'VERY_HIGH' and ResumeCheckHook().own is None
 
 
-@pytest.mark.parametrize(('before', 'after'), [(MULTISTEP, MULTISTEP), (WARM_COSINE, WARM_COSINE), (MIXED, MIXED),
-                                               (MULTISTEP, WARM_COSINE)])
+@exhaustive('before, after', [(MULTISTEP, MULTISTEP), (WARM_COSINE, WARM_COSINE), (MIXED, MIXED),
+                              (MULTISTEP, WARM_COSINE)])
 def test_a_longer_schedule_has_the_rates_of_the_run_that_was_always_long(tmp_path, before, after):
     rates(config(tmp_path / 'short', before, epochs=2))
     resumed, _ = rates(config(tmp_path / 'on', after, epochs=5, resume=str(tmp_path / 'short' / 'epoch_2.pth')))

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from helpers.exhaustive import exhaustive
 from mmengine.config import Config
 
 from isda_seg.analysis.series.training_runs import Run, _Progress, run_series
@@ -219,7 +220,7 @@ def test_the_time_left_is_the_runs_left_at_the_pace_so_far():
                     '5/5 e: 1.5 min; about 0 min left']
 
 
-@pytest.mark.parametrize(('number', 'code'), [(signal.SIGTERM, 143), (signal.SIGINT, -signal.SIGINT)])
+@exhaustive('number, code', [(signal.SIGTERM, 143), (signal.SIGINT, -signal.SIGINT)])
 def test_who_stops_the_series_stops_its_runs(tmp_path, tools, number, code):
     work = tmp_path / 'work'
     with subprocess.Popen([sys.executable, '-c', DRIVER, str(work), str(tools)], stdout=subprocess.PIPE,
