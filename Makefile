@@ -3,9 +3,9 @@
 #   make gain    set up, then train a small network on scikit-learn's digits, plain and with ISDA in pairs of seeds, and
 #                print what ISDA gains           make gain ARGS=--sweep tries other strengths
 #   make demo    set up, then train and evaluate PSPNet + ISDA on the built-in demo data
-#   make test    set up, then run every test, two files at a time, those marked exhaustive in their first cases only;
-#                make test ARGS='-x -k margin' passes arguments on
-#   make test-all    the same in all cases
+#   make test    set up, then run every test in one case of each kind, two files at a time (the other cases are marked
+#                exhaustive)                make test ARGS='-x -k margin' passes arguments on
+#   make test-all    the same with every case
 #   make gpu     on a CUDA machine: the tests marked gpu, what ISDA costs there, a pair of demo runs in half precision
 #   make lint    ruff                                   make types    mypy --strict
 #   make setup-detection    MMDetection, and mmcv with the compiled operators it needs, beside MMSegmentation in an
