@@ -13,10 +13,20 @@ def held_out_mask(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
     if not 0 < count < len(labels):
         raise ValueError(f'cannot hold out {count} of {len(labels)} training images: set holdout to a number between '
                          f'1 and {len(labels) - 1}')
-    shuffled = np.random.RandomState(seed).permutation(len(labels))
-    by_class = shuffled[np.argsort(labels[shuffled], kind='stable')]
-    sizes = np.unique(labels, return_counts=True)[1]
-    place = np.concatenate([(np.arange(size) + 0.5) / size for size in sizes])  # in 0..1, within the class
+    by_class, rank = shuffle_by_class(labels, seed)
+    place = (rank + 0.5) / np.bincount(labels)[labels[by_class]]  # in 0..1, within the class
     mask = np.zeros(len(labels), dtype=bool)
     mask[by_class[np.argsort(place, kind='stable')[:count]]] = True
     return mask
+
+
+def shuffle_by_class(labels: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """The indices (N,) of all images, class after class and each class shuffled by seed, and their ranks in the class.
+
+    Args:
+        labels: (N,) non-negative integers.
+    """
+    shuffled = np.random.RandomState(seed).permutation(len(labels))
+    by_class = shuffled[np.argsort(labels[shuffled], kind='stable')]
+    sizes = np.unique(labels, return_counts=True)[1]
+    return by_class, np.concatenate([np.arange(size) for size in sizes])

@@ -1,10 +1,11 @@
-"""What the image datasets share: splits, held-out images, labels that are checked."""
+"""What the image datasets share: splits, held-out images, long tails, labels that are checked."""
 from typing import Any
 
 import numpy as np
 from mmengine.dataset import BaseDataset
 
 from isda_seg.classification.data.held_out_images import held_out_mask
+from isda_seg.classification.data.long_tail import long_tail_mask
 
 SPLITS = ('train', 'train_rest', 'held_out', 'test')
 
@@ -19,12 +20,23 @@ class ClassificationDataset(BaseDataset):
         data_root: folder of the data as its publishers distribute it.
         split: 'train', 'train_rest' (train without the held-out images), 'held_out' (the others) or 'test'.
         holdout, holdout_seed: how many training images are held out, and by which seed; see ``held_out_mask``.
+        imbalance, n_max, imbalance_seed: a number makes the training images long-tailed: the first class keeps n_max
+            images, the last one n_max / imbalance, chosen by the seed; see ``long_tail_mask``. Images are held out of
+            those that are kept, each class in proportion to its size, so held-out images are long-tailed too: judge by
+            the mean error over classes. The test images stay all as they are. None keeps every image.
+
+    Raises:
+        ValueError: an unknown split, n_max without imbalance.
     """
 
     def __init__(self, data_root: str, split: str = 'train', holdout: int = 5000, holdout_seed: int = 0,
+                 imbalance: float | None = None, n_max: int | None = None, imbalance_seed: int = 0,
                  **kwargs: Any) -> None:
         if split not in SPLITS:
             raise ValueError(f'split must be one of {SPLITS}, got {split!r}')
+        if imbalance is None and n_max is not None:
+            raise ValueError(f'n_max={n_max} belongs to imbalance, which is not set: set both or neither')
+        self.imbalance, self.n_max, self.imbalance_seed = imbalance, n_max, imbalance_seed
         self.split, self.holdout, self.holdout_seed = split, holdout, holdout_seed
         super().__init__(data_root=data_root, **kwargs)
 
@@ -45,11 +57,16 @@ class ClassificationDataset(BaseDataset):
             raise ValueError(f'{len(outside)} labels of the {self.split} images in {self.data_root} lie outside 0..'
                              f'{len(classes) - 1}; the first is {labels[outside[0]]}, of image {outside[0]}')
         self._metainfo['classes'] = tuple(classes)
-        if self.split in ('train', 'test'):
+        if self.split == 'test':
+            return entries
+        if self.imbalance is not None:
+            kept = np.flatnonzero(long_tail_mask(labels, len(classes), self.imbalance, self.n_max, self.imbalance_seed))
+            entries, labels = [entries[index] for index in kept], labels[kept]
+        if self.split == 'train':
             return entries
         wanted = held_out_mask(labels, self.holdout, self.holdout_seed) == (self.split == 'held_out')
         return [entries[index] for index in np.flatnonzero(wanted)]
 
     def get_cat_ids(self, idx: int) -> list[int]:
-        """The one label of an image, for MMEngine's ClassBalancedDataset."""
-        return [self.get_data_info(idx)['gt_label']]
+        """The one label of an image, for MMEngine's ClassBalancedDataset; reads no image."""
+        return [BaseDataset.get_data_info(self, idx)['gt_label']]

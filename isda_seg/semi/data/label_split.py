@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from isda_seg.classification.data.held_out_images import held_out_mask
+from isda_seg.classification.data.held_out_images import held_out_mask, shuffle_by_class
 from isda_seg.runtime.durable import written_aside
 
 
@@ -22,10 +22,8 @@ def choose_labels(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
     if not classes <= count <= len(labels):
         raise ValueError(f'cannot choose {count} labels of {len(labels)} training images in {classes} classes: set '
                          f'num_labels to a number between {classes} and {len(labels)}')
-    shuffled = np.random.RandomState(seed).permutation(len(labels))
-    by_class = shuffled[np.argsort(labels[shuffled], kind='stable')]
-    place = np.concatenate([np.arange(size) for size in np.unique(labels, return_counts=True)[1]])  # within the class
-    return np.sort(by_class[np.argsort(place, kind='stable')[:count]])
+    by_class, rank = shuffle_by_class(labels, seed)
+    return np.sort(by_class[np.argsort(rank, kind='stable')[:count]])
 
 
 def hold_out_labels(labels: np.ndarray, chosen: np.ndarray, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
