@@ -38,7 +38,7 @@ def main() -> None:
         cfg.runner_type = 'ScreenRunner'
     task = evaluation_of(cfg)
     results = task.evaluate(cfg, args.config, args.checkpoint, tuple(args.protocols), args.show_dir, args.show_most,
-                            **(dict(taus=args.logit_adjustment) if args.logit_adjustment else {}))
+                            taus=tuple(args.logit_adjustment))
     if is_main_process():
         print(task.summary(results, Path(args.config).stem))
         if args.out:

@@ -6,32 +6,45 @@ import torch
 from mmengine.evaluator import BaseMetric
 from mmengine.registry import METRICS
 
+from isda_seg.classification.adjusted_logits import adjusted
+
 
 @METRICS.register_module()
 class TopKAccuracy(BaseMetric):
     """``top<k>_accuracy`` and ``top<k>_error`` for every k; scores that are not finite count as wrong.
 
     The model predicts a list of dicts with ``logits`` (B, C) and ``labels`` (B,), usually one for the whole batch.
+
+    Args:
+        mean_class_error: True adds ``mean_class_error``, the mean of the top-1 error over the classes that occur, by
+            which long-tailed data are judged.
+        adjustment: (C,) added to the logits, ``-tau * log prior``, or None.
     """
 
-    def __init__(self, topk: Sequence[int] = (1,), **kwargs: Any) -> None:
+    def __init__(self, topk: Sequence[int] = (1,), mean_class_error: bool = False,
+                 adjustment: list[float] | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.topk = tuple(topk)
+        self.topk, self.mean_class_error, self.adjustment = tuple(topk), mean_class_error, adjustment
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Keep for every image and k whether its label is among the k highest scores."""
+        """Keep for every image its label, and whether that is among the 1 and among the k highest scores."""
         for sample in data_samples:
-            logits, labels = sample['logits'].detach().cpu(), sample['labels'].cpu()
+            logits, labels = adjusted(sample, self.adjustment)
             if max(self.topk) > logits.shape[1]:
                 raise ValueError(f'top-{max(self.topk)} needs as many classes, the model has {logits.shape[1]}')
             highest = logits.topk(max(self.topk), dim=1).indices
             right = (highest == labels[:, None]) & logits.isfinite().all(dim=1, keepdim=True)
-            self.results.extend(torch.stack([right[:, :k].any(dim=1) for k in self.topk], dim=1).tolist())
+            hits = [right[:, :k].any(dim=1) for k in (1, *self.topk)]
+            self.results.extend(torch.stack([labels, *hits], dim=1).tolist())
 
-    def compute_metrics(self, results: list[list[bool]]) -> dict[str, float]:
+    def compute_metrics(self, results: list[list[int]]) -> dict[str, float]:
         """Means over all images of all ranks."""
-        accuracies = 100 * torch.tensor(results, dtype=torch.float64).mean(dim=0)
+        labels, first, *hits = torch.tensor(results).t()
+        accuracies = 100 * torch.stack(hits).double().mean(dim=1)
         metrics = {}
         for k, accuracy in zip(self.topk, accuracies.tolist(), strict=True):
             metrics.update({f'top{k}_accuracy': accuracy, f'top{k}_error': 100 - accuracy})
+        if self.mean_class_error:
+            found = [first[labels == label].double().mean() for label in labels.unique()]
+            metrics['mean_class_error'] = 100 - 100 * float(torch.stack(found).mean())
         return metrics

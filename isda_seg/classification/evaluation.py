@@ -1,12 +1,16 @@
 """Error and accuracy of a checkpoint, as one value."""
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 from mmengine.config import Config
 
+from isda_seg.classification.class_prior import class_log_prior
 from isda_seg.classification.data.data_check import check_data
 from isda_seg.runtime.checkpoint import check_checkpoint
+from isda_seg.runtime.config_keys import type_name
 from isda_seg.runtime.last_evaluations import with_last_mean
+from isda_seg.runtime.logit_adjustment import KEY, adjusted_metrics, check_taus, protocol_entry, summary_rows
 from isda_seg.runtime.run_record import as_test, result
 from isda_seg.runtime.screen import runner_from
 
@@ -14,22 +18,27 @@ PROTOCOL = 'single'
 
 
 def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ...] = (PROTOCOL,),
-             show_dir: str | None = None, show_most: int | None = None) -> dict[str, Any]:
+             show_dir: str | None = None, show_most: int | None = None,
+             taus: Sequence[float] = ()) -> dict[str, Any]:
     """Test a checkpoint.
 
     Args:
         cfg: as ``load_config`` returns it; config, checkpoint: their paths.
         protocols, show_dir, show_most: of segmentation; here there are no others than the default.
+        taus: each also tests with ``tau * log prior`` subtracted from the logits, in the same pass over the data (logit
+            adjustment, Menon et al., ICLR 2021, Eq. 9).
 
     Returns:
         {"protocols": {"single": {"top1_error", "top1_accuracy", ...}}, ...} as ``result`` completes it, in per cent.
         Where the test data are those that training validated on, ``top1_error_last10`` is the mean over the last 10
-        epochs up to this checkpoint.
+        epochs up to this checkpoint. With taus the protocol has a further entry "logit_adjustment": {"0.5":
+        {"top1_error", ..., "nll", "ece"}}.
 
     Raises:
         ValueError, FileNotFoundError: another protocol, pictures asked for, a missing or truncated checkpoint or one
-            of another model, missing data.
+            of another model, missing data, training labels that cannot be counted.
     """
+    taus = check_taus(taus)
     if tuple(protocols) != (PROTOCOL,):
         raise ValueError(f'an image classifier is tested in one protocol, {PROTOCOL}, got {list(protocols)}')
     if show_dir is not None or show_most is not None:
@@ -38,18 +47,29 @@ def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ..
     check_data(cfg, ('test',))
     run = copy.deepcopy(cfg)
     evaluators = run.test_evaluator if isinstance(run.test_evaluator, list) else [run.test_evaluator]
-    run.test_evaluator = [*evaluators, dict(type='LikelihoodMetric')]
+    likelihood = dict(type='LikelihoodMetric')
+    run.test_evaluator = [*evaluators, likelihood]
+    if taus:
+        of_logits = [metric for metric in evaluators if type_name(metric) == 'TopKAccuracy'] + [likelihood]
+        prior = class_log_prior(cfg, loaded.get('state_dict', loaded))
+        run.test_evaluator += adjusted_metrics(of_logits, prior, taus)
     as_test(run, config, checkpoint, PROTOCOL)
     metrics = runner_from(run).test()
     if cfg.test_dataloader.dataset == cfg.get('val_dataloader', {}).get('dataset'):
         metrics = with_last_mean(metrics, loaded.get('meta', {}))
-    found = {PROTOCOL: {name: round(float(value), 4) for name, value in metrics.items()}}
-    return result(cfg, config, checkpoint, loaded, found)
+    return result(cfg, config, checkpoint, loaded, {PROTOCOL: protocol_entry(metrics, _rounded)})
+
+
+def _rounded(metrics: dict[str, float]) -> dict[str, Any]:
+    return {name: round(float(value), 4) for name, value in metrics.items()}
 
 
 def summary(results: dict[str, Any], name: str = '') -> str:
-    """One row: every metric, in per cent."""
-    metrics = results['protocols'][PROTOCOL]
-    columns = [(key, f'{value:.2f}'.rjust(len(key))) for key, value in metrics.items()]
-    return '\n'.join((' | '.join([''.ljust(len(name)), *(key for key, _ in columns)]),
-                      ' | '.join([name, *(value for _, value in columns)])))
+    """A row for the plain logits and one for each tau: every metric, in per cent; '-' where there is none."""
+    rows = summary_rows(results['protocols'], name)
+    columns, width = [key for key in results['protocols'][PROTOCOL] if key != KEY], max(map(len, rows))
+    cells = {label: [f'{metrics[key]:.2f}' if key in metrics else '-' for key in columns]
+             for label, (metrics,) in rows.items()}
+    return '\n'.join([' | '.join([''.ljust(width), *columns]),
+                      *(' | '.join([label.ljust(width), *(map(str.rjust, values, map(len, columns)))])
+                        for label, values in cells.items())])

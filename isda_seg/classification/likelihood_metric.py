@@ -5,17 +5,26 @@ from typing import Any
 from mmengine.evaluator import BaseMetric
 from mmengine.registry import METRICS
 
+from isda_seg.classification.adjusted_logits import adjusted
 from isda_seg.runtime.likelihood import Likelihood, likelihood, measures
 
 
 @METRICS.register_module()
 class LikelihoodMetric(BaseMetric):
-    """``nll``, and ``ece`` in per cent (15 bins); predictions as for ``TopKAccuracy``."""
+    """``nll``, and ``ece`` in per cent (15 bins); predictions as for ``TopKAccuracy``.
+
+    Args:
+        adjustment: (C,) added to the logits, ``-tau * log prior``, or None.
+    """
+
+    def __init__(self, adjustment: list[float] | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.adjustment = adjustment
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Keep the sums of every image, so that ranks count each one once."""
         for sample in data_samples:
-            logits, labels = sample['logits'].detach().cpu(), sample['labels'].cpu()
+            logits, labels = adjusted(sample, self.adjustment)
             self.results.extend(likelihood(logits[one:one + 1], labels[one:one + 1]) for one in range(len(labels)))
 
     def compute_metrics(self, results: list[Likelihood]) -> dict[str, float]:

@@ -1,5 +1,6 @@
 """Box and mask mAP of a checkpoint, as one value."""
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 from mmengine.config import Config
@@ -18,7 +19,8 @@ PREFIX = 'coco/'
 
 
 def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ...] = (PROTOCOL,),
-             show_dir: str | None = None, show_most: int | None = None) -> dict[str, Any]:
+             show_dir: str | None = None, show_most: int | None = None,
+             taus: Sequence[float] = ()) -> dict[str, Any]:
     """Test a checkpoint by the config's own evaluator.
 
     Args:
@@ -26,6 +28,7 @@ def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ..
             checkpoint: their paths.
         protocols: of segmentation; here there is no other than the default.
         show_dir: folder for pictures; show_most: how many of them.
+        taus: of segmentation and image classification; here there is none.
 
     Returns:
         {"protocols": {"single": {"bbox_mAP", "bbox_mAP_50", ..., "segm_mAP", ...}}, "backbone" (what training started
@@ -33,11 +36,14 @@ def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ..
         have no object of that size.
 
     Raises:
-        ValueError, FileNotFoundError: another protocol, a missing or truncated checkpoint or one of another model,
-            missing data.
+        ValueError, FileNotFoundError: another protocol, a tau, a missing or truncated checkpoint or one of another
+            model, missing data.
     """
     if tuple(protocols) != (PROTOCOL,):
         raise ValueError(f'a detector is tested in one protocol, {PROTOCOL}, got {list(protocols)}')
+    if taus:
+        raise ValueError('--logit-adjustment is for segmentation and image classification: a detector has no class '
+                         'prior to subtract. Test it without')
     loaded = check_checkpoint(checkpoint)
     state = {key.removeprefix('module.'): value for key, value in loaded.get('state_dict', loaded).items()}
     covers = coverage(state_of(cfg.model), state)

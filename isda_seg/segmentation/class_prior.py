@@ -19,6 +19,7 @@ from torch import Tensor
 from isda_seg.core.prior import log_prior
 from isda_seg.runtime.config_keys import dicts, type_name
 from isda_seg.runtime.fingerprint import data_digest
+from isda_seg.runtime.logit_adjustment import observed_counts
 from isda_seg.runtime.provenance import write_json
 
 
@@ -33,9 +34,8 @@ def class_log_prior(cfg: Config, state_dict: dict[str, Tensor]) -> Tensor:
     Raises:
         ValueError: the training data cannot be counted.
     """
-    counts = [value for key, value in state_dict.items()
-              if key.removeprefix('module.').startswith('decode_head.') and key.endswith('.statistics.count')]
-    return log_prior(counts[-1].cpu() if counts else count_labels(cfg))
+    counts = observed_counts(state_dict, 'decode_head')
+    return log_prior(count_labels(cfg) if counts is None else counts)
 
 
 def count_labels(cfg: Config) -> Tensor:

@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from mmengine.config import Config
-from torch import Tensor
 
-from isda_seg.core.schedule import check_strength
 from isda_seg.runtime.checkpoint import check_checkpoint
 from isda_seg.runtime.config_keys import type_name
 from isda_seg.runtime.last_evaluations import with_last_mean
+from isda_seg.runtime.logit_adjustment import adjusted_metrics, check_taus, protocol_entry, summary_rows
 from isda_seg.runtime.run_record import as_test, result
 from isda_seg.runtime.screen import runner_from
 from isda_seg.segmentation.class_prior import class_log_prior
@@ -17,8 +16,6 @@ from isda_seg.segmentation.data_check import check_data
 from isda_seg.segmentation.loading import check_loading
 from isda_seg.segmentation.metric import BY_CLASS
 from isda_seg.segmentation.protocols import PROTOCOLS, apply_protocol
-
-TAU = 'tau='  # how the names of metrics of adjusted logits begin
 
 
 def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ...] = PROTOCOLS,
@@ -42,7 +39,7 @@ def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ..
         ValueError, FileNotFoundError: an unknown protocol, a missing or truncated checkpoint, missing data, training
             labels that cannot be counted.
     """
-    taus = [check_strength(tau, '--logit-adjustment') for tau in taus]
+    taus = check_taus(taus)
     runs = [(protocol, apply_protocol(cfg, protocol)) for protocol in protocols]
     loaded = check_checkpoint(checkpoint, module='decode_head')
     check_data(cfg, ('test',))
@@ -57,7 +54,8 @@ def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ..
             likelihood = dict(type='PixelLikelihoodMetric', ignore_index=ignored(cfg))
             run.test_evaluator = [*evaluators, *([likelihood] if protocol == 'single' else [])]
             if prior is not None:
-                run.test_evaluator += with_adjustment(evaluators, likelihood, prior, taus)
+                of_logits = [metric for metric in evaluators if type_name(metric) == 'ClassIoUMetric'] + [likelihood]
+                run.test_evaluator += adjusted_metrics(of_logits, prior, taus)
                 if protocol == 'single':
                     run.test_evaluator.append(dict(type='PixelAveragePrecisionMetric', ignore_index=ignored(cfg)))
                 elif type_name(run.model) == 'SegTTAModel':
@@ -73,7 +71,7 @@ def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ..
         metrics = runner_from(run).test()
         if protocol == 'single' and cfg.test_dataloader.dataset == cfg.get('val_dataloader', {}).get('dataset'):
             metrics = with_last_mean(metrics, loaded.get('meta', {}))
-        found[protocol] = _by_class(metrics)
+        found[protocol] = protocol_entry(metrics, _by_class)
     return result(cfg, config, checkpoint, loaded, found)
 
 
@@ -83,33 +81,15 @@ def ignored(cfg: Config) -> int:
     return int((head[-1] if isinstance(head, list) else head).get('ignore_index', 255))
 
 
-def with_adjustment(evaluators: list[Any], likelihood: dict[str, Any], prior: Tensor,
-                    taus: Sequence[float]) -> list[dict[str, Any]]:
-    """The metrics of IoU among evaluators and the likelihood metric, once for each tau, whose names begin with it."""
-    metrics = [evaluator for evaluator in evaluators if type_name(evaluator) == 'ClassIoUMetric'] + [likelihood]
-    return [dict(metric, prefix=f'{TAU}{tau:g}', adjustment=(-tau * prior).tolist())
-            for tau in taus for metric in metrics]
-
-
 def _by_class(metrics: dict[str, float]) -> dict[str, Any]:
-    """The flat metrics with those of classes, ``IoU.<class>`` and the like, gathered in an entry per kind.
-
-    Those that begin with ``TAU`` are gathered below 'logit_adjustment', an entry for each tau.
-    """
+    """The flat metrics with those of classes, ``IoU.<class>`` and the like, gathered in an entry per kind."""
     found: dict[str, Any] = {}
-    adjusted: dict[str, dict[str, float]] = {}
     for key, value in metrics.items():
-        if key.startswith(TAU):
-            tau, _, name = key.removeprefix(TAU).partition('/')
-            adjusted.setdefault(tau, {})[name] = value
-            continue
         kind, _, name = key.partition('.')
         if kind in (*BY_CLASS, 'AP'):
             found.setdefault(kind, {})[name] = None if math.isnan(value) else round(value, 4)
         else:
             found[key] = round(float(value), 4)
-    if adjusted:
-        found['logit_adjustment'] = {tau: _by_class(values) for tau, values in adjusted.items()}
     return found
 
 
@@ -118,10 +98,8 @@ def summary(results: dict[str, Any], name: str = '') -> str:
     protocols = results['protocols']
     if not any('mIoU' in run for run in protocols.values()):
         return 'the test images have no labels (format_only), so nothing was measured; predictions are in output_dir'
-    rows = {name: [run['mIoU'] for run in protocols.values()]}
-    for tau in next(iter(protocols.values())).get('logit_adjustment', {}):
-        rows[f'tau = {tau}'] = [run['logit_adjustment'][tau]['mIoU'] for run in protocols.values()]
+    rows = summary_rows(protocols, name)
     width = max(map(len, ['mIoU (%)', *rows]))
     return '\n'.join([' | '.join(['mIoU (%)'.ljust(width), *(protocol.rjust(8) for protocol in protocols)]),
-                      *(' | '.join([label.ljust(width), *(f'{value:8.2f}' for value in values)])
-                        for label, values in rows.items())])
+                      *(' | '.join([label.ljust(width), *(f'{run["mIoU"]:8.2f}' for run in runs)])
+                        for label, runs in rows.items())])

@@ -44,6 +44,19 @@ def test_more_places_than_classes_is_an_error():
         evaluate(TopKAccuracy(topk=(1, 5)), (LOGITS, LABELS), size=5)
 
 
+def test_the_error_over_classes_weighs_classes_alike_and_leaves_out_those_without_images():
+    metric = TopKAccuracy(topk=(2,), mean_class_error=True)
+    found = evaluate(metric, (LOGITS[:4], LABELS[:4]), size=4)  # of class 0 one of three is right, of class 3 the one
+    assert found == dict(top2_accuracy=75.0, top2_error=25.0, mean_class_error=pytest.approx(100 * (2 / 3 + 0) / 2))
+
+
+def test_what_is_added_to_the_logits_changes_their_order():
+    plain, adjusted = (evaluate(TopKAccuracy(adjustment=adjustment), (LOGITS[:4], LABELS[:4]), size=4)
+                       for adjustment in (None, [1.5, 0, 0, 0]))
+    assert plain['top1_accuracy'] == 50.0     # 0, 1, 3, 3 are predicted
+    assert adjusted['top1_accuracy'] == 75.0  # 0, 0, 3, 3
+
+
 def on_rank(rank, folder):
     """Images rank, rank + 2, ..., the last one of the other rank repeated."""
     mine = [0, 2, 4] if rank == 0 else [1, 3, 0]

@@ -1,0 +1,44 @@
+"""How frequent the classes are in training: from a checkpoint's ISDA statistics, or counted in the training labels."""
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.registry import DATASETS
+from torch import Tensor
+
+from isda_seg.core.prior import log_prior
+from isda_seg.runtime.logit_adjustment import observed_counts
+
+
+def class_log_prior(cfg: Config, state_dict: dict[str, Tensor]) -> Tensor:
+    """The log class frequencies (C,).
+
+    Args:
+        cfg: as ``load_config`` returns it.
+        state_dict: of the checkpoint; without ISDA statistics in it, the labels of the training images are counted.
+
+    Raises:
+        ValueError, FileNotFoundError: the training labels cannot be counted.
+    """
+    counts = observed_counts(state_dict, 'loss')
+    return log_prior(count_labels(cfg) if counts is None else counts)
+
+
+def count_labels(cfg: Config) -> Tensor:
+    """The training images (C,) of each class that a config trains on with their label; no image is read."""
+    loader = cfg.get('train_dataloader')
+    labels = _labels(DATASETS.build(loader.dataset)) if loader is not None else []
+    if not labels:
+        raise ValueError('the class prior cannot be counted: the config has no train_dataloader whose dataset has '
+                         'get_cat_ids. Test a checkpoint trained with ISDA, or give the config its training data')
+    return torch.from_numpy(np.bincount(labels, minlength=cfg.model.num_classes))
+
+
+def _labels(dataset: Any) -> list[int]:
+    """Of all images, for datasets that only repeat or join others those of the inner ones."""
+    if hasattr(dataset, 'get_cat_ids'):
+        labelled = getattr(dataset, 'labelled_indices', range(len(dataset)))
+        return [dataset.get_cat_ids(int(index))[0] for index in labelled]
+    inner = [dataset.dataset] if hasattr(dataset, 'dataset') else getattr(dataset, 'datasets', [])
+    return [label for one in inner for label in _labels(one)]

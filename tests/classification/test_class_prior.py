@@ -1,0 +1,56 @@
+"""The class prior of image classifiers: from the statistics, or from training labels without reading an image."""
+import pytest
+import tiny_images
+import torch
+from mmengine.config import Config
+
+import isda_seg.semi  # noqa: F401  registers the datasets
+from isda_seg.classification.class_prior import class_log_prior, count_labels
+
+
+def config(dataset, num_classes=10):
+    return Config(dict(model=dict(num_classes=num_classes), train_dataloader=dict(dataset=dataset)))
+
+
+@pytest.fixture
+def cifar(write_cifar):
+    """Ten images of each class, of which 10, 7, 5, ..., 1 are kept."""
+    return dict(type='CIFARDataset', data_root=str(write_cifar()), imbalance=10, n_max=10)
+
+
+COUNTS = [10, 7, 5, 4, 3, 2, 2, 1, 1, 1]
+
+
+def test_labels_are_counted_as_often_as_they_are_trained_on(cifar):
+    assert count_labels(config(cifar)).tolist() == COUNTS
+    assert count_labels(config(dict(cifar, indices=20))).sum() == 20
+    repeated = dict(type='RepeatDataset', times=3, dataset=cifar)
+    joined = dict(type='ConcatDataset', datasets=[cifar, cifar])
+    assert count_labels(config(repeated)).tolist() == COUNTS
+    assert count_labels(config(joined)).tolist() == [2 * count for count in COUNTS]
+    assert count_labels(config(cifar, num_classes=12)).tolist() == [*COUNTS, 0, 0]
+
+
+def test_of_a_semi_supervised_config_the_labelled_images_count(cifar):
+    dataset = dict(type='TwoStreamDataset', dataset=dict(cifar), num_labels=20)
+    assert count_labels(config(dataset)).tolist() == [3, 3, 3, 2, 2, 2, 2, 1, 1, 1]
+
+
+def test_no_image_is_read(tmp_path):
+    root = tiny_images.write_image_folder(tmp_path)
+    for path in root.rglob('*.JPEG'):
+        path.write_bytes(b'')
+    (root / 'train' / 'n01' / '0.JPEG').unlink()
+    assert count_labels(config(dict(type='ImageFolderDataset', data_root=str(root)), 2)).tolist() == [2, 3]
+
+
+def test_the_statistics_of_the_checkpoint_come_before_the_labels(cifar):
+    state = {'loss.statistics.count': torch.tensor([6, 2]), 'feature_loss.statistics.count': torch.tensor([1, 1])}
+    torch.testing.assert_close(class_log_prior(config(cifar), state), torch.tensor([0.75, 0.25]).log())
+    expected = (torch.tensor(COUNTS) / sum(COUNTS)).log()
+    torch.testing.assert_close(class_log_prior(config(cifar), {'fc.weight': torch.ones(1)}), expected)
+
+
+def test_a_config_without_training_data_is_refused_with_what_to_do():
+    with pytest.raises(ValueError, match='cannot be counted: .* Test a checkpoint trained with ISDA, or'):
+        count_labels(Config(dict(model=dict(num_classes=2))))
