@@ -72,7 +72,7 @@ def started(monkeypatch, tmp_path):
     def start(*arguments):
         found = []
 
-        def instead(runs, *_):
+        def instead(runs, *_, **__):
             found.extend(runs)
             raise SystemExit
 
@@ -101,7 +101,7 @@ def test_results_table_and_figure_call_an_arm_by_its_config_and_its_options(conf
     plain, isda = configs
     option = 'model.decode_head.loss_decode.covariance=shared'
 
-    def instead(runs, *_):
+    def instead(runs, *_, **__):
         return {run.name: dict(protocols=dict(single=dict(mIoU=30.0 + place, IoU={})), training=[dict(commit='c1')])
                 for place, run in enumerate(runs)}
 
@@ -113,6 +113,29 @@ def test_results_table_and_figure_call_an_arm_by_its_config_and_its_options(conf
     assert (paired['plain'], paired['isda']) == (str(plain), [f'{isda} {option}'])
     assert f'`{label}` minus `{ARMS[0]}`, mIoU' in printed and '| +1.00 |' in printed
     assert cv2.imread(str(tmp_path / f'{ARMS[1]}+{option}.png')).shape == (456, 1200, 3)
+
+
+def test_classifiers_are_compared_at_the_tau_of_each_arm_with_one_training_for_all(tmp_path, monkeypatch):
+    folder, option = tiny.ROOT / 'configs' / 'miniature', 'test.logit_adjustment'
+    plain, isda = (folder / f'resnet8_{name}cifar10-lt100.py' for name in ('', 'isda_'))
+    asked = {}
+
+    def instead(runs, *_, taus=()):
+        asked.update(taus=list(taus), names=[run.name for run in runs])
+        return {run.name: dict(training=[dict(commit='c1')], protocols=dict(single=dict(
+            top1_error=50.0 + place, mean_class_error=60.0 + place, nll=2.0, logit_adjustment={
+                f'{tau:g}': dict(top1_error=40.0 + place - tau, mean_class_error=45.0 + place - 4 * tau, nll=1.5)
+                for tau in taus if tau}))) for place, run in enumerate(runs)}
+
+    monkeypatch.setattr(training_runs, 'run_series', instead)
+    printed = spy.benchmark('paired.py', plain, f'{plain} {option}=0.5', f'{isda} {option}=1', '--seeds', 3,
+                            '--work-dir', tmp_path, '--out', tmp_path / 'paired.json', cwd=tmp_path)
+    assert asked == dict(taus=[0.0, 0.5, 1.0], names=[f'{plain.stem}/seed_3', f'{isda.stem}/seed_3'])
+    found = {arm: {name: entry['mean'] for name, entry in comparison['measures'].items()} for arm, comparison in
+             json.loads((tmp_path / 'paired.json').read_text())['comparisons'].items()}
+    assert found == {f'{plain.stem} {option}=0.5': dict(mean_class_error=-17.0, top1_error=-10.5, nll=-0.5),
+                     f'{isda.stem} {option}=1': dict(mean_class_error=-18.0, top1_error=-10.0, nll=-0.5)}
+    assert '| error, mean over classes | top1_error | negative log-likelihood |' in printed
 
 
 @pytest.mark.parametrize('seed', SEEDS)

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import cv2
 import pytest
-from helpers import spy, tiny
+from helpers import spy, tiny, tiny_images
 
 from isda_seg.analysis.series import training_runs
 from isda_seg.analysis.series.sweep_report import sweep_table
@@ -80,7 +80,7 @@ def test_the_options_of_the_config_are_those_of_every_run_and_of_the_folder(tmp_
     _, isda = spy.write_configs(tmp_path, train=8)
     option, found = 'optim_wrapper.optimizer.lr=0.3', {}
 
-    def instead(runs, folder, *_):
+    def instead(runs, folder, *_, **__):
         found.update({run.name: run.cfg.optim_wrapper.optimizer.lr for run in runs}, folder=folder)
         raise SystemExit
 
@@ -89,6 +89,31 @@ def test_the_options_of_the_config_are_those_of_every_run_and_of_the_folder(tmp_
     tiny.run_tool(monkeypatch, 'benchmarks/sweep.py', f'{isda} {option}', '--lambda-0', 0, 5)
     assert found == {'seed_100/lambda_0=0': 0.3, 'seed_100/lambda_0=5': 0.3,
                      'folder': Path('work_dirs', 'sweep', f'tiny_isda_1xb2+{option}')}
+
+
+def test_a_classifier_has_a_curve_for_each_tau_of_the_error_over_classes(tmp_path, monkeypatch):
+    config = tiny.ROOT / 'configs' / 'miniature' / 'resnet8_isda_cifar10-lt10.py'
+    tiny_images.write_cifar(tmp_path)
+    monkeypatch.setenv('ISDA_SEG_DATA', str(tmp_path))
+    held = []
+
+    def instead(runs, *_, taus=()):
+        held.extend(run.cfg.test_dataloader.dataset for run in runs)
+        return {run.name: dict(training=[dict(commit='c1')], protocols=dict(single=dict(
+            top1_error=50.0, mean_class_error=60.0 + place,
+            logit_adjustment={f'{tau:g}': dict(top1_error=50.0, mean_class_error=55.0 + place - tau) for tau in taus})))
+                for place, run in enumerate(runs)}
+
+    monkeypatch.setattr(training_runs, 'run_series', instead)
+    printed = spy.benchmark('sweep.py', config, '--lambda-0', 0, 1, '--logit-adjustment', 0.5, 1, '--out',
+                            tmp_path / 'sweep.json', '--cfg-options', 'train_dataloader.dataset.n_max=10', cwd=tmp_path)
+    sweep = json.loads((tmp_path / 'sweep.json').read_text())
+    assert sweep['measure'] == 'mean_class_error'
+    assert sweep['curves'] == {'ISDA': {'0': [60.0], '1': [61.0]}, 'tau=0.5': {'0': [54.5], '1': [55.5]},
+                               'tau=1': {'0': [54.0], '1': [55.0]}}
+    assert '| tau=0.5 | 54.50 | 55.50 |' in printed
+    assert sweep['images'] == 36 - 9  # of 10, 7, 5, 4, 3, 2, 2, 1, 1, 1 images
+    assert [(data.split, data.holdout, data.imbalance) for data in held] == [('held_out', 9, 10)] * 2
 
 
 def test_an_option_without_a_config_is_refused(monkeypatch):

@@ -2,7 +2,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from isda_seg.analysis.series.paired import MAPS, SECONDARY, TRAINING, lower_is_better
+from isda_seg.analysis.series.paired import MAPS, OVER_CLASSES, SECONDARY, TRAINING, lower_is_better
 
 
 class Wording(NamedTuple):
@@ -32,8 +32,8 @@ def with_isda(arm: str) -> bool:
     return 'isda' in Path(arm.partition(' ')[0]).stem.split('_')
 
 
-ROWS = {**MAPS, 'aAcc': 'pixel accuracy', 'nll': 'negative log-likelihood', 'ece': 'expected calibration error',
-        'mean_AP': 'mean average precision', TRAINING: 'training accuracy'}
+ROWS = {**MAPS, OVER_CLASSES: 'error, mean over classes', 'aAcc': 'pixel accuracy', 'nll': 'negative log-likelihood',
+        'ece': 'expected calibration error', 'mean_AP': 'mean average precision', TRAINING: 'training accuracy'}
 
 
 def row_name(measure: str) -> str:

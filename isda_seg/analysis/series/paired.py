@@ -13,6 +13,7 @@ CONFIDENCE = 0.95
 RESAMPLES = 10_000
 SECONDARY = ('aAcc', 'nll', 'ece', 'mean_AP')
 TRAINING = 'training_accuracy'
+OVER_CLASSES = 'mean_class_error'  # what long-tailed data are judged by
 OF_CLASSES = ('precision', 'recall', 'AP')  # besides IoU
 MAPS = {'bbox_mAP': 'box mAP', 'segm_mAP': 'mask mAP'}  # a detector's measures and what they are called
 
@@ -55,13 +56,14 @@ def measures(result: dict[str, Any]) -> dict[str, float]:
     """What a result file of tools/test.py is judged by, the chief measure first; all but 'nll' in per cent.
 
     mIoU of every protocol, and over the last evaluations; a classifier's test errors, where lower is better, the mean
-    over the last epochs first; or a detector's mAP of boxes and of masks. Then, where they were measured, those of
-    ``SECONDARY``, of the single protocol, and the training accuracy.
+    over classes first, then that over the last epochs; or a detector's mAP of boxes and of masks. Then, where they were
+    measured, those of ``SECONDARY``, of the single protocol, and the training accuracy.
     """
     single = result['protocols'].get('single', {})
     if any(name in single for name in MAPS):
         return {name: single[name] for name in MAPS if single.get(name) is not None}
-    errors = sorted((name for name in single if name.startswith('top1_error')), key=len, reverse=True)
+    errors = [name for name in (OVER_CLASSES,) if name in single]
+    errors += sorted((name for name in single if name.startswith('top1_error')), key=len, reverse=True)
     found = ({name: single[name] for name in errors} if errors else
              {protocol: values['mIoU'] for protocol, values in result['protocols'].items()})
     found.update({name: value for name, value in single.items() if name in SECONDARY or name.startswith('mIoU_last')})

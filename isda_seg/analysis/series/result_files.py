@@ -3,15 +3,22 @@ import json
 from pathlib import Path
 from typing import Any
 
+from isda_seg.runtime.logit_adjustment import KEY
+
 RENAMED = 'renamed_options'  # key in a series: options of its arms as the tools take them now -> as they were typed
 DIVERGED = 'diverged'  # key in the result of a run that did, and in a comparison that leaves its pair out
 
 
 def at_tau(result: dict[str, Any], tau: float) -> dict[str, Any]:
-    """A result of tools/test.py --logit-adjustment with the measures at one tau in the place of the others."""
-    protocols = {name: {key: value for key, value in values.items() if key != 'logit_adjustment'}
-                 | (values['logit_adjustment'][f'{tau:g}'] if tau else {})
-                 for name, values in result['protocols'].items()}
+    """A result of tools/test.py --logit-adjustment with the measures at one tau in the place of the others.
+
+    Means over the last evaluations, ``<measure>_last<n>``, are of plain logits and have none at a tau.
+    """
+    protocols = {}
+    for name, values in result['protocols'].items():
+        adjusted = values[KEY][f'{tau:g}'] if tau else {}
+        kept = {key: value for key, value in values.items() if key != KEY and key.partition('_last')[0] not in adjusted}
+        protocols[name] = kept | adjusted
     return dict(result, protocols=protocols)
 
 

@@ -15,6 +15,7 @@ from isda_seg.analysis.series.processes import Processes, only_one
 from isda_seg.analysis.series.result_files import DIVERGED
 from isda_seg.runtime.checkpoint import latest_checkpoint
 from isda_seg.runtime.durable import written_aside
+from isda_seg.runtime.logit_adjustment import KEY
 from isda_seg.runtime.provenance import provenance, write_json
 from isda_seg.runtime.sound_run import diverged
 
@@ -153,7 +154,7 @@ def _results(folder: Path, test: Test) -> dict[str, Any] | None:
     if not set(test.protocols) <= set(result['protocols']):
         return None
     found = {protocol: result['protocols'][protocol] for protocol in test.protocols}
-    if not all(set(test.taus) <= set(values.get('logit_adjustment', ())) for values in found.values()):
+    if not all(set(test.taus) <= set(values.get(KEY, ())) for values in found.values()):
         return None
     return dict(result, protocols=found)
 

@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from isda_seg.analysis.series.paired import class_measures, compare_arms, difference, measures
+from isda_seg.analysis.series.paired import class_measures, compare_arms, difference, lower_is_better, measures
 
 BASELINE = [40., 41., 38., 44., 39.]
 ARM = [value + added for value, added in zip(BASELINE, (1, 2, 3, 4, 5), strict=True)]  # mean 3, variance 2.5
@@ -79,6 +79,14 @@ def test_a_detector_is_judged_by_the_map_of_its_boxes_and_of_its_masks():
     assert measures(dict(protocols=dict(single=single))) == dict(bbox_mAP=38.6, segm_mAP=35.6)
     assert measures(dict(protocols=dict(single=dict(single, segm_mAP=None)))) == dict(bbox_mAP=38.6)
     assert class_measures(dict(protocols=dict(single=single))) == {}
+
+
+def test_a_classifier_is_judged_by_its_error_over_classes_where_it_was_measured():
+    single = dict(top1_accuracy=60.0, top1_error=40.0, top1_error_last10=41.0, nll=1.5, ece=9.0)
+    assert list(measures(dict(protocols=dict(single=single)))) == ['top1_error_last10', 'top1_error', 'nll', 'ece']
+    found = measures(dict(protocols=dict(single=dict(single, mean_class_error=50.0))))
+    assert next(iter(found.items())) == ('mean_class_error', 50.0)
+    assert lower_is_better('mean_class_error') and len(found) == 5
 
 
 def test_the_comparison_is_the_difference_of_every_protocol_and_class():

@@ -56,9 +56,12 @@ def test_nothing_recorded_is_nothing_found(tmp_path):
     assert (read_results(tmp_path), read_series(tmp_path / 'series')) == ({}, {})
 
 
-def test_at_a_tau_its_measures_replace_those_that_it_has():
-    adjusted = {'0.5': dict(mIoU=3.0, nll=0.5), '1': dict(mIoU=4.0, nll=0.6)}
-    result = dict(seed=1, protocols=dict(single=dict(mIoU=2.0, nll=0.4, mean_AP=9.0, logit_adjustment=adjusted)))
-    assert at_tau(result, 0.5) == dict(seed=1, protocols=dict(single=dict(mIoU=3.0, nll=0.5, mean_AP=9.0)))
-    assert at_tau(result, 0.0) == dict(seed=1, protocols=dict(single=dict(mIoU=2.0, nll=0.4, mean_AP=9.0)))
+def test_at_a_tau_stand_its_measures_and_no_mean_of_earlier_evaluations():
+    single = dict(top1_error=40.0, nll=1.5, top1_error_last10=41.0, mean_AP=60.0,
+                  logit_adjustment={'0.5': dict(top1_error=38.0, nll=1.25)})
+    entry = dict(protocols=dict(single=single), training_accuracy=99.0)
+    assert at_tau(entry, 0.5) == dict(protocols=dict(single=dict(top1_error=38.0, nll=1.25, mean_AP=60.0)),
+                                      training_accuracy=99.0)
+    assert at_tau(entry, 0.0)['protocols']['single'] == {key: value for key, value in single.items()
+                                                         if key != 'logit_adjustment'}
     assert at_tau(dict(protocols={}, diverged={}), 0.5) == dict(protocols={}, diverged={})
