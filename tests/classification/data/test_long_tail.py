@@ -1,6 +1,9 @@
 """Long-tailed training images: as many of each class as the profile says, the same ones always."""
 import numpy as np
 import pytest
+import tiny
+from mmengine.config import Config
+from mmengine.registry import DATASETS
 
 from isda_seg.classification import CIFARDataset
 from isda_seg.classification.data.long_tail import long_tail_counts, long_tail_mask
@@ -15,13 +18,16 @@ def test_counts_are_those_of_published_long_tails(imbalance, expected):
     assert long_tail_counts(10, imbalance, 5000).tolist() == expected
 
 
-@pytest.mark.parametrize('imbalance, n_max, expected, held_out', [
-    (10, 500, [500, 387, 299, 232, 179, 139, 107, 83, 64, 50], [123, 95, 73, 57, 44, 34, 26, 20, 16, 12]),
-    (100, 800, [800, 479, 287, 172, 103, 61, 37, 22, 13, 8], [202, 121, 73, 43, 26, 15, 9, 6, 3, 2])])
+@pytest.mark.parametrize('imbalance, expected, held_out', [
+    (10, [500, 387, 299, 232, 179, 139, 107, 83, 64, 50], [123, 95, 73, 57, 44, 34, 26, 20, 16, 12]),
+    (100, [800, 479, 287, 172, 103, 61, 37, 22, 13, 8], [202, 121, 73, 43, 26, 15, 9, 6, 3, 2])])
 @pytest.mark.filterwarnings('ignore:.*not the official archive')
-def test_splits_of_the_real_subset_are_long_tailed_and_disjoint(data_folder, imbalance, n_max, expected, held_out):
-    data = {split: CIFARDataset(str(data_folder('cifar10')), split=split, holdout=500, imbalance=imbalance, n_max=n_max)
-            for split in ('train', 'train_rest', 'held_out', 'test')}
+def test_splits_of_the_miniature_configs_are_long_tailed_and_disjoint(data_folder, imbalance, expected, held_out):
+    data_folder('cifar10')
+    cfg = Config.fromfile(tiny.ROOT / 'configs' / 'miniature' / f'resnet8_cifar10-lt{imbalance}.py')
+    data = {split: DATASETS.build(dict(cfg.train_dataloader.dataset, split=split, holdout=500))
+            for split in ('train', 'train_rest', 'held_out')}
+    data['test'] = DATASETS.build(cfg.test_dataloader.dataset)
     labels = {split: [dataset.get_cat_ids(index)[0] for index in range(len(dataset))]
               for split, dataset in data.items()}
     assert {split: np.bincount(found).tolist() for split, found in labels.items()} == dict(

@@ -1,0 +1,8 @@
+"""A ResNet of eight layers on 2,000 images of CIFAR-10, the first class a hundred times as frequent as the last.
+
+Run:       python tools/train.py configs/miniature/resnet8_cifar10-lt100.py
+ISDA twin: resnet8_isda_cifar10-lt100.py
+Result:    not yet run
+"""
+_base_ = './resnet8_cifar10-lt10.py'
+train_dataloader = dict(dataset=dict(imbalance=100, n_max=800))
