@@ -1,7 +1,7 @@
 """The class prior of image classifiers: from the statistics, or from training labels without reading an image."""
 import pytest
-import tiny_images
 import torch
+from helpers import tiny_images
 from mmengine.config import Config
 
 import isda_seg.semi  # noqa: F401  registers the datasets

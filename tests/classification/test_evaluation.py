@@ -2,10 +2,9 @@
 import json
 
 import pytest
-import tiny
-import tiny_images
 import torch
 import torch.nn.functional as F
+from helpers import tiny, tiny_images
 from mmengine.registry import DATASETS, MODELS
 
 from isda_seg.classification import ImageClassifier

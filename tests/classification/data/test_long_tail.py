@@ -1,7 +1,7 @@
 """Long-tailed training images: as many of each class as the profile says, the same ones always."""
 import numpy as np
 import pytest
-import tiny
+from helpers import tiny
 from mmengine.config import Config
 from mmengine.registry import DATASETS
 
