@@ -117,6 +117,7 @@ def test_statistics_in_a_sharded_checkpoint_are_loaded_before_the_hook_attaches(
     assert [rank['seen'] for rank in ranks] == [(2 + STEPS) * 4 * SIZE ** 2] * 2
 
 
+@pytest.mark.exhaustive
 @pytest.mark.skipif(shutil.which('g++') is None, reason='inductor needs a C++ compiler on a CPU')
 def test_the_hook_trains_a_compiled_model_as_it_does_an_eager_one(tmp_path):
     from mmengine.runner import Runner

@@ -6,7 +6,7 @@ import torch
 from helpers import tiny, tiny_images
 from helpers.rank_runs import ranks, run
 
-pytestmark = tiny.on_cpu
+pytestmark = [tiny.on_cpu, pytest.mark.exhaustive]
 
 PROBE = '''"""A record of every step on every rank."""
 from helpers import rank_runs, tiny
@@ -62,7 +62,6 @@ def statistics(state):
     return {key.removeprefix('module.'): value for key, value in state.items() if '.statistics.' in key}
 
 
-@pytest.mark.exhaustive
 def test_two_ranks_observe_what_one_process_observes(folder):
     run(folder, 'dist_train.sh', folder / 'frozen.py', 2, '--work-dir', folder / 'frozen_2')
     runner, _ = tiny.train(folder / 'frozen.py', folder / 'frozen_1')
@@ -92,7 +91,6 @@ def test_in_training_both_ranks_hold_the_same_bits_at_every_step(trained):
         assert a['images'] != b['images'] and a['norms'] != b['norms']
 
 
-@pytest.mark.exhaustive
 def test_evaluation_on_two_ranks_equals_one_process(folder, trained, tmp_path, monkeypatch):
     config, checkpoint = folder / 'training.py', trained / 'epoch_1.pth'
     run(folder, 'dist_test.sh', config, checkpoint, 2, '--work-dir', tmp_path / 'two', '--out', tmp_path / 'two.json')

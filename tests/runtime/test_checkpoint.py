@@ -111,7 +111,7 @@ def test_what_is_resumed_has_dropout_both_heads_and_growing_statistics(whole):
     assert 'dropout_ratio=0.1' in whole.plain.read_text()
 
 
-@pytest.mark.parametrize('saved', [2, 4])
+@exhaustive('saved', [2, 4])
 def test_resume_is_exact_with_a_sampler_that_ends(whole, tmp_path, no_pause, saved):
     options = {**FINITE, 'train_cfg.max_iters': 8}
     runner, steps = tiny.train(whole.isda, tmp_path / 'whole', options)

@@ -6,10 +6,12 @@ import sys
 from pathlib import Path
 
 import cv2
+import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@pytest.mark.exhaustive
 def test_the_demo_draws_trains_evaluates_and_leaves_its_pictures(tmp_path):
     environment = dict(os.environ, PYTHONPATH=str(ROOT), ISDA_SEG_DATA=str(tmp_path / 'data'))
     command = [sys.executable, str(ROOT / 'tools' / 'demo.py'), '--work-dir', 'run', '--streets', '8', '2',

@@ -48,7 +48,7 @@ def test_with_lambda_0_zero_two_steps_are_bitwise_those_of_the_plain_twin(name, 
     assert {key for key in tiny.differing(state, plain_state) if '.statistics.' not in key} == set()
 
 
-@pytest.mark.parametrize('name', WITH_STATE)
+@exhaustive('name', WITH_STATE)
 def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(name, data, tmp_path):
     steps, state = trained(name, tmp_path / 'whole', epochs=2, feature_loss=WITH_STATE[name])
     rest, resumed = trained(name, tmp_path / 'rest', epochs=2, feature_loss=WITH_STATE[name],
