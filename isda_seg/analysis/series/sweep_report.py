@@ -1,16 +1,20 @@
 """The table and the figure of a sweep, from its result file."""
+import re
 from math import isnan, nan
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import matplotlib
+import numpy as np
 
 from isda_seg.analysis.series.paired import Difference, difference, half_width
 from isda_seg.analysis.series.paired_report import interval
 
 matplotlib.use('Agg')
 import matplotlib.pyplot as plt  # noqa: E402
+
+CROWD = 5  # curves up to which each has its intervals and the legend lies inside
 
 
 def by_seed(sweep: dict[str, Any]) -> dict[str, dict[str, list[float]]]:
@@ -58,15 +62,23 @@ def _difference(base: list[float], own: list[float]) -> Difference | None:
 
 
 def draw_sweep(sweep: dict[str, Any], out: str | Path) -> None:
-    """The measure over lambda_0, a line per curve, the plain loss as a level line."""
-    figure, axis = plt.subplots(figsize=(5.2, 3.4))
+    """The measure over lambda_0, a line per curve, lambda_0 = 0 as a level line of its colour.
+
+    Beyond ``CROWD`` curves the intervals are in the table alone.
+    """
+    figure, axis = plt.subplots(figsize=(5.2, 3.4), layout='constrained')
     curves = by_seed(sweep)
+    crowded = len(curves) > CROWD
+    if crowded:
+        figure.set_size_inches(8.4, 3.8)
+        axis.set_prop_cycle(color=plt.colormaps['turbo'](np.linspace(0.05, 0.95, len(curves))))
     for label, points in curves.items():
         own = [(float(value), found) for value, found in points.items() if float(value) > 0]
-        axis.errorbar([lambda_0 for lambda_0, _ in own], [_mean(found) for _, found in own],
-                      [_half(points.get('0'), found) for _, found in own], marker='o', capsize=3, label=label)
+        bars = None if crowded else [_half(points.get('0'), found) for _, found in own]
+        line = axis.errorbar([lambda_0 for lambda_0, _ in own], [_mean(found) for _, found in own], bars, marker='o',
+                             capsize=3, label=_short(label))
         if '0' in points:
-            axis.axhline(_mean(points['0']), color='0.4', linestyle='--', linewidth=1)
+            axis.axhline(_mean(points['0']), color=line[0].get_color(), linestyle='--', linewidth=1)
     axis.set(xlabel='lambda_0', ylabel=f'{sweep.get("measure", "mIoU")} on held-out images (%)', xscale='log',
              title=f'{sweep["images"]} images, {seeds_of(sweep)}; dashed: lambda_0 = 0')
     axis.title.set_fontsize(9)
@@ -74,11 +86,18 @@ def draw_sweep(sweep: dict[str, Any], out: str | Path) -> None:
     axis.set_xticks(values, [f'{value:g}' for value in values])
     axis.minorticks_off()
     axis.grid(alpha=0.3)
-    axis.legend(fontsize=8)
-    figure.tight_layout()
+    if crowded:
+        figure.legend(fontsize=7, loc='outside right upper')
+    else:
+        axis.legend(fontsize=8)
     Path(out).parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(out, dpi=120)
     plt.close(figure)
+
+
+def _short(label: str) -> str:
+    """A curve's name without the place of its keys in the config."""
+    return re.sub(r'[\w.]+\.(\w+=)', r'\1', label)
 
 
 def _half(base: list[float] | None, own: list[float]) -> float:
