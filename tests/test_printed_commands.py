@@ -33,7 +33,7 @@ def labels():
 def promised():
     """The docstrings of the configs that name options: the config and these."""
     found = {path: re.findall(OPTION, (ROOT / path).read_text().split('"""')[1]) for path in CONFIGS.values()}
-    return [pytest.param(path, options, id=path, marks=[pytest.mark.ops] * path.startswith(NEEDS_DETECTION))
+    return [pytest.param(path, options, id=path, marks=[pytest.mark.mmdet] * path.startswith(NEEDS_DETECTION))
             for path, options in found.items() if options]
 
 
@@ -41,7 +41,7 @@ def tool_commands():
     """The printed commands of tools that can be asked to parse: all but those `make` starts."""
     found = [shlex.split(command) for command in commands()]
     found = [words[words[0] == 'python':] for words in found if 'tools/' in ' '.join(words[:2])]
-    return [pytest.param(words, marks=[pytest.mark.ops] * any(word.startswith(NEEDS_DETECTION) for word in words))
+    return [pytest.param(words, marks=[pytest.mark.mmdet] * any(word.startswith(NEEDS_DETECTION) for word in words))
             for words in found if 'def parse_args' in (ROOT / script(words[0])).read_text()]
 
 
