@@ -1,12 +1,16 @@
 """What README says about the gain: a table over recorded series of pairs, a sentence about scikit-learn's digits."""
 import json
 from collections.abc import Sequence
+from math import nan
 from pathlib import Path
+from typing import Any
 
 from isda_seg.analysis.cost.formatting import markdown
 from isda_seg.analysis.series.paired_report import interval
+from isda_seg.analysis.series.result_files import read_series
 from isda_seg.analysis.tables.gain_series import FITTED, Gain, Recorded, recorded_gains
 from isda_seg.analysis.tables.rows import NOT_RUN
+from isda_seg.analysis.tables.series import read_plan
 
 TASKS = ('segmentation', 'classification', 'semi-supervised')  # in this order; others follow
 
@@ -34,6 +38,32 @@ def table(task: str, measure: str, rows: Sequence[Gain]) -> str:
     cells = [[row.setting, str(row.pairs), f'{row.baseline:.2f}', f'{row.isda:.2f}', difference(row), row.verdict]
              for row in rows]
     return markdown([head, *cells])
+
+
+def every_arm(folder: Path, task: str) -> str:
+    """Markdown: a row per arm of the recorded series of a task whose baseline has fitted its training images."""
+    series = read_series(folder)
+    rows = [['setting', 'arm', 'baseline mIoU (%)', 'mIoU', 'pixel accuracy', 'NLL', 'mean AP']]
+    for plan in read_plan(folder):
+        entry = series.get(plan['name'])
+        if entry is None or plan.get('task') != task or plan.get('underfitted'):
+            continue
+        for arm, comparison in entry['comparisons'].items():
+            measures = comparison['measures']
+            baseline = next(iter(measures.values()))['baseline'] if measures else nan
+            rows.append([plan['setting'], f'`{arm}`', f'{baseline:.2f}',
+                         *(_change(measures.get(name), 3 if name == 'nll' else 2)
+                           for name in (next(iter(measures), ''), 'aAcc', 'nll', 'mean_AP'))])
+    if len(rows) == 1:
+        return NOT_RUN
+    return f'{markdown(rows)}\n\nDifferences to the baseline with the 95 % CI (paired t).'
+
+
+def _change(values: dict[str, Any] | None, places: int) -> str:
+    """The mean difference and its interval; '' where it was not measured."""
+    if values is None:
+        return ''
+    return f'{values["mean"]:+.{places}f}' + (f' ({interval(values["t"], places)})' if values['t'] else '')
 
 
 def difference(row: Gain) -> str:

@@ -8,7 +8,7 @@ from isda_seg.analysis.cost import report as cost_report
 from isda_seg.analysis.series.result_files import read_results
 from isda_seg.analysis.tables import classification, detection, segmentation, series, torch_models
 from isda_seg.analysis.tables.analyses import analyses
-from isda_seg.analysis.tables.gain import digits, gain
+from isda_seg.analysis.tables.gain import digits, every_arm, gain
 from isda_seg.analysis.tables.generated_text import replace_block, replace_result_line
 from isda_seg.analysis.tables.rows import NOT_RUN
 from isda_seg.analysis.tables.section import Runs, link, section
@@ -46,6 +46,8 @@ def generate(root: Path) -> dict[Path, str]:
     measured = [json.loads(path.read_text()) for path in sorted(results.glob('cost*.json'))]
     inside = configs / 'miniature' / 'README.md'
     files[inside] = replace_block(files[inside], 'analyses', analyses(results / 'analysis', '../results/analysis'))
+    guide = configs / 'camvid' / 'README.md'
+    files[guide] = replace_block(files[guide], 'segmentation-arms', every_arm(results / 'series', 'segmentation'))
     card = configs / 'torch' / 'README.md'
     files[card] = replace_block(card.read_text(), 'torch-models', torch_models.table(results / 'torch_models.json'))
     index, front = configs / 'README.md', root / 'README.md'

@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from isda_seg.analysis.tables.gain import digits, gain
+from isda_seg.analysis.tables.gain import digits, every_arm, gain
 from isda_seg.analysis.tables.gain_series import recorded_gains
 
 NOTE = 'Better, worse: the 95 % CI (paired t) excludes zero.'
@@ -130,3 +130,16 @@ def test_the_sentence_of_the_digits_is_that_of_their_result_files(tmp_path):
         'Over 2 pairs of seeds with 95 % intervals: test error in per cent from 5.00 to 4.50 (-0.75 to -0.25); '
         'negative log-likelihood from 0.250 to 0.125 (-0.150 to -0.100). `lambda_0` is one of 3 values tried on other '
         'images with other seeds.')
+
+
+def test_every_arm_of_a_task_has_a_row_with_what_was_measured(tmp_path):
+    series(tmp_path, ('A', 'single', 1.5, [1.0, 2.0]), ('B', 'single', 1.0, None), ('C', 'single', 1.0, None))
+    for place, keys in enumerate((dict(task='segmentation', setting='Small'), dict(task='segmentation', setting='B',
+                                                                                  underfitted=True))):
+        change_plan(tmp_path, place, **keys)
+    change_measures(tmp_path, 'A', nll=values(-0.25, [-0.5, -0.125]))
+    assert every_arm(tmp_path, 'segmentation').splitlines()[2:4] == [
+        '| Small | `isda` | 50.00 | +1.50 (+1.00 to +2.00) |  | -0.250 (-0.500 to -0.125) |  |',
+        '| Small | `isda option=1` | 50.00 | +9.00 |  |  |  |']
+    assert len(every_arm(tmp_path, 'segmentation').splitlines()) == 6
+    assert every_arm(tmp_path, 'detection') == 'not yet run'
