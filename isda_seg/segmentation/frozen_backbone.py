@@ -14,14 +14,14 @@ Features = tuple[Tensor, ...]
 class FrozenBackbone(BaseModule):
     """A backbone in eval mode without gradients, for training a decode head alone.
 
-    Where images come again without random scale, crop or colour (a flip makes two images of one), most of a step is
-    spent on features that are known already: ``cached`` images keep theirs in memory. Images pass the backbone one by
-    one, so that features do not depend on the batch.
+    A pipeline without random scale, crop or colour repeats its images exactly (a flip makes two images of one). With
+    ``cached`` the features of such images are kept in memory instead of computed in every epoch. Images pass through
+    the backbone one at a time, so that their features do not depend on the batch.
 
     Args:
-        backbone: its config.
-        cached: number of images whose features are kept, the first ones that come; 0 keeps none. An image is recognised
-            by its pixels, which a GPU has to send back for that.
+        backbone: config of the backbone.
+        cached: number of images whose features are kept, in order of arrival; 0 keeps none. An image is identified by
+            a hash of its pixels, which on a GPU costs a copy to the CPU.
     """
 
     def __init__(self, backbone: dict[str, Any], cached: int = 0, init_cfg: Any = None) -> None:
@@ -40,7 +40,7 @@ class FrozenBackbone(BaseModule):
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> Features:
-        """Images (B, 3, H, W); the backbone's feature maps."""
+        """Images (B, 3, H, W) to the backbone's feature maps."""
         return tuple(torch.cat(level) for level in zip(*map(self._of_image, images.split(1)), strict=True))
 
     def _of_image(self, image: Tensor) -> Features:
