@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
+from helpers.exhaustive import exhaustive
 
 COMPAT = '''"""Stands in for isda_seg.compat, on a machine that has nothing."""
 
@@ -22,7 +22,7 @@ def require_detection():
     raise ImportError('no MMDetection here')
 '''
 TESTS = '''"""Tests that need something, and one that is skipped without a marker."""
-import pytest
+from helpers.exhaustive import exhaustive
 
 
 @pytest.mark.ops
@@ -40,8 +40,8 @@ def test_unmarked():
 '''
 
 
-@pytest.mark.parametrize('ci, outcomes', [
-    ({}, 'sss'), (dict(CI='true'), 'ssF'), (dict(CI='true', CI_REQUIRES='ops mmdet'), 'EEF')], ids=str)
+@exhaustive('ci, outcomes', [
+    (dict(CI='true', CI_REQUIRES='mmdet'), 'sEF'), (dict(CI='true'), 'ssF'), ({}, 'sss')], ids=str)
 def test_a_skip_is_a_failure_in_ci_unless_its_marker_allows_it(ci, outcomes, tmp_path):
     shutil.copy(Path(__file__).with_name('conftest.py'), tmp_path)
     for name, text in {'isda_seg/__init__.py': '', 'isda_seg/compat.py': COMPAT, 'test_needs.py': TESTS}.items():

@@ -2,10 +2,9 @@
 import pytest
 import torch
 from helpers import tiny, tiny_semi
-from helpers.exhaustive import exhaustive
 from helpers.rank_runs import ranks, run
 
-pytestmark = tiny.on_cpu
+pytestmark = [tiny.on_cpu, pytest.mark.exhaustive]
 
 PROBE = '''"""A record of every step on every rank."""
 from helpers import rank_runs, tiny
@@ -54,7 +53,7 @@ def folder(tiny_data, tmp_path_factory):
         yield folder
 
 
-@exhaustive('name', ['te', 'mt', 'vat'])
+@pytest.mark.parametrize('name', ['te', 'mt', 'vat'])
 def test_two_ranks_hold_the_same_bits_and_share_out_every_image(name, folder):
     run(folder, 'dist_train.sh', folder / f'{name}.py', 2, '--work-dir', folder / f'{name}_2')
     first, second = ranks(folder / f'{name}_2', 2)
