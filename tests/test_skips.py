@@ -22,7 +22,7 @@ def require_detection():
     raise ImportError('no MMDetection here')
 '''
 TESTS = '''"""Tests that need something, and one that is skipped without a marker."""
-from helpers.exhaustive import exhaustive
+import pytest
 
 
 @pytest.mark.ops
