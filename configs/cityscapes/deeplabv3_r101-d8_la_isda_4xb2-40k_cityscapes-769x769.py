@@ -5,4 +5,4 @@ Baseline:  deeplabv3_r101-d8_la_4xb2-40k_cityscapes-769x769.py; same seed, only 
 Result:    not yet run
 """
 _base_ = './deeplabv3_r101-d8_la_4xb2-40k_cityscapes-769x769.py'
-default_hooks = dict(isda=dict(lambda_0=5))
+default_hooks = dict(isda=dict(lambda_0=7.5))
