@@ -2,6 +2,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
+from textwrap import fill
 from typing import Any
 
 import matplotlib
@@ -15,6 +16,7 @@ matplotlib.use('Agg')
 import matplotlib.pyplot as plt  # noqa: E402
 
 OverTau = dict[str, dict[str, list[float]]]
+LINE = 100  # characters of a name that fit into the legend
 
 
 def over_tau(arms: Sequence[Arm], results: dict[str, dict[str, Any]], seeds: Sequence[int]) -> OverTau:
@@ -53,7 +55,7 @@ def draw_over_tau(paired: dict[str, Any], out: str | Path) -> bool:
                      for tau in taus]
         bars = [half_width(gap.mean, gap.t) if gap else 0.0 for gap in paired_to]
         axis.errorbar([float(tau) for tau in taus], [fmean(points[tau]) for tau in taus], bars, marker='.',
-                      linestyle='--' if points is baseline else '-', capsize=2, label=label)
+                      linestyle='--' if points is baseline else '-', capsize=2, label=fill(label, LINE))
     first = first_measure(run for runs in paired['runs'].values() for run in runs.values())
     axis.set(xlabel='tau of the logit adjustment at test time', ylabel=f'{wording(first).measure} (%)',
              title=f'mean over {len(next(iter(baseline.values())))} seeds; bars: 95 % CI of the difference to the '
