@@ -26,7 +26,7 @@ class CountingBackbone(nn.Module):
 @pytest.fixture
 def frozen():
     torch.manual_seed(0)
-    return FrozenBackbone(dict(type='CountingBackbone'), cached=3).train()
+    return FrozenBackbone(dict(type='mmseg.CountingBackbone'), cached=3).train()
 
 
 IMAGES = torch.randn(4, 3, 6, 6, generator=torch.Generator().manual_seed(1))
@@ -51,7 +51,7 @@ def test_each_kept_image_passes_once_in_whatever_batch_it_comes(frozen):
 
 
 def test_nothing_is_kept_unless_asked():
-    plain = FrozenBackbone(dict(type='CountingBackbone'))
+    plain = FrozenBackbone(dict(type='mmseg.CountingBackbone'))
     plain(IMAGES), plain(IMAGES)
     assert plain.backbone.seen == 8
 

@@ -30,6 +30,8 @@ def root(tmp_path):
     (configs / 'torch').mkdir()
     with (configs / 'miniature' / 'README.md').open('a') as card:
         card.write('<!-- analyses -->\n<!-- /analyses -->\n')
+    with (configs / 'camvid' / 'README.md').open('a') as guide:
+        guide.write('<!-- segmentation-arms -->\n<!-- /segmentation-arms -->\n')
     (configs / 'torch' / 'README.md').write_text('<!-- torch-models -->\n<!-- /torch-models -->\n')
     (configs / 'README.md').write_text('<!-- series -->\n<!-- /series -->\n<!-- cost -->\n<!-- /cost -->\n')
     (tmp_path / 'README.md').write_text(''.join(
