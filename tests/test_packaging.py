@@ -116,6 +116,7 @@ def test_installed_config_trains(installed, mim, tmp_path):
     assert positions / 2 < min(observed.values()) <= max(observed.values()) <= positions  # some are unlabelled
 
 
+@pytest.mark.exhaustive
 def test_every_installed_config_loads(installed, mim):
     """Those of detectors inherit from MMDetection's, so they load where that is installed."""
     detectors = ('coco', 'coco256') if find_spec('mmdet') is None else ()

@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import pytest
 import torch
 from helpers import tiny
+from helpers.exhaustive import exhaustive
 from mmengine.config import Config
 
 from isda_seg import compat
@@ -36,7 +37,7 @@ def trained_with(cfg):
     return dict(cfg=cfg.pretty_text)
 
 
-@pytest.mark.parametrize('share', [0.25, 0.5])
+@exhaustive('share', [0.25, 0.5])
 def test_a_run_of_the_sweep_left_out_what_the_sweep_holds_out(cfg, share):
     held = hold_out(cfg, share)
     for given in (cfg, held):  # the original config, or that of the run
