@@ -1,4 +1,5 @@
 """The table and the figure of a paired series, from its result file."""
+from collections.abc import Sequence
 from typing import Any
 
 from isda_seg.analysis.series.measure_names import arm_names, decimals, row_name, wording
@@ -87,13 +88,14 @@ def class_table(paired: dict[str, Any], arm: str) -> str:
             f'| class | {arm_names(baseline, arm)[0]} IoU | {" | ".join(known)} |', '|---' * (2 + len(known)) + '|']
     for name, entry in comparison['classes'].items():
         found = [entries.get(name) for entries in known.values()]
-        cells = [f'{entry["mean"]:+.2f}{_in_brackets(entry["t"])}' if entry else '' for entry in found]
+        cells = [f'{entry["mean"]:+.2f}{in_brackets(entry["t"])}' if entry else '' for entry in found]
         rows.append(f'| {name} | {entry["baseline"]:.2f} | {" | ".join(cells)} |')
     return '\n'.join(rows)
 
 
-def _in_brackets(bounds: list[float] | None) -> str:
-    return f' ({interval(bounds)})' if bounds else ''
+def in_brackets(bounds: Sequence[float] | None, places: int = 2) -> str:
+    """The interval as it follows a mean; '' where it is not known."""
+    return f' ({interval(bounds, places)})' if bounds else ''
 
 
 def commits(paired: dict[str, Any]) -> list[str]:
@@ -102,6 +104,6 @@ def commits(paired: dict[str, Any]) -> list[str]:
                    for run in result['training']})
 
 
-def interval(bounds: list[float] | None, places: int = 2) -> str:
+def interval(bounds: Sequence[float] | None, places: int = 2) -> str:
     """From the lower bound to the upper one; '' where it is not known."""
     return '' if bounds is None else f'{bounds[0]:+.{places}f} to {bounds[1]:+.{places}f}'

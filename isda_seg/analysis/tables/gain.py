@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from isda_seg.analysis.cost.formatting import markdown
-from isda_seg.analysis.series.paired_report import interval
+from isda_seg.analysis.series.paired_report import in_brackets, interval
 from isda_seg.analysis.series.result_files import read_series
 from isda_seg.analysis.tables.gain_series import FITTED, Gain, Recorded, recorded_gains
 from isda_seg.analysis.tables.rows import NOT_RUN
@@ -61,14 +61,12 @@ def every_arm(folder: Path, task: str) -> str:
 
 def _change(values: dict[str, Any] | None, places: int) -> str:
     """The mean difference and its interval; '' where it was not measured."""
-    if values is None:
-        return ''
-    return f'{values["mean"]:+.{places}f}' + (f' ({interval(values["t"], places)})' if values['t'] else '')
+    return '' if values is None else f'{values["mean"]:+.{places}f}{in_brackets(values["t"], places)}'
 
 
 def difference(row: Gain) -> str:
     """ISDA minus baseline, and how sure it is."""
-    return f'{row.difference:+.2f}' + (f' ({interval(list(row.interval))})' if row.interval else '')
+    return f'{row.difference:+.2f}{in_brackets(row.interval)}'
 
 
 def note(found: Recorded, link: str) -> str:
