@@ -66,18 +66,24 @@ def batch_moments(features: Tensor, labels: Tensor, num_classes: int, covariance
     if not on_host(features):
         return _whole_moments(features, labels, num_classes, covariance, ignore_index)
     dtype = at_least_float32(features)
-    pieces = [(features, labels)] if features.dim() == 2 else \
-        [(image.flatten(1).t(), label.flatten()) for image, label in zip(features, labels, strict=True)]
+    total = empty_moments(num_classes, features.shape[1], covariance, dtype, features.device)
+    if covariance == 'full':
+        return total, fold_full(total, features, labels, ignore_index)
     classes = torch.arange(num_classes, device=labels.device)
-    total = None
     with full_precision(features.device.type):
-        for rows, row_labels in pieces:
-            for x, y in zip(rows.split(CHUNK), row_labels.split(CHUNK), strict=True):
+        for rows, row_labels in sample_rows(features, labels):
+            for x, y in zip(torch.split(rows, CHUNK), torch.split(row_labels, CHUNK), strict=True):
                 member = (y[:, None] == classes) & labelled(y, ignore_index)[:, None]
                 chunk = _chunk_moments(x.to(dtype), member, covariance)
-                total = chunk if total is None else merge(total, chunk)
-    total = total or empty_moments(num_classes, features.shape[1], covariance, dtype, features.device)
+                total = merge(total, chunk) if total.count.any() else chunk
     return total, labelled(labels, ignore_index).sum() - total.count.sum()
+
+
+def sample_rows(features: Tensor, labels: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """Views (n, A) of the features and (n,) of their labels: one of all samples, or one of each image's pixels."""
+    if features.dim() == 2:
+        return [(features, labels)]
+    return [(image.flatten(1).t(), label.flatten()) for image, label in zip(features, labels, strict=True)]
 
 
 def check_samples(features: Any, labels: Tensor) -> None:
@@ -106,13 +112,43 @@ def _chunk_moments(x: Tensor, member: Tensor, covariance: str) -> ClassMoments:
         return ClassMoments(count, mean, (centred.t() @ centred / total)[None])
     # Subtracted in the memory layout the features have: sample-major rows or channel-major columns.
     centred = x - one_hot @ mean if x.stride(1) == 1 else (x.t() - mean.t() @ one_hot.t()).t()
-    if covariance == 'diagonal':
-        return ClassMoments(count, mean, one_hot.t() @ centred.square() / divisor[:, None])
-    full = x.new_zeros(len(count), x.shape[1], x.shape[1])
-    for c in count.nonzero().flatten().tolist():
-        own = centred[member[:, c]]
-        full[c] = own.t() @ own / divisor[c]
-    return ClassMoments(count, mean, full)
+    return ClassMoments(count, mean, one_hot.t() @ centred.square() / divisor[:, None])
+
+
+@torch.no_grad()
+def fold_full(moments: ClassMoments, features: Tensor, labels: Tensor, ignore_index: int | None) -> Tensor:
+    """Merge a batch into full ``moments`` in place, on a CPU: one product per class and image (Eqs. 1-3).
+
+    A class that is not in the batch is neither read nor written, and a class's matrix stays in cache while it is.
+
+    Args:
+        moments: full ones, changed in place.
+        features: (N, A) or (B, A, H, W); samples with a non-finite entry do not count.
+        labels: (N,) or (B, H, W), checked.
+        ignore_index: samples with this label do not count.
+
+    Returns:
+        (), the number of labelled samples with a non-finite feature.
+    """
+    count, mean, covariance = moments
+    within, dropped = torch.empty_like(covariance[0]), count.new_zeros(())
+    with full_precision(features.device.type):
+        for rows, row_labels in sample_rows(features, labels):
+            counts = labelled(row_labels, ignore_index)
+            finite = rows.sum(dim=1, dtype=at_least_float32(rows)).isfinite()
+            dropped += (counts & ~finite).sum()
+            for c in torch.unique(row_labels[counts & finite]).tolist():
+                own = rows[(row_labels == c) & finite].to(torch.promote_types(rows.dtype, mean.dtype))
+                new = len(own)
+                share = new / (int(count[c]) + new)
+                own_mean = own.mean(dim=0)
+                # The spread between the two means is that of one more sample.
+                spread = ((own_mean - mean[c]) * (1 - share) ** 0.5)[None]
+                samples = torch.cat([(own - own_mean).div_(new ** 0.5), spread]).to(mean.dtype)
+                covariance[c].lerp_(torch.mm(samples.t(), samples, out=within), share)
+                mean[c].lerp_(own_mean.to(mean.dtype), share)
+                count[c] += new
+    return dropped
 
 
 def _whole_moments(features: Tensor, labels: Tensor, num_classes: int, covariance: str,
@@ -177,7 +213,7 @@ def _merge_pair(a: ClassMoments, b: ClassMoments) -> ClassMoments:
     if a.covariance.dim() == 2:  # identity: not estimated
         return ClassMoments(count, mean, a.covariance)
     share = _share(b.count.sum(), count.sum(), dtype)[None, None]
-    delta = (_common_mean(b) - _common_mean(a))[None]
+    delta = (common_mean(b) - common_mean(a))[None]
     return ClassMoments(count, mean, _merge_covariance(a.covariance, b.covariance, share, delta))
 
 
@@ -198,7 +234,7 @@ def _share(part: Tensor, whole: Tensor, dtype: torch.dtype) -> Tensor:
     return part / whole.clamp(min=1)
 
 
-def _common_mean(moments: ClassMoments) -> Tensor:
+def common_mean(moments: ClassMoments) -> Tensor:
     """The mean of all samples, (A,)."""
     share = _share(moments.count, moments.count.sum(), moments.mean.dtype)
     return (share[:, None] * moments.mean).sum(dim=0)

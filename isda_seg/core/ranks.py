@@ -5,7 +5,7 @@ from torch import Tensor
 
 from isda_seg.core.checks import at_least_float32, labelled
 from isda_seg.core.device import on_host
-from isda_seg.core.moments import ClassMoments, merge
+from isda_seg.core.moments import ClassMoments, common_mean, merge
 
 
 def world_size() -> int:
@@ -14,12 +14,16 @@ def world_size() -> int:
 
 
 def merge_ranks(moments: ClassMoments) -> ClassMoments:
-    """The moments of all ranks' samples, merged in rank order: the same bits on every rank.
+    """The moments of all ranks' samples: the same bits on every rank.
 
-    Traffic per rank: C (1 + 2A) numbers for diagonals, C (1 + A + A^2) for matrices.
+    Diagonals are gathered and merged in rank order, C (1 + 2A) numbers from each rank. Matrices are summed, so that a
+    rank receives one sum instead of a matrix per rank: first counts and means, then the covariances about the common
+    means.
     """
     if world_size() == 1:
         return moments
+    if moments.covariance.dim() == 3:
+        return _sum_ranks(moments)
     count, mean, covariance = moments
     message = torch.cat([count.view(mean.dtype), mean.flatten(), covariance.flatten()])
     sizes = [len(message) - mean.numel() - covariance.numel(), mean.numel(), covariance.numel()]
@@ -30,6 +34,22 @@ def merge_ranks(moments: ClassMoments) -> ClassMoments:
         own = row[:sum(sizes)].split(sizes)
         parts.append(ClassMoments(own[0].view(torch.int64), own[1].view_as(mean), own[2].view_as(covariance)))
     return merge(*parts)
+
+
+def _sum_ranks(own: ClassMoments) -> ClassMoments:
+    """Full moments (C, A, A) of each class, or shared ones (1, A, A) of all samples."""
+    weighted = torch.cat([own.count[:, None], own.count[:, None] * own.mean.double()], dim=1)
+    dist.all_reduce(weighted)  # in float64, so that counts stay exact
+    count = weighted[:, 0].long()
+    mean = (weighted[:, 1:] / count.clamp(min=1)[:, None]).to(own.mean.dtype)
+    number, total, delta = own.count, count, own.mean - mean
+    if len(own.covariance) < len(count):
+        number, total = number.sum(0, keepdim=True), total.sum(0, keepdim=True)
+        delta = common_mean(own)[None] - common_mean(ClassMoments(count, mean, own.covariance))[None]
+    share = (number / total.clamp(min=1)).to(mean.dtype)[:, None, None]
+    covariance = share * torch.baddbmm(own.covariance, delta[:, :, None], delta[:, None, :])
+    dist.all_reduce(covariance)
+    return ClassMoments(count, mean, covariance)
 
 
 class SampleExchange:

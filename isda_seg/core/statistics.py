@@ -81,7 +81,7 @@ class ClassStatistics(nn.Module):
         if not alone and labels.dim() == 1 and self._few(self._exchange.agree(labels)):
             features, labels = self._exchange.gather(features, labels, ignore_index)
             alone, ignore_index = True, -1
-        if alone and labels.dim() == 1 and on_host(labels) and self._few(len(labels)):
+        if alone and on_host(labels) and (self.kind == 'full' or labels.dim() == 1 and self._few(len(labels))):
             self.dropped += fold(self._moments(), features, labels, ignore_index)
             if self._apart():
                 self._store(self._moments())

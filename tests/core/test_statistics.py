@@ -442,6 +442,29 @@ def many_steps_on_rank(rank, folder, steps):
     return results
 
 
+def pixel_shards():
+    """Steps of (features, labels) of pixels around 1000, an image a rank; one rank has nothing labelled, then none has."""
+    features, labels = batch(samples=6 * 48)
+    features, labels = (features + 1000).view(6, 6, 8, -1).movedim(-1, 1), labels.view(6, 6, 8)
+    labels[:, ::3] = IGNORE
+    labels[1], labels[4:] = IGNORE, IGNORE
+    return [[(features[i:i + 1], labels[i:i + 1]) for i in (step, step + 1)] for step in (0, 2, 4)]
+
+
+def pixels_on_rank(rank, kind):
+    """The state after the steps of ``pixel_shards``, and how many numbers arrived from all ranks in the first."""
+    arrived, gather, reduce = [], torch.distributed.all_gather, torch.distributed.all_reduce
+    torch.distributed.all_gather = lambda parts, own: (arrived.append(len(parts) * own.numel()), gather(parts, own))
+    torch.distributed.all_reduce = lambda total: (arrived.append(total.numel()), reduce(total))
+    first, *others = (step[rank] for step in pixel_shards())
+    statistics = observed(kind, first, ignore_index=IGNORE)
+    numbers = sum(arrived)
+    for features, labels in others:
+        statistics.observe(features, labels, ignore_index=IGNORE)
+    torch.distributed.all_gather, torch.distributed.all_reduce = gather, reduce
+    return state(statistics), numbers
+
+
 def on_rank(rank, folder):
     results = {(kind, 'growing'): state(observed(kind, *growing(rank), num_classes=CLASSES))
                for kind in ('diagonal', 'full')}
@@ -450,6 +473,7 @@ def on_rank(rank, folder):
             results['plain DDP', kind, sync] = wrapped_in_plain_ddp(rank, sync, kind)
     torch.distributed.barrier()
     for kind in KINDS:
+        results[kind, 'pixels'] = pixels_on_rank(rank, kind)
         for sync in (True, False):
             mine = [step[rank] for step in shards()]
             results[kind, sync] = state(observed(kind, *mine, ignore_index=IGNORE, sync=sync))
@@ -480,6 +504,24 @@ def test_two_ranks_with_uneven_and_empty_shards_equal_one_process(ranks, kind):
     assert int(alone['count'].sum()) > 80
     for rank in ranks:
         assert_close_state(rank[kind, True], alone, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_pixels_of_two_ranks_equal_one_process(ranks, kind):
+    together = [tuple(torch.cat(tensors) for tensors in zip(*step, strict=True)) for step in pixel_shards()]
+    features, labels = (torch.cat(tensors) for tensors in zip(*together, strict=True))
+    rows = features.movedim(1, -1).flatten(0, 2)
+    expected = literal(rows, labels.flatten(), kind, ignore_index=IGNORE)
+    (first, _), (second, _) = (rank[kind, 'pixels'] for rank in ranks)
+    assert_same_bits(first, second)
+    assert int(first['count'].sum()) == int((labels != IGNORE).sum())
+    assert_close(first['covariance'], expected.float(), rtol=2e-3, atol=2e-3)  # float32 rounds 1000 to 6e-5
+
+
+@pytest.mark.parametrize('kind', ['full', 'shared'])
+def test_matrices_of_ranks_arrive_as_one_sum(ranks, kind):
+    matrices = (CLASSES if kind == 'full' else 1) * CHANNELS ** 2
+    assert [rank[kind, 'pixels'][1] for rank in ranks] == 2 * [CLASSES * (1 + CHANNELS) + matrices]
 
 
 @pytest.mark.parametrize('kind', KINDS)
