@@ -1,5 +1,6 @@
 """Shape, dtype and label checks that the functions of core share, in the user's words."""
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -90,3 +91,17 @@ def check_pair(weight: Tensor, covariance: Tensor) -> None:
     if covariance.dim() not in (2, 3) or shape[0] not in (1, classes) or set(shape[1:]) != {channels}:
         raise ValueError(f'covariance must have shape ({classes} or 1, {channels}) or ({classes} or 1, {channels}, '
                          f'{channels}) for a weight of shape {tuple(weight.shape)}, got {shape}')
+
+
+def check_samples(features: Any, labels: Tensor) -> None:
+    """ValueError unless features (N, A, ...) have a label (N, ...) each."""
+    if features.dim() < 2 or features.shape[:1] + features.shape[2:] != labels.shape:
+        raise ValueError(f'features (N, A, ...) and labels (N, ...) must agree, got {tuple(features.shape)} '
+                         f'and {tuple(labels.shape)}')
+
+
+def sample_rows(features: Tensor, labels: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """Views (n, A) of the features and (n,) of their labels: one of all samples, or one of each image's pixels."""
+    if features.dim() == 2:
+        return [(features, labels)]
+    return [(image.flatten(1).t(), label.flatten()) for image, label in zip(features, labels, strict=True)]

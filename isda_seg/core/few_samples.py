@@ -3,7 +3,8 @@ import torch
 from torch import Tensor
 
 from isda_seg.core.checks import labelled
-from isda_seg.core.moments import ClassMoments, batch_moments, fold_full, merge
+from isda_seg.core.class_matrices import fold_full
+from isda_seg.core.moments import ClassMoments, batch_moments, merge
 
 
 @torch.no_grad()

@@ -1,17 +1,17 @@
 """Class-conditional mean and covariance, as a value with one merge (Eqs. 1-3)."""
 from functools import reduce
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from isda_seg.core.checks import at_least_float32, check_labels, class_index, labelled
+from isda_seg.core.checks import at_least_float32, check_labels, check_samples, class_index, labelled, sample_rows
+from isda_seg.core.class_matrices import class_matrices, fold_full
 from isda_seg.core.device import constant, on_host
 from isda_seg.core.precision import full_precision
 
 COVARIANCES = ('diagonal', 'full', 'shared', 'identity')
 CHUNK = 2048      # samples worked on at once, so that they stay in cache
-WHOLE = 1 << 26   # elements of one tensor where a device works on all of them
 
 
 class ClassMoments(NamedTuple):
@@ -79,20 +79,6 @@ def batch_moments(features: Tensor, labels: Tensor, num_classes: int, covariance
     return total, labelled(labels, ignore_index).sum() - total.count.sum()
 
 
-def sample_rows(features: Tensor, labels: Tensor) -> list[tuple[Tensor, Tensor]]:
-    """Views (n, A) of the features and (n,) of their labels: one of all samples, or one of each image's pixels."""
-    if features.dim() == 2:
-        return [(features, labels)]
-    return [(image.flatten(1).t(), label.flatten()) for image, label in zip(features, labels, strict=True)]
-
-
-def check_samples(features: Any, labels: Tensor) -> None:
-    """ValueError unless features (N, A, ...) have a label (N, ...) each."""
-    if features.dim() < 2 or features.shape[:1] + features.shape[2:] != labels.shape:
-        raise ValueError(f'features (N, A, ...) and labels (N, ...) must agree, got {tuple(features.shape)} '
-                         f'and {tuple(labels.shape)}')
-
-
 def _chunk_moments(x: Tensor, member: Tensor, covariance: str) -> ClassMoments:
     """Two passes over a few samples x (n, A) with memberships (n, C): the mean first, then centred squares."""
     finite = x.sum(1).isfinite()
@@ -113,42 +99,6 @@ def _chunk_moments(x: Tensor, member: Tensor, covariance: str) -> ClassMoments:
     # Subtracted in the memory layout the features have: sample-major rows or channel-major columns.
     centred = x - one_hot @ mean if x.stride(1) == 1 else (x.t() - mean.t() @ one_hot.t()).t()
     return ClassMoments(count, mean, one_hot.t() @ centred.square() / divisor[:, None])
-
-
-@torch.no_grad()
-def fold_full(moments: ClassMoments, features: Tensor, labels: Tensor, ignore_index: int | None) -> Tensor:
-    """Merge a batch into full ``moments`` in place, on a CPU: one product per class and image (Eqs. 1-3).
-
-    A class that is not in the batch is neither read nor written, and a class's matrix stays in cache while it is.
-
-    Args:
-        moments: full ones, changed in place.
-        features: (N, A) or (B, A, H, W); samples with a non-finite entry do not count.
-        labels: (N,) or (B, H, W), checked.
-        ignore_index: samples with this label do not count.
-
-    Returns:
-        (), the number of labelled samples with a non-finite feature.
-    """
-    count, mean, covariance = moments
-    within, dropped = torch.empty_like(covariance[0]), count.new_zeros(())
-    with full_precision(features.device.type):
-        for rows, row_labels in sample_rows(features, labels):
-            counts = labelled(row_labels, ignore_index)
-            finite = rows.sum(dim=1, dtype=at_least_float32(rows)).isfinite()
-            dropped += (counts & ~finite).sum()
-            for c in torch.unique(row_labels[counts & finite]).tolist():
-                own = rows[(row_labels == c) & finite].to(torch.promote_types(rows.dtype, mean.dtype))
-                new = len(own)
-                share = new / (int(count[c]) + new)
-                own_mean = own.mean(dim=0)
-                # The spread between the two means is that of one more sample.
-                spread = ((own_mean - mean[c]) * (1 - share) ** 0.5)[None]
-                samples = torch.cat([(own - own_mean).div_(new ** 0.5), spread]).to(mean.dtype)
-                covariance[c].lerp_(torch.mm(samples.t(), samples, out=within), share)
-                mean[c].lerp_(own_mean.to(mean.dtype), share)
-                count[c] += new
-    return dropped
 
 
 def _whole_moments(features: Tensor, labels: Tensor, num_classes: int, covariance: str,
@@ -177,15 +127,9 @@ def _whole_moments(features: Tensor, labels: Tensor, num_classes: int, covarianc
             found = (centred @ centred.t() / member.sum().clamp(min=1))[None]
         else:
             centred = torch.addmm(x, mean.t(), member, alpha=-1)
-            found = share @ centred.square_().t() if covariance == 'diagonal' else _matrices(centred, share)
+            found = share @ centred.square_().t() if covariance == 'diagonal' else \
+                class_matrices(centred, own, counts, num_classes)
     return ClassMoments(count, mean, found), counts[num_classes]
-
-
-def _matrices(centred: Tensor, share: Tensor) -> Tensor:
-    """``sum_n share[c, n] x_n x_n^T`` of centred columns (A, N): (C, A, A), some classes at once, as memory allows."""
-    at_once = max(1, WHOLE // max(1, centred.numel()))
-    parts = [(own[:, None] * centred) @ centred.t() for own in torch.split(share, at_once)]
-    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 def merge(*moments: ClassMoments) -> ClassMoments:

@@ -12,7 +12,7 @@ from helpers.state_laws import saved as state
 from helpers.two_ranks import two_ranks
 from torch.testing import assert_close
 
-from isda_seg.core import ClassMoments, ClassStatistics, class_moments, device, merge, moments
+from isda_seg.core import ClassMoments, ClassStatistics, class_matrices, class_moments, device, merge
 
 CLASSES, CHANNELS, IGNORE = 4, 5, 255
 BUFFERS = ('count', 'mean', 'covariance')
@@ -233,7 +233,7 @@ def test_a_device_holds_the_statistics_of_a_host(kind, as_images, monkeypatch):
     host = observed(kind, *pieces, ignore_index=IGNORE, num_classes=6)
     monkeypatch.setattr(device, 'HOSTS', ())
     for whole in (1, 1 << 26):
-        monkeypatch.setattr(moments, 'WHOLE', whole)
+        monkeypatch.setattr(class_matrices, 'WHOLE', whole)
         there = observed(kind, *pieces, ignore_index=IGNORE, num_classes=6)
         assert_close_state(state(there), state(host), rtol=1e-5, atol=1e-6)
         assert int(there.dropped) == int(host.dropped) == 1
@@ -443,7 +443,7 @@ def many_steps_on_rank(rank, folder, steps):
 
 
 def pixel_shards():
-    """Steps of (features, labels) of pixels around 1000, an image a rank; one rank has nothing labelled, then none has."""
+    """Steps of (features, labels): an image per rank with features around 1000; then one rank or none has labels."""
     features, labels = batch(samples=6 * 48)
     features, labels = (features + 1000).view(6, 6, 8, -1).movedim(-1, 1), labels.view(6, 6, 8)
     labels[:, ::3] = IGNORE
