@@ -2,6 +2,7 @@
 #
 #   make gain    set up, then train a small network on scikit-learn's digits, plain and with ISDA in pairs of seeds, and
 #                print what ISDA gains           make gain ARGS=--sweep tries other strengths
+#                make gain ARGS=--segmentation trains on synthetic street scenes and compares mIoU
 #   make demo    set up, then train and evaluate PSPNet + ISDA on the built-in demo data
 #   make test    set up, then run every test in one case of each kind, two files at a time (the other cases are marked
 #                exhaustive)                make test ARGS='-x -k margin' passes arguments on
@@ -25,12 +26,13 @@ PYTHON ?= python3.11 python3 python3.12 python3.13 python
 EXTRAS ?= seg,dev
 DEMO = configs/demo/pspnet_r18-small-d8
 
+comma := ,
 TIMED = timing-demo timing-test timing-setup-openmmlab
 
 .PHONY: demo gain test test-all gpu lint types setup setup-detection setup-openmmlab timings $(TIMED)
 .NOTPARALLEL:
 
-gain: $(VENV)/.installed-gain
+gain: $(VENV)/.installed-$(if $(findstring --segmentation,$(ARGS)),gain$(comma)seg,gain)
 	$(VENV)/bin/python tools/gain.py $(ARGS)
 
 demo: $(VENV)/.installed-seg

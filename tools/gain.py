@@ -1,13 +1,15 @@
 """Does it gain? The digits of scikit-learn, plain against ISDA, in pairs of seeds. Plain torch, a minute on a laptop.
 
-    python tools/gain.py              pairs of runs: a table, and a figure in work_dirs/gain
-    python tools/gain.py --sweep      the strengths that LAMBDA_0 was chosen from, on images held out, with other seeds
+    python tools/gain.py                   pairs of runs: a table, and a figure in work_dirs/gain
+    python tools/gain.py --sweep           the strengths that LAMBDA_0 was chosen from: held-out images, other seeds
+    python tools/gain.py --segmentation    synthetic street scenes instead of digits: mIoU with logit adjustment
 
 The two runs of a pair have their images, first weights and batches in common; ISDA is the only difference. With ten
 images of each digit the network fits all of them: there a regulariser has something to take away. Network and schedule
 were chosen among about a dozen on the half that --sweep uses; the verdict is on the other half, with other seeds.
 """
 import argparse
+import sys
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -22,10 +24,12 @@ from isda_seg.criterion import ISDACriterion
 from isda_seg.runtime.likelihood import likelihood, measures
 from isda_seg.runtime.provenance import provenance, write_json
 
-LAMBDA_0 = 2
+LAMBDA_0, PAIRS = 2, 30
 SWEPT = (0, 0.5, 1, 2, 3)
 SWEEP_SEEDS = range(1000, 1020)
 PER_CLASS, BATCH, EPOCHS = 10, 10, 30
+MEASURES = SWEPT_MEASURES = {'error': 'test error, %', 'nll': 'negative log-likelihood',
+                             'ece': 'expected calibration error, %', 'train': 'training accuracy, %'}
 
 
 def digits(seed, held_out=False):
@@ -74,29 +78,40 @@ def run(seed, lambda_0, held_out=False):
                 error=100 * float((logits.argmax(dim=1) != test_labels).float().mean()))
 
 
-def run_all(strengths, seeds, held_out):
+def run_all(experiment, strengths, seeds, held_out):
     """{strength: the measures of each seed}, as many runs at a time as there are cores."""
     with ProcessPoolExecutor() as pool:
-        futures = {strength: [pool.submit(run, seed, strength, held_out) for seed in seeds] for strength in strengths}
+        futures = {strength: [] for strength in strengths}
+        for seed in seeds:
+            for strength in strengths:
+                futures[strength].append(pool.submit(experiment.run, seed, strength, held_out))
         return {strength: [future.result() for future in runs] for strength, runs in futures.items()}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--sweep', action='store_true', help=f'lambda_0 of {SWEPT} on images held out')
-    parser.add_argument('--pairs', type=int, default=30, help='default %(default)s')
-    parser.add_argument('--first-seed', type=int, default=0)
+    parser.add_argument('--segmentation', action='store_true', help='street scenes; needs the extras gain and seg')
+    parser.add_argument('--sweep', action='store_true', help='several lambda_0 on held-out images')
+    parser.add_argument('--pairs', type=int, help=f'default {PAIRS}, with --segmentation fewer')
+    parser.add_argument('--first-seed', type=int, default=0, help='default %(default)s')
     parser.add_argument('--out', type=Path, default=Path('work_dirs/gain'), help='folder; default %(default)s')
     args = parser.parse_args()
-    name, strengths = ('sweep', SWEPT) if args.sweep else ('pairs', (0, LAMBDA_0))
-    seeds = SWEEP_SEEDS if args.sweep else range(args.first_seed, args.first_seed + args.pairs)
-    arms = run_all(strengths, seeds, held_out=args.sweep)
-    found = compare_strengths(arms)
-    print(report(found))
-    write_json(args.out / f'{name}.json', dict(provenance(), kind=f'gain {name}', lambda_0=LAMBDA_0, seeds=list(seeds),
-                                               arms=arms, comparison=found))
-    draw(found, args.out / f'{name}.png')
-    print(f'wrote {args.out / name}.json and .png')
+    if args.segmentation:
+        import gain_segmentation as experiment
+    else:
+        experiment = sys.modules[__name__]
+    strengths = experiment.SWEPT if args.sweep else (0, experiment.LAMBDA_0)
+    judged = range(args.first_seed, args.first_seed + (args.pairs or experiment.PAIRS))
+    seeds = experiment.SWEEP_SEEDS if args.sweep else judged
+    names = experiment.SWEPT_MEASURES if args.sweep else experiment.MEASURES
+    arms = run_all(experiment, strengths, seeds, held_out=args.sweep)
+    found = compare_strengths(arms, names)
+    print(report(found, names))
+    out = args.out / f'{"segmentation_" if args.segmentation else ""}{"sweep" if args.sweep else "pairs"}.json'
+    write_json(out, dict(provenance(), kind=f'gain {out.stem}', lambda_0=experiment.LAMBDA_0, seeds=list(seeds),
+                         arms=arms, comparison=found))
+    draw(found, names, out.with_suffix('.png'))
+    print(f'wrote {out} and {out.with_suffix(".png")}')
 
 
 if __name__ == '__main__':

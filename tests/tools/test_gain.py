@@ -47,10 +47,58 @@ def test_a_seed_repeats_its_run_and_strength_0_is_plain_cross_entropy(gain, monk
 
 def test_arms_are_compared_seed_by_seed_and_the_interval_is_that_of_students_t():
     runs = {0: [2.0, 4.0, 6.0], 1.5: [1.0, 2.0, 3.0]}
-    found = compare_strengths({strength: [dict(error=value, nll=value, ece=value, train=100.0) for value in values]
-                     for strength, values in runs.items()})
+    names = {'error': 'test error, %', 'train': 'training accuracy, %'}
+    found = compare_strengths({strength: [dict(error=value, train=100.0) for value in values]
+                               for strength, values in runs.items()}, names)
     error = found[1.5]['error']
     half = 4.30265 / 3 ** 0.5  # t of 2 degrees of freedom at 97.5 %, standard deviation 1
     assert (error['mean'], error['difference']) == (2.0, -2.0)
     assert error['interval'] == pytest.approx([-2 - half, -2 + half], rel=1e-5)
-    assert report(found).splitlines()[3] == '| test error, % | 1.5 | 2.000 | -2.000 | -4.484 to +0.484 |'
+    assert report(found, names).splitlines()[3] == '| test error, % | 1.5 | 2.000 | -2.000 | -4.484 to +0.484 |'
+
+
+@pytest.fixture(scope='module')
+def segmentation():
+    pytest.importorskip('cv2')
+    return runpy.run_path(str(tiny.ROOT / 'tools' / 'gain_segmentation.py'))
+
+
+def test_every_pair_has_its_own_scenes_and_the_sweep_has_other_test_scenes(segmentation):
+    drawn = [segmentation['scenes'](*which, 2)[0] for which in ((1, 'train'), (2, 'train'), (0, 'val'), (1, 'val'))]
+    images = {image.numpy().tobytes() for images in drawn for image in images}
+    assert len(images) == 8
+
+
+def test_miou_at_tau_is_that_of_adjusted_logits(segmentation):
+    torch.manual_seed(0)
+    labels = torch.randint(0, 19, (2, 8, 8))
+    labels[0, :2] = 255
+    logits = torch.randn(2, 19, 8, 8) + torch.nn.functional.one_hot(labels.clamp(max=18), 19).movedim(-1, 1)
+    prior = torch.randn(19)
+    found = segmentation['evaluate'](lambda images: logits, torch.zeros(2, 3, 8, 8), labels, prior, 0.42)
+    for name, tau in (('miou', 0.42), ('miou_0', 0), ('miou_0.9', 0.9)):
+        predicted = (logits - tau * prior.view(-1, 1, 1)).argmax(dim=1)
+        known, ious = labels != 255, []
+        for c in range(19):
+            own, guessed = (labels == c) & known, (predicted == c) & known
+            ious.append(int((own & guessed).sum()) / int((own | guessed).sum()))
+        assert found[name] == pytest.approx(100 * sum(ious) / 19, rel=1e-5)
+    hits = (logits.argmax(dim=1) == labels)[labels != 255]
+    assert found['accuracy'] == pytest.approx(100 * float(hits.float().mean()), rel=1e-5)
+
+
+def test_a_segmentation_run_repeats_and_strength_0_is_plain_cross_entropy(segmentation, monkeypatch):
+    names = segmentation['run'].__globals__
+    for name, value in (('STEPS', 8), ('TEST_SCENES', 2), ('SIZE', (32, 64))):
+        monkeypatch.setitem(names, name, value)
+    plain = segmentation['run'](0, 0)
+    assert segmentation['run'](0, 0) == plain
+    assert segmentation['run'](0, 50.0)['nll'] != plain['nll']
+
+    class Plain(torch.nn.CrossEntropyLoss):
+        def __init__(self, covariance, ignore_index):
+            super().__init__(ignore_index=ignore_index)
+
+    monkeypatch.setitem(names, 'ISDACriterion', Plain)
+    monkeypatch.setitem(names, 'attach', lambda loss, classifier: None)
+    assert segmentation['run'](0, 0) == pytest.approx(plain, rel=1e-4)

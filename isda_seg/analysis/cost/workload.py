@@ -52,12 +52,14 @@ class Workload:
 
 SIZES = (
     Workload('Cityscapes crop', 19, (2, 512, 97, 97), (2, 769, 769), align_corners=True),
+    Workload('Cityscapes crop, full covariances', 19, (2, 512, 97, 97), (2, 769, 769), 'full', align_corners=True),
     Workload('ADE20K crop', 150, (4, 512, 64, 64), (4, 512, 512)),
     Workload('ImageNet classifier', 1000, (64, 2048), (64,)),
     Workload('CIFAR-100 classifier', 100, (128, 640), (128,), covariance='full'),
 )
 TOY_SIZES = (
     Workload('Cityscapes crop', 5, (2, 16, 9, 9), (2, 65, 65), align_corners=True),
+    Workload('Cityscapes crop, full covariances', 5, (2, 16, 9, 9), (2, 65, 65), 'full', align_corners=True),
     Workload('ADE20K crop', 7, (2, 8, 8, 8), (2, 32, 32)),
     Workload('ImageNet classifier', 10, (8, 16), (8,)),
     Workload('CIFAR-100 classifier', 6, (12, 10), (12,), covariance='full'),
