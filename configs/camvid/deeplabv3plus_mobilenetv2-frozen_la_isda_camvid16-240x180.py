@@ -5,4 +5,4 @@ Baseline:  deeplabv3plus_mobilenetv2-frozen_la_camvid16-240x180.py; same seed, o
 Result:    not yet run
 """
 _base_ = './deeplabv3plus_mobilenetv2-frozen_la_camvid16-240x180.py'
-default_hooks = dict(isda=dict(lambda_0=2.5))
+default_hooks = dict(isda=dict(lambda_0=5))
