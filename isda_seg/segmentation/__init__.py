@@ -8,6 +8,7 @@ from isda_seg.segmentation.adjusted_logits import LogProbabilityTTAModel
 from isda_seg.segmentation.average_precision_metric import PixelAveragePrecisionMetric
 from isda_seg.segmentation.camvid import CamVidDataset
 from isda_seg.segmentation.frozen_backbone import FrozenBackbone
+from isda_seg.segmentation.image_sample import SampledCityscapesDataset
 from isda_seg.segmentation.likelihood_metric import PixelLikelihoodMetric
 from isda_seg.segmentation.loading import LoadCheckedAnnotations, LoadCheckedImage
 from isda_seg.segmentation.metric import ClassIoUMetric
@@ -15,4 +16,4 @@ from isda_seg.segmentation.pictures import SideBySideHook
 
 __all__ = ['CamVidDataset', 'ClassIoUMetric', 'FrozenBackbone', 'LastEvaluationsHook', 'LoadCheckedAnnotations',
            'LoadCheckedImage', 'LogProbabilityTTAModel', 'PixelAveragePrecisionMetric', 'PixelLikelihoodMetric',
-           'SideBySideHook']
+           'SampledCityscapesDataset', 'SideBySideHook']
