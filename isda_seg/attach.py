@@ -3,12 +3,12 @@ import math
 
 from torch import nn
 
+from isda_seg.attachment.base_losses import check_class_weight
+from isda_seg.attachment.captured_inputs import Records, pointwise
+from isda_seg.attachment.classifier_lookup import CONVOLUTIONS
 from isda_seg.criterion import ISDACriterion
-from isda_seg.hosts import check_class_weight
-from isda_seg.records import Records, pointwise
 
 LARGEST = 1  # GiB of covariances of windows
-CONVOLUTIONS = (nn.Conv1d, nn.Conv2d)
 
 
 def attach(loss: ISDACriterion, classifier: nn.Module, align_corners: bool = False) -> None:

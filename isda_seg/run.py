@@ -8,6 +8,7 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 
+from isda_seg.metrics.training_accuracy import TrainingAccuracyHook
 from isda_seg.runtime import amp as half_precision
 from isda_seg.runtime.checkpoint import check_checkpoint, latest_checkpoint
 from isda_seg.runtime.checkpoint_hook import AtomicCheckpointHook
@@ -18,7 +19,6 @@ from isda_seg.runtime.resume_check import ResumeCheckHook
 from isda_seg.runtime.run_record import RunRecordHook
 from isda_seg.runtime.screen import runner_from
 from isda_seg.runtime.sound_run import SoundRunHook, require_batches
-from isda_seg.runtime.training_accuracy import TrainingAccuracyHook
 
 CLASSIFICATION, SEGMENTATION, DETECTION = 'classification', 'segmentation', 'detection'  # packages of isda_seg
 CLASSIFIERS = ('ImageClassifier', 'SemiClassifier')  # models whose data are checked and evaluated alike

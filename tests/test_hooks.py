@@ -18,10 +18,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch import nn
 from torch.testing import assert_close
 
+from isda_seg.attachment.base_losses import MeanCrossEntropy
+from isda_seg.attachment.focal import SoftmaxFocalLoss
 from isda_seg.core import linear_ramp
-from isda_seg.focal import SoftmaxFocalLoss
 from isda_seg.hooks import ISDAHook
-from isda_seg.hosts import MeanCrossEntropy
 from isda_seg.losses import ISDALoss
 
 CLASSES, CHANNELS, BATCH, LAMBDA_0 = 3, 5, 4, 7.5

@@ -7,7 +7,7 @@ from torch import nn
 
 from isda_seg.attach import attach
 from isda_seg.core import ClassStatistics, isda_consistency
-from isda_seg.core.upsampled import resize
+from isda_seg.core.ops.upsampled import resize
 from isda_seg.criterion import ISDACriterion
 
 CITYSCAPES = dict(classifier=nn.Conv2d(512, 19, 1), features=(2, 512, 97, 97), labels=(2, 769, 769))

@@ -2,9 +2,9 @@
 import torch
 from torch import Tensor
 
-from isda_seg.core.checks import labelled
 from isda_seg.core.moments import ClassMoments, batch_moments, merge
-from isda_seg.core.precision import full_precision
+from isda_seg.core.ops.checks import labelled
+from isda_seg.core.ops.precision import full_precision
 
 
 @torch.no_grad()
