@@ -1,5 +1,10 @@
-"""Connect an ISDA loss with the classifier whose input it needs. Plain torch."""
+"""Connect an ISDA loss with the classifier whose input it needs. Plain torch.
+
+This module is callable: ``from isda_seg import attach`` imports it, and ``attach(...)`` calls its function ``attach``.
+"""
 import math
+import sys
+from types import ModuleType
 
 from torch import nn
 
@@ -82,3 +87,14 @@ def check_classifier(module: nn.Module, covariance: str) -> tuple[int, int]:
         raise ValueError(f'a {covariance} covariance of the {channels} numbers in each window of {module} takes '
                          f"{size:.1f} GiB, and more than {LARGEST} GiB are refused: use covariance='diagonal'")
     return outputs, channels
+
+
+class _CallableModule(ModuleType):
+    """A module with the name of its main function, which a call of the module calls."""
+
+    def __call__(self, loss: ISDACriterion, classifier: nn.Module, align_corners: bool = False) -> None:
+        """Call ``attach``."""
+        attach(loss, classifier, align_corners)
+
+
+sys.modules[__name__].__class__ = _CallableModule
