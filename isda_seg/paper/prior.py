@@ -11,7 +11,7 @@ from mmseg.registry import DATASETS
 from isda_seg.core.schedule import check_strength
 from isda_seg.paper.features.split_data import split_config
 from isda_seg.paper.series.run_options import hold_out
-from isda_seg.run import SEGMENTATION, task_of
+from isda_seg.run import SEGMENTATION, task_name
 from isda_seg.runtime.checkpoint import check_checkpoint
 from isda_seg.runtime.config_keys import dicts, type_name
 from isda_seg.segmentation.class_prior import num_classes
@@ -61,7 +61,7 @@ def plan(name: str, cfg: Config, config: str, checkpoint: str, split: str, share
         ValueError: not a segmentation config, an unknown split or one that is not measured, a share outside 0..1, not
             a checkpoint of this model. FileNotFoundError: a missing checkpoint, missing data.
     """
-    if task_of(cfg) != SEGMENTATION:
+    if task_name(cfg) != SEGMENTATION:
         raise ValueError(f'prior needs a segmentation config, and {config} is not one')
     if share is not None and not 0 < share < 1:
         raise ValueError(f'--held-out must lie between 0 and 1, got {share:g}')

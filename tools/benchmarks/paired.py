@@ -11,7 +11,7 @@ from pathlib import Path
 
 from isda_seg import compat
 from isda_seg.paper.series.arm import parse_arms
-from isda_seg.run import all_protocols
+from isda_seg.run import task_of
 from isda_seg.runtime.launch import check_writable
 from isda_seg.runtime.options import OptionsAction
 from isda_seg.runtime.provenance import provenance, write_json
@@ -63,7 +63,7 @@ def main() -> None:
     if args.amp:
         for run in runs:
             enable_amp(run.cfg)
-    protocols = args.protocols or all_protocols(runs[0].cfg)
+    protocols = args.protocols or task_of(runs[0].cfg).protocols
     results = run_series(runs, args.work_dir, TOOLS, protocols, args.jobs,
                          taus=[*(arm.tau for arm in arms), *args.logit_adjustment])
     found = {arm.label: {str(seed): at_tau(results[f'{arm.folder}/seed_{seed}'], arm.tau) for seed in args.seeds}

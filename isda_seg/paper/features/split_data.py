@@ -11,7 +11,7 @@ from mmengine.runner import Runner
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from isda_seg.run import SEGMENTATION, task_of
+from isda_seg.run import SEGMENTATION, task_name
 from isda_seg.runtime.config_keys import dicts, type_name
 
 SPLITS = ('test', 'val', 'train')
@@ -38,7 +38,7 @@ def split_config(cfg: Config, split: str, augmented: bool = False) -> dict[str, 
     if split not in SPLITS or cfg.get(f'{split}_dataloader') is None:
         known = [name for name in SPLITS if cfg.get(f'{name}_dataloader') is not None]
         raise ValueError(f'the config has no data for --split {split}: choose one of {", ".join(known)}')
-    module = 'segmentation.data_check' if task_of(cfg) == SEGMENTATION else 'classification.data.data_check'
+    module = 'segmentation.data_check' if task_name(cfg) == SEGMENTATION else 'classification.data.data_check'
     import_module(f'isda_seg.{module}').check_data(cfg, (split,))
     own = cfg[f'{split}_dataloader']
     test = own if augmented else cfg.get('test_dataloader') or cfg.val_dataloader

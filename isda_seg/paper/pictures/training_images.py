@@ -6,7 +6,7 @@ from mmengine.config import Config
 from torch import Tensor
 
 from isda_seg.paper.features.split_data import split_loader
-from isda_seg.run import CLASSIFICATION, task_of
+from isda_seg.run import CLASSIFICATION, task_name
 
 
 class TrainingImages(NamedTuple):
@@ -26,7 +26,7 @@ def training_images(cfg: Config, wanted: str | None = None) -> TrainingImages:
     Raises:
         ValueError: another task, an unknown class, images of several sizes. FileNotFoundError: missing data.
     """
-    if task_of(cfg) != CLASSIFICATION:
+    if task_name(cfg) != CLASSIFICATION:
         raise ValueError('generators and the reverse mapping are for image classifiers: give a config of one, such as '
                          'configs/miniature/resnet8_digits.py')
     loader = split_loader(cfg, 'train')
