@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from isda_seg.classification.classifier import ImageClassifier, last_map
 from isda_seg.core import ClassMoments, class_moments
 from isda_seg.paper.pictures.augmentation import LARGEST_FULL
-from isda_seg.paper.pictures.frozen import frozen
+from isda_seg.runtime.isolation import frozen
 
 BATCH = 128  # images at a time, of those whose features are measured
 

@@ -16,7 +16,7 @@ from isda_seg.paper.pictures.class_directions import Wanted, check_wanted, label
 from isda_seg.paper.pictures.directions_report import file_name, title_of
 from isda_seg.paper.pictures.neighbours_figure import draw_class
 from isda_seg.paper.pictures.pixels import table_pixels
-from isda_seg.paper.pictures.undisturbed import undisturbed
+from isda_seg.runtime.isolation import undisturbed
 
 FEW = 3  # classes that are shown where none is named
 

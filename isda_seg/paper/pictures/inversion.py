@@ -11,8 +11,8 @@ from torch import Tensor
 
 from isda_seg.paper.pictures.directions import draws
 from isda_seg.paper.pictures.feature_network import FeatureAdapter
-from isda_seg.paper.pictures.frozen import frozen
 from isda_seg.paper.pictures.generator import GeneratorAdapter, draw_codes, normalized_codes
+from isda_seg.runtime.isolation import frozen
 
 MOMENTUM = 0.9  # of 'sgd'
 

@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from isda_seg.paper.pictures.feature_network import FeatureAdapter
-from isda_seg.paper.pictures.frozen import frozen
 from isda_seg.paper.pictures.generator import GeneratorAdapter, draw_codes, normalized_codes
 from isda_seg.paper.pictures.inversion import Mapped, Recipe, augment, invert, walk
 from isda_seg.paper.pictures.nearest_pixels import nearest_in_pixels
 from isda_seg.paper.pictures.reverse_figure import Column
+from isda_seg.runtime.isolation import frozen
 
 SHOWN = 2  # draws of each image, of those beside their nearest training images
 

@@ -1,20 +1,10 @@
-"""The same training images whenever they are asked for, and no random number of the run is spent on them."""
+"""The same training images at every call, without random numbers of the run."""
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
-from isda_seg.runtime.random_states import random_states_kept
-from isda_seg.runtime.reproducible import PositionSeededDataset, seed_everything
-
-
-@contextmanager
-def own_random_numbers(seed: int) -> Iterator[None]:
-    """Within, torch, numpy and Python draw as the seed says; afterwards they go on as if nothing had been drawn."""
-    with random_states_kept():
-        seed_everything(seed)
-        yield
+from isda_seg.runtime.reproducible import PositionSeededDataset
 
 
 def fixed_batches(loader: Any, images: int, seed: int) -> Iterator[Any]:

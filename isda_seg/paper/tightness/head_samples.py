@@ -12,7 +12,8 @@ from isda_seg.attachment.captured_inputs import weight_of
 from isda_seg.classification.classifier import ImageClassifier, classify
 from isda_seg.core.ops.checks import labelled
 from isda_seg.openmmlab.pairs import Pair, find_pairs
-from isda_seg.paper.tightness.fixed_batches import fixed_batches, own_random_numbers
+from isda_seg.paper.tightness.fixed_batches import fixed_batches
+from isda_seg.runtime.isolation import own_random_numbers
 from isda_seg.semi.classifier import SemiClassifier
 
 UNLABELLED = ', unlabelled images'  # ends the name of a head whose samples have no labels

@@ -7,8 +7,8 @@ from mmengine.registry import MODELS
 from torch import nn
 
 from isda_seg.paper.pictures.feature_network import FeatureAdapter, of_classifier
-from isda_seg.paper.pictures.frozen import frozen
 from isda_seg.paper.pictures.training_images import training_images
+from isda_seg.runtime.isolation import frozen
 from isda_seg.runtime.launch import load_config
 
 CONFIG = tiny.ROOT / 'configs' / 'miniature' / 'resnet8_digits.py'

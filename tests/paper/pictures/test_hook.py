@@ -10,7 +10,7 @@ from helpers import tiny
 from helpers.exhaustive import exhaustive
 
 from isda_seg.paper.pictures.hook import DirectionsHook
-from isda_seg.paper.pictures.undisturbed import undisturbed
+from isda_seg.runtime.isolation import undisturbed
 
 
 def with_hook(**keys):

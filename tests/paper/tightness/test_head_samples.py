@@ -11,8 +11,9 @@ from torch.utils.data import DataLoader
 
 from isda_seg.losses import isda_around
 from isda_seg.openmmlab.wrapping import serve
-from isda_seg.paper.tightness.fixed_batches import fixed_batches, own_random_numbers
+from isda_seg.paper.tightness.fixed_batches import fixed_batches
 from isda_seg.paper.tightness.head_samples import head_samples
+from isda_seg.runtime.isolation import own_random_numbers
 from isda_seg.semi.classifier import SemiClassifier
 
 pytestmark = tiny.on_cpu

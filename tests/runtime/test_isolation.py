@@ -1,11 +1,36 @@
-"""Laws of further passes: the same random numbers, and no trace in running statistics."""
+"""Extra computations inside a run leave no trace in random states and running statistics, also after an error."""
+import random
+
+import numpy as np
 import pytest
 import torch
 from helpers.tiny_semi import Backbone, Linear, images
 from torch.nn.functional import batch_norm
 from torch.testing import assert_close
 
-from isda_seg.semi.untraced_forward import frozen_running_stats, same_random_numbers
+from isda_seg.runtime.isolation import frozen_running_stats, random_states_kept, same_random_numbers
+
+
+def drawn():
+    return random.random(), np.random.rand(), torch.rand(()).item()
+
+
+@pytest.mark.parametrize('error', [None, KeyError])
+def test_the_next_numbers_are_those_that_would_have_come(error):
+    for seed in (random.seed, np.random.seed, torch.manual_seed):
+        seed(0)
+    expected = drawn()
+    for seed in (random.seed, np.random.seed, torch.manual_seed):
+        seed(0)
+    try:
+        with random_states_kept():
+            aside = drawn()
+            if error:
+                raise error
+    except KeyError:
+        pass
+    assert aside == expected
+    assert drawn() == expected
 
 
 def test_every_repetition_draws_what_the_first_pass_draws_and_leaves_the_state_it_found():
