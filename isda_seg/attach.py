@@ -9,7 +9,7 @@ from types import ModuleType
 from torch import nn
 
 from isda_seg.attachment.base_losses import check_class_weight
-from isda_seg.attachment.captured_inputs import Records, pointwise
+from isda_seg.attachment.captured_inputs import CapturedInputs, pointwise
 from isda_seg.attachment.classifier_lookup import CONVOLUTIONS
 from isda_seg.criterion import ISDACriterion
 
@@ -35,7 +35,7 @@ def attach(loss: ISDACriterion, classifier: nn.Module, align_corners: bool = Fal
     classes, channels = check_classifier(classifier, loss.covariance)
     check_class_weight(loss.base, classes)
     loss.prepare(classes, channels)
-    loss.records.belong_to(classifier)
+    loss.captured.belong_to(classifier)
     loss.to(classifier.weight.device)  # type: ignore[arg-type]
     loss.align_corners, loss.attached = align_corners, True
     if not any(getattr(hook, '__self__', None) is loss for hook in classifier._forward_pre_hooks.values()):
@@ -58,7 +58,7 @@ def detach(loss: ISDACriterion, classifier: nn.Module) -> None:
     for key in found:
         hooks.pop(key)
         classifier._forward_pre_hooks_with_kwargs.pop(key, None)
-    loss.attached, loss.records = False, Records()
+    loss.attached, loss.captured = False, CapturedInputs()
 
 
 def check_classifier(module: nn.Module, covariance: str) -> tuple[int, int]:

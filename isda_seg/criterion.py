@@ -6,11 +6,11 @@ import torch
 from torch import Tensor, nn
 
 from isda_seg.attachment import base_losses
-from isda_seg.attachment.captured_inputs import Records
-from isda_seg.attachment.label_errors import BadLabels
+from isda_seg.attachment.captured_inputs import CapturedInputs
+from isda_seg.attachment.label_errors import LabelErrors
 from isda_seg.attachment.label_grid import LABEL_SAMPLINGS, labels_on_grid
-from isda_seg.attachment.ramp import OwnRamp
-from isda_seg.attachment.verification import Handshake
+from isda_seg.attachment.ramp import Ramp
+from isda_seg.attachment.verification import Verification
 from isda_seg.core import ClassStatistics, isda_cross_entropy, margin_variance
 from isda_seg.core.logit_draws import augmented_logits, check_samples
 from isda_seg.core.moments import check_covariance
@@ -77,11 +77,11 @@ class ISDACriterion(nn.Module):
         self.base = base_losses.MeanCrossEntropy() if base is None else base
         self.factor, self.samples = 1.0, check_samples(samples)  # factor: of the base loss
         self.logit_adjustment = check_strength(logit_adjustment, 'logit_adjustment')
-        self.ramp = OwnRamp.of(lambda_0, total_steps, calls_per_step)
+        self.ramp = Ramp.of(lambda_0, total_steps, calls_per_step)
         self.ignore_index, self.sync, self.load_statistics = ignore_index, sync, load_statistics
         self.raise_at_once, self.strength, self.attached, self.align_corners = raise_at_once, 0.0, False, False
-        self.statistics, self.sources, self.records = None, None, Records()  # type: ignore[assignment]
-        self._handshake, self._bad_labels, self._unasked = Handshake(), BadLabels(), 0
+        self.statistics, self.sources, self.captured = None, None, CapturedInputs()  # type: ignore[assignment]
+        self._verification, self._label_errors, self._unasked = Verification(), LabelErrors(), 0
 
     def prepare(self, num_classes: int, channels: int) -> None:
         """Make the statistics, or check those loaded from a checkpoint; never resets them."""
@@ -94,7 +94,7 @@ class ISDACriterion(nn.Module):
     def record(self, classifier: nn.Module, args: tuple[Tensor, ...], kwargs: dict[str, Tensor] | None = None) -> None:
         """Forward pre-hook of the classifier: keep what enters it until the loss takes it."""
         if self.training:
-            self.records.keep(classifier, args[0] if args else (kwargs or {})['input'])
+            self.captured.keep(classifier, args[0] if args else (kwargs or {})['input'])
 
     @opaque
     def forward(self, logits: Tensor, labels: Tensor, ignore_index: int | None = None, **kwargs: Any) -> Tensor:
@@ -119,7 +119,7 @@ class ISDACriterion(nn.Module):
         """
         ignore_index = self.ignore_index if ignore_index is None else ignore_index
         base_losses.check_keywords(self.base, ignore_index, kwargs)
-        if not (self.training and torch.is_grad_enabled()) or self.records.evaluate():
+        if not (self.training and torch.is_grad_enabled()) or self.captured.evaluate():
             return base_losses.value(self.base, logits, labels, ignore_index, kwargs, self.factor)
         if self.statistics is None or not self.attached:
             raise RuntimeError('this ISDA loss is not attached to a classifier: with OpenMMLab add default_hooks = '
@@ -127,17 +127,17 @@ class ISDACriterion(nn.Module):
                                'isda_seg.attach.attach(loss, classifier)')
         points = logits.dim() == 3  # (B, C, P) of a Conv1d: a map of one column
         logits, labels = (logits[..., None], labels[..., None]) if points else (logits, labels)
-        record = self.records.last(logits.shape)
+        record = self.captured.last(logits.shape)
         strength = check_strength(self.ramp.strength() if self.ramp else self.strength)
         with no_autocast(logits.device.type):
-            index, none = self._bad_labels.check(labels, logits, ignore_index, self.sources)
-            self._handshake.check(record, logits, self.align_corners)
+            index, none = self._label_errors.check(labels, logits, ignore_index, self.sources)
+            self._verification.check(record, logits, self.align_corners)
             self._unasked += 1
             if self.raise_at_once or self._unasked >= ASK_EVERY:
                 self.raise_faults()
             on_grid = labels_on_grid(index, tuple(record.features.shape[2:]), self.align_corners, self.label_sampling)
             self.statistics.observe(record.features, on_grid, none, checked=True)
-            self.records.let_go()
+            self.captured.let_go()
             if self.ramp:
                 self.strength = self.ramp.count()
             adjustment = self.logit_adjustment * log_prior(self.statistics.count) if self.logit_adjustment else None
@@ -158,7 +158,7 @@ class ISDACriterion(nn.Module):
     @torch.no_grad()
     def table(self) -> Tensor:
         """The table (C, C) of the classifier's present weight; RuntimeError if the loss is not attached."""
-        weight = self.records.weight()
+        weight = self.captured.weight()
         if self.statistics is None or weight is None:
             raise RuntimeError('this ISDA loss is not attached to a classifier, so there is no table')
         return margin_variance(weight, self.statistics.covariance)
@@ -171,8 +171,8 @@ class ISDACriterion(nn.Module):
             RuntimeError: logits that are not those of the recorded features; batches larger than the first step's.
         """
         self._unasked = 0
-        self._bad_labels.raise_any()
-        self._handshake.raise_failed()
+        self._label_errors.raise_any()
+        self._verification.raise_failed()
         if self.statistics is not None:
             self.statistics.raise_missed()
 

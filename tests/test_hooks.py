@@ -495,7 +495,7 @@ def test_labels_that_a_gpu_has_left_out_are_raised_at_the_next_logging_step(tmp_
     class Counting(Hook):
         def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
             if batch_idx == 2:
-                runner.model.head.loss_module._bad_labels.noted(torch.tensor([0, 77]), CLASSES, 255)
+                runner.model.head.loss_module._label_errors.noted(torch.tensor([0, 77]), CLASSES, 255)
 
     counting = Counting()
     counting.priority = 0  # before ISDAHook

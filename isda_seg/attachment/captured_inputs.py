@@ -44,20 +44,20 @@ def lent(classifier: nn.Module) -> bool:
     return bool(weight._is_view())
 
 
-class Record(NamedTuple):
+class CapturedInput(NamedTuple):
     """One forward pass, and the classifier's numbers when the loss is called: some are made anew in each pass."""
     features: Tensor | Windows  # (N, A) or (B, A, h, w), detached
     weight: Tensor              # (C, A)
     bias: Tensor | None         # (C,), detached
 
     @classmethod
-    def of(cls, features: Tensor | Windows, classifier: nn.Module) -> 'Record':
+    def of(cls, features: Tensor | Windows, classifier: nn.Module) -> 'CapturedInput':
         """Of these features through this classifier."""
         bias: Any = classifier.bias
         return cls(features, weight_of(classifier), None if bias is None else whole(bias).detach())
 
 
-class Records:
+class CapturedInputs:
     """Those of one classifier, which is remembered but not held."""
 
     def __init__(self) -> None:
@@ -96,7 +96,7 @@ class Records:
         """Whether the classifier has run since the loss was last called with gradients."""
         return bool(self._last)
 
-    def last(self, logits: Sequence[int]) -> Record:
+    def last(self, logits: Sequence[int]) -> CapturedInput:
         """The record of the last pass, in the layout of logits of this shape; it stays until it is let go.
 
         Raises:
@@ -112,7 +112,7 @@ class Records:
             raise RuntimeError('this ISDA loss was called without a new forward pass of its classifier: one forward '
                                'pass serves one call (is the loss called twice, or the classifier not used?)')
         features, classifier = last
-        record = Record.of(seen(classifier, features, logits), classifier)
+        record = CapturedInput.of(seen(classifier, features, logits), classifier)
         self._lent = record.weight.detach().clone() if lent(classifier) else None
         return record
 
@@ -127,4 +127,4 @@ class Records:
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy starts without the records of the original, whose classifier is not its own."""
-        return Records().__dict__
+        return CapturedInputs().__dict__

@@ -8,7 +8,7 @@ from isda_seg.core.ops.checks import check_logits, labelled
 from isda_seg.core.ops.device import constant, on_host
 
 
-class BadLabels:
+class LabelErrors:
     """The smallest and the largest label of each step, until somebody asks."""
 
     def __init__(self) -> None:

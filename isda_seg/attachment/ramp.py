@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from isda_seg.core.schedule import check_strength, linear_ramp
 
 
-class OwnRamp(nn.Module):
+class Ramp(nn.Module):
     """``linear_ramp`` over the steps that training calls make up (lambda = t/T lambda_0, below Eq. 4).
 
     Args:
@@ -34,7 +34,7 @@ class OwnRamp(nn.Module):
         self._known: tuple[Tensor | None, int, int] = None, 0, 0  # the buffer, its version, its value
 
     @classmethod
-    def of(cls, lambda_0: float | None, total_steps: int | None, calls_per_step: int) -> 'OwnRamp | None':
+    def of(cls, lambda_0: float | None, total_steps: int | None, calls_per_step: int) -> 'Ramp | None':
         """The ramp of a loss that is told both; None for one that is told neither.
 
         Raises:

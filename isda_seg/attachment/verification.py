@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from isda_seg.attachment.captured_inputs import Record
+from isda_seg.attachment.captured_inputs import CapturedInput
 from isda_seg.attachment.label_grid import pixel_of, source
 from isda_seg.core.ops.device import on_host
 from isda_seg.core.ops.upsampled import resize
@@ -30,7 +30,7 @@ class Sample(NamedTuple):
         return excess
 
 
-class Handshake:
+class Verification:
     """Checks a record against the logits: the first image as a whole at the first step, later one position a step.
 
     The first step is checked before ``check`` returns, on a CPU every step is. On a GPU the error of a later step stays
@@ -43,7 +43,7 @@ class Handshake:
         self._waiting: list[tuple[Sample, Tensor, float]] = []
 
     @torch.no_grad()
-    def check(self, record: Record, logits: Tensor, align_corners: bool) -> None:
+    def check(self, record: CapturedInput, logits: Tensor, align_corners: bool) -> None:
         """Check one step; called before the batch is observed.
 
         Raises:
@@ -81,10 +81,10 @@ class Handshake:
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy has seen no logits of its own yet."""
-        return Handshake().__dict__
+        return Verification().__dict__
 
 
-def check_shapes(record: Record, logits: Tensor) -> None:
+def check_shapes(record: CapturedInput, logits: Tensor) -> None:
     """RuntimeError where the logits cannot be those of the recorded features."""
     features, classes = record.features, len(record.weight)
     expected = (features.shape[0], classes, *(logits.shape[2:] if features.dim() == 4 else ()))
@@ -95,7 +95,7 @@ def check_shapes(record: Record, logits: Tensor) -> None:
                            f'(N, {classes}), with labels (N,))')
 
 
-def _whole_image(record: Record, logits: Tensor, align_corners: bool, allowed: float) -> bool:
+def _whole_image(record: CapturedInput, logits: Tensor, align_corners: bool, allowed: float) -> bool:
     """The first image; whether there were numbers to compare."""
     small, got, size = _first(record), logits[:1].float(), tuple(logits.shape[2:])
     again = small if small.dim() == 2 else resize(small, size, align_corners)
@@ -114,7 +114,7 @@ def _whole_image(record: Record, logits: Tensor, align_corners: bool, allowed: f
     return error <= allowed * (scale + 1e-6)  # NaN: at the next step
 
 
-def _first(record: Record) -> Tensor:
+def _first(record: CapturedInput) -> Tensor:
     """The logits of the first image, before they are resized, or of the first sample."""
     weight, bias, features = record.weight.float(), record.bias, record.features
     bias = None if bias is None else bias.float()
@@ -126,7 +126,7 @@ def _first(record: Record) -> Tensor:
     return F.linear(one, weight, bias) if one.dim() == 2 else F.conv2d(one, weight[:, :, None, None], bias)
 
 
-def _one_position(record: Record, logits: Tensor, align_corners: bool, step: int) -> Sample:
+def _one_position(record: CapturedInput, logits: Tensor, align_corners: bool, step: int) -> Sample:
     """The pixel a sampled feature sits on, so that the interpolation there takes as few neighbours as possible."""
     features = record.features
     if not isinstance(features, Windows) and features.dim() == 2:

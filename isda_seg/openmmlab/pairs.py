@@ -6,7 +6,7 @@ from torch import nn
 
 from isda_seg.attachment.classifier_lookup import classifier_of
 from isda_seg.criterion import ISDACriterion
-from isda_seg.openmmlab.per_call import InTurn
+from isda_seg.openmmlab.per_call import PerCallLosses
 
 
 class Pair(NamedTuple):
@@ -29,7 +29,7 @@ def find_pairs(model: nn.Module) -> Iterator[Pair]:
         ValueError: names the module and what was found instead.
     """
     for name, holder in model.named_modules():
-        for place, loss in () if isinstance(holder, (nn.ModuleList, InTurn)) else _isda_losses(holder):
+        for place, loss in () if isinstance(holder, (nn.ModuleList, PerCallLosses)) else _isda_losses(holder):
             try:
                 classifier = classifier_of(holder, loss, place)
             except ValueError as error:
@@ -43,5 +43,5 @@ def _isda_losses(holder: nn.Module, within: str = '') -> Iterator[tuple[str, ISD
     for key, child in holder.named_children():
         if isinstance(child, ISDACriterion):
             yield f'{within}{key}', child
-        elif isinstance(child, (nn.ModuleList, InTurn)):
+        elif isinstance(child, (nn.ModuleList, PerCallLosses)):
             yield from _isda_losses(child, f'{within}{key}.')

@@ -4,7 +4,7 @@ from typing import Any
 from torch import Tensor, nn
 
 
-class InTurn(nn.Module):
+class PerCallLosses(nn.Module):
     """Hands each call to the first loss whose classifier has run since its last call, as ``DAHead`` and K-Net need.
 
     Args:
@@ -35,6 +35,6 @@ class InTurn(nn.Module):
         Raises:
             RuntimeError: more calls than classifiers, and nobody to take them.
         """
-        waiting = [loss for loss in self.losses if loss.records.waiting()]  # type: ignore[operator, union-attr]
+        waiting = [loss for loss in self.losses if loss.captured.waiting()]  # type: ignore[operator, union-attr]
         result: Tensor = (waiting or [self.rest or self.losses[-1]])[0](*args, **kwargs)
         return result

@@ -11,7 +11,7 @@ from isda_seg.attachment.classifier_lookup import classifier_of
 from isda_seg.attachment.supported_heads import classifiers, later_calls
 from isda_seg.criterion import ISDACriterion
 from isda_seg.openmmlab.pairs import Pair, find_pairs
-from isda_seg.openmmlab.per_call import InTurn
+from isda_seg.openmmlab.per_call import PerCallLosses
 
 Make = Callable[[nn.Module], ISDACriterion]
 
@@ -70,7 +70,7 @@ def _is_loss(module: nn.Module) -> bool:
 def held_losses(model: nn.Module) -> Iterator[Held]:
     """Every loss that a module directly holds, alone or in a list."""
     for name, holder in model.named_modules():
-        if isinstance(holder, (nn.ModuleList, InTurn)) or _is_loss(holder):
+        if isinstance(holder, (nn.ModuleList, PerCallLosses)) or _is_loss(holder):
             continue
         for key, child in holder.named_children():
             if isinstance(child, nn.ModuleList):
@@ -121,7 +121,7 @@ def _in_turn(model: nn.Module, held: Held, loss: ISDACriterion) -> nn.Module:
     copies: dict[str, Any] = {name: copy.deepcopy(loss) for name in names}
     for name, own in copies.items():
         own.classifier = name
-    return InTurn(copies, loss.base if later_calls(parent) is not None else None)
+    return PerCallLosses(copies, loss.base if later_calls(parent) is not None else None)
 
 
 def _title(name: str, holder: nn.Module) -> str:

@@ -8,7 +8,7 @@ from torch import nn
 
 from isda_seg.attach import attach
 from isda_seg.attachment import verification
-from isda_seg.attachment.captured_inputs import Record
+from isda_seg.attachment.captured_inputs import CapturedInput
 from isda_seg.attachment.label_grid import source
 from isda_seg.core.ops import device
 from isda_seg.core.ops.upsampled import resize
@@ -148,7 +148,7 @@ def test_a_model_in_eval_mode_is_not_observed_though_the_criterion_stands_outsid
 def test_resized_logits_pass_at_every_position(align_corners, size):
     torch.manual_seed(0)
     classifier = nn.Conv2d(CHANNELS, CLASSES, 1)
-    shake, record = verification.Handshake(), Record.of(features(images=True), classifier)
+    shake, record = verification.Verification(), CapturedInput.of(features(images=True), classifier)
     z = resize(classifier(record.features), size, align_corners)
     for step in range(49):  # a whole image, then as many positions as there are features
         shake.check(record, z, align_corners)
@@ -159,9 +159,9 @@ def test_resized_logits_pass_at_every_position(align_corners, size):
 @pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
 def test_rounding_to_half_precision_passes_at_every_position_of_many_steps(dtype):
     torch.manual_seed(0)
-    classifier, shake = nn.Conv2d(64, 2, 1), verification.Handshake()
+    classifier, shake = nn.Conv2d(64, 2, 1), verification.Verification()
     for _ in range(300):
-        record = Record.of(torch.randn(1, 64, 4, 6).relu(), classifier)
+        record = CapturedInput.of(torch.randn(1, 64, 4, 6).relu(), classifier)
         with torch.no_grad(), torch.autocast('cpu', dtype=dtype):
             shake.check(record, resize(classifier(record.features), (13, 21), False), False)
     assert (shake.step, shake.verified) == (300, True)

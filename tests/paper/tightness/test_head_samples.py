@@ -49,7 +49,7 @@ def test_pixels_are_labelled_ones_and_the_table_is_the_losses(trained):
         assert samples.logits.shape == (4 * 7, tiny.CAMVID_CLASSES)  # two whole batches of two
         assert set(samples.labels.tolist()) <= set(range(tiny.CAMVID_CLASSES))
         assert torch.equal(samples.covariance, loss.statistics.covariance)
-        assert torch.equal(samples.weight, loss.records.weight())
+        assert torch.equal(samples.weight, loss.captured.weight())
 
 
 def test_to_look_changes_no_weight_statistic_record_or_random_state(trained):
@@ -58,7 +58,7 @@ def test_to_look_changes_no_weight_statistic_record_or_random_state(trained):
         return tiny.flat(dict(model=model.state_dict(), torch=torch.get_rng_state(), python=random.getstate(),
                               numpy=[part.tolist() if isinstance(part, np.ndarray) else part
                                      for part in np.random.get_state()],
-                              records=[list(loss.records._last) for loss in losses_of(model)],
+                              records=[list(loss.captured._last) for loss in losses_of(model)],
                               strengths=[loss.strength for loss in losses_of(model)],
                               hooks=[len(loss._forward_pre_hooks) for loss in losses_of(model)],
                               training=[module.training for module in model.modules()]))
