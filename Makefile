@@ -75,7 +75,7 @@ setup-openmmlab:
 
 # Each in an environment, and the demo in folders, that are not there before. The words of a command are its name in the
 # file, so that what it is told goes through its surroundings.
-TIME = $(VENV)/bin/python -m isda_seg.analysis.cost.time_command configs/results/timings.json
+TIME = $(VENV)/bin/python tools/docs/time_command.py configs/results/timings.json
 NEW = work_dirs/timings
 timings: $(TIMED)
 

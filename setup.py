@@ -7,7 +7,7 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 # Recorded results, the figures that READMEs show, and the tool that writes both: they need a clone.
-CLONE_ONLY = ('configs/results', 'configs/figures', 'tools/make.py')
+CLONE_ONLY = ('configs/results', 'configs/figures', 'tools/docs', 'tools/make.py')
 
 
 def left_out(folder, names):

@@ -1,14 +1,19 @@
-"""Connect an ISDA loss with the classifier whose input it needs. Plain torch."""
+"""Connect an ISDA loss with the classifier whose input it needs. Plain torch.
+
+This module is callable: ``from isda_seg import attach`` imports it, and ``attach(...)`` calls its function ``attach``.
+"""
 import math
+import sys
+from types import ModuleType
 
 from torch import nn
 
+from isda_seg.attachment.base_losses import check_class_weight
+from isda_seg.attachment.captured_inputs import CapturedInputs, pointwise
+from isda_seg.attachment.classifier_lookup import CONVOLUTIONS
 from isda_seg.criterion import ISDACriterion
-from isda_seg.hosts import check_class_weight
-from isda_seg.records import Records, pointwise
 
 LARGEST = 1  # GiB of covariances of windows
-CONVOLUTIONS = (nn.Conv1d, nn.Conv2d)
 
 
 def attach(loss: ISDACriterion, classifier: nn.Module, align_corners: bool = False) -> None:
@@ -30,7 +35,7 @@ def attach(loss: ISDACriterion, classifier: nn.Module, align_corners: bool = Fal
     classes, channels = check_classifier(classifier, loss.covariance)
     check_class_weight(loss.base, classes)
     loss.prepare(classes, channels)
-    loss.records.belong_to(classifier)
+    loss.captured.belong_to(classifier)
     loss.to(classifier.weight.device)  # type: ignore[arg-type]
     loss.align_corners, loss.attached = align_corners, True
     if not any(getattr(hook, '__self__', None) is loss for hook in classifier._forward_pre_hooks.values()):
@@ -53,7 +58,7 @@ def detach(loss: ISDACriterion, classifier: nn.Module) -> None:
     for key in found:
         hooks.pop(key)
         classifier._forward_pre_hooks_with_kwargs.pop(key, None)
-    loss.attached, loss.records = False, Records()
+    loss.attached, loss.captured = False, CapturedInputs()
 
 
 def check_classifier(module: nn.Module, covariance: str) -> tuple[int, int]:
@@ -82,3 +87,14 @@ def check_classifier(module: nn.Module, covariance: str) -> tuple[int, int]:
         raise ValueError(f'a {covariance} covariance of the {channels} numbers in each window of {module} takes '
                          f"{size:.1f} GiB, and more than {LARGEST} GiB are refused: use covariance='diagonal'")
     return outputs, channels
+
+
+class _CallableModule(ModuleType):
+    """A module with the name of its main function, which a call of the module calls."""
+
+    def __call__(self, loss: ISDACriterion, classifier: nn.Module, align_corners: bool = False) -> None:
+        """Call ``attach``."""
+        attach(loss, classifier, align_corners)
+
+
+sys.modules[__name__].__class__ = _CallableModule

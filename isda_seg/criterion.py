@@ -5,20 +5,20 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from isda_seg import hosts
+from isda_seg.attachment import base_losses
+from isda_seg.attachment.captured_inputs import CapturedInputs
+from isda_seg.attachment.label_errors import LabelErrors
+from isda_seg.attachment.label_grid import LABEL_SAMPLINGS, labels_on_grid
+from isda_seg.attachment.ramp import Ramp
+from isda_seg.attachment.verification import Verification
 from isda_seg.core import ClassStatistics, isda_cross_entropy, margin_variance
-from isda_seg.core.bad_labels import BadLabels
 from isda_seg.core.logit_draws import augmented_logits, check_samples
 from isda_seg.core.moments import check_covariance
-from isda_seg.core.opaque import opaque
-from isda_seg.core.own_ramp import OwnRamp
-from isda_seg.core.precision import no_autocast
+from isda_seg.core.ops.opaque import opaque
+from isda_seg.core.ops.precision import no_autocast
+from isda_seg.core.ops.upsampled import Grid
 from isda_seg.core.prior import adjust_logits, log_prior
 from isda_seg.core.schedule import check_strength
-from isda_seg.core.upsampled import Grid
-from isda_seg.grid import LABEL_SAMPLINGS, labels_on_grid
-from isda_seg.handshake import Handshake
-from isda_seg.records import Records
 
 RESOLUTIONS = ('label', 'feature')
 ASK_EVERY = 64  # steps after which deferred errors are raised where nobody else has called raise_faults
@@ -74,14 +74,14 @@ class ISDACriterion(nn.Module):
         if label_sampling not in LABEL_SAMPLINGS:
             raise ValueError(f'label_sampling must be one of {LABEL_SAMPLINGS}, got {label_sampling!r}')
         self.covariance, self.resolution, self.label_sampling = check_covariance(covariance), resolution, label_sampling
-        self.base = hosts.MeanCrossEntropy() if base is None else base
+        self.base = base_losses.MeanCrossEntropy() if base is None else base
         self.factor, self.samples = 1.0, check_samples(samples)  # factor: of the base loss
         self.logit_adjustment = check_strength(logit_adjustment, 'logit_adjustment')
-        self.ramp = OwnRamp.of(lambda_0, total_steps, calls_per_step)
+        self.ramp = Ramp.of(lambda_0, total_steps, calls_per_step)
         self.ignore_index, self.sync, self.load_statistics = ignore_index, sync, load_statistics
         self.raise_at_once, self.strength, self.attached, self.align_corners = raise_at_once, 0.0, False, False
-        self.statistics, self.sources, self.records = None, None, Records()  # type: ignore[assignment]
-        self._handshake, self._bad_labels, self._unasked = Handshake(), BadLabels(), 0
+        self.statistics, self.sources, self.captured = None, None, CapturedInputs()  # type: ignore[assignment]
+        self._verification, self._label_errors, self._unasked = Verification(), LabelErrors(), 0
 
     def prepare(self, num_classes: int, channels: int) -> None:
         """Make the statistics, or check those loaded from a checkpoint; never resets them."""
@@ -94,7 +94,7 @@ class ISDACriterion(nn.Module):
     def record(self, classifier: nn.Module, args: tuple[Tensor, ...], kwargs: dict[str, Tensor] | None = None) -> None:
         """Forward pre-hook of the classifier: keep what enters it until the loss takes it."""
         if self.training:
-            self.records.keep(classifier, args[0] if args else (kwargs or {})['input'])
+            self.captured.keep(classifier, args[0] if args else (kwargs or {})['input'])
 
     @opaque
     def forward(self, logits: Tensor, labels: Tensor, ignore_index: int | None = None, **kwargs: Any) -> Tensor:
@@ -118,47 +118,47 @@ class ISDACriterion(nn.Module):
                 of another pass. Errors of the base loss itself follow the observation.
         """
         ignore_index = self.ignore_index if ignore_index is None else ignore_index
-        hosts.check_keywords(self.base, ignore_index, kwargs)
-        if not (self.training and torch.is_grad_enabled()) or self.records.evaluate():
-            return hosts.value(self.base, logits, labels, ignore_index, kwargs, self.factor)
+        base_losses.check_keywords(self.base, ignore_index, kwargs)
+        if not (self.training and torch.is_grad_enabled()) or self.captured.evaluate():
+            return base_losses.value(self.base, logits, labels, ignore_index, kwargs, self.factor)
         if self.statistics is None or not self.attached:
             raise RuntimeError('this ISDA loss is not attached to a classifier: with OpenMMLab add default_hooks = '
                                "dict(isda=dict(type='isda_seg.hooks.ISDAHook')) to the config, in plain torch call "
                                'isda_seg.attach.attach(loss, classifier)')
         points = logits.dim() == 3  # (B, C, P) of a Conv1d: a map of one column
         logits, labels = (logits[..., None], labels[..., None]) if points else (logits, labels)
-        record = self.records.last(logits.shape)
+        record = self.captured.last(logits.shape)
         strength = check_strength(self.ramp.strength() if self.ramp else self.strength)
         with no_autocast(logits.device.type):
-            index, none = self._bad_labels.check(labels, logits, ignore_index, self.sources)
-            self._handshake.check(record, logits, self.align_corners)
+            index, none = self._label_errors.check(labels, logits, ignore_index, self.sources)
+            self._verification.check(record, logits, self.align_corners)
             self._unasked += 1
             if self.raise_at_once or self._unasked >= ASK_EVERY:
                 self.raise_faults()
             on_grid = labels_on_grid(index, tuple(record.features.shape[2:]), self.align_corners, self.label_sampling)
             self.statistics.observe(record.features, on_grid, none, checked=True)
-            self.records.let_go()
+            self.captured.let_go()
             if self.ramp:
                 self.strength = self.ramp.count()
             adjustment = self.logit_adjustment * log_prior(self.statistics.count) if self.logit_adjustment else None
             closed = (strength or self.logit_adjustment) and not self.samples
-            divisor = hosts.divisor(self.base, index, none, kwargs, self.factor) if closed else None
+            divisor = base_losses.divisor(self.base, index, none, kwargs, self.factor) if closed else None
             grid = Grid(on_grid, self.align_corners) if self.resolution == 'feature' and logits.dim() > 2 else None
             augmented = index, record.weight, self.statistics.covariance, strength
             if divisor is not None:
                 return isda_cross_entropy(logits, *augmented, ignore_index=none, divisor=divisor, grid=grid,
                                           checked=True, adjustment=adjustment)
-            labels, ignore_index = hosts.with_own_ignore_index(self.base, index, none, ignore_index)
+            labels, ignore_index = base_losses.with_own_ignore_index(self.base, index, none, ignore_index)
             labels = labels.squeeze(-1) if points else labels
             logits_of_draws = augmented_logits(adjust_logits(logits, adjustment), *augmented, self.samples,
                                                ignore_index=none, grid=grid)
-            return hosts.mean_value(self.base, (drawn.squeeze(-1) if points else drawn for drawn in logits_of_draws),
-                                    labels, ignore_index, kwargs, self.factor)
+            drawn = (each.squeeze(-1) if points else each for each in logits_of_draws)
+            return base_losses.mean_value(self.base, drawn, labels, ignore_index, kwargs, self.factor)
 
     @torch.no_grad()
     def table(self) -> Tensor:
         """The table (C, C) of the classifier's present weight; RuntimeError if the loss is not attached."""
-        weight = self.records.weight()
+        weight = self.captured.weight()
         if self.statistics is None or weight is None:
             raise RuntimeError('this ISDA loss is not attached to a classifier, so there is no table')
         return margin_variance(weight, self.statistics.covariance)
@@ -171,8 +171,8 @@ class ISDACriterion(nn.Module):
             RuntimeError: logits that are not those of the recorded features; batches larger than the first step's.
         """
         self._unasked = 0
-        self._bad_labels.raise_any()
-        self._handshake.raise_failed()
+        self._label_errors.raise_any()
+        self._verification.raise_failed()
         if self.statistics is not None:
             self.statistics.raise_missed()
 

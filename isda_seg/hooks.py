@@ -8,11 +8,11 @@ from mmengine.registry import HOOKS
 
 from isda_seg.core import linear_ramp
 from isda_seg.losses import isda_around
-from isda_seg.serving.left_out import LeftOut
-from isda_seg.serving.pairs import Pair
-from isda_seg.serving.scalars import scalars
-from isda_seg.serving.serve import serve
-from isda_seg.serving.swallowed import check_held
+from isda_seg.openmmlab.left_out import LeftOut
+from isda_seg.openmmlab.log_values import scalars
+from isda_seg.openmmlab.pairs import Pair
+from isda_seg.openmmlab.unused_losses import check_held
+from isda_seg.openmmlab.wrapping import serve
 
 RAMPS = ('linear', 'constant')
 

@@ -8,11 +8,11 @@ from typing import Any
 from mmengine.registry import MODELS, DefaultScope
 from torch import Tensor, nn
 
+from isda_seg.attachment.base_losses import MeanCrossEntropy, own_ignore_index, require_softmax, take_weighted_mean
+from isda_seg.attachment.focal import SoftmaxFocalLoss
 from isda_seg.compat import require_one_family
 from isda_seg.core.schedule import check_strength
 from isda_seg.criterion import ISDACriterion
-from isda_seg.focal import SoftmaxFocalLoss
-from isda_seg.hosts import MeanCrossEntropy, own_ignore_index, require_softmax, take_weighted_mean
 
 AROUND = ('covariance', 'resolution', 'label_sampling', 'sync', 'load_statistics', 'raise_at_once', 'samples',
           'logit_adjustment')

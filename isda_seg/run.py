@@ -2,12 +2,12 @@
 import copy
 import logging
 from importlib import import_module
-from typing import Any
 
 from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 
+from isda_seg.metrics.training_accuracy import TrainingAccuracyHook
 from isda_seg.runtime import amp as half_precision
 from isda_seg.runtime.checkpoint import check_checkpoint, latest_checkpoint
 from isda_seg.runtime.checkpoint_hook import AtomicCheckpointHook
@@ -18,14 +18,14 @@ from isda_seg.runtime.resume_check import ResumeCheckHook
 from isda_seg.runtime.run_record import RunRecordHook
 from isda_seg.runtime.screen import runner_from
 from isda_seg.runtime.sound_run import SoundRunHook, require_batches
-from isda_seg.runtime.training_accuracy import TrainingAccuracyHook
+from isda_seg.runtime.task import Task
 
 CLASSIFICATION, SEGMENTATION, DETECTION = 'classification', 'segmentation', 'detection'  # packages of isda_seg
 CLASSIFIERS = ('ImageClassifier', 'SemiClassifier')  # models whose data are checked and evaluated alike
 SCOPES = {'mmseg': SEGMENTATION, 'mmdet': DETECTION}
 
 
-def task_of(cfg: Config) -> str | None:
+def task_name(cfg: Config) -> str | None:
     """The task of a config; None for a model that is neither ours nor MMSegmentation's nor MMDetection's."""
     if type_name(cfg.get('model')) in CLASSIFIERS:
         return CLASSIFICATION
@@ -35,14 +35,14 @@ def task_of(cfg: Config) -> str | None:
     return SCOPES.get(scope)
 
 
-def all_protocols(cfg: Config) -> tuple[str, ...]:
-    """What tools/test.py can evaluate a config's checkpoints in."""
-    return ('single',) if task_of(cfg) in (CLASSIFICATION, DETECTION) else ('single', 'ms', 'ms-flip')
+def task_of(cfg: Config) -> Task:
+    """The task that evaluates a config's checkpoints; MMSegmentation's for other models.
 
-
-def evaluation_of(cfg: Config) -> Any:
-    """The module whose ``evaluate`` and ``summary`` are those of a config's task; MMSegmentation's for other models."""
-    return import_module(f'isda_seg.{task_of(cfg) or SEGMENTATION}.evaluation')
+    Raises:
+        ImportError: the task needs a package that is not installed.
+    """
+    task: Task = import_module(f'isda_seg.{task_name(cfg) or SEGMENTATION}.task').TASK
+    return task
 
 
 def build_runner(cfg: Config, resume: str | None = None, amp: str | None = None, quiet: bool = False) -> Runner:
@@ -60,7 +60,8 @@ def build_runner(cfg: Config, resume: str | None = None, amp: str | None = None,
         ValueError, FileNotFoundError: a checkpoint that is missing, truncated or none; no batch to train on.
     """
     as_it_came = copy.deepcopy(cfg)
-    _check_data(cfg)
+    if task_name(cfg) is not None:
+        task_of(cfg).check(cfg)
     make_reproducible(cfg)
     hook = cfg.get('default_hooks', {}).get('checkpoint')
     if type_name(hook) == 'CheckpointHook':
@@ -87,21 +88,3 @@ def build_runner(cfg: Config, resume: str | None = None, amp: str | None = None,
     runner.cfg = as_it_came
     runner.dump_config()
     return runner
-
-
-def _check_data(cfg: Config) -> None:
-    """Each task knows its own data, and what its models start from."""
-    task = task_of(cfg)
-    if task == CLASSIFICATION:
-        from isda_seg.classification.data.data_check import check_data
-        check_data(cfg)
-    elif task == SEGMENTATION:
-        from isda_seg.segmentation.data_check import check_data
-        from isda_seg.segmentation.loading import check_loading
-        check_data(cfg)
-        check_loading(cfg)
-    elif task == DETECTION:
-        from isda_seg.detection.backbone_record import record_backbone
-        from isda_seg.detection.data_check import check_data
-        check_data(cfg)
-        record_backbone(cfg)

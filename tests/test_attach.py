@@ -66,7 +66,7 @@ def test_a_plain_training_loop_trains_with_eq_7():
         inputs, labels = batch(step)
         model.loss.strength = STRENGTH * (step + 1) / 4
         logits = model.fc(model.stem(inputs).relu()).detach()
-        model.loss.records.let_go()  # that of the line above
+        model.loss.captured.let_go()  # that of the line above
         weight = model.fc.weight.detach().clone()
         loss = model(inputs, labels)
         expected = isda_cross_entropy(logits, labels, weight, model.loss.statistics.covariance, model.loss.strength)

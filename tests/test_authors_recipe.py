@@ -8,9 +8,9 @@ from torch import nn
 from torch.testing import assert_close
 
 from isda_seg.attach import attach
+from isda_seg.attachment.base_losses import MeanCrossEntropy
 from isda_seg.core import linear_ramp
 from isda_seg.criterion import ISDACriterion
-from isda_seg.hosts import MeanCrossEntropy
 
 IMAGES, CLASSES, CHANNELS, IGNORE = 2, 4, 4, 255
 UNSEEN = 3  # a class without one pixel

@@ -44,7 +44,7 @@ def test_the_plain_torch_lines_train(code):
 
 def run(code, **others):
     """The names that the block leaves behind, with some words replaced."""
-    from isda_seg.analysis.torch_models import without_compiled_operators
+    from isda_seg.paper.coverage.torch_models import without_compiled_operators
     without_compiled_operators()
     torch.manual_seed(0)
     for old, new in others.items():

@@ -7,11 +7,11 @@ import pytest
 from helpers import tiny
 from mmengine.config import Config
 
+from docs.model_index import list_configs
+from docs.option_rows import option_rows
 from isda_seg import compat
-from isda_seg.analysis.series.arm import parse_arm
-from isda_seg.analysis.series.run_options import with_options
-from isda_seg.analysis.tables.model_index import list_configs
-from isda_seg.analysis.tables.option_rows import option_rows
+from isda_seg.paper.series.arm import parse_arm
+from isda_seg.paper.series.run_options import with_options
 from isda_seg.runtime.config_keys import READ
 
 compat.prepare()

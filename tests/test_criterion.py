@@ -13,12 +13,13 @@ from torch import nn
 from torch.testing import assert_close
 
 from isda_seg.attach import attach
-from isda_seg.core import augment_logits, device, isda_cross_entropy
+from isda_seg.attachment.base_losses import MeanCrossEntropy
+from isda_seg.attachment.focal import SoftmaxFocalLoss
+from isda_seg.core import augment_logits, isda_cross_entropy
 from isda_seg.core.logit_draws import sampled_logits
-from isda_seg.core.upsampled import Grid
+from isda_seg.core.ops import device
+from isda_seg.core.ops.upsampled import Grid
 from isda_seg.criterion import ISDACriterion
-from isda_seg.focal import SoftmaxFocalLoss
-from isda_seg.hosts import MeanCrossEntropy
 
 CLASSES, CHANNELS, IGNORE, STRENGTH = 4, 6, 255, 2.5
 SMALL, LARGE = (5, 5), (33, 33)

@@ -10,8 +10,9 @@ from torch.nn.functional import cross_entropy
 from torch.testing import assert_close
 
 from isda_seg.attach import attach
-from isda_seg.core import compiled, isda_consistency
-from isda_seg.core.upsampled import resize
+from isda_seg.core import isda_consistency
+from isda_seg.core.ops import compiled
+from isda_seg.core.ops.upsampled import resize
 from isda_seg.criterion import ISDACriterion
 
 pytestmark = pytest.mark.gpu

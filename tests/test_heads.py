@@ -16,7 +16,7 @@ from torch.testing import assert_close
 from isda_seg.attach import attach
 from isda_seg.core import augment_logits
 from isda_seg.losses import ISDALoss
-from isda_seg.serving.pairs import find_pairs
+from isda_seg.openmmlab.pairs import find_pairs
 
 register_all_modules(init_default_scope=False)
 

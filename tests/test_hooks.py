@@ -18,10 +18,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch import nn
 from torch.testing import assert_close
 
+from isda_seg.attachment.base_losses import MeanCrossEntropy
+from isda_seg.attachment.focal import SoftmaxFocalLoss
 from isda_seg.core import linear_ramp
-from isda_seg.focal import SoftmaxFocalLoss
 from isda_seg.hooks import ISDAHook
-from isda_seg.hosts import MeanCrossEntropy
 from isda_seg.losses import ISDALoss
 
 CLASSES, CHANNELS, BATCH, LAMBDA_0 = 3, 5, 4, 7.5
@@ -495,7 +495,7 @@ def test_labels_that_a_gpu_has_left_out_are_raised_at_the_next_logging_step(tmp_
     class Counting(Hook):
         def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
             if batch_idx == 2:
-                runner.model.head.loss_module._bad_labels.noted(torch.tensor([0, 77]), CLASSES, 255)
+                runner.model.head.loss_module._label_errors.noted(torch.tensor([0, 77]), CLASSES, 255)
 
     counting = Counting()
     counting.priority = 0  # before ISDAHook

@@ -7,7 +7,7 @@ from torch import nn
 
 from isda_seg.attach import attach
 from isda_seg.core import ClassStatistics, isda_consistency
-from isda_seg.core.upsampled import resize
+from isda_seg.core.ops.upsampled import resize
 from isda_seg.criterion import ISDACriterion
 
 CITYSCAPES = dict(classifier=nn.Conv2d(512, 19, 1), features=(2, 512, 97, 97), labels=(2, 769, 769))
@@ -21,7 +21,7 @@ def launches_of_a_step(classifier, features, labels, covariance='diagonal', reso
     criterion.strength = 1.0
     classifier = classifier.to('meta')
     attach(criterion, classifier, align_corners=True)
-    criterion._handshake.verified = True  # the first step compares a whole image, and waits
+    criterion._verification.verified = True  # the first step compares a whole image, and waits
     y = torch.zeros(labels, dtype=torch.int64, device='meta')
     for _ in range(2):
         z = classifier(torch.zeros(features, device='meta'))

@@ -9,10 +9,10 @@ from torch import nn
 from torch.testing import assert_close
 
 from isda_seg.attach import attach
-from isda_seg.core import device
+from isda_seg.attachment.focal import SoftmaxFocalLoss
+from isda_seg.core.ops import device
 from isda_seg.core.prior import log_prior
 from isda_seg.criterion import ISDACriterion
-from isda_seg.focal import SoftmaxFocalLoss
 from isda_seg.losses import ISDALoss
 
 CLASSES, IGNORE, TAU = 3, 255, 0.6

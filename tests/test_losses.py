@@ -13,11 +13,11 @@ from mmseg.utils import register_all_modules
 from torch import nn
 from torch.testing import assert_close
 
-from isda_seg import hosts
 from isda_seg.attach import attach
+from isda_seg.attachment import base_losses
+from isda_seg.attachment.base_losses import MeanCrossEntropy
+from isda_seg.attachment.focal import SoftmaxFocalLoss
 from isda_seg.core import augment_logits
-from isda_seg.focal import SoftmaxFocalLoss
-from isda_seg.hosts import MeanCrossEntropy
 from isda_seg.losses import ISDALoss
 
 CLASSES, CHANNELS, IGNORE = 4, 6, 255
@@ -325,7 +325,7 @@ def test_the_fused_loss_equals_the_base_loss_of_augmented_logits(keys, resolutio
     fused = value_and_gradients(loss, classifier, features, labels, ignore_index=IGNORE)
     loss, classifier = isda(resolution=resolution, **keys)
     loss.strength = 2.5
-    monkeypatch.setattr('isda_seg.hosts.divisor', lambda *given: None)
+    monkeypatch.setattr('isda_seg.attachment.base_losses.divisor', lambda *given: None)
     assert_close(fused, value_and_gradients(loss, classifier, features, labels, ignore_index=IGNORE), rtol=1e-5,
                  atol=1e-7)
 
@@ -334,7 +334,7 @@ def test_a_loss_with_class_weights_or_pixel_weights_is_left_to_its_base():
     features, labels = features_and_labels()
     for keys, kwargs in ((dict(class_weight=CLASS_WEIGHT), {}), (dict(reduction='sum'), {}),
                          (dict(), dict(weight=torch.ones(labels.shape)))):
-        assert hosts.divisor(isda(**keys)[0].base, labels, IGNORE, kwargs) is None
-    assert hosts.divisor(isda()[0].base, labels, IGNORE, {}, factor=0.5) == 2 * labels.numel()
+        assert base_losses.divisor(isda(**keys)[0].base, labels, IGNORE, kwargs) is None
+    assert base_losses.divisor(isda()[0].base, labels, IGNORE, {}, factor=0.5) == 2 * labels.numel()
     labelled = int((labels != IGNORE).sum())
-    assert hosts.divisor(isda(avg_non_ignore=True, loss_weight=0.25)[0].base, labels, IGNORE, {}) == 4 * labelled
+    assert base_losses.divisor(isda(avg_non_ignore=True, loss_weight=0.25)[0].base, labels, IGNORE, {}) == 4 * labelled

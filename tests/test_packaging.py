@@ -17,10 +17,10 @@ import pytest
 import torch
 from helpers.documents import blocks
 
-from isda_seg.analysis.tables import model_index
+from docs import model_index
 
 ROOT = Path(__file__).resolve().parents[1]
-CLONE_ONLY = ('configs/results/', 'configs/figures/', 'tools/make.py')
+CLONE_ONLY = ('configs/results/', 'configs/figures/', 'tools/docs/', 'tools/make.py')
 DEMO = 'pspnet_r18-small-d8_isda_1xb8-400_streets-192x128'
 
 

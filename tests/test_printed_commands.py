@@ -10,11 +10,11 @@ from helpers import tiny
 from helpers.documents import DOCUMENTS, ROOT, commands
 from mmengine.registry import HOOKS, MODELS, init_default_scope
 
+from docs.model_index import list_configs
 from isda_seg import compat
-from isda_seg.analysis.series.arm import Arm, parse_arm, parse_arms
-from isda_seg.analysis.series.result_files import read_series
-from isda_seg.analysis.series.run_options import with_options
-from isda_seg.analysis.tables.model_index import list_configs
+from isda_seg.paper.series.arm import Arm, parse_arm, parse_arms
+from isda_seg.paper.series.result_files import read_series
+from isda_seg.paper.series.run_options import with_options
 
 compat.prepare()
 

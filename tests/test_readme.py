@@ -10,8 +10,8 @@ import pytest
 from helpers.documents import DOCUMENTS, FOLDERS, ROOT, anchors, commands, generated, links, mentions, name
 from mmengine.config import Config
 
-from isda_seg.analysis.series.arm import TAU
-from isda_seg.analysis.tables.results import ROOMS, generate
+from docs.results import ROOMS, generate
+from isda_seg.paper.series.arm import TAU
 
 README = (ROOT / 'README.md').read_text()
 FIRST_SCREEN = 45   # lines of text

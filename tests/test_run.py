@@ -5,7 +5,7 @@ from helpers import tiny, tiny_images
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from isda_seg.run import all_protocols, task_of
+from isda_seg.run import task_name, task_of
 from isda_seg.runtime.launch import load_config
 
 ALL = ('single', 'ms', 'ms-flip')
@@ -15,11 +15,16 @@ ALL = ('single', 'ms', 'ms-flip')
     (dict(model=dict(type='ImageClassifier'), default_scope='mmseg'), 'classification', ('single',)),
     (dict(model=dict(type='SemiClassifier')), 'classification', ('single',)),
     (dict(model=dict(type='EncoderDecoder'), default_scope='mmseg'), 'segmentation', ALL),
-    (dict(model=dict(type='MaskRCNN'), default_scope='mmdet'), 'detection', ('single',)),
+    pytest.param(dict(model=dict(type='MaskRCNN'), default_scope='mmdet'), 'detection', ('single',),
+                 marks=pytest.mark.mmdet),
     (dict(model=dict(type='Other'), default_scope='mmpose'), None, ALL),
     (dict(), None, ALL)])
 def test_a_config_belongs_to_the_task_of_its_model_or_scope(config, task, protocols):
-    assert (task_of(Config(config)), all_protocols(Config(config))) == (task, protocols)
+    assert (task_name(Config(config)), task_of(Config(config)).protocols) == (task, protocols)
+
+
+def test_a_detector_is_known_without_mmdetection():
+    assert task_name(Config(dict(model=dict(type='MaskRCNN'), default_scope='mmdet'))) == 'detection'
 
 
 @tiny.on_cpu

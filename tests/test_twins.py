@@ -7,8 +7,8 @@ from helpers import tiny
 from helpers.exhaustive import exhaustive
 from mmengine.config import Config
 
+from isda_seg.openmmlab.pairs import find_pairs
 from isda_seg.runtime.launch import load_config
-from isda_seg.serving.pairs import find_pairs
 
 pytestmark = tiny.on_cpu
 

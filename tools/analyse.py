@@ -48,8 +48,8 @@ def tightness(args: argparse.Namespace) -> None:
     cfg = load_config(args.config, args.cfg_options, args.work_dir, args.launcher)
     out = Path(args.out or Path(cfg.work_dir, 'tightness.json'))
     check_writable(str(out.parent), '--out')
-    from isda_seg.analysis.tightness_figure import draw_tightness
-    from isda_seg.analysis.tightness_series import final_means, final_table, train_and_measure
+    from isda_seg.paper.tightness.figure import draw_tightness
+    from isda_seg.paper.tightness.series import final_means, final_table, train_and_measure
     seeds = args.seeds or [(cfg.get('randomness') or {}).get('seed') or 0]
     keys = dict(interval=args.interval, samples=args.samples, pixels=args.pixels, draws=args.draws)
     runs = train_and_measure(cfg, seeds, keys, args.strengths, args.resume)
@@ -84,10 +84,10 @@ def features(args: argparse.Namespace) -> None:
     cfgs = [load_config(config, args.cfg_options, args.work_dir, args.launcher) for config in configs]
     out = Path(args.out or Path(cfgs[0].work_dir, 'features'))
     check_writable(str(out), '--out')
-    from isda_seg.analysis.classifier_inputs import open_checkpoint
-    from isda_seg.analysis.features import check_alike, look
-    from isda_seg.analysis.features_report import draw_all, entry, summary
-    from isda_seg.analysis.model_names import names_of
+    from isda_seg.paper.features.classifier_inputs import open_checkpoint
+    from isda_seg.paper.features.features import check_alike, look
+    from isda_seg.paper.features.features_report import draw_all, entry, summary
+    from isda_seg.paper.model_names import names_of
     asked = dict(split=args.split, head=args.head, per_class=args.per_class, perplexity=args.perplexity)
     opened = [open_checkpoint(cfg, checkpoint) for cfg, checkpoint in zip(cfgs, checkpoints, strict=True)]
     names = names_of(configs, checkpoints)
@@ -133,9 +133,9 @@ def prior(args: argparse.Namespace) -> None:
     cfgs = [load_config(config, args.cfg_options, args.work_dir, args.launcher) for config in configs]
     out = Path(args.out or Path(cfgs[0].work_dir, 'prior'))
     check_writable(str(out), '--out')
-    from isda_seg.analysis.model_names import names_of
-    from isda_seg.analysis.prior import check_alike, check_taus, look, plan
-    from isda_seg.analysis.prior_report import draw_prior, summary
+    from isda_seg.paper.model_names import names_of
+    from isda_seg.paper.prior import check_alike, check_taus, look, plan
+    from isda_seg.paper.prior_report import draw_prior, summary
     taus = check_taus(args.tau)
     share = args.held_out if len(taus) > 2 else None
     for cfg in cfgs:

@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from isda_seg.analysis.series.curves import plot_curves, read_scalars
+from isda_seg.paper.series.curves import plot_curves, read_scalars
 from isda_seg.runtime.checkpoint import latest_checkpoint
 from isda_seg.segmentation.evaluation import summary
 

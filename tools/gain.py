@@ -17,11 +17,11 @@ import torch
 from sklearn.datasets import load_digits
 from torch import nn
 
-from isda_seg.analysis.series.gain_report import compare_strengths, draw, report
 from isda_seg.attach import attach
 from isda_seg.core import linear_ramp
 from isda_seg.criterion import ISDACriterion
-from isda_seg.runtime.likelihood import likelihood, measures
+from isda_seg.metrics.likelihood import likelihood, measures
+from isda_seg.paper.series.gain_report import compare_strengths, draw, report
 from isda_seg.runtime.provenance import provenance, write_json
 
 LAMBDA_0, PAIRS = 2, 30

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from isda_seg.analysis.tables import classification_configs, model_index, results, semi_configs
+from docs import classification_configs, model_index, results, semi_configs
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXTS: dict[str, Callable[[], dict[str, str]]] = {
@@ -31,13 +31,13 @@ def parse_args() -> argparse.Namespace:
 
 def draw_figures(configs: Path) -> None:
     """README's picture, those of the recorded pairs, and their differences over the training accuracy."""
-    from isda_seg.analysis.draws_figure import draw_draws
-    from isda_seg.analysis.gain_figure import draw_gain
-    from isda_seg.analysis.overview_figure import draw_overview
-    from isda_seg.analysis.series.band_figure import draw_bands
-    from isda_seg.analysis.series.paired_figure import draw_paired
-    from isda_seg.analysis.series.result_files import read_series
-    from isda_seg.analysis.tables.gain_series import recorded_gains
+    from docs.draws_figure import draw_draws
+    from docs.gain_figure import draw_gain
+    from docs.gain_series import recorded_gains
+    from docs.overview_figure import draw_overview
+    from isda_seg.paper.series.band_figure import draw_bands
+    from isda_seg.paper.series.paired_figure import draw_paired
+    from isda_seg.paper.series.result_files import read_series
     draw_overview(configs / 'figures' / 'overview.png')
     folder = configs / 'results' / 'series'
     for name, entry in read_series(folder).items():

@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from isda_seg.streets.dataset import write_streets
+from isda_seg.demo_data.dataset import write_streets
 
 
 def parse(arguments=None):

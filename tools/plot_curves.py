@@ -2,7 +2,7 @@
 import argparse
 from pathlib import Path
 
-from isda_seg.analysis.series.curves import plot_curves
+from isda_seg.paper.series.curves import plot_curves
 from isda_seg.runtime.user_errors import run_main
 
 

@@ -35,13 +35,13 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     cfg = load_config(args.config, args.cfg_options, args.work_dir)
-    from isda_seg.analysis.classifier_inputs import open_checkpoint
-    from isda_seg.analysis.split_data import split_loader
-    from isda_seg.pictures.inversion import RECIPES
-    from isda_seg.pictures.reverse_class import Wanted, reverse_class
-    from isda_seg.pictures.reverse_figure import draw_columns
-    from isda_seg.pictures.reverse_mapping import grid_columns, nearest_columns
-    from isda_seg.pictures.saved_generator import read_generator
+    from isda_seg.paper.features.classifier_inputs import open_checkpoint
+    from isda_seg.paper.features.split_data import split_loader
+    from isda_seg.paper.pictures.inversion import RECIPES
+    from isda_seg.paper.pictures.reverse_class import Wanted, reverse_class
+    from isda_seg.paper.pictures.reverse_figure import draw_columns
+    from isda_seg.paper.pictures.reverse_mapping import grid_columns, nearest_columns
+    from isda_seg.paper.pictures.saved_generator import read_generator
     from isda_seg.runtime.provenance import provenance, write_json
     recipe = RECIPES[args.recipe]
     recipe = recipe if args.steps is None else recipe.within(*args.steps)

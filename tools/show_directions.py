@@ -38,10 +38,10 @@ def main() -> None:
     cfg = load_config(args.config, args.cfg_options, args.work_dir, args.launcher)
     out = Path(args.out or Path(cfg.work_dir, 'directions'))
     check_writable(str(out), '--out')
-    from isda_seg.analysis.classifier_inputs import open_checkpoint, steps
-    from isda_seg.analysis.classifier_pairs import pair_of
-    from isda_seg.pictures.class_directions import Wanted, look
-    from isda_seg.pictures.directions_report import Source, write
+    from isda_seg.paper.features.classifier_inputs import open_checkpoint, steps
+    from isda_seg.paper.features.classifier_pairs import pair_of
+    from isda_seg.paper.pictures.class_directions import Wanted, look
+    from isda_seg.paper.pictures.directions_report import Source, write
     wanted = Wanted(args.classes, args.queries, args.shown, args.draws, neighbours=args.neighbours, apart=args.apart,
                     strength=args.strength, seed=args.seed)
     opened = open_checkpoint(cfg, args.checkpoint)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mmengine.dist import is_main_process
 
-from isda_seg.run import evaluation_of
+from isda_seg.run import task_of
 from isda_seg.runtime.launch import add_options, check_writable, load_config
 from isda_seg.runtime.provenance import write_json
 from isda_seg.runtime.user_errors import run_main
@@ -36,7 +36,7 @@ def main() -> None:
         check_writable(args.show_dir, '--show-dir')
     if not args.verbose:
         cfg.runner_type = 'ScreenRunner'
-    task = evaluation_of(cfg)
+    task = task_of(cfg)
     results = task.evaluate(cfg, args.config, args.checkpoint, tuple(args.protocols), args.show_dir, args.show_most,
                             taus=tuple(args.logit_adjustment))
     if is_main_process():

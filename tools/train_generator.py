@@ -16,13 +16,13 @@ import torch
 from mmengine.config import Config
 from mmengine.device import get_device
 
-from isda_seg.pictures.gan_training import GANTraining
-from isda_seg.pictures.generator import GeneratorAdapter, draw_codes
-from isda_seg.pictures.labelled_gan_training import KINDS, LabelledGANSettings, LabelledGANTraining
-from isda_seg.pictures.reverse_figure import Column, draw_columns
-from isda_seg.pictures.saved_generator import read_generator, read_training, write_images
-from isda_seg.pictures.training_images import training_images
-from isda_seg.pictures.wgan_training import WGANSettings, WGANTraining
+from isda_seg.paper.pictures.gan_training import GANTraining
+from isda_seg.paper.pictures.generator import GeneratorAdapter, draw_codes
+from isda_seg.paper.pictures.labelled_gan_training import KINDS, LabelledGANSettings, LabelledGANTraining
+from isda_seg.paper.pictures.reverse_figure import Column, draw_columns
+from isda_seg.paper.pictures.saved_generator import read_generator, read_training, write_images
+from isda_seg.paper.pictures.training_images import training_images
+from isda_seg.paper.pictures.wgan_training import WGANSettings, WGANTraining
 from isda_seg.runtime.durable import written_aside
 from isda_seg.runtime.launch import add_options, load_config
 from isda_seg.runtime.user_errors import run_main

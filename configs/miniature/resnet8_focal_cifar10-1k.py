@@ -5,4 +5,4 @@ ISDA twin: resnet8_focal_isda_cifar10-1k.py
 Result:    51.30 ± 0.65 % top-1 error (mean ± sd, seeds 20-27)
 """
 _base_ = './resnet8_cifar10-1k.py'
-model = dict(loss=dict(type='isda_seg.focal.SoftmaxFocalLoss', gamma=0.5, loss_weight=0.5))
+model = dict(loss=dict(type='isda_seg.losses.SoftmaxFocalLoss', gamma=0.5, loss_weight=0.5))

@@ -12,7 +12,7 @@ from isda_seg.classification.likelihood_metric import LikelihoodMetric
 from isda_seg.classification.policies import AutoAugment, RandAugment
 from isda_seg.classification.preprocessor import ClassificationPreprocessor
 from isda_seg.classification.transforms import Cutout, PackImages, RandomReflectCrop, RandomResizedCrop
-from isda_seg.runtime.last_evaluations import LastEvaluationsHook
+from isda_seg.metrics.last_evaluations import LastEvaluationsHook
 
 __all__ = ['AutoAugment', 'CIFARDataset', 'ClassificationPreprocessor', 'Cutout', 'DigitsDataset', 'ImageClassifier',
            'ImageFolderDataset', 'LastEvaluationsHook', 'LikelihoodMetric', 'PackImages', 'RandAugment',

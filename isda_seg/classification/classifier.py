@@ -6,8 +6,8 @@ from mmengine.model import BaseModel
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
+from isda_seg.attachment.base_losses import MeanCrossEntropy, parameters
 from isda_seg.criterion import ISDACriterion
-from isda_seg.hosts import MeanCrossEntropy, parameters
 
 SIDE = 64  # of the blank image that tells how many channels a backbone has
 

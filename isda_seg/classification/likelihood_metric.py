@@ -6,7 +6,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.registry import METRICS
 
 from isda_seg.classification.adjusted_logits import adjusted
-from isda_seg.runtime.likelihood import Likelihood, likelihood, measures
+from isda_seg.metrics.likelihood import Likelihood, likelihood, measures
 
 
 @METRICS.register_module()

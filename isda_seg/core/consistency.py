@@ -2,10 +2,10 @@
 import torch
 from torch import Tensor
 
-from isda_seg.core.checks import at_least_float32, check_pair
-from isda_seg.core.device import on_host, widest
-from isda_seg.core.precision import full_precision
-from isda_seg.core.quadratic import LARGEST
+from isda_seg.core.ops.checks import at_least_float32, check_pair
+from isda_seg.core.ops.device import on_host, widest
+from isda_seg.core.ops.precision import full_precision
+from isda_seg.core.ops.quadratic import LARGEST
 from isda_seg.core.schedule import check_strength
 
 MAX_TERMS = 1 << 24  # elements of one (n, C, C) block, and of the tables made at once

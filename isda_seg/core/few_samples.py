@@ -2,9 +2,9 @@
 import torch
 from torch import Tensor
 
-from isda_seg.core.checks import labelled
-from isda_seg.core.class_matrices import fold_full
 from isda_seg.core.moments import ClassMoments, batch_moments, merge
+from isda_seg.core.ops.checks import labelled
+from isda_seg.core.ops.class_matrices import fold_full
 
 
 @torch.no_grad()

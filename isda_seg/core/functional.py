@@ -3,16 +3,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from isda_seg.core.add_rows import add_rows
-from isda_seg.core.checks import at_least_float32, check_classes, check_logits, labelled, number_labelled
-from isda_seg.core.compiled import compiles
-from isda_seg.core.device import on_host
-from isda_seg.core.fused import fused_cross_entropy
 from isda_seg.core.margin import label_margin_variance, margin_variance
-from isda_seg.core.precision import full_precision
+from isda_seg.core.ops.add_rows import add_rows
+from isda_seg.core.ops.checks import at_least_float32, check_classes, check_logits, labelled, number_labelled
+from isda_seg.core.ops.compiled import compiles
+from isda_seg.core.ops.device import on_host
+from isda_seg.core.ops.fused import fused_cross_entropy
+from isda_seg.core.ops.precision import full_precision
+from isda_seg.core.ops.upsampled import Grid
 from isda_seg.core.prior import adjust_logits
 from isda_seg.core.schedule import check_strength
-from isda_seg.core.upsampled import Grid
 
 
 def augment_logits(logits: Tensor, labels: Tensor, table: Tensor, strength: float, *,

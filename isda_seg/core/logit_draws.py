@@ -4,14 +4,14 @@ from collections.abc import Iterable, Iterator
 import torch
 from torch import Tensor
 
-from isda_seg.core.checks import at_least_float32, check_labels, check_pair, labelled
-from isda_seg.core.device import widest
-from isda_seg.core.eigen import symmetric_eigen
 from isda_seg.core.functional import isda_logits
-from isda_seg.core.precision import full_precision
+from isda_seg.core.ops.checks import at_least_float32, check_labels, check_pair, labelled
+from isda_seg.core.ops.device import widest
+from isda_seg.core.ops.eigen import symmetric_eigen
+from isda_seg.core.ops.precision import full_precision
+from isda_seg.core.ops.upsampled import Grid
 from isda_seg.core.sampling import square_root
 from isda_seg.core.schedule import check_strength
-from isda_seg.core.upsampled import Grid
 
 
 class LogitNoise:

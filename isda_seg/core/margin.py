@@ -2,10 +2,10 @@
 import torch
 from torch import Tensor
 
-from isda_seg.core.checks import at_least_float32, check_pair
-from isda_seg.core.device import on_host, widest
-from isda_seg.core.precision import full_precision
-from isda_seg.core.quadratic import LARGEST, difference_forms, square_forms
+from isda_seg.core.ops.checks import at_least_float32, check_pair
+from isda_seg.core.ops.device import on_host, widest
+from isda_seg.core.ops.precision import full_precision
+from isda_seg.core.ops.quadratic import LARGEST, difference_forms, square_forms
 
 DIFFERENCES_ON_HOST = 1 << 18  # elements of (n, C, A) up to which rows are subtracted one by one
 DIFFERENCES = 1 << 25          # the same on a device

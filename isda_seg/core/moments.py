@@ -5,10 +5,17 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from isda_seg.core.checks import at_least_float32, check_labels, check_samples, class_index, labelled, sample_rows
-from isda_seg.core.class_matrices import class_matrices, fold_full
-from isda_seg.core.device import constant, on_host
-from isda_seg.core.precision import full_precision
+from isda_seg.core.ops.checks import (
+    at_least_float32,
+    check_labels,
+    check_samples,
+    class_index,
+    labelled,
+    sample_rows,
+)
+from isda_seg.core.ops.class_matrices import class_matrices, fold_full
+from isda_seg.core.ops.device import constant, on_host
+from isda_seg.core.ops.precision import full_precision
 
 COVARIANCES = ('diagonal', 'full', 'shared', 'identity')
 CHUNK = 2048      # samples worked on at once, so that they stay in cache

@@ -3,9 +3,9 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from isda_seg.core.checks import at_least_float32, labelled
-from isda_seg.core.device import on_host
 from isda_seg.core.moments import ClassMoments, common_mean, merge
+from isda_seg.core.ops.checks import at_least_float32, labelled
+from isda_seg.core.ops.device import on_host
 
 
 def world_size() -> int:

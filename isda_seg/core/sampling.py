@@ -3,9 +3,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from isda_seg.core.checks import at_least_float32, check_labels, check_pair
-from isda_seg.core.eigen import symmetric_eigen
-from isda_seg.core.precision import full_precision
+from isda_seg.core.ops.checks import at_least_float32, check_labels, check_pair
+from isda_seg.core.ops.eigen import symmetric_eigen
+from isda_seg.core.ops.precision import full_precision
 from isda_seg.core.schedule import check_strength
 
 

@@ -5,10 +5,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from isda_seg.core.checks import check_labels, check_samples
-from isda_seg.core.device import on_host
 from isda_seg.core.few_samples import fold
 from isda_seg.core.moments import ClassMoments, batch_moments, empty_moments, merge
+from isda_seg.core.ops.checks import check_labels, check_samples
+from isda_seg.core.ops.device import on_host
 from isda_seg.core.ranks import SampleExchange, merge_ranks, world_size
 from isda_seg.core.windows import Windows, windowed_moments
 

@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from isda_seg.core.device import on_host
 from isda_seg.core.moments import ClassMoments, batch_moments, empty_moments, merge
+from isda_seg.core.ops.device import on_host
 
 CACHED = 1 << 19  # elements of the windows worked on at once on a host
 

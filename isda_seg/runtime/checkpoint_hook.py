@@ -9,8 +9,8 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook
 from mmengine.registry import HOOKS
 
+from isda_seg.metrics.best_measure import direction
 from isda_seg.runtime.durable import UNFINISHED, replace_durably
-from isda_seg.runtime.measure_direction import direction
 
 
 class _SavesAside:

@@ -1,8 +1,8 @@
 """Hooks that stop a run on a measure know which way it is better."""
 from mmengine.config import Config
 
+from isda_seg.metrics.best_measure import direction
 from isda_seg.runtime.config_keys import dicts, type_name
-from isda_seg.runtime.measure_direction import direction
 
 
 def set_early_stopping(cfg: Config) -> None:

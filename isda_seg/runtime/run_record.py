@@ -7,9 +7,9 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
-from isda_seg.runtime.last_evaluations import VALUES
+from isda_seg.metrics.last_evaluations import VALUES
+from isda_seg.metrics.training_accuracy import training_accuracy
 from isda_seg.runtime.provenance import provenance
-from isda_seg.runtime.training_accuracy import training_accuracy
 
 RUNS = 'runs'  # key in a checkpoint's meta
 

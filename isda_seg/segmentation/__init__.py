@@ -3,7 +3,7 @@ from isda_seg import compat
 
 compat.import_segmentation()  # before anything else imports mmseg
 
-from isda_seg.runtime.last_evaluations import LastEvaluationsHook
+from isda_seg.metrics.last_evaluations import LastEvaluationsHook
 from isda_seg.segmentation.adjusted_logits import LogProbabilityTTAModel
 from isda_seg.segmentation.average_precision_metric import PixelAveragePrecisionMetric
 from isda_seg.segmentation.camvid import CamVidDataset

@@ -6,7 +6,7 @@ from typing import Any
 from mmengine.evaluator import BaseMetric
 from mmseg.registry import METRICS
 
-from isda_seg.runtime.average_precision import Ranking, average_precision, merge_rankings, ranking
+from isda_seg.metrics.average_precision import Ranking, average_precision, merge_rankings, ranking
 from isda_seg.segmentation.adjusted_logits import labelled_logits
 
 

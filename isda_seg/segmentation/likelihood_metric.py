@@ -5,7 +5,7 @@ from typing import Any
 from mmengine.evaluator import BaseMetric
 from mmseg.registry import METRICS
 
-from isda_seg.runtime.likelihood import Likelihood, likelihood, measures
+from isda_seg.metrics.likelihood import Likelihood, likelihood, measures
 from isda_seg.segmentation.adjusted_logits import adjusted, labelled_logits
 
 

@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmseg.datasets.transforms import LoadAnnotations
 from mmseg.registry import TRANSFORMS
 
-from isda_seg.core.checks import check_labels
+from isda_seg.core.ops.checks import check_labels
 from isda_seg.runtime.config_keys import dicts, type_name
 
 VOID = 255  # what MMSegmentation makes of label 0 with reduce_zero_label

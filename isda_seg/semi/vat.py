@@ -5,8 +5,8 @@ import torch
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
+from isda_seg.runtime.isolation import frozen_running_stats, same_random_numbers
 from isda_seg.semi.method import Method, Student
-from isda_seg.semi.untraced_forward import frozen_running_stats, same_random_numbers
 
 
 @MODELS.register_module()

@@ -13,7 +13,7 @@ import isda_seg.classification  # noqa: F401  registers the classifier
 from isda_seg.attach import attach
 from isda_seg.classification import ImageClassifier
 from isda_seg.losses import ISDALoss
-from isda_seg.serving.pairs import find_pairs
+from isda_seg.openmmlab.pairs import find_pairs
 
 CLASSES, SIZE = 5, 16
 BACKBONE = dict(type='ResNetCifar', depth=8)

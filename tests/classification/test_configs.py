@@ -7,11 +7,11 @@ from helpers.exhaustive import exhaustive
 from mmengine.config import Config
 from mmengine.registry import MODELS
 
+from docs import classification_configs
 from isda_seg import compat
-from isda_seg.analysis.tables import classification_configs
-from isda_seg.analysis.tables.networks import CIFAR, IMAGENET
 from isda_seg.losses import isda_around
-from isda_seg.serving.serve import serve
+from isda_seg.openmmlab.wrapping import serve
+from isda_seg.paper.networks import CIFAR, IMAGENET
 
 compat.prepare()
 

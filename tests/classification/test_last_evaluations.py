@@ -9,7 +9,7 @@ from helpers.exhaustive import exhaustive
 from mmengine.hooks import EMAHook
 
 from isda_seg.classification.evaluation import evaluate, summary
-from isda_seg.runtime.last_evaluations import LastEvaluationsHook, last_mean, with_last_mean
+from isda_seg.metrics.last_evaluations import LastEvaluationsHook, last_mean, with_last_mean
 from isda_seg.runtime.launch import load_config
 
 pytestmark = tiny.on_cpu

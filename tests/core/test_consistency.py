@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from helpers.problems import KINDS, covariance_of
 from torch.testing import assert_close
 
-from isda_seg.core import ClassStatistics, consistency, device, isda_consistency, isda_cross_entropy
+from isda_seg.core import ClassStatistics, consistency, isda_consistency, isda_cross_entropy
+from isda_seg.core.ops import device
 
 REDUCTIONS = ('mean', 'sum', 'none')
 

@@ -12,12 +12,12 @@ from isda_seg.core import (
     ClassStatistics,
     augment_logits,
     class_moments,
-    device,
     isda_cross_entropy,
     margin_variance,
     merge,
     sampled_cross_entropy,
 )
+from isda_seg.core.ops import device
 
 REDUCTIONS = ('mean', 'sum', 'none')
 SHAPES = ((12,), (3, 5), (2, 4, 6), (2, 2, 3, 4))  # labels: rows, sequences, images, volumes

@@ -8,7 +8,7 @@ from torch.testing import assert_close
 
 from isda_seg.core import sampled_cross_entropy
 from isda_seg.core.logit_draws import LogitNoise, logit_roots, sampled_logits
-from isda_seg.core.upsampled import Grid
+from isda_seg.core.ops.upsampled import Grid
 
 SIZES = [(4, 3), (3, 7)]  # more classes than channels, and fewer
 

@@ -3,11 +3,11 @@ import pytest
 import torch
 from torch import nn
 
-from isda_seg.analysis.cost.memory import peak_bytes
 from isda_seg.attach import attach
-from isda_seg.core import device
+from isda_seg.attachment.base_losses import MeanCrossEntropy
+from isda_seg.core.ops import device
 from isda_seg.criterion import ISDACriterion
-from isda_seg.hosts import MeanCrossEntropy
+from isda_seg.paper.cost.memory import peak_bytes
 
 B, C, A, SMALL, LARGE = 1, 19, 512, 97, 769
 FULL_LOGITS = B * C * LARGE * LARGE * 4

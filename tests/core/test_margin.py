@@ -6,8 +6,9 @@ import torch
 from helpers.problems import KINDS, margin_problem
 from torch.testing import assert_close
 
-from isda_seg.core import device, margin, margin_variance
+from isda_seg.core import margin, margin_variance
 from isda_seg.core.margin import label_margin_variance
+from isda_seg.core.ops import device
 
 
 @pytest.mark.parametrize('kind', KINDS)

@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from torch.testing import assert_close
 
 from isda_seg.core import isda_cross_entropy
+from isda_seg.core.ops.upsampled import Grid
 from isda_seg.core.prior import adjust_logits, log_prior
-from isda_seg.core.upsampled import Grid
 
 CLASSES, CHANNELS, IGNORE, TAU = 4, 5, 255, 0.7
 COUNT = torch.tensor([40, 7, 0, 1])

@@ -12,7 +12,8 @@ from helpers.state_laws import saved as state
 from helpers.two_ranks import two_ranks
 from torch.testing import assert_close
 
-from isda_seg.core import ClassMoments, ClassStatistics, class_matrices, class_moments, device, merge
+from isda_seg.core import ClassMoments, ClassStatistics, class_moments, merge
+from isda_seg.core.ops import class_matrices, device
 
 CLASSES, CHANNELS, IGNORE = 4, 5, 255
 BUFFERS = ('count', 'mean', 'covariance')

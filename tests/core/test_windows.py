@@ -8,7 +8,8 @@ from torch import nn
 from torch.testing import assert_close
 
 from isda_seg.attach import attach
-from isda_seg.core import class_moments, device, moments, windows
+from isda_seg.core import class_moments, moments, windows
+from isda_seg.core.ops import device
 from isda_seg.core.windows import Windows, windowed_moments
 from isda_seg.criterion import ISDACriterion
 

@@ -14,7 +14,7 @@ from mmseg.structures import SegDataSample
 from mmseg.utils import register_all_modules
 from torch import nn
 
-from isda_seg.grid import labels_on_grid
+from isda_seg.attachment.label_grid import labels_on_grid
 from isda_seg.runtime.config_keys import dicts
 from isda_seg.runtime.launch import plain_batch_norm
 
@@ -176,5 +176,5 @@ class Witness:
 @functools.cache
 def one_of_each():
     """The first configuration of each family, by family."""
-    from isda_seg.analysis.zoo import zoo
+    from isda_seg.paper.coverage.zoo import zoo
     return {path.parent.name: path for path in reversed(zoo())}

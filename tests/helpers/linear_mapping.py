@@ -2,8 +2,8 @@
 import torch
 from torch import nn
 
-from isda_seg.pictures.feature_network import FeatureAdapter
-from isda_seg.pictures.generator import GeneratorAdapter
+from isda_seg.paper.pictures.feature_network import FeatureAdapter
+from isda_seg.paper.pictures.generator import GeneratorAdapter
 
 PIXELS = 12  # 3 x 2 x 2
 

@@ -2,8 +2,8 @@
 
 import torch
 
-from isda_seg.analysis.classifier_inputs import Step
 from isda_seg.criterion import ISDACriterion
+from isda_seg.paper.features.classifier_inputs import Step
 
 NAMES = ['cat', 'dog', 'traffic light']
 

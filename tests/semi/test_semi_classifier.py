@@ -12,9 +12,9 @@ from torch.testing import assert_close
 import isda_seg.losses  # noqa: F401  registers ISDALoss
 import isda_seg.semi  # noqa: F401  registers the methods
 from isda_seg.attach import attach
+from isda_seg.openmmlab.pairs import find_pairs
 from isda_seg.semi.classifier import SemiClassifier, entropy
 from isda_seg.semi.method import Method
-from isda_seg.serving.pairs import find_pairs
 
 METHODS = [dict(type='PiModel'), dict(type='TemporalEnsembling', ramp_epochs=4), dict(type='MeanTeacher'),
            dict(type='VAT')]

@@ -11,8 +11,8 @@ from mmengine.registry import DATASETS, MODELS
 
 import isda_seg.losses
 import isda_seg.semi  # noqa: F401
-from isda_seg.analysis.tables import semi_configs
-from isda_seg.serving.pairs import find_pairs
+from docs import semi_configs
+from isda_seg.openmmlab.pairs import find_pairs
 
 CONFIGS = sorted(SEMI.rglob('*.py'))
 ISDA = [path for path in CONFIGS if '_isda' in path.stem]

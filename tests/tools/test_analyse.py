@@ -4,7 +4,7 @@ import json
 import pytest
 from helpers import tiny
 
-from isda_seg.analysis.tightness_series import final_means, final_table
+from isda_seg.paper.tightness.series import final_means, final_table
 
 pytestmark = tiny.on_cpu
 

@@ -9,8 +9,8 @@ import torch
 from helpers import tiny
 
 pytest.importorskip('sklearn')
-from isda_seg.analysis.features_report import summary  # noqa: E402
 from isda_seg.core import margin_variance  # noqa: E402
+from isda_seg.paper.features.features_report import summary  # noqa: E402
 
 
 @pytest.fixture(scope='module')

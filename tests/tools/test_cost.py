@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from helpers import tiny
 
-from isda_seg.analysis.cost.flops import implementation_extra, paper_extra
-from isda_seg.analysis.cost.report import report, two_lines
-from isda_seg.analysis.cost.timing import relative, spread
+from isda_seg.paper.cost.flops import implementation_extra, paper_extra
+from isda_seg.paper.cost.report import report, two_lines
+from isda_seg.paper.cost.timing import relative, spread
 
 ROOT = Path(__file__).resolve().parents[2]
 

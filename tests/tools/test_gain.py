@@ -5,7 +5,7 @@ import pytest
 import torch
 from helpers import tiny
 
-from isda_seg.analysis.series.gain_report import compare_strengths, report
+from isda_seg.paper.series.gain_report import compare_strengths, report
 
 pytest.importorskip('sklearn')
 
@@ -17,7 +17,7 @@ def gain():
 
 def test_it_needs_no_more_than_its_extra_of_the_package_installs():
     loaded = tiny.loaded_by(f'import runpy; runpy.run_path({str(tiny.ROOT / "tools" / "gain.py")!r})')
-    assert {'sklearn', 'scipy', 'matplotlib', 'isda_seg.analysis.series.gain_report'} <= set(loaded)
+    assert {'sklearn', 'scipy', 'matplotlib', 'isda_seg.paper.series.gain_report'} <= set(loaded)
     assert [*tiny.of_openmmlab(loaded), *(name for name in ('cv2', 'torchvision') if name in loaded)] == []
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from isda_seg.analysis.tables.results import TIMED
+from docs.results import TIMED
 
 ROOT = Path(__file__).resolve().parents[2]
 # What `make test` sets.

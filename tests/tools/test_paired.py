@@ -10,9 +10,9 @@ import cv2
 import pytest
 from helpers import spy, tiny
 
-from isda_seg.analysis.series import training_runs
-from isda_seg.analysis.series.paired import compare_arms
-from isda_seg.analysis.series.paired_report import paired_table
+from isda_seg.paper.series import training_runs
+from isda_seg.paper.series.paired import compare_arms
+from isda_seg.paper.series.paired_report import paired_table
 
 pytestmark = tiny.on_cpu
 

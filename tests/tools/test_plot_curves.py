@@ -2,7 +2,7 @@
 import pytest
 from helpers import tiny
 
-from isda_seg.analysis.series import curves
+from isda_seg.paper.series import curves
 
 
 @pytest.mark.parametrize('folders, labels', [

@@ -11,8 +11,8 @@ import cv2
 import pytest
 from helpers import spy, tiny, tiny_images
 
-from isda_seg.analysis.series import training_runs
-from isda_seg.analysis.series.sweep_report import sweep_table
+from isda_seg.paper.series import training_runs
+from isda_seg.paper.series.sweep_report import sweep_table
 
 NAMES = ['seed_100/lambda_0=0', 'seed_100/resolution=feature_lambda_0=5']
 TOOL = tiny.ROOT / 'tools' / 'benchmarks' / 'sweep.py'

@@ -11,13 +11,13 @@ from typing import Any
 
 import torch
 
-from isda_seg.analysis.cost import floor, growth, workload
-from isda_seg.analysis.cost.compare import compare_losses
-from isda_seg.analysis.cost.meter import Meter
-from isda_seg.analysis.cost.network_cost import SETTINGS, count, step_time, summary
-from isda_seg.analysis.cost.profile import profile
-from isda_seg.analysis.cost.report import report, two_lines
-from isda_seg.analysis.cost.targets import targets
+from isda_seg.paper.cost import floor, growth, workload
+from isda_seg.paper.cost.compare import compare_losses
+from isda_seg.paper.cost.meter import Meter
+from isda_seg.paper.cost.network_cost import SETTINGS, count, step_time, summary
+from isda_seg.paper.cost.profile import profile
+from isda_seg.paper.cost.report import report, two_lines
+from isda_seg.paper.cost.targets import targets
 from isda_seg.runtime.provenance import provenance, write_json
 from isda_seg.runtime.user_errors import run_main
 
@@ -65,7 +65,7 @@ def measure(part: str, args: argparse.Namespace, meter: Meter, bandwidth: float)
     sizes = workload.TOY_SIZES if args.toy else workload.SIZES
     found = []
     if part == 'step':
-        from isda_seg.analysis.cost.step import compare_steps
+        from isda_seg.paper.cost.step import compare_steps
         config, size = TOY_STEP if args.toy else GPU_STEP if meter.on_gpu else CPU_STEP
         config, size = args.step_config or config, args.step_size or size
         say(f'a step of {config.stem}')

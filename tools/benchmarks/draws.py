@@ -9,9 +9,9 @@ import torch
 from mmengine.registry import MODELS
 
 from isda_seg import compat
-from isda_seg.analysis.cost.classifier_step import time_draws
-from isda_seg.analysis.cost.formatting import markdown, percent
-from isda_seg.analysis.cost.meter import Meter
+from isda_seg.paper.cost.classifier_step import time_draws
+from isda_seg.paper.cost.formatting import markdown, percent
+from isda_seg.paper.cost.meter import Meter
 from isda_seg.run import CLASSIFIERS
 from isda_seg.runtime.config_keys import type_name
 from isda_seg.runtime.launch import check_writable

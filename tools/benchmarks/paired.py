@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 from isda_seg import compat
-from isda_seg.analysis.series.arm import parse_arms
-from isda_seg.run import all_protocols
+from isda_seg.paper.series.arm import parse_arms
+from isda_seg.run import task_of
 from isda_seg.runtime.launch import check_writable
 from isda_seg.runtime.options import OptionsAction
 from isda_seg.runtime.provenance import provenance, write_json
@@ -46,14 +46,14 @@ def main() -> None:
     check_writable(args.work_dir)
     out = Path(args.out or Path(args.work_dir, f'{others[0].folder}.json'))
     check_writable(str(out.parent), '--out')
-    from isda_seg.analysis.series.band_figure import draw_bands
-    from isda_seg.analysis.series.paired import compare_arms
-    from isda_seg.analysis.series.paired_figure import draw_paired
-    from isda_seg.analysis.series.paired_report import paired_table
-    from isda_seg.analysis.series.result_files import at_tau
-    from isda_seg.analysis.series.run_options import with_options
-    from isda_seg.analysis.series.tau_figure import draw_over_tau, over_tau
-    from isda_seg.analysis.series.training_runs import Run, run_series
+    from isda_seg.paper.series.band_figure import draw_bands
+    from isda_seg.paper.series.paired import compare_arms
+    from isda_seg.paper.series.paired_figure import draw_paired
+    from isda_seg.paper.series.paired_report import paired_table
+    from isda_seg.paper.series.result_files import at_tau
+    from isda_seg.paper.series.run_options import with_options
+    from isda_seg.paper.series.tau_figure import draw_over_tau, over_tau
+    from isda_seg.paper.series.training_runs import Run, run_series
     from isda_seg.runtime.amp import enable_amp
     # Seed by seed, so that a series that is stopped early holds whole pairs.
     trained = {arm.folder: arm for arm in arms}.values()  # arms that differ in their test alone share a training
@@ -63,7 +63,7 @@ def main() -> None:
     if args.amp:
         for run in runs:
             enable_amp(run.cfg)
-    protocols = args.protocols or all_protocols(runs[0].cfg)
+    protocols = args.protocols or task_of(runs[0].cfg).protocols
     results = run_series(runs, args.work_dir, TOOLS, protocols, args.jobs,
                          taus=[*(arm.tau for arm in arms), *args.logit_adjustment])
     found = {arm.label: {str(seed): at_tau(results[f'{arm.folder}/seed_{seed}'], arm.tau) for seed in args.seeds}

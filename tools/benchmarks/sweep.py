@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from isda_seg import compat
-from isda_seg.analysis.series.arm import parse_arm
+from isda_seg.paper.series.arm import parse_arm
 from isda_seg.runtime.launch import check_writable
 from isda_seg.runtime.options import OptionsAction
 from isda_seg.runtime.provenance import provenance, write_json
@@ -47,10 +47,10 @@ def main() -> None:
     out = Path(args.out or work_dir / 'sweep.json')
     check_writable(str(out.parent), '--out')
     curves = dict(_key_values(text) for text in args.set)
-    from isda_seg.analysis.series.run_options import training_images
-    from isda_seg.analysis.series.sweep import chief_measure, summarize, sweep_runs
-    from isda_seg.analysis.series.sweep_report import draw_sweep, sweep_table
-    from isda_seg.analysis.series.training_runs import run_series
+    from isda_seg.paper.series.run_options import training_images
+    from isda_seg.paper.series.sweep import chief_measure, summarize, sweep_runs
+    from isda_seg.paper.series.sweep_report import draw_sweep, sweep_table
+    from isda_seg.paper.series.training_runs import run_series
     options = {**(args.cfg_options or {}), **arm.settings}
     runs = sweep_runs(compat.read_config(arm.config), args.lambda_0, curves, args.seeds, args.held_out, options)
     results = run_series(runs, work_dir, TOOLS, ['single'], args.jobs, taus=args.logit_adjustment)

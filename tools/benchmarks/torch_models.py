@@ -9,8 +9,8 @@ import argparse
 import json
 from pathlib import Path
 
-from isda_seg.analysis.torch_models import candidates, versions
-from isda_seg.analysis.torch_trial import trial
+from isda_seg.paper.coverage.torch_models import candidates, versions
+from isda_seg.paper.coverage.torch_trial import trial
 from isda_seg.runtime.provenance import provenance, write_json
 from isda_seg.runtime.user_errors import run_main
 

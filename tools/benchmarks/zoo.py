@@ -8,7 +8,7 @@ import argparse
 import sys
 import warnings
 
-from isda_seg.analysis.zoo import UNCLEAR, report, summary, survey, zoo
+from isda_seg.paper.coverage.zoo import UNCLEAR, report, summary, survey, zoo
 from isda_seg.runtime.provenance import provenance, write_json
 from isda_seg.runtime.user_errors import run_main
 

@@ -3,8 +3,8 @@ import torch
 from mmengine.registry import MODELS
 from torch import Tensor
 
-from isda_seg.core.checks import labelled
-from isda_seg.hosts import MeanCrossEntropy
+from isda_seg.attachment.base_losses import MeanCrossEntropy
+from isda_seg.core.ops.checks import labelled
 
 
 @MODELS.register_module()

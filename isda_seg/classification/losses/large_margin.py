@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
-from isda_seg.hosts import MeanCrossEntropy
+from isda_seg.attachment.base_losses import MeanCrossEntropy
 
 
 @MODELS.register_module()

@@ -3,8 +3,8 @@ import torch
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
-from isda_seg.core.checks import number_labelled
 from isda_seg.core.functional import cross_entropy
+from isda_seg.core.ops.checks import number_labelled
 
 
 @MODELS.register_module()

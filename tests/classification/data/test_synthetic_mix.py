@@ -10,7 +10,7 @@ from mmengine.config import Config
 
 from isda_seg.classification import SyntheticMixDataset, SyntheticMixSampler
 from isda_seg.classification.data import synthetic_mix_sampler
-from isda_seg.pictures.labelled_gan_training import KINDS
+from isda_seg.paper.pictures.labelled_gan_training import KINDS
 
 CONFIG = tiny.ROOT / 'configs' / 'miniature' / 'resnet8_digits.py'
 BATCH = 30

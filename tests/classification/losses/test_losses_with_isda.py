@@ -11,15 +11,15 @@ from isda_seg.classification import ImageClassifier
 from isda_seg.classification.classifier import named
 from isda_seg.core import ClassStatistics, augment_logits, margin_variance
 from isda_seg.losses import ISDALoss, isda_around
-from isda_seg.serving.pairs import find_pairs
-from isda_seg.serving.serve import serve
+from isda_seg.openmmlab.pairs import find_pairs
+from isda_seg.openmmlab.wrapping import serve
 
 CLASSES, SIZE, IMAGES = 4, 8, 16
 BACKBONE = dict(type='ResNetCifar', depth=8)
 CENTER, NET = dict(type='CenterLoss', weight=0.5), dict(type='DistributionNetLoss', map_size=2)
 BASES = {'large_margin': dict(type='LargeMarginLoss', margin=3, start=1.0),
          'disturb_label': dict(type='DisturbLabelLoss', alpha=0.5), 'lq': dict(type='LqLoss', q=0.4),
-         'focal': dict(type='isda_seg.focal.SoftmaxFocalLoss', gamma=1.0, loss_weight=0.5),
+         'focal': dict(type='isda_seg.losses.SoftmaxFocalLoss', gamma=1.0, loss_weight=0.5),
          'label_smoothing': dict(type='torch.nn.CrossEntropyLoss', label_smoothing=0.1)}
 
 

@@ -10,7 +10,7 @@ from mmengine.runner import Runner
 
 import isda_seg.semi  # noqa: F401  registers the datasets
 from isda_seg.classification.data.data_check import check_data
-from isda_seg.run import CLASSIFICATION, all_protocols, task_of
+from isda_seg.run import CLASSIFICATION, task_name, task_of
 from isda_seg.runtime.reproducible import make_reproducible
 from isda_seg.semi.data.zca import ZCA, fingerprint
 
@@ -115,7 +115,7 @@ def test_the_data_of_equal_datasets_are_checked_once(folder, monkeypatch):
 def test_a_semi_classifier_is_checked_and_evaluated_as_an_image_classifier_is():
     for kind in ('SemiClassifier', 'ImageClassifier'):
         cfg = Config(dict(model=dict(type=kind), default_scope='mmengine'))
-        assert (task_of(cfg), all_protocols(cfg)) == (CLASSIFICATION, ('single',))
+        assert (task_name(cfg), task_of(cfg).protocols) == (CLASSIFICATION, ('single',))
 
 
 def test_the_learning_rate_falls_by_cosine_from_a_tenth_to_0_within_epochs():

@@ -1,0 +1,6 @@
+"""Image classification, supervised and semi-supervised, as a task of run.py."""
+from isda_seg.classification.data.data_check import check_data
+from isda_seg.classification.evaluation import PROTOCOL, evaluate, summary
+from isda_seg.runtime.task import Task
+
+TASK = Task(check_data, evaluate, summary, (PROTOCOL,))

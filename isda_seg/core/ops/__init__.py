@@ -1,0 +1,1 @@
+"""Fast paths of the functions of ``core``, and what they share: precision, devices, checks. Torch only."""

@@ -1,0 +1,59 @@
+"""One row of a table added to the logits of each pixel, chosen by its label."""
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from isda_seg.core.ops.checks import class_index
+from isda_seg.core.ops.device import constant, on_host
+from isda_seg.core.ops.label_sums import label_sums
+from isda_seg.core.ops.one_hot import one_hot_chunks
+from isda_seg.core.ops.opaque import opaque
+from isda_seg.core.ops.precision import full_precision
+
+
+@opaque
+def add_rows(logits: Tensor, labels: Tensor, rows: Tensor, factor: float, ignore_index: int | None) -> Tensor:
+    """logits (N, C, P) plus factor * rows[label] (C,) at every pixel of labels (N, P) that is not ignored.
+
+    Gradients flow into logits and rows (C, C), which have one dtype.
+    """
+    result: Tensor = _AddRows.apply(logits, labels, rows, factor, ignore_index)  # type: ignore[no-untyped-call]
+    return result
+
+
+class _AddRows(torch.autograd.Function):
+    """The gradient of a row sums over its pixels, as a product with one-hot labels: no index that accumulates.
+
+    On a host so is the sum itself, a chunk at a time. On a device the rows are gathered, all pixels at once.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, labels: Tensor, rows: Tensor, factor: float,
+                ignore_index: int | None) -> Tensor:
+        ctx.factor, ctx.ignore_index = factor, ignore_index
+        if not on_host(logits):
+            index = class_index(labels, len(rows), ignore_index)
+            ctx.save_for_backward(index)
+            padded = torch.cat([rows.t(), constant(0, (len(rows), 2), rows.dtype, rows.device)], dim=1)
+            added = padded.expand(len(logits), -1, -1).gather(2, index[:, None].expand_as(logits))
+            return torch.add(logits, added, alpha=factor)
+        ctx.save_for_backward(labels)
+        out = torch.empty_like(logits, memory_format=torch.contiguous_format)
+        for n, pixels, _, member in one_hot_chunks(labels, rows, len(rows), ignore_index):
+            torch.addmm(logits[n, :, pixels], rows.t(), member, alpha=factor, out=out[n, :, pixels])
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, Tensor | None, None, None]:
+        if not ctx.needs_input_grad[2]:
+            return grad, None, None, None, None
+        labels, = ctx.saved_tensors
+        classes = grad.shape[1]
+        with full_precision(grad.device.type):
+            if not on_host(grad):
+                return grad, None, label_sums(grad, labels, classes, ctx.factor), None, None
+            grad_rows = grad.new_zeros(classes, classes)
+            for n, pixels, _, member in one_hot_chunks(labels, grad, classes, ctx.ignore_index):
+                grad_rows.addmm_(member, grad[n, :, pixels].t(), alpha=ctx.factor)
+        return grad, None, grad_rows, None, None

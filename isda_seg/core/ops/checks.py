@@ -1,0 +1,107 @@
+"""Shape, dtype and label checks that the functions of core share, in the user's words."""
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from isda_seg.core.ops.device import constant, on_host
+
+
+def at_least_float32(*tensors: Tensor) -> torch.dtype:
+    """The promoted dtype of the tensors, raised to float32 where it is a half precision or an integer."""
+    dtype = torch.float32
+    for tensor in tensors:
+        dtype = torch.promote_types(dtype, tensor.dtype)
+    return dtype
+
+
+def labelled(labels: Tensor, ignore_index: int | None) -> Tensor:
+    """True where a label counts: everywhere but at ``ignore_index``. Same shape as ``labels``."""
+    if ignore_index is None:
+        return torch.ones_like(labels, dtype=torch.bool)
+    return labels.long() != ignore_index  # a smaller type would wrap the index round
+
+
+def number_labelled(labels: Tensor, ignore_index: int | None) -> Tensor:
+    """(), what a mean over labelled samples divides by; at least 1."""
+    return labelled(labels, ignore_index).sum().clamp(min=1)
+
+
+def class_index(labels: Tensor, num_classes: int, ignore_index: int | None) -> Tensor:
+    """The labels, int64, with ``num_classes + 1`` in place of ``ignore_index``: an index instead of a condition."""
+    if ignore_index in (None, num_classes + 1):
+        return labels
+    return torch.where(labels == ignore_index, constant(num_classes + 1, (), torch.int64, labels.device), labels)
+
+
+def outside(labels: Tensor, num_classes: int, ignore_index: int | None) -> Tensor:
+    """True where a label is neither a class nor ``ignore_index``. Same shape as ``labels``."""
+    return ((labels < 0) | (labels >= num_classes)) & labelled(labels, ignore_index)
+
+
+def check_labels(labels: Tensor, num_classes: int, ignore_index: int | None,
+                 sources: Sequence[str] | None = None) -> Tensor:
+    """The labels as int64; ValueError for one outside the classes, eager on a CPU, left to the caller elsewhere.
+
+    ``sources`` names the file of each entry of the first dimension, for the message.
+    """
+    if not isinstance(labels, Tensor):
+        raise ValueError(f'labels must be a tensor, got {type(labels).__name__}: torch.as_tensor makes one of it')
+    if labels.dtype not in (torch.int64, torch.int32, torch.int16, torch.uint8, torch.int8):
+        raise ValueError(f'labels must be integers, got {labels.dtype}')
+    labels = labels.long()
+    if not on_host(labels) or labels.numel() == 0:
+        return labels
+    lowest, highest = (int(x) for x in labels.aminmax())
+    if lowest >= 0 and highest < num_classes:
+        return labels
+    bad = outside(labels, num_classes, ignore_index)
+    if bool(bad.any()):
+        first = int(bad.flatten(1).any(dim=1).nonzero()[0]) if labels.dim() > 1 else int(bad.nonzero()[0])
+        where = f' in {sources[first]}' if sources is not None and first < len(sources) else ''
+        raise ValueError(f'label {int(labels[bad][0])}{where} is neither one of the {num_classes} classes '
+                         f'(0..{num_classes - 1}) nor the ignore index ({ignore_index})')
+    return labels
+
+
+def check_logits(logits: Tensor, labels: Tensor, ignore_index: int | None,
+                 sources: Sequence[str] | None = None) -> Tensor:
+    """``check_labels`` for logits (N, C, ...); ValueError unless each of them has a label (N, ...)."""
+    if logits.dim() < 2 or logits.shape[:1] + logits.shape[2:] != labels.shape:
+        remedy = ': labels.squeeze(1) takes the channel away' if labels.shape[1:2] == (1,) != logits.shape[2:] else ''
+        raise ValueError(f'logits (N, C, ...) and labels (N, ...) must agree, got {tuple(logits.shape)} '
+                         f'and {tuple(labels.shape)}{remedy}')
+    return check_labels(labels, logits.shape[1], ignore_index, sources)
+
+
+def check_classes(logits: Tensor, weight: Tensor) -> None:
+    """ValueError unless logits (N, C, ...) have as many classes as weight (C, A)."""
+    if logits.shape[1] != len(weight):
+        raise ValueError(f'logits must have shape (N, {len(weight)}{", ..." if logits.dim() > 2 else ""}), got '
+                         f'{tuple(logits.shape)}')
+
+
+def check_pair(weight: Tensor, covariance: Tensor) -> None:
+    """ValueError unless weight (C, A) and covariance ((C or 1), A) or ((C or 1), A, A) belong together."""
+    if weight.dim() != 2:
+        raise ValueError(f'weight must have shape (C, A), got {tuple(weight.shape)}')
+    classes, channels = weight.shape
+    shape = tuple(covariance.shape)
+    if covariance.dim() not in (2, 3) or shape[0] not in (1, classes) or set(shape[1:]) != {channels}:
+        raise ValueError(f'covariance must have shape ({classes} or 1, {channels}) or ({classes} or 1, {channels}, '
+                         f'{channels}) for a weight of shape {tuple(weight.shape)}, got {shape}')
+
+
+def check_samples(features: Any, labels: Tensor) -> None:
+    """ValueError unless features (N, A, ...) have a label (N, ...) each."""
+    if features.dim() < 2 or features.shape[:1] + features.shape[2:] != labels.shape:
+        raise ValueError(f'features (N, A, ...) and labels (N, ...) must agree, got {tuple(features.shape)} '
+                         f'and {tuple(labels.shape)}')
+
+
+def sample_rows(features: Tensor, labels: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """Views (n, A) of the features and (n,) of their labels: one of all samples, or one of each image's pixels."""
+    if features.dim() == 2:
+        return [(features, labels)]
+    return [(image.flatten(1).t(), label.flatten()) for image, label in zip(features, labels, strict=True)]

@@ -1,0 +1,16 @@
+"""Object detection as a task of run.py."""
+from mmengine.config import Config
+
+from isda_seg.detection.backbone_record import record_backbone
+from isda_seg.detection.data_check import check_data
+from isda_seg.detection.evaluation import PROTOCOL, evaluate, summary
+from isda_seg.runtime.task import Task
+
+
+def check(cfg: Config) -> None:
+    """Check the data of a training config, and record which backbone it starts from."""
+    check_data(cfg)
+    record_backbone(cfg)
+
+
+TASK = Task(check, evaluate, summary, (PROTOCOL,))

@@ -1,0 +1,24 @@
+"""What the log shows of each pair. Plain torch."""
+from collections.abc import Sequence
+from typing import Any
+
+from isda_seg.openmmlab.pairs import Pair
+
+
+def scalars(pairs: Sequence[Pair]) -> dict[str, float]:
+    """Strength, mean and largest entry of the table by head, and by loss where a head has several."""
+    found = {}
+    for pair in pairs:
+        loss: Any = pair.loss
+        table = loss.table()
+        mean = float(table.sum()) / (len(table) * (len(table) - 1))
+        values = dict(strength=loss.strength, table_mean=mean, table_max=float(table.max()))
+        found.update({f'{_key(pair, pairs)}_{key}': value for key, value in values.items()})
+    return found
+
+
+def _key(pair: Pair, pairs: Sequence[Pair]) -> str:
+    names: list[Any] = [other.loss.loss_name for other in pairs if other.name == pair.name]
+    own: Any = pair.loss.loss_name
+    own = 'isda' if len(names) == 1 else own if names.count(own) == 1 else pair.place
+    return f'{pair.name}.{own}' if pair.name else str(own)

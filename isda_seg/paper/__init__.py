@@ -1,0 +1,1 @@
+"""Everything that only reproduces the paper: series of experiments, cost, figures, semantic directions."""

@@ -1,0 +1,57 @@
+"""Forward and backward of the three losses that are compared, on the same tensors."""
+from collections.abc import Callable
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from isda_seg.attach import attach
+from isda_seg.criterion import ISDACriterion
+from isda_seg.paper.cost.literal import LiteralISDA
+from isda_seg.paper.cost.workload import IGNORED, Tensors, Workload
+
+STRENGTH = 7.5
+
+
+def plain_loss(tensors: Tensors) -> Callable[[], Tensor]:
+    """Cross-entropy, mean over the labelled samples."""
+    return lambda: F.cross_entropy(tensors.logits, tensors.labels, ignore_index=IGNORED)
+
+
+def isda_loss(tensors: Tensors, workload: Workload, resolution: str = 'label') -> Callable[[], Tensor]:
+    """The criterion as users have it, attached to the classifier: observe, table, addition, cross-entropy."""
+    criterion = ISDACriterion(workload.covariance, resolution, ignore_index=IGNORED)
+    criterion.strength = STRENGTH
+    attach(criterion, tensors.classifier, workload.align_corners)
+
+    def loss() -> Tensor:
+        criterion.record(tensors.classifier, (tensors.features,))
+        return criterion(tensors.logits, tensors.labels)
+    return loss
+
+
+def literal_form(tensors: Tensors, workload: Workload) -> LiteralISDA:
+    """The yardstick for a workload, nothing observed yet."""
+    return LiteralISDA(workload.classes, workload.features[1], workload.covariance == 'full', STRENGTH, IGNORED,
+                       device=tensors.features.device)
+
+
+def literal_loss(tensors: Tensors, workload: Workload) -> Callable[[], Tensor]:
+    """The literal N x C x A form, its own statistics included."""
+    form = literal_form(tensors, workload)
+    features, labels, classifier, logits = tensors
+
+    def loss() -> Tensor:
+        rows, on_grid = form.rows(features, labels, workload.align_corners)
+        form.observe(rows, on_grid)
+        return form.loss(logits, labels, tuple(features.shape[2:]), on_grid, classifier.weight, workload.align_corners)
+    return loss
+
+
+def both_ways(loss: Callable[[], Tensor], tensors: Tensors) -> Callable[[], None]:
+    """Forward, backward into logits and classifier, gradients freed."""
+    def step() -> None:
+        loss().backward()
+        tensors.logits.grad = None
+        for parameter in tensors.classifier.parameters():
+            parameter.grad = None
+    return step

@@ -1,0 +1,61 @@
+"""How the work grows as N, C and A double: the slope of log2 cost over log2 size."""
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from isda_seg.paper.cost.compare import measure
+from isda_seg.paper.cost.compared_losses import both_ways, isda_loss, plain_loss
+from isda_seg.paper.cost.meter import Meter
+from isda_seg.paper.cost.profile import pieces
+from isda_seg.paper.cost.workload import Workload, make_tensors
+
+BASE = Workload('growth', 19, (2, 128, 49, 49), (2, 385, 385), align_corners=True)
+TOY_BASE = Workload('growth', 4, (1, 4, 5, 5), (1, 33, 33), align_corners=True)
+FACTORS = (1, 2, 4, 8)
+AXES = ('N', 'C', 'A')
+
+
+def exponent(sizes: Sequence[float], costs: Sequence[float]) -> float | None:
+    """The slope of a line through (log2 size, log2 cost); None where a cost is not above 0 and so has no logarithm."""
+    if min(costs) <= 0:
+        return None
+    return float(np.polyfit(np.log2(sizes), np.log2(costs), 1)[0])
+
+
+def enlarged(base: Workload, axis: str, factor: int) -> Workload:
+    """The workload with N (images, labels with them), C or A times ``factor``."""
+    images, channels, *size = base.features
+    if axis == 'N':
+        return replace(base, features=(factor * images, channels, *size), labels=(factor * images, *base.labels[1:]))
+    if axis == 'C':
+        return replace(base, classes=factor * base.classes)
+    return replace(base, features=(images, factor * channels, *size))
+
+
+def growth(axis: str, base: Workload, meter: Meter, rounds: int) -> dict[str, Any]:
+    """Time and memory at each factor, and the exponents of what grows.
+
+    ISDA's difference from plain cross-entropy may be lost in the noise, or negative, where one visit does both. So the
+    exponents are those of the work beside cross-entropy (statistics and table) and of both losses as a whole.
+    """
+    points = []
+    for factor in FACTORS:
+        workload = enlarged(base, axis, factor)
+        tensors = make_tensors(workload, meter.device)
+        parts = pieces(tensors, workload)
+
+        def beside(parts: dict[str, Callable[[], Any]] = parts) -> None:
+            parts['statistics']()
+            parts['table']()
+
+        measured = measure({'beside': beside, 'plain': both_ways(plain_loss(tensors), tensors),
+                            'isda': both_ways(isda_loss(tensors, workload), tensors)}, meter, rounds)
+        size = {'N': workload.samples, 'C': workload.classes, 'A': workload.features[1]}[axis]
+        points.append(dict(size=size, measured=measured))
+    sizes = [point['size'] for point in points]
+    return dict(axis=axis, base=base.describe(), points=points, exponents={
+        name: dict(seconds=exponent(sizes, [point['measured'][name]['seconds']['median'] for point in points]),
+                   bytes=exponent(sizes, [point['measured'][name]['peak_bytes'] for point in points]))
+        for name in ('beside', 'plain', 'isda')})

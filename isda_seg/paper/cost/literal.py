@@ -1,0 +1,85 @@
+"""The yardstick: ISDA as its equations are usually typed, with a tensor of N x C x A for every intermediate result.
+
+Written from arXiv:2007.10538v5. Full covariances gather one A x A matrix per sample (N x A x A) and need N C A A
+multiplications; the N x C x A x A tensor itself is not built, which makes the yardstick cheaper than the words say.
+"""
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from isda_seg.attachment.label_grid import labels_on_grid
+from isda_seg.core.ops.upsampled import resize
+
+
+class LiteralISDA:
+    """Statistics and loss of one classifier.
+
+    Args:
+        classes, channels: C and A.
+        full: (C, A, A) covariances, otherwise (C, A).
+        strength: lambda.
+        ignore_index: samples with this label do not count.
+    """
+
+    def __init__(self, classes: int, channels: int, full: bool, strength: float, ignore_index: int,
+                 dtype: torch.dtype = torch.float32, device: torch.device | str = 'cpu') -> None:
+        self.classes, self.full, self.strength, self.ignore_index = classes, full, strength, ignore_index
+        self.count = torch.zeros(classes, 1, dtype=dtype, device=device)
+        self.mean = torch.zeros(classes, channels, dtype=dtype, device=device)
+        shape = (classes, channels, channels) if full else (classes, channels)
+        self.covariance = torch.zeros(shape, dtype=dtype, device=device)
+
+    def rows(self, features: Tensor, labels: Tensor, align_corners: bool) -> tuple[Tensor, Tensor]:
+        """Features (n, A) and labels (n,) of every feature pixel, or as they are."""
+        if features.dim() == 2:
+            return features, labels
+        on_grid = labels_on_grid(labels, tuple(features.shape[2:]), align_corners)
+        return features.permute(0, 2, 3, 1).flatten(0, 2), on_grid.flatten()
+
+    @torch.no_grad()
+    def observe(self, features: Tensor, labels: Tensor) -> None:
+        """Eqs. 1-3 for rows (N, A): each sample stands in the row of its class, zeros in the other C - 1."""
+        kept = labels != self.ignore_index
+        features, labels = features[kept], labels[kept]
+        member = F.one_hot(labels, self.classes).to(features.dtype)[:, :, None].expand(-1, -1, features.shape[1])
+        own = features[:, None, :] * member                                      # N x C x A
+        count = member.sum(0)[:, :1]
+        divisor = count.clamp(min=1)
+        mean = own.sum(0) / divisor
+        centred = own - mean * member                                            # N x C x A
+        if self.full:
+            covariance = torch.bmm(centred.permute(1, 2, 0), centred.permute(1, 0, 2)) / divisor[:, :, None]
+        else:
+            covariance = centred.square().sum(0) / divisor
+        share = count / (self.count + count).clamp(min=1)
+        shift = mean - self.mean
+        spread = shift[:, :, None] * shift[:, None, :] if self.full else shift.square()
+        weight = share[:, :, None] if self.full else share
+        self.covariance = (1 - weight) * self.covariance + weight * covariance + weight * (1 - weight) * spread  # Eq. 2
+        self.mean = (1 - share) * self.mean + share * mean                       # Eq. 1
+        self.count = self.count + count                                          # Eq. 3
+
+    def penalty(self, weight: Tensor, labels: Tensor) -> Tensor:
+        """lambda / 2 (w_c - w_y)^T Sigma_y (w_c - w_y) of every row (Eq. 7): (N, C), zeros where ignored."""
+        kept = labels != self.ignore_index
+        own = labels[kept]
+        difference = weight[None] - weight[own][:, None]                         # N x C x A
+        sigma = self.covariance[own]
+        if self.full:
+            variance = ((difference @ sigma) * difference).sum(2)
+        else:
+            variance = (difference.square() * sigma[:, None]).sum(2)
+        everywhere = variance.new_zeros(len(labels), self.classes)
+        return everywhere.masked_scatter(kept[:, None], self.strength / 2 * variance)
+
+    def loss(self, logits: Tensor, labels: Tensor, size: tuple[int, ...], on_grid: Tensor, weight: Tensor,
+             align_corners: bool) -> Tensor:
+        """Cross-entropy of the penalised logits; penalties of feature pixels are resized to the logits' size.
+
+        Public code adds at feature resolution and resizes the sum. Resizing is linear, so the result is the same.
+        """
+        penalty = self.penalty(weight.flatten(1), on_grid)
+        if logits.dim() > 2:
+            images = penalty.view(len(logits), *size, self.classes).permute(0, 3, 1, 2)
+            penalty = resize(images, tuple(logits.shape[2:]), align_corners)
+        return F.cross_entropy(logits + penalty, labels, ignore_index=self.ignore_index)

@@ -1,0 +1,49 @@
+"""Seconds and peak bytes of a piece of work: the one place that knows how a CPU and a GPU are measured."""
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from isda_seg.paper.cost.memory import peak_bytes
+
+
+class Meter:
+    """Measures on one device; ``'auto'`` is the GPU where there is one.
+
+    Raises:
+        ValueError: a GPU is asked for and there is none.
+    """
+
+    def __init__(self, device: str = 'auto') -> None:
+        if device == 'auto':
+            device = 'cuda' if torch.cuda.is_available() else 'cpu'
+        self.device = torch.device(device)
+        self.on_gpu = self.device.type == 'cuda'
+        if self.on_gpu and not torch.cuda.is_available():
+            raise ValueError(f'--device {device}: torch sees no GPU here; use --device cpu')
+
+    def seconds(self, function: Callable[[], Any]) -> float:
+        """How long ``function`` takes, its work on the device included."""
+        if not self.on_gpu:
+            start = time.perf_counter()
+            function()
+            return time.perf_counter() - start
+        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        torch.cuda.synchronize(self.device)
+        start.record()
+        function()
+        end.record()
+        torch.cuda.synchronize(self.device)
+        return start.elapsed_time(end) / 1000
+
+    def peak_bytes(self, function: Callable[[], Any]) -> int:
+        """The most tensor bytes alive at once while ``function`` runs, above those alive at its start."""
+        if not self.on_gpu:
+            return peak_bytes(function)
+        torch.cuda.synchronize(self.device)
+        torch.cuda.reset_peak_memory_stats(self.device)
+        before = torch.cuda.memory_allocated(self.device)
+        function()
+        torch.cuda.synchronize(self.device)
+        return torch.cuda.max_memory_allocated(self.device) - before

@@ -1,0 +1,70 @@
+"""Where the extra time goes: statistics, table and addition timed apart, beside the whole."""
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from isda_seg.attachment.label_grid import labels_on_grid
+from isda_seg.core import ClassStatistics, isda_cross_entropy, margin_variance
+from isda_seg.core.margin import label_margin_variance
+from isda_seg.paper.cost.compared_losses import STRENGTH, both_ways, isda_loss, literal_form, plain_loss
+from isda_seg.paper.cost.meter import Meter
+from isda_seg.paper.cost.timing import alternate, differences, spread
+from isda_seg.paper.cost.workload import IGNORED, Tensors, Workload, make_tensors
+
+PIECES = ('statistics', 'table', 'addition')
+LITERAL_PIECES = ('literal statistics', 'literal loss with cross-entropy')
+
+
+def profile(workload: Workload, meter: Meter, rounds: int) -> dict[str, Any]:
+    """Plain, ISDA and its pieces in one alternation; with full covariances also those of the literal form.
+
+    Addition may be one with cross-entropy, so its time is that of Eq. 7 without the table and plain cross-entropy.
+    ``rest`` is what the pieces do not explain: checks, caches that a piece alone finds warm.
+    """
+    tensors = make_tensors(workload, meter.device)
+    functions = {'plain': both_ways(plain_loss(tensors), tensors),
+                 'isda': both_ways(isda_loss(tensors, workload), tensors), **pieces(tensors, workload)}
+    if workload.covariance == 'full':
+        functions |= literal_pieces(tensors, workload)
+    samples = alternate(functions, rounds, meter.seconds)
+    samples['addition'] = differences(differences(samples['Eq. 7'], samples['table']), samples['plain'])
+    timed = [name for name in (*PIECES, *LITERAL_PIECES) if name in samples]
+    extra, parts = spread(differences(samples['isda'], samples['plain'])), {n: spread(samples[n]) for n in timed}
+    return dict(workload.describe(), plain=spread(samples['plain']), extra=extra, pieces=parts, samples=samples,
+                rest=extra['median'] - sum(parts[name]['median'] for name in PIECES))
+
+
+def pieces(tensors: Tensors, workload: Workload) -> dict[str, Callable[[], Any]]:
+    """Statistics; the table, both ways; and Eq. 7 both ways, which is table, addition and cross-entropy."""
+    features, labels, classifier, logits = tensors
+    statistics = ClassStatistics(workload.classes, workload.features[1], workload.covariance).to(features.device)
+    size = tuple(features.shape[2:])
+
+    def observe() -> None:
+        statistics.observe(features, labels_on_grid(labels, size, workload.align_corners), IGNORED)
+
+    def table() -> None:
+        weight = classifier.weight.flatten(1)
+        result = margin_variance(weight, statistics.covariance) if workload.pixels else \
+            label_margin_variance(weight, statistics.covariance, labels)
+        torch.autograd.grad(result, classifier.weight, torch.ones_like(result))
+
+    def equation_7() -> torch.Tensor:
+        return isda_cross_entropy(logits, labels, classifier.weight.flatten(1), statistics.covariance, STRENGTH,
+                                  ignore_index=IGNORED)
+
+    return {'statistics': observe, 'table': table, 'Eq. 7': both_ways(equation_7, tensors)}
+
+
+def literal_pieces(tensors: Tensors, workload: Workload) -> dict[str, Callable[[], Any]]:
+    """The two halves of the literal form; its loss includes cross-entropy and both directions."""
+    features, labels, classifier, logits = tensors
+    form = literal_form(tensors, workload)
+    rows, on_grid = form.rows(features, labels, workload.align_corners)
+    size = tuple(features.shape[2:])
+
+    def loss() -> torch.Tensor:
+        return form.loss(logits, labels, size, on_grid, classifier.weight, workload.align_corners)
+
+    return dict(zip(LITERAL_PIECES, (lambda: form.observe(rows, on_grid), both_ways(loss, tensors)), strict=True))

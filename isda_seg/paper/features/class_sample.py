@@ -1,0 +1,51 @@
+"""A few labelled features of every class, the same images and pixels whatever the model and the batches."""
+from typing import NamedTuple
+
+import numpy as np
+
+from isda_seg.paper.features.classifier_inputs import IGNORED, Step
+
+
+class Sample(NamedTuple):
+    """Ordered by class, within a class by key."""
+    keys: np.ndarray      # (N,) random numbers: of each class those with the lowest are kept
+    labels: np.ndarray    # (N,) int64
+    places: np.ndarray    # (N, 2) int64: position of the image in the data, pixel on the features' grid
+    features: np.ndarray  # (N, A) float32
+
+
+def draw(step: Step, first: int, per_class: int, seed: int) -> Sample:
+    """At most so many features of each class from a batch.
+
+    The keys of an image follow from the seed and its position alone, so that ``union`` over all batches draws evenly
+    from all labelled samples or pixels, and the same ones from any model with the same grid of features.
+
+    Args:
+        step: a batch.
+        first: position of its first image in the data.
+        per_class: the most of each class.
+        seed: at least 0.
+    """
+    labels = step.labels.reshape(len(step.labels), -1).cpu().numpy()
+    keys = np.stack([np.random.default_rng((seed, first + image)).random(labels.shape[1])
+                     for image in range(len(labels))])
+    images, pixels = np.nonzero(labels != IGNORED)
+    kept = _lowest(keys[images, pixels], labels[images, pixels], per_class)
+    images, pixels = images[kept], pixels[kept]
+    features = step.features.reshape(*step.features.shape[:2], -1)[images, :, pixels].float().cpu().numpy()
+    return Sample(keys[images, pixels], labels[images, pixels], np.stack([first + images, pixels], axis=1), features)
+
+
+def union(a: Sample, b: Sample, per_class: int) -> Sample:
+    """At most so many of each class from both, those with the lowest keys; any order of unions draws the same."""
+    both = Sample(*(np.concatenate(parts) for parts in zip(a, b, strict=True)))
+    kept = _lowest(both.keys, both.labels, per_class)
+    return Sample(*(part[kept] for part in both))
+
+
+def _lowest(keys: np.ndarray, labels: np.ndarray, per_class: int) -> np.ndarray:
+    """Indices of the lowest keys of each class, by class and key."""
+    order = np.lexsort((keys, labels))
+    ordered = labels[order]
+    rank = np.arange(len(order)) - np.searchsorted(ordered, ordered)
+    return order[rank < per_class]

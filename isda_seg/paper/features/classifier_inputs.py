@@ -1,0 +1,136 @@
+"""What enters the classifier of a trained model while it sees a split of the data."""
+import copy
+import logging
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import torch
+from mmengine.config import Config
+from mmengine.device import get_device
+from mmengine.registry import HOOKS, MODELS, DefaultScope
+from torch import Tensor
+
+from isda_seg.attachment.captured_inputs import seen
+from isda_seg.attachment.label_grid import labels_on_grid
+from isda_seg.core.ops.checks import check_labels
+from isda_seg.core.windows import Windows
+from isda_seg.openmmlab.pairs import Pair
+from isda_seg.paper.features.checkpoint_weights import load_weights
+from isda_seg.paper.features.classifier_pairs import classifier_pairs, pair_of
+from isda_seg.paper.features.split_data import labels_of, split_loader
+from isda_seg.runtime.config_keys import type_name
+
+IGNORED = -1  # the label of what a loss ignores, whatever its own number for that
+
+
+class Opened(NamedTuple):
+    """A trained model in eval mode."""
+    cfg: Config
+    model: Any
+    pairs: list[Pair]     # one for each classifier; where no training with ISDA was, its statistics have count 0
+    meta: dict[str, Any]  # of the checkpoint
+
+    def classes(self, pair: Pair) -> list[str]:
+        """Their names in the training data, else 'class 0' and so on."""
+        number = pair.loss.statistics.num_classes
+        names = list((self.meta.get('dataset_meta') or {}).get('classes') or ())
+        return names if len(names) == number else [f'class {index}' for index in range(number)]
+
+
+class Step(NamedTuple):
+    """A batch, and what its images became at the classifier."""
+    features: Tensor      # (N, A) or (B, A, h, w)
+    labels: Tensor        # (N,) or (B, h, w) int64, of the pixels that features sit on; IGNORED where the loss ignores
+    logits: Tensor        # (N, C) or (B, C, h, w), the classifier's output
+    images: Tensor        # (B, 3, H, W) as the pipeline gives them, in RGB order, not normalised
+    sources: list[Any]    # the path of each image, or its position in the data
+
+    def labelled(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Features (N, A), labels (N,) and logits (N, C) of the samples or pixels that are not ignored, in order."""
+        labels = self.labels.flatten()
+        features, logits = (part.movedim(1, -1).flatten(0, -2) for part in (self.features, self.logits))
+        return features[labels != IGNORED], labels[labels != IGNORED], logits[labels != IGNORED]
+
+
+def open_checkpoint(cfg: Config, checkpoint: str) -> Opened:
+    """The model of a config with the weights of a checkpoint, and the statistics that ISDA left in it.
+
+    A model trained without ISDA has its classifiers found by structure.
+
+    Args:
+        cfg: as ``load_config`` returns it.
+        checkpoint: path.
+
+    Raises:
+        FileNotFoundError, ValueError: no such file, no checkpoint, one of another model; no head with a linear
+            classifier.
+    """
+    preprocessor = {'data_preprocessor': cfg.data_preprocessor} if cfg.get('data_preprocessor') else {}
+    with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmengine')):
+        model = MODELS.build(copy.deepcopy({**preprocessor, **cfg.model}))
+        for hook in [*(cfg.get('default_hooks') or {}).values(), *(cfg.get('custom_hooks') or [])]:
+            if type_name(hook) == 'ISDAHook':
+                HOOKS.build(hook).before_run(SimpleNamespace(model=model, cfg=cfg, logger=logging.getLogger(__name__)))
+    pairs = classifier_pairs(model)
+    for pair in pairs:
+        pair.loss.load_statistics = True
+        pair.loss.eval()
+    meta = load_weights(model, checkpoint)
+    model.to(get_device()).eval()
+    return Opened(cfg, model, pairs, meta)
+
+
+def steps(opened: Opened, split: str = 'test', head: str | None = None, augmented: bool = False) -> Iterator[Step]:
+    """One pass in eval mode over the data of a split, in their order; nothing in the model changes.
+
+    Args:
+        opened: by ``open_checkpoint``.
+        split: 'test', 'val' or 'train'; the images of all pass through the test pipeline.
+        head: as for ``pair_of``.
+        augmented: images of 'train' pass through their own pipeline, with the random state as it is.
+
+    Yields:
+        batches on the model's device. Those of a Mean Teacher are the student's, to whom the statistics belong.
+
+    Raises:
+        ValueError: a split that the config has not, images without labels, a classifier that does not run outside of
+            training or sees neither vectors nor maps, labels outside the classes. FileNotFoundError: missing data.
+    """
+    pair, position = pair_of(opened.pairs, head), 0
+    for batch in split_loader(opened.cfg, split, augmented):
+        step = _step(opened.model, pair, batch, augmented)
+        sources = step.sources or list(range(position, position + len(step.images)))
+        position += len(sources)
+        yield step._replace(sources=sources)
+
+
+@torch.no_grad()
+def _step(model: Any, pair: Pair, batch: dict[str, Any], augmented: bool) -> Step:
+    """A batch through the model; the sources are empty where the data have no paths."""
+    passes: list[tuple[Tensor, Tensor]] = []
+    images = torch.stack(list(batch['inputs']))
+    images = images.flip(1) if getattr(model.data_preprocessor, '_channel_conversion', False) else images
+    data = model.data_preprocessor(batch, augmented)
+    handle = pair.classifier.register_forward_hook(lambda _, args, output: passes.append((args[0], output)))
+    try:
+        if pair.name.startswith('auxiliary_head'):  # which no prediction needs
+            pair.holder(model.extract_feat(data['inputs']))
+        else:
+            model(data['inputs'], mode='tensor')
+    finally:
+        handle.remove()
+    if not passes:
+        raise ValueError(f'the classifier of {pair.name or "the model"} does not run outside of training: choose '
+                         'another --head')
+    entered, logits = passes[-1]
+    features, loss = seen(pair.classifier, entered, logits.shape), pair.loss
+    ignored = getattr(pair.holder, 'ignore_index', loss.ignore_index)
+    labels = labels_of(data, ignored)
+    if isinstance(features, Windows) or features.dim() != labels.dim() + 1:
+        raise ValueError(f'{tuple(entered.shape)} enter the classifier {pair.classifier}: only vectors of images and '
+                         'maps under a 1x1 convolution can be looked at')
+    labels = labels_on_grid(labels, tuple(features.shape[2:]), loss.align_corners, loss.label_sampling)
+    sources = [sample.img_path for sample in data.get('data_samples') or []]
+    labels = check_labels(labels, logits.shape[1], ignored, sources)
+    return Step(features, labels.masked_fill(labels == ignored, IGNORED), logits, images, sources)

@@ -1,0 +1,58 @@
+"""The classifiers of a model, each with the ISDA loss that holds its statistics, or a new one where it has none."""
+from collections.abc import Sequence
+
+from torch import nn
+
+from isda_seg.attach import attach
+from isda_seg.attachment.classifier_lookup import classifier_of
+from isda_seg.criterion import ISDACriterion
+from isda_seg.openmmlab.pairs import Pair, find_pairs
+from isda_seg.openmmlab.wrapping import held_losses
+
+
+def classifier_pairs(model: nn.Module) -> list[Pair]:
+    """The pairs of ISDA, then one for each other classifier whose logits a loss gets, with statistics that are empty.
+
+    Raises:
+        ValueError: the model has no such classifier; says why each of its losses has none.
+    """
+    pairs, reasons = list(find_pairs(model)), []
+    for held in held_losses(model):
+        if isinstance(held.loss, ISDACriterion):
+            continue
+        try:
+            classifier = classifier_of(held.holder, held.loss, held.place)
+        except ValueError as error:
+            reasons.append(f'{held.name or type(model).__name__}: {error}')
+            continue
+        if all(pair.classifier is not classifier for pair in pairs):
+            loss = ISDACriterion()
+            attach(loss, classifier, getattr(held.holder, 'align_corners', False))
+            pairs.append(Pair(held.name, held.holder, loss, classifier, held.place))
+    if not pairs:
+        raise ValueError('no head of this model has a linear classifier whose features could be looked at. '
+                         f'{"; ".join(reasons) or "The model holds no loss"}')
+    return pairs
+
+
+def pair_of(pairs: Sequence[Pair], head: str | None = None) -> Pair:
+    """The pair of a head.
+
+    Args:
+        pairs: as ``classifier_pairs`` finds them.
+        head: its name, with that of the classifier where it has several ('decode_head.conv_seg'); default
+            'decode_head' where the model has one, else the only classifier.
+
+    Raises:
+        ValueError: none, or several of this name.
+    """
+    named: dict[str, Pair] = {}
+    for pair in pairs:
+        layer = next(name for name, module in pair.holder.named_modules() if module is pair.classifier)
+        named.setdefault(f'{pair.name}.{layer}'.lstrip('.'), pair)
+    wanted = head or ('decode_head' if any(name.startswith('decode_head.') for name in named) else '')
+    fitting = [name for name in named if not wanted or f'{name}.'.startswith(f'{wanted}.')]
+    if len(fitting) != 1:
+        raise ValueError(f'--head {wanted or "(not given)"} names {len(fitting) or "no"} classifier'
+                         f'{"s" if fitting else ""} of this model; name one of {", ".join(fitting or named)}')
+    return named[fitting[0]]

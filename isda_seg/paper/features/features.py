@@ -1,0 +1,118 @@
+"""The deep features of a trained model: a sample of them in the plane, their covariances and the tables (Fig. 8)."""
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from sklearn.manifold import TSNE
+from torch import Tensor
+
+from isda_seg.attachment.captured_inputs import weight_of
+from isda_seg.core import ClassMoments, class_moments, margin_variance, merge
+from isda_seg.paper.features.class_sample import Sample, draw, union
+from isda_seg.paper.features.classifier_inputs import IGNORED, Opened, steps
+from isda_seg.paper.features.classifier_pairs import pair_of
+from isda_seg.paper.features.confusions import confusion
+from isda_seg.paper.features.separation import Separation, separation
+
+LARGEST = 1 << 28  # numbers in the full covariances of all classes; beyond, diagonals are looked at
+
+
+class Spread(NamedTuple):
+    """Covariances of the classes, and the table of the classifier with them."""
+    source: str         # of the covariances, for people
+    covariance: Tensor  # (C, A), (C, A, A), or with leading dimension 1
+    table: Tensor       # (C, C)
+
+    @classmethod
+    def of(cls, source: str, weight: Tensor, covariance: Tensor) -> 'Spread':
+        """With the classifier's weight (C, A)."""
+        return cls(source, covariance.cpu(), margin_variance(weight, covariance).cpu())
+
+
+class Pass(NamedTuple):
+    """What one pass over a split gathers."""
+    images: int
+    sample: Sample
+    confusion: Tensor      # (C, C) int64, row = true class; in segmentation of pixels on the features' grid
+    moments: ClassMoments  # of all labelled features
+    kind: str              # of their covariances: 'full', or 'diagonal' where those would be too large
+
+
+class Features(NamedTuple):
+    """What was found in a model."""
+    name: str
+    classes: list[str]
+    seen: Pass
+    points: np.ndarray      # (N, 2), t-SNE of the sample
+    separation: Separation  # of the sample
+    spreads: list[Spread]   # of the checkpoint's statistics where ISDA left some, and of the moments of the pass
+
+
+def look(name: str, opened: Opened, split: str = 'test', head: str | None = None, per_class: int = 100,
+         perplexity: float = 30, seed: int = 0) -> Features:
+    """Features of a split, and what they say.
+
+    Args:
+        name: of the model, for people.
+        opened: by ``open_checkpoint``.
+        split: 'test', 'val' or 'train'.
+        head: as for ``pair_of``.
+        per_class: at most so many samples of each class, at least 2.
+        perplexity: of t-SNE.
+        seed: of the sample and of t-SNE.
+
+    Raises:
+        ValueError: as ``steps`` and ``separation``; fewer than 2 per class, a negative seed, no more samples than the
+            perplexity.
+    """
+    if per_class < 2:
+        raise ValueError(f'--per-class must be at least 2, got {per_class}')
+    if seed < 0:
+        raise ValueError(f'--seed must be at least 0, got {seed}')
+    pair = pair_of(opened.pairs, head)
+    statistics, weight = pair.loss.statistics, weight_of(pair.classifier).detach()
+    seen = one_pass(opened, split, head, per_class, seed)
+    samples = len(seen.sample.labels)
+    if samples <= perplexity:
+        raise ValueError(f'{samples} samples are too few for --perplexity {perplexity:g}: raise --per-class (now '
+                         f'{per_class}), or set --perplexity below {samples}')
+    apart = separation(seen.sample.features, seen.sample.labels)
+    spreads = [Spread.of(f'{split} data, {seen.kind} covariances', weight, seen.moments.covariance)]
+    if statistics.count.any():
+        spreads.insert(0, Spread.of(f'statistics of ISDA in the checkpoint, {statistics.kind} covariances', weight,
+                                    statistics.covariance))
+    points = embedding(seen.sample.features, perplexity, seed)
+    return Features(name, opened.classes(pair), seen, points, apart, spreads)
+
+
+def one_pass(opened: Opened, split: str, head: str | None, per_class: int, seed: int) -> Pass:
+    """See ``Pass``; the memory it takes does not grow with the data."""
+    pair = pair_of(opened.pairs, head)
+    classes, channels = pair.loss.statistics.num_classes, pair.loss.statistics.channels
+    kind = 'full' if classes * channels ** 2 <= LARGEST else 'diagonal'
+    images, drawn, counts, moments = 0, None, torch.zeros(classes, classes, dtype=torch.int64), None
+    for step in steps(opened, split, head):
+        batch = class_moments(step.features, step.labels, classes, covariance=kind, ignore_index=IGNORED)
+        moments = batch if moments is None else merge(moments, batch)
+        _, labels, logits = step.labelled()
+        counts += confusion(labels, logits).cpu()
+        sample = draw(step, images, per_class, seed)
+        drawn = sample if drawn is None else union(drawn, sample, per_class)
+        images += len(step.images)
+    return Pass(images, drawn, counts, moments, kind)
+
+
+def embedding(features: np.ndarray, perplexity: float, seed: int) -> np.ndarray:
+    """(N, 2): scikit-learn's t-SNE of features (N, A), started from their two principal components."""
+    points: np.ndarray = TSNE(perplexity=perplexity, init='pca', random_state=seed).fit_transform(features)
+    return points
+
+
+def check_alike(found: Sequence[Features]) -> None:
+    """ValueError unless all models saw the same samples of the same classes."""
+    first = found[0]
+    for other in found[1:]:
+        if first.classes != other.classes or not np.array_equal(first.seen.sample.places, other.seen.sample.places):
+            raise ValueError(f'{first.name} and {other.name} do not see the same samples: two models are compared on '
+                             'the same data, classes and grid of features; look at each alone')

@@ -1,0 +1,85 @@
+"""The data of a split, in order and as they are tested, from the config of a run."""
+import copy
+from importlib import import_module
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from mmengine.runner import Runner
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from isda_seg.run import SEGMENTATION, task_name
+from isda_seg.runtime.config_keys import dicts, type_name
+
+SPLITS = ('test', 'val', 'train')
+
+
+def split_loader(cfg: Config, split: str, augmented: bool = False) -> DataLoader:
+    """The dataloader that ``split_config`` describes; arguments and errors are the same."""
+    loader = split_config(cfg, split, augmented)
+    with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmengine')):
+        return Runner.build_dataloader(loader)
+
+
+def split_config(cfg: Config, split: str, augmented: bool = False) -> dict[str, Any]:
+    """The config of a dataloader of a split's images, each once and in order, in the test batches and pipeline.
+
+    Args:
+        cfg: as ``load_config`` returns it.
+        split: 'test', 'val' or 'train', whose dataloader tells the data.
+        augmented: the split's own batches and pipeline instead.
+
+    Raises:
+        ValueError: an unknown split, one that the config has not. FileNotFoundError: missing data.
+    """
+    if split not in SPLITS or cfg.get(f'{split}_dataloader') is None:
+        known = [name for name in SPLITS if cfg.get(f'{name}_dataloader') is not None]
+        raise ValueError(f'the config has no data for --split {split}: choose one of {", ".join(known)}')
+    module = 'segmentation.data_check' if task_name(cfg) == SEGMENTATION else 'classification.data.data_check'
+    import_module(f'isda_seg.{module}').check_data(cfg, (split,))
+    own = cfg[f'{split}_dataloader']
+    test = own if augmented else cfg.get('test_dataloader') or cfg.val_dataloader
+    dataset = copy.deepcopy(own.dataset)
+    if type_name(dataset) == 'TwoStreamDataset':  # its images, all labelled
+        dataset = dict(dataset.dataset, pipeline=dataset.pipeline)
+    if split == 'train' and not augmented:
+        pipeline = next(node['pipeline'] for node in dicts(test.dataset) if 'pipeline' in node)
+        for node in dicts(dataset):
+            if 'pipeline' in node:
+                node['pipeline'] = copy.deepcopy(pipeline)
+    loader = dict(copy.deepcopy(test), dataset=dataset, sampler=dict(type='DefaultSampler', shuffle=False))
+    loader.pop('batch_sampler', None)
+    return loader
+
+
+def labels_of(data: dict[str, Any], ignored: int) -> Tensor:
+    """(B,) int64 of images or (B, H, W) of pixels, from a batch that a data preprocessor has seen.
+
+    Args:
+        data: the batch.
+        ignored: the label of the margin that the preprocessor gave images.
+
+    Raises:
+        ValueError: images without labels.
+    """
+    samples = data.get('data_samples') or []
+    maps = [_padded(sample, ignored) for sample in samples if 'gt_sem_seg' in sample]
+    labels = torch.stack(maps) if maps else data.get('labels')
+    if labels is None or len(maps) < len(samples):
+        raise ValueError('images of this split have no labels: choose another --split, or put LoadAnnotations into '
+                         'its pipeline')
+    return labels.long()
+
+
+def _padded(sample: Any, ignored: int) -> Tensor:
+    """The label map (H, W), with the margin."""
+    labels: Tensor = sample.gt_sem_seg.data[0]
+    if 'img_padding_size' not in sample:
+        return labels
+    _, right, _, bottom = sample.img_padding_size
+    height, width = sample.img_shape[:2]
+    margin = 0, round(right * labels.shape[1] / width), 0, round(bottom * labels.shape[0] / height)
+    return F.pad(labels.long(), margin, value=ignored)

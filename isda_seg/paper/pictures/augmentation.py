@@ -1,0 +1,62 @@
+"""The augmentation of a trained model, N(0, strength Sigma_y): of its checkpoint, or else of what a split shows."""
+from typing import NamedTuple
+
+from torch import Tensor
+
+from isda_seg.core import ClassMoments, class_moments, merge
+from isda_seg.core.schedule import check_strength
+from isda_seg.criterion import ISDACriterion
+from isda_seg.paper.features.classifier_inputs import IGNORED, Step
+
+DIAGONAL, MATRIX = 7.5, 0.5  # the authors' lambda_0, for a loss without its own
+LARGEST_FULL = 512           # channels of which a full covariance is estimated
+
+
+class Augmentation(NamedTuple):
+    """N(0, strength Sigma_y) of every class."""
+    moments: ClassMoments
+    kind: str         # of the covariance: 'diagonal', 'full', 'shared' or 'identity'
+    strength: float   # lambda
+    origin: str       # 'the checkpoint' or 'the train split'
+
+
+def fold_step(moments: ClassMoments | None, step: Step, num_classes: int) -> ClassMoments:
+    """The moments with those of another batch: full for images of at most 512 channels, else diagonal."""
+    full = step.features.dim() == 2 and step.features.shape[1] <= LARGEST_FULL
+    new = class_moments(step.features, step.labels, num_classes, covariance='full' if full else 'diagonal',
+                        ignore_index=IGNORED)
+    return new if moments is None else merge(moments, new)
+
+
+def is_empty(loss: ISDACriterion) -> bool:
+    """Whether its statistics have seen nothing, as those of a model that was trained without ISDA."""
+    return not bool(loss.statistics.count.sum())
+
+
+def augmentation_of(loss: ISDACriterion, of_split: ClassMoments | None, split: str,
+                    strength: float | None) -> Augmentation:
+    """That of the checkpoint, or of a split where moments of it are given; errors as ``strength_of``."""
+    if of_split is None:
+        moments, kind, origin = loss.statistics.moments, loss.statistics.kind, 'the checkpoint'
+    else:
+        moments, origin = of_split, f'the {split} split'
+        kind = 'full' if moments.covariance.dim() == 3 else 'diagonal'
+    return Augmentation(moments, kind, strength_of(loss, kind, strength), origin)
+
+
+def strength_of(loss: ISDACriterion, kind: str, strength: float | None = None) -> float:
+    """The strength asked for, or lambda_0 of the loss, or the authors' for this kind of covariance.
+
+    Raises:
+        ValueError: it is not above 0.
+    """
+    if strength is None:
+        strength = getattr(loss, 'lambda_0', MATRIX if kind in ('full', 'shared') else DIAGONAL)
+    if check_strength(strength) == 0:
+        raise ValueError('with strength 0 no feature moves: give another, such as the lambda_0 of an ISDA config')
+    return float(strength)
+
+
+def covariance_of(moments: ClassMoments, label: int) -> Tensor:
+    """Sigma_y of one class, (A,) diagonal or (A, A)."""
+    return moments.covariance[label if len(moments.covariance) > 1 else 0]

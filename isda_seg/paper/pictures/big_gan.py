@@ -1,0 +1,67 @@
+"""BigGAN-deep (Brock et al., 2019) from files of the user's: the weights that Hugging Face converted, and its package.
+
+Nothing is downloaded. The folder holds ``config.json`` and ``pytorch_model.bin``, the two files of biggan-deep-128,
+-256 or -512 under these names.
+"""
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from isda_seg.paper.pictures.generator import GeneratorAdapter
+from isda_seg.runtime.weights import coverage
+
+PACKAGE, CONFIG, WEIGHTS = 'pytorch_pretrained_biggan', 'config.json', 'pytorch_model.bin'
+TRUNCATION = 1.0  # the whole normal distribution, as in the authors' code
+
+
+class BigGANDeep(GeneratorAdapter):
+    """The package's ``BigGAN`` under the names of ``GeneratorAdapter``; labels count ImageNet's 1,000 classes."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+        self.z_dim, self.resolution = network.config.z_dim, network.config.output_dim
+        self.num_classes = network.config.num_classes
+
+    def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        return self.network(z, F.one_hot(y, self.num_classes).to(z.dtype), TRUNCATION)
+
+
+def read_big_gan(folder: str | Path) -> BigGANDeep:
+    """BigGAN-deep from a folder, in eval mode.
+
+    Raises:
+        ImportError: without the package, or with one of another kind.
+        FileNotFoundError, ValueError: a file that is missing, damaged or without a weight of the network.
+    """
+    package = _package()
+    for name in (CONFIG, WEIGHTS):
+        if not Path(folder, name).is_file():
+            raise FileNotFoundError(f'{folder} holds no {name}: BigGAN-deep is read from a folder with {CONFIG} and '
+                                    f'{WEIGHTS}, the files of biggan-deep-128, -256 or -512 under these names')
+    try:
+        network = package.BigGAN(package.BigGANConfig.from_json_file(str(Path(folder, CONFIG))))
+        state = torch.load(Path(folder, WEIGHTS), map_location='cpu', weights_only=True)
+        found = coverage(network.state_dict(), state)
+    except Exception as error:  # a damaged file raises whatever its bytes happen to mean
+        raise ValueError(f'{CONFIG} or {WEIGHTS} in {folder} is damaged or not of BigGAN-deep ({error}): download it '
+                         'again') from error
+    if found.missing or found.reshaped:
+        raise ValueError(f'{WEIGHTS} in {folder} is not of the network that {CONFIG} describes: {found}')
+    network.load_state_dict(state, strict=False)
+    return BigGANDeep(network).eval()
+
+
+def _package() -> ModuleType:
+    try:
+        package = import_module(PACKAGE)
+    except ImportError as error:
+        raise ImportError(f'BigGAN-deep needs the package {PACKAGE}: pip install pytorch-pretrained-biggan') from error
+    missing = [name for name in ('BigGAN', 'BigGANConfig') if not hasattr(package, name)]
+    if missing:
+        raise ImportError(f'the package {PACKAGE} has no {" and no ".join(missing)}: install version 0.1.1')
+    return package

@@ -1,0 +1,160 @@
+"""What a trained model's features arrive at when they are moved: two passes over a split; what is held is Q x k."""
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from isda_seg.core.schedule import check_strength
+from isda_seg.criterion import ISDACriterion
+from isda_seg.paper.features.classifier_inputs import IGNORED, Step
+from isda_seg.paper.pictures.augmentation import Augmentation, augmentation_of, covariance_of, fold_step, is_empty
+from isda_seg.paper.pictures.directions import UNMOVED, Move, moves
+from isda_seg.paper.pictures.neighbours import NearestImages, Neighbours
+from isda_seg.paper.pictures.patches import Patch, patch_of
+from isda_seg.paper.pictures.queries import Query, QuerySample
+from isda_seg.paper.pictures.shares import Row
+
+Place = tuple[int, int]  # numbers of an image in a split and of a sample in it
+
+
+class Wanted(NamedTuple):
+    """What is to be looked at."""
+    classes: Sequence[str] = ()    # names; none: all that split and statistics have samples of
+    queries: int = 20              # features of each class that are moved, of as many images ...
+    shown: int = 2                 # ... and how many of them have pictures
+    draws: int = 2
+    directions: int = 2
+    neighbours: int = 5
+    apart: int = 0                 # images before and after a query's own that are left out as well
+    strength: float | None = None  # None: lambda_0 of the loss, or the authors'
+    seed: int = 0
+    required: bool = True          # a named class without a sample is an error; False leaves it out
+
+
+class Looked(NamedTuple):
+    """What was found."""
+    rows: dict[str, list[list[Row]]]  # class -> query -> its moves, the unmoved one first
+    patches: dict[Place, Patch]       # of the queries that are shown, and of their neighbours
+    sources: list[Any]                # path of every image of the split, or its position
+    names: list[str]                  # of all classes
+    augmentation: Augmentation
+    wanted: Wanted
+
+
+class Moved(NamedTuple):
+    """A query and what is added to it."""
+    query: Query
+    move: Move
+    shown: bool
+
+
+def look(stream: Callable[[], Iterable[Step]], loss: ISDACriterion, names: Sequence[str], wanted: Wanted,
+         split: str) -> Looked:
+    """Move features of some classes, and find the images of a split whose features lie nearest.
+
+    Args:
+        stream: starts a pass over the split, as ``classifier_inputs.steps``; it is called twice.
+        loss: of the classifier, with its statistics.
+        names: of the C classes.
+        split: its name, for messages.
+
+    Raises:
+        ValueError: an unknown class, one that the split or the statistics have no sample of, a strength that is not
+            above 0, a number below 1.
+    """
+    labels = labels_of(wanted.classes, names)
+    check_wanted(wanted)
+    sample, moments, empty = QuerySample(labels, len(names), wanted.queries, wanted.seed), None, is_empty(loss)
+    for step in stream():
+        sample.observe(step.features, step.labels, step.logits)
+        moments = fold_step(moments, step, len(names)) if empty else None
+    augmentation = augmentation_of(loss, moments, split, wanted.strength)
+    queries = {label: sample.of(label) for label in labels}
+    for label in labels if wanted.classes and wanted.required else ():
+        _require_samples(names[label], len(queries[label]), int(augmentation.moments.count[label]), split)
+    moved = list(_moved(queries, augmentation, wanted, len(names)))
+    if not moved:
+        return Looked({}, {}, [], list(names), augmentation, wanted)
+    found, patches, sources = _arrive(moved, stream(), loss.align_corners, wanted)
+    rows: dict[str, list[list[Row]]] = {}
+    for number, (query, move, _) in enumerate(moved):
+        of_class = rows.setdefault(names[query.label], [])
+        if move.kind == UNMOVED:
+            of_class.append([])
+        there = found.distance[number].isfinite()
+        of_class[-1].append(Row(query, move, Neighbours(*(field[number][there].cpu() for field in found))))
+    return Looked(rows, patches, sources, list(names), augmentation, wanted)
+
+
+def check_wanted(wanted: Wanted) -> None:
+    """ValueError for a number below 1, a negative distance or a negative strength."""
+    for name in ('queries', 'shown', 'draws', 'neighbours'):
+        if getattr(wanted, name) < 1:
+            raise ValueError(f'the number of {name} must be at least 1, got {getattr(wanted, name)}')
+    if wanted.apart < 0:
+        raise ValueError(f'apart must be 0 or more, got {wanted.apart}')
+    check_strength(wanted.strength or 0)
+
+
+def labels_of(classes: Sequence[str], names: Sequence[str]) -> list[int]:
+    """The labels of some classes; all where none is named.
+
+    Raises:
+        ValueError: an unknown class.
+    """
+    unknown = [name for name in classes if name not in names]
+    if unknown:
+        raise ValueError(f'there is no class {unknown[0]!r}; the classes are {", ".join(names)}')
+    return [names.index(name) for name in classes or names]
+
+
+def _require_samples(name: str, in_split: int, in_statistics: int, split: str) -> None:
+    if not in_split:
+        raise ValueError(f'no image of the {split} split shows the class {name!r}: choose another class or --split')
+    if not in_statistics:
+        raise ValueError(f'the statistics of the checkpoint have seen no sample of the class {name!r}, so it has no '
+                         'directions: choose another class')
+
+
+def _moved(queries: dict[int, list[Query]], augmentation: Augmentation, wanted: Wanted,
+           num_classes: int) -> Iterator[Moved]:
+    """Every move of every query; of each class the same, whichever others are looked at."""
+    for label, own in queries.items():
+        if not augmentation.moments.count[label]:
+            continue
+        covariance = covariance_of(augmentation.moments, label).cpu()
+        generator = torch.Generator().manual_seed(wanted.seed * num_classes + label)
+        for number, query in enumerate(own):
+            for move in moves(covariance, augmentation.strength, wanted.draws, wanted.directions, generator):
+                yield Moved(query, move, number < wanted.shown)
+
+
+def _arrive(moved: Sequence[Moved], stream: Iterable[Step], align_corners: bool,
+            wanted: Wanted) -> tuple[Neighbours, dict[Place, Patch], list[Any]]:
+    """The neighbours of all that was moved, what those that are shown look like, and the sources of all images."""
+    queries = torch.stack([query.feature + move.shift.to(query.feature) for query, move, _ in moved])
+    own = torch.tensor([query.image for query, _, _ in moved], device=queries.device)
+    nearest = NearestImages(queries, own, wanted.neighbours, wanted.apart)
+    shown = torch.tensor([one.shown for one in moved], device=queries.device)
+    starts = {(one.query.image, one.query.sample) for one in moved if one.shown}
+    patches: dict[Place, Patch] = {}
+    sources: list[Any] = []
+    for step in stream:
+        first = nearest.seen
+        nearest.observe(step.features, step.labels, IGNORED)
+        sources += step.sources
+        images, samples = (field[shown].flatten().tolist() for field in (nearest.found.image, nearest.found.sample))
+        needed = starts | set(zip(images, samples, strict=True))
+        patches = {place: patch for place, patch in patches.items() if place in needed}
+        for image, sample in needed - set(patches):
+            if first <= image < nearest.seen:
+                patches[image, sample] = patch_of(_picture(step.images[image - first]), step.features.shape[2:], sample,
+                                                  align_corners)
+    return nearest.found, patches, sources
+
+
+def _picture(image: Tensor) -> np.ndarray:
+    """(3, H, W) in 0..255 as (H, W, 3) uint8."""
+    return image.movedim(0, 2).cpu().numpy().astype(np.uint8)

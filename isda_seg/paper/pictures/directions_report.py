@@ -1,0 +1,78 @@
+"""What was found, as files: a picture per class, and one JSON with the numbers and sources behind them."""
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from PIL import Image
+
+from isda_seg.paper.pictures.class_directions import Looked
+from isda_seg.paper.pictures.neighbours_figure import draw_class
+from isda_seg.paper.pictures.shares import Row, shares
+from isda_seg.runtime.provenance import provenance, write_json
+
+COLOURS = 128  # a third of the size of full colour
+
+
+class Source(NamedTuple):
+    """What was looked at."""
+    config: str      # path
+    checkpoint: str  # path
+    head: str
+    split: str
+
+
+def write(looked: Looked, source: Source, out: Path) -> Iterator[str]:
+    """Write ``<class>.png`` and ``directions.json`` into a folder; yields what is to be told."""
+    augmentation, wanted, split = looked.augmentation, looked.wanted, source.split
+    if augmentation.origin != 'the checkpoint':
+        yield (f'the checkpoint holds no statistics: the {augmentation.kind} covariance of each class is computed from '
+               f'{augmentation.origin}')
+    missing = [name for name in looked.names if name not in looked.rows]
+    if missing and not wanted.classes:
+        yield f'left out, because the {split} split or the statistics have no sample of them: {", ".join(missing)}'
+    out.mkdir(parents=True, exist_ok=True)
+    for name in looked.rows:
+        path = out / f'{file_name(name)}.png'
+        picture = draw_class(looked, name, title_of(looked, Path(source.config).stem, split))
+        Image.fromarray(picture).quantize(COLOURS).save(path, optimize=True)
+        yield f'wrote {path}'
+    paths = source._replace(config=os.path.relpath(source.config), checkpoint=os.path.relpath(source.checkpoint))
+    write_json(out / 'directions.json', dict(
+        kind='directions', **paths._asdict(), strength=augmentation.strength, covariance=augmentation.kind,
+        statistics=augmentation.origin, apart=wanted.apart,
+        classes={name: _class(looked, name) for name in looked.rows},
+        **provenance(wanted.seed)))
+    yield f'wrote {out / "directions.json"}'
+
+
+def title_of(looked: Looked, what: str, split: str) -> str:
+    """What was looked at, in a line."""
+    _, kind, strength, origin = looked.augmentation
+    return (f'{what}, images of the {split} split, augmentation N(0, {strength:g} Sigma) with the {kind} covariance of '
+            f'{origin}')
+
+
+def file_name(name: str) -> str:
+    """A class's name without what a path gives a meaning."""
+    return ''.join(letter if letter.isalnum() else '_' for letter in name)
+
+
+def _class(looked: Looked, name: str) -> dict[str, Any]:
+    queries = looked.rows[name]
+    return dict(queries=len(queries), shares={kind: share._asdict() for kind, share in shares(queries).items()},
+                shown=[[_row(looked, row) for row in own] for own in queries[:looked.wanted.shown]])
+
+
+def _row(looked: Looked, row: Row) -> dict[str, Any]:
+    """A query, how it is moved and what lies there: by file name or position in the split, and column and row."""
+    found = zip(*(field.tolist() for field in row.neighbours), strict=True)
+    return dict(query=_place(looked, row.query.image, row.query.sample), move=row.move.name,
+                length=round(float(row.move.shift.norm()), 6),
+                neighbours=[dict(_place(looked, image, sample), label=looked.names[label], distance=round(distance, 6))
+                            for distance, image, sample, label in found])
+
+
+def _place(looked: Looked, image: int, sample: int) -> dict[str, Any]:
+    source, pixel = looked.sources[image], looked.patches[image, sample].pixel
+    return dict(image=Path(source).name if isinstance(source, str) else source, **({'pixel': pixel} if pixel else {}))

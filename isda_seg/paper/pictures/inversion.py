@@ -1,0 +1,179 @@
+"""The reverse mapping of Appendix E: which image has these features?
+
+Step I finds the code of an image, by its features and its pixels; step II moves on to codes of other features. Both are
+descents in the code alone: ``invert``, ``augment`` and ``walk``.
+"""
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from isda_seg.paper.pictures.directions import draws
+from isda_seg.paper.pictures.feature_network import FeatureAdapter
+from isda_seg.paper.pictures.generator import GeneratorAdapter, draw_codes, normalized_codes
+from isda_seg.runtime.isolation import frozen
+
+MOMENTUM = 0.9  # of 'sgd'
+
+
+class Descent(NamedTuple):
+    """How codes are moved.
+
+    A code is normalised before it is used, so that its length does not matter (``normalized_codes``). The first steps
+    of a large learning rate make codes long, and the longer a code is the less a step turns it.
+    """
+    steps: int
+    lr: float
+    milestones: tuple[int, ...] = ()  # steps at which the learning rate is multiplied by gamma
+    gamma: float = 0.1
+    optimizer: str = 'sgd'            # with Nesterov momentum, or 'adam'
+    weight_decay: float = 1e-4
+
+    def within(self, steps: int) -> 'Descent':
+        """The same course in so many steps."""
+        return self._replace(steps=steps, milestones=tuple(place * steps // self.steps for place in self.milestones))
+
+
+class Recipe(NamedTuple):
+    """Of step I and step II, and the weight of the pixels in step I."""
+    first: Descent
+    second: Descent
+    eta: float
+
+    def within(self, first: int, second: int) -> 'Recipe':
+        """The same courses in so many steps."""
+        return self._replace(first=self.first.within(first), second=self.second.within(second))
+
+
+_SHORT = Descent(1000, 0.1, (250, 500, 750), optimizer='adam')
+RECIPES = {  # 'cifar' is the paper's, which gives no eta; 'imagenet' is the public code's
+    'short': Recipe(_SHORT, _SHORT, 5e-3),
+    'cifar': Recipe(Descent(10_000, 10, (2500, 5000, 7500)), Descent(10_000, 1, (2500, 5000, 7500)), 5e-3),
+    'imagenet': Recipe(Descent(12_000, 100, (3000, 6000, 9000), optimizer='adam'),
+                       Descent(8000, 0.1, (4000, 6000)), 5e-3),
+}
+
+
+class Mapped(NamedTuple):
+    """What a descent found for each of N targets."""
+    z: Tensor        # (N, Z) of the smallest loss on the way, not of the last step; as long as it had become
+    best: Tensor     # (N,) that loss
+    history: Tensor  # (steps, N) the loss of each step
+
+    @property
+    def codes(self) -> Tensor:
+        """What the generator gets: ``z`` normalised."""
+        return normalized_codes(self.z)
+
+
+def invert(images: Tensor, labels: Tensor, generator: GeneratorAdapter, network: FeatureAdapter, eta: float,
+           descent: Descent, restarts: int = 1, seed: int = 0) -> Mapped:
+    """Step I: codes whose images have the features, and by ``eta`` the pixels, of real ones.
+
+    It minimises ``|f(G(z)) - f(x)|^2 + eta |G(z) - x|^2``, sums over features and over preprocessed pixels.
+
+    Args:
+        images: x (N, 3, H, W) in [0, 1], RGB.
+        labels: (N,), which a generator without classes does not read.
+        restarts: first codes tried for each image, of which the best is kept.
+        seed: of the first codes.
+
+    Raises:
+        ValueError: no steps, no restarts, an unknown optimizer, a negative ``eta``.
+    """
+    if restarts < 1 or eta < 0:
+        raise ValueError(f'at least one restart and an eta of at least 0 expected, got {restarts} and {eta}')
+    count = len(images)
+    with torch.no_grad(), frozen(network):
+        pixels = network.preprocess(images)
+        features = network.features(pixels).repeat(restarts, 1)
+    pixels = pixels.repeat(restarts, 1, 1, 1)
+
+    def loss(generated: Tensor) -> Tensor:
+        return _squares(network.features(generated) - features) + eta * _squares(generated - pixels)
+
+    first = draw_codes(restarts * count, generator.z_dim, seed).to(images.device)
+    found = _descend(first, labels.repeat(restarts), generator, network, loss, descent)
+    chosen = found.best.view(restarts, count).argmin(dim=0) * count + torch.arange(count, device=images.device)
+    return Mapped(found.z[chosen], found.best[chosen], found.history[:, chosen])
+
+
+def augment(features: Tensor, covariance: Tensor, strength: float, count: int, seed: int = 0) -> Tensor:
+    """``count`` draws of ``N(a, strength * Sigma_y)`` for each of N features of one class: (N, count, A).
+
+    Args:
+        features: a (N, A).
+        covariance: Sigma_y, (A,) diagonal or (A, A); any positive semi-definite one, singular included.
+        strength: lambda.
+        seed: of the draws.
+
+    Raises:
+        ValueError: a bad strength, a covariance of other channels, no draws.
+    """
+    number, channels = features.shape
+    if count < 1 or tuple(covariance.shape) not in ((channels,), (channels, channels)):
+        raise ValueError(f'at least one draw and a covariance of {channels} channels expected, got {count} and a '
+                         f'covariance of shape {tuple(covariance.shape)}')
+    moved = draws(covariance.cpu(), strength, number * count, torch.Generator().manual_seed(seed))
+    return features[:, None] + moved.to(features).unflatten(0, (number, count))
+
+
+def walk(z: Tensor, labels: Tensor, targets: Tensor, generator: GeneratorAdapter, network: FeatureAdapter,
+         descent: Descent) -> Mapped:
+    """Step II: from codes to those whose images have the target features.
+
+    It minimises ``|f(G(z)) - a~|^2``.
+
+    Args:
+        z: (N, Z), as ``invert`` returns them: that they are long is a part of the authors' course.
+        labels: (N,), as in ``invert``.
+        targets: a~ (N, A), of each code; K targets of one image take K rows of the same code.
+
+    Raises:
+        ValueError: numbers of codes and targets that differ, no steps, an unknown optimizer.
+    """
+    if len(z) != len(targets) or len(labels) != len(targets):
+        raise ValueError(f'a code and a label for each target expected, got {len(z)} codes and {len(labels)} labels '
+                         f'for {len(targets)} targets')
+
+    def loss(generated: Tensor) -> Tensor:
+        return _squares(network.features(generated) - targets)
+
+    return _descend(z, labels, generator, network, loss, descent)
+
+
+def _descend(z: Tensor, labels: Tensor, generator: GeneratorAdapter, network: FeatureAdapter,
+             loss: Callable[[Tensor], Tensor], descent: Descent) -> Mapped:
+    """Minimise ``loss`` (N,) of the preprocessed images of each code by itself: one backward pass for all per step."""
+    if descent.steps < 1:
+        raise ValueError(f'a descent takes at least one step, got {descent.steps}: raise --steps')
+    z = z.detach().clone().requires_grad_()
+    optimizer = _optimizer(z, descent)
+    schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, descent.milestones, descent.gamma)
+    found, best, history = z.detach().clone(), torch.full_like(z[:, 0], torch.inf, requires_grad=False), []
+    with frozen(generator, network):
+        for _ in range(descent.steps):
+            now = loss(network.preprocess(generator.images(normalized_codes(z), labels)))
+            better = now.detach() < best
+            found[better], best = z.detach()[better], best.minimum(now.detach())
+            history.append(now.detach())
+            optimizer.zero_grad()
+            now.sum().backward()
+            optimizer.step()
+            schedule.step()
+    return Mapped(found, best, torch.stack(history))
+
+
+def _optimizer(z: Tensor, descent: Descent) -> torch.optim.Optimizer:
+    common = dict(lr=descent.lr, weight_decay=descent.weight_decay)
+    if descent.optimizer == 'sgd':
+        return torch.optim.SGD([z], momentum=MOMENTUM, nesterov=True, **common)
+    if descent.optimizer == 'adam':
+        return torch.optim.Adam([z], **common)
+    raise ValueError(f"optimizer must be 'sgd' or 'adam', got {descent.optimizer!r}")
+
+
+def _squares(difference: Tensor) -> Tensor:
+    """The sum of squares of each of N."""
+    return difference.square().flatten(1).sum(dim=1)

@@ -1,0 +1,35 @@
+"""One generator of the images of all classes: the label is part of its code."""
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from isda_seg.paper.pictures.dcgan import DCGANGenerator
+from isda_seg.paper.pictures.generator import GeneratorAdapter
+
+NOISE = 100  # numbers of a code beside attributes and label, as in the paper
+
+
+class LabelledGenerator(GeneratorAdapter):
+    """DCGAN's generator of codes, attributes and a one-hot label side by side.
+
+    Args:
+        num_classes: C.
+        attributes: how many of the last numbers of a code are attributes, for InfoGAN; see ``attributes_of``.
+        resolution, channels, z_dim, width: as in ``DCGANGenerator``; z_dim counts the attributes too.
+    """
+
+    def __init__(self, num_classes: int, attributes: int = 0, resolution: int = 32, channels: int = 3,
+                 z_dim: int = NOISE, width: int = 64) -> None:
+        super().__init__()
+        self.num_classes, self.attributes, self.resolution, self.z_dim = num_classes, attributes, resolution, z_dim
+        self.network = DCGANGenerator(resolution, channels, z_dim + num_classes, width)
+
+    def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        noise = z[:, :self.z_dim - self.attributes]
+        return self.network(torch.cat([noise, self.attributes_of(z), F.one_hot(y, self.num_classes).to(z)], dim=1))
+
+    def attributes_of(self, z: Tensor) -> Tensor:
+        """The attributes (N, attributes) of codes (N, z_dim), uniform in -1..1 where codes are from N(0, 1)."""
+        return torch.erf(z[:, self.z_dim - self.attributes:] / math.sqrt(2))

@@ -1,0 +1,39 @@
+"""Fig. 14: the training images nearest to a generated one in pixel space, which tell whether it is merely a copy."""
+from collections.abc import Iterable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from isda_seg.paper.pictures.neighbours import NearestImages
+
+
+def nearest_in_pixels(queries: Tensor, batches: Iterable[dict], count: int) -> Tensor:
+    """The ``count`` nearest images of a stream for each of Q, the nearest first: (Q, count, 3, H, W) in [0, 1], RGB.
+
+    Distances are Euclidean over pixels in [0, 1] at the size of the stream's images. One pass; of the stream's images
+    those are held that are among the nearest.
+
+    Args:
+        queries: (Q, 3, h, w) in [0, 1], RGB; resized where they are of another size.
+        batches: dicts of ``inputs`` (B, 3, H, W) uint8, BGR, and ``labels`` (B,), as ``split_loader`` gives them.
+
+    Raises:
+        ValueError: ``count`` < 1, or more than the stream has images.
+    """
+    nearest: NearestImages | None = None
+    held: dict[int, Tensor] = {}
+    for batch in batches:
+        images = batch['inputs'].flip(1)
+        if nearest is None:
+            resized = F.interpolate(queries.cpu(), images.shape[2:], mode='bilinear', antialias=True)
+            nearest = NearestImages(resized.flatten(1), torch.full((len(queries),), -1), count)
+        first = nearest.seen
+        nearest.observe(images.flatten(1) / 255, batch['labels'])
+        needed = set(nearest.found.image.flatten().tolist())
+        held = {number: image for number, image in held.items() if number in needed}
+        held.update({number: images[number - first] for number in needed if number >= first})
+    if nearest is None or nearest.seen < count:
+        raise ValueError(f'{count} nearest images asked for, and the training data have '
+                         f'{0 if nearest is None else nearest.seen}')
+    return torch.stack([torch.stack([held[number] for number in row]) for row in nearest.found.image.tolist()]) / 255

@@ -1,0 +1,42 @@
+"""The part of a picture that shows where a feature sits."""
+from typing import NamedTuple
+
+import numpy as np
+
+from isda_seg.attachment.label_grid import pixel_of
+
+STRIDES = 8   # side of a patch, in cells
+LEAST = 0.3   # of a picture's shorter side
+
+
+class Patch(NamedTuple):
+    """A part of a picture and where the feature sits in it; None for a feature of the whole picture."""
+    pixels: np.ndarray                              # (P, P, 3) uint8 RGB, less where the picture is smaller
+    cell: tuple[float, float, float, float] | None  # left, top, width, height in pixels of the patch
+    pixel: tuple[int, int] | None                   # column and row in the picture
+
+
+def patch_of(image: np.ndarray, grid: tuple[int, ...], sample: int, align_corners: bool = False) -> Patch:
+    """The patch around a feature of a map, or the whole picture of a feature that describes all of it.
+
+    It is 8 cells wide, but at least 0.3 of the picture's shorter side, and is moved inwards at the picture's border.
+
+    Args:
+        image: (H, W, 3).
+        grid: (h, w) of the feature map; () for one feature of the whole image.
+        sample: number of the feature in the map, row-major.
+        align_corners: how logits are resized to the labels.
+    """
+    if not grid:
+        return Patch(image, None, None)
+    size = image.shape[:2]
+    stride = [large / small for small, large in zip(grid, size, strict=True)]
+    side = round(max(STRIDES * max(stride), LEAST * min(size)))
+    pixel = [pixel_of(int(i), small, large, align_corners)
+             for i, small, large in zip(np.unravel_index(sample, grid), grid, size, strict=True)]
+    centre = [middle + (0.5 if align_corners else 0) for middle in pixel]
+    start = [min(max(round(middle - side / 2), 0), max(large - side, 0))
+             for middle, large in zip(centre, size, strict=True)]
+    top, left = (middle - step / 2 - first for middle, step, first in zip(centre, stride, start, strict=True))
+    return Patch(image[start[0]:start[0] + side, start[1]:start[1] + side], (left, top, stride[1], stride[0]),
+                 (pixel[1], pixel[0]))

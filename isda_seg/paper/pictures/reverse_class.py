@@ -1,0 +1,66 @@
+"""The reverse mapping of a class of a trained classifier: which images, which network, which covariance."""
+from typing import NamedTuple
+
+import torch
+
+from isda_seg.paper.features.classifier_inputs import Opened
+from isda_seg.paper.features.classifier_pairs import pair_of
+from isda_seg.paper.pictures.augmentation import Augmentation, augmentation_of, covariance_of, is_empty
+from isda_seg.paper.pictures.feature_network import of_classifier
+from isda_seg.paper.pictures.generator import GeneratorAdapter
+from isda_seg.paper.pictures.inversion import Recipe
+from isda_seg.paper.pictures.reverse_mapping import Draws, Reversed, reverse_map
+from isda_seg.paper.pictures.training_images import training_images
+
+
+class Wanted(NamedTuple):
+    """What is to be looked at."""
+    name: str                      # of the class
+    images: int = 4                # N of its training images, ...
+    draws: int = 5                 # ... and K of each
+    strength: float | None = None  # None: lambda_0 of the loss, or the authors'
+    restarts: int = 4
+    seed: int = 0
+
+
+class ReversedClass(NamedTuple):
+    """What was found."""
+    found: Reversed
+    chosen: list[int]            # numbers of the images among those of the class
+    augmentation: Augmentation
+
+
+def reverse_class(opened: Opened, generator: GeneratorAdapter, wanted: Wanted, recipe: Recipe) -> ReversedClass:
+    """Reverse a random choice of a class's training images.
+
+    The covariance is that of the checkpoint, or where training knew no ISDA that of the class's training features.
+
+    Args:
+        opened: by ``open_checkpoint``.
+
+    Raises:
+        ValueError: another model than an image classifier, an unknown class, fewer images than wanted, a generator of
+            other classes or of images of another size, a strength of 0.
+    """
+    data = training_images(opened.cfg, wanted.name)
+    if not 1 <= wanted.images <= len(data.images):
+        raise ValueError(f'there are {len(data.images)} training images of the class {wanted.name!r}, and '
+                         f'{wanted.images} are asked for')
+    if generator.num_classes not in (None, len(data.classes)):
+        raise ValueError(f'the generator knows {generator.num_classes} classes and the data have {len(data.classes)}: '
+                         'give a generator of these data')
+    side = data.images.shape[-1]
+    if generator.num_classes is None and generator.resolution != side:  # BigGAN's images are resized
+        raise ValueError(f'the generator makes images of {generator.resolution} x {generator.resolution} pixels and '
+                         f'those of the config have {side} x {side}: give a generator of these data')
+    network = of_classifier(opened.model, side)
+    device = network.mean.device
+    loss = pair_of(opened.pairs, None).loss
+    own = network.moments(data.images.to(device)) if is_empty(loss) else None
+    augmentation = augmentation_of(loss, own, 'train', wanted.strength)
+    covariance = covariance_of(augmentation.moments, data.classes.index(wanted.name))
+    chosen = torch.randperm(len(data.images), generator=torch.Generator().manual_seed(wanted.seed))[:wanted.images]
+    images, labels = (data.images[chosen] / 255).to(device), data.labels[chosen].to(device)
+    found = reverse_map(images, labels, generator.to(device), network,
+                        Draws(covariance, augmentation.strength, wanted.draws), recipe, wanted.restarts, wanted.seed)
+    return ReversedClass(found, chosen.tolist(), augmentation)

@@ -1,0 +1,83 @@
+"""Both steps of the reverse mapping for some images of a class, what they reached, and the columns of its pictures."""
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from isda_seg.paper.pictures.feature_network import FeatureAdapter
+from isda_seg.paper.pictures.generator import GeneratorAdapter, draw_codes, normalized_codes
+from isda_seg.paper.pictures.inversion import Mapped, Recipe, augment, invert, walk
+from isda_seg.paper.pictures.nearest_pixels import nearest_in_pixels
+from isda_seg.paper.pictures.reverse_figure import Column
+from isda_seg.runtime.isolation import frozen
+
+SHOWN = 2  # draws of each image, of those beside their nearest training images
+
+
+class Draws(NamedTuple):
+    """How features are moved."""
+    covariance: Tensor   # Sigma_y of the class, (A,) or (A, A)
+    strength: float      # lambda
+    count: int           # K, for each image
+
+
+class Reversed(NamedTuple):
+    """Images in [0, 1], RGB, of N real ones with K draws of each, and the descents that found them."""
+    initial: Tensor         # (N, 3, H, W)
+    reconstruction: Tensor  # (N, 3, h, w)
+    augmented: Tensor       # (N, K, 3, h, w)
+    random: Tensor          # (N, K, 3, h, w), of codes from N(0, 1)
+    first: Mapped           # of N
+    second: Mapped          # of N K, image by image
+    moved: Tensor           # (N, K) squared distance of each target from the feature of its image
+
+    def report(self) -> dict[str, Any]:
+        """What the descents reached, as JSON values, medians over the images or draws.
+
+        'step_1' and 'step_2' hold the losses at the first step and the smallest ones; 'moved' is the squared distance
+        by which a draw moves a feature, with which the loss of step II is to be compared.
+        """
+        losses = {name: dict(start=mapped.history[0].median().item(), best=mapped.best.median().item())
+                  for name, mapped in (('step_1', self.first), ('step_2', self.second))}
+        return dict(losses, moved=self.moved.median().item())
+
+
+def reverse_map(images: Tensor, labels: Tensor, generator: GeneratorAdapter, network: FeatureAdapter, draws: Draws,
+                recipe: Recipe, restarts: int = 1, seed: int = 0) -> Reversed:
+    """Step I for N images of one class, step II for K draws of each feature, and as many random images.
+
+    Args:
+        images: (N, 3, H, W) in [0, 1], RGB, on the networks' device.
+        labels: (N,).
+        restarts, seed: as in ``invert``; the draws have the same seed.
+
+    Raises:
+        ValueError: as ``invert``, ``augment`` and ``walk``.
+    """
+    with torch.no_grad(), frozen(network):
+        features = network(images)
+    targets = augment(features, draws.covariance, draws.strength, draws.count, seed)
+    first = invert(images, labels, generator, network, recipe.eta, recipe.first, restarts, seed)
+    starts, repeated = (part.repeat_interleave(draws.count, dim=0) for part in (first.z, labels))
+    second = walk(starts, repeated, targets.flatten(0, 1), generator, network, recipe.second)
+    random = normalized_codes(draw_codes(len(repeated), generator.z_dim, seed + 1)).to(starts)
+    with torch.no_grad(), frozen(generator):
+        shown = [generator.images(codes, y) for codes, y in
+                 ((first.codes, labels), (second.codes, repeated), (random, repeated))]
+    augmented, drawn = (part.unflatten(0, (len(images), draws.count)) for part in shown[1:])
+    moved = (targets - features[:, None]).square().sum(dim=2)
+    return Reversed(images, shown[0], augmented, drawn, first, second, moved)
+
+
+def grid_columns(found: Reversed) -> list[Column]:
+    """As in Figs. 6, 7 and 13."""
+    return [Column('initial', found.initial[:, None]), Column('reconstruction', found.reconstruction[:, None]),
+            Column('augmented', found.augmented), Column('random', found.random)]
+
+
+def nearest_columns(found: Reversed, batches: Iterable[dict], count: int) -> list[Column]:
+    """As in Fig. 14, of the first two draws of each image; ``batches`` and ``count`` as in ``nearest_in_pixels``."""
+    shown = found.augmented[:, :SHOWN].flatten(0, 1)
+    nearest = nearest_in_pixels(shown, batches, count)
+    return [Column('augmented', shown[:, None]), Column('nearest training images', nearest)]

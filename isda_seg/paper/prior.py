@@ -1,0 +1,161 @@
+"""Logit adjustment at test: the measures over tau, the tau chosen on held-out training images, average precision."""
+import copy
+import os
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from mmseg.registry import DATASETS
+
+from isda_seg.core.schedule import check_strength
+from isda_seg.paper.features.split_data import split_config
+from isda_seg.paper.series.run_options import hold_out
+from isda_seg.run import SEGMENTATION, task_name
+from isda_seg.runtime.checkpoint import check_checkpoint
+from isda_seg.runtime.config_keys import dicts, type_name
+from isda_seg.segmentation.class_prior import num_classes
+from isda_seg.segmentation.data_check import check_data
+from isda_seg.segmentation.evaluation import evaluate
+
+MEASURES = {'mIoU': 'mIoU', 'mAcc': 'mean accuracy', 'aAcc': 'pixel accuracy'}  # in per cent
+REMEDY = ('To choose tau, analyse a checkpoint that was trained with a part held out, as tools/benchmarks/sweep.py '
+          'does; then give its tau here with --tau')
+
+
+class Plan(NamedTuple):
+    """A trained model, and the images that it is evaluated on."""
+    name: str
+    config: str
+    checkpoint: str
+    cfg: Config             # tests on the images that are drawn
+    images: list[str]       # their paths
+    held_out: list[str]     # training images that the model was not trained on, which choose tau; [] where tau is given
+    choice: Config | None   # tests on those
+    note: str               # why there is no choice
+
+
+def check_taus(taus: Sequence[float]) -> list[float]:
+    """The values in order, with 0.
+
+    Raises:
+        ValueError: a value below 0, or none above.
+    """
+    found = sorted({0.0, *(check_strength(tau, '--tau') for tau in taus)})
+    if len(found) == 1:
+        raise ValueError('--tau needs at least one value above 0: 0 is the model without logit adjustment')
+    return found
+
+
+def plan(name: str, cfg: Config, config: str, checkpoint: str, split: str, share: float | None) -> Plan:
+    """Check a model and select its images; nothing is evaluated yet.
+
+    Args:
+        name: of the model, in figure and table.
+        cfg: as ``load_config`` returns it; config, checkpoint: paths.
+        split: 'test', 'val' or 'train', whose images are drawn.
+        share: of the training images, the last ones, as ``hold_out`` holds them out. Those of them that the checkpoint
+            was not trained on choose tau. None: tau is not chosen.
+
+    Raises:
+        ValueError: not a segmentation config, an unknown split or one that is not measured, a share outside 0..1, not
+            a checkpoint of this model. FileNotFoundError: a missing checkpoint, missing data.
+    """
+    if task_name(cfg) != SEGMENTATION:
+        raise ValueError(f'prior needs a segmentation config, and {config} is not one')
+    if share is not None and not 0 < share < 1:
+        raise ValueError(f'--held-out must lie between 0 and 1, got {share:g}')
+    meta = check_checkpoint(checkpoint, module='decode_head').get('meta', {})
+    drawn = _testing(cfg, split_config(cfg, split), split)
+    images = image_paths(cfg, drawn.test_dataloader.dataset)
+    if share is None:
+        return Plan(name, config, checkpoint, drawn, images, [], None, '')
+    try:
+        dataset = unseen(cfg, share, meta)
+    except (ValueError, OSError) as error:
+        return Plan(name, config, checkpoint, drawn, images, [], None, str(error))
+    choice = _testing(cfg, dict(drawn.test_dataloader, dataset=dataset), 'val')
+    return Plan(name, config, checkpoint, drawn, images, image_paths(cfg, dataset), choice, '')
+
+
+def check_alike(plans: Sequence[Plan]) -> None:
+    """ValueError unless all models are evaluated on the same images and have as many classes."""
+    first = plans[0]
+    for other in plans[1:]:
+        if first.images != other.images or num_classes(first.cfg) != num_classes(other.cfg):
+            raise ValueError(f'{first.name} and {other.name} are not tested on the same images and classes: look at '
+                             'each alone')
+
+
+def unseen(cfg: Config, share: float, meta: dict[str, Any]) -> dict[str, Any]:
+    """The dataset of the last ``share`` of the training images, without those that a checkpoint was trained on.
+
+    Args:
+        meta: of the checkpoint. The config in it selects the images it was trained on; without one, ``cfg`` does.
+
+    Raises:
+        ValueError: no image is left, or images of this config cannot be held out. FileNotFoundError: missing data.
+    """
+    if cfg.get('train_dataloader') is None:
+        raise ValueError('the config has no train_dataloader')
+    check_data(cfg, ('train',))
+    train = cfg.train_dataloader.dataset
+    dataset = hold_out(cfg, share).test_dataloader.dataset
+    seen = Config.fromstring(meta['cfg'], '.py').train_dataloader.dataset if 'cfg' in meta else copy.deepcopy(train)
+    for node in dicts(seen):
+        if 'data_root' in node:  # the data may have moved since
+            node['data_root'] = train.get('data_root')
+    trained = set(image_paths(cfg, seen))
+    whole = image_paths(cfg, {**dataset, 'indices': None})
+    left = [index for index in dataset.indices if whole[index] not in trained]
+    if not left:
+        raise ValueError(f'the checkpoint was trained on all of the last {100 * share:g} % of the training images')
+    return {**dataset, 'indices': left}
+
+
+def image_paths(cfg: Config, dataset: dict[str, Any]) -> list[str]:
+    """The paths of a dataset's images, in order."""
+    with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmseg')):
+        built = DATASETS.build({**dataset, 'lazy_init': False})
+    return [os.path.abspath(built.get_data_info(index)['img_path']) for index in range(len(built))]
+
+
+def _testing(cfg: Config, loader: dict[str, Any], split: str) -> Config:
+    """A copy that tests on the images of ``loader`` with the evaluator of a split; training has that of 'val'."""
+    cfg = copy.deepcopy(cfg)
+    evaluator = cfg.test_evaluator if split == 'test' else cfg.val_evaluator
+    own = evaluator if isinstance(evaluator, list) else [evaluator]
+    if any(one.get('format_only') for one in own) or 'IoUMetric' not in map(type_name, own):
+        raise ValueError(f'no IoUMetric measures the images of --split {split}: choose another --split')
+    cfg.test_dataloader, cfg.test_evaluator = loader, copy.deepcopy(evaluator)
+    return cfg
+
+
+def look(model: Plan, taus: Sequence[float]) -> dict[str, Any]:
+    """Evaluate a model.
+
+    Args:
+        taus: by ``check_taus``. A single one above 0 is taken where tau is not chosen.
+
+    Returns:
+        {"name", "config", "checkpoint", "images": how many, "tau": chosen or given, else None, "chosen_on": {"images",
+        "drawn": whether some of them are also drawn, "mIoU": {tau: ...}} or None, "note", "mean_AP", "AP": {class:
+        ...}, "curve": {tau: the measures of tools/test.py}, "training"}.
+    """
+    found = evaluate(model.cfg, model.config, model.checkpoint, ('single',), taus=taus[1:])
+    curve, chosen_on, tau = _curve(found), None, taus[1] if len(taus) == 2 else None
+    if model.choice is not None:
+        held = _curve(evaluate(model.choice, model.config, model.checkpoint, ('single',), taus=taus[1:]))
+        tau = max(taus, key=lambda each: held[f'{each:g}']['mIoU'])  # of equal ones the smallest
+        chosen_on = dict(images=len(model.held_out), drawn=not set(model.images).isdisjoint(model.held_out),
+                         mIoU={key: values['mIoU'] for key, values in held.items()})
+    precision = {key: curve['0'].pop(key) for key in ('mean_AP', 'AP')}
+    return dict(name=model.name, config=os.path.relpath(model.config), checkpoint=os.path.relpath(model.checkpoint),
+                images=len(model.images), tau=tau, chosen_on=chosen_on, note=model.note, **precision, curve=curve,
+                training=found['training'])
+
+
+def _curve(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """What ``evaluate`` measured, by tau."""
+    adjusted = found['protocols']['single'].pop('logit_adjustment')
+    return {'0': found['protocols']['single'], **adjusted}

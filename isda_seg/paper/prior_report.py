@@ -1,0 +1,77 @@
+"""The figure and the tables of logit adjustment at test, from what ``look`` found in one model or two."""
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+from isda_seg.paper.prior import MEASURES, REMEDY
+
+matplotlib.use('Agg')
+import matplotlib.pyplot as plt  # noqa: E402
+
+
+def draw_prior(models: Sequence[dict[str, Any]], split: str, out: Path) -> None:
+    """The measures over tau, a line per model; a ring marks the tau that held-out training images chose."""
+    figure, axes = plt.subplots(1, len(MEASURES), figsize=(11, 3.8 + 0.2 * len(models)), layout='constrained')
+    for axis, (key, measure) in zip(axes, MEASURES.items(), strict=True):
+        for number, model in enumerate(models):
+            taus, values = zip(*((float(tau), found[key]) for tau, found in model['curve'].items()), strict=True)
+            axis.plot(taus, values, marker='.', color=f'C{number}', label=model['name'])
+            if model['chosen_on']:
+                axis.plot(model['tau'], values[taus.index(model['tau'])], 'o', markersize=11, fillstyle='none',
+                          color=f'C{number}', label=f'tau = {model["tau"]:g}, chosen on held-out training images')
+        axis.set(xlabel='tau, the factor of the subtracted log prior', ylabel=f'{measure} (%)')
+        axis.grid(alpha=0.3)
+    figure.suptitle(f'logits - tau * log prior, {split} split, {models[0]["images"]} images', fontsize=10)
+    figure.legend(*axes[0].get_legend_handles_labels(), fontsize=8, loc='outside lower center', ncols=len(models))
+    figure.savefig(out, dpi=120)
+    plt.close(figure)
+
+
+def summary(models: Sequence[dict[str, Any]], split: str) -> str:
+    """Each model's tau and measures, and the table of classes."""
+    letters = 'AB' if len(models) > 1 else ' '
+    lines = [line for letter, model in zip(letters, models, strict=True) for line in _lines(letter.strip(), model)]
+    return '\n'.join([f'{split} split, {models[0]["images"]} images, in per cent', *lines, '', class_table(models)])
+
+
+def _lines(letter: str, model: dict[str, Any]) -> list[str]:
+    lines, chosen = [f'{letter}: {model["name"]}' if letter else model['name']], model['chosen_on']
+    if chosen:
+        lines.append(f'  tau {model["tau"]:g} has the highest mIoU on {chosen["images"]} held-out training images')
+        if chosen['drawn']:
+            lines.append('  warning: the measures below include images that chose tau: give the config whose test '
+                         'images are reported')
+    elif model['note']:
+        lines += [f'  tau is not chosen: {model["note"]}', f'  {REMEDY}']
+    for tau in _shown(model):
+        measures = ', '.join(f'{measure} {model["curve"][tau][key]:.1f}' for key, measure in MEASURES.items())
+        lines.append(f'  tau {tau}: {measures}')
+    return lines
+
+
+def _shown(model: dict[str, Any]) -> list[str]:
+    """0, and the tau that was chosen or given."""
+    return list(dict.fromkeys(['0', f'{model["tau"] or 0:g}']))
+
+
+def class_table(models: Sequence[dict[str, Any]]) -> str:
+    """Average precision of each class, its difference between two models, and IoU at the tau that are shown."""
+    marks = [' A', ' B'] if len(models) > 1 else ['']
+    columns = {f'AP{mark}': [*model['AP'].values(), model['mean_AP']]
+               for mark, model in zip(marks, models, strict=True)}
+    if len(models) > 1:
+        columns['AP B - A'] = [None if a is None or b is None else b - a
+                               for a, b in zip(*columns.values(), strict=True)]
+    for mark, model in zip(marks, models, strict=True):
+        for tau in _shown(model):
+            found = model['curve'][tau]
+            columns[f'IoU{mark}, tau {tau}'] = [*found['IoU'].values(), found['mIoU']]
+    table = [['class', *models[0]['AP'], 'mean']]
+    for heading, values in columns.items():
+        sign = '+' if heading == 'AP B - A' else ''
+        table.append([heading, *('-' if value is None else f'{value:{sign}.1f}' for value in values)])
+    widths = [max(map(len, column)) for column in table]
+    return '\n'.join('  '.join([name.ljust(widths[0]), *map(str.rjust, cells, widths[1:])])
+                     for name, *cells in zip(*table, strict=True))

@@ -1,0 +1,109 @@
+"""The table and the figure of a paired series, from its result file."""
+from collections.abc import Sequence
+from typing import Any
+
+from isda_seg.paper.result_rows import average
+from isda_seg.paper.series.measure_names import arm_names, decimals, row_name, wording
+from isda_seg.paper.series.paired import OF_CLASSES, measures
+from isda_seg.paper.series.result_files import DIVERGED
+
+MANY = 3  # arms from which they stand in one table
+
+
+def paired_table(paired: dict[str, Any]) -> str:
+    """Markdown: several arms side by side; a table per arm, a row per measure; then one per arm with a row per class.
+
+    From ``MANY`` arms on one table holds the differences of all.
+    """
+    arms = paired['comparisons']
+    beside = [side_by_side(paired)] if len(arms) > 1 else []
+    beside += [sentence for arm in arms if (sentence := left_out(paired, arm))]
+    whole = [arm for arm, comparison in arms.items() if comparison['measures']]
+    tables = [_all_arms(paired)] if len(arms) >= MANY else [_arm_table(paired, arm) for arm in whole]
+    classes = [class_table(paired, arm) for arm, comparison in arms.items() if comparison['classes']]
+    return '\n\n'.join([*beside, *tables, *classes])
+
+
+def left_out(paired: dict[str, Any], arm: str) -> str:
+    """Which runs diverged, so that their pairs are left out; '' where none did."""
+    gone = paired['comparisons'][arm].get(DIVERGED)
+    if not gone:
+        return ''
+    names = dict(baseline=next(iter(paired['runs'])), arm=arm)
+    which = '; '.join(f'`{names[side]}` seed {seed}' for side, seeds in gone.items() for seed in seeds)
+    return f'Diverged, and left out with their pairs: {which}.'
+
+
+def _all_arms(paired: dict[str, Any]) -> str:
+    """A row per arm and measure: the mean difference and its interval."""
+    rows = [f'Differences to `{next(iter(paired["runs"]))}`, seeds {", ".join(map(str, paired["seeds"]))}, trained at '
+            f'commit {", ".join(commits(paired))}:', '',
+            '| arm | measure | mean | 95 % (paired t) | 95 % (bootstrap) |', '|---|---|---|---|---|']
+    for arm, comparison in paired['comparisons'].items():
+        for name, entry in comparison['measures'].items():
+            places = decimals(name)
+            rows.append(f'| `{arm}` | {row_name(name)} | {entry["mean"]:+.{places}f} | {interval(entry["t"], places)} '
+                        f'| {interval(entry["bootstrap"], places)} |')
+    return '\n'.join(rows)
+
+
+def side_by_side(paired: dict[str, Any]) -> str:
+    """Markdown: a row per arm with the mean and standard deviation of every measure, the baseline first."""
+    found = {arm: [measures(result) for result in runs.values() if DIVERGED not in result]
+             for arm, runs in paired['runs'].items()}
+    names = list(dict.fromkeys(name for runs in found.values() for run in runs[:1] for name in run))
+    rows = [f'| | {" | ".join(map(row_name, names))} |', '|---' * (1 + len(names)) + '|']
+    for arm, runs in found.items():
+        means = [average([run[name] for run in runs if name in run], decimals(name)) for name in names]
+        rows.append(f'| `{arm}` | {" | ".join(means)} |')
+    return '\n'.join(rows)
+
+
+def _arm_table(paired: dict[str, Any], arm: str) -> str:
+    comparison = paired['comparisons'][arm]
+    seeds = ', '.join(map(str, comparison.get('seeds', paired['seeds'])))
+    first = next(iter(comparison['measures']))
+    baseline = next(iter(paired['runs']))
+    plain, isda = arm_names(baseline, arm)
+    rows = [f'`{arm}` minus `{baseline}`, {wording(first).heading}, seeds {seeds}, trained at commit '
+            f'{", ".join(commits(paired))}:', '',
+            f'| | {plain} | {isda} | difference by seed | mean | 95 % (paired t) | 95 % (bootstrap) |',
+            '|---|---|---|---|---|---|---|']
+    for name, entry in comparison['measures'].items():
+        places = decimals(name)
+        by_seed = ' '.join(f'{value:+.{places}f}' for value in entry['by_seed'])
+        rows.append(f'| {row_name(name)} | {entry["baseline"]:.{places}f} | {entry["arm"]:.{places}f} | {by_seed} '
+                    f'| {entry["mean"]:+.{places}f} | {interval(entry["t"], places)} '
+                    f'| {interval(entry["bootstrap"], places)} |')
+    return '\n'.join(rows)
+
+
+def class_table(paired: dict[str, Any], arm: str) -> str:
+    """Markdown: a row per class with its IoU, and its precision and recall where they were measured."""
+    comparison = paired['comparisons'][arm]
+    known = {'IoU': comparison['classes'],
+             **{kind: comparison[kind] for kind in OF_CLASSES if comparison.get(kind)}}
+    baseline = next(iter(paired['runs']))
+    rows = [f'`{arm}` minus `{baseline}`, classes, mean and 95 % (paired t):', '',
+            f'| class | {arm_names(baseline, arm)[0]} IoU | {" | ".join(known)} |', '|---' * (2 + len(known)) + '|']
+    for name, entry in comparison['classes'].items():
+        found = [entries.get(name) for entries in known.values()]
+        cells = [f'{entry["mean"]:+.2f}{in_brackets(entry["t"])}' if entry else '' for entry in found]
+        rows.append(f'| {name} | {entry["baseline"]:.2f} | {" | ".join(cells)} |')
+    return '\n'.join(rows)
+
+
+def in_brackets(bounds: Sequence[float] | None, places: int = 2) -> str:
+    """The interval as it follows a mean; '' where it is not known."""
+    return f' ({interval(bounds, places)})' if bounds else ''
+
+
+def commits(paired: dict[str, Any]) -> list[str]:
+    """The commits the runs were trained at."""
+    return sorted({run['commit'] for arm in paired['runs'].values() for result in arm.values()
+                   for run in result['training']})
+
+
+def interval(bounds: Sequence[float] | None, places: int = 2) -> str:
+    """From the lower bound to the upper one; '' where it is not known."""
+    return '' if bounds is None else f'{bounds[0]:+.{places}f} to {bounds[1]:+.{places}f}'

@@ -1,0 +1,1 @@
+"""How tight the bound is: the closed form beside the mean loss of explicit draws, during training and after."""

@@ -1,0 +1,118 @@
+"""The logits and labels that each ISDA loss of a model gets for some training images, found without a trace."""
+import copy
+import inspect
+from functools import partial
+from typing import Any, NamedTuple
+
+import torch
+from mmengine.model import is_model_wrapper
+from torch import Tensor, nn
+
+from isda_seg.attachment.captured_inputs import weight_of
+from isda_seg.classification.classifier import ImageClassifier, classify
+from isda_seg.core.ops.checks import labelled
+from isda_seg.openmmlab.pairs import Pair, find_pairs
+from isda_seg.paper.tightness.fixed_batches import fixed_batches
+from isda_seg.runtime.isolation import own_random_numbers
+from isda_seg.semi.classifier import SemiClassifier
+
+UNLABELLED = ', unlabelled images'  # ends the name of a head whose samples have no labels
+
+
+class HeadSamples(NamedTuple):
+    """Samples or pixels of one head, and what augments them now."""
+    head: str
+    logits: Tensor         # (N, C)
+    labels: Tensor | None  # (N,); None of unlabelled images
+    weight: Tensor         # (C, A)
+    covariance: Tensor     # (C, A) or (C, A, A), or leading dimension 1
+    strength: float        # now
+    lambda_0: float
+
+
+def served(model: nn.Module) -> dict[str, Pair]:
+    """The attached ISDA losses by the name of their head, with their place in it where it has several."""
+    pairs = [pair for pair in find_pairs(_unwrapped(model)) if pair.loss.attached]
+    names = [pair.name for pair in pairs]
+    return {(pair.name or 'the model') + (f', {pair.place}' if names.count(pair.name) > 1 else ''): pair
+            for pair in pairs}
+
+
+@torch.no_grad()
+def head_samples(model: nn.Module, loader: Any, images: int, pixels: int, seed: int) -> list[HeadSamples]:
+    """What the losses get in training mode and full precision, by a copy of the model: nothing in the run changes.
+
+    Images, their augmentation, dropout and the choice of pixels follow from the seed. Pixels are those of the label
+    map, where the loss stands: there Eq. 7 augments the logits with each pixel's own label by default. A
+    semi-supervised model with ISDA's term for unlabelled images (Eq. 15) gives those too.
+
+    Args:
+        model: MMEngine's, with at least one attached ISDA loss.
+        loader: of its training images.
+        images: how many are looked at, in whole batches.
+        pixels: labelled ones that a map gives, at most.
+        seed: see above.
+
+    Raises:
+        ValueError: a head that gets no labelled sample of these images.
+    """
+    twin = copy.deepcopy(_unwrapped(model)).train()
+    pairs = served(twin)
+    parts: dict[str, list[tuple[Tensor, Tensor]]] = {}
+    with own_random_numbers(seed):
+        choice = torch.Generator().manual_seed(seed)
+        for batch in fixed_batches(loader, images, seed):
+            for head, (logits, labels) in _given(twin, pairs, batch).items():
+                parts.setdefault(head, []).append(_chosen(logits, labels, pixels, choice))
+    result = []
+    for head, found in parts.items():
+        pair = pairs[head.removesuffix(UNLABELLED)]
+        loss: Any = pair.loss  # an ISDALoss, which knows its lambda_0
+        logits, labels = (torch.cat(part) for part in zip(*found, strict=True))
+        if len(logits) == 0:
+            raise ValueError(f'{head}: no pixel of the {images} training images looked at has a label: look at more')
+        result.append(HeadSamples(head, logits, None if head.endswith(UNLABELLED) else labels,
+                                  weight_of(pair.classifier), loss.statistics.covariance, loss.strength, loss.lambda_0))
+    return result
+
+
+def _unwrapped(model: Any) -> nn.Module:
+    return model.module if is_model_wrapper(model) else model  # type: ignore[no-any-return]
+
+
+def _given(model: Any, pairs: dict[str, Pair], batch: Any) -> dict[str, tuple[Tensor, Tensor]]:
+    """By head, the logits (B, C, ...) and labels (B, ...) of one forward pass, -1 where a label is ignored."""
+    given: dict[str, tuple[Tensor, Tensor]] = {}
+
+    def look(head: str, loss: Any, args: Any, kwargs: Any) -> None:
+        logits, labels, *_ = inspect.signature(loss.forward).bind(*args, **kwargs).arguments.values()
+        index = kwargs.get('ignore_index')  # heads pass it by name
+        counts = labelled(labels, loss.ignore_index if index is None else index)
+        given.setdefault(head, (logits, torch.where(counts, labels.long(), -1)))  # a pixel sampler calls once more
+        loss.captured.let_go()  # of several classifiers the next one has its turn
+
+    handles = [pair.loss.register_forward_pre_hook(partial(look, head), with_kwargs=True)
+               for head, pair in pairs.items()]
+    data = model.data_preprocessor(batch, True)
+    if isinstance(model, SemiClassifier):  # without what its method remembers
+        ImageClassifier.forward(model, data['inputs'], data['labels'], 'loss')
+        if model.eta_1 > 0:
+            logits = classify(data['unlabelled']['views'][0], model.backbone, model.fc)
+            given[next(iter(pairs)) + UNLABELLED] = logits, logits.argmax(dim=1)
+    else:
+        model._run_forward(data, mode='loss')
+    for handle in handles:
+        handle.remove()
+    return given
+
+
+def _chosen(logits: Tensor, labels: Tensor, pixels: int, choice: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Labelled samples (N, C) and (N,); of maps some labelled pixels of each image."""
+    if labels.dim() == 1:
+        return logits[labels >= 0], labels[labels >= 0]
+    found = []
+    for image, own in zip(logits.flatten(2), labels.flatten(1), strict=True):
+        places = (own >= 0).nonzero().flatten()
+        places = places[torch.randperm(len(places), generator=choice)[:pixels].to(places.device)]
+        found.append((image[:, places].t(), own[places]))
+    return torch.cat([image for image, _ in found]), torch.cat([own for _, own in found])

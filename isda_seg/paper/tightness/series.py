@@ -1,0 +1,84 @@
+"""Fig. 9 of a config: trainings with the hook, and what the gap depends on when they have ended."""
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+from mmengine.config import Config
+
+from isda_seg.core.schedule import check_strength
+from isda_seg.paper.series.run_options import with_options
+from isda_seg.paper.tightness.growth import over_classes, over_strengths
+from isda_seg.paper.tightness.hook import TightnessHook, read_points
+from isda_seg.run import build_runner
+from isda_seg.runtime.config_keys import type_name
+
+SHARES = (0.125, 0.25, 0.5, 1, 2, 4)  # of lambda_0, the strengths looked at at the end
+MEASURES = ('cross_entropy', 'expected', 'bound', 'gap_ratio')
+
+
+def train_and_measure(cfg: Config, seeds: Sequence[int], keys: dict[str, Any], strengths: Sequence[float] | None,
+                      resume: bool) -> dict[str, dict[str, list[dict[str, Any]]]]:
+    """Train once per seed in ``seed_<n>`` below the work directory, one after the other.
+
+    Args:
+        cfg: read by ``load_config``.
+        keys: of ``TightnessHook``.
+        strengths: at which the trained model is looked at; None: from an eighth of each head's lambda_0 to four times.
+        resume: go on from what the folders hold.
+
+    Returns:
+        seed -> ``points`` over training, and of the trained model ``strengths`` and, at lambda_0, ``classes``: lists of
+        what ``summary`` gives, with ``head`` and what else they are of.
+
+    Raises:
+        ValueError: bad numbers; a config without ISDA, or with lambda_0 = 0.
+    """
+    TightnessHook(**keys)  # refuses bad numbers before data are read
+    for strength in strengths or ():
+        check_strength(strength, 'a strength to look at')
+    return {str(seed): _one(_with_hook(cfg, seed, keys), strengths, resume) for seed in seeds}
+
+
+def _with_hook(cfg: Config, seed: int, keys: dict[str, Any]) -> Config:
+    cfg = with_options(cfg, seed)
+    cfg.work_dir = str(Path(cfg.work_dir, f'seed_{seed}'))
+    cfg.experiment_name = f'{Path(cfg.filename).stem}_seed_{seed}'
+    if cfg.get('visualizer'):
+        cfg.visualizer.name = cfg.experiment_name  # else that of the first seed would draw for all
+    hooks = [hook for hook in cfg.get('custom_hooks') or [] if type_name(hook) != TightnessHook.__name__]
+    cfg.custom_hooks = [*hooks, dict(type=f'{TightnessHook.__module__}.{TightnessHook.__name__}', **keys)]
+    return cfg
+
+
+def _one(cfg: Config, strengths: Sequence[float] | None, resume: bool) -> dict[str, list[dict[str, Any]]]:
+    runner = build_runner(cfg, resume='latest' if resume else None, quiet=True)
+    runner.train()
+    hook = next(hook for hook in runner.hooks if isinstance(hook, TightnessHook))
+    found: dict[str, list[dict[str, Any]]] = dict(points=read_points(cfg.work_dir), strengths=[], classes=[])
+    for samples in hook.samples_of(runner):
+        chosen = [share * samples.lambda_0 for share in SHARES] if strengths is None else strengths
+        found['strengths'] += over_strengths(samples, chosen, hook.draws, hook.seed)
+        found['classes'] += over_classes(samples, samples.lambda_0, hook.draws, hook.seed)
+    return found
+
+
+def final_means(runs: dict[str, dict[str, list[dict[str, Any]]]]) -> dict[str, dict[str, dict[str, float]]]:
+    """head -> measure -> mean and, of several seeds, sd of the last points; a ratio that no seed has is left out."""
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    for head in dict.fromkeys(point['head'] for run in runs.values() for point in run['points']):
+        last = [next(point for point in reversed(run['points']) if point['head'] == head) for run in runs.values()]
+        values = {name: [point[name] for point in last if point[name] is not None] for name in MEASURES}
+        found[head] = {name: dict(mean=fmean(own), **(dict(sd=stdev(own)) if len(own) > 1 else {}))
+                       for name, own in values.items() if own}
+    return found
+
+
+def final_table(final: dict[str, dict[str, dict[str, float]]]) -> str:
+    """Markdown: a row per head."""
+    rows = ['| at the end of training | cross-entropy | expectation | bound | ratio of the gaps |', '|---' * 5 + '|']
+    for head, measures in final.items():
+        cells = [f'{own["mean"]:.4f}' + (f' ± {own["sd"]:.4f}' if 'sd' in own else '') if own else 'not known'
+                 for own in map(measures.get, MEASURES)]
+        rows.append(f'| {" | ".join([head, *cells])} |')
+    return '\n'.join(rows)

@@ -1,0 +1,90 @@
+"""How tight is the bound? Cross-entropy, its expectation under augmentation by Monte Carlo, and Eq. 7 (Fig. 9)."""
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from isda_seg.core import isda_consistency, isda_cross_entropy
+from isda_seg.core.logit_draws import LogitNoise
+from isda_seg.core.ops.device import widest
+
+DRAWS = 1000     # per sample, as in the paper
+CHUNK = 1 << 23  # logits drawn at once
+SURE = 3         # standard errors beyond which a difference is no chance
+
+
+class Tightness(NamedTuple):
+    """What the bound bounds, in nats: without augmentation, expected, and bounded; in double precision."""
+    cross_entropy: Tensor  # (N,)
+    expected: Tensor       # (N,), mean over draws
+    error: Tensor          # (N,), standard error of ``expected``
+    bound: Tensor          # (N,)
+
+
+@torch.no_grad()
+def tightness(logits: Tensor, labels: Tensor | None, weight: Tensor, covariance: Tensor, strength: float, *,
+              draws: int = DRAWS, generator: torch.Generator | None = None) -> Tightness:
+    """Cross-entropy of ``z``, its mean over draws ``z~ ~ N(z, strength W Sigma_y W^T)`` (Eq. 6), and the bound (Eq. 7).
+
+    The logits of features ``a~ ~ N(a, strength Sigma_y)`` have just this law, in C numbers instead of A. Draws come in
+    pairs ``z + e`` and ``z - e``, whose means are independent: the standard error is that of these means.
+
+    Of unlabelled samples the same with weights ``p = softmax(z)`` and the covariance of ``argmax p`` (Eqs. 14, 15).
+
+    Args:
+        logits: (N, C).
+        labels: (N,), or None for unlabelled samples.
+        weight: (C, A) of the classifier that made the logits.
+        covariance: (C, A) or (C, A, A), or leading dimension 1.
+        strength: lambda.
+        draws: M per sample, an even number of at least 4.
+        generator: of the weight's device.
+
+    Raises:
+        ValueError: shapes that do not fit, a bad strength or label, a number of draws that makes no two pairs.
+    """
+    check_draws(draws)
+    z, weight, covariance = (part.to(widest(part)) for part in (logits, weight, covariance))
+    if labels is None:
+        targets = z.softmax(dim=1)
+        bound = isda_consistency(z, weight, covariance, strength, targets=targets, reduction='none')
+    else:
+        bound = isda_cross_entropy(z, labels, weight, covariance, strength, ignore_index=None, reduction='none')
+        targets = F.one_hot(labels.long(), z.shape[1]).to(z.dtype)
+    noise = LogitNoise(targets.argmax(dim=1), weight, covariance, strength)
+    pairs, at_once = draws // 2, max(1, CHUNK // max(1, 2 * z.numel()))
+    plain = _cross_entropy(z, targets)
+    total, squares = torch.zeros_like(plain), torch.zeros_like(plain)
+    for first in range(0, pairs, at_once):
+        e = noise.draw(min(at_once, pairs - first), generator)
+        gap = (_cross_entropy(z + e, targets) + _cross_entropy(z - e, targets)) / 2 - plain  # of each pair
+        total, squares = total + gap.sum(dim=0), squares + gap.square().sum(dim=0)
+    mean = total / pairs
+    error = ((squares / pairs - mean.square()).clamp(min=0) / (pairs - 1)).sqrt()
+    return Tightness(plain, plain + mean, error, bound)
+
+
+def check_draws(draws: int) -> None:
+    """ValueError unless draws come in at least two antithetic pairs."""
+    if draws < 4 or draws % 2:
+        raise ValueError(f'draws come in pairs, and a standard error takes two pairs: give an even number of at least '
+                         f'4, got {draws}')
+
+
+def summary(found: Tightness) -> dict[str, float | int | None]:
+    """Means over samples, the standard error of the mean expectation, and ``gap_ratio``.
+
+    ``gap_ratio`` is (bound - cross-entropy) / (expectation - cross-entropy), 1 where the bound is exact; None where the
+    expectation is above the cross-entropy by no more than three standard errors.
+    """
+    plain, expected, bound = (float(part.mean()) for part in (found.cross_entropy, found.expected, found.bound))
+    error = float(found.error.square().sum().sqrt()) / len(found.error)
+    ratio = (bound - plain) / (expected - plain) if expected - plain > SURE * error else None
+    return dict(samples=len(found.bound), cross_entropy=plain, expected=expected, standard_error=error, bound=bound,
+                gap_ratio=ratio)
+
+
+def _cross_entropy(z: Tensor, targets: Tensor) -> Tensor:
+    """``sum_k p_k (log sum_j exp z_j - z_k)`` of logits (..., N, C) and targets (N, C): (..., N)."""
+    return z.logsumexp(dim=-1) - (targets * z).sum(dim=-1)

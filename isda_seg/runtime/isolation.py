@@ -1,0 +1,96 @@
+"""Extra computations inside a run that leave no trace: random states, modes, weights and running statistics return."""
+import random
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from isda_seg.runtime.reproducible import seed_everything
+
+
+@contextmanager
+def random_states_kept() -> Iterator[None]:
+    """Restore the random states of torch, numpy and Python afterwards."""
+    of_python, of_numpy = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng():
+        try:
+            yield
+        finally:
+            random.setstate(of_python)
+            np.random.set_state(of_numpy)
+
+
+@contextmanager
+def own_random_numbers(seed: int) -> Iterator[None]:
+    """Seed torch, numpy and Python, and restore their random states afterwards."""
+    with random_states_kept():
+        seed_everything(seed)
+        yield
+
+
+def same_random_numbers(device: torch.device) -> Callable[[], AbstractContextManager[None]]:
+    """Save the random states of CPU and device; each returned context starts from them and restores those it found."""
+    devices = [device] if device.type == 'cuda' else []
+    cpu, others = torch.get_rng_state(), [torch.cuda.get_rng_state(one) for one in devices]
+
+    @contextmanager
+    def again() -> Iterator[None]:
+        with torch.random.fork_rng(devices=devices):
+            torch.set_rng_state(cpu)
+            for one, state in zip(devices, others, strict=True):
+                torch.cuda.set_rng_state(state, one)
+            yield
+
+    return again
+
+
+@contextmanager
+def in_eval_mode(*networks: nn.Module) -> Iterator[None]:
+    """Put networks into eval mode, and restore the mode of every module in them afterwards."""
+    modes = {module: module.training for network in networks for module in network.modules()}
+    try:
+        for network in networks:
+            network.eval()
+        yield
+    finally:
+        for module, training in modes.items():
+            module.training = training
+
+
+@contextmanager
+def undisturbed(model: nn.Module) -> Iterator[None]:
+    """Put a model into eval mode, and restore every module's mode and all random states afterwards."""
+    with random_states_kept(), in_eval_mode(model):
+        yield
+
+
+@contextmanager
+def frozen(*networks: nn.Module) -> Iterator[None]:
+    """Put networks into eval mode without gradients of their weights, and restore both afterwards."""
+    weights = {weight: weight.requires_grad for network in networks for weight in network.parameters()}
+    with in_eval_mode(*networks):
+        try:
+            for weight in weights:
+                weight.requires_grad_(False)
+            yield
+        finally:
+            for weight, wanted in weights.items():
+                weight.requires_grad_(wanted)
+
+
+@contextmanager
+def frozen_running_stats(network: Any) -> Iterator[None]:
+    """Let batch norms in train mode normalise by their batch without updating their running mean and variance."""
+    norms = [module for module in network.modules() if isinstance(module, _BatchNorm) and module.track_running_stats
+             ] if isinstance(network, nn.Module) else []
+    for norm in norms:
+        norm.track_running_stats = False
+    try:
+        yield
+    finally:
+        for norm in norms:
+            norm.track_running_stats = True

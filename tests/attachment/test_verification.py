@@ -1,0 +1,209 @@
+"""Laws of the handshake: which forward pass a loss belongs to, asked at every step."""
+import re
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from isda_seg.attach import attach
+from isda_seg.attachment import verification
+from isda_seg.attachment.captured_inputs import CapturedInput
+from isda_seg.attachment.label_grid import source
+from isda_seg.core.ops import device
+from isda_seg.core.ops.upsampled import resize
+from isda_seg.criterion import ISDACriterion
+
+CLASSES, CHANNELS = 3, 5
+STALE = 'call the loss on the logits of the last forward pass'
+
+
+def fit(steps=2, images=False, **kwargs):
+    """A criterion that has seen some steps, and its classifier."""
+    torch.manual_seed(0)
+    classifier = nn.Conv2d(CHANNELS, CLASSES, 1) if images else nn.Linear(CHANNELS, CLASSES)
+    criterion = ISDACriterion(**kwargs)
+    criterion.strength = 1.0
+    attach(criterion, classifier)
+    for _ in range(steps):
+        criterion(logits(classifier, features(images=images)), labels(images))
+    return criterion, classifier
+
+
+def features(offset=0.0, images=False):
+    return offset + (torch.randn(2, CHANNELS, 4, 6) if images else torch.randn(9, CHANNELS))
+
+
+def labels(images=False):
+    return torch.arange(2 * 13 * 21).view(2, 13, 21) % CLASSES if images else torch.arange(9) % CLASSES
+
+
+def logits(classifier, x, align_corners=False):
+    z = classifier(x)
+    return z if z.dim() == 2 else resize(z, (13, 21), align_corners)
+
+
+def counted(criterion):
+    return int(criterion.statistics.count.sum())
+
+
+@pytest.fixture(params=[False, True], ids=['samples', 'images'])
+def images(request):
+    return request.param
+
+
+@pytest.fixture(params=['host', 'device'])
+def told(request, monkeypatch):
+    """A step that ought to be refused: at once on a host, when asked on a device."""
+    if request.param == 'device':
+        monkeypatch.setattr(device, 'HOSTS', ())
+
+    def refused(criterion, z, y):
+        with pytest.raises(RuntimeError) as told:
+            criterion(z, y)
+            criterion.raise_faults()
+        criterion.raise_faults()  # told once
+        return str(told.value)
+
+    return refused
+
+
+# -- another pass in between -------------------------------------------------------------------------------------------
+
+def test_logits_of_an_earlier_pass_than_the_last_are_refused(images, told):
+    criterion, classifier = fit(images=images)
+    z = logits(classifier, features(images=images))
+    logits(classifier, features(50.0, images))
+    assert STALE in told(criterion, z, labels(images))
+
+
+@pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16, torch.float16])
+def test_the_reported_error_is_the_share_of_the_scale_in_every_precision(dtype, told):
+    criterion, classifier = fit()
+    x = features()[:1].expand(9, CHANNELS)  # one feature nine times, so that any position shows the same error
+    right = classifier(x).detach()
+    wrong = (right + torch.tensor([0.0, 4.0, 0.0])).to(dtype)
+    scale = right.abs().max() + x[0].norm() * classifier.weight.detach().norm() / classifier.weight.numel() ** 0.5
+    reported = float(re.search(r'off by ([\d.]+) % of their scale', told(criterion, wrong, labels()))[1])
+    assert reported == pytest.approx(100 * float((wrong.float() - right).abs().max() / scale), rel=5e-3)
+
+
+def test_a_refused_step_on_a_host_has_observed_nothing_and_the_next_one_counts(images):
+    criterion, classifier = fit(images=images)
+    before = counted(criterion)
+    z = logits(classifier, features(images=images))
+    logits(classifier, features(50.0, images))
+    with pytest.raises(RuntimeError, match=STALE):
+        criterion(z, labels(images))
+    assert counted(criterion) == before
+    criterion(logits(classifier, features(images=images)), labels(images))
+    assert counted(criterion) == before * 3 // 2
+
+
+def test_a_pass_without_gradients_in_between_changes_nothing(images):
+    criterion, classifier = fit(images=images)
+    x = features(images=images)
+    z = logits(classifier, x)
+    with torch.no_grad():
+        logits(classifier, features(50.0, images))
+    criterion(z, labels(images))
+    assert float(criterion.statistics.mean.abs().max()) < 2
+
+
+def test_a_loss_without_gradients_leaves_the_record_to_logits_of_the_same_pass_alone(images, told):
+    criterion, classifier = fit(images=images)
+    old, z = (logits(classifier, features(offset, images)) for offset in (0.0, 20.0))
+    with torch.no_grad():
+        criterion(z, labels(images))
+    assert STALE in told(criterion, old, labels(images))
+    criterion, classifier = fit(images=images)
+    z = logits(classifier, features(images=images))
+    with torch.no_grad():
+        criterion(z, labels(images))
+    before = counted(criterion)
+    criterion(z, labels(images))
+    criterion.raise_faults()
+    assert counted(criterion) == before * 3 // 2
+
+
+# -- evaluation --------------------------------------------------------------------------------------------------------
+
+def test_a_model_in_eval_mode_is_not_observed_though_the_criterion_stands_outside(images):
+    criterion, classifier = fit(images=images)
+    before = counted(criterion)
+    classifier.eval()
+    z = logits(classifier, features(9.0, images))
+    loss = criterion(z, labels(images))
+    assert torch.equal(loss, F.cross_entropy(z, labels(images), reduction='sum') / labels(images).numel())
+    assert counted(criterion) == before
+    classifier.train()
+    with pytest.raises(RuntimeError, match='without a new forward pass'):
+        criterion(z, labels(images))
+
+
+# -- right logits pass -------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize('align_corners', [False, True])
+@pytest.mark.parametrize('size', [(13, 21), (4, 6), (31, 41), (3, 5)])
+def test_resized_logits_pass_at_every_position(align_corners, size):
+    torch.manual_seed(0)
+    classifier = nn.Conv2d(CHANNELS, CLASSES, 1)
+    shake, record = verification.Verification(), CapturedInput.of(features(images=True), classifier)
+    z = resize(classifier(record.features), size, align_corners)
+    for step in range(49):  # a whole image, then as many positions as there are features
+        shake.check(record, z, align_corners)
+        sample = verification._one_position(record, z, align_corners, step + 1)
+        assert float(sample.excess(record.weight, 1e-5).detach()) < 1
+
+
+@pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
+def test_rounding_to_half_precision_passes_at_every_position_of_many_steps(dtype):
+    torch.manual_seed(0)
+    classifier, shake = nn.Conv2d(64, 2, 1), verification.Verification()
+    for _ in range(300):
+        record = CapturedInput.of(torch.randn(1, 64, 4, 6).relu(), classifier)
+        with torch.no_grad(), torch.autocast('cpu', dtype=dtype):
+            shake.check(record, resize(classifier(record.features), (13, 21), False), False)
+    assert (shake.step, shake.verified) == (300, True)
+
+
+@pytest.mark.parametrize('align_corners', [False, True])
+@pytest.mark.parametrize('small, large', [(4, 13), (6, 21), (5, 33), (1, 7), (7, 3), (9, 9)])
+def test_the_source_of_a_row_is_that_of_interpolate(small, large, align_corners):
+    values = torch.randn(1, 1, small, dtype=torch.float64)
+    expected = F.interpolate(values, size=large, mode='linear', align_corners=align_corners)[0, 0]
+    for index in range(large):
+        first, second, share = source(index, small, large, align_corners)
+        assert float(torch.lerp(values[0, 0, first], values[0, 0, second], share)) == pytest.approx(
+            float(expected[index]), abs=1e-6)
+
+
+def test_a_device_that_nobody_asks_is_asked_in_time_and_that_step_is_not_observed(monkeypatch):
+    monkeypatch.setattr(device, 'HOSTS', ())
+    monkeypatch.setattr('isda_seg.criterion.ASK_EVERY', 8)
+    criterion, classifier = fit()
+    criterion.raise_faults()
+    z = classifier(features())
+    classifier(features(50.0))
+    criterion(z, labels())
+    for _ in range(6):
+        criterion(classifier(features()), labels())
+    before = counted(criterion)
+    with pytest.raises(RuntimeError, match=STALE):
+        criterion(classifier(features()), labels())
+    assert counted(criterion) == before
+    criterion(classifier(features()), labels())  # told once
+
+
+def test_raise_at_once_tells_on_a_device_at_once_and_before_anything_is_observed(monkeypatch):
+    monkeypatch.setattr(device, 'HOSTS', ())
+    criterion, classifier = fit()
+    criterion.raise_at_once = True
+    before = counted(criterion)
+    z = classifier(features())
+    classifier(features(50.0))
+    with pytest.raises(RuntimeError, match=STALE):
+        criterion(z, labels())
+    with pytest.raises(ValueError, match='labels as far out as 5 and 7 are neither'):
+        criterion(classifier(features()), labels() + 5)
+    assert counted(criterion) == before

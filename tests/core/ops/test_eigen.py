@@ -1,0 +1,41 @@
+"""Eigenvalues are had wherever there are any, and a matrix without numbers ends in NaN instead of an error."""
+import torch
+from torch.testing import assert_close
+
+from isda_seg.core.logit_draws import logit_roots
+from isda_seg.core.ops.eigen import symmetric_eigen
+
+
+def matrices():
+    x = torch.randn(3, 4, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    return x @ x.mT
+
+
+def test_where_a_solver_gives_up_the_hosts_takes_over(monkeypatch):
+    solver, asked = torch.linalg.eigh, []
+
+    def gives_up_once(matrix):
+        asked.append(matrix.device)
+        if len(asked) == 1:
+            raise torch.linalg.LinAlgError('the algorithm failed to converge')
+        return solver(matrix)
+
+    expected = solver(matrices())
+    monkeypatch.setattr(torch.linalg, 'eigh', gives_up_once)
+    assert_close(symmetric_eigen(matrices()), tuple(expected))
+    assert len(asked) == 2
+
+
+def test_a_matrix_that_is_not_finite_has_nan_and_the_others_their_own():
+    broken = matrices()
+    broken[1] = torch.nan
+    values, vectors = symmetric_eigen(broken)
+    expected = torch.linalg.eigh(matrices())
+    for own, other in zip((values, vectors), expected, strict=True):
+        assert own[1].isnan().all()
+        assert_close(own[[0, 2]], other[[0, 2]])
+
+
+def test_a_weight_that_is_not_a_number_gives_noise_that_is_none_instead_of_an_error():
+    roots = logit_roots(torch.full((3, 5), torch.nan), torch.eye(5).expand(2, 5, 5))
+    assert_close(roots, torch.full((2, 3, 3), torch.nan), equal_nan=True)

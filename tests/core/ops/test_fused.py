@@ -1,0 +1,154 @@
+"""The fused cross-entropy is the plain one of augmented logits, to the second derivative."""
+import pytest
+import torch
+import torch.nn.functional as F
+from torch.testing import assert_close
+
+from isda_seg.core.ops import one_hot
+from isda_seg.core.ops.fused import fused_cross_entropy
+from isda_seg.core.ops.one_hot import one_hot_chunks
+from isda_seg.core.ops.upsampled import Grid
+
+IGNORE = 255
+
+
+def problem(classes, images=2, pixels=700, dtype=torch.float64, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    logits = 3 * torch.randn(images, classes, pixels, dtype=dtype, generator=generator)
+    labels = torch.randint(classes, (images, pixels), generator=generator)
+    labels[torch.rand(labels.shape, generator=generator) < 0.2] = IGNORE
+    rows = torch.rand(classes, classes, dtype=dtype, generator=generator)
+    return logits.requires_grad_(), labels, rows.requires_grad_()
+
+
+def literal(logits, labels, rows, divisor, added=None):
+    """Pixel by pixel from Eq. 7."""
+    total = 0
+    for n, label in enumerate(labels.tolist()):
+        for p, y in enumerate(label):
+            if y != IGNORE:
+                z = logits[n, :, p] + (rows[y] if added is None else added[n, :, p])
+                total = total - (z[y] - z.exp().sum().log())
+    return total / divisor
+
+
+def grid_problem(classes, size=(20, 35), small=(4, 6)):
+    logits, labels, rows = problem(classes, pixels=size[0] * size[1])
+    on_grid = torch.randint(classes, (2, *small), generator=torch.Generator().manual_seed(1))
+    on_grid[:, 0, 0] = IGNORE
+    logits = logits.detach().view(2, classes, *size).requires_grad_()
+    return logits, labels.view(2, *size), rows, Grid(on_grid, False)
+
+
+def upsampled(rows, grid, size):
+    """What is added at each pixel, by PyTorch's own interpolation of the rows at each point: (N, C, P)."""
+    points = torch.stack([torch.stack([torch.zeros_like(rows[0]) if y == IGNORE else rows[y] for y in image.flatten()])
+                          for image in grid.labels]).mT.view(len(grid.labels), -1, *grid.labels.shape[1:])
+    return F.interpolate(points, size=size, mode='bilinear', align_corners=False).flatten(2)
+
+
+@pytest.mark.parametrize('classes', [2, 3, 11])
+def test_value_and_gradients_equal_the_literal_form_over_any_number_of_chunks(classes, monkeypatch):
+    monkeypatch.setattr(one_hot, 'CHUNK', 1)  # 256 pixels in a chunk
+    logits, labels, rows = problem(classes)
+    fused = fused_cross_entropy(logits, labels, rows, IGNORE, 7.0)
+    slow = literal(logits, labels, rows, 7.0)
+    assert_close(fused, slow)
+    assert_close(torch.autograd.grad(3 * fused, (logits, rows)), torch.autograd.grad(3 * slow, (logits, rows)))
+
+
+@pytest.mark.parametrize('classes', [2, 3, 11])
+def test_rows_upsampled_from_a_grid_equal_the_literal_form_over_any_number_of_chunks(classes, monkeypatch):
+    monkeypatch.setattr(one_hot, 'CHUNK', 1)
+    logits, labels, rows, grid = grid_problem(classes)
+    fused = fused_cross_entropy(logits, labels, rows, IGNORE, 7.0, grid)
+    slow = literal(logits.flatten(2), labels.flatten(1), rows, 7.0, upsampled(rows, grid, logits.shape[2:]))
+    assert_close(fused, slow)
+    assert_close(torch.autograd.grad(3 * fused, (logits, rows)), torch.autograd.grad(3 * slow, (logits, rows)))
+
+
+@pytest.mark.parametrize('on_grid', [False, True])
+def test_first_and_second_derivatives_equal_finite_differences(on_grid):
+    logits, labels, rows, grid = (*problem(3, pixels=5), None) if not on_grid else grid_problem(3, (3, 2), (2, 2))
+
+    def loss(logits, rows):
+        return fused_cross_entropy(logits, labels, rows, IGNORE, 4.0, grid)
+
+    assert torch.autograd.gradcheck(loss, (logits, rows)) is True
+    assert torch.autograd.gradgradcheck(loss, (logits, rows)) is True
+
+
+@pytest.mark.parametrize('frozen', [0, 1])
+def test_a_second_derivative_beside_a_frozen_input_is_that_of_pytorchs_own_functions(frozen):
+    inputs, labels = problem(3, pixels=40)[::2], problem(3, pixels=40)[1]
+    inputs[frozen].requires_grad_(False)
+    free = inputs[1 - frozen]
+
+    def second(loss):
+        gradient, = torch.autograd.grad(loss, free, create_graph=True)
+        return torch.autograd.grad(gradient.square().sum(), free)
+
+    assert_close(second(fused_cross_entropy(inputs[0], labels, inputs[1], IGNORE, 4.0)),
+                 second(literal(inputs[0], labels, inputs[1], 4.0)))
+
+
+def changed_between(logits):
+    logits.grad.zero_()
+
+
+def summed_up(logits):
+    return None
+
+
+@pytest.mark.parametrize('between, times', [(changed_between, 1), (summed_up, 2)])
+def test_whatever_happens_to_a_gradient_a_second_backward_pass_gives_the_same(between, times):
+    logits, labels, rows = problem(4)
+    loss = fused_cross_entropy(logits, labels, rows, IGNORE, 1.0)
+    expected, = torch.autograd.grad(literal(logits, labels, rows, 1.0), logits)
+    loss.backward(retain_graph=True)
+    assert_close(logits.grad, expected)
+    between(logits)
+    loss.backward()
+    assert_close(logits.grad, times * expected)
+
+
+def test_a_hook_may_change_the_gradient_in_place():
+    logits, labels, rows = problem(4)
+    logits.register_hook(lambda grad: grad.mul_(2))
+    doubled, = torch.autograd.grad(literal(logits, labels, rows, 1.0), logits)  # through the hook as well
+    loss = fused_cross_entropy(logits, labels, rows, IGNORE, 1.0)
+    loss.backward(retain_graph=True)
+    loss.backward()
+    assert_close(logits.grad, 2 * doubled)
+
+
+def test_two_backward_passes_give_the_gradient_twice():
+    logits, labels, rows = problem(4)
+    loss = fused_cross_entropy(logits, labels, rows, IGNORE, 1.0)
+    loss.backward(retain_graph=True)
+    once = logits.grad.clone(), rows.grad.clone()
+    loss.backward()
+    assert_close((logits.grad, rows.grad), (2 * once[0], 2 * once[1]))
+
+
+def test_large_logits_stay_finite_and_equal_pytorchs():
+    logits, labels, rows = problem(5, dtype=torch.float32)
+    huge = (1e4 * logits).detach().requires_grad_()
+    assert_close(fused_cross_entropy(huge, labels, 0 * rows, IGNORE, 1.0),
+                 F.cross_entropy(huge, labels, ignore_index=IGNORE, reduction='sum'))
+
+
+def test_ignored_pixels_get_no_loss_and_no_gradient():
+    logits, labels, rows = problem(4)
+    fused_cross_entropy(logits, torch.full_like(labels, IGNORE), rows, IGNORE, 1.0).backward()
+    assert int(logits.grad.count_nonzero()) == int(rows.grad.count_nonzero()) == 0
+
+
+def test_chunks_cover_every_pixel_once_with_its_label(monkeypatch):
+    monkeypatch.setattr(one_hot, 'CHUNK', 1)
+    _, labels, rows = problem(4)
+    seen = torch.zeros(2, 4, 700)
+    with torch.no_grad():
+        for chunk in one_hot_chunks(labels, seen, 4, IGNORE):
+            seen[chunk.image, :, chunk.pixels] += chunk.member
+    assert torch.equal(seen, F.one_hot(torch.where(labels == IGNORE, 4, labels), 5)[..., :4].transpose(1, 2).float())

@@ -1,0 +1,26 @@
+"""A measure that should fall is not taken for one that should grow."""
+import pytest
+from mmengine.hooks import CheckpointHook
+
+from isda_seg.metrics.best_measure import direction
+from isda_seg.runtime.checkpoint_hook import AtomicCheckpointHook
+
+
+@pytest.mark.parametrize(('measure', 'wanted'), [
+    ('top1_error', 'less'), ('top5_error', 'less'), ('top1_error_last10', 'less'), ('single/top1_error', 'less'),
+    ('nll', 'less'), ('ece', 'less'), ('loss', 'less'), ('decode.loss_isda', 'less'),
+    ('top1_accuracy', 'greater'), ('accuracy', 'greater'), ('mIoU', 'greater'), ('mIoU_last3', 'greater'),
+    ('aAcc', 'greater'), ('mAcc', 'greater'), ('IoU.nll', 'greater'), ('recall.car', 'greater'),
+    ('coco/bbox_mAP', 'greater'), ('coco/segm_mAP_50', 'greater'), ('time', None)])
+def test_every_measure_knows_its_direction(measure, wanted):
+    assert direction(measure) == wanted
+
+
+def test_the_best_checkpoint_is_that_of_the_lowest_error():
+    assert CheckpointHook(save_best='top1_error').rules == ['greater']  # the host's guess, which this mends
+    assert AtomicCheckpointHook(save_best='top1_error').rules == ['less']
+    assert AtomicCheckpointHook(save_best=['nll', 'mIoU', 'acc']).rules == ['less', 'greater', 'greater']
+    assert AtomicCheckpointHook(save_best='top1_error', rule='greater').rules == ['greater']
+    chosen_later = AtomicCheckpointHook(save_best='auto')
+    chosen_later._init_rule(chosen_later.rules, ['top1_error'])
+    assert chosen_later.is_better_than['top1_error'](40.0, 50.0) is True

@@ -1,0 +1,59 @@
+"""Laws of what a config names: an ISDALoss that nothing took stops the run before it starts."""
+
+import pytest
+from helpers import families
+from mmengine.config import ConfigDict
+from mmseg.registry import MODELS
+from torch import nn
+
+from isda_seg.openmmlab.unused_losses import check_held
+
+OWN = dict(type='ISDALoss', lambda_0=7.5)
+
+
+class Mask2FormerHead(nn.Module):
+    """As MMSegmentation's, it takes any key."""
+
+    def __init__(self, **keys):
+        super().__init__()
+        self.cls_embed = nn.Linear(4, families.CLASSES + 1)
+
+
+MODELS.register_module(module=Mask2FormerHead, name='TakesAnyKeyHead')
+
+
+def config(main, auxiliary=None):
+    common = dict(type='FCNHead', in_channels=8, in_index=0, channels=6, num_convs=1, num_classes=families.CLASSES)
+    heads = [common | dict(loss_decode=loss) for loss in (main, auxiliary) if loss is not None]
+    return dict(type='EncoderDecoder', backbone=dict(type='GivenMaps'), train_cfg={}, test_cfg=dict(mode='whole'),
+                decode_head=heads[0], **(dict(auxiliary_head=heads[1]) if auxiliary else {}))
+
+
+def test_what_a_head_swallowed_is_named_with_its_reason_and_what_to_do():
+    named = config(OWN, OWN)
+    named['decode_head'] = dict(type='TakesAnyKeyHead', loss_decode=OWN)
+    built = nn.Module()
+    built.add_module('auxiliary_head', families.build(config(OWN)).decode_head)
+    built.add_module('decode_head', Mask2FormerHead(loss_decode=OWN))
+    with pytest.raises(ValueError, match=r'names ISDALoss 2 times, the model holds 1: nothing took model.decode_head'
+                                         r'.loss_decode \(it classifies masks, not pixels.*\)\. Delete that; '
+                                         r"with default_hooks = dict\(isda=dict\(type='isda_seg.hooks.ISDAHook', "):
+        families.start(built, dict(type='ISDAHook'), dict(model=ConfigDict(named)))
+
+
+@pytest.mark.parametrize('named', [config(OWN), config([OWN, dict(type='DiceLoss')], OWN),
+                                   config(dict(type='CrossEntropyLoss'))], ids=['one', 'in a list', 'none'])
+def test_what_the_model_holds_passes(named):
+    assert check_held(ConfigDict(named), families.build(named)) is None
+
+
+@pytest.mark.parametrize('named', [None, nn.Linear(2, 2), dict(type='Anything', init_cfg=None)], ids=str)
+def test_a_model_that_is_no_config_names_none(named):
+    assert check_held(named, nn.Linear(2, 2)) is None
+
+
+def test_a_loss_is_known_by_its_scope_and_by_its_class():
+    from isda_seg.losses import ISDALoss
+    for kind in ('ISDALoss', 'mmengine.ISDALoss', ISDALoss):
+        with pytest.raises(ValueError, match='names ISDALoss 1 times, the model holds 0: nothing took model.head.0'):
+            check_held(dict(head=[dict(type=kind)]), nn.Linear(2, 2))

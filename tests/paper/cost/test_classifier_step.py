@@ -1,0 +1,35 @@
+"""Steps with every loss are timed in turn on one network, and each is compared with plain within its round."""
+import pytest
+import torch
+from helpers import tiny
+from torch import nn
+
+from isda_seg.paper.cost.classifier_step import CLOSED, time_draws
+from isda_seg.paper.cost.meter import Meter
+from isda_seg.paper.cost.timing import relative, spread
+
+
+class Network(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(3, 4)
+
+    def forward(self, images):
+        return self.fc(images.mean(dim=(2, 3)))
+
+
+@tiny.on_cpu
+def test_the_closed_form_and_each_number_of_draws_train_the_network_beside_plain():
+    torch.manual_seed(0)
+    model = Network()
+    before = model.fc.weight.detach().clone()
+    found = time_draws(model, 'full', [1, 3], 6, 8, Meter('cpu'), 2)
+    assert list(found['samples']) == ['plain', CLOSED, '1', '3']
+    assert {len(samples) for samples in found['samples'].values()} == {2}
+    assert found['extra_time']['3'] == spread(relative(found['samples']['3'], found['samples']['plain']))
+    assert not torch.equal(model.fc.weight, before)
+
+
+def test_no_draw_is_refused():
+    with pytest.raises(ValueError, match='samples must be a whole number of draws'):
+        time_draws(Network(), 'full', [0], 6, 8, Meter('cpu'), 2)

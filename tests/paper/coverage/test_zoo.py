@@ -1,0 +1,119 @@
+"""Laws of README's diff over MMSegmentation's families: a real step of each, plain at strength 0, Eq. 7 above it."""
+
+import copy
+import functools
+from pathlib import Path
+
+import pytest
+import torch
+from helpers import families
+from helpers.documents import blocks
+from mmengine.config import Config
+from torch.testing import assert_close
+
+from isda_seg import compat
+from isda_seg.paper.coverage import zoo
+
+FAMILIES = sorted(families.one_of_each())
+ABSENT = {'mask2former', 'maskformer', 'vpd'}  # need packages that are not installed
+OPERATORS = {'ccnet': ('cc_head', 'CrissCrossAttention'), 'point_rend': ('point_head', 'point_sample'),
+             'psanet': ('psa_head', 'PSAMask'), 'san': ('san_head', 'point_sample')}  # of mmcv, compiled
+PLAIN = {'fastscnn': 'DepthwiseSeparableFCNHead', 'san': 'SideAdapterCLIPHead',
+         'segmenter': 'SegmenterMaskTransformerHead'}
+HOOK = dict(type='isda_seg.hooks.ISDAHook', lambda_0=7.5)
+
+
+@functools.cache
+def model_of(family):
+    return Config.fromfile(families.one_of_each()[family], import_custom_modules=False).model
+
+
+def needing_operators(family):
+    """The family as a parameter, marked where its models are built from compiled operators."""
+    return pytest.param(family, marks=pytest.mark.ops) if family in OPERATORS else family
+
+
+def structure(node):
+    """What tells the heads of two families apart, but numbers."""
+    if isinstance(node, dict):
+        return {key: structure(value) for key, value in node.items() if key in ('type', 'loss_decode', 'sampler')}
+    return [structure(child) for child in node] if isinstance(node, (list, tuple)) else node
+
+
+def key(family):
+    return str([structure(model_of(family).get(name)) for name in ('decode_head', 'auxiliary_head')])
+
+
+@functools.cache
+def firsts():
+    """The first family of those with the same heads, by these."""
+    return {key(family): family for family in reversed(FAMILIES)}
+
+
+def test_readmes_diff_is_the_one_that_is_run_over_all_configurations():
+    (readme,) = [block.code for block in blocks() if (block.document, block.kind) == ('README.md', 'config')]
+    lines = readme.splitlines()
+    assert len(lines) - 1 <= 6
+    assert lines[2:] == zoo.DIFF.splitlines()
+
+
+@functools.cache
+def stepped(first):
+    """A step of the plain heads, one with ISDA at strength 0, and what the losses saw in one at a strength."""
+    plain = families.build(families.narrow(model_of(first)))
+    zero, isda = copy.deepcopy(plain), copy.deepcopy(plain)
+    without = families.step(zero, 0.0, families.start(zero, HOOK)[0])
+    pairs, _ = families.start(isda, HOOK)
+    witnesses = [families.Witness(pair) for pair in pairs]
+    families.step(isda, families.STRENGTH, pairs)
+    return families.step(plain), without, witnesses
+
+
+@pytest.mark.parametrize('family', [
+    needing_operators(family) for family in FAMILIES if family not in ABSENT | PLAIN.keys()])
+def test_a_step_of_each_family_is_plain_at_strength_0_and_eq_7_above_it(family):
+    (losses, gradients), (zero, zero_gradients), witnesses = stepped(firsts()[key(family)])
+    assert sorted(zero) == sorted(losses)
+    assert all(torch.equal(zero[name], value) for name, value in losses.items())
+    assert sorted(zero_gradients) == sorted(gradients)
+    assert all(torch.equal(zero_gradients[name], value) for name, value in gradients.items())
+    for witness in witnesses:
+        assert int(witness.loss.statistics.count.sum()) == int((witness.labels() != families.IGNORE).sum())
+        assert_close(witness.value, witness.expected(families.STRENGTH), rtol=2e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize('family', [needing_operators(family) for family in PLAIN])
+def test_a_family_without_a_linear_softmax_classifier_is_told_so_by_name(family):
+    verdict = zoo.judge(families.one_of_each()[family])
+    assert verdict.kind == zoo.PLAIN
+    assert verdict.told[0].startswith(f'ISDAHook has nothing to serve. decode_head ({PLAIN[family]}): ')
+
+
+@pytest.mark.family('onedl')  # the other family's are told of by compat
+@pytest.mark.parametrize('family', OPERATORS)
+def test_without_compiled_operators_the_verdict_names_the_operator_and_the_remedy(family, monkeypatch):
+    def missing(name):
+        raise ModuleNotFoundError(f'No module named {name!r}')
+
+    module, operator = OPERATORS[family]
+    monkeypatch.setattr(f'mmseg.models.decode_heads.{module}.{operator}', None)
+    monkeypatch.setattr(compat, 'import_module', missing)
+    assert zoo.judge(families.one_of_each()[family]) == (zoo.NOT_BUILT, [
+        f"ImportError: {operator} needs mmcv with compiled operators; `make setup-detection` builds them "
+        "(No module named 'mmcv._ext')"])
+
+
+def test_a_configuration_that_cannot_be_built_says_what_is_missing():
+    verdict = zoo.judge(Path('nowhere/nothing.py'))
+    assert (verdict.kind, len(verdict.told)) == (zoo.NOT_BUILT, 1)
+
+
+def test_the_summary_counts_every_configuration_once_and_keeps_the_reasons():
+    verdicts = {'a/x.py': zoo.Verdict(zoo.SERVED, ['ISDA: one', 'ISDA: two stays plain: why']),
+                'a/y.py': zoo.Verdict(zoo.PLAIN, ['nothing']), 'b/z.py': zoo.Verdict(zoo.PLAIN, ['nothing'])}
+    found = zoo.summary(verdicts)
+    assert found['counts'] == dict(zip(zoo.VERDICTS, (1, 2, 0, 0, 0), strict=True))
+    assert found['families'] == {'a': {zoo.SERVED: 1, zoo.PLAIN: 1}, 'b': {zoo.PLAIN: 1}}
+    assert [(entry['told'], entry['configurations']) for entry in found['told']] == [
+        ('nothing', ['a/y.py', 'b/z.py']), ('ISDA: two stays plain: why', ['a/x.py'])]
+    assert '3 configurations in 2 families: served 1, plain by nature 2' in zoo.report(found)

@@ -1,0 +1,292 @@
+"""Laws of a series: every run is trained and evaluated once, whatever happens in between."""
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from helpers.exhaustive import exhaustive
+from mmengine.config import Config
+
+from isda_seg.paper.series.training_runs import Run, _Progress, run_series
+
+ROOT = Path(__file__).resolve().parents[3]
+
+# In the place of tools/train.py and tools/test.py: what they do to files, at once.
+TRAIN = '''import os, pathlib, runpy, sys, time
+cfg, folder = runpy.run_path(sys.argv[1]), pathlib.Path(sys.argv[3])
+assert sys.argv[2::2] == ['--work-dir', '--resume']
+print('training with', os.environ['OMP_NUM_THREADS'], 'threads')
+(folder / 'pid').write_text(str(os.getpid()))
+if cfg.get('waits_for'):
+    end = time.monotonic() + 60
+    while not (folder.parent / cfg['waits_for']).exists() and time.monotonic() < end:
+        time.sleep(0.02)
+if cfg.get('diverges'):
+    (folder / 'diverged.json').write_text('{"iteration": 7}')
+    sys.exit('the run diverged')
+if cfg.get('fails'):
+    print(*range(100), sep=chr(10))
+    sys.exit('no such luck')
+if not cfg.get('saves_nothing'):
+    (folder / 'iter_1.pth').write_text('weights')
+'''
+TEST = '''import json, pathlib, runpy, sys
+config, checkpoint, *rest = sys.argv[1:]
+taus = rest[rest.index('--logit-adjustment') + 1:rest.index('--out')] if '--logit-adjustment' in rest else []
+protocols = rest[rest.index('--protocols') + 1:rest.index('--logit-adjustment' if taus else '--out')]
+assert pathlib.Path(checkpoint).read_text() == 'weights'
+number = runpy.run_path(config)['number']
+adjusted = dict(logit_adjustment={tau: dict(mIoU=number + float(tau)) for tau in taus}) if taus else {}
+found = {name: dict(mIoU=number, **adjusted) for name in protocols}
+pathlib.Path(rest[-1]).write_text(json.dumps(dict(protocols=found)))
+'''
+DRIVER = '''import signal, sys
+from mmengine.config import Config
+from isda_seg.paper.series.training_runs import Run, run_series
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started us may ignore it
+runs = [Run(name, Config(dict(number=1, waits_for='never'))) for name in 'abc']
+run_series(runs, sys.argv[1], sys.argv[2], ['single'], jobs=2)
+'''
+
+
+@pytest.fixture
+def tools(tmp_path):
+    folder = tmp_path / 'tools'
+    folder.mkdir()
+    (folder / 'train.py').write_text(TRAIN)
+    (folder / 'test.py').write_text(TEST)
+    return folder
+
+
+class Said(list):
+    """The lines said; after the one of a failed run there is the file `failed` in its folder."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def append(self, line):
+        super().append(line)
+        if ' (its log: ' in line:
+            (self.folder / 'a' / 'sign').touch()
+        if ' failed: ' in line:
+            (self.folder / line.split(' ')[0] / 'failed').touch()
+
+
+@pytest.fixture
+def series(tmp_path, tools):
+    """series(a=dict(...), b=dict(...)) runs `a` and `b` with these keys; gives the results and the lines said."""
+    def go(protocols=('single',), jobs=1, taus=(), **cfgs):
+        said = Said(tmp_path / 'work')
+        runs = [Run(name, Config(dict(dict(number=0), **keys))) for name, keys in cfgs.items()]
+        return run_series(runs, tmp_path / 'work', tools, protocols, jobs, said.append, taus), said
+
+    go.folder = tmp_path / 'work'
+    return go
+
+
+def states(folder):
+    """path -> time of the last change and content, of all files."""
+    return {str(path.relative_to(folder)): (path.stat().st_mtime_ns, path.read_bytes())
+            for path in sorted(folder.rglob('*')) if path.is_file()}
+
+
+def single(miou):
+    return dict(protocols=dict(single=dict(mIoU=miou)))
+
+
+def test_every_run_is_trained_and_evaluated_with_its_own_config(series):
+    results, said = series(a=dict(number=3), b=dict(number=5))
+    assert results == dict(a=single(3), b=single(5))
+    assert said[0] == '2 runs, 0 of them there already'
+    assert [line.split(':')[0] for line in said[1:]] == ['1/2 a', '2/2 b']
+    assert sorted(states(series.folder)) == ['a.py', *(f'a/{name}' for name in ('iter_1.pth', 'log.txt', 'pid',
+                                                                                'results.json')),
+                                             'b.py', *(f'b/{name}' for name in ('iter_1.pth', 'log.txt', 'pid',
+                                                                                'results.json'))]
+    assert Config.fromfile(series.folder / 'b.py').number == 5
+
+
+def test_a_run_that_diverges_is_a_result_and_the_series_goes_on(series):
+    results, said = series(a=dict(diverges=True), b=dict(number=5))
+    assert (results['a']['protocols'], results['a']['diverged'], results['b']) == ({}, dict(iteration=7), single(5))
+    assert results['a']['config'] == os.path.relpath(series.folder / 'a.py')
+    assert [line.split(':')[0] for line in said[1:]] == ['a diverged', '1/2 a', '2/2 b']
+    assert series(a=dict(diverges=True), b=dict(number=5))[1] == ['2 runs, 2 of them there already']
+
+
+def test_the_first_run_gives_a_sign_of_life_with_its_log(series, monkeypatch):
+    monkeypatch.setattr('isda_seg.paper.series.training_runs.PULSE', 0.05)
+    _, said = series(jobs=2, a=dict(waits_for='a/sign'), b=dict(number=1, waits_for='a/sign'))
+    log = series.folder / 'a' / 'log.txt'
+    assert re.fullmatch(rf'a: (starting|training with \d+ threads) .its log: {log}.', said[1]) is not None
+    assert {line.split(' ')[0] for line in said if line[0].isdigit()} == {'2', '1/2', '2/2'}
+
+
+def test_no_job_at_all_is_refused(series):
+    with pytest.raises(ValueError, match='--jobs is how many runs go on at a time, at least 1; got 0'):
+        series(jobs=0, a={})
+    assert not series.folder.exists()
+
+
+def test_runs_that_exist_are_not_run_again(series):
+    series(a=dict(number=3), b=dict(number=5))
+    before = states(series.folder / 'a')
+    results, said = series(a=dict(number=3), b=dict(number=5), c=dict(number=7))
+    assert said[0] == '3 runs, 2 of them there already'
+    assert [line.split(':')[0] for line in said[1:]] == ['1/1 c']
+    assert states(series.folder / 'a') == before
+    assert results == dict(a=single(3), b=single(5), c=single(7))
+
+
+def test_a_protocol_that_is_not_there_yet_is_evaluated_and_what_is_asked_for_comes_in_its_order(series):
+    series(a=dict(number=3))
+    checkpoint = states(series.folder)['a/iter_1.pth']
+    results, said = series(('ms', 'single'), a=dict(number=3))
+    assert said[0] == '1 runs, 0 of them there already'
+    assert list(results['a']['protocols']) == ['ms', 'single']
+    assert states(series.folder)['a/iter_1.pth'][1] == checkpoint[1]
+    results, said = series(('single',), a=dict(number=3))
+    assert said == ['1 runs, 1 of them there already']
+    assert results == dict(a=single(3))
+
+
+def test_a_run_of_other_settings_is_refused_by_name_and_left_alone(series):
+    series(a=dict(number=3))
+    before = states(series.folder)
+    with pytest.raises(ValueError, match=r'work/a holds a run of other settings \(they are in a.py\): choose another '
+                                         '--work-dir, or delete both'):
+        series(a=dict(number=4))
+    assert states(series.folder) == before
+
+
+def test_two_runs_of_one_name_are_refused(tmp_path, tools):
+    runs = [Run('a', Config(dict(number=1))), Run('a', Config(dict(number=1)))]
+    with pytest.raises(ValueError, match=r"needs a name of its own, got \['a', 'a'\]"):
+        run_series(runs, tmp_path / 'work', tools, ['single'])
+    assert (tmp_path / 'work').exists() is False
+
+
+def test_a_failing_run_raises_with_the_end_of_its_log_and_leaves_the_finished_ones(series):
+    with pytest.raises(ChildProcessError) as error:
+        series(a=dict(number=3), b=dict(fails=True), c=dict(number=7))
+    end = '\n'.join([*map(str, range(93, 100)), 'no such luck'])
+    assert str(error.value) == (f'train.py failed with code 1 in {series.folder / "b"}; the end of its log.txt:\n{end}')
+    assert json.loads((series.folder / 'a' / 'results.json').read_text()) == single(3)
+    assert (series.folder / 'b' / 'results.json').exists() is False
+    (series.folder / 'b.py').unlink()
+    results, said = series(a=dict(number=3), b=dict(number=5), c=dict(number=7))
+    assert [line.split(':')[0] for line in said[1:]] == ['1/2 b', '2/2 c']
+    assert results == dict(a=single(3), b=single(5), c=single(7))
+
+
+def test_beside_a_failing_run_the_one_under_way_finishes_and_no_other_starts(series):
+    with pytest.raises(ChildProcessError, match='train.py failed with code 1 in .*work/b'):
+        series(jobs=2, a=dict(number=3, waits_for='b/failed'), b=dict(fails=True, waits_for='a/pid'),
+               c=dict(waits_for='never'), d=dict(waits_for='never'))
+    assert (series.folder / 'a' / 'results.json').is_file() is True
+    assert [(series.folder / name / 'log.txt').exists() for name in 'cd'] == [False, False]
+
+
+def test_a_training_that_saves_nothing_is_an_error(series):
+    with pytest.raises(ChildProcessError, match='work/a: the training ended without a checkpoint'):
+        series(a=dict(saves_nothing=True))
+
+
+def test_as_many_runs_as_jobs_go_at_a_time_and_share_the_cores(series, monkeypatch):
+    monkeypatch.delenv('OMP_NUM_THREADS', raising=False)
+    monkeypatch.setattr(os, 'cpu_count', lambda: 9)
+    results, _ = series(jobs=2, a=dict(number=3, waits_for='b/pid'), b=dict(number=5, waits_for='a/pid'))
+    assert results == dict(a=single(3), b=single(5))
+    assert (series.folder / 'a' / 'log.txt').read_text() == 'training with 4 threads\n'
+    monkeypatch.setenv('OMP_NUM_THREADS', '3')
+    series(jobs=2, c=dict())
+    assert (series.folder / 'c' / 'log.txt').read_text() == 'training with 3 threads\n'
+
+
+def test_the_time_left_is_the_runs_left_at_the_pace_so_far():
+    said = []
+    progress = _Progress(5, 2, said.append)
+    for name, seconds in (('a', 120.), ('b', 240.), ('c', 240.), ('d', 0.), ('e', 90.)):
+        progress.finished(name, seconds)
+    assert said == ['1/5 a: 2.0 min; about 4 min left',   # four more of 2 min, two at a time
+                    '2/5 b: 4.0 min; about 4 min left',   # three more of 3 min; 4.5 rounds to even
+                    '3/5 c: 4.0 min; about 3 min left',   # two more of 10/3 min
+                    '4/5 d: 0.0 min; about 1 min left',   # one more of 2.5 min
+                    '5/5 e: 1.5 min; about 0 min left']
+
+
+@exhaustive('number, code', [(signal.SIGTERM, 143), (signal.SIGINT, -signal.SIGINT)])
+def test_who_stops_the_series_stops_its_runs(tmp_path, tools, number, code):
+    work = tmp_path / 'work'
+    with subprocess.Popen([sys.executable, '-c', DRIVER, str(work), str(tools)], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, env=dict(os.environ, PYTHONPATH=str(ROOT)), text=True) as driver:
+        assert driver.stdout.readline() == '3 runs, 0 of them there already\n'
+        pids = [int(wait_for(work / name / 'pid')) for name in 'ab']
+        os.kill(driver.pid, number)
+        assert driver.wait(60) == code, driver.stderr.read()
+    assert [running(pid) for pid in pids] == [False, False]
+    assert sorted(path.name for path in work.rglob('pid')) == ['pid', 'pid']  # the third one never began
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='other systems do not tell a process that its parent has ended')
+def test_a_killed_series_leaves_no_process_and_goes_on_where_it_stopped(tmp_path, tools, series):
+    work = tmp_path / 'work'
+    command = [sys.executable, '-c', DRIVER, str(work), str(tools)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=dict(os.environ, PYTHONPATH=str(ROOT)),
+                          text=True) as driver:
+        driver.stdout.readline()
+        pids = [int(wait_for(work / name / 'pid')) for name in 'ab']
+        driver.kill()
+    end = time.monotonic() + 60
+    while any(map(running, pids)) and time.monotonic() < end:
+        time.sleep(0.02)
+    assert [running(pid) for pid in pids] == [False, False]
+    (work / 'never').touch()  # what the runs wait for
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=dict(os.environ, PYTHONPATH=str(ROOT)),
+                          text=True) as driver:
+        said = driver.stdout.read().splitlines()
+    assert [line.split(':')[0].split(' ')[0] for line in said] == ['3', '1/3', '2/3', '3/3']
+
+
+def test_a_second_series_in_one_folder_is_refused_with_the_remedy(tmp_path, tools, series):
+    work = tmp_path / 'work'
+    with subprocess.Popen([sys.executable, '-c', DRIVER, str(work), str(tools)], stdout=subprocess.PIPE,
+                          env=dict(os.environ, PYTHONPATH=str(ROOT)), text=True) as driver:
+        wait_for(work / 'a' / 'pid')
+        with pytest.raises(BlockingIOError, match=f'another series is under way in {work}: .* another --work-dir'):
+            series(d=dict(number=1))
+        (work / 'never').touch()
+        assert driver.wait(60) == 0
+    assert series(d=dict(number=1))[0] == dict(d=single(1))
+
+
+def wait_for(path):
+    """The text of a file that another process is about to write."""
+    end = time.monotonic() + 60
+    while not (path.is_file() and path.read_text()):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    return path.read_text()
+
+
+def running(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_another_tau_tests_again_and_a_known_one_does_not(series):
+    first = series(a=dict(number=3), taus=(0.0, 0.5))[0]
+    assert first == dict(a=dict(protocols=dict(single=dict(mIoU=3, logit_adjustment={'0.5': dict(mIoU=3.5)}))))
+    before = states(series.folder / 'a')
+    assert series(a=dict(number=3), taus=(0.5,))[0] == first
+    assert states(series.folder / 'a') == before
+    again = series(a=dict(number=3), taus=(0.5, 1.0))[0]['a']['protocols']['single']['logit_adjustment']
+    assert again == {'0.5': dict(mIoU=3.5), '1': dict(mIoU=4.0)}

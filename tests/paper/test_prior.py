@@ -1,0 +1,134 @@
+"""Which images choose tau, and what figure and table show."""
+import copy
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pytest
+import torch
+from helpers import tiny
+from helpers.exhaustive import exhaustive
+from mmengine.config import Config
+
+from isda_seg import compat
+from isda_seg.paper.prior import check_alike, check_taus, image_paths, plan, unseen
+from isda_seg.paper.prior_report import class_table, draw_prior, summary
+from isda_seg.paper.series.run_options import hold_out
+
+
+@pytest.fixture(scope='module')
+def cfg(tmp_path_factory):
+    """The tiny plain config with 8 training images."""
+    compat.prepare()
+    return Config.fromfile(tiny.write_configs(tmp_path_factory.mktemp('prior'), train=8)[0])
+
+
+def with_images(cfg, **keys):
+    cfg = copy.deepcopy(cfg)
+    cfg.train_dataloader.dataset.update(keys)
+    return cfg
+
+
+def numbers(cfg, dataset):
+    return [int(Path(path).stem) for path in image_paths(cfg, dataset)]
+
+
+def trained_with(cfg):
+    """What a checkpoint says of its training."""
+    return dict(cfg=cfg.pretty_text)
+
+
+@exhaustive('share', [0.25, 0.5])
+def test_a_run_of_the_sweep_left_out_what_the_sweep_holds_out(cfg, share):
+    held = hold_out(cfg, share)
+    for given in (cfg, held):  # the original config, or that of the run
+        found = unseen(given, share, trained_with(held))
+        assert numbers(cfg, found) == numbers(cfg, held.test_dataloader.dataset)
+        assert found['pipeline'] == cfg.test_dataloader.dataset.pipeline
+
+
+def test_a_larger_share_chooses_on_the_images_that_were_left_out_only(cfg):
+    assert numbers(cfg, unseen(cfg, 0.75, trained_with(hold_out(cfg, 0.25)))) == [6, 7]
+
+
+def test_images_outside_of_the_sample_of_the_checkpoints_seed_are_unseen(cfg):
+    of_seed = {seed: with_images(cfg, sample=4, sample_seed=seed) for seed in (0, 7)}
+    drawn = {seed: numbers(cfg, one.train_dataloader.dataset) for seed, one in of_seed.items()}
+    assert drawn[0] != drawn[7]
+    found = numbers(cfg, unseen(of_seed[0], 0.75, trained_with(of_seed[7])))
+    assert found == [number for number in range(2, 8) if number not in drawn[7]]
+
+
+def test_a_checkpoint_without_a_config_was_trained_with_the_one_given(cfg):
+    assert numbers(cfg, unseen(with_images(cfg, indices=[0, 1, 7]), 0.25, {})) == [6]
+
+
+def test_data_that_have_moved_are_found_where_the_config_says(cfg):
+    before = with_images(hold_out(cfg, 0.25), data_root='/data/of/another/machine')
+    assert numbers(cfg, unseen(cfg, 0.25, trained_with(before))) == [6, 7]
+
+
+@pytest.mark.parametrize('change, message', [
+    (dict(), 'was trained on all of the last 25 % of the training images'),
+    (dict(type='RepeatDataset', dataset=dict()), 'cannot hold out images of a RepeatDataset')])
+def test_without_an_unseen_image_the_reason_is_told(cfg, change, message):
+    given = with_images(cfg, **change)
+    with pytest.raises(ValueError, match=message):
+        unseen(given, 0.25, trained_with(given))
+
+
+def test_images_of_one_name_in_two_folders_are_different_images(cfg):
+    other = with_images(cfg, data_prefix=dict(img_path='val', seg_map_path='valannot'))  # 0.png to 2.png
+    assert numbers(cfg, unseen(other, 0.4, trained_with(cfg))) == [2]
+
+
+def test_tau_0_is_always_measured_and_values_are_sorted():
+    assert check_taus([1, 0.5, 0.5]) == [0, 0.5, 1]
+
+
+MODELS = [
+    dict(name='plain', images=3, tau=0.5, chosen_on=dict(images=2, drawn=False), note='', mean_AP=55.0,
+         AP=dict(road=90.0, pole=20.04, void=None),
+         curve={'0': dict(mIoU=40.0, mAcc=50.0, aAcc=80.0, IoU=dict(road=75.0, pole=5.0, void=None)),
+                '0.5': dict(mIoU=42.0, mAcc=60.0, aAcc=79.0, IoU=dict(road=74.0, pole=10.0, void=None))}),
+    dict(name='isda', images=3, tau=None, chosen_on=None, note='it saw all images', mean_AP=56.25,
+         AP=dict(road=90.5, pole=22.0, void=None),
+         curve={'0': dict(mIoU=39.0, mAcc=49.0, aAcc=81.0, IoU=dict(road=76.0, pole=2.0, void=None)),
+                '0.5': dict(mIoU=43.0, mAcc=61.0, aAcc=80.0, IoU=dict(road=75.0, pole=11.0, void=None))})]
+
+
+def test_the_table_is_aligned_and_shows_the_chosen_tau():
+    assert class_table(MODELS).splitlines() == [
+        'class  AP A  AP B  AP B - A  IoU A, tau 0  IoU A, tau 0.5  IoU B, tau 0',
+        'road   90.0  90.5      +0.5          75.0            74.0          76.0',
+        'pole   20.0  22.0      +2.0           5.0            10.0           2.0',
+        'void      -     -         -             -               -             -',
+        'mean   55.0  56.2      +1.2          40.0            42.0          39.0']
+    assert class_table(MODELS[:1]).splitlines()[0] == 'class    AP  IoU, tau 0  IoU, tau 0.5'
+
+
+def test_the_summary_tells_the_choice_or_why_there_is_none():
+    lines = summary(MODELS, 'val').splitlines()
+    assert lines[:6] == [
+        'val split, 3 images, in per cent', 'A: plain',
+        '  tau 0.5 has the highest mIoU on 2 held-out training images',
+        '  tau 0: mIoU 40.0, mean accuracy 50.0, pixel accuracy 80.0',
+        '  tau 0.5: mIoU 42.0, mean accuracy 60.0, pixel accuracy 79.0', 'B: isda']
+    assert lines[6] == '  tau is not chosen: it saw all images'
+
+
+def test_the_figure_shows_each_measure_over_tau_and_marks_the_choice(tmp_path, monkeypatch):
+    shown = []
+    monkeypatch.setattr(plt, 'close', shown.append)
+    draw_prior(MODELS, 'val', tmp_path / 'prior.png')
+    drawn = [[line.get_xydata().tolist() for line in axis.get_lines()] for axis in shown[0].axes]
+    assert [axis.get_ylabel() for axis in shown[0].axes] == ['mIoU (%)', 'mean accuracy (%)', 'pixel accuracy (%)']
+    assert drawn[0] == [[[0, 40], [0.5, 42]], [[0.5, 42]], [[0, 39], [0.5, 43]]]
+    assert drawn[2] == [[[0, 80], [0.5, 79]], [[0.5, 79]], [[0, 81], [0.5, 80]]]
+
+
+def test_models_of_other_images_or_classes_are_not_compared(cfg, tmp_path):
+    torch.save({'decode_head.conv_seg.weight': torch.zeros(1)}, tmp_path / 'a.pth')
+    one, other = (plan(split, cfg, 'a.py', str(tmp_path / 'a.pth'), split, None) for split in ('test', 'train'))
+    check_alike([one, one])
+    with pytest.raises(ValueError, match='test and train are not tested on the same images and classes'):
+        check_alike([one, other])

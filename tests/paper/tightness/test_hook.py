@@ -1,0 +1,74 @@
+"""Laws of the hook: the run is the one without it, points keep Jensen's order, a resumed run has each of them once."""
+import json
+
+import pytest
+from helpers import tiny
+
+from isda_seg.paper.tightness.hook import POINTS, TightnessHook, read_points
+
+pytestmark = tiny.on_cpu
+
+HOOK = dict(type='isda_seg.paper.tightness.hook.TightnessHook', interval=2, samples=4, pixels=50, draws=40)
+
+
+def with_hook(**keys):
+    def change(cfg):
+        cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), dict(HOOK, **keys)]
+    return change
+
+
+@pytest.fixture(scope='module')
+def runs(tmp_path_factory):
+    """The tiny PSPNet with ISDA on two heads, six iterations: without the hook, with it, and resumed after four."""
+    folder = tmp_path_factory.mktemp('tightness')
+    _, isda = tiny.write_configs(folder)
+    without = tiny.train(isda, folder / 'without')
+    watched = tiny.train(isda, folder / 'watched', change=with_hook())
+    points = (folder / 'watched' / POINTS).read_text()
+    (folder / 'watched' / POINTS).write_text(points + '{"step": 6, "hea')  # as a killed run leaves it
+    resumed = tiny.train(isda, folder / 'watched', change=with_hook(), resume=folder / 'watched' / 'iter_4.pth')
+    return folder, without, watched, points, resumed
+
+
+def test_a_run_with_the_hook_is_the_run_without_it_to_the_bit(runs):
+    _, (without, steps), (watched, seen), _, _ = runs
+    assert seen == steps and len(steps) == 6
+    assert tiny.differing(tiny.full_state(watched), tiny.full_state(without)) == []
+
+
+def test_each_head_has_a_point_per_interval_with_its_strength_then(runs):
+    points = [json.loads(line) for line in runs[3].splitlines()]
+    assert [(point['step'], point['head']) for point in points] == [
+        (step, head) for step in (2, 4, 6) for head in ('decode_head', 'auxiliary_head')]
+    assert [point['strength'] for point in points[::2]] == pytest.approx([2.5, 5, 7.5])
+    assert {(point['unit'], point['samples'], point['draws']) for point in points} == {('iteration', 200, 40)}
+
+
+def test_every_point_keeps_jensens_order(runs):
+    for point in read_points(runs[0] / 'watched'):
+        three = 3 * point['standard_error']
+        assert point['cross_entropy'] <= point['expected'] + three
+        assert point['expected'] - three <= point['bound']
+        assert point['gap_ratio'] > 1
+
+
+def test_a_resumed_run_has_the_points_of_the_uninterrupted_one_each_once(runs):
+    folder, _, (watched, _), points, (resumed, _) = runs
+    assert (folder / 'watched' / POINTS).read_text() == points
+    assert tiny.differing(tiny.full_state(resumed), tiny.full_state(watched)) == []
+
+
+def test_a_run_without_isda_or_without_strength_is_refused(runs):
+    folder = runs[0]
+    with pytest.raises(ValueError, match='no loss of the model is served by ISDA. Add default_hooks'):
+        tiny.train(folder / tiny.PLAIN, folder / 'plain', change=with_hook())
+    nothing = {f'model.{head}.loss_decode.lambda_0': 0 for head in ('decode_head', 'auxiliary_head')}
+    with pytest.raises(ValueError, match='lambda_0 = 0 in decode_head, auxiliary_head: nothing is augmented'):
+        tiny.train(folder / tiny.ISDA, folder / 'nothing', nothing, change=with_hook())
+
+
+@pytest.mark.parametrize('keys', [dict(interval=0), dict(samples=0), dict(pixels=0)])
+def test_numbers_below_one_are_refused(keys):
+    (name, value), = keys.items()
+    with pytest.raises(ValueError, match=f'{name} must be at least 1, got {value}'):
+        TightnessHook(**keys)

@@ -1,0 +1,68 @@
+"""Laws of the sections about series: what was run stands there with its numbers, what is planned in a folded list."""
+import json
+
+import pytest
+
+from docs.series import not_run, overview, sections
+from isda_seg.paper.series.paired import compare_arms
+from isda_seg.paper.series.result_files import read_series
+
+PLAN = [dict(name='pair', title='A pair', question='Why?', command='paired.py a.py a_isda.py a_other.py'),
+        dict(name='later', title='Another', question='When?', command='paired.py b.py b_isda.py')]
+
+
+def result(error):
+    return dict(protocols=dict(single=dict(top1_error=error)), training=[dict(commit='c1', seed=0)])
+
+
+@pytest.fixture
+def folder(tmp_path):
+    runs = {arm: {seed: result(error) for seed, error in zip('01', errors, strict=True)}
+            for arm, errors in (('a', (20, 22)), ('a_isda', (19, 20)), ('a_other', (21, 25)))}
+    comparisons = {arm: compare_arms(runs['a'], runs[arm]) for arm in ('a_isda', 'a_other')}
+    entry = dict(kind='paired', plain='configs/a.py', isda=['configs/a_isda.py', 'configs/a_other.py'], seeds=[0, 1],
+                 options={}, comparisons=comparisons, runs=runs)
+    (tmp_path / 'plan.json').write_text(json.dumps(PLAN))
+    (tmp_path / 'pair.json').write_text(json.dumps(entry))
+    return tmp_path
+
+
+def test_the_overview_has_a_row_per_recorded_arm_with_its_difference(folder):
+    rows = overview(read_series(folder), PLAN).splitlines()[2:]
+    assert rows == [
+        '| A pair | `a_isda` | top1_error | 2 | 21.00 | 19.50 | -1.50 | -7.85 to +4.85 |',  # 12.706 * 0.5 either side
+        '| A pair | `a_other` | top1_error | 2 | 21.00 | 23.00 | +2.00 | -10.71 to +14.71 |']
+
+
+def test_a_recorded_series_has_a_section_and_the_planned_ones_stand_folded_at_the_end(folder):
+    first, section = sections(folder, 'results').split('### ')
+    assert first.strip() == overview(read_series(folder), PLAN)
+    assert section.splitlines()[0] == 'A pair' and section.count('![A pair](results/pair.png)') == 1
+    assert 'paired.py a.py a_isda.py a_other.py --out configs/results/pair.json' in section
+    assert section.endswith(not_run(PLAN[1:], 'results'))
+
+
+def test_an_option_that_was_renamed_since_is_named_with_the_commits_that_know_it(folder):
+    entry = json.loads((folder / 'pair.json').read_text())
+    sentence = 'At commit c1, where these runs were trained, `new.key` is spelled `old.key`.'
+    assert sentence not in sections(folder, 'results')
+    (folder / 'pair.json').write_text(json.dumps(dict(entry, renamed_options={'new.key': 'old.key'})))
+    assert f'```\n\n{sentence}\n\n' in sections(folder, 'results')
+
+
+def test_planned_series_are_one_sentence_that_opens_their_commands():
+    text = not_run(PLAN, 'results')
+    assert '<summary>2 series are planned and not run yet.</summary>' in text and text.count('<summary>') == 1
+    assert 'Another. When?\n\n```bash\npaired.py b.py b_isda.py --out configs/results/later.json\n```' in text
+    assert not_run([], 'results') == ''
+
+
+def test_without_a_recorded_pair_there_is_no_overview(tmp_path):
+    assert (overview({}, []), sections(tmp_path, 'results')) == ('', '')
+
+
+def test_series_of_networks_that_had_not_fitted_stand_in_one_folded_table(folder):
+    (folder / 'plan.json').write_text(json.dumps([dict(PLAN[0], underfitted=True)]))
+    text = sections(folder, 'results')
+    assert text.startswith('<details>\n<summary>1 earlier series are of networks that had not fitted their training ')
+    assert overview(read_series(folder), PLAN[:1]) in text and '###' not in text and 'pair.png' not in text

@@ -1,0 +1,34 @@
+"""What is shown of a detector's runs: box and mask mAP in per cent, and the file its backbone started from."""
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from isda_seg.paper.result_rows import NOT_RUN, average, runs_sentence
+
+
+def value(results: Sequence[dict[str, Any]], name: str) -> str:
+    """A measure over the runs; '' where it was not taken."""
+    found = [result['protocols']['single'].get(name) for result in results]
+    return '' if None in found else average(found)
+
+
+def backbone(results: Sequence[dict[str, Any]]) -> str:
+    """The files training started from: name and the beginning of the hash."""
+    records = [result.get('backbone') or dict(checkpoint='random') for result in results]
+    return ', '.join(dict.fromkeys(
+        record['checkpoint'] + (f' ({record["sha256"][:12]})' if 'sha256' in record else '') for record in records))
+
+
+MAPS = {title: partial(value, name=name) for title, name in {
+    'box mAP': 'bbox_mAP', 'box AP50': 'bbox_mAP_50', 'box AP75': 'bbox_mAP_75', 'mask mAP': 'segm_mAP',
+    'mask AP50': 'segm_mAP_50', 'mask AP75': 'segm_mAP_75'}.items()}
+COLUMNS = {**MAPS, 'backbone': backbone}
+
+
+def docstring_line(results: Sequence[dict[str, Any]] | None) -> str:
+    """What a config's docstring says about its result."""
+    if not results:
+        return NOT_RUN
+    numbers = ', '.join(f'{title} {MAPS[title](results)}' for title in ('box mAP', 'mask mAP')
+                        if MAPS[title](results))
+    return f'{numbers} ({runs_sentence(results)})'

@@ -1,0 +1,60 @@
+"""Fig. 10: what M explicit draws gain and what they take, beside the closed form."""
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+from isda_seg.paper.cost.classifier_step import CLOSED
+from isda_seg.paper.series.measure_names import row_name
+from isda_seg.paper.series.paired import half_width
+
+matplotlib.use('Agg')
+import matplotlib.pyplot as plt  # noqa: E402
+
+
+def draw_draws(paired: Mapping[str, Any], timed: Mapping[str, Any], out: Path) -> None:
+    """Left the first measure's difference to plain with its interval over M, right the extra time of a step.
+
+    Args:
+        paired: a series whose arms have ``samples=M``, or none for the closed form.
+        timed: what tools/benchmarks/draws.py wrote.
+        out: the picture.
+
+    Raises:
+        ValueError: no arm of the series has draws.
+    """
+    arms = {draws_of(arm): comparison for arm, comparison in paired['comparisons'].items()}
+    order = [*sorted((name for name in arms if name != CLOSED), key=int), *([CLOSED] if CLOSED in arms else [])]
+    if order == [CLOSED] or not order:
+        raise ValueError('no arm of this series has samples=M: there is nothing to draw over M')
+    measure = next(iter(arms[order[0]]['measures']))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), layout='constrained')
+    entries = [arms[name]['measures'][measure] for name in order]
+    left.errorbar(range(len(order)), [entry['mean'] for entry in entries],
+                  [half_width(entry['mean'], entry['t']) for entry in entries], fmt='ks', capsize=4, markersize=5)
+    left.axhline(0, color='0.5', linewidth=1)
+    left.set(title=f'{row_name(measure)}: minus plain, mean and 95 % (paired t)', ylabel='points')
+    left.set_xticks(range(len(order)), order)
+    names = [name for name in order if name in timed['extra_time']]
+    shares = [timed['extra_time'][name] for name in names]
+    median = [100 * share['median'] for share in shares]
+    spans = [[100 * (share['median'] - share['low']) for share in shares],
+             [100 * (share['high'] - share['median']) for share in shares]]
+    right.errorbar([order.index(name) for name in names], median, spans, fmt='ks', capsize=4, markersize=5)
+    right.axhline(0, color='0.5', linewidth=1)
+    right.set(title=f'extra time of a step, median and quartiles\n{timed["hardware"]}', ylabel='% of a plain step')
+    right.set_xticks(range(len(order)), order)
+    for axis in (left, right):
+        axis.set_xlabel('draws M')
+        axis.title.set_fontsize(9)
+        axis.grid(axis='y', alpha=0.3)
+    figure.savefig(out, dpi=120)
+    plt.close(figure)
+
+
+def draws_of(arm: str) -> str:
+    """M of an arm's label, 'closed form' where it names none."""
+    found = re.search(r'\bsamples=(\d+)', arm)
+    return found[1] if found else CLOSED

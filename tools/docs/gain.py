@@ -1,0 +1,106 @@
+"""What README says about the gain: a table over recorded series of pairs, a sentence about scikit-learn's digits."""
+import json
+from collections.abc import Sequence
+from math import nan
+from pathlib import Path
+from typing import Any
+
+from docs.gain_series import FITTED, Gain, Recorded, recorded_gains
+from docs.series import read_plan
+from isda_seg.paper.cost.formatting import markdown
+from isda_seg.paper.result_rows import NOT_RUN
+from isda_seg.paper.series.paired_report import in_brackets, interval
+from isda_seg.paper.series.result_files import read_series
+
+TASKS = ('segmentation', 'classification', 'semi-supervised')  # in this order; others follow
+
+
+def gain(folder: Path, link: str) -> str:
+    """A table per task and measure with a row per setting, and what they leave out.
+
+    Args:
+        link: of the text that shows all series.
+    """
+    found = recorded_gains(folder)
+    if not found.shown:
+        return NOT_RUN
+    groups = list(dict.fromkeys((row.task, row.measure) for row in found.shown))
+    groups.sort(key=lambda group: TASKS.index(group[0]) if group[0] in TASKS else len(TASKS))
+    tables = [table(task, measure, [row for row in found.shown if (row.task, row.measure) == (task, measure)])
+              for task, measure in groups]
+    return '\n\n'.join([*tables, note(found, link)])
+
+
+def table(task: str, measure: str, rows: Sequence[Gain]) -> str:
+    """Markdown of one task and measure."""
+    better = 'lower is better' if rows[0].sign < 0 else 'higher is better'
+    head = [f'{task}: {measure} in %, {better}', 'pairs', 'baseline', 'ISDA', 'difference (95 % CI)', 'ISDA is']
+    cells = [[row.setting, str(row.pairs), f'{row.baseline:.2f}', f'{row.isda:.2f}', difference(row), row.verdict]
+             for row in rows]
+    return markdown([head, *cells])
+
+
+def every_arm(folder: Path, task: str) -> str:
+    """Markdown: a row per arm of the recorded series of a task whose baseline has fitted its training images."""
+    series = read_series(folder)
+    rows = [['setting', 'arm', 'baseline mIoU (%)', 'mIoU', 'pixel accuracy', 'NLL', 'mean AP']]
+    for plan in read_plan(folder):
+        entry = series.get(plan['name'])
+        if entry is None or plan.get('task') != task or plan.get('underfitted'):
+            continue
+        for arm, comparison in entry['comparisons'].items():
+            measures = comparison['measures']
+            baseline = next(iter(measures.values()))['baseline'] if measures else nan
+            rows.append([plan['setting'], f'`{arm}`', f'{baseline:.2f}',
+                         *(_change(measures.get(name), 3 if name == 'nll' else 2)
+                           for name in (next(iter(measures), ''), 'aAcc', 'nll', 'mean_AP'))])
+    if len(rows) == 1:
+        return NOT_RUN
+    return f'{markdown(rows)}\n\nDifferences to the baseline with the 95 % CI (paired t).'
+
+
+def _change(values: dict[str, Any] | None, places: int) -> str:
+    """The mean difference and its interval; '' where it was not measured."""
+    return '' if values is None else f'{values["mean"]:+.{places}f}{in_brackets(values["t"], places)}'
+
+
+def difference(row: Gain) -> str:
+    """ISDA minus baseline, and how sure it is."""
+    return f'{row.difference:+.2f}{in_brackets(row.interval)}'
+
+
+def note(found: Recorded, link: str) -> str:
+    """What the tables do not show: the likelihood, and the series left out, with why and how many."""
+    nll = [row.nll for row in found.shown if row.nll]
+    reasons = {f'{found.choices} that chose a setting': found.choices,
+               f'{found.on_isda} with ISDA in the baseline': found.on_isda,
+               f'{found.diverged} in which every pair diverged': found.diverged,
+               f'{found.repeated} that repeat a row on other seeds (shown: most pairs, of equals the last)':
+                   found.repeated}
+    left_out = '; '.join(reason for reason, number in reasons.items() if number)
+    sentences = ['Better, worse: the 95 % CI (paired t) excludes zero.']
+    if nll:
+        sentences.append(f'NLL decreases in {sum(high < 0 for _, high in nll)} of {len(nll)} rows and increases in '
+                         f'{sum(low > 0 for low, _ in nll)}, by the same rule.')
+    sentences.append(f'Left out of [{found.number} recorded series]({link}): {left_out or "none"}.')
+    if found.unfitted:
+        verdicts = [row.verdict for row in found.unfitted]
+        sentences.append(f'In {len(verdicts)} more the baseline has not fitted its training images (training accuracy '
+                         f'below {FITTED:g} %, where measured): ISDA is better in {verdicts.count("better")} and worse '
+                         f'in {verdicts.count("worse")} of these.')
+    return ' '.join(sentences)
+
+
+def digits(results: Path) -> str:
+    """What ``make gain`` measured, from gain.json, and what its strength was chosen from, from gain_sweep.json."""
+    pairs, sweep = results / 'gain.json', results / 'gain_sweep.json'
+    if not pairs.is_file() or not sweep.is_file():
+        return NOT_RUN
+    entry, tried = json.loads(pairs.read_text()), json.loads(sweep.read_text())
+    plain, own = (entry['comparison'][f'{strength:g}'] for strength in (0, entry['lambda_0']))
+    parts = [f'{name} from {plain[measure]["mean"]:.{places}f} to {own[measure]["mean"]:.{places}f} '
+             f'({interval(own[measure]["interval"], places)})'
+             for measure, name, places in (('error', 'test error in per cent', 2),
+                                           ('nll', 'negative log-likelihood', 3))]
+    return (f'Over {len(entry["seeds"])} pairs of seeds with 95 % intervals: {"; ".join(parts)}. `lambda_0` is one of '
+            f'{len(tried["arms"])} values tried on other images with other seeds.')

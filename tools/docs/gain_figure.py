@@ -1,0 +1,42 @@
+"""When does ISDA help? The difference of every recorded setting over the training accuracy of its baseline."""
+from collections.abc import Iterable
+from pathlib import Path
+
+import matplotlib
+
+from docs.gain_series import FITTED, Gain
+from isda_seg.paper.series.paired import half_width
+
+matplotlib.use('Agg')
+import matplotlib.pyplot as plt  # noqa: E402
+from matplotlib.lines import Line2D  # noqa: E402
+
+COLORS = {'segmentation': 'tab:orange', 'classification': 'tab:blue', 'semi-supervised': 'tab:green'}
+
+
+def draw_gain(gains: Iterable[Gain], out: Path) -> None:
+    """A numbered point with its 95 % CI per setting that has one and whose training accuracy was measured."""
+    figure, axis = plt.subplots(figsize=(8, 4.5), layout='constrained')
+    shown = sorted((found for found in gains if found.fitted is not None and found.interval is not None),
+                   key=lambda found: found.fitted or 0.0)
+    names = []
+    for number, found in enumerate(shown, start=1):
+        color, height = COLORS.get(found.task, '0.3'), found.sign * found.difference
+        axis.errorbar(found.fitted, height, half_width(found.difference, found.interval), fmt='none', linewidth=1,
+                      capsize=2, color=color, zorder=2)
+        axis.plot(found.fitted, height, 'o', markersize=10, color=color, markeredgecolor='white', zorder=2 + number)
+        axis.annotate(str(number), (found.fitted, height), color='white', fontsize=7, ha='center',
+                      va='center_baseline', zorder=2.5 + number)
+        names.append(Line2D([], [], color=color, linestyle='none', label=f'{number}  {found.setting}'))
+    axis.axhline(0, color='0.5', linewidth=1)
+    axis.axvline(FITTED, color='0.5', linewidth=1, linestyle='--')
+    axis.set(xlabel='training accuracy of the baseline (%)',
+             ylabel='points in favour of ISDA (95 % CI)')
+    axis.grid(alpha=0.3)
+    groups = dict.fromkeys((found.task, found.measure) for found in shown)
+    kinds = [Line2D([], [], color=COLORS.get(task, '0.3'), marker='o', linestyle='none', label=f'{task}: {measure}')
+             for task, measure in groups]
+    axis.legend(handles=kinds, fontsize=6.5, loc='upper left')
+    figure.legend(handles=names, fontsize=6.5, loc='outside right upper', labelcolor='linecolor', handlelength=0)
+    figure.savefig(out, dpi=120)
+    plt.close(figure)

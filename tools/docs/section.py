@@ -1,0 +1,68 @@
+"""What a README says of the configs of a folder: a row for each that was run, one sentence and a list for the rest."""
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from docs.generated_text import paper, paper_with_options
+from isda_seg.paper.result_rows import origin, seeds
+
+Runs = Sequence[dict[str, Any]]        # of one config, one per seed
+Columns = Mapping[str, Callable[[Runs], str]]
+ORIGIN = ('trained at commit', 'hardware', 'date')
+
+
+def section(configs: Sequence[Path], results: Mapping[str, Runs], columns: Columns, folder: Path) -> str:
+    """Rows of the configs that were run, then what was not.
+
+    Args:
+        results: runs by the stem of their config, or by stem and options.
+        columns: what a row shows of its runs, by title.
+        folder: of the README, for its links.
+    """
+    rows, run = results_rows(configs, results, columns, folder), {label.split(' ')[0] for label in results}
+    return '\n\n'.join(filter(None, [rows, not_run([path for path in configs if path.stem not in run], folder)]))
+
+
+def results_rows(configs: Sequence[Path], results: Mapping[str, Runs], columns: Columns, folder: Path) -> str:
+    """Markdown: a row per config that was run, and per set of options it was run with; '' where there is none.
+
+    Columns in which no row has anything are left out.
+    """
+    rows = []
+    for config in configs:
+        for label in (label for label in results if label.split(' ')[0] == config.stem):
+            runs = results[label]
+            cells = {'config': f'[{label}]({link(config, folder)})', 'seeds': seeds(runs),
+                     **{title: cell(runs) for title, cell in columns.items()}, 'paper': paper(config.read_text()),
+                     **dict(zip(ORIGIN, origin(runs), strict=True))}
+            rows.append(cells)
+    titles = [title for title in (rows[0] if rows else ()) if any(row[title] for row in rows)]
+    lines = [titles, ['---'] * len(titles), *([row[title] for title in titles] for row in rows)]
+    return '\n'.join(f'| {" | ".join(cells)} |' for cells in lines) if rows else ''
+
+
+def not_run(configs: Sequence[Path], folder: Path) -> str:
+    """One sentence, and a folded list of the configs with the paper's numbers; '' where there is none."""
+    if not configs:
+        return ''
+    count = 'One config has' if len(configs) == 1 else f'{len(configs)} configs have'
+    return fold(f'{count} not been run yet.', '\n'.join(
+        f'- [{config.stem}]({link(config, folder)}){papers_numbers(config.read_text())}' for config in configs))
+
+
+def papers_numbers(text: str) -> str:
+    """What the paper reports of a config, and of the config with options; '' where it reports nothing."""
+    numbers = [*filter(None, [paper(text)]),
+               *(f'{number} with `{options}`' for options, number in paper_with_options(text).items())]
+    return f': in the paper {", ".join(numbers)}' if numbers else ''
+
+
+def fold(sentence: str, content: str) -> str:
+    """A sentence that opens what stands behind it."""
+    return f'<details>\n<summary>{sentence}</summary>\n\n{content}\n\n</details>'
+
+
+def link(path: Path, folder: Path) -> str:
+    """A path as the README in ``folder`` names it."""
+    return Path(os.path.relpath(path, folder)).as_posix()

@@ -1,0 +1,22 @@
+"""What is shown of a segmenter's runs: mIoU of every protocol, in per cent."""
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from isda_seg.paper.result_rows import NOT_RUN, average, runs_sentence
+
+
+def miou(results: Sequence[dict[str, Any]], protocol: str) -> str:
+    """mIoU of one run, or mean and standard deviation over runs; '' where the protocol was not run."""
+    return average([result['protocols'][protocol]['mIoU'] for result in results if protocol in result['protocols']])
+
+
+COLUMNS = {protocol: partial(miou, protocol=protocol) for protocol in ('single', 'ms', 'ms-flip')}
+
+
+def docstring_line(results: Sequence[dict[str, Any]] | None) -> str:
+    """What a config's docstring says about its result."""
+    if not results:
+        return NOT_RUN
+    values = ', '.join(f'{title} {cell(results)}' for title, cell in COLUMNS.items() if cell(results))
+    return f'mIoU {values} ({runs_sentence(results)})'
