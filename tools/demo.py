@@ -33,8 +33,10 @@ def run(*command: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/demo'))
-    parser.add_argument('--streets', nargs=2, default=['160', '40'], metavar=('TRAIN', 'VAL'), help='how many to draw')
+    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/demo'),
+                        help='folder for logs, checkpoints and pictures; default %(default)s')
+    parser.add_argument('--streets', nargs=2, default=['160', '40'], metavar=('TRAIN', 'VAL'),
+                        help='numbers of images to draw; default 160 40')
     args, options = parser.parse_known_args()
     start, work_dir = time.time(), args.work_dir
     os.environ.setdefault('ISDA_SEG_DATA', 'data')

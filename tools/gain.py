@@ -9,7 +9,6 @@ were chosen among about a dozen on the half that --sweep uses; the verdict is on
 """
 import argparse
 from concurrent.futures import ProcessPoolExecutor
-from pathlib import Path
 
 import torch
 from sklearn.datasets import load_digits
@@ -19,6 +18,7 @@ from isda_seg.analysis.series.gain_report import compare_strengths, draw, report
 from isda_seg.attach import attach
 from isda_seg.core import linear_ramp
 from isda_seg.criterion import ISDACriterion
+from isda_seg.runtime.arguments import add_out, result_file
 from isda_seg.runtime.likelihood import likelihood, measures
 from isda_seg.runtime.provenance import provenance, write_json
 
@@ -84,19 +84,20 @@ def run_all(strengths, seeds, held_out):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--sweep', action='store_true', help=f'lambda_0 of {SWEPT} on images held out')
-    parser.add_argument('--pairs', type=int, default=30, help='default %(default)s')
-    parser.add_argument('--first-seed', type=int, default=0)
-    parser.add_argument('--out', type=Path, default=Path('work_dirs/gain'), help='folder; default %(default)s')
+    parser.add_argument('--pairs', type=int, default=30, help='pairs of runs; default %(default)s')
+    parser.add_argument('--first-seed', type=int, default=0, help='seed of the first pair; default %(default)s')
+    add_out(parser, 'work_dirs/gain/pairs.json, with --sweep sweep.json')
     args = parser.parse_args()
     name, strengths = ('sweep', SWEPT) if args.sweep else ('pairs', (0, LAMBDA_0))
+    out = result_file(args.out, f'work_dirs/gain/{name}.json')
     seeds = SWEEP_SEEDS if args.sweep else range(args.first_seed, args.first_seed + args.pairs)
     arms = run_all(strengths, seeds, held_out=args.sweep)
     found = compare_strengths(arms)
     print(report(found))
-    write_json(args.out / f'{name}.json', dict(provenance(), kind=f'gain {name}', lambda_0=LAMBDA_0, seeds=list(seeds),
-                                               arms=arms, comparison=found))
-    draw(found, args.out / f'{name}.png')
-    print(f'wrote {args.out / name}.json and .png')
+    write_json(out, dict(provenance(), kind=f'gain {name}', lambda_0=LAMBDA_0, seeds=list(seeds), arms=arms,
+                         comparison=found))
+    draw(found, out.with_suffix('.png'))
+    print(f'wrote {out} and .png')
 
 
 if __name__ == '__main__':

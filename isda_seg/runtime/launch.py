@@ -3,7 +3,6 @@ import argparse
 import atexit
 import gc
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +12,19 @@ import torch.distributed.nn  # noqa: F401  imported after a group is made, its d
 from mmengine.config import Config
 
 from isda_seg import compat
+from isda_seg.runtime.arguments import check_writable
 from isda_seg.runtime.config_keys import check_options, dicts, type_name
-from isda_seg.runtime.options import OptionsAction
+from isda_seg.runtime.options import add_cfg_options
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options every tool that builds a Runner has: what ``load_config`` takes."""
-    parser.add_argument('--work-dir', help='logs and checkpoints go here; default work_dirs/<config name>')
-    parser.add_argument('--cfg-options', nargs='+', action=OptionsAction, metavar='KEY=VALUE')
-    parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
+    parser.add_argument('--work-dir', help='folder for logs and checkpoints; default work_dirs/<config name>')
+    add_cfg_options(parser)
+    parser.add_argument('--launcher', choices=LAUNCHERS, default='none',
+                        help='how the ranks were started; dist_train.sh sets pytorch; default %(default)s')
     parser.add_argument('--debug', action='store_true', help='show where an error was raised')  # read by ``run_main``
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
 
@@ -66,17 +67,6 @@ def _end_group() -> None:
 def default_work_dir(path: str) -> str:
     """``work_dirs/<config name>``."""
     return os.path.join('work_dirs', Path(path).stem)
-
-
-def check_writable(folder: str, option: str = '--work-dir') -> None:
-    """OSError that names ``folder`` and the option that chooses it, unless files can be made in it."""
-    try:
-        os.makedirs(folder, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise type(error)(f'the folder {folder} cannot be written ({error.strerror}): choose another with '
-                          f'{option}') from error
 
 
 def adapt_to_machine(cfg: Config) -> None:

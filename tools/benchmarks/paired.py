@@ -12,8 +12,8 @@ from pathlib import Path
 from isda_seg import compat
 from isda_seg.analysis.series.arm import parse_arms
 from isda_seg.run import all_protocols
-from isda_seg.runtime.launch import check_writable
-from isda_seg.runtime.options import OptionsAction
+from isda_seg.runtime.arguments import add_out, check_writable, result_file
+from isda_seg.runtime.options import add_cfg_options
 from isda_seg.runtime.provenance import provenance, write_json
 from isda_seg.runtime.user_errors import run_main
 
@@ -24,7 +24,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('plain', help='the arm that is the baseline')
     parser.add_argument('isda', nargs='+', help='arms to compare with it')
-    parser.add_argument('--seeds', nargs='+', type=int, required=True)
+    parser.add_argument('--seeds', nargs='+', type=int, required=True, help='one run per arm and seed')
     parser.add_argument('--protocols', nargs='+',
                         help='of tools/test.py; default single ms ms-flip, of classifiers and detectors single')
     parser.add_argument('--logit-adjustment', nargs='+', type=float, default=[], metavar='TAU',
@@ -32,9 +32,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--jobs', type=int, default=2, help='runs at a time; default %(default)s')
     parser.add_argument('--work-dir', default='work_dirs/paired',
                         help='of the runs; series with runs in common share it; default %(default)s')
-    parser.add_argument('--out', help='result file; default <work-dir>/<first ISDA arm>.json, the figure beside it')
+    add_out(parser, '<work-dir>/<first ISDA arm>.json')
     parser.add_argument('--amp', action='store_true', help='half precision, as train.py --amp')
-    parser.add_argument('--cfg-options', nargs='+', action=OptionsAction, metavar='KEY=VALUE', help='for all arms')
+    add_cfg_options(parser)
     return parser.parse_args()
 
 
@@ -44,8 +44,7 @@ def main() -> None:
     if len(set(args.seeds)) < len(args.seeds):
         sys.exit('every seed can be given once only')
     check_writable(args.work_dir)
-    out = Path(args.out or Path(args.work_dir, f'{others[0].folder}.json'))
-    check_writable(str(out.parent), '--out')
+    out = result_file(args.out, Path(args.work_dir, f'{others[0].folder}.json'))
     from isda_seg.analysis.series.band_figure import draw_bands
     from isda_seg.analysis.series.paired import compare_arms
     from isda_seg.analysis.series.paired_figure import draw_paired
