@@ -3,4 +3,4 @@
 ``isda_seg.core`` is the paper in pure torch; ``isda_seg.losses`` and ``isda_seg.hooks`` plug it into OpenMMLab.
 """
 
-__version__ = '0.1.0'
+__version__ = '0.2.0'
