@@ -23,6 +23,16 @@ def add_seed(parser: argparse.ArgumentParser, of: str = 'the random numbers', de
     parser.add_argument('--seed', type=int, default=default, help=f'seed of {of}; default %(default)s')
 
 
+def add_work_dir(parser: argparse.ArgumentParser, shown: str, default: str | None = None) -> None:
+    """Add ``--work-dir``.
+
+    Args:
+        shown: the folder without ``--work-dir``, as the help shows it.
+        default: value without ``--work-dir``.
+    """
+    parser.add_argument('--work-dir', default=default, help=f'folder for logs and checkpoints; default {shown}')
+
+
 def add_out(parser: argparse.ArgumentParser, default: str) -> None:
     """Add ``--out``, which ``result_file`` reads.
 

@@ -12,7 +12,7 @@ import torch.distributed.nn  # noqa: F401  imported after a group is made, its d
 from mmengine.config import Config
 
 from isda_seg import compat
-from isda_seg.runtime.arguments import check_writable
+from isda_seg.runtime.arguments import add_work_dir, check_writable
 from isda_seg.runtime.config_keys import check_names, check_options, dicts, type_name
 from isda_seg.runtime.options import add_cfg_options
 
@@ -21,7 +21,7 @@ LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options every tool that builds a Runner has: what ``load_config`` takes."""
-    parser.add_argument('--work-dir', help='folder for logs and checkpoints; default work_dirs/<config name>')
+    add_work_dir(parser, 'work_dirs/<config name>')
     add_cfg_options(parser)
     parser.add_argument('--launcher', choices=LAUNCHERS, default='none',
                         help='how the ranks were started; dist_train.sh sets pytorch; default %(default)s')

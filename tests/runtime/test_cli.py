@@ -49,7 +49,7 @@ def test_the_tools_of_a_wheel_precede_a_folder_beside_the_package(tmp_path, monk
         run(monkeypatch, 'train')
 
 
-def test_an_unknown_command_is_refused_with_the_commands_there_are(monkeypatch):
+def test_an_unknown_command_is_refused_with_the_known_ones(monkeypatch):
     with pytest.raises(SystemExit, match=r"unknown command 'trian'; did you mean train\?\nusage: isda-seg COMMAND"):
         run(monkeypatch, 'trian')
 

@@ -2,8 +2,8 @@
 
 An arm is a config, or in quotes a config and its own options: 'CONFIG default_hooks.isda.covariance=full'. The option
 test.logit_adjustment=TAU tests the same training with tau * log prior subtracted from the logits. Trains every arm with
-every seed: the same batches and the same initial weights in all arms. Runs that exist are not run again, and a killed
-series goes on where it stopped.
+every seed: the same batches and the same initial weights in all arms. Runs that exist in the work directory, also those
+of another series, are not run again, and a killed series goes on where it stopped.
 """
 import argparse
 import sys
@@ -12,7 +12,7 @@ from pathlib import Path
 from isda_seg import compat
 from isda_seg.analysis.series.arm import parse_arms
 from isda_seg.run import all_protocols
-from isda_seg.runtime.arguments import add_out, check_writable, result_file
+from isda_seg.runtime.arguments import add_out, add_work_dir, check_writable, result_file
 from isda_seg.runtime.options import add_cfg_options
 from isda_seg.runtime.provenance import provenance, write_json
 from isda_seg.runtime.user_errors import run_main
@@ -30,8 +30,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--logit-adjustment', nargs='+', type=float, default=[], metavar='TAU',
                         help='also draw the chief measure of every training over these test.logit_adjustment')
     parser.add_argument('--jobs', type=int, default=2, help='runs at a time; default %(default)s')
-    parser.add_argument('--work-dir', default='work_dirs/paired',
-                        help='of the runs; series with runs in common share it; default %(default)s')
+    add_work_dir(parser, 'work_dirs/paired', 'work_dirs/paired')
     add_out(parser, '<work-dir>/<first ISDA arm>.json')
     parser.add_argument('--amp', action='store_true', help='half precision, as train.py --amp')
     add_cfg_options(parser)

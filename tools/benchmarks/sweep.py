@@ -12,7 +12,7 @@ from typing import Any
 
 from isda_seg import compat
 from isda_seg.analysis.series.arm import parse_arm
-from isda_seg.runtime.arguments import add_out, check_writable, result_file
+from isda_seg.runtime.arguments import add_out, add_work_dir, check_writable, result_file
 from isda_seg.runtime.options import add_cfg_options
 from isda_seg.runtime.provenance import provenance, write_json
 from isda_seg.runtime.user_errors import run_main
@@ -33,7 +33,7 @@ def parse_args() -> argparse.Namespace:
                         help='such as no reported run uses; default 100; several give intervals')
     parser.add_argument('--held-out', type=float, default=0.25, help='share of the training images; default 0.25')
     parser.add_argument('--jobs', type=int, default=2, help='runs at a time; default %(default)s')
-    parser.add_argument('--work-dir', help='of the runs; default work_dirs/sweep/<config name and options>')
+    add_work_dir(parser, 'work_dirs/sweep/<config name and options>')
     add_out(parser, '<work-dir>/sweep.json')
     add_cfg_options(parser)
     return parser.parse_args()
