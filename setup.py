@@ -1,6 +1,11 @@
-"""Adds configs, tools and model-index.yml to the wheel as isda_seg/.mim. All other metadata is in pyproject.toml."""
+"""Adds configs, tools and model-index.yml to the wheel as isda_seg/.mim, and README as the package's description.
 
+All other metadata is in pyproject.toml.
+"""
+
+import re
 import shutil
+import tomllib
 from pathlib import Path
 
 from setuptools import setup
@@ -8,6 +13,22 @@ from setuptools.command.build_py import build_py
 
 # Recorded results, the figures that READMEs show, and the tool that writes both: they need a clone.
 CLONE_ONLY = ('configs/results', 'configs/figures', 'tools/docs', 'tools/make.py')
+
+
+def description():
+    """Return README, with absolute links to the tag of this version if [project.urls] names a Repository."""
+    text = Path('README.md').read_text(encoding='utf-8')
+    repository = tomllib.loads(Path('pyproject.toml').read_text())['project']['urls'].get('Repository')
+    if repository is None:
+        return text
+    tag = 'v' + re.search(r"__version__ = '(.+)'", Path('isda_seg/__init__.py').read_text())[1]
+
+    def absolute(link):
+        return f"{link[1]}{repository}/{'raw' if link[1].startswith('!') else 'blob'}/{tag}/{link[2]}"
+
+    parts = re.split(r'(```.*?```)', text, flags=re.DOTALL)  # blocks of code stay as they are
+    parts[::2] = [re.sub(r'(!?\[[^\]]*\]\()(?![a-z]+:|#)([^)\s]+)', absolute, part) for part in parts[::2]]
+    return ''.join(parts)
 
 
 def left_out(folder, names):
@@ -33,4 +54,5 @@ class BuildWithMim(build_py):
         shutil.copy2('model-index.yml', mim)
 
 
-setup(cmdclass={'build_py': BuildWithMim})
+setup(cmdclass={'build_py': BuildWithMim}, long_description=description(),
+      long_description_content_type='text/markdown')

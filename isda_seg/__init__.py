@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from isda_seg.attach import attach, detach
     from isda_seg.criterion import ISDACriterion
 
-__version__ = '0.1.0'
+__version__ = '0.2.0'
 __all__ = ['ISDACriterion', '__version__', 'attach', 'detach']
 
 _MODULES = dict(ISDACriterion='isda_seg.criterion', attach='isda_seg.attach', detach='isda_seg.attach')

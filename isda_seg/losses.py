@@ -16,6 +16,7 @@ from isda_seg.criterion import ISDACriterion
 
 AROUND = ('covariance', 'resolution', 'label_sampling', 'sync', 'load_statistics', 'raise_at_once', 'samples',
           'logit_adjustment')
+OF_HOOK = ('lambda_0', 'heads', 'by_epoch', 'ramp')
 
 require_one_family()
 MODELS.register_module(module=SoftmaxFocalLoss)
@@ -105,11 +106,13 @@ def isda_around(lambda_0: float | None, **keys: Any) -> Callable[[nn.Module], IS
     Raises:
         ValueError: no lambda_0, a key that does not go with a base, a bad value.
     """
+    unknown = sorted(set(keys) - set(AROUND))
+    if unknown:
+        raise ValueError(f'ISDAHook does not know {unknown}; of ISDALoss it takes {AROUND}'
+                         + _did_you_mean(unknown, [*OF_HOOK, *AROUND]))
     if lambda_0 is None:
         raise ValueError(f'ISDAHook got {sorted(keys) or "heads"} without lambda_0, the strength with which it makes '
                          'ISDA losses of those of the model')
-    if not set(keys) <= set(AROUND):
-        raise ValueError(f'ISDAHook does not know {sorted(set(keys) - set(AROUND))}; of ISDALoss it takes {AROUND}')
 
     def make(base: nn.Module) -> ISDALoss:
         loss = ISDALoss(lambda_0, base=base, **keys)
@@ -144,7 +147,12 @@ def _cross_entropy(scope: str, loss_weight: float, keys: dict[str, Any]) -> nn.M
 def _unknown(keys: Sequence[str], of_base: Iterable[str]) -> str:
     """What is wrong with keys that neither ISDALoss nor the cross-entropy that it replaces knows."""
     own = [name for name in inspect.signature(ISDALoss.__init__).parameters if name not in ('self', 'cross_entropy')]
-    close = {key: difflib.get_close_matches(key, [*own, *of_base], n=1) for key in keys}
-    meant = ''.join(f'; did you mean {found[0]} by {key}?' for key, found in close.items() if found)
-    return (f'ISDALoss does not know {list(keys)}{meant}; it knows {", ".join(dict.fromkeys([*own, *of_base]))}. Keys '
+    known = list(dict.fromkeys([*own, *of_base]))
+    return (f'ISDALoss does not know {list(keys)}{_did_you_mean(keys, known)}; it knows {", ".join(known)}. Keys '
             "of another loss go into base, as in base=dict(type='torch.nn.CrossEntropyLoss', label_smoothing=0.1)")
+
+
+def _did_you_mean(keys: Iterable[str], known: Sequence[str]) -> str:
+    """Return a question for each key that is close to a known one."""
+    close = {key: difflib.get_close_matches(key, known, n=1) for key in keys}
+    return ''.join(f'; did you mean {found[0]} by {key}?' for key, found in close.items() if found)

@@ -139,6 +139,14 @@ def test_installed_tools_start(installed, mim, tool, tmp_path):
     assert run(installed, mim / 'tools' / tool, '--help', cwd=tmp_path).split()[:2] == ['usage:', tool]
 
 
+def test_installed_command_runs_the_installed_tools_from_any_folder(installed, mim, tmp_path):
+    command = installed.with_name('isda-seg')
+    assert run(command, cwd=tmp_path).splitlines()[-1] == f'configs: {mim / "configs"}'
+    run(command, 'make-streets', '--out', 'streets', '--train', '1', '--val', '1', cwd=tmp_path)
+    assert len(list((tmp_path / 'streets').rglob('*_leftImg8bit.png'))) == 2
+    assert run(command, 'train', '--help', cwd=tmp_path).split()[:2] == ['usage:', 'train.py']
+
+
 def test_installed_scripts_are_executable(mim):
     scripts = {path.name: bool(path.stat().st_mode & stat.S_IXUSR) for path in (mim / 'tools').rglob('*.sh')}
     assert scripts == {path.name: True for path in (ROOT / 'tools').rglob('*.sh')}

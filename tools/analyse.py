@@ -12,7 +12,8 @@ from pathlib import Path
 from mmengine.dist import is_main_process
 
 from isda_seg import compat
-from isda_seg.runtime.launch import add_options, check_writable, load_config
+from isda_seg.runtime.arguments import add_config, add_out, add_seed, result_file
+from isda_seg.runtime.launch import add_options, load_config
 from isda_seg.runtime.provenance import provenance, write_json
 from isda_seg.runtime.user_errors import run_main
 
@@ -30,7 +31,7 @@ def add_tightness(analyses: argparse._SubParsersAction) -> None:
     text = ('Train a config and measure cross-entropy, its expectation under augmentation and the bound on fixed '
             'training images while it trains (Fig. 9); at the end, over strengths and numbers of classes.')
     parser = analyses.add_parser('tightness', help='how far the ISDA loss is above what it bounds', description=text)
-    parser.add_argument('config')
+    add_config(parser)
     parser.add_argument('--seeds', nargs='+', type=int, help="one training each; default the config's, or 0")
     parser.add_argument('--interval', type=int, help='epochs, or iterations, between points; default about 20 points')
     parser.add_argument('--samples', type=int, default=1000, help='training images; default %(default)s')
@@ -39,15 +40,14 @@ def add_tightness(analyses: argparse._SubParsersAction) -> None:
     parser.add_argument('--strengths', nargs='+', type=float, metavar='L',
                         help='of the trained model; default from an eighth of lambda_0 to four times')
     parser.add_argument('--resume', action='store_true', help='go on from the checkpoints in the work directory')
-    parser.add_argument('--out', help='result file; default <work-dir>/tightness.json, with the figure beside it')
+    add_out(parser, '<work-dir>/tightness.json')
     add_options(parser)
     parser.set_defaults(run=tightness)
 
 
 def tightness(args: argparse.Namespace) -> None:
     cfg = load_config(args.config, args.cfg_options, args.work_dir, args.launcher)
-    out = Path(args.out or Path(cfg.work_dir, 'tightness.json'))
-    check_writable(str(out.parent), '--out')
+    out = result_file(args.out, Path(cfg.work_dir, 'tightness.json'))
     from isda_seg.paper.tightness.figure import draw_tightness
     from isda_seg.paper.tightness.series import final_means, final_table, train_and_measure
     seeds = args.seeds or [(cfg.get('randomness') or {}).get('seed') or 0]
@@ -72,8 +72,8 @@ def add_features(analyses: argparse._SubParsersAction) -> None:
     parser.add_argument('--head', help='whose classifier; default decode_head, or that of an image classifier')
     parser.add_argument('--per-class', type=int, default=100, help='samples in the plane; default %(default)s')
     parser.add_argument('--perplexity', type=float, default=30, help='of t-SNE; default %(default)s')
-    parser.add_argument('--seed', type=int, default=0, help='of the sample and of t-SNE; default %(default)s')
-    parser.add_argument('--out', help='folder; default <work-dir>/features')
+    add_seed(parser, 'the sample and of t-SNE')
+    add_out(parser, '<work-dir>/features/features.json')
     add_options(parser)
     parser.set_defaults(run=features)
 
@@ -82,8 +82,7 @@ def features(args: argparse.Namespace) -> None:
     configs, checkpoints = one_or_two(args)
     compat.require_scikit_learn()
     cfgs = [load_config(config, args.cfg_options, args.work_dir, args.launcher) for config in configs]
-    out = Path(args.out or Path(cfgs[0].work_dir, 'features'))
-    check_writable(str(out), '--out')
+    out = result_file(args.out, Path(cfgs[0].work_dir, 'features', 'features.json'))
     from isda_seg.paper.features.classifier_inputs import open_checkpoint
     from isda_seg.paper.features.features import check_alike, look
     from isda_seg.paper.features.features_report import draw_all, entry, summary
@@ -95,12 +94,12 @@ def features(args: argparse.Namespace) -> None:
     check_alike(found)
     entries = [dict(entry(one, model.meta), config=os.path.relpath(config), checkpoint=os.path.relpath(checkpoint))
                for one, model, config, checkpoint in zip(found, opened, configs, checkpoints, strict=True)]
-    write_json(out / 'features.json', dict(kind='features', models=entries, **asked, **provenance(args.seed)))
+    write_json(out, dict(kind='features', models=entries, **asked, **provenance(args.seed)))
     title = (f't-SNE of what enters the classifier\n{args.split} data, at most {args.per_class} samples of each class, '
              f'perplexity {args.perplexity:g}')
-    pictures = draw_all(found, title, out)
+    pictures = draw_all(found, title, out.parent)
     print(summary(entries))
-    print(f'wrote {", ".join(map(str, [out / "features.json", *pictures]))}')
+    print(f'wrote {", ".join(map(str, [out, *pictures]))}')
 
 
 def one_or_two(args: argparse.Namespace) -> tuple[list[str], list[str]]:
@@ -123,7 +122,7 @@ def add_prior(analyses: argparse._SubParsersAction) -> None:
     parser.add_argument('--held-out', type=float, default=0.25, metavar='SHARE',
                         help='the last of the training images, as in tools/benchmarks/sweep.py; those that the '
                              'checkpoint was not trained on choose tau; default %(default)s')
-    parser.add_argument('--out', help='folder; default <work-dir>/prior')
+    add_out(parser, '<work-dir>/prior/prior.json')
     add_options(parser)
     parser.set_defaults(run=prior)
 
@@ -131,8 +130,7 @@ def add_prior(analyses: argparse._SubParsersAction) -> None:
 def prior(args: argparse.Namespace) -> None:
     configs, checkpoints = one_or_two(args)
     cfgs = [load_config(config, args.cfg_options, args.work_dir, args.launcher) for config in configs]
-    out = Path(args.out or Path(cfgs[0].work_dir, 'prior'))
-    check_writable(str(out), '--out')
+    out = result_file(args.out, Path(cfgs[0].work_dir, 'prior', 'prior.json'))
     from isda_seg.paper.model_names import names_of
     from isda_seg.paper.prior import check_alike, check_taus, look, plan
     from isda_seg.paper.prior_report import draw_prior, summary
@@ -145,11 +143,10 @@ def prior(args: argparse.Namespace) -> None:
     check_alike(plans)
     models = [look(one, taus) for one in plans]
     if is_main_process():
-        write_json(out / 'prior.json', dict(kind='prior', split=args.split, taus=taus, held_out=share, models=models,
-                                            **provenance()))
-        draw_prior(models, args.split, out / 'prior.png')
+        write_json(out, dict(kind='prior', split=args.split, taus=taus, held_out=share, models=models, **provenance()))
+        draw_prior(models, args.split, out.with_suffix('.png'))
         print(summary(models, args.split))
-        print(f'wrote {out / "prior.json"}, {out / "prior.png"}')
+        print(f'wrote {out}, {out.with_suffix(".png")}')
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from isda_seg.paper.series.curves import plot_curves, read_scalars
+from isda_seg.runtime.arguments import add_work_dir
 from isda_seg.runtime.checkpoint import latest_checkpoint
 from isda_seg.segmentation.evaluation import summary
 
@@ -33,10 +34,11 @@ def run(*command: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/demo'))
-    parser.add_argument('--streets', nargs=2, default=['160', '40'], metavar=('TRAIN', 'VAL'), help='how many to draw')
+    add_work_dir(parser, 'work_dirs/demo', 'work_dirs/demo')
+    parser.add_argument('--streets', nargs=2, default=['160', '40'], metavar=('TRAIN', 'VAL'),
+                        help='numbers of images to draw; default 160 40')
     args, options = parser.parse_known_args()
-    start, work_dir = time.time(), args.work_dir
+    start, work_dir = time.time(), Path(args.work_dir)
     os.environ.setdefault('ISDA_SEG_DATA', 'data')
 
     print('1/4 drawing the demo streets', flush=True)

@@ -1,4 +1,4 @@
-"""A trained backbone for other programs: python tools/export_backbone.py CHECKPOINT OUT --to mmseg|mmdet|torchvision
+"""A trained backbone for other programs: python tools/export_backbone.py CHECKPOINT --to mmseg|mmdet|torchvision
 
 Takes checkpoints of tools/train.py (classification) and the authors' released ones. Says what was dropped, how it was
 checked, and which configs here accept it.
@@ -9,6 +9,7 @@ from pathlib import Path
 from isda_seg import compat
 from isda_seg.classification.compatible_configs import accepting
 from isda_seg.classification.conversion import Export, export
+from isda_seg.runtime.arguments import add_checkpoint, add_out, result_file
 from isda_seg.runtime.user_errors import run_main
 
 KEYS = {'mmseg': 'model.pretrained', 'mmdet': 'model.backbone.init_cfg.checkpoint'}
@@ -18,24 +19,27 @@ CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('checkpoint')
-    parser.add_argument('out')
-    parser.add_argument('--to', required=True, choices=['mmseg', 'mmdet', 'torchvision'])
+    add_checkpoint(parser)
+    parser.add_argument('--to', required=True, choices=['mmseg', 'mmdet', 'torchvision'],
+                        help='library whose names the weights get')
+    add_out(parser, 'CHECKPOINT with _<library> added to its name')
     return parser.parse_args()
 
 
 def main() -> None:
     args = parse_args()
     compat.prepare()
-    found = export(args.checkpoint, args.out, args.to)
-    print(f'wrote {args.out}: {found.architecture.kind}-{found.architecture.depth}, {found.keys} keys')
+    checkpoint = Path(args.checkpoint)
+    out = result_file(args.out, checkpoint.with_stem(f'{checkpoint.stem}_{args.to}'))
+    found = export(checkpoint, out, args.to)
+    print(f'wrote {out}: {found.architecture.kind}-{found.architecture.depth}, {found.keys} keys')
     print(f'dropped: {", ".join(found.dropped) or "nothing"}')
     print(f'checked with {found.checked_with}: every key covered, features differ by {found.error:.1g} of the largest')
     if args.to in KEYS:
-        report(found, args.out, args.to)
+        report(found, out, args.to)
 
 
-def report(found: Export, out: str, target: str) -> None:
+def report(found: Export, out: Path, target: str) -> None:
     """Which configs here take the file, and how."""
     kind, depth = found.architecture.kind, found.architecture.depth
     what = 'detection' if target == 'mmdet' else 'segmentation'

@@ -1,21 +1,25 @@
-"""A trained model without ISDA: python tools/export_model.py CHECKPOINT OUT
+"""A trained model without ISDA: python tools/export_model.py CHECKPOINT [--out FILE]
 
 Writes the weights under the names that the plain config's model has, without statistics, optimizer and schedule. They
 load strictly there, and without isda_seg installed.
 """
 import argparse
+from pathlib import Path
 
+from isda_seg.runtime.arguments import add_checkpoint, add_out, result_file
 from isda_seg.runtime.plain_weights import export_plain
 from isda_seg.runtime.user_errors import run_main
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('checkpoint')
-    parser.add_argument('out')
+    add_checkpoint(parser)
+    add_out(parser, 'CHECKPOINT with _plain added to its name')
     args = parser.parse_args()
-    count, dropped = export_plain(args.checkpoint, args.out)
-    print(f'wrote {args.out}: {count} tensors, left out {", ".join(dropped) or "nothing"}')
+    checkpoint = Path(args.checkpoint)
+    out = result_file(args.out, checkpoint.with_stem(f'{checkpoint.stem}_plain'))
+    count, dropped = export_plain(checkpoint, out)
+    print(f'wrote {out}: {count} tensors, left out {", ".join(dropped) or "nothing"}')
 
 
 if __name__ == '__main__':

@@ -11,7 +11,6 @@ were chosen among about a dozen on the half that --sweep uses; the verdict is on
 import argparse
 import sys
 from concurrent.futures import ProcessPoolExecutor
-from pathlib import Path
 
 import torch
 from sklearn.datasets import load_digits
@@ -22,6 +21,7 @@ from isda_seg.core import linear_ramp
 from isda_seg.criterion import ISDACriterion
 from isda_seg.metrics.likelihood import likelihood, measures
 from isda_seg.paper.series.gain_report import compare_strengths, draw, report
+from isda_seg.runtime.arguments import add_out, result_file
 from isda_seg.runtime.provenance import provenance, write_json
 
 LAMBDA_0, PAIRS = 2, 30
@@ -92,10 +92,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--segmentation', action='store_true', help='street scenes; needs the extras gain and seg')
     parser.add_argument('--sweep', action='store_true', help='several lambda_0 on held-out images')
-    parser.add_argument('--pairs', type=int, help=f'default {PAIRS}, with --segmentation fewer')
-    parser.add_argument('--first-seed', type=int, default=0, help='default %(default)s')
-    parser.add_argument('--out', type=Path, default=Path('work_dirs/gain'), help='folder; default %(default)s')
+    parser.add_argument('--pairs', type=int, help=f'pairs of runs; default {PAIRS}, with --segmentation fewer')
+    parser.add_argument('--first-seed', type=int, default=0, help='seed of the first pair; default %(default)s')
+    add_out(parser, 'work_dirs/gain/pairs.json; with --sweep sweep.json, with --segmentation segmentation_*.json')
     args = parser.parse_args()
+    name = f'{"segmentation_" if args.segmentation else ""}{"sweep" if args.sweep else "pairs"}'
+    out = result_file(args.out, f'work_dirs/gain/{name}.json')
     if args.segmentation:
         import gain_segmentation as experiment
     else:
@@ -107,8 +109,7 @@ def main():
     arms = run_all(experiment, strengths, seeds, held_out=args.sweep)
     found = compare_strengths(arms, names)
     print(report(found, names))
-    out = args.out / f'{"segmentation_" if args.segmentation else ""}{"sweep" if args.sweep else "pairs"}.json'
-    write_json(out, dict(provenance(), kind=f'gain {out.stem}', lambda_0=experiment.LAMBDA_0, seeds=list(seeds),
+    write_json(out, dict(provenance(), kind=f'gain {name}', lambda_0=experiment.LAMBDA_0, seeds=list(seeds),
                          arms=arms, comparison=found))
     draw(found, names, out.with_suffix('.png'))
     print(f'wrote {out} and {out.with_suffix(".png")}')

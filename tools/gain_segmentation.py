@@ -13,7 +13,7 @@ from isda_seg.core import linear_ramp
 from isda_seg.core.prior import adjust_logits, log_prior
 from isda_seg.criterion import ISDACriterion
 from isda_seg.demo_data.dataset import street
-from isda_seg.runtime.likelihood import likelihood, measures
+from isda_seg.metrics.likelihood import likelihood, measures
 
 LAMBDA_0, PAIRS = 1, 8
 TAU = {0: 0.5, LAMBDA_0: 0.9}  # of each arm, chosen like LAMBDA_0 by --sweep

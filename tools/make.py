@@ -21,7 +21,7 @@ TEXTS: dict[str, Callable[[], dict[str, str]]] = {
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('what', nargs='+', choices=[*TEXTS, 'figures'])
+    parser.add_argument('what', nargs='+', choices=[*TEXTS, 'figures'], help='what to write')
     parser.add_argument('--check', action='store_true', help='write nothing; fail if a file is not current')
     args = parser.parse_args()
     if args.check and 'figures' in args.what:

@@ -11,17 +11,18 @@ import time
 from pathlib import Path
 
 from isda_seg.demo_data.dataset import write_streets
+from isda_seg.runtime.arguments import add_seed
 
 
 def parse(arguments=None):
     default = Path(os.environ.get('ISDA_SEG_DATA', 'data'), 'streets')
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--out', type=Path, default=default, help=f'where to write; here the default is {default}')
-    parser.add_argument('--train', type=int, default=160, help='training images')
-    parser.add_argument('--val', type=int, default=40, help='validation images')
-    parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--height', type=int, default=128)
-    parser.add_argument('--width', type=int, default=256)
+    parser.add_argument('--out', type=Path, default=default, help='folder to write; default %(default)s')
+    parser.add_argument('--train', type=int, default=160, help='training images; default %(default)s')
+    parser.add_argument('--val', type=int, default=40, help='validation images; default %(default)s')
+    add_seed(parser, 'the scenes')
+    parser.add_argument('--height', type=int, default=128, help='of an image in pixels; default %(default)s')
+    parser.add_argument('--width', type=int, default=256, help='of an image in pixels; default %(default)s')
     return parser.parse_args(arguments)
 
 

@@ -8,16 +8,17 @@ second picture shows the training images, of all classes, that are nearest in pi
 import argparse
 from pathlib import Path
 
+from isda_seg.runtime.arguments import add_checkpoint, add_config, add_out, add_seed, result_file
 from isda_seg.runtime.launch import add_options, load_config
 from isda_seg.runtime.user_errors import run_main
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config')
-    parser.add_argument('checkpoint')
-    parser.add_argument('generator')
-    parser.add_argument('--class', dest='wanted', metavar='NAME', required=True)
+    add_config(parser)
+    add_checkpoint(parser)
+    parser.add_argument('generator', help='file of tools/train_generator.py, or folder of BigGAN-deep')
+    parser.add_argument('--class', dest='wanted', metavar='NAME', required=True, help='its images are mapped')
     parser.add_argument('--images', type=int, default=4, help='how many images of it; default %(default)s')
     parser.add_argument('--augmented', type=int, default=5, help='draws for each; default %(default)s')
     parser.add_argument('--strength', type=float, help='lambda; default lambda_0 of the loss')
@@ -27,7 +28,8 @@ def parse_args() -> argparse.Namespace:
                         help="the recipe's course in so many steps; default its own, 1000 1000 of the short one")
     parser.add_argument('--restarts', type=int, default=4, help='first codes for each image; default %(default)s')
     parser.add_argument('--neighbours', type=int, default=5, help='nearest training images; default %(default)s')
-    parser.add_argument('--seed', type=int, default=0, help='default %(default)s')
+    add_seed(parser, 'the images, draws and first codes')
+    add_out(parser, '<work-dir>/reverse_<class>.json')
     add_options(parser)
     return parser.parse_args()
 
@@ -35,6 +37,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     cfg = load_config(args.config, args.cfg_options, args.work_dir)
+    out = result_file(args.out, Path(cfg.work_dir, f'reverse_{args.wanted}.json'))
     from isda_seg.paper.features.classifier_inputs import open_checkpoint
     from isda_seg.paper.features.split_data import split_loader
     from isda_seg.paper.pictures.inversion import RECIPES
@@ -48,18 +51,18 @@ def main() -> None:
     wanted = Wanted(args.wanted, args.images, args.augmented, args.strength, args.restarts, args.seed)
     generator, opened = read_generator(args.generator), open_checkpoint(cfg, args.checkpoint)
     found, chosen, augmentation = reverse_class(opened, generator, wanted, recipe)
-    out = Path(cfg.work_dir, f'reverse_{args.wanted}')
+    figures = out.with_suffix('.png'), out.with_name(f'{out.stem}_nearest.png')
     title = f'{args.wanted}, features moved by N(0, {augmentation.strength:g} \N{GREEK CAPITAL LETTER SIGMA})'
-    draw_columns(grid_columns(found), f'{out}.png', title)
-    draw_columns(nearest_columns(found, split_loader(cfg, 'train'), args.neighbours), f'{out}_nearest.png', title)
+    draw_columns(grid_columns(found), figures[0], title)
+    draw_columns(nearest_columns(found, split_loader(cfg, 'train'), args.neighbours), figures[1], title)
     report = dict(provenance(args.seed), kind='reverse mapping', config=args.config, wanted=wanted._asdict(),
                   chosen=chosen, strength=augmentation.strength, covariance=augmentation.kind,
                   origin=augmentation.origin, **found.report())
-    write_json(f'{out}.json', report)
+    write_json(out, report)
     print('step I: loss from {start:.4g} to {best:.4g}'.format(**report['step_1']))
     print('step II: loss from {start:.4g} to {best:.4g}'.format(**report['step_2'])
           + f'; a draw moves the features by a squared distance of {report["moved"]:.4g} (medians)')
-    print(f'wrote {out}.png, {out}_nearest.png and {out}.json')
+    print(f'wrote {out}, {figures[0]} and {figures[1]}')
 
 
 if __name__ == '__main__':

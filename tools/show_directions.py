@@ -9,17 +9,18 @@ comparison, in random directions of equal length.
 import argparse
 from pathlib import Path
 
-from isda_seg.runtime.launch import add_options, check_writable, load_config
+from isda_seg.runtime.arguments import add_checkpoint, add_config, add_out, add_seed, result_file
+from isda_seg.runtime.launch import add_options, load_config
 from isda_seg.runtime.user_errors import run_main
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config')
-    parser.add_argument('checkpoint')
+    add_config(parser)
+    add_checkpoint(parser)
     parser.add_argument('--classes', '--class', nargs='+', default=[], metavar='NAME', help='default: all')
     parser.add_argument('--head', help='of a segmenter; default decode_head')
-    parser.add_argument('--split', default='train', choices=['train', 'val', 'test'])
+    parser.add_argument('--split', default='train', choices=['train', 'val', 'test'], help='default %(default)s')
     parser.add_argument('--queries', type=int, default=20, help='features of each class; default %(default)s')
     parser.add_argument('--shown', type=int, default=2, help='how many of them have pictures; default %(default)s')
     parser.add_argument('--draws', type=int, default=2, help='of the augmentation, per query; default %(default)s')
@@ -27,8 +28,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--apart', type=int, default=0, metavar='N',
                         help="leave out N images before and after a query's own, frames of one video; default 0")
     parser.add_argument('--strength', type=float, help='lambda; default lambda_0 of the loss')
-    parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--out', help='folder; default <work-dir>/directions')
+    add_seed(parser, 'the queries and draws')
+    add_out(parser, '<work-dir>/directions/directions.json')
     add_options(parser)
     return parser.parse_args()
 
@@ -36,8 +37,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     cfg = load_config(args.config, args.cfg_options, args.work_dir, args.launcher)
-    out = Path(args.out or Path(cfg.work_dir, 'directions'))
-    check_writable(str(out), '--out')
+    out = result_file(args.out, Path(cfg.work_dir, 'directions', 'directions.json'))
     from isda_seg.paper.features.classifier_inputs import open_checkpoint, steps
     from isda_seg.paper.features.classifier_pairs import pair_of
     from isda_seg.paper.pictures.class_directions import Wanted, look

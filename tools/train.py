@@ -1,17 +1,18 @@
 """Train a config of MMSeg, of MMDetection or of ours: python tools/train.py CONFIG [--resume] [--amp] ..."""
 import argparse
 
+from isda_seg.runtime.arguments import add_config
 from isda_seg.runtime.launch import add_options, load_config
 from isda_seg.runtime.user_errors import run_main
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('config')
+    add_config(parser)
     parser.add_argument('--resume', nargs='?', const='latest', metavar='CHECKPOINT',
                         help='go on from the newest checkpoint of the work directory, or from this one')
     parser.add_argument('--amp', nargs='?', const='auto', choices=['auto', 'float16', 'bfloat16'],
-                        help='half precision: bfloat16 on a CPU, float16 on a GPU unless named')
+                        help='train in half precision; without a value bfloat16 on a CPU, float16 on a GPU')
     parser.add_argument('--verbose', action='store_true', help='show all that goes into the log file')
     add_options(parser)
     return parser.parse_args()

@@ -23,6 +23,7 @@ from isda_seg.paper.pictures.reverse_figure import Column, draw_columns
 from isda_seg.paper.pictures.saved_generator import read_generator, read_training, write_images
 from isda_seg.paper.pictures.training_images import training_images
 from isda_seg.paper.pictures.wgan_training import WGANSettings, WGANTraining
+from isda_seg.runtime.arguments import add_config, add_seed
 from isda_seg.runtime.durable import written_aside
 from isda_seg.runtime.launch import add_options, load_config
 from isda_seg.runtime.user_errors import run_main
@@ -33,14 +34,14 @@ SHOWN = 8, 8  # random images of the picture; of a generator that takes labels a
 def parse_args() -> argparse.Namespace:
     usual = WGANSettings()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config')
+    add_config(parser)
     parser.add_argument('--kind', choices=['wgan', *KINDS], default='wgan', help='default %(default)s')
     parser.add_argument('--classes', nargs='*', metavar='NAME', help='a WGAN for each of these classes, each of all '
                         'where none is named; by default one of all images')
     parser.add_argument('--steps', type=int, default=20_000, help='updates of each generator; default %(default)s')
     parser.add_argument('--width', type=int, default=usual.width, help='of the networks; default %(default)s')
     parser.add_argument('--batch', type=int, default=usual.batch, help='default %(default)s')
-    parser.add_argument('--seed', type=int, default=usual.seed, help='default %(default)s')
+    add_seed(parser, default=usual.seed)
     parser.add_argument('--save-every', type=int, default=200, metavar='STEPS', help='default %(default)s')
     parser.add_argument('--write-images', type=int, metavar='N', help='write so many images of each class, as a folder '
                         'that ImageFolderDataset reads, into <work dir>/images')

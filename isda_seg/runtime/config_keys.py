@@ -1,6 +1,7 @@
 """The dicts in a config, and which of its keys something reads: MMEngine takes any other and trains as without it."""
 import difflib
 import inspect
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -10,7 +11,8 @@ from mmengine.runner import Runner
 # The Runner's arguments, what it looks up besides, and what reading a config and testing look up.
 READ = frozenset(inspect.signature(Runner).parameters) - {'cfg'} | {
     'activation_checkpointing', 'compile', 'custom_imports', 'efficient_conv_bn_eval', 'find_unused_parameters',
-    'model_wrapper_cfg', 'pictures', 'sync_bn', 'tta_model'}
+    'model_wrapper_cfg', 'pictures', 'sync_bn', 'tta_model', 'vis_backends'}
+CLOSE = 0.85  # similarity above which an unused name is a misspelt key
 
 
 def dicts(node: Any) -> Iterator[Any]:
@@ -30,6 +32,18 @@ def type_name(node: Any) -> str:
     """
     kind = node.get('type', '') if isinstance(node, Mapping) else ''
     return kind.rsplit('.', 1)[-1] if isinstance(kind, str) else getattr(kind, '__name__', str(kind))
+
+
+def check_names(cfg: Config) -> None:
+    """Refuse a misspelt key of a config file: a name that nothing reads, not even the file itself.
+
+    Raises:
+        ValueError: names the key, and what might have been meant.
+    """
+    for name in cfg:
+        close = difflib.get_close_matches(name, READ, n=1, cutoff=CLOSE)
+        if name not in READ and close and len(re.findall(rf'\b{name}\b', cfg.text)) < 2:
+            raise ValueError(f'nothing reads the key {name} of {cfg.filename}: did you mean {close[0]}?')
 
 
 def check_options(cfg: Config, options: Iterable[str]) -> None:

@@ -3,7 +3,6 @@ import argparse
 import atexit
 import gc
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +12,19 @@ import torch.distributed.nn  # noqa: F401  imported after a group is made, its d
 from mmengine.config import Config
 
 from isda_seg import compat
-from isda_seg.runtime.config_keys import check_options, dicts, type_name
-from isda_seg.runtime.options import OptionsAction
+from isda_seg.runtime.arguments import add_work_dir, check_writable
+from isda_seg.runtime.config_keys import check_names, check_options, dicts, type_name
+from isda_seg.runtime.options import add_cfg_options
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options every tool that builds a Runner has: what ``load_config`` takes."""
-    parser.add_argument('--work-dir', help='logs and checkpoints go here; default work_dirs/<config name>')
-    parser.add_argument('--cfg-options', nargs='+', action=OptionsAction, metavar='KEY=VALUE')
-    parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
+    add_work_dir(parser, 'work_dirs/<config name>')
+    add_cfg_options(parser)
+    parser.add_argument('--launcher', choices=LAUNCHERS, default='none',
+                        help='how the ranks were started; dist_train.sh sets pytorch; default %(default)s')
     parser.add_argument('--debug', action='store_true', help='show where an error was raised')  # read by ``run_main``
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
 
@@ -35,17 +36,19 @@ def load_config(path: str, options: dict | None = None, work_dir: str | None = N
     Raises:
         FileNotFoundError: no such config. OSError: a work directory that cannot be written.
         ImportError: a config of MMDetection where that is not installed.
-        ValueError: an option that nothing reads.
+        ValueError: an option that nothing reads, a misspelt key, vis_backends that are not a list of dicts.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f'there is no config {path}')
     cfg = compat.read_config(path)
+    check_names(cfg)
     cfg.launcher = launcher
     if options:
         check_options(cfg, options)
         cfg.merge_from_dict(options)
     cfg.work_dir = work_dir or cfg.get('work_dir') or default_work_dir(path)
     check_writable(cfg.work_dir)
+    add_vis_backends(cfg)
     adapt_to_machine(cfg)
     return cfg
 
@@ -68,15 +71,23 @@ def default_work_dir(path: str) -> str:
     return os.path.join('work_dirs', Path(path).stem)
 
 
-def check_writable(folder: str, option: str = '--work-dir') -> None:
-    """OSError that names ``folder`` and the option that chooses it, unless files can be made in it."""
-    try:
-        os.makedirs(folder, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise type(error)(f'the folder {folder} cannot be written ({error.strerror}): choose another with '
-                          f'{option}') from error
+def add_vis_backends(cfg: Config) -> None:
+    """Add the backends of the key ``vis_backends`` that the visualizer lacks, by their type; in place.
+
+    MMEngine reads only ``visualizer.vis_backends``. There ``vis_backends`` of a config that inherits the visualizer has
+    no effect.
+    """
+    backends = cfg.get('vis_backends') or []
+    if not isinstance(backends, (list, tuple)) or not all(type_name(backend) for backend in backends):
+        raise ValueError("vis_backends must be a list of dicts with a type, such as "
+                         f"[dict(type='TensorboardVisBackend')], got {backends}")
+    if not backends:
+        return
+    if not cfg.get('visualizer'):  # MMEngine's default
+        cfg.visualizer = dict(type='Visualizer', vis_backends=[dict(type='LocalVisBackend')])
+    present = cfg.visualizer.get('vis_backends') or []
+    types = {type_name(backend) for backend in present}
+    cfg.visualizer.vis_backends = [*present, *(backend for backend in backends if type_name(backend) not in types)]
 
 
 def adapt_to_machine(cfg: Config) -> None:

@@ -23,3 +23,9 @@ class OptionsAction(DictAction):
                 parser.error(f'{option_string} {key}: a dict is not read as one; set its keys one by one, as in '
                              f'{key}.a=1 {key}.b=2')
         super().__call__(parser, namespace, values, option_string)
+
+
+def add_cfg_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--cfg-options``."""
+    parser.add_argument('--cfg-options', nargs='+', action=OptionsAction, metavar='KEY=VALUE',
+                        help='change keys of the config, with dots for nested ones: optim_wrapper.optimizer.lr=0.01')

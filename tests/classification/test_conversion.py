@@ -164,7 +164,7 @@ def test_torchvision_has_no_deep_stem_and_no_other_targets_exist(tmp_path):
 def test_the_tool_says_what_it_dropped_and_which_segmentation_configs_accept_the_backbone(tmp_path, monkeypatch,
                                                                                          capsys):
     path = checkpoint_of(built(FULL['ResNet-50']), tmp_path / 'in.pth', 'authors')
-    tiny.run_tool(monkeypatch, 'export_backbone.py', path, tmp_path / 'out.pth', '--to', 'mmseg')
+    tiny.run_tool(monkeypatch, 'export_backbone.py', path, '--out', tmp_path / 'out.pth', '--to', 'mmseg')
     lines = capsys.readouterr().out.splitlines()
     assert 'dropped: fc.bias, fc.weight' in lines
     assert next(line for line in lines if line.startswith('It has')).startswith('It has a plain stem: a segmentation '

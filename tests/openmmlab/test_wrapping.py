@@ -123,6 +123,8 @@ def test_an_unknown_head_is_refused_with_those_there_are():
 
 @pytest.mark.parametrize('keys, message', [
     (dict(covarience='full'), r"does not know \['covarience'\]; of ISDALoss it takes \('covariance', 'resolution'"),
+    (dict(covarience='full'), r'did you mean covariance by covarience\?'),
+    (dict(lambda_0=None, lamda_0=7.5), r'did you mean lambda_0 by lamda_0\?'),
     (dict(covariance='round'), "covariance must be one of"), (dict(resolution='both'), 'resolution must be one of'),
     (dict(lambda_0=-1.0), 'lambda_0 must be'),
     (dict(lambda_0=None, covariance='full'), r"got \['covariance'\] without lambda_0"),

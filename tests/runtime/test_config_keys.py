@@ -2,7 +2,7 @@
 import pytest
 from mmengine.config import Config
 
-from isda_seg.runtime.config_keys import check_options
+from isda_seg.runtime.config_keys import check_names, check_options
 
 
 @pytest.fixture
@@ -40,3 +40,20 @@ def test_what_is_wrong_with_a_list_or_a_value_is_said_by_mmengine(cfg):
         assert check_options(cfg, [option]) is None
         with pytest.raises(error, match='3|type'):
             cfg.merge_from_dict({option: 1})
+
+
+@pytest.mark.parametrize('key, meant', [
+    ('default_hook', 'default_hooks'), ('visualiser', 'visualizer'), ('param_schedulers', 'param_scheduler'),
+    ('vis_backend', 'vis_backends'), ('train_config', 'train_cfg')])
+def test_a_misspelt_key_of_a_config_file_is_refused_with_what_is_near(tmp_path, key, meant):
+    path = tmp_path / 'config.py'
+    path.write_text(f'{key} = dict(a=1)\n')
+    with pytest.raises(ValueError, match=f'nothing reads the key {key} of {path}: did you mean {meant}?'):
+        check_names(Config.fromfile(path))
+
+
+@pytest.mark.parametrize('text', ["models = [dict(type='A')]\nmodel = models[0]\n", 'crop_size = (4, 4)\n'])
+def test_a_variable_of_a_config_file_is_not_a_misspelt_key(tmp_path, text):
+    path = tmp_path / 'config.py'
+    path.write_text(text)
+    assert check_names(Config.fromfile(path)) is None

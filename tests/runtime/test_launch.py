@@ -9,8 +9,9 @@ import pytest
 from helpers import tiny
 from helpers.rank_runs import free_port
 from mmengine.config import Config
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from isda_seg.runtime.launch import LAUNCHERS, adapt_to_machine, default_work_dir, load_config
+from isda_seg.runtime.launch import LAUNCHERS, adapt_to_machine, add_vis_backends, default_work_dir, load_config
 
 
 @pytest.fixture
@@ -78,6 +79,43 @@ def test_an_option_that_nothing_reads_is_refused_before_a_folder_is_made(configs
     with pytest.raises(ValueError, match=r'nothing reads the option modle.pretrained: did you mean model\?'):
         load_config(str(configs[1]), {'modle.pretrained': None}, str(tmp_path / 'work'))
     assert not (tmp_path / 'work').exists()
+
+
+LOCAL, BOARD = dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')
+
+
+@pytest.mark.parametrize('text, expected', [
+    ('', [LOCAL]), (f'vis_backends = [{BOARD}]', [LOCAL, BOARD]),
+    (f'vis_backends = [{LOCAL}, {BOARD}]', [LOCAL, BOARD]),
+    (f'visualizer = dict(vis_backends=[{BOARD}])', [BOARD, LOCAL]),
+    (f'vis_backends = [{BOARD}]\nvisualizer = None', [LOCAL, BOARD])])
+def test_vis_backends_are_added_to_those_of_the_visualizer(configs, tmp_path, text, expected):
+    path = configs[1].with_name('mine.py')
+    path.write_text(f"_base_ = './{tiny.ISDA}'\n{text}\n")
+    cfg = load_config(str(path), work_dir=str(tmp_path / 'work'))
+    assert [dict(backend) for backend in cfg.visualizer.vis_backends] == expected
+    assert cfg.visualizer.type == ('Visualizer' if 'None' in text else 'SegLocalVisualizer')
+
+
+def test_tensorboard_gets_the_strength_of_isda_by_one_key(configs, tmp_path):
+    path = configs[1].with_name('board.py')
+    path.write_text(f"_base_ = './{tiny.ISDA}'\nvis_backends = [{BOARD}]\n")
+    tiny.train(path, tmp_path / 'work', {'train_cfg.max_iters': 2, 'default_hooks.logger.interval': 1})
+    (events,) = (tmp_path / 'work').rglob('events.out.tfevents*')
+    board = EventAccumulator(str(events)).Reload()
+    assert [(event.step, event.value) for event in board.Scalars('decode_head.isda_strength')] == [(1, 3.75), (2, 7.5)]
+
+
+def test_a_backend_can_be_added_on_the_command_line(configs, tmp_path):
+    options = {'vis_backends.0.type': 'TensorboardVisBackend'}
+    cfg = load_config(str(configs[1]), options, str(tmp_path / 'work'))
+    assert [dict(backend) for backend in cfg.visualizer.vis_backends] == [LOCAL, BOARD]
+
+
+@pytest.mark.parametrize('wrong', [BOARD, ['TensorboardVisBackend'], 'TensorboardVisBackend'])
+def test_vis_backends_that_are_not_a_list_of_dicts_are_refused(wrong):
+    with pytest.raises(ValueError, match='vis_backends must be a list of dicts with a type'):
+        add_vis_backends(Config(dict(vis_backends=wrong)))
 
 
 @tiny.on_cpu

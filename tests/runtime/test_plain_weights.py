@@ -15,7 +15,8 @@ pytestmark = tiny.on_cpu
 def test_the_plain_configs_model_loads_what_is_written_strictly(tmp_path, monkeypatch, capsys):
     plain, isda = tiny.write_configs(tmp_path)
     trained = tiny.train(isda, tmp_path / 'work', {'train_cfg.max_iters': 2})[0].model
-    tiny.run_tool(monkeypatch, 'export_model.py', tmp_path / 'work' / 'iter_2.pth', tmp_path / 'plain.pth')
+    tiny.run_tool(monkeypatch, 'export_model.py', tmp_path / 'work' / 'iter_2.pth', '--out',
+                  tmp_path / 'plain.pth')
     assert capsys.readouterr().out.splitlines()[-1].endswith(
         'left out ' + ', '.join(f'{head}.loss_decode.statistics.{name}' for head in ('decode_head', 'auxiliary_head')
                                 for name in ('count', 'mean', 'covariance')))
@@ -27,7 +28,8 @@ def test_the_plain_configs_model_loads_what_is_written_strictly(tmp_path, monkey
     model.load_state_dict(written['state_dict'], strict=True)
     assert torch.equal(model.decode_head.conv_seg.weight, trained.decode_head.conv_seg.weight)
     with pytest.raises(ValueError, match='iter_2.pth is the checkpoint itself, whose training state would be lost'):
-        tiny.run_tool(monkeypatch, 'export_model.py', tmp_path / 'work' / 'iter_2.pth', tmp_path / 'work/iter_2.pth')
+        tiny.run_tool(monkeypatch, 'export_model.py', tmp_path / 'work' / 'iter_2.pth', '--out',
+                      tmp_path / 'work/iter_2.pth')
 
 
 def test_a_losss_own_weights_go_back_to_their_place():

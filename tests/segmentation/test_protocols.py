@@ -1,9 +1,12 @@
 """The three protocols: what they average, and that a batch keeps its images apart."""
 import copy
+import runpy
+import sys
 
 import numpy as np
 import pytest
 import torch
+from helpers import tiny
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmseg.datasets.transforms import PackSegInputs  # noqa: F401  (registers the transforms)
@@ -101,3 +104,21 @@ def test_without_a_resize_the_image_itself_is_scaled():
 def test_an_unknown_protocol_is_an_error():
     with pytest.raises(ValueError, match="'single', 'ms', 'ms-flip'.*'flip'"):
         apply_protocol(config(), 'flip')
+
+
+@pytest.mark.parametrize('options, protocols', [
+    ([], ['single']), (['--tta'], ['ms-flip']), (['--protocols', 'single', 'ms'], ['single', 'ms'])])
+def test_tta_is_the_protocol_ms_flip(monkeypatch, options, protocols):
+    assert parse_test_options(monkeypatch, options).protocols == protocols
+
+
+def test_tta_together_with_protocols_is_refused(monkeypatch, capsys):
+    with pytest.raises(SystemExit) as end:
+        parse_test_options(monkeypatch, ['--tta', '--protocols', 'ms'])
+    assert end.value.code == 2
+    assert 'argument --protocols: not allowed with argument --tta' in capsys.readouterr().err
+
+
+def parse_test_options(monkeypatch, options):
+    monkeypatch.setattr(sys, 'argv', ['test.py', 'config.py', 'checkpoint.pth', *options])
+    return runpy.run_path(str(tiny.ROOT / 'tools' / 'test.py'))['parse_args']()

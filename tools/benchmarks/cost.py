@@ -18,6 +18,7 @@ from isda_seg.paper.cost.network_cost import SETTINGS, count, step_time, summary
 from isda_seg.paper.cost.profile import profile
 from isda_seg.paper.cost.report import report, two_lines
 from isda_seg.paper.cost.targets import targets
+from isda_seg.runtime.arguments import add_out, result_file
 from isda_seg.runtime.provenance import provenance, write_json
 from isda_seg.runtime.user_errors import run_main
 
@@ -31,16 +32,15 @@ TOY_STEP = (CONFIGS / 'demo' / 'pspnet_r18-small-d8_isda_1xb8-400_streets-192x12
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--device', default='auto', help='auto, cpu or cuda; auto is the GPU where there is one')
-    parser.add_argument('--out', help='write every number to this JSON file; default work_dirs/cost_<date>.json, '
-                                      'with --flops work_dirs/flops_<date>.json')
-    parser.add_argument('--rounds', type=int, default=15, help='alternating rounds that count')
+    parser.add_argument('--device', default='auto', help='cpu, cuda or auto; default %(default)s')
+    add_out(parser, 'work_dirs/cost_<date>.json, with --flops work_dirs/flops_<date>.json')
+    parser.add_argument('--rounds', type=int, default=15, help='alternating rounds that count; default %(default)s')
     parser.add_argument('--only', nargs='+', choices=PARTS, default=PARTS, help='these parts; default all')
     parser.add_argument('--literal-gib', type=float, default=0.75,
                         help='where one N x C x A tensor is larger, the literal form runs on a slice; default 0.75')
     parser.add_argument('--step-config', type=Path, help='ISDA config of the step; default PSPNet-R50, R101 on a GPU')
     parser.add_argument('--step-size', type=int, help='height and width of its crops; default 193, 769 on a GPU')
-    parser.add_argument('--step-images', type=int, default=2, help='its batch size')
+    parser.add_argument('--step-images', type=int, default=2, help='its batch size; default %(default)s')
     parser.add_argument('--toy', action='store_true', help='tiny tensors, to see that everything runs')
     flops = parser.add_argument_group('multiply-adds')
     flops.add_argument('--flops', nargs='*', choices=SETTINGS, help='count, for these data sets; default all')
@@ -51,8 +51,6 @@ def parse_args() -> argparse.Namespace:
     args = parser.parse_args()
     if args.flops is None and (args.networks or args.batch or args.time):
         parser.error('--networks, --batch and --time go with --flops')
-    name = 'cost' if args.flops is None else 'flops'
-    args.out = args.out or f'work_dirs/{name}_{datetime.now(UTC).date()}.json'
     return args
 
 
@@ -120,6 +118,8 @@ def measure_losses(args: argparse.Namespace, meter: Meter) -> None:
 
 def main() -> None:
     args = parse_args()
+    name = 'cost' if args.flops is None else 'flops'
+    args.out = result_file(args.out, f'work_dirs/{name}_{datetime.now(UTC).date()}.json')
     meter = Meter(args.device)
     if args.flops is None:
         measure_losses(args, meter)

@@ -13,8 +13,8 @@ from isda_seg.paper.cost.classifier_step import time_draws
 from isda_seg.paper.cost.formatting import markdown, percent
 from isda_seg.paper.cost.meter import Meter
 from isda_seg.run import CLASSIFIERS
+from isda_seg.runtime.arguments import add_out, result_file
 from isda_seg.runtime.config_keys import type_name
-from isda_seg.runtime.launch import check_writable
 from isda_seg.runtime.provenance import provenance, write_json
 from isda_seg.runtime.user_errors import run_main
 
@@ -24,13 +24,14 @@ CONFIG = Path(__file__).resolve().parents[2] / 'configs' / 'miniature' / 'resnet
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', nargs='?', default=str(CONFIG), help='an image classifier; the covariance is that of '
-                        'default_hooks.isda')
-    parser.add_argument('--draws', nargs='+', type=int, default=[1, 2, 5, 10, 20, 50], metavar='M')
+                        f'default_hooks.isda; default {CONFIG.stem}')
+    parser.add_argument('--draws', nargs='+', type=int, default=[1, 2, 5, 10, 20, 50], metavar='M',
+                        help='numbers of draws; default 1 2 5 10 20 50')
     parser.add_argument('--batch', type=int, default=64, help='images in a step; default 64')
     parser.add_argument('--size', type=int, default=32, help='their height and width; default 32')
     parser.add_argument('--rounds', type=int, default=30, help='alternating rounds that count; default 30')
-    parser.add_argument('--device', default='auto', help='auto, cpu or cuda; auto is the GPU where there is one')
-    parser.add_argument('--out', default='work_dirs/draws.json', help='JSON file; default work_dirs/draws.json')
+    parser.add_argument('--device', default='auto', help='cpu, cuda or auto; default %(default)s')
+    add_out(parser, 'work_dirs/draws.json')
     return parser.parse_args()
 
 
@@ -38,7 +39,7 @@ def main() -> None:
     args = parse_args()
     if min(args.draws) < 1:
         raise ValueError(f'--draws takes numbers of at least 1, got {min(args.draws)}: the closed form is measured too')
-    check_writable(str(Path(args.out).parent), '--out')
+    out = result_file(args.out, 'work_dirs/draws.json')
     cfg = compat.read_config(args.config)
     if type_name(cfg.get('model')) not in CLASSIFIERS:
         raise ValueError(f'{args.config} is no image classifier: take a config of configs/miniature')
@@ -51,9 +52,9 @@ def main() -> None:
     rows = [[name, f'{percent(share["median"])} ({percent(share["low"])} to {percent(share["high"])})']
             for name, share in found['extra_time'].items()]
     print(markdown([['draws', 'extra time of a step (quartiles)'], *rows]))
-    write_json(args.out, dict(provenance(seed=0), config=Path(args.config).name, covariance=covariance,
-                              batch=args.batch, size=args.size, **found))
-    print(f'wrote {args.out}')
+    write_json(out, dict(provenance(seed=0), config=Path(args.config).name, covariance=covariance, batch=args.batch,
+                         size=args.size, **found))
+    print(f'wrote {out}')
 
 
 if __name__ == '__main__':

@@ -2,8 +2,8 @@
 
 An arm is a config, or in quotes a config and its own options: 'CONFIG default_hooks.isda.covariance=full'. The option
 test.logit_adjustment=TAU tests the same training with tau * log prior subtracted from the logits. Trains every arm with
-every seed: the same batches and the same initial weights in all arms. Runs that exist are not run again, and a killed
-series goes on where it stopped.
+every seed: the same batches and the same initial weights in all arms. Runs that exist in the work directory, also those
+of another series, are not run again, and a killed series goes on where it stopped.
 """
 import argparse
 import sys
@@ -12,8 +12,8 @@ from pathlib import Path
 from isda_seg import compat
 from isda_seg.paper.series.arm import parse_arms
 from isda_seg.run import task_of
-from isda_seg.runtime.launch import check_writable
-from isda_seg.runtime.options import OptionsAction
+from isda_seg.runtime.arguments import add_out, add_work_dir, check_writable, result_file
+from isda_seg.runtime.options import add_cfg_options
 from isda_seg.runtime.provenance import provenance, write_json
 from isda_seg.runtime.user_errors import run_main
 
@@ -24,17 +24,16 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('plain', help='the arm that is the baseline')
     parser.add_argument('isda', nargs='+', help='arms to compare with it')
-    parser.add_argument('--seeds', nargs='+', type=int, required=True)
+    parser.add_argument('--seeds', nargs='+', type=int, required=True, help='one run per arm and seed')
     parser.add_argument('--protocols', nargs='+',
                         help='of tools/test.py; default single ms ms-flip, of classifiers and detectors single')
     parser.add_argument('--logit-adjustment', nargs='+', type=float, default=[], metavar='TAU',
                         help='also draw the chief measure of every training over these test.logit_adjustment')
     parser.add_argument('--jobs', type=int, default=2, help='runs at a time; default %(default)s')
-    parser.add_argument('--work-dir', default='work_dirs/paired',
-                        help='of the runs; series with runs in common share it; default %(default)s')
-    parser.add_argument('--out', help='result file; default <work-dir>/<first ISDA arm>.json, the figure beside it')
+    add_work_dir(parser, 'work_dirs/paired', 'work_dirs/paired')
+    add_out(parser, '<work-dir>/<first ISDA arm>.json')
     parser.add_argument('--amp', action='store_true', help='half precision, as train.py --amp')
-    parser.add_argument('--cfg-options', nargs='+', action=OptionsAction, metavar='KEY=VALUE', help='for all arms')
+    add_cfg_options(parser)
     return parser.parse_args()
 
 
@@ -44,8 +43,7 @@ def main() -> None:
     if len(set(args.seeds)) < len(args.seeds):
         sys.exit('every seed can be given once only')
     check_writable(args.work_dir)
-    out = Path(args.out or Path(args.work_dir, f'{others[0].folder}.json'))
-    check_writable(str(out.parent), '--out')
+    out = result_file(args.out, Path(args.work_dir, f'{others[0].folder}.json'))
     from isda_seg.paper.series.band_figure import draw_bands
     from isda_seg.paper.series.paired import compare_arms
     from isda_seg.paper.series.paired_figure import draw_paired

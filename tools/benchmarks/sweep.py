@@ -12,8 +12,8 @@ from typing import Any
 
 from isda_seg import compat
 from isda_seg.paper.series.arm import parse_arm
-from isda_seg.runtime.launch import check_writable
-from isda_seg.runtime.options import OptionsAction
+from isda_seg.runtime.arguments import add_out, add_work_dir, check_writable, result_file
+from isda_seg.runtime.options import add_cfg_options
 from isda_seg.runtime.provenance import provenance, write_json
 from isda_seg.runtime.user_errors import run_main
 
@@ -33,9 +33,9 @@ def parse_args() -> argparse.Namespace:
                         help='such as no reported run uses; default 100; several give intervals')
     parser.add_argument('--held-out', type=float, default=0.25, help='share of the training images; default 0.25')
     parser.add_argument('--jobs', type=int, default=2, help='runs at a time; default %(default)s')
-    parser.add_argument('--work-dir', help='default work_dirs/sweep/<config name and options>')
-    parser.add_argument('--out', help='result file; default <work-dir>/sweep.json, with the figure beside it')
-    parser.add_argument('--cfg-options', nargs='+', action=OptionsAction, metavar='KEY=VALUE')
+    add_work_dir(parser, 'work_dirs/sweep/<config name and options>')
+    add_out(parser, '<work-dir>/sweep.json')
+    add_cfg_options(parser)
     return parser.parse_args()
 
 
@@ -44,8 +44,7 @@ def main() -> None:
     arm = parse_arm(args.config)
     work_dir = Path(args.work_dir or Path('work_dirs', 'sweep', arm.folder))
     check_writable(str(work_dir))
-    out = Path(args.out or work_dir / 'sweep.json')
-    check_writable(str(out.parent), '--out')
+    out = result_file(args.out, work_dir / 'sweep.json')
     curves = dict(_key_values(text) for text in args.set)
     from isda_seg.paper.series.run_options import training_images
     from isda_seg.paper.series.sweep import chief_measure, summarize, sweep_runs

@@ -7,10 +7,10 @@ is left out keeps its entry in the file.
 """
 import argparse
 import json
-from pathlib import Path
 
 from isda_seg.paper.coverage.torch_models import candidates, versions
 from isda_seg.paper.coverage.torch_trial import trial
+from isda_seg.runtime.arguments import add_out, result_file
 from isda_seg.runtime.provenance import provenance, write_json
 from isda_seg.runtime.user_errors import run_main
 
@@ -20,13 +20,14 @@ LIBRARIES = ['transformers', 'torchvision', 'segmentation-models-pytorch']
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--libraries', nargs='+', choices=LIBRARIES, default=LIBRARIES, help='default all')
-    parser.add_argument('--out', type=Path, default='configs/results/torch_models.json')
+    add_out(parser, 'work_dirs/torch_models.json')
     return parser.parse_args()
 
 
 def main() -> int:
     args = parse_args()
-    known = json.loads(args.out.read_text()) if args.out.is_file() else {}
+    out = result_file(args.out, 'work_dirs/torch_models.json')
+    known = json.loads(out.read_text()) if out.is_file() else {}
     failed = 0
     for library in args.libraries:
         models = []
@@ -39,8 +40,8 @@ def main() -> int:
             models.append(entry)
             print(f'{library} {candidate.name}: {"served" if entry["served"] else entry}', flush=True)
         known[library] = dict(models=models, library=versions([library]), **provenance(seed=0))
-        write_json(args.out, known)
-    print(f'wrote {args.out}')
+        write_json(out, known)
+    print(f'wrote {out}')
     return 1 if failed else 0
 
 

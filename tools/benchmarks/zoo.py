@@ -9,19 +9,21 @@ import sys
 import warnings
 
 from isda_seg.paper.coverage.zoo import UNCLEAR, report, summary, survey, zoo
+from isda_seg.runtime.arguments import add_out, result_file
 from isda_seg.runtime.provenance import provenance, write_json
 from isda_seg.runtime.user_errors import run_main
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--out', default='work_dirs/zoo.json', help='JSON file; default work_dirs/zoo.json')
+    add_out(parser, 'work_dirs/zoo.json')
     parser.add_argument('--families', nargs='+', metavar='NAME', help='only these folders of configurations')
     return parser.parse_args()
 
 
 def main() -> None:
     args = parse_args()
+    out = result_file(args.out, 'work_dirs/zoo.json')
     warnings.simplefilter('ignore')
     paths = [path for path in zoo() if not args.families or path.parent.name in args.families]
     verdicts = {}
@@ -31,7 +33,7 @@ def main() -> None:
     print(file=sys.stderr)
     found = summary(verdicts)
     print(report(found))
-    write_json(args.out, dict(provenance(), kind='zoo', **found))
+    write_json(out, dict(provenance(), kind='zoo', **found))
     sys.exit(1 if found['counts'][UNCLEAR] else 0)
 
 

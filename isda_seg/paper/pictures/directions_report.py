@@ -23,7 +23,7 @@ class Source(NamedTuple):
 
 
 def write(looked: Looked, source: Source, out: Path) -> Iterator[str]:
-    """Write ``<class>.png`` and ``directions.json`` into a folder; yields what is to be told."""
+    """Write the result file ``out`` and a ``<class>.png`` next to it; yield the lines to print."""
     augmentation, wanted, split = looked.augmentation, looked.wanted, source.split
     if augmentation.origin != 'the checkpoint':
         yield (f'the checkpoint holds no statistics: the {augmentation.kind} covariance of each class is computed from '
@@ -31,19 +31,19 @@ def write(looked: Looked, source: Source, out: Path) -> Iterator[str]:
     missing = [name for name in looked.names if name not in looked.rows]
     if missing and not wanted.classes:
         yield f'left out, because the {split} split or the statistics have no sample of them: {", ".join(missing)}'
-    out.mkdir(parents=True, exist_ok=True)
+    out.parent.mkdir(parents=True, exist_ok=True)
     for name in looked.rows:
-        path = out / f'{file_name(name)}.png'
+        path = out.with_name(f'{file_name(name)}.png')
         picture = draw_class(looked, name, title_of(looked, Path(source.config).stem, split))
         Image.fromarray(picture).quantize(COLOURS).save(path, optimize=True)
         yield f'wrote {path}'
     paths = source._replace(config=os.path.relpath(source.config), checkpoint=os.path.relpath(source.checkpoint))
-    write_json(out / 'directions.json', dict(
+    write_json(out, dict(
         kind='directions', **paths._asdict(), strength=augmentation.strength, covariance=augmentation.kind,
         statistics=augmentation.origin, apart=wanted.apart,
         classes={name: _class(looked, name) for name in looked.rows},
         **provenance(wanted.seed)))
-    yield f'wrote {out / "directions.json"}'
+    yield f'wrote {out}'
 
 
 def title_of(looked: Looked, what: str, split: str) -> str:

@@ -75,7 +75,7 @@ def test_a_seed_reproduces_every_picture_byte_for_byte_however_images_are_batche
     def files(name, seed=0, batch=7):
         wanted = FEW._replace(shown=1, seed=seed)
         source = Source('configs/tiny.py', 'epoch_1.pth', 'decode_head', 'train')
-        lines = list(write(looked_at(wanted, batch=batch), source, tmp_path / name))
+        lines = list(write(looked_at(wanted, batch=batch), source, tmp_path / name / 'directions.json'))
         assert lines[0] == 'left out, because the train split or the statistics have no sample of them: traffic light'
         return {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()}
 

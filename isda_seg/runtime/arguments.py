@@ -1,0 +1,71 @@
+"""Command-line arguments that the tools share, each with one definition and one help text.
+
+Logs, checkpoints and intermediate runs go into ``--work-dir``; results go to ``--out``.
+"""
+import argparse
+import os
+import tempfile
+from pathlib import Path
+
+
+def add_config(parser: argparse.ArgumentParser) -> None:
+    """Add the positional argument ``config``."""
+    parser.add_argument('config', help='config file, of configs/ or your own')
+
+
+def add_checkpoint(parser: argparse.ArgumentParser) -> None:
+    """Add the positional argument ``checkpoint``."""
+    parser.add_argument('checkpoint', help='checkpoint file (.pth), as tools/train.py writes it')
+
+
+def add_seed(parser: argparse.ArgumentParser, of: str = 'the random numbers', default: int = 0) -> None:
+    """Add ``--seed``."""
+    parser.add_argument('--seed', type=int, default=default, help=f'seed of {of}; default %(default)s')
+
+
+def add_work_dir(parser: argparse.ArgumentParser, shown: str, default: str | None = None) -> None:
+    """Add ``--work-dir``.
+
+    Args:
+        shown: the folder without ``--work-dir``, as the help shows it.
+        default: value without ``--work-dir``.
+    """
+    parser.add_argument('--work-dir', default=default, help=f'folder for logs and checkpoints; default {shown}')
+
+
+def add_out(parser: argparse.ArgumentParser, default: str) -> None:
+    """Add ``--out``, which ``result_file`` reads.
+
+    Args:
+        default: path of the result file without ``--out``, as the help shows it.
+    """
+    parser.add_argument('--out', metavar='PATH', help='result file, or a folder for it; further files are written next '
+                        f'to it; default {default}')
+
+
+def result_file(out: str | None, default: str | Path) -> Path:
+    """Return the path of the result file, in a folder that exists and can be written.
+
+    Args:
+        out: value of ``--out``. A folder, or a name without a suffix, gets the file name of ``default``.
+        default: path of the result file without ``--out``.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    path = Path(out or default)
+    if path.is_dir() or not path.suffix:
+        path /= Path(default).name
+    check_writable(str(path.parent), '--out')
+    return path
+
+
+def check_writable(folder: str, option: str = '--work-dir') -> None:
+    """Create ``folder`` if necessary; raise an OSError that names ``option`` unless files can be written there."""
+    try:
+        os.makedirs(folder, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise type(error)(f'the folder {folder} cannot be written ({error.strerror}): choose another with '
+                          f'{option}') from error

@@ -1,0 +1,57 @@
+"""The command ``isda-seg``: run one of the tools, of a clone or of an installed wheel, from any folder."""
+import difflib
+import os
+import re
+import runpy
+import sys
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parents[1]
+END, QUOTES = re.compile(r':? (?:python )?tools/|[.:] |\.$'), '"# '  # of the first sentence of a description
+FOLDERS = (PACKAGE / '.mim' / 'tools', PACKAGE.parent / 'tools')  # of a wheel, of a clone
+
+
+def find_tools() -> dict[str, Path]:
+    """Return the file of each command, such as ``show-directions`` for ``show_directions.py``."""
+    folder = next((folder for folder in FOLDERS if (folder / 'train.py').is_file()), None)
+    if folder is None:
+        raise FileNotFoundError('this installation of isda-seg holds no tools: install its wheel, or use a clone')
+    paths = [path for path in (*folder.glob('*'), *folder.glob('benchmarks/*')) if path.suffix in ('.py', '.sh')]
+    return {path.stem.replace('_', '-'): path for path in sorted(paths, key=lambda path: path.stem)}
+
+
+def usage(tools: dict[str, Path]) -> str:
+    """Return the list of commands, with the first line of each tool's description."""
+    lines = ['usage: isda-seg COMMAND ...        isda-seg COMMAND --help explains a command', '']
+    for name, path in tools.items():
+        first = next(line for line in path.read_text().splitlines() if line and not line.startswith('#!'))
+        lines.append(f'  {name:<18} {re.split(END, first.strip(QUOTES))[0]}')
+    return '\n'.join([*lines, '', f'configs: {tools["train"].parents[1] / "configs"}'])
+
+
+def main() -> None:
+    """Run the tool that the first argument names; a mistake ends with one sentence and code 1."""
+    try:
+        tools = find_tools()
+    except FileNotFoundError as error:
+        sys.exit(str(error))
+    name, *rest = sys.argv[1:] or ['--help']
+    if name in ('-h', '--help'):
+        print(usage(tools))
+        return
+    if name not in tools:
+        close = difflib.get_close_matches(name, tools, n=1)
+        sys.exit(f'unknown command {name!r}' + (f'; did you mean {close[0]}?' if close else '') + '\n' + usage(tools))
+    tool = tools[name]
+    if tool.suffix == '.sh':
+        os.execve(tool, [str(tool), *rest], {'PYTHON': sys.executable, **os.environ})
+    sys.argv = [str(tool), *rest]
+    try:
+        runpy.run_path(str(tool), run_name='__main__')
+    except ModuleNotFoundError as error:
+        sys.exit(f"isda-seg {name} needs a package that is not installed: {error}. Install the extra for your task, "
+                 "such as pip install 'isda-seg[seg]'; the extras are seg, cls, det and gain")
+
+
+if __name__ == '__main__':
+    main()
