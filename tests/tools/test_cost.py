@@ -34,20 +34,20 @@ def test_the_result_file_has_every_part_and_its_provenance(done):
     assert {'command', 'commit', 'seed', 'versions', 'hardware', 'date', 'bandwidth', 'targets'} <= set(result)
     assert (result['toy'], result['device'], result['rounds']) == (True, 'cpu', 2)
     assert [(loss['name'], [row['resolution'] for row in loss['rows']]) for loss in result['loss']] == [
-        ('Cityscapes crop', ['label', 'feature']), ('ADE20K crop', ['label', 'feature']),
-        ('ImageNet classifier', ['label']), ('CIFAR-100 classifier', ['label'])]
+        ('Cityscapes crop', ['label', 'feature']), ('Cityscapes crop, full covariances', ['label', 'feature']),
+        ('ADE20K crop', ['label', 'feature']), ('ImageNet classifier', ['label']), ('CIFAR-100 classifier', ['label'])]
     assert {len(one['samples']) for loss in result['loss'] for one in loss['measured'].values()} == {2}
     assert [growth['axis'] for growth in result['growth']] == ['N', 'C', 'A']
     assert [[point['size'] for point in growth['points']] for growth in result['growth']] == [
         [25, 50, 100, 200], [4, 8, 16, 32], [4, 8, 16, 32]]
     assert set(result['step']['measured']) == {'plain', 'isda'}
-    assert [len(profile['pieces']) for profile in result['profile']] == [3, 3, 3, 5]
+    assert [len(profile['pieces']) for profile in result['profile']] == [3, 5, 3, 3, 5]
 
 
 def test_what_was_too_large_for_the_literal_form_was_extrapolated(done):
     _, result = done
-    assert [round(1 / loss['literal_extra']['slice'], 2) for loss in result['loss']] == [9, 8, 1, 1]
-    assert ['plain on the slice' in loss['measured'] for loss in result['loss']] == [True, True, False, False]
+    assert [round(1 / loss['literal_extra']['slice'], 2) for loss in result['loss']] == [9, 9, 8, 1, 1]
+    assert ['plain on the slice' in loss['measured'] for loss in result['loss']] == [True, True, True, False, False]
 
 
 def test_what_is_printed_is_made_from_the_file_of_the_day(done):

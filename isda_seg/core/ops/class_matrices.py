@@ -60,20 +60,18 @@ def class_matrices(centred: Tensor, own: Tensor, counts: Tensor, num_classes: in
     """
     channels, columns = centred.shape
     size = min(TILE, max(16, 1 << (columns // num_classes).bit_length()))
-    last = (counts + size - 1).div(size, rounding_mode='floor').cumsum(0)  # tile after each class's tiles
-    first = torch.cat([last.new_zeros(1), last[:-1]])
     number = columns // size + len(counts)
-    order = own.argsort(stable=True)
-    own = own[order]
-    before = counts.cumsum(0) - counts
-    place = first[own] * size + torch.arange(columns, device=own.device) - before[own]
-    tiles = centred.new_zeros(channels, number * size).index_copy_(1, place, centred[:, order])
+    tiles_of = (counts + (size - 1)).div(size, rounding_mode='floor')
+    padding = tiles_of * size - counts
+    ordered, order = own.sort(stable=True)
+    place = (padding.cumsum(0) - padding)[ordered] + torch.arange(columns, device=own.device)
+    place = torch.empty_like(order).scatter_(0, order, place)
+    tiles = centred.new_zeros(channels, number * size).index_copy_(1, place, centred)
     tiles = tiles.view(channels, number, size).movedim(1, 0)
-    index = torch.arange(number, device=own.device)
-    member = ((index >= first[:num_classes, None]) & (index < last[:num_classes, None])).to(centred.dtype)
-    share = member / counts[:num_classes, None].clamp(min=1)
+    owner = torch.searchsorted(tiles_of.cumsum(0), torch.arange(number, device=own.device), right=True)
+    member = centred.new_zeros(len(counts) + 1, number).scatter_(0, owner[None], 1.0)[:num_classes]
     total = centred.new_zeros(num_classes, channels ** 2)
     at_once = max(1, WHOLE // channels ** 2)
-    for some, part in zip(torch.split(tiles, at_once), torch.split(share, at_once, dim=1), strict=True):
+    for some, part in zip(torch.split(tiles, at_once), torch.split(member, at_once, dim=1), strict=True):
         total.addmm_(part, (some @ some.mT).flatten(1))
-    return total.view(num_classes, channels, channels)
+    return total.div_(counts[:num_classes, None].clamp(min=1)).view(num_classes, channels, channels)

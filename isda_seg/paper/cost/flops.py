@@ -72,7 +72,7 @@ def implementation_extra(classes: int, channels: int, batch: int, covariance: st
     present = expected_present(classes, batch) if present is None else present
     size = classes * channels
     if _is_full(covariance):
-        statistics = 2 * size + channels ** 2 + UPDATE * present * channels ** 2 / batch
+        statistics = 2 * channels + channels ** 2 + (1 + UPDATE) * present * channels ** 2 / batch
         return Extra(statistics, present * (size * channels + size) / batch, classes)
     rows = min(batch, classes)
     table = 2 * rows * size + size + 2 * rows * channels

@@ -111,7 +111,7 @@ def test_the_count_of_this_implementation_is_what_torch_counts_of_it(covariance,
     _, table = counted(isda_cross_entropy, features @ weight.t(), labels, weight, moments.covariance, 0.5)
     extra = implementation_extra(classes, channels, batch, covariance, present)
     if covariance == 'full':
-        statistics += UPDATE * present * channels ** 2
+        statistics += UPDATE * present * channels ** 2 + 2 * batch * channels
         table += present * classes * channels
     else:
         statistics += UPDATE * classes * channels
