@@ -66,7 +66,7 @@ def test_a_plain_training_loop_trains_with_eq_7():
         inputs, labels = batch(step)
         model.loss.strength = STRENGTH * (step + 1) / 4
         logits = model.fc(model.stem(inputs).relu()).detach()
-        model.loss.captured.let_go()  # that of the line above
+        model.loss.captured.clear()  # that of the line above
         weight = model.fc.weight.detach().clone()
         loss = model(inputs, labels)
         expected = isda_cross_entropy(logits, labels, weight, model.loss.statistics.covariance, model.loss.strength)
@@ -121,11 +121,11 @@ def test_a_loss_without_bias_in_its_classifier_passes_the_handshake():
 @pytest.mark.parametrize('classifier, words', [
     (nn.Linear(5, 1), 'at least 2 classes, the classifier has 1 output channel'),
     (nn.Conv2d(5, 1, 1), 'at least 2 classes, the classifier has 1 output channel'),
-    (nn.Conv2d(4, 2, 1, groups=2), 'has 2 groups, so its classes see different features.*classifier with groups=1'),
-    (nn.Conv1d(4, 2, 3), 'sees windows of points, and only a Conv1d of kernel 1 is served'),
+    (nn.Conv2d(4, 2, 1, groups=2), 'has 2 groups. Its classes have different features.*classifier with groups=1'),
+    (nn.Conv1d(4, 2, 3), 'is not supported: a Conv1d must have kernel size 1, stride 1'),
     (nn.ConvTranspose2d(4, 2, 1), 'must be a Linear or a convolution, got ConvTranspose2d'),
     (nn.Sequential(nn.Dropout(), nn.Linear(4, 2)),
-     r'got Sequential: name the layer in it that makes the logits, its last one is 1 \(Linear\)'),
+     r'got Sequential: pass the layer inside it that computes the logits; its last one is 1 \(Linear\)'),
 ])
 def test_a_module_that_is_no_softmax_classifier_is_refused(classifier, words):
     loss = ISDACriterion()
@@ -135,26 +135,26 @@ def test_a_module_that_is_no_softmax_classifier_is_refused(classifier, words):
 
 
 def test_another_loss_is_refused():
-    with pytest.raises(ValueError, match='attach expects an ISDA loss, got CrossEntropyLoss'):
+    with pytest.raises(ValueError, match='attach expects an ISDACriterion or ISDALoss, got CrossEntropyLoss'):
         attach(nn.CrossEntropyLoss(), nn.Linear(4, 2))
 
 
 def test_a_classifier_of_another_shape_is_refused_and_not_hooked():
     model, other = net(), nn.Linear(CHANNELS + 1, CLASSES)
-    with pytest.raises(ValueError, match='statistics are of 3 classes x 5 channels, the classifier has 3 x 6'):
+    with pytest.raises(ValueError, match='statistics have 3 classes x 5 channels, the classifier has 3 x 6'):
         attach(model.loss, other)
     assert len(other._forward_pre_hooks) == 0
 
 
 def test_a_second_classifier_is_refused_and_not_hooked():
     model, other = net(), nn.Linear(CHANNELS, CLASSES)
-    with pytest.raises(ValueError, match='give each classifier a loss of its own'):
+    with pytest.raises(ValueError, match='create a separate loss for each classifier'):
         attach(model.loss, other)
     assert len(other._forward_pre_hooks) == 0
     attach(model.loss, model.fc)
     twin = copy.deepcopy(model)
     twin(*batch())
-    with pytest.raises(ValueError, match='give each classifier a loss of its own'):
+    with pytest.raises(ValueError, match='create a separate loss for each classifier'):
         attach(twin.loss, model.fc)
 
 
@@ -219,7 +219,7 @@ def test_logits_of_tokens_flattened_with_their_labels_are_samples():
 def test_logits_of_tokens_that_are_not_flattened_are_refused_with_the_remedy():
     model, (inputs, labels) = net(), batch()
     before, logits = snapshot(model), model.fc(model.stem(inputs).relu().view(4, 6, CHANNELS))
-    with pytest.raises((RuntimeError, ValueError), match=r'flatten them to \(N, 3\), with labels|must agree'):
+    with pytest.raises((RuntimeError, ValueError), match=r'Flatten logits of tokens to \(N, 3\)|must agree'):
         model.loss(logits, labels.view(4, 6)[:, :CLASSES])
     assert same(model, before)
 
@@ -262,7 +262,7 @@ def test_tokens_that_are_no_map_of_the_logits_are_refused_with_the_reason():
     classifier, loss = nn.Linear(CHANNELS, CLASSES), ISDACriterion()
     attach(loss, classifier)
     logits = classifier(torch.randn(2, 37, CHANNELS))[:, 1:].movedim(-1, 1).reshape(2, CLASSES, 6, 6)
-    with pytest.raises(RuntimeError, match=r'37 tokens entered.*6 x 6 of the logits.*is there a class token among'):
+    with pytest.raises(RuntimeError, match=r'37 tokens entered.*6 x 6 of the logits. Remove a class token'):
         loss(logits, torch.zeros(2, 6, 6, dtype=torch.int64))
     assert int(loss.statistics.count.sum()) == 0
 
@@ -303,7 +303,7 @@ def test_a_weight_made_anew_in_each_pass_has_the_gradients_of_eq_7(normed):
 @pytest.mark.parametrize('reentrant', [False, True])
 def test_a_loss_inside_a_checkpointed_block_is_refused_with_the_remedy(reentrant):
     model, (inputs, labels) = net(), batch()
-    with pytest.raises(RuntimeError, match='Checkpoint the network alone and call the loss on what it returns'):
+    with pytest.raises(RuntimeError, match='Checkpoint only the network, and call the loss on its output'):
         checkpoint(model, inputs.requires_grad_(), labels, use_reentrant=reentrant).backward()
 
 

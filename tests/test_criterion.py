@@ -16,7 +16,7 @@ from isda_seg.attach import attach
 from isda_seg.attachment.base_losses import MeanCrossEntropy
 from isda_seg.attachment.focal import SoftmaxFocalLoss
 from isda_seg.core import augment_logits, isda_cross_entropy
-from isda_seg.core.logit_draws import sampled_logits
+from isda_seg.core.logit_sampling import sampled_logits
 from isda_seg.core.ops import device
 from isda_seg.core.ops.upsampled import Grid
 from isda_seg.criterion import ISDACriterion
@@ -243,7 +243,7 @@ def test_samples_at_strength_0_are_the_base_loss_bitwise_and_draw_nothing():
 
 @pytest.mark.parametrize('samples', [0, -1, 2.0, True])
 def test_no_number_of_draws_is_refused_with_what_the_closed_form_is(samples):
-    with pytest.raises(ValueError, match='samples must be a whole number of draws, .*samples=None'):
+    with pytest.raises(ValueError, match='samples must be a positive integer or None, got .*samples=None'):
         ISDACriterion(samples=samples)
 
 
@@ -338,14 +338,14 @@ def test_logits_of_another_classifier_are_refused_at_the_first_step():
 
 def test_a_nonlinearity_behind_the_classifier_is_refused_at_the_first_step():
     model, (features, labels) = net(), batch()
-    with pytest.raises(RuntimeError, match='needs a head whose logits are its one classifier, resized bilinearly'):
+    with pytest.raises(RuntimeError, match='ISDA needs logits of a single classifier, resized bilinearly'):
         model.loss(model.logits(features).relu(), labels)
 
 
 def test_logits_of_another_number_of_classes_are_refused():
     model, (features, labels) = net(), batch()
     model.classifier(features)
-    with pytest.raises(RuntimeError, match=r'\(B, 4, H, W\), the loss got \(2, 7, 33, 33\): this is not the '):
+    with pytest.raises(RuntimeError, match=r'\(B, 4, H, W\), the loss got \(2, 7, 33, 33\): another classifier '):
         model.loss(torch.randn(2, 7, *LARGE), labels)
 
 
@@ -424,7 +424,7 @@ def test_loaded_statistics_that_do_not_fit_the_classifier_are_refused_when_attac
     model = net(attached=False, classifier=nn.Conv2d(CHANNELS, 3, 1))
     model.load_state_dict({key: value for key, value in trained().state_dict().items() if key.startswith('loss')},
                           strict=False)
-    with pytest.raises(ValueError, match='statistics are of 4 classes x 6 channels, the classifier has 3 x 6'):
+    with pytest.raises(ValueError, match='statistics have 4 classes x 6 channels, the classifier has 3 x 6'):
         attach(model.loss, model.classifier, model.align_corners)
 
 
@@ -562,7 +562,7 @@ def test_a_bad_strength_is_refused(strength):
 
 @pytest.mark.parametrize('strength, kwargs, words', [
     ('7.5', {}, 'strength must be a finite number >= 0, got .7.5.'), (-1.0, {}, 'strength must be a finite number'),
-    (STRENGTH, dict(weights=1), r"MeanCrossEntropy cannot take \['weights'\]")])
+    (STRENGTH, dict(weights=1), r"MeanCrossEntropy does not accept \['weights'\]")])
 @pytest.mark.parametrize('resolution', ['label', 'feature'])
 def test_whatever_is_refused_has_been_observed_neither_now_nor_at_the_next_call(strength, kwargs, words, resolution):
     model, (features, labels) = net(resolution=resolution), batch()
@@ -595,8 +595,8 @@ def test_bytes_as_labels_are_compared_with_the_ignore_index_as_numbers(resolutio
 @pytest.mark.parametrize('ignore_index', [IGNORE, 1])
 def test_a_device_gives_loss_gradients_and_statistics_of_a_host(kind, resolution, base, ignore_index, monkeypatch):
     found = []
-    for hosts in (('cpu',), ()):
-        monkeypatch.setattr(device, 'HOSTS', hosts)
+    for cpu_types in (('cpu',), ()):
+        monkeypatch.setattr(device, 'CPU_TYPES', cpu_types)
         model = net(covariance=kind, resolution=resolution, base=base)
         for step in range(2):
             features, labels = batch(step)
@@ -604,13 +604,13 @@ def test_a_device_gives_loss_gradients_and_statistics_of_a_host(kind, resolution
             features = features.requires_grad_()
             loss = model.loss(model.logits(features), labels, ignore_index=ignore_index)
             loss.backward()
-        model.loss.raise_faults()
+        model.loss.raise_deferred_errors()
         found.append((loss, features.grad, model.classifier.weight.grad, *model.loss.statistics.moments))
     assert_close(*found, rtol=1e-4, atol=1e-6)
 
 
 def test_a_device_leaves_bad_labels_out_until_it_is_asked(monkeypatch):
-    monkeypatch.setattr(device, 'HOSTS', ())
+    monkeypatch.setattr(device, 'CPU_TYPES', ())
     features, labels = batch()
     wrong, ignored = labels.clone(), labels.clone()
     wrong[0, :9], ignored[0, :9] = 77, IGNORE
@@ -618,9 +618,9 @@ def test_a_device_leaves_bad_labels_out_until_it_is_asked(monkeypatch):
     losses = [model(features, y) for model, y in zip(models, (wrong, ignored), strict=True)]
     assert torch.equal(*losses)
     assert_same_statistics(models[0].loss, snapshot(models[1].loss))
-    with pytest.raises(ValueError, match='labels as far out as 77 are neither'):
-        models[0].loss.raise_faults()
-    models[1].loss.raise_faults()
+    with pytest.raises(ValueError, match='labels up to 77 are neither'):
+        models[0].loss.raise_deferred_errors()
+    models[1].loss.raise_deferred_errors()
 
 
 FAULTS = dict(labels='neither one of the 4 classes', logits='the logits the loss got')
@@ -639,9 +639,9 @@ def faulty_call(model, fault):
 
 @pytest.mark.parametrize('fault', FAULTS)
 @pytest.mark.parametrize('earlier', [0, 2], ids=['first step', 'later'])
-@pytest.mark.parametrize('hosts, at_once', [(('cpu',), False), ((), True)], ids=['cpu', 'raise_at_once'])
-def test_a_fault_raised_at_once_leaves_the_statistics_as_they_were(hosts, at_once, earlier, fault, monkeypatch):
-    monkeypatch.setattr(device, 'HOSTS', hosts)
+@pytest.mark.parametrize('cpu_types, at_once', [(('cpu',), False), ((), True)], ids=['cpu', 'raise_at_once'])
+def test_a_fault_raised_at_once_leaves_the_statistics_as_they_were(cpu_types, at_once, earlier, fault, monkeypatch):
+    monkeypatch.setattr(device, 'CPU_TYPES', cpu_types)
     model = net(raise_at_once=at_once)
     for step in range(earlier):
         model(*batch(step))
@@ -653,10 +653,10 @@ def test_a_fault_raised_at_once_leaves_the_statistics_as_they_were(hosts, at_onc
 
 @pytest.mark.parametrize('fault', FAULTS)
 def test_a_device_observes_a_faulty_batch_and_raises_at_the_64th_step(fault, monkeypatch):
-    monkeypatch.setattr(device, 'HOSTS', ())
+    monkeypatch.setattr(device, 'CPU_TYPES', ())
     model = net()
     model(*batch())
-    model.loss.raise_faults()
+    model.loss.raise_deferred_errors()
     before = snapshot(model.loss)
     assert faulty_call(model, fault).isfinite()
     assert int(model.loss.statistics.count.sum()) > int(before[0].sum())
@@ -669,7 +669,7 @@ def test_a_device_observes_a_faulty_batch_and_raises_at_the_64th_step(fault, mon
 
 
 def test_a_device_refuses_logits_of_another_pass_at_once_at_the_first_step(monkeypatch):
-    monkeypatch.setattr(device, 'HOSTS', ())
+    monkeypatch.setattr(device, 'CPU_TYPES', ())
     model = net()
     with pytest.raises(RuntimeError, match=FAULTS['logits']):
         faulty_call(model, 'logits')

@@ -48,7 +48,7 @@ def train(model, steps, device, images=True):
         logits = model.classifier(features)
         loss = model.loss(resize(logits, labels.shape[1:], True) if images else logits, labels)
         loss.backward()
-    model.loss.raise_faults()
+    model.loss.raise_deferred_errors()
     return [part.detach().cpu() for part in (loss, model.classifier.weight.grad, *model.loss.statistics.moments)]
 
 
@@ -96,7 +96,7 @@ def test_the_peak_memory_of_the_loss_is_at_most_plains():
     def peak(function):
         for _ in range(2):  # the first call compiles, and compares a whole image
             logits.grad = None
-            loss.record(classifier, (features,))
+            loss.capture(classifier, (features,))
             torch.cuda.synchronize()
             torch.cuda.reset_peak_memory_stats()
             before = torch.cuda.memory_allocated()

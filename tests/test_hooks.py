@@ -277,12 +277,12 @@ def test_features_that_are_not_finite_are_left_out_and_counted_in_the_log(tmp_pa
     runner, _ = trained(tmp_path, data=data)
     assert_observed(runner.model.head.loss_module, [row for i, row in enumerate(data) if i not in (5, 21)])
     lines = [line.split('ISDA: ')[1] for line in log_text(tmp_path).splitlines() if 'not finite' in line]
-    assert lines == [f'{n} labelled features were not finite and left out of the statistics' for n in (1, 2)]
+    assert lines == [f'{n} labelled features were not finite. The statistics ignore them.' for n in (1, 2)]
 
 
 @pytest.mark.parametrize('hook, message', [
-    (ISDA, 'the model has no ISDALoss. Give the hook a strength'),
-    (dict(ISDA, lambda_0=LAMBDA_0), r'nothing to serve. head \(Head\): loss_module stays plain: whether OwnLoss is')])
+    (ISDA, 'the model has no ISDALoss. Set lambda_0 to wrap every'),
+    (dict(ISDA, lambda_0=LAMBDA_0), r'no loss to wrap. head \(Head\): loss_module is not wrapped: OwnLoss is')])
 def test_a_model_with_nothing_to_serve_stops_before_the_first_iteration(tmp_path, hook, message):
     class OwnLoss(nn.Module):
         pass
@@ -309,7 +309,7 @@ def test_one_key_trains_as_the_loss_in_the_model_does_in_weights_statistics_and_
     assert same_training(named, one_key) is True
     assert (key_spy.strengths, key_spy.counts) == (spy.strengths, spy.counts)
     assert_logged(scalars(tmp_path / 'one'), key_spy)
-    assert ('ISDA: head (Head): loss_module is served by fc, 3 classes x 5 channels, lambda_0=7.5, '
+    assert ('ISDA: head (Head): loss_module is attached to fc, 3 classes x 5 channels, lambda_0=7.5, '
             'covariance=diagonal, resolution=label') in log_text(tmp_path / 'one')
 
 
@@ -495,12 +495,12 @@ def test_labels_that_a_gpu_has_left_out_are_raised_at_the_next_logging_step(tmp_
     class Counting(Hook):
         def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
             if batch_idx == 2:
-                runner.model.head.loss_module._label_errors.noted(torch.tensor([0, 77]), CLASSES, 255)
+                runner.model.head.loss_module._label_errors.mask_invalid(torch.tensor([0, 77]), CLASSES, 255)
 
     counting = Counting()
     counting.priority = 0  # before ISDAHook
     runner, spy = runner_in(tmp_path, custom=[counting])
-    with pytest.raises(ValueError, match='labels as far out as 77 are neither'):
+    with pytest.raises(ValueError, match='labels up to 77 are neither'):
         runner.train()
     assert len(spy.strengths) == 3  # logged after iteration 4
 

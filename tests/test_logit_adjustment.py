@@ -106,8 +106,8 @@ def test_strength_0_is_the_base_loss_of_adjusted_logits(base):
 
 def test_a_cuda_like_device_gives_the_loss_and_gradients_of_a_cpu(monkeypatch):
     found = []
-    for hosts in (('cpu',), ()):
-        monkeypatch.setattr(device, 'HOSTS', hosts)
+    for cpu_types in (('cpu',), ()):
+        monkeypatch.setattr(device, 'CPU_TYPES', cpu_types)
         head = Head(criterion(logit_adjustment=TAU))
         loss = head(*batch())
         found.append((loss, *gradients(head, loss)))

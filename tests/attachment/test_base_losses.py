@@ -49,8 +49,8 @@ def test_the_ignore_index_goes_to_losses_that_take_it():
 
 
 @pytest.mark.parametrize('loss, kwargs, message', [
-    (Own(), dict(avg_factor=3), r"Own cannot take \['avg_factor'\].*it takes \['logits', 'labels', 'weight'\]"),
-    (Own(ignore_label=0), {}, 'the base loss ignores label 0, the head label 255')])
+    (Own(), dict(avg_factor=3), r"Own does not accept \['avg_factor'\].*It accepts \['logits', 'labels', 'weight'\]"),
+    (Own(ignore_label=0), {}, 'the base loss ignores label 0, the head ignores label 255')])
 def test_what_a_loss_cannot_take_is_refused(loss, kwargs, message):
     with pytest.raises(ValueError, match=message):
         base_losses.check_keywords(loss, IGNORE, kwargs)
@@ -62,8 +62,8 @@ def test_what_a_loss_can_take_passes():
 
 
 def test_a_loss_that_knows_one_ignore_index_gets_labels_with_that():
-    labels, ignored = base_losses.with_own_ignore_index(Own(), torch.tensor([0, 4, 2]), 4, IGNORE)
+    labels, ignored = base_losses.labels_for_base(Own(), torch.tensor([0, 4, 2]), 4, IGNORE)
     assert (labels.tolist(), ignored) == ([0, IGNORE, 2], IGNORE)
     mean = base_losses.MeanCrossEntropy()
-    labels, ignored = base_losses.with_own_ignore_index(mean, torch.tensor([0, 4, 2]), 4, IGNORE)
+    labels, ignored = base_losses.labels_for_base(mean, torch.tensor([0, 4, 2]), 4, IGNORE)
     assert (labels.tolist(), ignored) == ([0, 4, 2], 4)

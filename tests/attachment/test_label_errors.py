@@ -11,7 +11,7 @@ CLASSES = 4
 
 @pytest.fixture(autouse=True)
 def on_a_device(monkeypatch):
-    monkeypatch.setattr(device, 'HOSTS', ())
+    monkeypatch.setattr(device, 'CPU_TYPES', ())
 
 
 def logits_of(labels):
@@ -31,10 +31,10 @@ def test_the_farthest_labels_of_all_steps_are_told_of_once(steps):
     for step in range(steps):
         labels = classes + 63 if step == 1 else classes - 7 if step == 0 else classes
         found.check(labels, logits_of(labels), 255)
-    with pytest.raises(ValueError, match=r'as far out as -7 and 66 are neither one of the 4 classes \(0..3\) nor the '
+    with pytest.raises(ValueError, match=r'labels up to -7 and 66 are neither one of the 4 classes \(0..3\) nor the '
                                          r'ignore index \(255\)'):
-        found.raise_any()
-    found.raise_any()
+        found.raise_deferred()
+    found.raise_deferred()
 
 
 def test_classes_and_the_ignore_index_are_never_told_of():
@@ -43,4 +43,4 @@ def test_classes_and_the_ignore_index_are_never_told_of():
         labels = torch.tensor([0, 3, ignore_index])
         found.check(labels, logits_of(labels), ignore_index)
     found.check(torch.zeros(0, dtype=torch.int64), torch.zeros(0, CLASSES), 255)
-    assert found.raise_any() is None
+    assert found.raise_deferred() is None

@@ -95,7 +95,7 @@ def test_a_copy_and_a_count_that_is_written_go_on_from_it():
 
 def test_statistics_of_a_strength_set_by_hand_load_and_say_what_is_missing():
     run, old = ramping().train([1]), Run().train([1, 2], by_hand=True)
-    with pytest.warns(UserWarning, match=r'no ramp.calls, so the strength goes on from call 1: .*loss.ramp.calls'):
+    with pytest.warns(UserWarning, match=r'no ramp.calls, so the ramp continues from call 1. .*loss.ramp.calls'):
         assert run.loss.load_state_dict(old.loss.state_dict()).missing_keys == []
     assert (int(run.loss.ramp.calls), int(run.loss.statistics.count.sum())) == (1, 2 * 2 * 64)
 
@@ -108,13 +108,13 @@ def test_fresh_statistics_come_with_a_ramp_from_its_beginning():
 
 
 @pytest.mark.parametrize('wrong, words', [
-    (dict(lambda_0=7.5), 'lambda_0 and total_steps belong together.*lambda_0=7.5 and total_steps=None'),
-    (dict(total_steps=10), 'lambda_0 and total_steps belong together.*lambda_0=None and total_steps=10'),
+    (dict(lambda_0=7.5), 'got lambda_0=7.5 and total_steps=None: give both'),
+    (dict(total_steps=10), 'got lambda_0=None and total_steps=10: give both'),
     (dict(lambda_0=-1.0, total_steps=10), 'lambda_0 must be a finite number >= 0, got -1.0'),
-    (dict(lambda_0=7.5, total_steps=0), 'total_steps must be a whole number of at least 1, got 0'),
-    (dict(lambda_0=7.5, total_steps=2.5), 'total_steps must be a whole number of at least 1, got 2.5'),
-    (dict(lambda_0=7.5, total_steps=9, calls_per_step=0), 'calls_per_step must be a whole number of at least 1, got 0'),
-    (dict(calls_per_step=2), 'give lambda_0 and total_steps as well'),
+    (dict(lambda_0=7.5, total_steps=0), 'total_steps must be a positive integer, got 0'),
+    (dict(lambda_0=7.5, total_steps=2.5), 'total_steps must be a positive integer, got 2.5'),
+    (dict(lambda_0=7.5, total_steps=9, calls_per_step=0), 'calls_per_step must be a positive integer, got 0'),
+    (dict(calls_per_step=2), 'calls_per_step=2 requires lambda_0 and total_steps'),
 ])
 def test_half_a_ramp_is_refused_in_a_sentence(wrong, words):
     with pytest.raises(ValueError, match=words):

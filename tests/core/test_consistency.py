@@ -218,11 +218,11 @@ def test_wrong_shapes_are_errors_that_name_what_was_expected_and_what_came():
 
 # -- every way to the tables -------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize('hosts', [('cpu',), ()])
+@pytest.mark.parametrize('cpu_types', [('cpu',), ()])
 @pytest.mark.parametrize('terms', [1, 40, 1 << 24])
 @pytest.mark.parametrize('kind', KINDS)
-def test_few_tables_at_a_time_equal_the_triple_loop(hosts, terms, kind, monkeypatch):
-    monkeypatch.setattr(device, 'HOSTS', hosts)
+def test_few_tables_at_a_time_equal_the_triple_loop(cpu_types, terms, kind, monkeypatch):
+    monkeypatch.setattr(device, 'CPU_TYPES', cpu_types)
     monkeypatch.setattr(consistency, 'MAX_TERMS', terms)
     features, weight, bias, covariance, targets = problem(kind, samples=9)
     results = []

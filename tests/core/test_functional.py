@@ -448,9 +448,9 @@ def test_one_hundred_optimisation_steps_stay_beside_the_oracle(covariance, buffe
 # -- what used to go wrong without a word ------------------------------------------------------------------------------
 
 @pytest.mark.parametrize('shape', [(12,), (2, 6, 7)])
-@pytest.mark.parametrize('hosts', [('cpu',), ()])
-def test_a_class_of_infinite_covariance_that_no_sample_has_changes_nothing(shape, hosts, monkeypatch):
-    monkeypatch.setattr(device, 'HOSTS', hosts)
+@pytest.mark.parametrize('cpu_types', [('cpu',), ()])
+def test_a_class_of_infinite_covariance_that_no_sample_has_changes_nothing(shape, cpu_types, monkeypatch):
+    monkeypatch.setattr(device, 'CPU_TYPES', cpu_types)
     logits, labels = dense(shape, dtype=torch.float32)
     labels = torch.where(labels == 3, 0, labels)
     _, _, weight, _, covariance = (t.float() if t.is_floating_point() else t for t in loss_problem())
@@ -486,8 +486,8 @@ def test_a_strength_that_is_no_number_is_an_error_that_names_it(strength, shape)
 def test_labels_of_other_kinds_are_answered_with_what_makes_labels_of_them():
     weight, covariance = torch.randn(3, 4), torch.rand(3, 4)
     logits, labels = torch.randn(2, 3, 5, 6), torch.zeros(2, 1, 5, 6, dtype=torch.int64)
-    with pytest.raises(ValueError, match=r'got \(2, 3, 5, 6\) and \(2, 1, 5, 6\): labels.squeeze\(1\) takes'):
+    with pytest.raises(ValueError, match=r'\(2, 1, 5, 6\): remove the channel with labels.squeeze\(1\)'):
         isda_cross_entropy(logits, labels, weight, covariance, 1.0)
-    with pytest.raises(ValueError, match='labels must be a tensor, got ndarray: torch.as_tensor makes one of it'):
+    with pytest.raises(ValueError, match='labels must be a tensor, got ndarray: convert them with torch.as_tensor'):
         isda_cross_entropy(logits, labels.squeeze(1).numpy(), weight, covariance, 1.0)
     assert isda_cross_entropy(logits, labels.squeeze(1), weight, covariance, 1.0).isfinite()

@@ -25,10 +25,10 @@ def test_peak_bytes_counts_what_is_alive_at_once():
     assert peak_bytes(together) == pytest.approx(3 << 20, rel=0.01)
 
 
-@pytest.mark.parametrize('resolution, hosts', [('label', ('cpu',)), ('feature', ('cpu',)), ('label', ())])
-def test_no_tensor_of_the_order_samples_x_classes_x_channels(resolution, hosts, monkeypatch):
+@pytest.mark.parametrize('resolution, cpu_types', [('label', ('cpu',)), ('feature', ('cpu',)), ('label', ())])
+def test_no_tensor_of_the_order_samples_x_classes_x_channels(resolution, cpu_types, monkeypatch):
     """Forward and backward of the loss alone, on a host and as on a device; logits and their gradient are not its."""
-    monkeypatch.setattr(device, 'HOSTS', hosts)
+    monkeypatch.setattr(device, 'CPU_TYPES', cpu_types)
     generator = torch.Generator().manual_seed(0)
     features = torch.randn(B, A, SMALL, SMALL, generator=generator)
     labels = torch.randint(C, (B, LARGE, LARGE), generator=generator)
@@ -43,7 +43,7 @@ def test_no_tensor_of_the_order_samples_x_classes_x_channels(resolution, hosts, 
 
     def peak_of_step(loss):
         logits.grad = None
-        isda.record(classifier, (features,))
+        isda.capture(classifier, (features,))
         return peak_bytes(lambda: loss(logits, labels, ignore_index=255).backward())
 
     plain, ours = peak_of_step(MeanCrossEntropy()), peak_of_step(isda)

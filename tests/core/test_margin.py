@@ -182,10 +182,10 @@ WAYS = {'differences': (1 << 60, ('cpu',)), 'squares': (0, ('cpu',)), 'differenc
 
 @pytest.fixture(params=WAYS)
 def way(request, monkeypatch):
-    limit, hosts = WAYS[request.param]
+    limit, cpu_types = WAYS[request.param]
     monkeypatch.setattr(margin, 'DIFFERENCES', limit)
-    monkeypatch.setattr(margin, 'DIFFERENCES_ON_HOST', limit)
-    monkeypatch.setattr(device, 'HOSTS', hosts)
+    monkeypatch.setattr(margin, 'DIFFERENCES_CPU', limit)
+    monkeypatch.setattr(device, 'CPU_TYPES', cpu_types)
 
 
 @pytest.mark.parametrize('kind', KINDS)
@@ -254,5 +254,5 @@ def test_a_second_derivative_after_the_statistics_went_on_is_refused():
     weight, covariance = margin_problem('full')
     table = margin_variance(weight.requires_grad_(), covariance)
     covariance += 1
-    with pytest.raises(RuntimeError, match='take it before the next step'):
+    with pytest.raises(RuntimeError, match='compute the derivative before the next step'):
         torch.autograd.grad(table.sum(), weight, create_graph=True)

@@ -206,9 +206,9 @@ def test_half_precision_features_are_raised_to_float32(kind, dtype):
 
 
 @pytest.mark.parametrize('kind', KINDS)
-@pytest.mark.parametrize('hosts', [('cpu',), ()])
-def test_half_features_whose_sum_overflows_are_finite_all_the_same(kind, hosts, monkeypatch):
-    monkeypatch.setattr(device, 'HOSTS', hosts)
+@pytest.mark.parametrize('cpu_types', [('cpu',), ()])
+def test_half_features_whose_sum_overflows_are_finite_all_the_same(kind, cpu_types, monkeypatch):
+    monkeypatch.setattr(device, 'CPU_TYPES', cpu_types)
     features, labels = 110 + torch.randn(32, 640, generator=torch.Generator().manual_seed(0)), torch.arange(32) % 4
     statistics = observed(kind, (features.half(), labels))
     assert (statistics.count.tolist(), int(statistics.dropped)) == ([8] * 4, 0)
@@ -232,9 +232,9 @@ def test_a_device_holds_the_statistics_of_a_host(kind, as_images, monkeypatch):
         features, labels = features.reshape(2, 6, 10, CHANNELS).permute(0, 3, 1, 2), labels.reshape(2, 6, 10)
     pieces = list(zip(features.chunk(2), labels.chunk(2), strict=True))
     host = observed(kind, *pieces, ignore_index=IGNORE, num_classes=6)
-    monkeypatch.setattr(device, 'HOSTS', ())
+    monkeypatch.setattr(device, 'CPU_TYPES', ())
     for whole in (1, 1 << 26):
-        monkeypatch.setattr(class_matrices, 'WHOLE', whole)
+        monkeypatch.setattr(class_matrices, 'PRODUCT_ELEMENTS', whole)
         there = observed(kind, *pieces, ignore_index=IGNORE, num_classes=6)
         assert_close_state(state(there), state(host), rtol=1e-5, atol=1e-6)
         assert int(there.dropped) == int(host.dropped) == 1

@@ -60,8 +60,8 @@ def test_moments_over_bands_are_those_of_unfolded_features_one_of_them_not_finit
     features[1, 0, 3, 3] = float('inf')
     samples = unfolded(conv, features)
     expected = class_moments(samples, labels, CLASSES, covariance=kind, ignore_index=IGNORE)
-    monkeypatch.setattr(windows, 'CACHED', 200)  # two rows
-    monkeypatch.setattr(device, 'HOSTS', ('cpu',) if host else ())
+    monkeypatch.setattr(windows, 'CACHE_ELEMENTS', 200)  # two rows
+    monkeypatch.setattr(device, 'CPU_TYPES', ('cpu',) if host else ())
     found, dropped = windowed_moments(Windows.of(conv, features), labels, CLASSES, kind, IGNORE)
     assert_close(found, expected)
     assert int(dropped) == int(((samples.sum(1).isfinite() == 0) & (labels != IGNORE)).sum()) > 1
@@ -105,8 +105,8 @@ def test_strength_0_is_the_base_loss_bitwise_and_later_steps_are_checked_at_one_
 
 def test_full_covariances_of_large_windows_are_refused_with_their_size_and_the_remedy():
     large = nn.Conv2d(512, 21, 3)
-    with pytest.raises(ValueError, match=r"a full covariance of the 4608 numbers in each window.* takes 1.7 GiB, and "
-                                         r"more than 1 GiB are refused: use covariance='diagonal'"):
+    with pytest.raises(ValueError, match=r"a full covariance of the 4608 channels of each window.* needs 1.7 GiB, "
+                                         r"more than the limit of 1 GiB: use covariance='diagonal'"):
         attach(ISDACriterion('full'), large)
     for kind in ('diagonal', 'shared'):
         loss = ISDACriterion(kind)

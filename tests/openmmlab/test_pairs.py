@@ -71,8 +71,8 @@ def test_a_name_with_dots_finds_a_classifier_further_in():
 @pytest.mark.parametrize('wanted', ['conv_cls', 'loss_decode'])
 def test_a_name_of_no_classifier_is_refused_with_the_layers_there_are(wanted):
     head = Head(conv_seg=conv(), cls=nn.Sequential(conv()), loss_decode=named(ISDACriterion(), wanted))
-    with pytest.raises(ValueError, match=f"the model \\(Head\\): it has no classifier named '{wanted}'; the layers "
-                                         r"in it are \['conv_seg', 'cls.0'\]"):
+    with pytest.raises(ValueError, match=f"the model \\(Head\\): no classifier is named '{wanted}'; choose one of "
+                                         r"\['conv_seg', 'cls.0'\]"):
         found(head)
 
 
@@ -90,7 +90,7 @@ def test_a_head_without_exactly_one_classifier_is_named_with_what_was_found(chil
     assert str(error.value).startswith('decode_head (Head): ISDA needs exactly one softmax classifier')
     assert f'with num_classes=3 outputs) directly in the module that holds the loss, found {count} among {outputs}; ' \
         in str(error.value)
-    assert ('if loss_decode gets the logits of one of them, name it' in str(error.value)) == (count > 1)
+    assert ('if loss_decode receives the logits of one of them, name it' in str(error.value)) == (count > 1)
 
 
 def test_a_model_without_an_isda_loss_has_no_pairs():

@@ -6,7 +6,7 @@ from mmengine.config import ConfigDict
 from mmseg.registry import MODELS
 from torch import nn
 
-from isda_seg.openmmlab.unused_losses import check_held
+from isda_seg.openmmlab.unused_losses import check_unused
 
 OWN = dict(type='ISDALoss', lambda_0=7.5)
 
@@ -35,25 +35,27 @@ def test_what_a_head_swallowed_is_named_with_its_reason_and_what_to_do():
     built = nn.Module()
     built.add_module('auxiliary_head', families.build(config(OWN)).decode_head)
     built.add_module('decode_head', Mask2FormerHead(loss_decode=OWN))
-    with pytest.raises(ValueError, match=r'names ISDALoss 2 times, the model holds 1: nothing took model.decode_head'
-                                         r'.loss_decode \(it classifies masks, not pixels.*\)\. Delete that; '
-                                         r"with default_hooks = dict\(isda=dict\(type='isda_seg.hooks.ISDAHook', "):
+    with pytest.raises(ValueError, match=r'contains ISDALoss 2 times, the model 1 times. The model does not use '
+                                         r'model.decode_head.loss_decode \(it classifies masks instead of pixels.*\)\. '
+                                         r'Delete this key. To wrap every supported loss, '
+                                         r"use default_hooks = dict\(isda=dict\(type='isda_seg.hooks.ISDAHook', "):
         families.start(built, dict(type='ISDAHook'), dict(model=ConfigDict(named)))
 
 
 @pytest.mark.parametrize('named', [config(OWN), config([OWN, dict(type='DiceLoss')], OWN),
                                    config(dict(type='CrossEntropyLoss'))], ids=['one', 'in a list', 'none'])
 def test_what_the_model_holds_passes(named):
-    assert check_held(ConfigDict(named), families.build(named)) is None
+    assert check_unused(ConfigDict(named), families.build(named)) is None
 
 
 @pytest.mark.parametrize('named', [None, nn.Linear(2, 2), dict(type='Anything', init_cfg=None)], ids=str)
 def test_a_model_that_is_no_config_names_none(named):
-    assert check_held(named, nn.Linear(2, 2)) is None
+    assert check_unused(named, nn.Linear(2, 2)) is None
 
 
 def test_a_loss_is_known_by_its_scope_and_by_its_class():
     from isda_seg.losses import ISDALoss
     for kind in ('ISDALoss', 'mmengine.ISDALoss', ISDALoss):
-        with pytest.raises(ValueError, match='names ISDALoss 1 times, the model holds 0: nothing took model.head.0'):
-            check_held(dict(head=[dict(type=kind)]), nn.Linear(2, 2))
+        with pytest.raises(ValueError, match='contains ISDALoss 1 times, the model 0 times. The model does not use '
+                                             'model.head.0'):
+            check_unused(dict(head=[dict(type=kind)]), nn.Linear(2, 2))

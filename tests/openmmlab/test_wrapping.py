@@ -10,7 +10,7 @@ from mmengine.registry import DefaultScope
 from mmseg.registry import MODELS
 from torch import nn
 
-from isda_seg.attachment.base_losses import MeanCrossEntropy, why_plain
+from isda_seg.attachment.base_losses import MeanCrossEntropy, reason_not_wrapped
 from isda_seg.attachment.focal import SoftmaxFocalLoss
 from isda_seg.hooks import ISDAHook
 from isda_seg.losses import ISDALoss
@@ -51,13 +51,13 @@ def test_lists_auxiliary_lists_and_each_kind_of_softmax_loss_are_served_and_othe
     places, lines = served(built)
     assert places == ['decode_head.loss_decode.0', 'auxiliary_head.0.loss_decode']
     assert lines == [
-        'ISDA: decode_head (FCNHead): loss_decode.0 is served by conv_seg, 4 classes x 6 channels, lambda_0=7.5, '
-        'covariance=diagonal, resolution=label; loss_decode.1 stays plain: DiceLoss with use_sigmoid is no softmax '
-        'cross-entropy of one label a pixel',
-        'ISDA: auxiliary_head.0 (FCNHead): loss_decode is served by conv_seg, 4 classes x 6 channels, lambda_0=7.5, '
+        'ISDA: decode_head (FCNHead): loss_decode.0 is attached to conv_seg, 4 classes x 6 channels, lambda_0=7.5, '
+        'covariance=diagonal, resolution=label; loss_decode.1 is not wrapped: DiceLoss with use_sigmoid is not a '
+        'softmax cross-entropy of one label per pixel',
+        'ISDA: auxiliary_head.0 (FCNHead): loss_decode is attached to conv_seg, 4 classes x 6 channels, lambda_0=7.5, '
         'covariance=diagonal, resolution=label',
-        'ISDA: auxiliary_head.1 (FCNHead): loss_decode stays plain: CrossEntropyLoss with use_sigmoid is no softmax '
-        'cross-entropy of one label a pixel']
+        'ISDA: auxiliary_head.1 (FCNHead): loss_decode is not wrapped: CrossEntropyLoss with use_sigmoid is not a '
+        'softmax cross-entropy of one label per pixel']
     loss = built.decode_head.loss_decode[0]
     assert (type(loss.base).__name__, loss.base.loss_weight, loss.base.avg_non_ignore, loss.loss_name) == (
         'CrossEntropyLoss', 0.4, True, 'loss_ce')
@@ -113,18 +113,19 @@ def test_heads_are_taken_or_left_out_by_name(heads, expected):
     places, lines = served(built, dict(KEY, heads=heads))
     assert places == [f'{name}.loss_decode' for name in expected]
     assert len(lines) == 3
-    assert len([line for line in lines if line.endswith('stays plain: heads leaves it out')]) == 3 - len(expected)
+    assert len([line for line in lines if line.endswith('is not wrapped: heads excludes it')]) == 3 - len(expected)
 
 
 def test_an_unknown_head_is_refused_with_those_there_are():
-    with pytest.raises(ValueError, match=r"heads names 'neck'; the heads with losses are \['decode_head'\]"):
+    with pytest.raises(ValueError, match=r"unknown head 'neck' in heads: choose from .* \['decode_head'\]"):
         served(model(head()), dict(KEY, heads=['neck']))
 
 
 @pytest.mark.parametrize('keys, message', [
-    (dict(covarience='full'), r"does not know \['covarience'\]; of ISDALoss it takes \('covariance', 'resolution'"),
-    (dict(covarience='full'), r'did you mean covariance by covarience\?'),
-    (dict(lambda_0=None, lamda_0=7.5), r'did you mean lambda_0 by lamda_0\?'),
+    (dict(covarience='full'), r"does not accept \['covarience'\]. It accepts these keys of ISDALoss: \('covariance', "
+                              "'resolution'"),
+    (dict(covarience='full'), r'did you mean covariance instead of covarience\?'),
+    (dict(lambda_0=None, lamda_0=7.5), r'did you mean lambda_0 instead of lamda_0\?'),
     (dict(covariance='round'), "covariance must be one of"), (dict(resolution='both'), 'resolution must be one of'),
     (dict(lambda_0=-1.0), 'lambda_0 must be'),
     (dict(lambda_0=None, covariance='full'), r"got \['covariance'\] without lambda_0"),
@@ -137,21 +138,22 @@ def test_a_bad_key_is_refused_when_the_hook_is_built(keys, message):
 def test_a_model_with_nothing_to_serve_is_an_error_that_names_head_and_reason():
     own = copy.deepcopy(model(head(loss=SIGMOID)))
     own.decode_head.loss_decode = type('OwnLoss', (nn.Module,), {})()
-    with pytest.raises(ValueError, match=r"nothing to serve. decode_head \(FCNHead\): loss_decode stays plain: whether "
-                                         r"OwnLoss is a softmax cross-entropy is not known; if it is, write dict\("
+    with pytest.raises(ValueError, match=r"no loss to wrap. decode_head \(FCNHead\): loss_decode is not wrapped: "
+                                         r"OwnLoss is not a known softmax cross-entropy; if it is one, replace it in "
+                                         r"the config by dict\("
                                          r"type='isda_seg.losses.ISDALoss', lambda_0=..., base=dict\(type='OwnLoss', "):
         served(own)
-    with pytest.raises(ValueError, match='the model has no ISDALoss. Give the hook a strength'):
+    with pytest.raises(ValueError, match='the model has no ISDALoss. Set lambda_0 to wrap every'):
         served(model(head()), dict(type='ISDAHook'))
-    with pytest.raises(ValueError, match='the model holds no loss'):
+    with pytest.raises(ValueError, match='the model has no loss'):
         served(nn.Sequential(nn.Linear(2, 2)))
 
 
 def test_a_classifier_named_for_a_loss_of_a_module_with_two_is_the_remedy_that_works():
     built = model(head())
     built.decode_head.other = nn.Conv2d(6, families.CLASSES, 1)
-    with pytest.raises(ValueError, match=r"found 2 among \{'conv_seg': 4, 'other': 4\}; if loss_decode gets the logits "
-                                         r"of one of them, name it: dict\(type='isda_seg.losses.ISDALoss', "
+    with pytest.raises(ValueError, match=r"found 2 among \{'conv_seg': 4, 'other': 4\}; if loss_decode receives the "
+                                         r"logits of one of them, name it: dict\(type='isda_seg.losses.ISDALoss', "
                                          r"lambda_0=..., classifier='conv_seg'\)"):
         served(built)
     with DefaultScope.overwrite_default_scope('mmseg'):
@@ -174,7 +176,7 @@ def test_the_cross_entropy_of_a_classifier_is_served(loss):
     expected = loss(built.fc(features), labels)
     places, lines = served(built)
     assert (places, len(lines)) == (['.loss'], 1)
-    assert lines[0].startswith('ISDA: the model (Classifier): loss is served by fc, 3 classes x 5 channels')
+    assert lines[0].startswith('ISDA: the model (Classifier): loss is attached to fc, 3 classes x 5 channels')
     assert torch.equal(built.loss(built.fc(features), labels), expected)
     ignored = getattr(loss, 'ignore_index', -100)
     assert int(built.loss.statistics.count.sum()) == int((labels != ignored).sum())
@@ -192,7 +194,7 @@ def with_isda_losses(built):
         several = isinstance(holder.loss_decode, nn.ModuleList)
         inner = holder.loss_decode if several else holder
         for place, loss in list(inner.named_children()):
-            if why_plain(loss) is None:
+            if reason_not_wrapped(loss) is None:
                 inner.add_module(place, ISDALoss(7.5, base=loss, loss_name=loss.loss_name))
     return built
 
@@ -215,7 +217,7 @@ def test_each_loss_is_served_by_the_classifier_of_its_logits_named_in_the_config
         *_, last = [pair.name for pair in pairs if pair.name.startswith('decode_head')]
         assert {pair.place: next(key for key, child in pair.holder.named_children() if child is pair.classifier)
                 for pair in pairs if pair.name == last} == places
-        assert ('the later stages, whose kernels are made anew for each image' in lines[0]) == (name == 'knet')
+        assert ('the later stages, whose kernels depend on the image' in lines[0]) == (name == 'knet')
         steps.append(families.step(built, 3.0, pairs))
     for first, second in zip(*steps, strict=True):
         assert first.keys() == second.keys() and all(torch.equal(first[key], second[key]) for key in first)
@@ -235,8 +237,8 @@ def test_a_loss_called_in_turn_is_plain_in_evaluation_and_refuses_a_call_too_man
 
 
 @pytest.mark.parametrize('name, reason', [
-    ('segmenter', 'its logits are products with class embeddings that are made anew for each image'),
-    ('san', 'it classifies masks, not pixels')])
+    ('segmenter', 'its logits are products with class embeddings that depend on the image'),
+    ('san', 'it classifies masks instead of pixels')])
 def test_a_head_without_a_linear_classifier_that_a_config_asks_for_is_refused_by_name(name, reason):
     kind = family(name).decode_head.type
     holder = type(kind, (nn.Module,), {})()
@@ -244,16 +246,16 @@ def test_a_head_without_a_linear_classifier_that_a_config_asks_for_is_refused_by
     holder.loss_decode = ISDALoss(7.5, base=MeanCrossEntropy())
     built = nn.Module()
     built.add_module('decode_head', holder)
-    with pytest.raises(ValueError, match=rf'^decode_head \({kind}\): {reason}.*A head that cannot be served keeps its '
-                                         'own loss: put that in the place of the ISDALoss'):
+    with pytest.raises(ValueError, match=rf'^decode_head \({kind}\): {reason}.*ISDA does not support this head: '
+                                         'replace the ISDALoss by the original loss'):
         list(find_pairs(built))
 
 
 def test_stdcs_boundary_head_has_one_output_of_a_sigmoid():
     boundary = head('STDCHead', [dict(type='ISDALoss', lambda_0=7.5), DICE], out_channels=1)
     built = model(head(), dict(boundary, num_classes=2))
-    with pytest.raises(ValueError, match=r"auxiliary_head \(STDCHead\): .* found 0 among \{'conv_seg': 1\}; one output "
-                                         'is that of a sigmoid'):
+    with pytest.raises(ValueError, match=r"auxiliary_head \(STDCHead\): .* found 0 among \{'conv_seg': 1\}; a single "
+                                         'output means a sigmoid'):
         served(built)
 
 

@@ -16,7 +16,7 @@ IGNORE = 255
 @pytest.fixture
 def on_a_gpu(monkeypatch):
     """The CPU is worked on as a GPU is."""
-    monkeypatch.setattr(device, 'HOSTS', ())
+    monkeypatch.setattr(device, 'CPU_TYPES', ())
     monkeypatch.setattr(compiled, 'COMPILED', ('cpu',))
     monkeypatch.setattr(compiled, '_failed', [])
 
@@ -50,7 +50,7 @@ def test_a_failing_compiler_is_told_of_once_and_changes_nothing(request, monkeyp
     expected = loss_and_gradients()
     request.getfixturevalue('on_a_gpu')
     monkeypatch.setattr(compiled, '_compiled', broken)
-    with pytest.warns(UserWarning, match='ISDA goes on with ordinary operations.*no Triton here'):
+    with pytest.warns(UserWarning, match='ISDA continues with eager operations.*no Triton here'):
         assert_close(loss_and_gradients(), expected)
     with warnings.catch_warnings():
         warnings.filterwarnings('error', 'torch.compile failed')

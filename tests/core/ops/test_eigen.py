@@ -2,7 +2,7 @@
 import torch
 from torch.testing import assert_close
 
-from isda_seg.core.logit_draws import logit_roots
+from isda_seg.core.logit_sampling import logit_roots
 from isda_seg.core.ops.eigen import symmetric_eigen
 
 

@@ -7,7 +7,7 @@ from helpers.problems import KINDS, margin_problem
 from torch.testing import assert_close
 
 from isda_seg.core import sampled_cross_entropy
-from isda_seg.core.logit_draws import LogitNoise, logit_roots, sampled_logits
+from isda_seg.core.logit_sampling import LogitNoise, logit_roots, sampled_logits
 from isda_seg.core.ops.upsampled import Grid
 
 SIZES = [(4, 3), (3, 7)]  # more classes than channels, and fewer
@@ -74,7 +74,7 @@ def test_the_derivative_by_the_weight_holds_where_the_covariance_is_singular():
 def test_the_noise_has_mean_zero_and_the_logits_covariance_and_spares_what_is_ignored(kind):
     weight, covariance = margin_problem(kind, *SIZES[1])
     labels = torch.tensor([2, 0, 255, 2])
-    noise = LogitNoise(labels, weight, covariance, 0.5, ignore_index=255).draw(40_000, seeded())
+    noise = LogitNoise(labels, weight, covariance, 0.5, ignore_index=255).sample(40_000, seeded())
     assert noise.shape == (40_000, 4, 3) and not noise[:, 2].any()
     for n, y in ((0, 2), (1, 0), (3, 2)):
         expected = 0.5 * products(weight, covariance)[min(y, len(covariance) - 1)]
@@ -107,7 +107,7 @@ def test_a_singular_covariance_moves_logits_only_in_its_range():
     weight = torch.randn(3, 7, dtype=torch.float64, generator=seeded())
     direction = torch.randn(7, dtype=torch.float64, generator=seeded(1))
     covariance = torch.outer(direction, direction).expand(3, 7, 7)
-    noise = LogitNoise(torch.zeros(50, dtype=torch.int64), weight, covariance, 1.0).draw(1, seeded())[0]
+    noise = LogitNoise(torch.zeros(50, dtype=torch.int64), weight, covariance, 1.0).sample(1, seeded())[0]
     along = weight @ direction
     share = noise @ along / (along @ along)
     assert_close(noise, share[:, None] * along, rtol=0, atol=1e-6)
@@ -127,21 +127,21 @@ def test_a_map_is_moved_pixel_by_pixel_and_a_grid_as_the_head_upsamples():
     torch.manual_seed(0)
     coarse, = sampled_logits(logits, labels, weight, covariance, 2.0, 1, grid=Grid(small, False))
     torch.manual_seed(0)
-    noise = LogitNoise(small, weight, covariance, 2.0).draw(1)[0]
+    noise = LogitNoise(small, weight, covariance, 2.0).sample(1)[0]
     assert_close(coarse, F.interpolate(noise, size=(4, 6), mode='bilinear', align_corners=False), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize('labels', [[], [255, 255]])
 def test_nothing_labelled_is_not_moved(labels):
     weight, covariance = margin_problem('diagonal', *SIZES[1])
-    noise = LogitNoise(torch.tensor(labels, dtype=torch.int64), weight, covariance, 1.0, ignore_index=255).draw(2)
+    noise = LogitNoise(torch.tensor(labels, dtype=torch.int64), weight, covariance, 1.0, ignore_index=255).sample(2)
     assert torch.equal(noise, torch.zeros(2, len(labels), 3, dtype=torch.float64))
 
 
 def test_a_seed_reproduces_the_draws_and_a_bad_strength_is_told():
     weight, covariance = margin_problem('full', *SIZES[1])
     noise = LogitNoise(torch.arange(3), weight, covariance, 1.0)
-    assert torch.equal(noise.draw(3, seeded(5)), noise.draw(3, seeded(5)))
+    assert torch.equal(noise.sample(3, seeded(5)), noise.sample(3, seeded(5)))
     with pytest.raises(ValueError, match='strength'):
         LogitNoise(torch.arange(3), weight, covariance, -1.0)
 
@@ -151,7 +151,7 @@ def test_the_expectation_by_quadrature_of_two_classes_is_met():
     features = torch.randn(1, 5, dtype=torch.float64, generator=seeded(1))
     margin = float(features[0] @ (weight[1] - weight[0]))
     variance = 2.0 * float(reference.quadratic_form(weight[1] - weight[0], covariance[0]))
-    noise = LogitNoise(torch.zeros(1, dtype=torch.int64), weight, covariance, 2.0).draw(200_000, seeded())
+    noise = LogitNoise(torch.zeros(1, dtype=torch.int64), weight, covariance, 2.0).sample(200_000, seeded())
     losses = F.softplus((features @ weight.t() + noise)[:, 0].diff(dim=1))
     assert abs(float(losses.mean()) - reference.expected_two_class_loss(margin, variance)) < 5 * float(
         losses.std()) / 200_000 ** 0.5
