@@ -19,14 +19,14 @@ def logits_of(labels):
 
 
 @pytest.mark.parametrize('ignore_index', [255, -100, 2])
-def test_bad_labels_are_left_out_as_ignored_ones_are(ignore_index):
+def test_invalid_labels_are_ignored(ignore_index):
     labels = torch.tensor([[0, 3, ignore_index], [9, -1, 1]])
     index, none = LabelErrors().check(labels, logits_of(labels), ignore_index)
     assert (index.tolist(), none) == ([[0, 3, none], [none, none, 1]], CLASSES + 1)
 
 
 @pytest.mark.parametrize('steps', [2, 99])
-def test_the_farthest_labels_of_all_steps_are_told_of_once(steps):
+def test_the_extreme_labels_of_all_steps_are_reported_once(steps):
     found, classes = LabelErrors(), torch.arange(CLASSES)
     for step in range(steps):
         labels = classes + 63 if step == 1 else classes - 7 if step == 0 else classes
@@ -37,7 +37,7 @@ def test_the_farthest_labels_of_all_steps_are_told_of_once(steps):
     found.raise_deferred()
 
 
-def test_classes_and_the_ignore_index_are_never_told_of():
+def test_classes_and_the_ignore_index_are_never_reported():
     found = LabelErrors()
     for ignore_index in (255, -1, 0):
         labels = torch.tensor([0, 3, ignore_index])

@@ -87,7 +87,7 @@ def ranks(tmp_path_factory):
 
 
 @pytest.mark.parametrize('way', WAYS)
-def test_sharded_training_is_that_of_one_process_and_its_statistics_are_whole_on_every_rank(ranks, way):
+def test_sharded_training_equals_one_process(ranks, way):
     model, optimizer = segmenter()
     losses = train(model, optimizer, range(STEPS))
     found = [rank[way] for rank in ranks]
@@ -108,7 +108,7 @@ def test_a_sharded_run_resumes_bitwise_from_a_distributed_checkpoint(ranks, way)
         assert int(found['state']['loss.ramp.calls']) == STEPS
 
 
-def test_a_weight_that_has_been_taken_back_is_refused_with_the_remedy():
+def test_a_resharded_weight_is_an_error_with_a_remedy():
     model, _ = segmenter()
     flat = model.classifier.weight.detach().flatten()
     del model.classifier.weight

@@ -70,7 +70,7 @@ def told(request, monkeypatch):
 
 # -- another pass in between -------------------------------------------------------------------------------------------
 
-def test_logits_of_an_earlier_pass_than_the_last_are_refused(images, told):
+def test_logits_of_an_earlier_pass_are_an_error(images, told):
     criterion, classifier = fit(images=images)
     z = logits(classifier, features(images=images))
     logits(classifier, features(50.0, images))
@@ -78,7 +78,7 @@ def test_logits_of_an_earlier_pass_than_the_last_are_refused(images, told):
 
 
 @pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16, torch.float16])
-def test_the_reported_error_is_the_share_of_the_scale_in_every_precision(dtype, told):
+def test_the_reported_error_is_relative_to_the_scale_in_every_precision(dtype, told):
     criterion, classifier = fit()
     x = features()[:1].expand(9, CHANNELS)  # one feature nine times, so that any position shows the same error
     right = classifier(x).detach()
@@ -88,7 +88,7 @@ def test_the_reported_error_is_the_share_of_the_scale_in_every_precision(dtype, 
     assert reported == pytest.approx(100 * float((wrong.float() - right).abs().max() / scale), rel=5e-3)
 
 
-def test_a_refused_step_on_a_host_has_observed_nothing_and_the_next_one_counts(images):
+def test_a_rejected_step_on_cpu_observes_nothing_and_the_next_counts(images):
     criterion, classifier = fit(images=images)
     before = counted(criterion)
     z = logits(classifier, features(images=images))
@@ -110,7 +110,7 @@ def test_a_pass_without_gradients_in_between_changes_nothing(images):
     assert float(criterion.statistics.mean.abs().max()) < 2
 
 
-def test_a_loss_without_gradients_leaves_the_record_to_logits_of_the_same_pass_alone(images, told):
+def test_a_loss_without_gradients_keeps_the_captured_input(images, told):
     criterion, classifier = fit(images=images)
     old, z = (logits(classifier, features(offset, images)) for offset in (0.0, 20.0))
     with torch.no_grad():
@@ -128,7 +128,7 @@ def test_a_loss_without_gradients_leaves_the_record_to_logits_of_the_same_pass_a
 
 # -- evaluation --------------------------------------------------------------------------------------------------------
 
-def test_a_model_in_eval_mode_is_not_observed_though_the_criterion_stands_outside(images):
+def test_a_model_in_eval_mode_is_not_observed_by_an_outer_criterion(images):
     criterion, classifier = fit(images=images)
     before = counted(criterion)
     classifier.eval()
@@ -178,7 +178,7 @@ def test_the_source_of_a_row_is_that_of_interpolate(small, large, align_corners)
             float(expected[index]), abs=1e-6)
 
 
-def test_a_device_that_nobody_asks_is_asked_in_time_and_that_step_is_not_observed(monkeypatch):
+def test_deferred_errors_are_raised_in_time_before_the_observation(monkeypatch):
     monkeypatch.setattr(device, 'CPU_TYPES', ())
     monkeypatch.setattr('isda_seg.criterion.CHECK_EVERY', 8)
     criterion, classifier = fit()
@@ -195,7 +195,7 @@ def test_a_device_that_nobody_asks_is_asked_in_time_and_that_step_is_not_observe
     criterion(classifier(features()), labels())  # told once
 
 
-def test_raise_at_once_tells_on_a_device_at_once_and_before_anything_is_observed(monkeypatch):
+def test_raise_at_once_raises_before_the_observation(monkeypatch):
     monkeypatch.setattr(device, 'CPU_TYPES', ())
     criterion, classifier = fit()
     criterion.raise_at_once = True

@@ -25,7 +25,7 @@ def products(weight, covariance):
 
 @pytest.mark.parametrize('kind', KINDS)
 @pytest.mark.parametrize('size', SIZES)
-def test_roots_and_their_derivative_by_the_weight_are_those_of_the_logits_covariance(kind, size):
+def test_roots_and_their_derivative_match_the_logit_covariance(kind, size):
     weight, covariance = margin_problem(kind, *size)
     weight.requires_grad_()
     assert logit_roots(weight, covariance).shape[2] == min(size)
@@ -45,7 +45,7 @@ def assert_roots_follow(weight, covariance, leaves):
         assert_close(one, other, rtol=1e-8, atol=1e-8)
 
 
-def test_the_gradient_of_a_draw_is_no_noisier_than_that_of_a_draw_of_features():
+def test_logit_samples_have_no_more_gradient_variance_than_feature_samples():
     """The weight's rows sum to nearly zero, as those of a trained classifier, so that one eigenvalue is small."""
     weight, covariance = margin_problem('full', *SIZES[1])
     weight = (weight - (1 - 1e-3) * weight.mean(dim=0)).requires_grad_()
@@ -64,14 +64,14 @@ def test_the_gradient_of_a_draw_is_no_noisier_than_that_of_a_draw_of_features():
     assert drawn.var(dim=0).sum() < moved.var(dim=0).sum()
 
 
-def test_the_derivative_by_the_weight_holds_where_the_covariance_is_singular():
+def test_the_weight_derivative_is_correct_for_a_singular_covariance():
     weight, _ = margin_problem('full', *SIZES[1])
     directions = torch.randn(3, 7, 2, dtype=torch.float64, generator=seeded(3))
     assert_roots_follow(weight.requires_grad_(), directions @ directions.mT, (weight, ))
 
 
 @pytest.mark.parametrize('kind', KINDS)
-def test_the_noise_has_mean_zero_and_the_logits_covariance_and_spares_what_is_ignored(kind):
+def test_the_noise_has_mean_zero_and_the_logit_covariance(kind):
     weight, covariance = margin_problem(kind, *SIZES[1])
     labels = torch.tensor([2, 0, 255, 2])
     noise = LogitNoise(labels, weight, covariance, 0.5, ignore_index=255).sample(40_000, seeded())
@@ -86,7 +86,7 @@ def test_the_noise_has_mean_zero_and_the_logits_covariance_and_spares_what_is_ig
 
 @pytest.mark.parametrize('kind', KINDS)
 @pytest.mark.parametrize('size', SIZES)
-def test_loss_and_gradients_are_in_expectation_those_of_draws_of_features(kind, size):
+def test_expected_loss_and_gradients_equal_those_of_feature_samples(kind, size):
     weight, covariance = margin_problem(kind, *size)
     features = torch.randn(5, size[1], dtype=torch.float64, generator=seeded(2))
     labels = torch.randint(size[0], (5,), generator=seeded(3))
@@ -114,7 +114,7 @@ def test_a_singular_covariance_moves_logits_only_in_its_range():
     assert 0.7 < float(share.std()) < 1.3
 
 
-def test_a_map_is_moved_pixel_by_pixel_and_a_grid_as_the_head_upsamples():
+def test_maps_have_noise_per_pixel_and_grids_are_upsampled():
     weight, covariance = margin_problem('full', *SIZES[1])
     labels = torch.randint(3, (2, 4, 6), generator=seeded())
     logits = torch.zeros(2, 3, 4, 6, dtype=torch.float64)
@@ -132,13 +132,13 @@ def test_a_map_is_moved_pixel_by_pixel_and_a_grid_as_the_head_upsamples():
 
 
 @pytest.mark.parametrize('labels', [[], [255, 255]])
-def test_nothing_labelled_is_not_moved(labels):
+def test_without_labelled_samples_the_noise_is_zero(labels):
     weight, covariance = margin_problem('diagonal', *SIZES[1])
     noise = LogitNoise(torch.tensor(labels, dtype=torch.int64), weight, covariance, 1.0, ignore_index=255).sample(2)
     assert torch.equal(noise, torch.zeros(2, len(labels), 3, dtype=torch.float64))
 
 
-def test_a_seed_reproduces_the_draws_and_a_bad_strength_is_told():
+def test_a_seed_reproduces_samples_and_a_bad_strength_is_an_error():
     weight, covariance = margin_problem('full', *SIZES[1])
     noise = LogitNoise(torch.arange(3), weight, covariance, 1.0)
     assert torch.equal(noise.sample(3, seeded(5)), noise.sample(3, seeded(5)))
@@ -146,7 +146,7 @@ def test_a_seed_reproduces_the_draws_and_a_bad_strength_is_told():
         LogitNoise(torch.arange(3), weight, covariance, -1.0)
 
 
-def test_the_expectation_by_quadrature_of_two_classes_is_met():
+def test_samples_of_two_classes_converge_to_quadrature():
     weight, covariance = margin_problem('full', 2, 5)
     features = torch.randn(1, 5, dtype=torch.float64, generator=seeded(1))
     margin = float(features[0] @ (weight[1] - weight[0]))

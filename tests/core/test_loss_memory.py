@@ -13,7 +13,7 @@ B, C, A, SMALL, LARGE = 1, 19, 512, 97, 769
 FULL_LOGITS = B * C * LARGE * LARGE * 4
 
 
-def test_peak_bytes_counts_what_is_alive_at_once():
+def test_peak_bytes_counts_simultaneously_allocated_tensors():
     def one_after_the_other():
         for _ in range(3):
             torch.empty(1 << 20, dtype=torch.uint8)

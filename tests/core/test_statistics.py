@@ -52,7 +52,7 @@ def assert_close_state(actual, expected, **tolerance):
 # -- what is observed --------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize('kind', KINDS)
-def test_each_kind_equals_the_oracle_on_all_rows_together(kind):
+def test_each_kind_equals_the_oracle_on_all_rows(kind):
     features, labels = batch()
     statistics = observed(kind, *zip(features.split(13), labels.split(13), strict=True))
     count, mean, _ = reference.batch_moments(features, labels, CLASSES)
@@ -61,7 +61,7 @@ def test_each_kind_equals_the_oracle_on_all_rows_together(kind):
     assert_close(statistics.covariance, literal(features, labels, kind).float(), rtol=1e-5, atol=1e-6)
 
 
-def test_shared_is_the_population_covariance_of_all_labelled_features_about_their_common_mean():
+def test_shared_is_the_covariance_about_the_common_mean():
     features, labels = batch(samples=80)
     features = features + 3 * labels[:, None]  # classes far apart: the spread between them counts too
     labels[::5] = IGNORE
@@ -160,7 +160,7 @@ def test_images_equal_their_pixels_as_rows(kind, poisoned):
     assert_close_state(state(actual), state(rows), rtol=1e-5, atol=1e-6)
 
 
-def test_a_class_never_seen_has_zeros_and_one_seen_once_has_covariance_zero():
+def test_classes_with_at_most_one_sample_have_covariance_zero():
     features = torch.tensor([[1.5, -3.25, 1e4, 0.0, 2.0]])
     for kind in ('diagonal', 'full'):
         statistics = observed(kind, (features, torch.tensor([1])))
@@ -207,7 +207,7 @@ def test_half_precision_features_are_raised_to_float32(kind, dtype):
 
 @pytest.mark.parametrize('kind', KINDS)
 @pytest.mark.parametrize('cpu_types', [('cpu',), ()])
-def test_half_features_whose_sum_overflows_are_finite_all_the_same(kind, cpu_types, monkeypatch):
+def test_half_features_whose_sum_overflows_are_finite(kind, cpu_types, monkeypatch):
     monkeypatch.setattr(device, 'CPU_TYPES', cpu_types)
     features, labels = 110 + torch.randn(32, 640, generator=torch.Generator().manual_seed(0)), torch.arange(32) % 4
     statistics = observed(kind, (features.half(), labels))
@@ -215,7 +215,7 @@ def test_half_features_whose_sum_overflows_are_finite_all_the_same(kind, cpu_typ
 
 
 @pytest.mark.parametrize('kind', KINDS)
-def test_bytes_are_compared_with_the_ignore_index_as_numbers(kind):
+def test_uint8_labels_are_compared_with_the_ignore_index_by_value(kind):
     features, labels = batch(num_classes=200)
     labels[0] = 156  # what -100 is as a byte
     statistics = observed(kind, (features, labels.to(torch.uint8)), ignore_index=-100, num_classes=200)
@@ -224,7 +224,7 @@ def test_bytes_are_compared_with_the_ignore_index_as_numbers(kind):
 
 @pytest.mark.parametrize('kind', KINDS)
 @pytest.mark.parametrize('as_images', [False, True])
-def test_a_device_holds_the_statistics_of_a_host(kind, as_images, monkeypatch):
+def test_an_accelerator_has_the_statistics_of_a_cpu(kind, as_images, monkeypatch):
     features, labels = batch(samples=120, num_classes=6)
     labels[::7] = IGNORE
     features[3, 1] = features[7] = float('nan')  # one labelled, one not
@@ -242,7 +242,7 @@ def test_a_device_holds_the_statistics_of_a_host(kind, as_images, monkeypatch):
 
 @pytest.mark.parametrize('kind', ['diagonal', 'full'])
 @pytest.mark.parametrize('num_classes', [6, 1000])
-def test_a_batch_of_few_classes_equals_merging_and_leaves_the_other_classes_alone(kind, num_classes):
+def test_a_batch_of_few_classes_equals_merging(kind, num_classes):
     parts = [batch(samples=n, seed=n, num_classes=num_classes) for n in (20, 9, 31)]
     statistics = observed(kind, *parts, num_classes=num_classes)
     merged = merge(*(class_moments(*part, num_classes, covariance=kind) for part in parts))
@@ -309,7 +309,7 @@ def test_the_state_is_exactly_count_mean_and_covariance(kind):
 
 @pytest.mark.parametrize('kind', KINDS)
 @pytest.mark.parametrize('law', state_laws.LAWS, ids=state_laws.name)
-def test_laws_of_state(law, kind):
+def test_invariants_of_state(law, kind):
     state_laws.assert_holds(law, lambda: ClassStatistics(CLASSES, CHANNELS, kind),
                             lambda statistics, number: statistics.observe(*batch(seed=number)))
 
@@ -323,7 +323,7 @@ def test_moments_of_parts_merge_to_those_of_the_whole(kind):
 
 
 @pytest.mark.parametrize('kind', KINDS)
-def test_reset_equals_a_fresh_start(kind):
+def test_reset_equals_new_statistics(kind):
     statistics = observed(kind, batch())
     statistics.reset()
     assert_same_bits(state(statistics), state(ClassStatistics(CLASSES, CHANNELS, covariance=kind)))
@@ -334,7 +334,7 @@ def test_reset_equals_a_fresh_start(kind):
 @pytest.mark.parametrize('kind', KINDS)
 @pytest.mark.parametrize('cast', ['half', 'bfloat16'])
 @pytest.mark.parametrize('inside', [True, False])
-def test_casting_the_module_to_half_precision_spares_the_buffers(kind, cast, inside):
+def test_casting_the_module_keeps_float32_buffers(kind, cast, inside):
     statistics = observed(kind, batch())
     before = state(statistics)
     module = torch.nn.Sequential(torch.nn.Linear(2, 2), statistics) if inside else statistics
@@ -351,7 +351,7 @@ def test_casting_the_module_to_half_precision_spares_the_buffers(kind, cast, ins
 @pytest.mark.parametrize('kind', ['diagonal', 'full'])
 @pytest.mark.parametrize('change', [lambda s: s.observe(*batch(seed=1, samples=3)), lambda s: s.reset()],
                          ids=['observe', 'reset'])
-def test_the_moments_read_are_a_value_that_later_changes_spare(change, kind):
+def test_moments_are_a_copy(change, kind):
     statistics = observed(kind, batch())
     moments = [t.clone() for t in statistics.moments]
     held = statistics.moments
@@ -378,7 +378,7 @@ def test_wrong_channels_are_an_error_that_names_both_and_change_nothing(kind):
 
 @pytest.mark.parametrize('kind', KINDS)
 @pytest.mark.parametrize(('bad', 'ignore_index'), [(4, None), (-1, IGNORE), (255, -1)])
-def test_a_label_outside_the_range_is_an_error_that_names_it_and_changes_nothing(kind, bad, ignore_index):
+def test_a_label_outside_the_classes_is_an_error_and_changes_nothing(kind, bad, ignore_index):
     statistics = observed(kind, batch())
     before, (features, labels) = state(statistics), batch(seed=1)
     labels[13] = bad
@@ -520,7 +520,7 @@ def test_pixels_of_two_ranks_equal_one_process(ranks, kind):
 
 
 @pytest.mark.parametrize('kind', ['full', 'shared'])
-def test_matrices_of_ranks_arrive_as_one_sum(ranks, kind):
+def test_matrices_of_ranks_are_all_reduced(ranks, kind):
     matrices = (CLASSES if kind == 'full' else 1) * CHANNELS ** 2
     assert [rank[kind, 'pixels'][1] for rank in ranks] == 2 * [CLASSES * (1 + CHANNELS) + matrices]
 
@@ -531,7 +531,7 @@ def test_a_label_outside_the_range_is_an_error_on_two_ranks_too(ranks, kind):
 
 
 @pytest.mark.parametrize('kind', KINDS)
-def test_without_sync_each_rank_keeps_its_own(ranks, kind):
+def test_without_sync_each_rank_has_separate_statistics(ranks, kind):
     for r, rank in enumerate(ranks):
         own = state(observed(kind, *(step[r] for step in shards()), ignore_index=IGNORE, sync=False))
         assert_close_state(rank[kind, False], own, rtol=1e-6, atol=1e-6)
@@ -539,7 +539,7 @@ def test_without_sync_each_rank_keeps_its_own(ranks, kind):
 
 
 @exhaustive('steps', [2_000, 20_000])
-def test_many_steps_on_two_ranks_stay_within_1e_5_of_float64_by_one_message_each(steps, tmp_path):
+def test_many_steps_on_two_ranks_stay_within_1e_5_of_float64(steps, tmp_path):
     ranks = two_ranks(many_steps_on_rank, tmp_path, steps)
     for kind in ('diagonal', 'full'):
         (first, messages), (second, its_messages) = (rank[kind] for rank in ranks)
@@ -550,7 +550,7 @@ def test_many_steps_on_two_ranks_stay_within_1e_5_of_float64_by_one_message_each
 
 
 @pytest.mark.parametrize('kind', ['diagonal', 'full'])
-def test_a_batch_larger_than_the_first_loses_no_sample_on_a_host(ranks, kind):
+def test_a_batch_larger_than_the_first_loses_no_sample_on_cpu(ranks, kind):
     for rank in ranks:
         assert_close_state(rank[kind, 'growing'], state(observed(kind, batch(samples=80))), rtol=1e-5, atol=1e-6)
 

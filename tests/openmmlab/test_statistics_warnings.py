@@ -15,7 +15,7 @@ def pair(name, *counts):
     return Pair(name, nn.Module(), loss, classifier, 'loss')
 
 
-def test_classes_without_a_sample_are_named_after_an_epochs_worth_of_steps():
+def test_classes_without_a_sample_are_reported_after_an_epoch():
     pairs, warnings = [pair('decode_head', 5, 0, 0), pair('', 1, 2, 0)], StatisticsWarnings()
     assert warnings.new(pairs, 9, 10, ('sky', 'road', 'car')) == []
     advice = 'These classes receive no augmentation. Check whether the labels contain them.'
@@ -25,13 +25,13 @@ def test_classes_without_a_sample_are_named_after_an_epochs_worth_of_steps():
     assert warnings.new(pairs, 20, 10, ('sky', 'road', 'car')) == []
 
 
-def test_without_names_their_numbers_stand_for_them():
+def test_classes_without_names_are_reported_by_number():
     messages = StatisticsWarnings().new([pair('head', 5, 0)], 10, 10, ('one', 'name', 'more'))
     assert 'no feature of class 1. These classes' in messages[0]
     assert StatisticsWarnings().new([pair('head', 5, 1)], 10, 10) == []
 
 
-def test_features_that_were_not_finite_are_counted_as_they_grow():
+def test_non_finite_features_are_reported_when_their_number_grows():
     pairs, warnings = [pair('head', 1, 1)], StatisticsWarnings()
     pairs[0].loss.statistics.dropped += 3
     assert warnings.new(pairs, 1, 10) == ['ISDA: 3 labelled features were not finite. The statistics ignore them.']

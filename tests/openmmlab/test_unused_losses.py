@@ -29,7 +29,7 @@ def config(main, auxiliary=None):
                 decode_head=heads[0], **(dict(auxiliary_head=heads[1]) if auxiliary else {}))
 
 
-def test_what_a_head_swallowed_is_named_with_its_reason_and_what_to_do():
+def test_an_unused_isda_loss_is_an_error_with_reason_and_remedy():
     named = config(OWN, OWN)
     named['decode_head'] = dict(type='TakesAnyKeyHead', loss_decode=OWN)
     built = nn.Module()
@@ -44,16 +44,16 @@ def test_what_a_head_swallowed_is_named_with_its_reason_and_what_to_do():
 
 @pytest.mark.parametrize('named', [config(OWN), config([OWN, dict(type='DiceLoss')], OWN),
                                    config(dict(type='CrossEntropyLoss'))], ids=['one', 'in a list', 'none'])
-def test_what_the_model_holds_passes(named):
+def test_isda_losses_in_the_model_pass(named):
     assert check_unused(ConfigDict(named), families.build(named)) is None
 
 
 @pytest.mark.parametrize('named', [None, nn.Linear(2, 2), dict(type='Anything', init_cfg=None)], ids=str)
-def test_a_model_that_is_no_config_names_none(named):
+def test_a_model_without_a_config_passes(named):
     assert check_unused(named, nn.Linear(2, 2)) is None
 
 
-def test_a_loss_is_known_by_its_scope_and_by_its_class():
+def test_isda_losses_are_found_by_scoped_name_and_by_class():
     from isda_seg.losses import ISDALoss
     for kind in ('ISDALoss', 'mmengine.ISDALoss', ISDALoss):
         with pytest.raises(ValueError, match='contains ISDALoss 1 times, the model 0 times. The model does not use '

@@ -45,7 +45,7 @@ def statistics(built):
     return sorted(name for name in built.state_dict() if 'statistics' in name)
 
 
-def test_lists_auxiliary_lists_and_each_kind_of_softmax_loss_are_served_and_others_stay():
+def test_softmax_losses_in_lists_are_wrapped_and_others_are_not():
     built = model(head(loss=[CE, DICE]), [head(loss=dict(type='SoftmaxFocalLoss')), head(loss=SIGMOID)])
     plain = copy.deepcopy(built)
     places, lines = served(built)
@@ -65,7 +65,7 @@ def test_lists_auxiliary_lists_and_each_kind_of_softmax_loss_are_served_and_othe
     assert sorted(families.step(built, 0.0)[0]) == sorted(families.step(plain)[0])
 
 
-def test_the_statistics_have_the_names_that_an_isda_loss_in_the_config_gives_them():
+def test_the_hook_gives_the_same_statistics_names_as_the_config():
     one_key = model(head(loss=[CE, DICE]), head())
     own = dict(type='ISDALoss', lambda_0=7.5)
     in_config = model(head(loss=[own, DICE]), head(loss=own))
@@ -80,7 +80,7 @@ def test_the_statistics_have_the_names_that_an_isda_loss_in_the_config_gives_the
                        in_config.decode_head.loss_decode[0].statistics.mean)
 
 
-def test_started_twice_as_by_training_and_then_testing_nothing_changes():
+def test_wrapping_twice_changes_nothing():
     built = model(head('DAHead', [CE, DICE]), head(loss=SIGMOID))
     first, before = served(built), statistics(built)
     families.step(built)
@@ -91,7 +91,7 @@ def test_started_twice_as_by_training_and_then_testing_nothing_changes():
     assert len(built.decode_head.conv_seg._forward_pre_hooks) == 1
 
 
-def test_a_loss_in_the_config_keeps_its_own_keys_and_the_key_serves_the_others():
+def test_an_isda_loss_in_the_config_keeps_its_own_keys():
     own = dict(type='ISDALoss', lambda_0=0.5, covariance='full')
     built = model(head(loss=own), head())
     _, lines = served(built, dict(KEY, covariance='shared', resolution='feature', sync=False, samples=3))
@@ -108,7 +108,7 @@ def test_a_loss_in_the_config_keeps_its_own_keys_and_the_key_serves_the_others()
     (['-auxiliary_head.1'], ['decode_head', 'auxiliary_head.0']), ('-decode_head', ['auxiliary_head.0',
                                                                                    'auxiliary_head.1']),
     (['auxiliary_head', '-auxiliary_head.0'], ['auxiliary_head.1'])], ids=str)
-def test_heads_are_taken_or_left_out_by_name(heads, expected):
+def test_heads_are_included_or_excluded_by_name(heads, expected):
     built = model(head(), [head(), head()])
     places, lines = served(built, dict(KEY, heads=heads))
     assert places == [f'{name}.loss_decode' for name in expected]
@@ -116,7 +116,7 @@ def test_heads_are_taken_or_left_out_by_name(heads, expected):
     assert len([line for line in lines if line.endswith('is not wrapped: heads excludes it')]) == 3 - len(expected)
 
 
-def test_an_unknown_head_is_refused_with_those_there_are():
+def test_an_unknown_head_is_an_error_with_the_known_heads():
     with pytest.raises(ValueError, match=r"unknown head 'neck' in heads: choose from .* \['decode_head'\]"):
         served(model(head()), dict(KEY, heads=['neck']))
 
@@ -130,12 +130,12 @@ def test_an_unknown_head_is_refused_with_those_there_are():
     (dict(lambda_0=-1.0), 'lambda_0 must be'),
     (dict(lambda_0=None, covariance='full'), r"got \['covariance'\] without lambda_0"),
     (dict(lambda_0=None, heads='decode_head'), 'got heads without lambda_0')])
-def test_a_bad_key_is_refused_when_the_hook_is_built(keys, message):
+def test_a_bad_key_is_an_error_when_the_hook_is_built(keys, message):
     with pytest.raises(ValueError, match=message):
         ISDAHook(**{'lambda_0': 7.5, **keys})
 
 
-def test_a_model_with_nothing_to_serve_is_an_error_that_names_head_and_reason():
+def test_a_model_without_a_supported_loss_is_an_error_with_the_reason():
     own = copy.deepcopy(model(head(loss=SIGMOID)))
     own.decode_head.loss_decode = type('OwnLoss', (nn.Module,), {})()
     with pytest.raises(ValueError, match=r"no loss to wrap. decode_head \(FCNHead\): loss_decode is not wrapped: "
@@ -149,7 +149,7 @@ def test_a_model_with_nothing_to_serve_is_an_error_that_names_head_and_reason():
         served(nn.Sequential(nn.Linear(2, 2)))
 
 
-def test_a_classifier_named_for_a_loss_of_a_module_with_two_is_the_remedy_that_works():
+def test_naming_one_of_two_classifiers_works():
     built = model(head())
     built.decode_head.other = nn.Conv2d(6, families.CLASSES, 1)
     with pytest.raises(ValueError, match=r"found 2 among \{'conv_seg': 4, 'other': 4\}; if loss_decode receives the "
@@ -165,7 +165,7 @@ def test_a_classifier_named_for_a_loss_of_a_module_with_two_is_the_remedy_that_w
 
 @pytest.mark.parametrize('loss', [MeanCrossEntropy(), nn.CrossEntropyLoss(ignore_index=2), nn.CrossEntropyLoss()],
                          ids=['ours', "torch's, own ignore_index", "torch's"])
-def test_the_cross_entropy_of_a_classifier_is_served(loss):
+def test_the_cross_entropy_of_an_image_classifier_is_wrapped(loss):
     class Classifier(nn.Module):
         def __init__(self):
             super().__init__()
@@ -208,7 +208,7 @@ def with_isda_losses(built):
     ('pidnet', {'loss_decode.0': 'p_cls_seg', 'loss_decode.1': 'conv_seg', 'loss_decode.3': 'conv_seg'}),
     pytest.param('point_rend', {'loss_decode': 'fc_seg'}, marks=pytest.mark.ops),
 ])
-def test_each_loss_is_served_by_the_classifier_of_its_logits_named_in_the_config_or_not(name, places):
+def test_each_loss_is_attached_to_the_classifier_of_its_logits(name, places):
     one_key = families.build(families.narrow(family(name)))
     explicit = with_isda_losses(copy.deepcopy(one_key))
     steps = []
@@ -223,7 +223,7 @@ def test_each_loss_is_served_by_the_classifier_of_its_logits_named_in_the_config
         assert first.keys() == second.keys() and all(torch.equal(first[key], second[key]) for key in first)
 
 
-def test_a_loss_called_in_turn_is_plain_in_evaluation_and_refuses_a_call_too_many():
+def test_per_call_losses_evaluate_the_base_and_reject_extra_calls():
     built = model(head('DAHead'))
     served(built)
     loss = built.decode_head.loss_decode
@@ -239,7 +239,7 @@ def test_a_loss_called_in_turn_is_plain_in_evaluation_and_refuses_a_call_too_man
 @pytest.mark.parametrize('name, reason', [
     ('segmenter', 'its logits are products with class embeddings that depend on the image'),
     ('san', 'it classifies masks instead of pixels')])
-def test_a_head_without_a_linear_classifier_that_a_config_asks_for_is_refused_by_name(name, reason):
+def test_an_isda_loss_in_an_unsupported_head_is_an_error(name, reason):
     kind = family(name).decode_head.type
     holder = type(kind, (nn.Module,), {})()
     holder.num_classes, holder.classes_proj = families.CLASSES, nn.Linear(6, families.CLASSES)
@@ -251,7 +251,7 @@ def test_a_head_without_a_linear_classifier_that_a_config_asks_for_is_refused_by
         list(find_pairs(built))
 
 
-def test_stdcs_boundary_head_has_one_output_of_a_sigmoid():
+def test_the_boundary_head_of_stdc_is_an_error():
     boundary = head('STDCHead', [dict(type='ISDALoss', lambda_0=7.5), DICE], out_channels=1)
     built = model(head(), dict(boundary, num_classes=2))
     with pytest.raises(ValueError, match=r"auxiliary_head \(STDCHead\): .* found 0 among \{'conv_seg': 1\}; a single "
@@ -259,7 +259,7 @@ def test_stdcs_boundary_head_has_one_output_of_a_sigmoid():
         served(built)
 
 
-def test_the_log_tells_losses_of_one_name_in_one_head_apart_by_their_place():
+def test_logged_losses_of_one_name_are_distinguished_by_place():
     pairs, _ = families.start(families.build(families.narrow(family('pidnet'))), KEY)
     assert [pair.loss.loss_name for pair in pairs] == ['loss_ce', 'loss_ohem', 'loss_ohem']
     assert [key for key in scalars(pairs) if key.endswith('_strength')] == [

@@ -33,7 +33,7 @@ def loss_and_gradients(ignored=5, reduction='mean'):
 
 
 @pytest.mark.skipif(shutil.which('g++') is None, reason='torch.compile needs a C++ compiler on a CPU')
-def test_the_compiled_visit_gives_the_loss_and_gradients_of_a_host(request):
+def test_the_compiled_pass_gives_the_loss_and_gradients_of_a_cpu(request):
     expected = [loss_and_gradients(**options) for options in ({}, dict(ignored=1), dict(reduction='sum'))]
     request.getfixturevalue('on_a_gpu')
     with warnings.catch_warnings():
@@ -43,7 +43,7 @@ def test_the_compiled_visit_gives_the_loss_and_gradients_of_a_host(request):
     assert_close(actual, expected)
 
 
-def test_a_failing_compiler_is_told_of_once_and_changes_nothing(request, monkeypatch):
+def test_a_failing_compiler_warns_once_and_changes_nothing(request, monkeypatch):
     def broken():
         raise RuntimeError('no Triton here')
 

@@ -61,7 +61,7 @@ def test_two_unequal_heads_train_compiled_as_they_do_eagerly_at_every_step(resol
     assert_close(compiled, steps(resolution, compiled=False))
 
 
-def test_what_is_opaque_keeps_its_name_its_words_and_its_result():
+def test_an_opaque_function_keeps_name_docstring_and_result():
     def twice(number: int) -> int:
         """Two of it."""
         return 2 * number
