@@ -1,4 +1,4 @@
-"""Laws of attach: ways to call a classifier, copies, recomputation. Plain torch."""
+"""Properties of attach: calling conventions of classifiers, copies, recomputation. Plain torch."""
 
 import copy
 
@@ -66,7 +66,7 @@ def test_a_plain_torch_loop_trains_with_eq_7():
         inputs, labels = batch(step)
         model.loss.strength = STRENGTH * (step + 1) / 4
         logits = model.fc(model.stem(inputs).relu()).detach()
-        model.loss.captured.clear()  # that of the line above
+        model.loss.captured.clear()  # the input of the line above
         weight = model.fc.weight.detach().clone()
         loss = model(inputs, labels)
         expected = isda_cross_entropy(logits, labels, weight, model.loss.statistics.covariance, model.loss.strength)
@@ -193,7 +193,7 @@ def test_statistics_from_a_checkpoint_do_not_count_as_attached():
         fresh(torch.zeros(2, 3, requires_grad=True), torch.zeros(2, dtype=torch.int64))
 
 
-# -- ways to call a classifier -----------------------------------------------------------------------------------------
+# -- calling conventions -----------------------------------------------------------------------------------------------
 
 def expected_of(model, inputs, labels):
     """Loss and statistics of the model called in the ordinary way."""
@@ -267,18 +267,18 @@ def test_tokens_that_do_not_form_a_map_are_an_error():
     assert int(loss.statistics.count.sum()) == 0
 
 
-@pytest.mark.parametrize('told', [False, True])
-def test_a_wrong_align_corners_is_an_error_with_a_working_remedy(told):
+@pytest.mark.parametrize('attached', [False, True])
+def test_a_wrong_align_corners_is_an_error_with_a_working_remedy(attached):
     classifier, loss = nn.Conv2d(CHANNELS, CLASSES, 1), ISDACriterion()
     features, labels = torch.randn(2, CHANNELS, 5, 5), torch.randint(CLASSES, (2, 17, 17))
 
     def logits():
-        return F.interpolate(classifier(features), size=(17, 17), mode='bilinear', align_corners=not told)
+        return F.interpolate(classifier(features), size=(17, 17), mode='bilinear', align_corners=not attached)
 
-    attach(loss, classifier, align_corners=told)
-    with pytest.raises(RuntimeError, match=rf'attach\(loss, classifier, align_corners={not told}\)'):
+    attach(loss, classifier, align_corners=attached)
+    with pytest.raises(RuntimeError, match=rf'attach\(loss, classifier, align_corners={not attached}\)'):
         loss(logits(), labels)
-    attach(loss, classifier, align_corners=not told)
+    attach(loss, classifier, align_corners=not attached)
     assert torch.equal(loss(logits(), labels), loss.base(logits(), labels))  # at strength 0
 
 

@@ -1,4 +1,4 @@
-"""What compat promises about the installed packages."""
+"""Compatibility with the installed packages."""
 import subprocess
 import sys
 from importlib.metadata import packages_distributions

@@ -1,4 +1,4 @@
-"""Laws of ISDACriterion: one record serves one call, both resolutions against the oracle, bad input."""
+"""Properties of ISDACriterion: captured inputs, both resolutions against the oracle, invalid input."""
 
 import doctest
 import io
@@ -262,7 +262,7 @@ def test_an_ignore_index_among_the_classes_gets_no_statistics_and_no_loss():
     assert torch.equal(loss, other.loss(other.logits(features), torch.where(labels == 1, IGNORE, labels)))
 
 
-# -- one record, one call ----------------------------------------------------------------------------------------------
+# -- captured inputs ---------------------------------------------------------------------------------------------------
 
 def test_statistics_of_training_steps_equal_the_oracle():
     model, seen = net(), []
@@ -325,7 +325,7 @@ def test_an_unattached_loss_evaluates_as_the_base_loss():
     assert torch.equal(model(features, labels), model.loss.base(model.logits(features), labels, ignore_index=IGNORE))
 
 
-# -- the handshake -----------------------------------------------------------------------------------------------------
+# -- verification ------------------------------------------------------------------------------------------------------
 
 def test_logits_of_another_classifier_are_an_error_at_the_first_step():
     model, (features, labels) = net(), batch()

@@ -1,4 +1,4 @@
-"""Laws of ISDAHook in a Runner: the ramp, the log, EMA, validation, testing, and what happens without it."""
+"""Properties of ISDAHook in a Runner: ramp, log, EMA, validation, testing, and errors without the hook."""
 
 import copy
 import json
@@ -74,7 +74,7 @@ class LogitsMetric(BaseMetric):
 
 
 class Spy(Hook):
-    """What the hook and the loss did in every training iteration."""
+    """Recorder of strength and counts in every training iteration."""
 
     priority = 'LOWEST'
 
@@ -293,7 +293,7 @@ def test_a_model_without_a_supported_loss_is_an_error_before_training(tmp_path, 
     assert spy.strengths == []
 
 
-# -- the one key -------------------------------------------------------------------------------------------------------
+# -- the hook key------------------------------------------------------------------------------------------------------
 
 KEY = dict(isda=dict(type='isda_seg.hooks.ISDAHook', lambda_0=LAMBDA_0))
 
@@ -338,10 +338,10 @@ def test_a_checkpoint_of_a_loss_in_the_config_resumes_with_the_hook_key(tmp_path
     assert same_training(*runners) is True
 
 
-# -- what the loss learns of the batch ---------------------------------------------------------------------------------
+# -- files of the batch ------------------------------------------------------------------------------------------------
 
 class Sample:
-    """A data sample of MMSeg, as far as its files go."""
+    """The file names of a data sample of MMSegmentation."""
 
     def __init__(self, **files):
         self.__dict__.update(files)

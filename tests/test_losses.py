@@ -1,4 +1,4 @@
-"""Laws of ISDALoss: it takes the place of any softmax loss of MMSeg, and at strength 0 it is that loss."""
+"""Properties of ISDALoss: it replaces any softmax loss of MMSegmentation, and equals it at strength 0."""
 
 from collections import OrderedDict
 
@@ -60,7 +60,7 @@ def logits_of(classifier, features):
 
 
 def value_and_gradients(loss, classifier, features, labels, **kwargs):
-    """What a head gets: loss(logits, labels, weight=, ignore_index=), and its gradients."""
+    """Loss and gradients as in a head: loss(logits, labels, weight=, ignore_index=)."""
     features = features.clone().requires_grad_()
     value = loss(logits_of(classifier, features), labels, **kwargs)
     value.sum().backward()
@@ -286,7 +286,7 @@ def test_keys_of_another_loss_are_an_error_with_a_working_remedy(keys):
     assert f'ISDALoss does not accept {list(keys)}' in str(error.value)
     advice = str(error.value).split('into base: base=')[1]
     with DefaultScope.overwrite_default_scope('mmengine'):
-        loss = ROOT.build(dict(type='ISDALoss', lambda_0=1, base=eval(advice))).eval()  # it works as it is written
+        loss = ROOT.build(dict(type='ISDALoss', lambda_0=1, base=eval(advice))).eval()  # the remedy works as printed
     logits, labels = torch.randn(5, CLASSES), torch.randint(CLASSES, (5,))
     assert_close(loss(logits, labels), F.cross_entropy(logits, labels, label_smoothing=0.1))
 
@@ -309,7 +309,7 @@ def test_avg_non_ignore_with_class_weights_is_the_weighted_mean():
                  F.cross_entropy(logits, labels, torch.tensor(CLASS_WEIGHT), ignore_index=IGNORE))
 
 
-# -- one visit instead of several --------------------------------------------------------------------------------------
+# -- the fused pass ---------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize('keys', [
     dict(), dict(avg_non_ignore=True), dict(loss_weight=0.4), dict(loss_weight=0.4, avg_non_ignore=True),

@@ -1,4 +1,4 @@
-"""Every config is routed to the task that can check its data and evaluate it."""
+"""Every config belongs to the task that checks its data and evaluates it."""
 import pytest
 import torch
 from helpers import tiny, tiny_images
@@ -39,9 +39,9 @@ def test_work_directory_and_checkpoints_keep_the_original_config(tmp_path, monke
     assert kept.get('custom_hooks') is None
     meta = torch.load(work / 'iter_4.pth', weights_only=False)['meta']
     assert Config.fromstring(meta['cfg'], '.py').default_hooks == wanted.default_hooks
-    kept.visualizer.name = kept.experiment_name = 'by the host'
-    host = Runner.from_cfg(kept)  # OpenMMLab's own, with nothing of ours imported by hand
-    assert [type(hook).__name__ for hook in host.hooks].count('RunRecordHook') == 0
+    kept.visualizer.name = kept.experiment_name = 'set by the framework'
+    framework = Runner.from_cfg(kept)  # the Runner of OpenMMLab
+    assert [type(hook).__name__ for hook in framework.hooks].count('RunRecordHook') == 0
 
 
 @tiny.on_cpu

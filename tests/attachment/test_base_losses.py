@@ -1,4 +1,4 @@
-"""What is known about host losses: which mean they take, what they accept, whether they are a softmax."""
+"""Properties of base losses: divisor of their mean, accepted keywords, softmax or not."""
 import pytest
 import torch
 import torch.nn.functional as F
@@ -11,7 +11,7 @@ LABELS = torch.tensor([[0, 1, IGNORE, 2], [2, 2, 1, IGNORE]])
 
 
 class Own(nn.Module):
-    """A loss of the user's."""
+    """A user-defined loss."""
 
     def __init__(self, ignore_label=None):
         super().__init__()

@@ -1,4 +1,4 @@
-"""Laws of SoftmaxFocalLoss, a base loss for ISDA."""
+"""Properties of SoftmaxFocalLoss, a base loss for ISDA."""
 
 import pytest
 import torch

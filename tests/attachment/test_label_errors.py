@@ -1,4 +1,4 @@
-"""Laws of LabelErrors: what a device finds is left out at once and told of when asked."""
+"""Properties of LabelErrors: an accelerator ignores invalid labels and reports them later."""
 
 import pytest
 import torch

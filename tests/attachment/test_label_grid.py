@@ -1,4 +1,4 @@
-"""Laws of the grid: on which label pixel a feature sits, and that logits are resized as MMSeg's heads resize them."""
+"""Properties of the label grid: label positions of features, and resizing as in the heads of MMSegmentation."""
 
 import pytest
 import torch

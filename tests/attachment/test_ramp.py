@@ -1,4 +1,4 @@
-"""Laws of a loss that ramps by itself: it is the same run as one whose strength is set by hand, resumed or not."""
+"""Properties of the automatic ramp: equal to a strength set manually, with and without resume."""
 
 import copy
 import io

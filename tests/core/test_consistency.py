@@ -1,4 +1,4 @@
-"""Laws of Eq. 15: the bound on the expected cross-entropy of unlabelled samples."""
+"""Properties of Eq. 15, the bound on the expected consistency loss of unlabelled samples."""
 
 import pytest
 import reference
@@ -216,7 +216,7 @@ def test_wrong_shapes_are_errors_with_expected_and_actual_shape():
         isda_consistency(logits, weight, covariance, 1.0, reduction='median')
 
 
-# -- every way to the tables -------------------------------------------------------------------------------------------
+# -- blocks of tables -------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize('cpu_types', [('cpu',), ()])
 @pytest.mark.parametrize('terms', [1, 40, 1 << 24])
@@ -240,7 +240,7 @@ def test_small_margins_of_distant_groups_are_precise_in_float32(kind):
     _, weight, _, covariance, _ = problem(kind)
     weight, covariance = (1e-2 * weight).float(), covariance.float()
     weight[2:] += 300
-    logits = torch.tensor([[0.0, 0.0, -2e7, -2e7]])  # the other group is too far off to be seen
+    logits = torch.tensor([[0.0, 0.0, -2e7, -2e7]])  # the other group has probability 0
     targets = torch.tensor([[0.6, 0.4, 0.0, 0.0]])
     strength = 1e-3
     bound = isda_consistency(logits, weight, covariance, strength, targets=targets)

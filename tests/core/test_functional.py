@@ -1,4 +1,4 @@
-"""Laws of Eq. 7: the table added to the logits, and the cross-entropy of the result."""
+"""Properties of Eq. 7: logits augmented with the margin table, and their cross-entropy."""
 
 import pytest
 import reference
@@ -445,7 +445,7 @@ def test_one_hundred_optimisation_steps_stay_close_to_the_oracle(covariance, buf
         assert not torch.allclose(one, first, atol=1e-2)
 
 
-# -- what used to go wrong without a word ------------------------------------------------------------------------------
+# -- regressions ------------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize('shape', [(12,), (2, 6, 7)])
 @pytest.mark.parametrize('cpu_types', [('cpu',), ()])
@@ -466,7 +466,7 @@ def test_an_infinite_covariance_without_samples_changes_nothing(shape, cpu_types
 def test_integer_labels_are_compared_with_the_ignore_index_by_value(shape):
     num_classes = 200
     logits, labels = dense(shape, num_classes)
-    labels.view(-1)[0] = 156  # what -100 is as a byte
+    labels.view(-1)[0] = 156  # -100 as a uint8
     weight, covariance = torch.randn(num_classes, 4, dtype=torch.float64), torch.ones(num_classes, 4).double()
     losses = [isda_cross_entropy(logits, labels.to(dtype), weight, covariance, 1.0, reduction='none')
               for dtype in (torch.uint8, torch.int64)]

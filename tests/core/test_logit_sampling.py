@@ -1,4 +1,4 @@
-"""Laws of Eq. 5 in logit space: the law of draws of features, in value and gradient, at C numbers a draw."""
+"""Properties of Eq. 5 in logit space: equal in distribution and gradient to sampled features."""
 import pytest
 import reference
 import torch
@@ -18,7 +18,7 @@ def seeded(seed=0):
 
 
 def products(weight, covariance):
-    """W Sigma W^T of each class, literally."""
+    """W Sigma W^T of each class by its definition."""
     full = covariance if covariance.dim() == 3 else torch.diag_embed(covariance)
     return torch.stack([weight @ sigma @ weight.t() for sigma in full])
 
@@ -39,7 +39,7 @@ def assert_roots_follow(weight, covariance, leaves):
     found, expected = roots @ roots.mT, products(weight, covariance)
     assert_close(found, expected, rtol=1e-11, atol=1e-12)
     direction = torch.randn(expected.shape, dtype=weight.dtype, generator=seeded(1))
-    symmetric = direction + direction.mT  # what a covariance can be pulled along
+    symmetric = direction + direction.mT  # a symmetric direction
     for one, other in zip(torch.autograd.grad((found * symmetric).sum(), leaves),
                           torch.autograd.grad((expected * symmetric).sum(), leaves), strict=True):
         assert_close(one, other, rtol=1e-8, atol=1e-8)
@@ -81,7 +81,7 @@ def test_the_noise_has_mean_zero_and_the_logit_covariance(kind):
         scale = float(expected.diagonal().max())
         assert_close(noise[:, n].mean(dim=0), torch.zeros(3, dtype=weight.dtype), rtol=0, atol=0.03 * scale ** 0.5)
         assert_close(noise[:, n].t().cov(), expected, rtol=0, atol=0.03 * scale)
-    assert abs(float((noise[:, 0] * noise[:, 3]).mean())) < 0.03 * float((noise[:, 0] ** 2).mean())  # apart
+    assert abs(float((noise[:, 0] * noise[:, 3]).mean())) < 0.03 * float((noise[:, 0] ** 2).mean())  # independent
 
 
 @pytest.mark.parametrize('kind', KINDS)
@@ -91,7 +91,7 @@ def test_expected_loss_and_gradients_equal_those_of_feature_samples(kind, size):
     features = torch.randn(5, size[1], dtype=torch.float64, generator=seeded(2))
     labels = torch.randint(size[0], (5,), generator=seeded(3))
     leaves = features.requires_grad_(), weight.requires_grad_()
-    copies, draws = 2_000, 20  # many draws in one call as copies of the rows
+    copies, draws = 2_000, 20  # copies of the rows give many samples per call
     rows = features.repeat(copies, 1)
     drawn = sampled_logits(rows @ weight.t(), labels.repeat(copies), weight, covariance, 1.5, draws)
     torch.manual_seed(0)

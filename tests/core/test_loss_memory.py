@@ -1,4 +1,4 @@
-"""What ISDA allocates at the size of a Cityscapes crop."""
+"""Memory allocated by ISDA at the size of a Cityscapes crop."""
 import pytest
 import torch
 from torch import nn
@@ -27,7 +27,7 @@ def test_peak_bytes_counts_simultaneously_allocated_tensors():
 
 @pytest.mark.parametrize('resolution, cpu_types', [('label', ('cpu',)), ('feature', ('cpu',)), ('label', ())])
 def test_no_tensor_of_the_order_samples_x_classes_x_channels(resolution, cpu_types, monkeypatch):
-    """Forward and backward of the loss alone, on a host and as on a device; logits and their gradient are not its."""
+    """Forward and backward pass of the loss without logits and their gradient, on a CPU and a simulated accelerator."""
     monkeypatch.setattr(device, 'CPU_TYPES', cpu_types)
     generator = torch.Generator().manual_seed(0)
     features = torch.randn(B, A, SMALL, SMALL, generator=generator)
@@ -39,7 +39,7 @@ def test_no_tensor_of_the_order_samples_x_classes_x_channels(resolution, cpu_typ
     logits = nn.functional.interpolate(small, size=(LARGE, LARGE), mode='bilinear', align_corners=True)
     logits = logits.detach().requires_grad_()
     isda.strength = 7.5
-    isda(logits, labels).backward()  # the first step also checks the handshake
+    isda(logits, labels).backward()  # the first step verifies a whole image
 
     def peak_of_step(loss):
         logits.grad = None

@@ -1,4 +1,4 @@
-"""Laws of the C x C table T[y, c] = (w_c - w_y)^T Sigma_y (w_c - w_y)."""
+"""Properties of the margin table T[y, c] = (w_c - w_y)^T Sigma_y (w_c - w_y)."""
 
 import pytest
 import reference
@@ -174,7 +174,7 @@ def test_a_covariance_that_is_neither_diagonal_nor_full_is_an_error(shape):
         margin_variance(weight, torch.ones(shape, dtype=torch.float64))
 
 
-# -- both ways to the table, on a host and on a device -----------------------------------------------------------------
+# -- both implementations, on a CPU and an accelerator -----------------------------------------------------------------
 
 WAYS = {'differences': (1 << 60, ('cpu',)), 'squares': (0, ('cpu',)), 'differences on a device': (1 << 60, ()),
         'squares on a device': (0, ())}

@@ -1,4 +1,4 @@
-"""Laws of the class-conditional moments (Eqs. 1-3) and of their one merge."""
+"""Properties of the class-conditional moments (Eqs. 1-3) and of their merge."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Laws of Eq. 5: the loss of explicitly augmented features, which is also the Monte-Carlo oracle."""
+"""Properties of Eq. 5, the loss of explicitly augmented features, which is also the Monte-Carlo oracle."""
 
 from functools import partial
 
@@ -19,7 +19,7 @@ def seeded(seed=0):
 
 
 def many_draws(features, labels, weight, bias, covariance, strength, num_samples=50_000):
-    """sampled_cross_entropy of num_samples draws a row, most of them as copies of the row: one call, not many."""
+    """sampled_cross_entropy of num_samples samples per row, most of them as copies of the row in one call."""
     copies = num_samples // 10
     return sampled_cross_entropy(features.repeat(copies, 1), labels.repeat(copies), weight, bias, covariance, strength,
                                  10, generator=seeded())
@@ -76,7 +76,7 @@ def test_a_singular_covariance_moves_features_only_in_its_range(kind):
         direction = torch.tensor([3.0, 0.0, 0.0], dtype=torch.float64)
         covariance[:] = torch.outer(direction, direction)
     blind = weight.clone()
-    blind[:, 0] = 1.5  # the same for all classes: moving along the first channel changes no softmax
+    blind[:, 0] = 1.5  # equal for all classes: the first channel does not change the softmax
     sampled = sampled_cross_entropy(features, labels, blind, bias, covariance, 1.0, 50, generator=seeded())
     assert_close(sampled, F.cross_entropy(features @ blind.T + bias, labels), rtol=1e-10, atol=1e-10)
     seeing = many_draws(features, labels, weight, bias, covariance, 1.0)

@@ -1,4 +1,4 @@
-"""Laws of ClassStatistics: the running moments as buffers, on one process and on two."""
+"""Properties of ClassStatistics: running moments as buffers, on one process and on two ranks."""
 
 import numpy as np
 import pytest
@@ -63,7 +63,7 @@ def test_each_kind_equals_the_oracle_on_all_rows(kind):
 
 def test_shared_is_the_covariance_about_the_common_mean():
     features, labels = batch(samples=80)
-    features = features + 3 * labels[:, None]  # classes far apart: the spread between them counts too
+    features = features + 3 * labels[:, None]  # distant classes, whose difference of means counts
     labels[::5] = IGNORE
     statistics = observed('shared', *zip(features.split(11), labels.split(11), strict=True), ignore_index=IGNORE)
     expected = np.cov(features[labels != IGNORE].double().numpy(), rowvar=False, bias=True)
@@ -217,7 +217,7 @@ def test_half_features_whose_sum_overflows_are_finite(kind, cpu_types, monkeypat
 @pytest.mark.parametrize('kind', KINDS)
 def test_uint8_labels_are_compared_with_the_ignore_index_by_value(kind):
     features, labels = batch(num_classes=200)
-    labels[0] = 156  # what -100 is as a byte
+    labels[0] = 156  # -100 as a uint8
     statistics = observed(kind, (features, labels.to(torch.uint8)), ignore_index=-100, num_classes=200)
     assert (int(statistics.dropped), int(statistics.count.sum()), int(statistics.count[156])) == (0, 60, 1)
 
@@ -231,13 +231,13 @@ def test_an_accelerator_has_the_statistics_of_a_cpu(kind, as_images, monkeypatch
     if as_images:
         features, labels = features.reshape(2, 6, 10, CHANNELS).permute(0, 3, 1, 2), labels.reshape(2, 6, 10)
     pieces = list(zip(features.chunk(2), labels.chunk(2), strict=True))
-    host = observed(kind, *pieces, ignore_index=IGNORE, num_classes=6)
+    cpu = observed(kind, *pieces, ignore_index=IGNORE, num_classes=6)
     monkeypatch.setattr(device, 'CPU_TYPES', ())
     for whole in (1, 1 << 26):
         monkeypatch.setattr(class_matrices, 'PRODUCT_ELEMENTS', whole)
-        there = observed(kind, *pieces, ignore_index=IGNORE, num_classes=6)
-        assert_close_state(state(there), state(host), rtol=1e-5, atol=1e-6)
-        assert int(there.dropped) == int(host.dropped) == 1
+        accelerator = observed(kind, *pieces, ignore_index=IGNORE, num_classes=6)
+        assert_close_state(state(accelerator), state(cpu), rtol=1e-5, atol=1e-6)
+        assert int(accelerator.dropped) == int(cpu.dropped) == 1
 
 
 @pytest.mark.parametrize('kind', ['diagonal', 'full'])
@@ -453,7 +453,7 @@ def pixel_shards():
 
 
 def pixels_on_rank(rank, kind):
-    """The state after the steps of ``pixel_shards``, and how many numbers arrived from all ranks in the first."""
+    """The state after the steps of ``pixel_shards``, and the number of elements received in the first step."""
     arrived, gather, reduce = [], torch.distributed.all_gather, torch.distributed.all_reduce
     torch.distributed.all_gather = lambda parts, own: (arrived.append(len(parts) * own.numel()), gather(parts, own))
     torch.distributed.all_reduce = lambda total: (arrived.append(total.numel()), reduce(total))
@@ -545,7 +545,7 @@ def test_many_steps_on_two_ranks_stay_within_1e_5_of_float64(steps, tmp_path):
         (first, messages), (second, its_messages) = (rank[kind] for rank in ranks)
         assert_same_bits(first, second)
         assert_stays_beside_float64(first, kind, steps)
-        agreed = 1  # on the size of a message, before the first
+        agreed = 1  # an extra message for the capacity of the buffer
         assert steps <= messages == its_messages <= steps + agreed
 
 

@@ -1,4 +1,4 @@
-"""Laws of k x k classifiers: each is a 1x1 one on unfolded features, whose statistics are never all in memory."""
+"""Properties of k x k classifiers: equal to 1x1 classifiers on unfolded features."""
 
 import pytest
 import reference
@@ -52,16 +52,16 @@ def test_windows_equal_unfold(options):
                                   for i in range(2)]), expected)
 
 
-@pytest.mark.parametrize('host', [False, True])
+@pytest.mark.parametrize('cpu', [False, True])
 @pytest.mark.parametrize('kind', moments.COVARIANCES)
-def test_moments_over_bands_equal_those_of_unfolded_features(kind, host, monkeypatch):
+def test_moments_over_bands_equal_those_of_unfolded_features(kind, cpu, monkeypatch):
     conv = convolution(kernel_size=3, padding=1, stride=(1, 2))
     features, labels = problem(conv, scale=1)
     features[1, 0, 3, 3] = float('inf')
     samples = unfolded(conv, features)
     expected = class_moments(samples, labels, CLASSES, covariance=kind, ignore_index=IGNORE)
     monkeypatch.setattr(windows, 'CACHE_ELEMENTS', 200)  # two rows
-    monkeypatch.setattr(device, 'CPU_TYPES', ('cpu',) if host else ())
+    monkeypatch.setattr(device, 'CPU_TYPES', ('cpu',) if cpu else ())
     found, dropped = windowed_moments(Windows.of(conv, features), labels, CLASSES, kind, IGNORE)
     assert_close(found, expected)
     assert int(dropped) == int(((samples.sum(1).isfinite() == 0) & (labels != IGNORE)).sum()) > 1

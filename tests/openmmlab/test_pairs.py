@@ -1,4 +1,4 @@
-"""Laws of find_pairs: which classifier belongs to a loss. Plain torch."""
+"""Properties of find_pairs: the classifier of each loss. Plain torch."""
 
 import pytest
 from torch import nn

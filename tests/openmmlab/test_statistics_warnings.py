@@ -1,4 +1,4 @@
-"""What the statistics have not seen is told once, by name."""
+"""Non-finite features and classes without a sample are reported once."""
 from torch import nn
 
 from isda_seg.attach import attach

@@ -1,4 +1,4 @@
-"""Laws of what a config names: an ISDALoss that nothing took stops the run before it starts."""
+"""An ISDALoss in the config that the model does not use stops the run before it starts."""
 
 import pytest
 from helpers import families
@@ -12,7 +12,7 @@ OWN = dict(type='ISDALoss', lambda_0=7.5)
 
 
 class Mask2FormerHead(nn.Module):
-    """As MMSegmentation's, it takes any key."""
+    """A head that accepts any key, like the one of MMSegmentation."""
 
     def __init__(self, **keys):
         super().__init__()

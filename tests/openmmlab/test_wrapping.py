@@ -1,4 +1,4 @@
-"""Laws of the one-key diff: each softmax loss is served in its place or the log says why not, and names stay."""
+"""Properties of the hook key: each softmax loss is wrapped in place, or the log says why not."""
 
 import copy
 
@@ -36,7 +36,7 @@ def model(decode_head, auxiliary_head=None):
 
 
 def served(built, hook=KEY, **cfg):
-    """The places that are served, and the log."""
+    """The wrapped losses, and the log."""
     pairs, lines = families.start(built, hook, cfg)
     return [f'{pair.name}.{pair.place}' for pair in pairs], lines
 
@@ -182,14 +182,14 @@ def test_the_cross_entropy_of_an_image_classifier_is_wrapped(loss):
     assert int(built.loss.statistics.count.sum()) == int((labels != ignored).sum())
 
 
-# -- heads whose losses do not all belong to one classifier ------------------------------------------------------------
+# -- heads with several classifiers ------------------------------------------------------------------------------------
 
 def family(name):
     return Config.fromfile(families.one_of_each()[name], import_custom_modules=False).model
 
 
 def with_isda_losses(built):
-    """What a config builds that names an ISDALoss in the place of each softmax loss."""
+    """A model with each softmax loss replaced by an ISDALoss, as in a config."""
     for holder in [holder for holder in built.modules() if hasattr(holder, 'loss_decode')]:
         several = isinstance(holder.loss_decode, nn.ModuleList)
         inner = holder.loss_decode if several else holder

@@ -1,4 +1,4 @@
-"""Laws of the compiled visit, shown on a CPU: it is the host's, and where it cannot be had, ordinary operations are."""
+"""Properties of the compiled pass, tested on a CPU: equal to the CPU path, with an eager fallback."""
 
 import shutil
 import warnings
@@ -15,7 +15,7 @@ IGNORE = 255
 
 @pytest.fixture
 def on_a_gpu(monkeypatch):
-    """The CPU is worked on as a GPU is."""
+    """Treat the CPU as a GPU."""
     monkeypatch.setattr(device, 'CPU_TYPES', ())
     monkeypatch.setattr(compiled, 'COMPILED', ('cpu',))
     monkeypatch.setattr(compiled, '_failed', [])

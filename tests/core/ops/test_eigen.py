@@ -1,4 +1,4 @@
-"""Eigenvalues are had wherever there are any, and a matrix without numbers ends in NaN instead of an error."""
+"""Eigendecomposition falls back to the CPU, and gives NaN instead of an error for non-finite input."""
 import torch
 from torch.testing import assert_close
 

@@ -1,4 +1,4 @@
-"""The fused cross-entropy is the plain one of augmented logits, to the second derivative."""
+"""The fused cross-entropy equals cross-entropy of augmented logits, up to the second derivative."""
 import pytest
 import torch
 import torch.nn.functional as F
@@ -41,7 +41,7 @@ def grid_problem(classes, size=(20, 35), small=(4, 6)):
 
 
 def upsampled(rows, grid, size):
-    """What is added at each pixel, by PyTorch's own interpolation of the rows at each point: (N, C, P)."""
+    """Rows upsampled by F.interpolate: (N, C, P)."""
     points = torch.stack([torch.stack([torch.zeros_like(rows[0]) if y == IGNORE else rows[y] for y in image.flatten()])
                           for image in grid.labels]).mT.view(len(grid.labels), -1, *grid.labels.shape[1:])
     return F.interpolate(points, size=size, mode='bilinear', align_corners=False).flatten(2)

@@ -1,4 +1,4 @@
-"""The sums of each class's pixels are those of a loop over the pixels, however many slices the products have."""
+"""Sums over the pixels of each class equal a loop over pixels for any number of slices."""
 import pytest
 import torch
 from torch.testing import assert_close

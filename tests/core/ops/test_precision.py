@@ -72,7 +72,7 @@ def own():
 
 
 def answer(question):
-    """torch refuses some questions once its old and its new settings were mixed."""
+    """torch raises errors when its old and new settings are mixed."""
     try:
         return eval(question)
     except RuntimeError:
@@ -80,8 +80,8 @@ def answer(question):
 
 
 def answers(way, change, use):
-    """What torch says of itself after a way to set the precision, perhaps a use of full_precision, and a change."""
-    torch.set_float32_matmul_precision('highest')  # torch keeps this setting beside the levels
+    """The settings after a change, optionally a use of full_precision, and another change."""
+    torch.set_float32_matmul_precision('highest')  # torch keeps this setting separately
     write(UNSET)
     exec(way)
     use()
@@ -108,7 +108,7 @@ def every_way():
 
 
 def every_combination():
-    """The combinations that full_precision does not overrule, and those it does not give back."""
+    """The combinations that full_precision does not raise, and those it does not restore."""
     weak, changed = [], []
     for values in itertools.product(*(VALUES[backend] for backend, _ in LEVELS)):
         write(values)
@@ -171,7 +171,7 @@ def before_torch_2_9():
 
 
 def fresh(function):
-    """What a function of this file returns in a process of its own."""
+    """The result of a function of this file in a separate process."""
     done = subprocess.run([sys.executable, __file__, function.__name__], capture_output=True, text=True,
                           cwd=Path(__file__).parents[3])
     assert done.returncode == 0, done.stderr
