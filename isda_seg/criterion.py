@@ -15,6 +15,7 @@ from isda_seg.core import ClassStatistics, isda_cross_entropy, margin_variance
 from isda_seg.core.functional import closed_form_logits
 from isda_seg.core.logit_sampling import check_sample_count, sampled_logits
 from isda_seg.core.moments import check_covariance
+from isda_seg.core.ops.checks import check_choice
 from isda_seg.core.ops.opaque import opaque
 from isda_seg.core.ops.precision import no_autocast
 from isda_seg.core.ops.upsampled import Grid
@@ -68,11 +69,9 @@ class ISDACriterion(nn.Module):
                  total_steps: int | None = None, calls_per_step: int = 1, samples: int | None = None,
                  logit_adjustment: float = 0.0) -> None:
         super().__init__()
-        if resolution not in RESOLUTIONS:
-            raise ValueError(f'resolution must be one of {RESOLUTIONS}, got {resolution!r}')
-        if label_sampling not in LABEL_SAMPLINGS:
-            raise ValueError(f'label_sampling must be one of {LABEL_SAMPLINGS}, got {label_sampling!r}')
-        self.covariance, self.resolution, self.label_sampling = check_covariance(covariance), resolution, label_sampling
+        self.covariance = check_covariance(covariance)
+        self.resolution = check_choice(resolution, RESOLUTIONS, 'resolution')
+        self.label_sampling = check_choice(label_sampling, LABEL_SAMPLINGS, 'label_sampling')
         self.base = base_losses.MeanCrossEntropy() if base is None else base
         self.factor, self.samples = 1.0, check_sample_count(samples)  # factor scales the base loss
         self.logit_adjustment = check_strength(logit_adjustment, 'logit_adjustment')
@@ -99,8 +98,9 @@ class ISDACriterion(nn.Module):
     def forward(self, logits: Tensor, labels: Tensor, ignore_index: int | None = None, **kwargs: Any) -> Tensor:
         """Return the base loss of the augmented logits.
 
-        The errors below precede the observation of the batch; errors of the base loss follow it. A GPU defers, without
-        ``raise_at_once``, errors for labels outside the classes (then ignored) and, after the first step, other logits.
+        The errors below precede the observation of the batch; errors of the base loss follow it. Without
+        ``raise_at_once``, a GPU defers two of them (``raise_deferred_errors``): labels outside the classes, which are
+        ignored meanwhile, and after the first step logits of another forward pass.
 
         Args:
             logits: (N, C); (B, C, H, W), resized to the size of the labels; or (B, C, P) of points.

@@ -7,6 +7,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 
 from isda_seg.core import linear_ramp
+from isda_seg.core.ops.checks import check_choice
 from isda_seg.losses import wrap_with_isda
 from isda_seg.openmmlab.log_values import scalars
 from isda_seg.openmmlab.pairs import Pair
@@ -38,9 +39,8 @@ class ISDAHook(Hook):
 
     def __init__(self, lambda_0: float | None = None, heads: str | Sequence[str] | None = None, by_epoch: bool = False,
                  ramp: str = 'linear', **keys: Any) -> None:
-        if ramp not in RAMPS:
-            raise ValueError(f'ramp must be one of {RAMPS}, got {ramp!r}')
-        self.heads, self.by_epoch, self.ramp = [heads] if isinstance(heads, str) else heads, by_epoch, ramp
+        self.heads, self.by_epoch = [heads] if isinstance(heads, str) else heads, by_epoch
+        self.ramp = check_choice(ramp, RAMPS, 'ramp')
         self.make = None if lambda_0 is None and not (keys or heads) else wrap_with_isda(lambda_0, **keys)
         self.pairs: list[Pair] = []
         self.warnings = StatisticsWarnings()

@@ -543,9 +543,9 @@ def test_labels_that_are_not_integers_are_an_error():
 
 
 @pytest.mark.parametrize('wrong, words', [
-    (dict(covariance='diag'), r"covariance must be one of \('diagonal', 'full', 'shared', 'identity'\), got 'diag'"),
-    (dict(resolution='pixel'), r"resolution must be one of \('label', 'feature'\), got 'pixel'"),
-    (dict(label_sampling='bilinear'), r"label_sampling must be one of \('exact', 'nearest'\), got 'bilinear'"),
+    (dict(covariance='diag'), "Unknown covariance 'diag'. Choose one of 'diagonal', 'full', 'shared', 'identity'."),
+    (dict(resolution='pixel'), "Unknown resolution 'pixel'. Choose one of 'label', 'feature'."),
+    (dict(label_sampling='bilinear'), "Unknown label_sampling 'bilinear'. Choose one of 'exact', 'nearest'."),
 ])
 def test_an_unknown_choice_is_an_error_with_the_known_choices(wrong, words):
     with pytest.raises(ValueError, match=words):

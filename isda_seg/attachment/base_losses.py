@@ -132,8 +132,8 @@ def check_class_weight(loss: nn.Module, num_classes: int) -> None:
                          f'{num_classes} classes: give one weight for each')
 
 
-def reason_not_wrapped(loss: nn.Module) -> str | None:
-    """Return why a loss in a model is not wrapped; None for a known softmax cross-entropy."""
+def reason_not_softmax(loss: nn.Module) -> str | None:
+    """Return why a loss is not known to be a softmax cross-entropy; None if it is."""
     name = type(loss).__name__
     keys = [key for key in ('use_sigmoid', 'use_mask', 'use_soft') if getattr(loss, key, False)]
     if keys or name in NOT_SOFTMAX:

@@ -2,7 +2,7 @@
 import torch
 from torch import Tensor
 
-from isda_seg.core.ops.checks import at_least_float32, check_pair
+from isda_seg.core.ops.checks import at_least_float32, check_choice, check_pair
 from isda_seg.core.ops.device import on_cpu, widest
 from isda_seg.core.ops.precision import full_precision
 from isda_seg.core.ops.quadratic import LARGEST
@@ -38,8 +38,7 @@ def isda_consistency(logits: Tensor, weight: Tensor, covariance: Tensor, strengt
         raise ValueError(f'logits must have shape (N, {len(weight)}), got {tuple(logits.shape)}')
     if targets is not None and targets.shape != logits.shape:
         raise ValueError(f'targets must have the shape of the logits {tuple(logits.shape)}, got {tuple(targets.shape)}')
-    if reduction not in ('mean', 'sum', 'none'):
-        raise ValueError(f"reduction must be 'mean', 'sum' or 'none', got {reduction!r}")
+    check_choice(reduction, ('mean', 'sum', 'none'), 'reduction')
     half = check_strength(strength) / 2
     dtype = at_least_float32(logits, weight, covariance)
     with full_precision(logits.device.type):

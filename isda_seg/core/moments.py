@@ -7,6 +7,7 @@ from torch import Tensor
 
 from isda_seg.core.ops.checks import (
     at_least_float32,
+    check_choice,
     check_features,
     check_labels,
     class_index,
@@ -30,9 +31,7 @@ class ClassMoments(NamedTuple):
 
 def check_covariance(covariance: str) -> str:
     """Return ``covariance``; ValueError unless it is one of the four kinds of Table 8."""
-    if covariance not in COVARIANCES:
-        raise ValueError(f'covariance must be one of {COVARIANCES}, got {covariance!r}')
-    return covariance
+    return check_choice(covariance, COVARIANCES, 'covariance')
 
 
 def empty_moments(num_classes: int, channels: int, covariance: str, dtype: torch.dtype = torch.float32,

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from torch import nn
 
 from isda_seg.attach import attach
-from isda_seg.attachment.base_losses import reason_not_wrapped
+from isda_seg.attachment.base_losses import reason_not_softmax
 from isda_seg.attachment.classifier_lookup import classifier_of
 from isda_seg.attachment.supported_heads import classifiers, later_calls_note
 from isda_seg.criterion import ISDACriterion
@@ -82,7 +82,7 @@ def held_losses(model: nn.Module) -> Iterator[HeldLoss]:
 
 def _reason_not_wrapped(held: HeldLoss, heads: Sequence[str] | None) -> str | None:
     """Return why a loss is not wrapped; None if it is."""
-    reason = reason_not_wrapped(held.loss)
+    reason = reason_not_softmax(held.loss)
     if reason is not None:
         return reason
     named = [name for name in heads or () if _within(held.name, name.removeprefix('-'))]
@@ -104,7 +104,7 @@ def _within(name: str, wanted: str) -> bool:
 def _check_names(heads: Sequence[str], known: Sequence[str]) -> None:
     for name in heads:
         if not any(_within(head, name.removeprefix('-')) for head in known):
-            raise ValueError(f'unknown head {name!r} in heads: choose from the heads with losses, {list(known)}')
+            raise ValueError(f'Unknown head {name!r} in heads. Choose from the heads with losses: {list(known)}')
 
 
 def _per_classifier(model: nn.Module, held: HeldLoss, loss: ISDACriterion) -> nn.Module:

@@ -10,7 +10,7 @@ from mmengine.registry import DefaultScope
 from mmseg.registry import MODELS
 from torch import nn
 
-from isda_seg.attachment.base_losses import MeanCrossEntropy, reason_not_wrapped
+from isda_seg.attachment.base_losses import MeanCrossEntropy, reason_not_softmax
 from isda_seg.attachment.focal import SoftmaxFocalLoss
 from isda_seg.hooks import ISDAHook
 from isda_seg.losses import ISDALoss
@@ -117,7 +117,7 @@ def test_heads_are_included_or_excluded_by_name(heads, expected):
 
 
 def test_an_unknown_head_is_an_error_with_the_known_heads():
-    with pytest.raises(ValueError, match=r"unknown head 'neck' in heads: choose from .* \['decode_head'\]"):
+    with pytest.raises(ValueError, match=r"Unknown head 'neck' in heads. Choose from .* \['decode_head'\]"):
         served(model(head()), dict(KEY, heads=['neck']))
 
 
@@ -126,7 +126,7 @@ def test_an_unknown_head_is_an_error_with_the_known_heads():
                               "'resolution'"),
     (dict(covarience='full'), r'did you mean covariance instead of covarience\?'),
     (dict(lambda_0=None, lamda_0=7.5), r'did you mean lambda_0 instead of lamda_0\?'),
-    (dict(covariance='round'), "covariance must be one of"), (dict(resolution='both'), 'resolution must be one of'),
+    (dict(covariance='round'), "Unknown covariance 'round'"), (dict(resolution='both'), "Unknown resolution 'both'"),
     (dict(lambda_0=-1.0), 'lambda_0 must be'),
     (dict(lambda_0=None, covariance='full'), r"got \['covariance'\] without lambda_0"),
     (dict(lambda_0=None, heads='decode_head'), 'got heads without lambda_0')])
@@ -194,7 +194,7 @@ def with_isda_losses(built):
         several = isinstance(holder.loss_decode, nn.ModuleList)
         inner = holder.loss_decode if several else holder
         for place, loss in list(inner.named_children()):
-            if reason_not_wrapped(loss) is None:
+            if reason_not_softmax(loss) is None:
                 inner.add_module(place, ISDALoss(7.5, base=loss, loss_name=loss.loss_name))
     return built
 

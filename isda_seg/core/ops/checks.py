@@ -23,6 +23,13 @@ def labelled(labels: Tensor, ignore_index: int | None) -> Tensor:
     return labels.long() != ignore_index  # a smaller integer type would wrap the index around
 
 
+def check_choice(value: str, choices: Sequence[str], name: str) -> str:
+    """Return ``value``; ValueError unless it is one of ``choices``."""
+    if value not in choices:
+        raise ValueError(f'Unknown {name} {value!r}. Choose one of {", ".join(map(repr, choices))}.')
+    return value
+
+
 def number_labelled(labels: Tensor, ignore_index: int | None) -> Tensor:
     """Return the number of labelled samples, at least 1, as a scalar tensor: the divisor of a mean over them."""
     return labelled(labels, ignore_index).sum().clamp(min=1)
