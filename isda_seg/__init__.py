@@ -1,6 +1,6 @@
 """Implicit Semantic Data Augmentation (ISDA, arXiv:2007.10538) for semantic segmentation and beyond.
 
-``isda_seg.core`` is the paper in pure torch; ``isda_seg.losses`` and ``isda_seg.hooks`` plug it into OpenMMLab.
+``isda_seg.core`` is the method in pure torch; ``isda_seg.losses`` and ``isda_seg.hooks`` connect it to OpenMMLab.
 """
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -24,4 +24,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
+    """List the exported names too, before they are imported."""
     return sorted({*globals(), *__all__})

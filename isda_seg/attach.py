@@ -1,4 +1,4 @@
-"""Connect an ISDA loss with the classifier whose input it needs. Plain torch.
+"""Attach an ISDA loss to the classifier whose input it needs. Plain torch.
 
 This module is callable: ``from isda_seg import attach`` imports it, and ``attach(...)`` calls its function ``attach``.
 """
@@ -13,40 +13,42 @@ from isda_seg.attachment.captured_inputs import CapturedInputs, pointwise
 from isda_seg.attachment.classifier_lookup import CONVOLUTIONS
 from isda_seg.criterion import ISDACriterion
 
-LARGEST = 1  # GiB of covariances of windows
+MAX_GIB = 1  # upper bound of the memory of full covariances of windows, in GiB
 
 
 def attach(loss: ISDACriterion, classifier: nn.Module, align_corners: bool = False) -> None:
-    """Let ``loss`` see what enters ``classifier``: a forward pre-hook. Idempotent; never resets statistics.
+    """Register a forward pre-hook on ``classifier`` that passes its input to ``loss``.
+
+    The function is idempotent and never resets statistics.
 
     Args:
-        loss: an ``ISDACriterion`` (``ISDALoss`` is one).
-        classifier: the ``nn.Linear``, ``nn.Conv2d`` or ``nn.Conv1d`` of kernel 1 that makes the logits, with at least
-            2 outputs. A Linear may see samples (N, A), tokens (B, h w, A) or maps (B, h, w, A). A k x k convolution is
-            one of 1x1 on its windows.
-        align_corners: how logits of images are resized to their labels between classifier and loss, bilinearly.
+        loss: an ``ISDACriterion`` (``ISDALoss`` is a subclass).
+        classifier: the layer that computes the logits, an ``nn.Linear``, ``nn.Conv2d``, or ``nn.Conv1d`` of kernel size
+            1, with at least 2 outputs. The input of a Linear has shape (N, A), (B, h w, A) or (B, h, w, A). A k x k
+            convolution is treated as a 1x1 convolution on its windows.
+        align_corners: option of the bilinear resizing of the logits between classifier and loss.
 
     Raises:
         ValueError: another kind of loss or classifier, a second classifier, statistics of another shape, another number
-            of class weights, or full covariances of windows that take more than 1 GiB.
+            of class weights, or full covariances of windows that need more than 1 GiB.
     """
     if not isinstance(loss, ISDACriterion):
-        raise ValueError(f'attach expects an ISDA loss, got {type(loss).__name__}')
+        raise ValueError(f'attach expects an ISDACriterion or ISDALoss, got {type(loss).__name__}')
     classes, channels = check_classifier(classifier, loss.covariance)
     check_class_weight(loss.base, classes)
     loss.prepare(classes, channels)
-    loss.captured.belong_to(classifier)
+    loss.captured.bind(classifier)
     loss.to(classifier.weight.device)  # type: ignore[arg-type]
     loss.align_corners, loss.attached = align_corners, True
     if not any(getattr(hook, '__self__', None) is loss for hook in classifier._forward_pre_hooks.values()):
-        # A bound method: a deepcopy binds to its own copy.
-        classifier.register_forward_pre_hook(loss.record, with_kwargs=True)
+        # A bound method, so that a deep copy of the model calls the copy of the loss.
+        classifier.register_forward_pre_hook(loss.capture, with_kwargs=True)
 
 
 def detach(loss: ISDACriterion, classifier: nn.Module) -> None:
-    """Undo ``attach``, after training: the classifier runs, scripts and saves as if it had never been attached.
+    """Undo ``attach``: remove the hook, so that the classifier can be scripted and saved like any other module.
 
-    The loss keeps its statistics, and may be attached again.
+    The loss keeps its statistics and can be attached again.
 
     Raises:
         ValueError: the loss is not attached to this classifier.
@@ -62,35 +64,40 @@ def detach(loss: ISDACriterion, classifier: nn.Module) -> None:
 
 
 def check_classifier(module: nn.Module, covariance: str) -> tuple[int, int]:
-    """C and A; ValueError for a module whose logits have no table of this covariance, with the reason and a remedy.
+    """Return the numbers of classes C and channels A of a supported classifier.
 
-    Not from the weight's shape: ``FullyShardedDataParallel`` may leave a part of it here, or nothing.
+    They come from the module's attributes, because ``FullyShardedDataParallel`` may change the shape of the weight.
+
+    Raises:
+        ValueError: the module or the covariance is not supported.
     """
     if not isinstance(module, (nn.Linear, *CONVOLUTIONS)):
         inner = [f'{name} ({type(child).__name__})' for name, child in module.named_modules()
                  if isinstance(child, (nn.Linear, *CONVOLUTIONS))]
-        remedy = f': name the layer in it that makes the logits, its last one is {inner[-1]}' if inner else ''
+        remedy = f': pass the layer inside it that computes the logits; its last one is {inner[-1]}' if inner else ''
         raise ValueError(f'the classifier must be a Linear or a convolution, got {type(module).__name__}{remedy}')
     outputs = module.out_features if isinstance(module, nn.Linear) else module.out_channels
     if outputs < 2:
-        raise ValueError(f'ISDA needs a softmax over at least 2 classes, the classifier has {outputs} output channel')
+        raise ValueError(f'ISDA needs a softmax over at least 2 classes, the classifier has {outputs} output channel: '
+                         'use a classifier with one output per class')
     if isinstance(module, nn.Linear):
         return outputs, module.in_features
     if module.groups > 1:
-        raise ValueError(f'the classifier {module} has {module.groups} groups, so its classes see different features, '
-                         'of which there is no common covariance: use a classifier with groups=1')
+        raise ValueError(f'the classifier {module} has {module.groups} groups. Its classes have different features and '
+                         'therefore no common covariance: use a classifier with groups=1')
     if isinstance(module, nn.Conv1d) and not pointwise(module):
-        raise ValueError(f'the classifier {module} sees windows of points, and only a Conv1d of kernel 1 is served')
+        raise ValueError(f'the classifier {module} is not supported: a Conv1d must have kernel size 1, stride 1 and no '
+                         'padding')
     channels = module.in_channels * math.prod(module.kernel_size)
     size = 4 * channels ** 2 * (outputs if covariance == 'full' else 1) / 2 ** 30
-    if covariance in ('full', 'shared') and not pointwise(module) and size > LARGEST:
-        raise ValueError(f'a {covariance} covariance of the {channels} numbers in each window of {module} takes '
-                         f"{size:.1f} GiB, and more than {LARGEST} GiB are refused: use covariance='diagonal'")
+    if covariance in ('full', 'shared') and not pointwise(module) and size > MAX_GIB:
+        raise ValueError(f'a {covariance} covariance of the {channels} channels of each window of {module} needs '
+                         f"{size:.1f} GiB, more than the limit of {MAX_GIB} GiB: use covariance='diagonal'")
     return outputs, channels
 
 
 class _CallableModule(ModuleType):
-    """A module with the name of its main function, which a call of the module calls."""
+    """Module type that makes this module callable like its function ``attach``."""
 
     def __call__(self, loss: ISDACriterion, classifier: nn.Module, align_corners: bool = False) -> None:
         """Call ``attach``."""

@@ -1,4 +1,4 @@
-"""Everything that is about versions of other packages, and nothing else."""
+"""Compatibility with the installed versions of other packages."""
 import io
 import sys
 from collections.abc import Callable
@@ -15,13 +15,13 @@ import torch
 if TYPE_CHECKING:
     from mmengine.config import Config
 
-# What mmsegmentation 1.2.2 imports from mmcv.ops at module level; the maintained family guards these imports itself.
+# Imported from mmcv.ops at module level by mmsegmentation 1.2.2. The maintained family guards these imports itself.
 OPERATORS = ('point_sample', 'sigmoid_focal_loss', 'CrissCrossAttention', 'PSAMask')
-FOR_DEVELOPERS = ('Could not import OneDL',)  # what mmseg prints where it means to log a detail
+HIDDEN_LINES = ('Could not import OneDL',)  # printed by mmseg at import, about an optional package
 
 
 def require_one_family() -> None:
-    """ImportError where two package families installed the same OpenMMLab modules over each other."""
+    """Raise ImportError if two package families have installed the same OpenMMLab modules."""
     owners = packages_distributions()
     names: set[str] = set()
     for module in ('mmengine', 'mmcv', 'mmseg', 'mmdet'):
@@ -35,7 +35,7 @@ def require_one_family() -> None:
 
 @cache
 def prepare() -> None:
-    """Make the installed family behave alike; every tool calls it before it reads a config."""
+    """Adapt the installed package family. Call this before a config is read."""
     require_one_family()
     from mmengine.config.utils import MODULE2PACKAGE
     MODULE2PACKAGE['mmseg'] = 'mmseg'  # `_base_ = 'mmseg::...'`: the maintained family's distribution has another name
@@ -43,21 +43,21 @@ def prepare() -> None:
 
 
 def import_segmentation() -> None:
-    """Import MMSegmentation without the lines that tell its developers of an optional package; others are printed."""
+    """Import MMSegmentation without its printed lines about an optional package."""
     prepare()
-    said = io.StringIO()
-    with redirect_stdout(said):
+    output = io.StringIO()
+    with redirect_stdout(output):
         import_module('mmseg.datasets')
-    for line in said.getvalue().splitlines():
-        if line not in FOR_DEVELOPERS:
+    for line in output.getvalue().splitlines():
+        if line not in HIDDEN_LINES:
             print(line)
 
 
 def read_config(path: str) -> 'Config':
-    """The config at ``path``, whichever package its bases come from.
+    """Read the config at ``path``, including bases from OpenMMLab packages.
 
     Raises:
-        ImportError: it inherits from MMDetection, which is not installed; says what to install.
+        ImportError: the config inherits from MMDetection, which is not installed.
     """
     prepare()
     from mmengine.config import Config
@@ -70,15 +70,15 @@ def read_config(path: str) -> 'Config':
 
 
 def require_detection() -> None:
-    """ImportError, in one line, where MMDetection or the compiled operators that it needs are missing."""
+    """Raise ImportError if MMDetection or the compiled operators of mmcv are missing."""
     if find_spec('mmdet') is None:
         raise ImportError('detection needs MMDetection, which is not installed: pip install -c constraints.txt '
-                          '-e ".[seg,det]", or `make setup-detection` for an environment of its own')
+                          '-e ".[seg,det]", or `make setup-detection` for a separate environment')
     require_operators('detection')
 
 
 def require_operators(user: str) -> None:
-    """ImportError, in one line, where mmcv lacks the compiled operators that ``user`` needs."""
+    """Raise ImportError if the compiled operators of mmcv, which ``user`` needs, are missing."""
     try:
         import_module('mmcv._ext')
     except ImportError as error:
@@ -87,29 +87,29 @@ def require_operators(user: str) -> None:
 
 
 def require_scikit_learn() -> None:
-    """ImportError, in one line, where scikit-learn is missing."""
+    """Raise ImportError if scikit-learn is missing."""
     if find_spec('sklearn') is None:
         raise ImportError("this needs scikit-learn, which is not installed: "
                           "pip install -c constraints.txt -e '.[gain]'")
 
 
 def _stub_operators() -> None:
-    """Let mmseg be imported beside mmcv-lite: what uses an operator says so when it is built or called."""
+    """Make mmseg importable with mmcv-lite: operators raise ImportError only when they are built or called."""
     if 'mmcv-lite' not in packages_distributions().get('mmcv', ()) or find_spec('mmcv._ext') is not None:
         return
     if 'mmcv.ops' not in sys.modules:
         import mmcv
         mmcv.ops = sys.modules['mmcv.ops'] = ModuleType('mmcv.ops')
         for name in OPERATORS:
-            setattr(mmcv.ops, name, _refuse(name))
+            setattr(mmcv.ops, name, _missing_operator(name))
 
 
-def _refuse(name: str) -> Callable[..., None]:
+def _missing_operator(name: str) -> Callable[..., None]:
     def operator(*args: Any, **kwargs: Any) -> None:
         raise ImportError(f'{name} needs mmcv with compiled operators, found mmcv-lite')
     return operator
 
 
 def in_backward() -> bool:
-    """Whether a backward pass is going on in this thread; torch has no public name for it."""
+    """Return whether this thread runs a backward pass. Torch has no public function for this."""
     return bool(torch._C._current_graph_task_id() != -1)

@@ -1,4 +1,4 @@
-"""ISDA as a torch loss: takes what entered the classifier, observes it, adds the table, calls the base loss."""
+"""ISDA as a torch loss: capture the classifier's input, observe it, add the table, call the base loss."""
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,8 +12,10 @@ from isda_seg.attachment.label_grid import LABEL_SAMPLINGS, labels_on_grid
 from isda_seg.attachment.ramp import Ramp
 from isda_seg.attachment.verification import Verification
 from isda_seg.core import ClassStatistics, isda_cross_entropy, margin_variance
-from isda_seg.core.logit_draws import augmented_logits, check_samples
+from isda_seg.core.functional import closed_form_logits
+from isda_seg.core.logit_sampling import check_sample_count, sampled_logits
 from isda_seg.core.moments import check_covariance
+from isda_seg.core.ops.checks import check_choice
 from isda_seg.core.ops.opaque import opaque
 from isda_seg.core.ops.precision import no_autocast
 from isda_seg.core.ops.upsampled import Grid
@@ -21,14 +23,14 @@ from isda_seg.core.prior import adjust_logits, log_prior
 from isda_seg.core.schedule import check_strength
 
 RESOLUTIONS = ('label', 'feature')
-ASK_EVERY = 64  # steps after which deferred errors are raised where nobody else has called raise_faults
+CHECK_EVERY = 64  # maximum number of steps between two calls of raise_deferred_errors
 
 
 class ISDACriterion(nn.Module):
-    """The ISDA loss around any cross-entropy-like base loss (Algorithm 1: observe, then loss).
+    """The ISDA loss around a softmax cross-entropy base loss (Algorithm 1: observe, then loss).
 
-    ``attach(loss, classifier)`` connects it; ``loss.strength`` is the current lambda, set by the training loop unless
-    ``lambda_0`` and ``total_steps`` are given. Without gradients or in eval mode it is the base loss, without effects.
+    ``attach(loss, classifier)`` connects it. ``loss.strength`` is the current lambda, set by the training loop unless
+    ``lambda_0`` and ``total_steps`` are given. In eval mode or without gradients it is just the base loss.
 
     >>> from isda_seg.attach import attach
     >>> classifier, features = nn.Linear(8, 3), torch.eye(8).repeat(3, 1)
@@ -41,27 +43,25 @@ class ISDACriterion(nn.Module):
 
     Args:
         covariance: 'diagonal' (the authors' final strength: 7.5), 'full' (0.5 on CIFAR), 'shared' or 'identity'.
-        resolution: 'label' adds rows gathered by the full-resolution labels (Eq. 7 at every labelled pixel); 'feature'
-            gathers on the feature grid and upsamples like the logits (the authors' way).
-        label_sampling: 'exact' takes the label at the pixel a feature sits on; 'nearest' is the paper's recipe.
+        resolution: 'label' adds table rows at every labelled pixel (Eq. 7). 'feature' adds them on the feature grid,
+            upsampled like the logits, as the authors' code does.
+        label_sampling: 'exact' takes the label at the pixel of a feature; 'nearest' follows the authors' code.
         base: called as ``base(logits, labels, ignore_index=..., **kwargs)``; default mean cross-entropy.
-        ignore_index: for calls that give none.
-        sync: statistics over all ranks; False keeps them per rank, as the authors' code does.
+        ignore_index: default of the argument of ``forward``.
+        sync: whether all ranks share statistics; False keeps them per rank, as the authors' code does.
         load_statistics: False ignores the statistics in a checkpoint, to fine-tune on other classes.
-        lambda_0, total_steps, calls_per_step: the strength grows to lambda_0 in so many steps of the optimizer, counted
-            by training calls (``calls_per_step`` where gradients are accumulated) in a buffer that resumes.
-        logit_adjustment: tau; training adds ``tau * log prior`` to the logits, the prior being the class frequency that
-            the statistics count (Menon et al., ICLR 2021, Eq. 10). It raises the recall of rare classes; 0 is off.
-        samples: None trains with the bound (Eq. 7), M with the mean loss of M draws (Eq. 5; the paper's Fig. 10), made
-            where only C numbers move: at the logits. Memory and time grow with M.
-        raise_at_once: on a GPU, defer no check (see ``forward``), at the price of a synchronisation in every step.
+        lambda_0, total_steps: final strength and optimizer steps of a linear ramp, which a checkpoint resumes.
+        calls_per_step: training calls per optimizer step, for accumulated gradients.
+        logit_adjustment: tau of logit adjustment by observed class frequencies (Menon et al., ICLR 2021); 0 for none.
+        samples: None for the closed form (Eq. 7), or the number of Monte-Carlo samples in logit space (Eq. 5, Fig. 10).
+        raise_at_once: defer no check on a GPU (see ``forward``), at the cost of a synchronisation per step.
 
     Raises:
-        ValueError: an unknown or bad value of any argument, lambda_0 or total_steps alone.
+        ValueError: an invalid value of an argument, or lambda_0 without total_steps or vice versa.
     """
 
-    statistics: ClassStatistics     # None before it is attached or a checkpoint is loaded
-    sources: Sequence[str] | None   # the file of each sample in the batch, for messages
+    statistics: ClassStatistics     # None until the loss is attached or a checkpoint is loaded
+    sources: Sequence[str] | None   # the file of each sample in the batch, for error messages
 
     def __init__(self, covariance: str = 'diagonal', resolution: str = 'label', *, label_sampling: str = 'exact',
                  base: nn.Module | None = None, ignore_index: int = -100, sync: bool = True,
@@ -69,124 +69,125 @@ class ISDACriterion(nn.Module):
                  total_steps: int | None = None, calls_per_step: int = 1, samples: int | None = None,
                  logit_adjustment: float = 0.0) -> None:
         super().__init__()
-        if resolution not in RESOLUTIONS:
-            raise ValueError(f'resolution must be one of {RESOLUTIONS}, got {resolution!r}')
-        if label_sampling not in LABEL_SAMPLINGS:
-            raise ValueError(f'label_sampling must be one of {LABEL_SAMPLINGS}, got {label_sampling!r}')
-        self.covariance, self.resolution, self.label_sampling = check_covariance(covariance), resolution, label_sampling
+        self.covariance = check_covariance(covariance)
+        self.resolution = check_choice(resolution, RESOLUTIONS, 'resolution')
+        self.label_sampling = check_choice(label_sampling, LABEL_SAMPLINGS, 'label_sampling')
         self.base = base_losses.MeanCrossEntropy() if base is None else base
-        self.factor, self.samples = 1.0, check_samples(samples)  # factor: of the base loss
+        self.factor, self.samples = 1.0, check_sample_count(samples)  # factor scales the base loss
         self.logit_adjustment = check_strength(logit_adjustment, 'logit_adjustment')
         self.ramp = Ramp.of(lambda_0, total_steps, calls_per_step)
         self.ignore_index, self.sync, self.load_statistics = ignore_index, sync, load_statistics
         self.raise_at_once, self.strength, self.attached, self.align_corners = raise_at_once, 0.0, False, False
         self.statistics, self.sources, self.captured = None, None, CapturedInputs()  # type: ignore[assignment]
-        self._verification, self._label_errors, self._unasked = Verification(), LabelErrors(), 0
+        self._verification, self._label_errors, self._unchecked_steps = Verification(), LabelErrors(), 0
 
     def prepare(self, num_classes: int, channels: int) -> None:
-        """Make the statistics, or check those loaded from a checkpoint; never resets them."""
+        """Create the statistics, or check the shape of existing ones."""
         if self.statistics is None:
             self.statistics = ClassStatistics(num_classes, channels, self.covariance, self.sync)
         elif (self.statistics.num_classes, self.statistics.channels) != (num_classes, channels):
-            raise ValueError(f'the statistics are of {self.statistics.num_classes} classes x '
-                             f'{self.statistics.channels} channels, the classifier has {num_classes} x {channels}')
+            raise ValueError(f'the statistics have {self.statistics.num_classes} classes x {self.statistics.channels} '
+                             f'channels, the classifier has {num_classes} x {channels}: use load_statistics=False')
 
-    def record(self, classifier: nn.Module, args: tuple[Tensor, ...], kwargs: dict[str, Tensor] | None = None) -> None:
-        """Forward pre-hook of the classifier: keep what enters it until the loss takes it."""
+    def capture(self, classifier: nn.Module, args: tuple[Tensor, ...], kwargs: dict[str, Tensor] | None = None) -> None:
+        """Capture the input of the classifier for the next call of the loss, as its forward pre-hook."""
         if self.training:
-            self.captured.keep(classifier, args[0] if args else (kwargs or {})['input'])
+            self.captured.capture(classifier, args[0] if args else (kwargs or {})['input'])
 
     @opaque
     def forward(self, logits: Tensor, labels: Tensor, ignore_index: int | None = None, **kwargs: Any) -> Tensor:
-        """The base loss of the augmented logits.
+        """Return the base loss of the augmented logits.
+
+        The errors below precede the observation of the batch; errors of the base loss follow it. Without
+        ``raise_at_once``, a GPU defers two of them (``raise_deferred_errors``): labels outside the classes, which are
+        ignored meanwhile, and after the first step logits of another forward pass.
 
         Args:
-            logits: (N, C), (B, C, H, W), resized to the labels by the head, or (B, C, P) of points.
+            logits: (N, C); (B, C, H, W), resized to the size of the labels; or (B, C, P) of points.
             labels: (N,), (B, H, W) or (B, P).
-            ignore_index: overrides that of the constructor.
-            kwargs: handed to the base loss.
+            ignore_index: replaces the ignore index of the constructor.
+            kwargs: passed on to the base loss.
 
         Returns:
-            what the base loss returns: a scalar unless it is told otherwise.
+            the result of the base loss, a scalar by default.
 
         Raises:
             RuntimeError: not attached, no new forward pass, logits of another one, inside gradient checkpointing.
-            ValueError: a bad strength, a keyword the base loss does not know, a label outside the classes, features of
+            ValueError: a bad strength, an unknown keyword of the base loss, a label outside the classes, features with
                 other channels than the statistics.
-            Both precede the observation of the batch. Without ``raise_at_once`` a GPU defers two checks, and observes
-                and trains on the batch: labels outside the classes, ignored meanwhile, and after the first step logits
-                of another pass. Errors of the base loss itself follow the observation.
         """
         ignore_index = self.ignore_index if ignore_index is None else ignore_index
         base_losses.check_keywords(self.base, ignore_index, kwargs)
-        if not (self.training and torch.is_grad_enabled()) or self.captured.evaluate():
+        if not (self.training and torch.is_grad_enabled()) or self.captured.in_eval_mode():
             return base_losses.value(self.base, logits, labels, ignore_index, kwargs, self.factor)
         if self.statistics is None or not self.attached:
             raise RuntimeError('this ISDA loss is not attached to a classifier: with OpenMMLab add default_hooks = '
                                "dict(isda=dict(type='isda_seg.hooks.ISDAHook')) to the config, in plain torch call "
                                'isda_seg.attach.attach(loss, classifier)')
-        points = logits.dim() == 3  # (B, C, P) of a Conv1d: a map of one column
+        points = logits.dim() == 3  # (B, C, P) of a Conv1d, treated as a map with one column
         logits, labels = (logits[..., None], labels[..., None]) if points else (logits, labels)
-        record = self.captured.last(logits.shape)
+        captured = self.captured.last(logits.shape)
         strength = check_strength(self.ramp.strength() if self.ramp else self.strength)
         with no_autocast(logits.device.type):
             index, none = self._label_errors.check(labels, logits, ignore_index, self.sources)
-            self._verification.check(record, logits, self.align_corners)
-            self._unasked += 1
-            if self.raise_at_once or self._unasked >= ASK_EVERY:
-                self.raise_faults()
-            on_grid = labels_on_grid(index, tuple(record.features.shape[2:]), self.align_corners, self.label_sampling)
-            self.statistics.observe(record.features, on_grid, none, checked=True)
-            self.captured.let_go()
+            self._verification.check(captured, logits, self.align_corners)
+            self._unchecked_steps += 1
+            if self.raise_at_once or self._unchecked_steps >= CHECK_EVERY:
+                self.raise_deferred_errors()
+            on_grid = labels_on_grid(index, tuple(captured.features.shape[2:]), self.align_corners, self.label_sampling)
+            self.statistics.observe(captured.features, on_grid, none, checked=True)
+            self.captured.clear()
             if self.ramp:
-                self.strength = self.ramp.count()
+                self.strength = self.ramp.advance()
             adjustment = self.logit_adjustment * log_prior(self.statistics.count) if self.logit_adjustment else None
             closed = (strength or self.logit_adjustment) and not self.samples
             divisor = base_losses.divisor(self.base, index, none, kwargs, self.factor) if closed else None
             grid = Grid(on_grid, self.align_corners) if self.resolution == 'feature' and logits.dim() > 2 else None
-            augmented = index, record.weight, self.statistics.covariance, strength
+            arguments = index, captured.weight, self.statistics.covariance, strength
             if divisor is not None:
-                return isda_cross_entropy(logits, *augmented, ignore_index=none, divisor=divisor, grid=grid,
+                return isda_cross_entropy(logits, *arguments, ignore_index=none, divisor=divisor, grid=grid,
                                           checked=True, adjustment=adjustment)
-            labels, ignore_index = base_losses.with_own_ignore_index(self.base, index, none, ignore_index)
+            adjusted = adjust_logits(logits, adjustment)
+            augmented = sampled_logits(adjusted, *arguments, self.samples, ignore_index=none, grid=grid) \
+                if self.samples and strength else \
+                [closed_form_logits(adjusted, *arguments, ignore_index=none, grid=grid, checked=True)]
+            labels, ignore_index = base_losses.labels_for_base(self.base, index, none, ignore_index)
             labels = labels.squeeze(-1) if points else labels
-            logits_of_draws = augmented_logits(adjust_logits(logits, adjustment), *augmented, self.samples,
-                                               ignore_index=none, grid=grid)
-            drawn = (each.squeeze(-1) if points else each for each in logits_of_draws)
-            return base_losses.mean_value(self.base, drawn, labels, ignore_index, kwargs, self.factor)
+            augmented = (each.squeeze(-1) if points else each for each in augmented)
+            return base_losses.mean_value(self.base, augmented, labels, ignore_index, kwargs, self.factor)
 
     @torch.no_grad()
     def table(self) -> Tensor:
-        """The table (C, C) of the classifier's present weight; RuntimeError if the loss is not attached."""
+        """Return the margin table (C, C) of the classifier's current weight; RuntimeError if not attached."""
         weight = self.captured.weight()
         if self.statistics is None or weight is None:
-            raise RuntimeError('this ISDA loss is not attached to a classifier, so there is no table')
+            raise RuntimeError('this ISDA loss is not attached to a classifier, so it has no table: call attach first')
         return margin_variance(weight, self.statistics.covariance)
 
-    def raise_faults(self) -> None:
-        """Raise the errors that a GPU has deferred since the last call; called every 64 steps where nobody else does.
+    def raise_deferred_errors(self) -> None:
+        """Raise deferred GPU errors; ``forward`` calls this at least every 64 steps.
 
         Raises:
             ValueError: labels that are neither classes nor the ignore index.
-            RuntimeError: logits that are not those of the recorded features; batches larger than the first step's.
+            RuntimeError: logits that do not match the captured input; batches larger than those of the first step.
         """
-        self._unasked = 0
-        self._label_errors.raise_any()
-        self._verification.raise_failed()
+        self._unchecked_steps = 0
+        self._label_errors.raise_deferred()
+        self._verification.raise_deferred()
         if self.statistics is not None:
-            self.statistics.raise_missed()
+            self.statistics.raise_overflow()
 
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: Any) -> None:
-        """Unattached, as in a test without the hook, the statistics take the checkpoint's shape; else it must agree."""
+        """Load the state; a loss that is not attached creates statistics of the checkpoint's shape."""
         if not self.load_statistics:
             keys = [key for key in state_dict if key.startswith((f'{prefix}statistics.', f'{prefix}ramp.'))]
             own = self.state_dict(prefix=prefix)
             for key in keys:
                 state_dict.pop(key)
-            state_dict.update({key: own[key] for key in keys if key in own})  # found, hence not missing
+            state_dict.update({key: own[key] for key in keys if key in own})  # so that no key counts as missing
         elif (mean := state_dict.get(f'{prefix}statistics.mean')) is not None:
             if self.statistics is None:
                 self.prepare(*mean.shape)
             if self.ramp:
-                self.ramp.expect(state_dict, f'{prefix}ramp.calls')
+                self.ramp.fill_missing(state_dict, f'{prefix}ramp.calls')
         super()._load_from_state_dict(state_dict, prefix, *args)

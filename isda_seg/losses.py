@@ -1,4 +1,4 @@
-"""ISDALoss, registered in MMEngine's root registry so that every scope of OpenMMLab sees it."""
+"""ISDALoss, registered in MMEngine's root registry so that every scope of OpenMMLab finds it."""
 import difflib
 import inspect
 import sys
@@ -8,15 +8,15 @@ from typing import Any
 from mmengine.registry import MODELS, DefaultScope
 from torch import Tensor, nn
 
-from isda_seg.attachment.base_losses import MeanCrossEntropy, own_ignore_index, require_softmax, take_weighted_mean
+from isda_seg.attachment.base_losses import MeanCrossEntropy, ignore_index_of, require_softmax, use_weighted_mean
 from isda_seg.attachment.focal import SoftmaxFocalLoss
 from isda_seg.compat import require_one_family
 from isda_seg.core.schedule import check_strength
 from isda_seg.criterion import ISDACriterion
 
-AROUND = ('covariance', 'resolution', 'label_sampling', 'sync', 'load_statistics', 'raise_at_once', 'samples',
+WRAP_KEYS = ('covariance', 'resolution', 'label_sampling', 'sync', 'load_statistics', 'raise_at_once', 'samples',
           'logit_adjustment')
-OF_HOOK = ('lambda_0', 'heads', 'by_epoch', 'ramp')
+HOOK_KEYS = ('lambda_0', 'heads', 'by_epoch', 'ramp')
 
 require_one_family()
 MODELS.register_module(module=SoftmaxFocalLoss)
@@ -24,25 +24,25 @@ MODELS.register_module(module=SoftmaxFocalLoss)
 
 @MODELS.register_module()
 class ISDALoss(ISDACriterion):
-    """The cross-entropy of a softmax classifier, with implicit semantic data augmentation (Eq. 7).
+    """Cross-entropy of a softmax classifier with implicit semantic data augmentation (Eq. 7).
 
-    A config changes ``type`` and adds ``lambda_0``; every other key of the CrossEntropyLoss it replaces is passed on.
-    ``ISDAHook`` attaches it and sets its strength.
+    A config changes ``type`` and adds ``lambda_0``. All other keys are passed on to the replaced CrossEntropyLoss.
+    ``ISDAHook`` attaches the loss and sets its strength.
 
     Args:
         lambda_0: final strength; no default. The authors' code uses 7.5 for diagonal covariances (Cityscapes,
-            most ImageNet networks), the paper 0.5 for full ones (CIFAR).
+            most ImageNet networks), and the paper 0.5 for full ones (CIFAR).
         covariance, resolution, sync, label_sampling, load_statistics, raise_at_once, samples, logit_adjustment: as in
             ``ISDACriterion``.
-        base: the loss to augment, or its config; default the scope's CrossEntropyLoss built from the remaining keys.
+        base: the loss to augment, or its config; default the scope's CrossEntropyLoss, built from the remaining keys.
         loss_weight: factor of the result.
         loss_name: key in the training log.
-        classifier: name of the classifier in the head, where it has several.
+        classifier: name of the classifier in the head, if the head has several.
         cross_entropy: keys of CrossEntropyLoss (class_weight, avg_non_ignore, reduction, ...).
 
     Raises:
-        ValueError: negative or non-finite lambda_0, a base that is no softmax loss, cross-entropy keys beside
-            ``base``, unknown keys, a name that the log would not train on.
+        ValueError: a negative or non-finite lambda_0, a base that is not a softmax cross-entropy, cross-entropy keys
+            together with ``base``, unknown keys, or a loss_name without 'loss' in it.
     """
 
     def __init__(self, lambda_0: float, covariance: str = 'diagonal', resolution: str = 'label',
@@ -54,18 +54,19 @@ class ISDALoss(ISDACriterion):
         if use_sigmoid or use_mask:
             raise ValueError('ISDALoss needs a softmax over the classes: use_sigmoid and use_mask must be False')
         if base is not None and cross_entropy:
-            raise ValueError(f'{sorted(cross_entropy)} are keys of the cross-entropy that base={base} replaces: put '
+            raise ValueError(f'{sorted(cross_entropy)} are keys of the cross-entropy that base={base} replaces: move '
                              'them into base, or delete them')
         if 'loss' not in loss_name:
-            raise ValueError(f"loss_name={loss_name!r} has no 'loss' in it, and MMEngine trains on names that do")
+            raise ValueError(f"loss_name={loss_name!r} does not contain 'loss', so MMEngine would not train on it: "
+                             f"choose a name such as 'loss_{loss_name}'")
         scope = _scope()
         with DefaultScope.overwrite_default_scope(scope):
             built = base if isinstance(base, nn.Module) else MODELS.build(base) if base is not None else \
                 _cross_entropy(scope, loss_weight, cross_entropy)
         require_softmax(built)
-        take_weighted_mean(built)
+        use_weighted_mean(built)
         super().__init__(covariance, resolution, label_sampling=label_sampling, base=built, sync=sync,
-                         ignore_index=own_ignore_index(built),
+                         ignore_index=ignore_index_of(built),
                          load_statistics=load_statistics, raise_at_once=raise_at_once, samples=samples,
                          logit_adjustment=logit_adjustment)
         self.lambda_0 = check_strength(lambda_0, 'lambda_0')
@@ -75,62 +76,65 @@ class ISDALoss(ISDACriterion):
 
     @property
     def loss_name(self) -> str:
-        """Key of this loss in the training log."""
+        """The key of this loss in the training log."""
         return self._loss_name
 
     def forward(self, cls_score: Tensor, label: Tensor, weight: Tensor | None = None,  # type: ignore[override]
                 avg_factor: float | None = None, reduction_override: str | None = None,
                 ignore_index: int | None = None, **kwargs: Any) -> Tensor:
-        """As MMSeg's and MMPretrain's cross-entropies are called; errors as ``ISDACriterion.forward``.
+        """Return the augmented loss, with the signature of MMSegmentation's and MMPretrain's cross-entropies.
 
         Args:
-            cls_score: logits (N, C), (B, C, H, W), resized to the labels by the head, or (B, C, P) of points.
+            cls_score: logits (N, C); (B, C, H, W), resized to the size of the labels; or (B, C, P) of points.
             label: (N,), (B, H, W) or (B, P).
-            weight: of each sample or pixel, for a base loss that knows it.
-            avg_factor: for a base loss that knows it.
-            reduction_override: for a base loss that knows it.
-            ignore_index: label that does not count; None is that of the base loss, or -100.
-            kwargs: handed to the base loss.
+            weight: weight of each sample or pixel, if the base loss accepts it.
+            avg_factor: divisor of the mean, if the base loss accepts it.
+            reduction_override: reduction of this call, if the base loss accepts it.
+            ignore_index: label that does not count; by default that of the base loss, or -100.
+            kwargs: passed on to the base loss.
 
         Returns:
-            ``loss_weight`` times the augmented loss: a scalar, unless the reduction is 'none'.
+            ``loss_weight`` times the augmented loss, a scalar unless the reduction is 'none'.
+
+        Raises:
+            RuntimeError, ValueError: as ``ISDACriterion.forward``.
         """
         wanted = dict(weight=weight, avg_factor=avg_factor, reduction_override=reduction_override, **kwargs)
         given = {key: value for key, value in wanted.items() if value is not None}
         return super().forward(cls_score, label, ignore_index, **given)
 
 
-def isda_around(lambda_0: float | None, **keys: Any) -> Callable[[nn.Module], ISDALoss]:
-    """What makes an ISDALoss, with these keys, of a softmax loss: a module, whose weight and name in the log it keeps.
+def wrap_with_isda(lambda_0: float | None, **keys: Any) -> Callable[[nn.Module], ISDALoss]:
+    """Return a function that wraps a softmax loss in an ISDALoss with these keys, and keeps its weight and log name.
 
     Raises:
-        ValueError: no lambda_0, a key that does not go with a base, a bad value.
+        ValueError: no lambda_0, an unsupported key, an invalid value.
     """
-    unknown = sorted(set(keys) - set(AROUND))
+    unknown = sorted(set(keys) - set(WRAP_KEYS))
     if unknown:
-        raise ValueError(f'ISDAHook does not know {unknown}; of ISDALoss it takes {AROUND}'
-                         + _did_you_mean(unknown, [*OF_HOOK, *AROUND]))
+        raise ValueError(f'ISDAHook does not accept {unknown}. It accepts these keys of ISDALoss: {WRAP_KEYS}'
+                         + _did_you_mean(unknown, [*HOOK_KEYS, *WRAP_KEYS]))
     if lambda_0 is None:
-        raise ValueError(f'ISDAHook got {sorted(keys) or "heads"} without lambda_0, the strength with which it makes '
-                         'ISDA losses of those of the model')
+        raise ValueError(f'ISDAHook got {sorted(keys) or "heads"} without lambda_0. Add lambda_0, the final strength '
+                         'of the losses that it wraps')
 
     def make(base: nn.Module) -> ISDALoss:
         loss = ISDALoss(lambda_0, base=base, **keys)
         loss._loss_name = getattr(base, 'loss_name', 'loss_isda')
         return loss
 
-    make(MeanCrossEntropy())  # refuses a bad value before a model is built
+    make(MeanCrossEntropy())  # raises an error for an invalid value before a model is built
     return make
 
 
 def _scope() -> str:
-    """The scope a Runner has set; outside of one that of MMSeg where it is imported."""
+    """Return the scope set by a Runner, else 'mmseg' if it is imported, else 'mmengine'."""
     scope = DefaultScope.get_current_instance()
     return str(scope.scope_name) if scope is not None else 'mmseg' if 'mmseg' in sys.modules else 'mmengine'
 
 
 def _cross_entropy(scope: str, loss_weight: float, keys: dict[str, Any]) -> nn.Module:
-    """The CrossEntropyLoss of the scope, or plain mean cross-entropy outside of MMSeg and MMPretrain."""
+    """Build the CrossEntropyLoss of the scope, or mean cross-entropy if the scope has none."""
     found = None if scope == 'mmengine' else MODELS.get(f'{scope}.CrossEntropyLoss')
     if found is not None:
         known = inspect.signature(found).parameters
@@ -145,14 +149,14 @@ def _cross_entropy(scope: str, loss_weight: float, keys: dict[str, Any]) -> nn.M
 
 
 def _unknown(keys: Sequence[str], of_base: Iterable[str]) -> str:
-    """What is wrong with keys that neither ISDALoss nor the cross-entropy that it replaces knows."""
+    """Return the error message for keys that neither ISDALoss nor the replaced cross-entropy accepts."""
     own = [name for name in inspect.signature(ISDALoss.__init__).parameters if name not in ('self', 'cross_entropy')]
     known = list(dict.fromkeys([*own, *of_base]))
-    return (f'ISDALoss does not know {list(keys)}{_did_you_mean(keys, known)}; it knows {", ".join(known)}. Keys '
-            "of another loss go into base, as in base=dict(type='torch.nn.CrossEntropyLoss', label_smoothing=0.1)")
+    return (f'ISDALoss does not accept {list(keys)}{_did_you_mean(keys, known)}. It accepts {", ".join(known)}. Put '
+            "keys of another loss into base: base=dict(type='torch.nn.CrossEntropyLoss', label_smoothing=0.1)")
 
 
 def _did_you_mean(keys: Iterable[str], known: Sequence[str]) -> str:
-    """Return a question for each key that is close to a known one."""
+    """Return a suggestion for each key that is close to a known key."""
     close = {key: difflib.get_close_matches(key, known, n=1) for key in keys}
-    return ''.join(f'; did you mean {found[0]} by {key}?' for key, found in close.items() if found)
+    return ''.join(f'; did you mean {found[0]} instead of {key}?' for key, found in close.items() if found)

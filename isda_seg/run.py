@@ -1,4 +1,4 @@
-"""Train and test any config: the one place that knows which task a config is."""
+"""Build a Runner for any config, and determine the task of a config."""
 import copy
 import logging
 from importlib import import_module
@@ -21,22 +21,22 @@ from isda_seg.runtime.sound_run import SoundRunHook, require_batches
 from isda_seg.runtime.task import Task
 
 CLASSIFICATION, SEGMENTATION, DETECTION = 'classification', 'segmentation', 'detection'  # packages of isda_seg
-CLASSIFIERS = ('ImageClassifier', 'SemiClassifier')  # models whose data are checked and evaluated alike
+CLASSIFIERS = ('ImageClassifier', 'SemiClassifier')  # models of the classification task
 SCOPES = {'mmseg': SEGMENTATION, 'mmdet': DETECTION}
 
 
 def task_name(cfg: Config) -> str | None:
-    """The task of a config; None for a model that is neither ours nor MMSegmentation's nor MMDetection's."""
+    """Return the task of a config; None for a model outside isda_seg, MMSegmentation and MMDetection."""
     if type_name(cfg.get('model')) in CLASSIFIERS:
         return CLASSIFICATION
     scope = cfg.get('default_scope')
-    if scope is None and isinstance(kind := cfg.get('model', {}).get('type'), type):  # a Python config needs no scope
+    if scope is None and isinstance(kind := cfg.get('model', {}).get('type'), type):  # a Python-style config
         scope = kind.__module__.partition('.')[0]
     return SCOPES.get(scope)
 
 
 def task_of(cfg: Config) -> Task:
-    """The task that evaluates a config's checkpoints; MMSegmentation's for other models.
+    """Return the task that evaluates checkpoints of a config, by default segmentation.
 
     Raises:
         ImportError: the task needs a package that is not installed.
@@ -46,20 +46,25 @@ def task_of(cfg: Config) -> Task:
 
 
 def build_runner(cfg: Config, resume: str | None = None, amp: str | None = None, quiet: bool = False) -> Runner:
-    """The Runner that trains a config read by ``load_config``: exact resume, safe checkpoints, checked data.
+    """Build the Runner that trains a config, with exact resume, atomic checkpoints and checked data.
 
-    What is changed for that is changed in ``cfg``; the work directory and the checkpoints keep the config as it came,
-    so that OpenMMLab's own tools can read it.
+    The function changes ``cfg``. The work directory and the checkpoints hold the original config, so that the tools of
+    OpenMMLab can read it.
 
     Args:
-        resume: a checkpoint, or 'latest' for the newest one in the work directory (from the start if there is none).
-        amp: 'auto', 'float16' or 'bfloat16'; None trains in the model's own precision.
-        quiet: on the screen what a person reads, the rest in the log file alone.
+        cfg: config read by ``load_config``.
+        resume: a checkpoint, or 'latest' for the newest one in the work directory; without one, training starts afresh.
+        amp: 'auto', 'float16' or 'bfloat16'; None trains in the precision of the model.
+        quiet: print a concise log to the console; the log file is always complete.
+
+    Returns:
+        the Runner, ready to train.
 
     Raises:
-        ValueError, FileNotFoundError: a checkpoint that is missing, truncated or none; no batch to train on.
+        ValueError: an invalid or truncated checkpoint, or too few images for one batch.
+        FileNotFoundError: a missing checkpoint.
     """
-    as_it_came = copy.deepcopy(cfg)
+    original = copy.deepcopy(cfg)
     if task_name(cfg) is not None:
         task_of(cfg).check(cfg)
     make_reproducible(cfg)
@@ -73,8 +78,8 @@ def build_runner(cfg: Config, resume: str | None = None, amp: str | None = None,
         resume = cfg.get('load_from') or 'latest'
     start = latest_checkpoint(cfg.work_dir, hook) if resume == 'latest' else resume
     if resume == 'latest' and start is None:
-        print_log(f'{cfg.work_dir} holds no checkpoint to resume: training starts from the beginning', 'current',
-                  logging.WARNING)
+        print_log(f'{cfg.work_dir} contains no checkpoint to resume from. Training starts from the beginning.',
+                  'current', logging.WARNING)
     if start is not None:
         check_checkpoint(start, resume=True)
         cfg.load_from, cfg.resume = str(start), True
@@ -84,7 +89,7 @@ def build_runner(cfg: Config, resume: str | None = None, amp: str | None = None,
                         dict(type=ResumeCheckHook.__name__),
                         dict(type=TrainingAccuracyHook.__name__), dict(type=RunRecordHook.__name__)]
     runner = runner_from(cfg, quiet)
-    require_batches(runner.train_dataloader)  # before schedules count its steps
-    runner.cfg = as_it_came
+    require_batches(runner.train_dataloader)  # before the schedulers count steps
+    runner.cfg = original
     runner.dump_config()
     return runner

@@ -1,4 +1,4 @@
-"""Laws of attach: ways to call a classifier, copies, recomputation. Plain torch."""
+"""Properties of attach: calling conventions of classifiers, copies, recomputation. Plain torch."""
 
 import copy
 
@@ -59,14 +59,14 @@ def same(model, expected):
 
 # -- attach ------------------------------------------------------------------------------------------------------------
 
-def test_a_plain_training_loop_trains_with_eq_7():
+def test_a_plain_torch_loop_trains_with_eq_7():
     model = net()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     for step in range(4):
         inputs, labels = batch(step)
         model.loss.strength = STRENGTH * (step + 1) / 4
         logits = model.fc(model.stem(inputs).relu()).detach()
-        model.loss.captured.let_go()  # that of the line above
+        model.loss.captured.clear()  # the input of the line above
         weight = model.fc.weight.detach().clone()
         loss = model(inputs, labels)
         expected = isda_cross_entropy(logits, labels, weight, model.loss.statistics.covariance, model.loss.strength)
@@ -89,7 +89,7 @@ def test_attaching_again_changes_nothing():
     assert sum(counts(model)) == 2 * 24
 
 
-def test_two_losses_on_one_classifier_each_get_their_record():
+def test_two_losses_on_one_classifier_both_capture_its_input():
     model, second = net(), ISDACriterion(covariance='full')
     second.strength = 1.0
     attach(second, model.fc)
@@ -109,7 +109,7 @@ def test_statistics_have_the_classifiers_shape():
         assert (loss.statistics.num_classes, loss.statistics.channels) == (3, 7)
 
 
-def test_a_loss_without_bias_in_its_classifier_passes_the_handshake():
+def test_a_classifier_without_bias_passes_verification():
     torch.manual_seed(0)
     classifier, loss = nn.Conv2d(CHANNELS, CLASSES, 1, bias=False), ISDACriterion()
     attach(loss, classifier)
@@ -121,51 +121,51 @@ def test_a_loss_without_bias_in_its_classifier_passes_the_handshake():
 @pytest.mark.parametrize('classifier, words', [
     (nn.Linear(5, 1), 'at least 2 classes, the classifier has 1 output channel'),
     (nn.Conv2d(5, 1, 1), 'at least 2 classes, the classifier has 1 output channel'),
-    (nn.Conv2d(4, 2, 1, groups=2), 'has 2 groups, so its classes see different features.*classifier with groups=1'),
-    (nn.Conv1d(4, 2, 3), 'sees windows of points, and only a Conv1d of kernel 1 is served'),
+    (nn.Conv2d(4, 2, 1, groups=2), 'has 2 groups. Its classes have different features.*classifier with groups=1'),
+    (nn.Conv1d(4, 2, 3), 'is not supported: a Conv1d must have kernel size 1, stride 1'),
     (nn.ConvTranspose2d(4, 2, 1), 'must be a Linear or a convolution, got ConvTranspose2d'),
     (nn.Sequential(nn.Dropout(), nn.Linear(4, 2)),
-     r'got Sequential: name the layer in it that makes the logits, its last one is 1 \(Linear\)'),
+     r'got Sequential: pass the layer inside it that computes the logits; its last one is 1 \(Linear\)'),
 ])
-def test_a_module_that_is_no_softmax_classifier_is_refused(classifier, words):
+def test_a_module_that_is_not_a_softmax_classifier_is_an_error(classifier, words):
     loss = ISDACriterion()
     with pytest.raises(ValueError, match=words):
         attach(loss, classifier)
     assert loss.statistics is None and len(classifier._forward_pre_hooks) == 0
 
 
-def test_another_loss_is_refused():
-    with pytest.raises(ValueError, match='attach expects an ISDA loss, got CrossEntropyLoss'):
+def test_attaching_another_loss_is_an_error():
+    with pytest.raises(ValueError, match='attach expects an ISDACriterion or ISDALoss, got CrossEntropyLoss'):
         attach(nn.CrossEntropyLoss(), nn.Linear(4, 2))
 
 
-def test_a_classifier_of_another_shape_is_refused_and_not_hooked():
+def test_a_classifier_of_another_shape_is_an_error_and_not_hooked():
     model, other = net(), nn.Linear(CHANNELS + 1, CLASSES)
-    with pytest.raises(ValueError, match='statistics are of 3 classes x 5 channels, the classifier has 3 x 6'):
+    with pytest.raises(ValueError, match='statistics have 3 classes x 5 channels, the classifier has 3 x 6'):
         attach(model.loss, other)
     assert len(other._forward_pre_hooks) == 0
 
 
-def test_a_second_classifier_is_refused_and_not_hooked():
+def test_a_second_classifier_is_an_error_and_not_hooked():
     model, other = net(), nn.Linear(CHANNELS, CLASSES)
-    with pytest.raises(ValueError, match='give each classifier a loss of its own'):
+    with pytest.raises(ValueError, match='create a separate loss for each classifier'):
         attach(model.loss, other)
     assert len(other._forward_pre_hooks) == 0
     attach(model.loss, model.fc)
     twin = copy.deepcopy(model)
     twin(*batch())
-    with pytest.raises(ValueError, match='give each classifier a loss of its own'):
+    with pytest.raises(ValueError, match='create a separate loss for each classifier'):
         attach(twin.loss, model.fc)
 
 
-def test_a_wrong_number_of_class_weights_is_refused_when_attaching():
+def test_a_wrong_number_of_class_weights_is_an_error_at_attach():
     loss = ISDACriterion(base=nn.CrossEntropyLoss(weight=torch.ones(CLASSES + 1)))
     with pytest.raises(ValueError, match='CrossEntropyLoss has 4 class weights, the classifier 3 classes: give one'):
         attach(loss, nn.Linear(CHANNELS, CLASSES))
     assert attach(ISDACriterion(base=nn.CrossEntropyLoss(weight=torch.ones(CLASSES))), nn.Linear(5, CLASSES)) is None
 
 
-def test_a_detached_classifier_is_as_if_it_had_never_been_attached(tmp_path):
+def test_a_detached_classifier_equals_one_never_attached(tmp_path):
     model, (inputs, labels) = net(), batch()
     model.loss.strength = STRENGTH
     model(inputs, labels).backward()
@@ -193,7 +193,7 @@ def test_statistics_from_a_checkpoint_do_not_count_as_attached():
         fresh(torch.zeros(2, 3, requires_grad=True), torch.zeros(2, dtype=torch.int64))
 
 
-# -- ways to call a classifier -----------------------------------------------------------------------------------------
+# -- calling conventions -----------------------------------------------------------------------------------------------
 
 def expected_of(model, inputs, labels):
     """Loss and statistics of the model called in the ordinary way."""
@@ -216,15 +216,15 @@ def test_logits_of_tokens_flattened_with_their_labels_are_samples():
     assert same(model, statistics)
 
 
-def test_logits_of_tokens_that_are_not_flattened_are_refused_with_the_remedy():
+def test_unflattened_logits_of_tokens_are_an_error_with_a_remedy():
     model, (inputs, labels) = net(), batch()
     before, logits = snapshot(model), model.fc(model.stem(inputs).relu().view(4, 6, CHANNELS))
-    with pytest.raises((RuntimeError, ValueError), match=r'flatten them to \(N, 3\), with labels|must agree'):
+    with pytest.raises((RuntimeError, ValueError), match=r'Flatten logits of tokens to \(N, 3\)|must agree'):
         model.loss(logits, labels.view(4, 6)[:, :CLASSES])
     assert same(model, before)
 
 
-def test_logits_of_tokens_with_their_classes_first_are_those_of_the_flattened_tokens():
+def test_channels_first_token_logits_equal_flattened_ones():
     found = []
     for flat in (True, False):
         model, (inputs, labels) = net(), batch()
@@ -258,33 +258,33 @@ def test_a_linear_whose_logits_are_reshaped_to_maps_is_a_1x1_convolution(shape, 
     assert_close(*found)
 
 
-def test_tokens_that_are_no_map_of_the_logits_are_refused_with_the_reason():
+def test_tokens_that_do_not_form_a_map_are_an_error():
     classifier, loss = nn.Linear(CHANNELS, CLASSES), ISDACriterion()
     attach(loss, classifier)
     logits = classifier(torch.randn(2, 37, CHANNELS))[:, 1:].movedim(-1, 1).reshape(2, CLASSES, 6, 6)
-    with pytest.raises(RuntimeError, match=r'37 tokens entered.*6 x 6 of the logits.*is there a class token among'):
+    with pytest.raises(RuntimeError, match=r'37 tokens entered.*6 x 6 of the logits. Remove a class token'):
         loss(logits, torch.zeros(2, 6, 6, dtype=torch.int64))
     assert int(loss.statistics.count.sum()) == 0
 
 
-@pytest.mark.parametrize('told', [False, True])
-def test_corners_that_differ_are_named_as_the_thing_to_set_and_setting_them_helps(told):
+@pytest.mark.parametrize('attached', [False, True])
+def test_a_wrong_align_corners_is_an_error_with_a_working_remedy(attached):
     classifier, loss = nn.Conv2d(CHANNELS, CLASSES, 1), ISDACriterion()
     features, labels = torch.randn(2, CHANNELS, 5, 5), torch.randint(CLASSES, (2, 17, 17))
 
     def logits():
-        return F.interpolate(classifier(features), size=(17, 17), mode='bilinear', align_corners=not told)
+        return F.interpolate(classifier(features), size=(17, 17), mode='bilinear', align_corners=not attached)
 
-    attach(loss, classifier, align_corners=told)
-    with pytest.raises(RuntimeError, match=rf'attach\(loss, classifier, align_corners={not told}\)'):
+    attach(loss, classifier, align_corners=attached)
+    with pytest.raises(RuntimeError, match=rf'attach\(loss, classifier, align_corners={not attached}\)'):
         loss(logits(), labels)
-    attach(loss, classifier, align_corners=not told)
+    attach(loss, classifier, align_corners=not attached)
     assert torch.equal(loss(logits(), labels), loss.base(logits(), labels))  # at strength 0
 
 
 @pytest.mark.filterwarnings('ignore:.*weight_norm.* is deprecated')
 @pytest.mark.parametrize('normed', [nn.utils.weight_norm, nn.utils.parametrizations.weight_norm])
-def test_a_weight_made_anew_in_each_pass_has_the_gradients_of_eq_7(normed):
+def test_a_parametrized_weight_has_the_gradients_of_eq_7(normed):
     model = net()
     model.fc = normed(model.fc)
     for step in range(3):
@@ -301,15 +301,15 @@ def test_a_weight_made_anew_in_each_pass_has_the_gradients_of_eq_7(normed):
 
 
 @pytest.mark.parametrize('reentrant', [False, True])
-def test_a_loss_inside_a_checkpointed_block_is_refused_with_the_remedy(reentrant):
+def test_a_loss_in_a_checkpointed_block_is_an_error_with_a_remedy(reentrant):
     model, (inputs, labels) = net(), batch()
-    with pytest.raises(RuntimeError, match='Checkpoint the network alone and call the loss on what it returns'):
+    with pytest.raises(RuntimeError, match='Checkpoint only the network, and call the loss on its output'):
         checkpoint(model, inputs.requires_grad_(), labels, use_reentrant=reentrant).backward()
 
 
 # -- copies and recomputation ------------------------------------------------------------------------------------------
 
-def test_a_copy_made_between_forward_and_loss_takes_no_record_along():
+def test_a_copy_does_not_contain_the_captured_input():
     model = net()
     inputs, labels = batch()
     logits = model.fc(model.stem(inputs).relu())
@@ -329,7 +329,7 @@ def test_a_teacher_without_gradients_observes_nothing():
 
 
 @pytest.mark.parametrize('recompute', ['reentrant', 'non-reentrant'])
-def test_recomputation_observes_once_and_changes_neither_loss_nor_gradients(recompute):
+def test_recomputation_observes_once_and_keeps_loss_and_gradients(recompute):
     plain, recomputing = net(), net(recompute=recompute)
     for step in range(3):
         losses = [model(*batch(step)) for model in (plain, recomputing)]
@@ -344,7 +344,7 @@ def test_recomputation_observes_once_and_changes_neither_loss_nor_gradients(reco
 
 
 @pytest.mark.parametrize('recompute', ['reentrant', 'non-reentrant'])
-def test_what_recomputation_records_serves_no_second_call(recompute):
+def test_recomputation_captures_no_input(recompute):
     model = net(recompute=recompute)
     inputs, labels = batch()
     model(inputs, labels).backward()

@@ -1,4 +1,4 @@
-"""The authors' segmentation recipe, step by step beside its equations: statistics, loss, gradients and weights."""
+"""The authors' segmentation recipe, compared step by step: statistics, loss, gradients and weights."""
 
 import pytest
 import reference
@@ -105,7 +105,7 @@ def assert_close_doubles(actual, expected):
         assert_close(a.double(), e, **CLOSE)
 
 
-def test_every_training_step_is_that_of_the_authors_recipe():
+def test_every_training_step_equals_the_authors_recipe():
     ours, literal = net(), net().double()
     optimizers = [torch.optim.SGD(model.parameters(), lr=RATE, momentum=0.9) for model in (ours, literal)]
     moments, start = zero_moments(), parameters(ours)
@@ -143,20 +143,20 @@ def has_neighbour_of_another_class(labels):
     return reached.gather(1, own)[:, 0] & (labels != IGNORE)
 
 
-def test_a_pixels_own_logit_is_raised_exactly_where_a_neighbour_on_the_grid_is_of_another_class():
+def test_feature_resolution_raises_true_logits_only_at_class_borders():
     raised, labels = raised_where('feature')
     assert torch.equal(raised > 0, has_neighbour_of_another_class(labels))
     assert float(raised.max()) > 0.1
     assert 0.2 < float((raised > 0).sum() / (labels != IGNORE).sum()) < 0.8
 
 
-def test_eq_7_at_each_pixel_never_raises_the_own_logit():
+def test_label_resolution_never_raises_the_true_logit():
     raised, _ = raised_where('label')
     assert torch.equal(raised, torch.zeros_like(raised))
 
 
 @pytest.mark.parametrize('size', [(1, 1), (1, 6), (5, 5), (9, 4), (33, 17)])
-def test_the_written_out_interpolation_is_the_one_the_heads_use(size):
+def test_the_explicit_interpolation_equals_that_of_the_heads(size):
     maps = torch.randn(2, 3, 5, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     expected = F.interpolate(maps, size=size, mode='bilinear', align_corners=True)
     assert_close(reference.bilinear_with_corners(maps, size), expected)

@@ -1,4 +1,4 @@
-"""What compat promises about the installed packages."""
+"""Compatibility with the installed packages."""
 import subprocess
 import sys
 from importlib.metadata import packages_distributions
@@ -15,7 +15,7 @@ def test_one_family_alone_is_accepted():
 
 
 @pytest.mark.parametrize('owners', [['mmengine', 'onedl-mmengine'], ['onedl-mmengine', 'mmengine', 'mmengine']])
-def test_two_families_at_once_are_named_with_the_command_that_mends_it(monkeypatch, owners):
+def test_two_families_are_an_error_with_a_remedy(monkeypatch, owners):
     monkeypatch.setattr(compat, 'packages_distributions', lambda: {'mmengine': owners, 'mmcv': ['onedl-mmcv']})
     with pytest.raises(ImportError, match='overwrite each other.*pip uninstall -y mmengine onedl-mmengine and'):
         compat.require_one_family()
@@ -35,7 +35,7 @@ def test_a_config_based_on_a_package_can_be_read(tmp_path):
     assert Config.fromfile(tmp_path / 'c.py').model.decode_head.type == 'PSPHead'
 
 
-def test_without_mmdetection_one_line_says_what_to_install(monkeypatch):
+def test_missing_mmdetection_is_an_error_with_a_remedy(monkeypatch):
     monkeypatch.setattr(compat, 'find_spec', lambda name: None)
     with pytest.raises(ImportError, match=r'needs MMDetection, which is not installed: pip install -c constraints.txt '
                                           r'-e ".\[seg,det\]", or `make setup-detection`') as caught:
@@ -43,7 +43,7 @@ def test_without_mmdetection_one_line_says_what_to_install(monkeypatch):
     assert len(str(caught.value).splitlines()) == 1
 
 
-def test_without_compiled_operators_one_line_says_what_builds_them(monkeypatch):
+def test_missing_compiled_operators_are_an_error_with_a_remedy(monkeypatch):
     def refuse(name):
         raise ModuleNotFoundError(f'No module named {name!r}')
     monkeypatch.setattr(compat, 'find_spec', lambda name: name)
@@ -54,7 +54,7 @@ def test_without_compiled_operators_one_line_says_what_builds_them(monkeypatch):
     assert len(str(caught.value).splitlines()) == 1
 
 
-def test_a_config_based_on_mmdetection_is_read_or_says_what_to_install(tmp_path):
+def test_a_config_based_on_mmdetection_is_read_or_is_an_error(tmp_path):
     (tmp_path / 'c.py').write_text("_base_ = 'mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py'\n")
     if find_spec('mmdet') is None:
         with pytest.raises(ImportError, match='detection needs MMDetection, which is not installed'):
@@ -63,13 +63,13 @@ def test_a_config_based_on_mmdetection_is_read_or_says_what_to_install(tmp_path)
         assert compat.read_config(str(tmp_path / 'c.py')).model.type == 'FasterRCNN'
 
 
-def test_a_base_that_no_package_here_has_keeps_its_own_error(tmp_path):
+def test_a_missing_base_config_keeps_its_error(tmp_path):
     (tmp_path / 'c.py').write_text("_base_ = 'mmnothing::a/b.py'\n")
     with pytest.raises(Exception, match='mmnothing'):
         compat.read_config(str(tmp_path / 'c.py'))
 
 
-def test_what_mmsegmentation_tells_its_developers_stays_off_the_screen_and_other_lines_do_not():
+def test_only_lines_about_optional_packages_are_hidden():
     code = """if True:
         import sys
         class Finder:

@@ -1,4 +1,4 @@
-"""Laws of ISDACriterion: one record serves one call, both resolutions against the oracle, bad input."""
+"""Properties of ISDACriterion: captured inputs, both resolutions against the oracle, invalid input."""
 
 import doctest
 import io
@@ -16,7 +16,7 @@ from isda_seg.attach import attach
 from isda_seg.attachment.base_losses import MeanCrossEntropy
 from isda_seg.attachment.focal import SoftmaxFocalLoss
 from isda_seg.core import augment_logits, isda_cross_entropy
-from isda_seg.core.logit_draws import sampled_logits
+from isda_seg.core.logit_sampling import sampled_logits
 from isda_seg.core.ops import device
 from isda_seg.core.ops.upsampled import Grid
 from isda_seg.criterion import ISDACriterion
@@ -122,7 +122,7 @@ def test_label_resolution_equals_isda_cross_entropy_with_the_statistics():
 
 @pytest.mark.parametrize('align_corners', [False, True])
 @pytest.mark.parametrize('sampling', ['exact', 'nearest'])
-def test_feature_resolution_is_rows_on_the_feature_grid_upsampled_and_added(align_corners, sampling):
+def test_feature_resolution_adds_upsampled_rows_of_the_grid(align_corners, sampling):
     model = net(resolution='feature', align_corners=align_corners, label_sampling=sampling)
     features, labels = batch()
     logits = model.logits(features)
@@ -151,7 +151,7 @@ def test_feature_resolution_is_rows_on_the_feature_grid_upsampled_and_added(alig
     assert_close(model.classifier.weight.grad.flatten(1).double(), weight.grad, rtol=1e-4, atol=1e-6)
 
 
-def test_both_resolutions_agree_where_labels_and_features_have_one_size():
+def test_both_resolutions_agree_for_labels_of_the_feature_size():
     features, labels = batch(large=SMALL)
     assert_close(net(resolution='feature')(features, labels), net(resolution='label')(features, labels))
 
@@ -211,7 +211,7 @@ def test_the_base_loss_gets_the_augmented_logits_and_every_keyword():
 
 @pytest.mark.parametrize('resolution', ['label', 'feature'])
 @pytest.mark.parametrize('base', [None, SoftmaxFocalLoss(2.0)])
-def test_samples_train_with_the_mean_base_loss_of_draws_and_observe_as_the_closed_form(resolution, base):
+def test_samples_train_with_the_mean_base_loss_of_sampled_logits(resolution, base):
     features, labels = batch()
     model, closed = net(samples=3, resolution=resolution, base=base), net(resolution=resolution, base=base)
     torch.manual_seed(1)
@@ -232,7 +232,7 @@ def test_samples_train_with_the_mean_base_loss_of_draws_and_observe_as_the_close
         assert_close(one, other, rtol=1e-4, atol=1e-6)
 
 
-def test_samples_at_strength_0_are_the_base_loss_bitwise_and_draw_nothing():
+def test_samples_at_strength_0_are_the_base_loss_bitwise():
     features, labels = batch()
     model = net(samples=5)
     model.loss.strength = 0.0
@@ -242,8 +242,8 @@ def test_samples_at_strength_0_are_the_base_loss_bitwise_and_draw_nothing():
 
 
 @pytest.mark.parametrize('samples', [0, -1, 2.0, True])
-def test_no_number_of_draws_is_refused_with_what_the_closed_form_is(samples):
-    with pytest.raises(ValueError, match='samples must be a whole number of draws, .*samples=None'):
+def test_an_invalid_number_of_samples_is_an_error(samples):
+    with pytest.raises(ValueError, match='samples must be a positive integer or None, got .*samples=None'):
         ISDACriterion(samples=samples)
 
 
@@ -262,9 +262,9 @@ def test_an_ignore_index_among_the_classes_gets_no_statistics_and_no_loss():
     assert torch.equal(loss, other.loss(other.logits(features), torch.where(labels == 1, IGNORE, labels)))
 
 
-# -- one record, one call ----------------------------------------------------------------------------------------------
+# -- captured inputs ---------------------------------------------------------------------------------------------------
 
-def test_statistics_are_observed_once_per_training_step_and_equal_the_oracle():
+def test_statistics_of_training_steps_equal_the_oracle():
     model, seen = net(), []
     for step in range(3):
         features, labels = batch(seed=step)
@@ -277,7 +277,7 @@ def test_statistics_are_observed_once_per_training_step_and_equal_the_oracle():
         assert_close(model.loss.statistics.covariance.double(), reference.diagonal(covariance), rtol=1e-5, atol=1e-6)
 
 
-def test_a_record_serves_exactly_one_call_with_gradients():
+def test_a_captured_input_is_used_once():
     model, (features, labels) = net(), batch()
     logits = model.logits(features)
     model.loss(logits, labels)
@@ -292,13 +292,13 @@ def test_a_call_before_any_forward_pass_is_an_error():
         net().loss(torch.randn(2, CLASSES, *LARGE), batch()[1])
 
 
-def test_an_unattached_loss_says_how_to_attach_it():
+def test_an_unattached_loss_is_an_error_with_a_remedy():
     model, (features, labels) = net(attached=False), batch()
     with pytest.raises(RuntimeError, match=r"default_hooks = dict\(isda=dict\(type='isda_seg.hooks.ISDAHook'\)\)"):
         model(features, labels)
 
 
-def test_a_call_without_gradients_is_the_base_loss_and_leaves_the_record_to_the_next():
+def test_a_call_without_gradients_keeps_the_captured_input():
     model, (features, labels) = net(), batch()
     logits = model.logits(features)
     before = snapshot(model.loss)
@@ -310,7 +310,7 @@ def test_a_call_without_gradients_is_the_base_loss_and_leaves_the_record_to_the_
     assert torch.equal(model.loss(logits, labels), net()(features, labels))
 
 
-def test_evaluation_is_the_base_loss_and_neither_records_nor_observes():
+def test_evaluation_is_the_base_loss_without_observation():
     model, (features, labels) = net().eval(), batch()
     before = snapshot(model.loss)
     logits = model.logits(features)
@@ -325,9 +325,9 @@ def test_an_unattached_loss_evaluates_as_the_base_loss():
     assert torch.equal(model(features, labels), model.loss.base(model.logits(features), labels, ignore_index=IGNORE))
 
 
-# -- the handshake -----------------------------------------------------------------------------------------------------
+# -- verification ------------------------------------------------------------------------------------------------------
 
-def test_logits_of_another_classifier_are_refused_at_the_first_step():
+def test_logits_of_another_classifier_are_an_error_at_the_first_step():
     model, (features, labels) = net(), batch()
     other = nn.Conv2d(CHANNELS, CLASSES, 1)
     model.classifier(features)
@@ -336,20 +336,20 @@ def test_logits_of_another_classifier_are_refused_at_the_first_step():
     assert model.loss.statistics.count.sum() == 0
 
 
-def test_a_nonlinearity_behind_the_classifier_is_refused_at_the_first_step():
+def test_a_nonlinearity_after_the_classifier_is_an_error():
     model, (features, labels) = net(), batch()
-    with pytest.raises(RuntimeError, match='needs a head whose logits are its one classifier, resized bilinearly'):
+    with pytest.raises(RuntimeError, match='ISDA needs logits of a single classifier, resized bilinearly'):
         model.loss(model.logits(features).relu(), labels)
 
 
-def test_logits_of_another_number_of_classes_are_refused():
+def test_logits_of_another_number_of_classes_are_an_error():
     model, (features, labels) = net(), batch()
     model.classifier(features)
-    with pytest.raises(RuntimeError, match=r'\(B, 4, H, W\), the loss got \(2, 7, 33, 33\): this is not the '):
+    with pytest.raises(RuntimeError, match=r'\(B, 4, H, W\), the loss got \(2, 7, 33, 33\): another classifier '):
         model.loss(torch.randn(2, 7, *LARGE), labels)
 
 
-def test_a_first_batch_without_values_to_compare_leaves_the_handshake_to_the_next():
+def test_a_nan_first_batch_defers_verification():
     model, (features, labels) = net(), batch()
     other = nn.Conv2d(CHANNELS, CLASSES, 1)
     model(torch.full_like(features, float('nan')), labels)
@@ -358,7 +358,7 @@ def test_a_first_batch_without_values_to_compare_leaves_the_handshake_to_the_nex
         model.loss(F.interpolate(other(features), size=LARGE, mode='bilinear'), labels)
 
 
-def test_dropout_before_the_classifier_passes_the_handshake():
+def test_dropout_before_the_classifier_passes_verification():
     torch.manual_seed(0)
     model, (features, labels) = net(), batch()
     dropped = F.dropout2d(features, 0.5)
@@ -377,7 +377,7 @@ def trained(seed=0, **kwargs):
     return model
 
 
-def test_the_state_is_count_mean_and_covariance_and_no_copy_of_the_classifier():
+def test_the_state_dict_is_count_mean_and_covariance():
     model = trained()
     assert list(model.loss.state_dict()) == ['statistics.count', 'statistics.mean', 'statistics.covariance']
     assert sorted(model.state_dict()) == ['classifier.bias', 'classifier.weight', 'loss.statistics.count',
@@ -396,7 +396,7 @@ def test_a_checkpoints_statistics_load_attached_or_not(kind, attached):
     assert_same_statistics(fresh.loss, snapshot(model.loss))
 
 
-def test_statistics_loaded_before_attaching_go_on_as_if_never_saved():
+def test_statistics_loaded_before_attach_continue_exactly():
     model, fresh = trained(), net(seed=1, attached=False)
     fresh.load_state_dict(model.state_dict())
     attach(fresh.loss, fresh.classifier)
@@ -404,7 +404,7 @@ def test_statistics_loaded_before_attaching_go_on_as_if_never_saved():
     assert_same_statistics(fresh.loss, snapshot(model.loss))
 
 
-def test_statistics_of_another_shape_are_refused_with_both_shapes():
+def test_statistics_of_another_shape_are_an_error_with_both_shapes():
     state = trained().state_dict()
     other = Net(classifier=nn.Conv2d(CHANNELS, CLASSES + 1, 1))
     attach(other.loss, other.classifier)
@@ -414,17 +414,17 @@ def test_statistics_of_another_shape_are_refused_with_both_shapes():
 
 
 @pytest.mark.parametrize('attached', [False, True])
-def test_statistics_of_another_kind_are_refused_with_both_shapes(attached):
+def test_statistics_of_another_kind_are_an_error_with_both_shapes(attached):
     state = trained(covariance='full').state_dict()
     with pytest.raises(ValueError, match=r"covariance of shape \(4, 6, 6\).*\(4, 6\) \(covariance='diagonal'\)"):
         net(attached=attached).load_state_dict(state)
 
 
-def test_loaded_statistics_that_do_not_fit_the_classifier_are_refused_when_attaching():
+def test_loaded_statistics_of_another_shape_are_an_error_at_attach():
     model = net(attached=False, classifier=nn.Conv2d(CHANNELS, 3, 1))
     model.load_state_dict({key: value for key, value in trained().state_dict().items() if key.startswith('loss')},
                           strict=False)
-    with pytest.raises(ValueError, match='statistics are of 4 classes x 6 channels, the classifier has 3 x 6'):
+    with pytest.raises(ValueError, match='statistics have 4 classes x 6 channels, the classifier has 3 x 6'):
         attach(model.loss, model.classifier, model.align_corners)
 
 
@@ -438,7 +438,7 @@ def test_load_statistics_false_starts_fresh(attached):
     assert sorted(state) == sorted(trained().state_dict())  # the checkpoint itself keeps its keys
 
 
-def test_load_statistics_false_takes_a_checkpoint_of_other_classes():
+def test_load_statistics_false_loads_a_checkpoint_of_other_classes():
     state = {f'loss.{key}': value for key, value in trained().loss.state_dict().items()}
     other = net(classifier=nn.Conv2d(CHANNELS, CLASSES + 1, 1), load_statistics=False)
     result = other.load_state_dict(state, strict=False)
@@ -483,7 +483,7 @@ def test_a_batch_of_one_class_gets_the_expected_loss(resolution):
 
 @pytest.mark.parametrize('resolution', ['label', 'feature'])
 @pytest.mark.parametrize('large', [(1, 1), (9, 9)])
-def test_one_feature_has_no_variance_and_gets_the_plain_loss(resolution, large):
+def test_one_feature_has_zero_variance_and_the_base_loss(resolution, large):
     for align_corners in (False, True):
         model = net(resolution=resolution, align_corners=align_corners)
         features, labels = batch(images=1, size=(1, 1), large=large, ignored=0)
@@ -512,7 +512,7 @@ def test_an_empty_batch_of_samples_gives_loss_0():
     assert torch.equal(model.classifier.weight.grad, torch.zeros(CLASSES, CHANNELS))
 
 
-def test_labels_of_one_byte_are_labels():
+def test_uint8_labels_are_supported():
     features, labels = batch()
     assert torch.equal(net()(features, labels.to(torch.uint8)), net()(features, labels))
 
@@ -536,24 +536,24 @@ def test_a_label_outside_the_classes_is_named_with_its_file(image):
         model(features, labels)
 
 
-def test_labels_that_are_no_integers_are_refused():
+def test_labels_that_are_not_integers_are_an_error():
     model, (features, labels) = net(), batch()
     with pytest.raises(ValueError, match='labels must be integers, got torch.float32'):
         model(features, labels.float())
 
 
 @pytest.mark.parametrize('wrong, words', [
-    (dict(covariance='diag'), r"covariance must be one of \('diagonal', 'full', 'shared', 'identity'\), got 'diag'"),
-    (dict(resolution='pixel'), r"resolution must be one of \('label', 'feature'\), got 'pixel'"),
-    (dict(label_sampling='bilinear'), r"label_sampling must be one of \('exact', 'nearest'\), got 'bilinear'"),
+    (dict(covariance='diag'), "Unknown covariance 'diag'. Choose one of 'diagonal', 'full', 'shared', 'identity'."),
+    (dict(resolution='pixel'), "Unknown resolution 'pixel'. Choose one of 'label', 'feature'."),
+    (dict(label_sampling='bilinear'), "Unknown label_sampling 'bilinear'. Choose one of 'exact', 'nearest'."),
 ])
-def test_an_unknown_choice_is_refused_with_the_known_ones(wrong, words):
+def test_an_unknown_choice_is_an_error_with_the_known_choices(wrong, words):
     with pytest.raises(ValueError, match=words):
         ISDACriterion(**wrong)
 
 
 @pytest.mark.parametrize('strength', [-1.0, float('nan'), float('inf')])
-def test_a_bad_strength_is_refused(strength):
+def test_a_bad_strength_is_an_error(strength):
     model, (features, labels) = net(), batch()
     model.loss.strength = strength
     with pytest.raises(ValueError, match=r'strength must be a finite number >= 0, got (-1.0|nan|inf)'):
@@ -562,9 +562,9 @@ def test_a_bad_strength_is_refused(strength):
 
 @pytest.mark.parametrize('strength, kwargs, words', [
     ('7.5', {}, 'strength must be a finite number >= 0, got .7.5.'), (-1.0, {}, 'strength must be a finite number'),
-    (STRENGTH, dict(weights=1), r"MeanCrossEntropy cannot take \['weights'\]")])
+    (STRENGTH, dict(weights=1), r"MeanCrossEntropy does not accept \['weights'\]")])
 @pytest.mark.parametrize('resolution', ['label', 'feature'])
-def test_whatever_is_refused_has_been_observed_neither_now_nor_at_the_next_call(strength, kwargs, words, resolution):
+def test_rejected_calls_observe_nothing(strength, kwargs, words, resolution):
     model, (features, labels) = net(resolution=resolution), batch()
     model.loss.strength = strength
     logits = model.logits(features)
@@ -579,7 +579,7 @@ def test_whatever_is_refused_has_been_observed_neither_now_nor_at_the_next_call(
 
 
 @pytest.mark.parametrize('resolution', ['label', 'feature'])
-def test_bytes_as_labels_are_compared_with_the_ignore_index_as_numbers(resolution):
+def test_uint8_labels_are_compared_with_the_ignore_index_by_value(resolution):
     features, labels = batch()
     labels[labels == IGNORE] = 0
     model = net(resolution=resolution)
@@ -593,10 +593,10 @@ def test_bytes_as_labels_are_compared_with_the_ignore_index_as_numbers(resolutio
 @pytest.mark.parametrize('resolution', ['label', 'feature'])
 @pytest.mark.parametrize('base', [None, SoftmaxFocalLoss(2.0, class_weight=[1.0, 2.0, 0.5, 1.0])])
 @pytest.mark.parametrize('ignore_index', [IGNORE, 1])
-def test_a_device_gives_loss_gradients_and_statistics_of_a_host(kind, resolution, base, ignore_index, monkeypatch):
+def test_an_accelerator_equals_a_cpu(kind, resolution, base, ignore_index, monkeypatch):
     found = []
-    for hosts in (('cpu',), ()):
-        monkeypatch.setattr(device, 'HOSTS', hosts)
+    for cpu_types in (('cpu',), ()):
+        monkeypatch.setattr(device, 'CPU_TYPES', cpu_types)
         model = net(covariance=kind, resolution=resolution, base=base)
         for step in range(2):
             features, labels = batch(step)
@@ -604,13 +604,13 @@ def test_a_device_gives_loss_gradients_and_statistics_of_a_host(kind, resolution
             features = features.requires_grad_()
             loss = model.loss(model.logits(features), labels, ignore_index=ignore_index)
             loss.backward()
-        model.loss.raise_faults()
+        model.loss.raise_deferred_errors()
         found.append((loss, features.grad, model.classifier.weight.grad, *model.loss.statistics.moments))
     assert_close(*found, rtol=1e-4, atol=1e-6)
 
 
-def test_a_device_leaves_bad_labels_out_until_it_is_asked(monkeypatch):
-    monkeypatch.setattr(device, 'HOSTS', ())
+def test_an_accelerator_ignores_invalid_labels_until_errors_are_raised(monkeypatch):
+    monkeypatch.setattr(device, 'CPU_TYPES', ())
     features, labels = batch()
     wrong, ignored = labels.clone(), labels.clone()
     wrong[0, :9], ignored[0, :9] = 77, IGNORE
@@ -618,9 +618,9 @@ def test_a_device_leaves_bad_labels_out_until_it_is_asked(monkeypatch):
     losses = [model(features, y) for model, y in zip(models, (wrong, ignored), strict=True)]
     assert torch.equal(*losses)
     assert_same_statistics(models[0].loss, snapshot(models[1].loss))
-    with pytest.raises(ValueError, match='labels as far out as 77 are neither'):
-        models[0].loss.raise_faults()
-    models[1].loss.raise_faults()
+    with pytest.raises(ValueError, match='labels up to 77 are neither'):
+        models[0].loss.raise_deferred_errors()
+    models[1].loss.raise_deferred_errors()
 
 
 FAULTS = dict(labels='neither one of the 4 classes', logits='the logits the loss got')
@@ -639,9 +639,9 @@ def faulty_call(model, fault):
 
 @pytest.mark.parametrize('fault', FAULTS)
 @pytest.mark.parametrize('earlier', [0, 2], ids=['first step', 'later'])
-@pytest.mark.parametrize('hosts, at_once', [(('cpu',), False), ((), True)], ids=['cpu', 'raise_at_once'])
-def test_a_fault_raised_at_once_leaves_the_statistics_as_they_were(hosts, at_once, earlier, fault, monkeypatch):
-    monkeypatch.setattr(device, 'HOSTS', hosts)
+@pytest.mark.parametrize('cpu_types, at_once', [(('cpu',), False), ((), True)], ids=['cpu', 'raise_at_once'])
+def test_an_immediate_error_does_not_change_the_statistics(cpu_types, at_once, earlier, fault, monkeypatch):
+    monkeypatch.setattr(device, 'CPU_TYPES', cpu_types)
     model = net(raise_at_once=at_once)
     for step in range(earlier):
         model(*batch(step))
@@ -652,11 +652,11 @@ def test_a_fault_raised_at_once_leaves_the_statistics_as_they_were(hosts, at_onc
 
 
 @pytest.mark.parametrize('fault', FAULTS)
-def test_a_device_observes_a_faulty_batch_and_raises_at_the_64th_step(fault, monkeypatch):
-    monkeypatch.setattr(device, 'HOSTS', ())
+def test_an_accelerator_raises_deferred_errors_at_the_64th_step(fault, monkeypatch):
+    monkeypatch.setattr(device, 'CPU_TYPES', ())
     model = net()
     model(*batch())
-    model.loss.raise_faults()
+    model.loss.raise_deferred_errors()
     before = snapshot(model.loss)
     assert faulty_call(model, fault).isfinite()
     assert int(model.loss.statistics.count.sum()) > int(before[0].sum())
@@ -668,15 +668,15 @@ def test_a_device_observes_a_faulty_batch_and_raises_at_the_64th_step(fault, mon
     assert_same_statistics(model.loss, before)
 
 
-def test_a_device_refuses_logits_of_another_pass_at_once_at_the_first_step(monkeypatch):
-    monkeypatch.setattr(device, 'HOSTS', ())
+def test_an_accelerator_verifies_the_first_step_at_once(monkeypatch):
+    monkeypatch.setattr(device, 'CPU_TYPES', ())
     model = net()
     with pytest.raises(RuntimeError, match=FAULTS['logits']):
         faulty_call(model, 'logits')
     assert int(model.loss.statistics.count.sum()) == 0
 
 
-def test_an_error_of_the_base_loss_comes_after_the_batch_is_observed():
+def test_an_error_of_the_base_loss_follows_the_observation():
     class Base(MeanCrossEntropy):
         def forward(self, logits, labels, ignore_index=-100):
             raise IndexError('of the base loss')
@@ -716,7 +716,7 @@ def test_under_bfloat16_autocast_everything_after_the_features_is_float32(resolu
     assert_close(model.loss.table().double(), table, rtol=1e-5, atol=1e-6)
 
 
-def test_logits_rounded_to_bfloat16_pass_the_handshake_though_the_features_are_float32():
+def test_bfloat16_logits_of_float32_features_pass_verification():
     model, (features, labels) = net(), batch()
     features = features / 2 + 4
     with torch.no_grad():

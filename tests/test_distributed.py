@@ -1,4 +1,4 @@
-"""Laws of ranks, through the scripts that users run, on gloo: however samples are shared out, statistics are one."""
+"""Statistics on two gloo ranks, through the scripts that users run, do not depend on the sharding of samples."""
 
 import json
 
@@ -125,7 +125,7 @@ def trained(folder):
     return folder / 'training'
 
 
-def test_in_training_all_ranks_hold_the_same_bits_at_every_step(trained):
+def test_all_ranks_are_bitwise_equal_at_every_step(trained):
     first, second = ranks(trained, 2)
     assert len(first) == 4
     assert len({step['decode_head'] for step in first}) == 4

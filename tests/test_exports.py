@@ -1,4 +1,4 @@
-"""The names that isda_seg exports work in every order of imports, and load no more than they need."""
+"""The exported names of isda_seg work in every order of imports, and load no more than they need."""
 import inspect
 import itertools
 import subprocess

@@ -1,4 +1,4 @@
-"""Laws of the hook under MMEngine's FlexibleRunner with FSDPStrategy on two gloo ranks, and of a compiled model."""
+"""ISDAHook under the FlexibleRunner of MMEngine, with FSDPStrategy on two gloo ranks and with a compiled model."""
 
 import shutil
 
@@ -103,7 +103,7 @@ def ranks(tmp_path_factory):
 
 
 @pytest.mark.parametrize('way', WAYS)
-def test_the_hook_trains_sharded_weights_as_one_process_would_with_statistics_whole_on_every_rank(ranks, way):
+def test_the_hook_trains_sharded_weights_like_one_process(ranks, way):
     model, found = whole_run(), [rank[way] for rank in ranks]
     for rank in found:
         assert rank['strength'] == LAMBDA_0
@@ -113,13 +113,13 @@ def test_the_hook_trains_sharded_weights_as_one_process_would_with_statistics_wh
     assert all(torch.equal(*fields) for fields in zip(*(rank['moments'] for rank in found), strict=True))
 
 
-def test_statistics_in_a_sharded_checkpoint_are_loaded_before_the_hook_attaches(ranks):
+def test_statistics_of_a_sharded_checkpoint_load_before_attach(ranks):
     assert [rank['seen'] for rank in ranks] == [(2 + STEPS) * 4 * SIZE ** 2] * 2
 
 
 @pytest.mark.exhaustive
 @pytest.mark.skipif(shutil.which('g++') is None, reason='inductor needs a C++ compiler on a CPU')
-def test_the_hook_trains_a_compiled_model_as_it_does_an_eager_one(tmp_path):
+def test_the_hook_trains_a_compiled_model_like_an_eager_one(tmp_path):
     from mmengine.runner import Runner
 
     import isda_seg.hooks  # noqa: F401

@@ -1,4 +1,4 @@
-"""Laws of an ISDALoss in a config on the heads of MMSeg: Eq. 7, inference untouched, or a clear error."""
+"""ISDALoss in a config on the heads of MMSegmentation: Eq. 7, unchanged inference, or a clear error."""
 
 import pytest
 import reference
@@ -135,14 +135,14 @@ def test_the_merged_diff_changes_the_loss_and_nothing_else(name):
 
 
 @every_head
-def test_the_one_pair_found_is_conv_seg(name):
+def test_the_classifier_of_a_head_is_conv_seg(name):
     isda = twins(name)[1]
     assert [(pair.holder, pair.loss, pair.classifier) for pair in find_pairs(isda)] == [
         (isda, isda.loss_decode, isda.conv_seg)]
 
 
 @every_head
-def test_a_training_step_is_eq_7_in_value_and_in_the_classifiers_gradient(name):
+def test_a_training_step_is_eq_7_in_value_and_gradient(name):
     isda = twins(name)[1]
     spy, (inputs, samples, labels) = Spy(isda), batch()
     losses = step(isda, inputs, samples)
@@ -157,7 +157,7 @@ def test_a_training_step_is_eq_7_in_value_and_in_the_classifiers_gradient(name):
 
 
 @every_head
-def test_strength_0_trains_bitwise_like_the_plain_head(name):
+def test_strength_0_trains_bitwise_like_the_baseline_head(name):
     plain, isda = twins(name)
     attached(isda, strength=0.0)
     inputs, samples, _ = batch()
@@ -169,7 +169,7 @@ def test_strength_0_trains_bitwise_like_the_plain_head(name):
 
 
 @every_head
-def test_acc_seg_is_that_of_the_plain_logits(name):
+def test_acc_seg_uses_the_unaugmented_logits(name):
     plain, isda = twins(name)
     inputs, samples, labels = batch()
     spy = Spy(isda)
@@ -181,7 +181,7 @@ def test_acc_seg_is_that_of_the_plain_logits(name):
 
 
 @every_head
-def test_evaluation_logits_equal_the_plain_heads_bitwise(name):
+def test_evaluation_logits_equal_the_baseline_head_bitwise(name):
     plain, isda = twins(name)
     inputs, samples, _ = batch()
     step(isda, inputs, samples)
@@ -212,7 +212,7 @@ def test_statistics_are_observed_once_per_step_and_not_in_evaluation(name):
 # -- samplers, several losses, merged weights --------------------------------------------------------------------------
 
 @pytest.mark.parametrize('thresh', [None, 0.7])
-def test_an_ohem_pixel_sampler_weighs_the_augmented_pixels_and_observes_once(thresh):
+def test_an_ohem_pixel_sampler_weights_the_augmented_pixels(thresh):
     sampler = dict(type='OHEMPixelSampler', thresh=thresh, min_kept=300)
     plain, isda = twins('FCNHead', sampler=sampler)
     nn.init.normal_(isda.conv_seg.weight, std=2.0)  # some pixels are certain
@@ -228,7 +228,7 @@ def test_an_ohem_pixel_sampler_weighs_the_augmented_pixels_and_observes_once(thr
 
 
 @pytest.mark.parametrize('thresh', [None, 0.7])
-def test_an_ohem_pixel_sampler_at_strength_0_trains_bitwise_like_the_plain_head(thresh):
+def test_an_ohem_pixel_sampler_at_strength_0_equals_the_baseline(thresh):
     plain, isda = twins('PSPHead', sampler=dict(type='OHEMPixelSampler', thresh=thresh, min_kept=300))
     attached(isda, strength=0.0)
     inputs, samples, _ = batch()
@@ -236,7 +236,7 @@ def test_an_ohem_pixel_sampler_at_strength_0_trains_bitwise_like_the_plain_head(
     assert torch.equal(isda.conv_seg.weight.grad, plain.conv_seg.weight.grad)
 
 
-def test_an_ohem_base_in_a_head_is_ohem_of_the_augmented_logits():
+def test_an_ohem_base_selects_pixels_by_the_augmented_logits():
     base = dict(type='OhemCrossEntropy', thres=0.3, min_kept=50)
     isda = twins('FCNHead', dict(loss_decode=dict(type='ISDALoss', lambda_0=7.5, base=base, _delete_=True)))[1]
     spy, (inputs, samples, labels) = Spy(isda), batch()
@@ -245,7 +245,7 @@ def test_an_ohem_base_in_a_head_is_ohem_of_the_augmented_logits():
     assert_close(losses['loss_isda'].double(), expected.detach(), rtol=1e-5, atol=1e-6)
 
 
-def test_a_list_of_losses_augments_the_isda_loss_and_leaves_the_other():
+def test_a_list_of_losses_augments_only_the_isda_loss():
     losses = [dict(type='ISDALoss', lambda_0=7.5, loss_weight=0.5), dict(type='DiceLoss', loss_weight=3.0)]
     isda = attached(build(plain_config('ASPPHead', loss_decode=losses)))
     plain = build(plain_config('ASPPHead', loss_decode=[dict(type='CrossEntropyLoss'), losses[1]]))
@@ -256,7 +256,7 @@ def test_a_list_of_losses_augments_the_isda_loss_and_leaves_the_other():
     assert torch.equal(got['loss_dice'], expected['loss_dice'])
 
 
-def test_two_isda_losses_of_one_head_share_the_classifier_and_observe_once_each():
+def test_two_isda_losses_of_one_head_share_the_classifier():
     losses = [dict(type='ISDALoss', lambda_0=7.5, loss_name='loss_a'),
               dict(type='ISDALoss', lambda_0=0.5, covariance='full', loss_name='loss_b')]
     isda = attached(build(plain_config('FCNHead', loss_decode=losses)))
@@ -267,7 +267,7 @@ def test_two_isda_losses_of_one_head_share_the_classifier_and_observe_once_each(
     assert count(isda) == count(single) * 2
 
 
-def test_inheriting_keeps_the_auxiliary_heads_weight_and_the_users_hooks(tmp_path):
+def test_inheritance_keeps_loss_weights_and_custom_hooks(tmp_path):
     base, diff = tmp_path / 'base.py', tmp_path / 'isda.py'
     base.write_text(f"""
 model = dict(decode_head=dict({HEADS['PSPHead']!r}, **{COMMON!r}),
@@ -342,7 +342,7 @@ LOSS = DIFF['loss_decode']
     ('STDCHead', dict(type='STDCHead', boundary_threshold=0.1,
                       loss_decode=[LOSS, dict(type='DiceLoss', loss_name='loss_dice')])),
 ])
-def test_a_head_with_one_output_channel_is_refused_by_name(name, changes):
+def test_a_head_with_one_output_channel_is_an_error(name, changes):
     source = 'FCNHead' if name == 'STDCHead' else name
     config = plain_config(source, num_classes=2, out_channels=1, threshold=0.5, **changes)
     message = refused(MODELS.build(config.decode_head))
@@ -351,13 +351,13 @@ def test_a_head_with_one_output_channel_is_refused_by_name(name, changes):
         in message
 
 
-def test_mask_classification_is_refused_by_name():
+def test_mask_classification_is_an_error():
     message = refused(MaskClassification(LOSS))
     assert message.startswith('decode_head (MaskClassification): ISDA needs exactly one softmax classifier')
     assert "found 0 among {'cls_embed': 5, 'mask_embed': 8}" in message
 
 
-def test_a_sigmoid_loss_is_refused_when_the_head_is_built():
+def test_a_sigmoid_loss_is_an_error_when_the_head_is_built():
     config = plain_config('FCNHead', loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=True))
     config.merge_from_dict(dict(decode_head=DIFF))
     with pytest.raises(ValueError, match='ISDALoss needs a softmax over the classes'):

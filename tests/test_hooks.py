@@ -1,4 +1,4 @@
-"""Laws of ISDAHook in a Runner: the ramp, the log, EMA, validation, testing, and what happens without it."""
+"""Properties of ISDAHook in a Runner: ramp, log, EMA, validation, testing, and errors without the hook."""
 
 import copy
 import json
@@ -74,7 +74,7 @@ class LogitsMetric(BaseMetric):
 
 
 class Spy(Hook):
-    """What the hook and the loss did in every training iteration."""
+    """Recorder of strength and counts in every training iteration."""
 
     priority = 'LOWEST'
 
@@ -204,7 +204,7 @@ def test_the_hook_trains_like_a_plain_loop_of_eq_7(tmp_path):
     assert_close(runner.model.head.fc.weight.detach().double(), fc.weight.detach(), rtol=1e-4, atol=1e-5)
 
 
-def test_a_resumed_run_takes_up_the_ramp_and_the_statistics(tmp_path):
+def test_a_resumed_run_continues_ramp_and_statistics(tmp_path):
     whole, _ = trained(tmp_path / 'whole')
     hooks = dict(isda=ISDA, checkpoint=dict(type='CheckpointHook', interval=3, by_epoch=False))
     trained(tmp_path / 'first', default_hooks=hooks)
@@ -216,7 +216,7 @@ def test_a_resumed_run_takes_up_the_ramp_and_the_statistics(tmp_path):
         whole.model.head.loss_module.statistics.count.sum())
 
 
-def test_a_hook_configured_with_the_users_own_hooks_does_the_same(tmp_path):
+def test_a_hook_in_custom_hooks_trains_the_same(tmp_path):
     default, custom = trained(tmp_path / 'default')[1], trained(tmp_path / 'custom', hooks={}, custom=[ISDA])[1]
     assert (custom.strengths, custom.counts) == (default.strengths, default.counts)
 
@@ -251,7 +251,7 @@ def test_tensorboard_shows_what_the_log_shows(tmp_path):
 
 
 @pytest.mark.parametrize('interval, steps', [(4, [4, 10]), (10, [6, 12])])
-def test_epochs_that_the_interval_does_not_divide_log_the_strength_of_their_own_iteration(tmp_path, interval, steps):
+def test_the_last_iteration_of_an_epoch_logs_its_strength(tmp_path, interval, steps):
     _, spy = trained(tmp_path, by_epoch=True, interval=interval)
     lines = scalars(tmp_path)
     assert [line['step'] for line in lines] == steps
@@ -270,20 +270,20 @@ def test_a_loss_of_the_model_itself_is_logged_without_a_prefix(tmp_path):
     assert_logged(scalars(tmp_path), spy, prefix='isda_')
 
 
-def test_features_that_are_not_finite_are_left_out_and_counted_in_the_log(tmp_path):
+def test_non_finite_features_are_ignored_and_counted_in_the_log(tmp_path):
     data = dataset()
     data[5] = dict(data[5], inputs=torch.full((CHANNELS,), float('inf')))
     data[21] = dict(data[21], inputs=torch.full((CHANNELS,), float('nan')))
     runner, _ = trained(tmp_path, data=data)
     assert_observed(runner.model.head.loss_module, [row for i, row in enumerate(data) if i not in (5, 21)])
     lines = [line.split('ISDA: ')[1] for line in log_text(tmp_path).splitlines() if 'not finite' in line]
-    assert lines == [f'{n} labelled features were not finite and left out of the statistics' for n in (1, 2)]
+    assert lines == [f'{n} labelled features were not finite. The statistics ignore them.' for n in (1, 2)]
 
 
 @pytest.mark.parametrize('hook, message', [
-    (ISDA, 'the model has no ISDALoss. Give the hook a strength'),
-    (dict(ISDA, lambda_0=LAMBDA_0), r'nothing to serve. head \(Head\): loss_module stays plain: whether OwnLoss is')])
-def test_a_model_with_nothing_to_serve_stops_before_the_first_iteration(tmp_path, hook, message):
+    (ISDA, 'the model has no ISDALoss. Set lambda_0 to wrap every'),
+    (dict(ISDA, lambda_0=LAMBDA_0), r'no loss to wrap. head \(Head\): loss_module is not wrapped: OwnLoss is')])
+def test_a_model_without_a_supported_loss_is_an_error_before_training(tmp_path, hook, message):
     class OwnLoss(nn.Module):
         pass
 
@@ -293,7 +293,7 @@ def test_a_model_with_nothing_to_serve_stops_before_the_first_iteration(tmp_path
     assert spy.strengths == []
 
 
-# -- the one key -------------------------------------------------------------------------------------------------------
+# -- the hook key------------------------------------------------------------------------------------------------------
 
 KEY = dict(isda=dict(type='isda_seg.hooks.ISDAHook', lambda_0=LAMBDA_0))
 
@@ -303,17 +303,17 @@ def same_training(*runners):
     return first.keys() == second.keys() and all(torch.equal(first[key], second[key]) for key in first)
 
 
-def test_one_key_trains_as_the_loss_in_the_model_does_in_weights_statistics_and_log(tmp_path):
+def test_the_hook_key_trains_like_the_loss_in_the_model(tmp_path):
     named, spy = trained(tmp_path / 'named', model=Model(ISDALoss(LAMBDA_0, base=SoftmaxFocalLoss())))
     one_key, key_spy = trained(tmp_path / 'one', model=Model(SoftmaxFocalLoss()), hooks=KEY)
     assert same_training(named, one_key) is True
     assert (key_spy.strengths, key_spy.counts) == (spy.strengths, spy.counts)
     assert_logged(scalars(tmp_path / 'one'), key_spy)
-    assert ('ISDA: head (Head): loss_module is served by fc, 3 classes x 5 channels, lambda_0=7.5, '
+    assert ('ISDA: head (Head): loss_module is attached to fc, 3 classes x 5 channels, lambda_0=7.5, '
             'covariance=diagonal, resolution=label') in log_text(tmp_path / 'one')
 
 
-def test_at_lambda_0_zero_the_one_key_is_the_plain_run_bitwise(tmp_path):
+def test_lambda_0_zero_equals_the_baseline_bitwise(tmp_path):
     plain, _ = trained(tmp_path / 'plain', model=Model(SoftmaxFocalLoss()), hooks={}, custom_hooks=[])
     zero, _ = trained(tmp_path / 'zero', model=Model(SoftmaxFocalLoss()), hooks=dict(isda=dict(ISDA, lambda_0=0)))
     expected = plain.model.state_dict()
@@ -325,7 +325,7 @@ def test_at_lambda_0_zero_the_one_key_is_the_plain_run_bitwise(tmp_path):
     assert losses == expected
 
 
-def test_a_checkpoint_of_a_named_loss_resumes_with_the_one_key_and_under_ema(tmp_path):
+def test_a_checkpoint_of_a_loss_in_the_config_resumes_with_the_hook_key(tmp_path):
     trained(tmp_path / 'first', custom=[EMA], default_hooks=dict(
         isda=ISDA, checkpoint=dict(type='CheckpointHook', interval=3, by_epoch=False)))
     resume = dict(load_from=str(tmp_path / 'first' / 'iter_3.pth'), resume=True, custom=[EMA])
@@ -338,10 +338,10 @@ def test_a_checkpoint_of_a_named_loss_resumes_with_the_one_key_and_under_ema(tmp
     assert same_training(*runners) is True
 
 
-# -- what the loss learns of the batch ---------------------------------------------------------------------------------
+# -- files of the batch ------------------------------------------------------------------------------------------------
 
 class Sample:
-    """A data sample of MMSeg, as far as its files go."""
+    """The file names of a data sample of MMSegmentation."""
 
     def __init__(self, **files):
         self.__dict__.update(files)
@@ -367,7 +367,7 @@ def test_labels_as_one_tensor_of_data_samples_train_as_well(tmp_path):
 # -- EMA, validation, testing ------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize('order', ['isda first', 'ema first', 'isda by default'])
-def test_with_ema_statistics_are_observed_once_and_the_averaged_model_holds_them(tmp_path, order):
+def test_ema_statistics_are_observed_once_and_copied(tmp_path, order):
     hooks = {} if order != 'isda by default' else dict(isda=ISDA)
     custom = {'isda first': [ISDA, EMA], 'ema first': [EMA, ISDA], 'isda by default': [EMA]}[order]
     runner, spy = trained(tmp_path / 'ema', hooks=hooks, custom=custom)
@@ -383,7 +383,7 @@ def test_with_ema_statistics_are_observed_once_and_the_averaged_model_holds_them
     assert not torch.equal(averaged.fc.weight, source.fc.weight)
 
 
-def test_validation_with_ema_predicts_with_the_averaged_weights_and_observes_nothing(tmp_path):
+def test_validation_with_ema_observes_nothing(tmp_path):
     runner, _ = trained(tmp_path, custom=[EMA])
     inputs = torch.stack([row['inputs'] for row in dataset(8)])
     with torch.no_grad():
@@ -400,7 +400,7 @@ def test_validation_predicts_with_the_plain_logits_and_observes_nothing(tmp_path
     assert spy.counts == [BATCH * (i + 1) for i in range(ITERS)]  # validated after iteration 3 as well
 
 
-def test_training_and_then_testing_in_one_runner_keeps_statistics_and_one_hook(tmp_path):
+def test_testing_after_training_keeps_statistics_and_one_hook(tmp_path):
     runner, _ = trained(tmp_path)
     before, fc = moments(runner.model.head.loss_module), runner.model.head.fc
     metrics = runner.test()
@@ -454,7 +454,7 @@ def test_the_loss_aligns_corners_as_its_head_does(tmp_path, align_corners):
     assert torch.equal(runner.model.head.loss_decode.statistics.count, BATCH * ITERS * seen)
 
 
-def test_a_copied_model_observes_for_itself(tmp_path):
+def test_a_copied_model_has_separate_statistics(tmp_path):
     runner, _ = trained(tmp_path)
     twin, batch = copy.deepcopy(runner.model).train(), dataset(BATCH)
     twin(*(torch.stack([row[key] for row in batch]) for key in ('inputs', 'labels')), mode='loss')
@@ -472,7 +472,7 @@ def test_without_the_hook_the_first_iteration_names_default_hooks(tmp_path):
     assert spy.strengths == []
 
 
-def test_a_head_without_exactly_one_classifier_is_named_before_anything_is_trained(tmp_path):
+def test_a_head_with_two_classifiers_is_an_error_before_training(tmp_path):
     model = Model()
     model.head.extra = nn.Linear(CHANNELS, CLASSES)
     runner, spy = runner_in(tmp_path, model=model)
@@ -491,21 +491,21 @@ def test_a_label_outside_the_classes_stops_the_first_iteration(tmp_path):
     assert spy.strengths == []
 
 
-def test_labels_that_a_gpu_has_left_out_are_raised_at_the_next_logging_step(tmp_path):
+def test_deferred_label_errors_are_raised_at_the_logging_interval(tmp_path):
     class Counting(Hook):
         def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
             if batch_idx == 2:
-                runner.model.head.loss_module._label_errors.noted(torch.tensor([0, 77]), CLASSES, 255)
+                runner.model.head.loss_module._label_errors.mask_invalid(torch.tensor([0, 77]), CLASSES, 255)
 
     counting = Counting()
     counting.priority = 0  # before ISDAHook
     runner, spy = runner_in(tmp_path, custom=[counting])
-    with pytest.raises(ValueError, match='labels as far out as 77 are neither'):
+    with pytest.raises(ValueError, match='labels up to 77 are neither'):
         runner.train()
     assert len(spy.strengths) == 3  # logged after iteration 4
 
 
-def test_a_checkpoint_of_other_classes_is_refused_with_both_shapes(tmp_path):
+def test_a_checkpoint_of_other_classes_is_an_error_with_both_shapes(tmp_path):
     trained(tmp_path / 'train')
     model = Model()
     model.head.num_classes, model.head.fc = CLASSES + 1, nn.Linear(CHANNELS, CLASSES + 1)
@@ -515,7 +515,7 @@ def test_a_checkpoint_of_other_classes_is_refused_with_both_shapes(tmp_path):
         runner.train()
 
 
-def test_a_ramp_by_epochs_in_a_loop_without_epochs_is_refused():
+def test_a_ramp_by_epoch_without_epochs_is_an_error():
     runner = SimpleNamespace(max_epochs=1)
     with pytest.raises(ValueError, match='by_epoch=True.*at least 2 epochs'):
         ISDAHook(by_epoch=True).before_train(runner)
@@ -523,6 +523,6 @@ def test_a_ramp_by_epochs_in_a_loop_without_epochs_is_refused():
     assert ISDAHook(by_epoch=True, ramp='constant').before_train(runner) is None
 
 
-def test_an_unknown_ramp_is_refused():
-    with pytest.raises(ValueError, match=r"ramp must be one of \('linear', 'constant'\), got 'cosine'"):
+def test_an_unknown_ramp_is_an_error():
+    with pytest.raises(ValueError, match="Unknown ramp 'cosine'. Choose one of 'linear', 'constant'."):
         ISDAHook(ramp='cosine')

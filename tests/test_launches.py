@@ -1,4 +1,4 @@
-"""Laws of the GPU path, counted without a GPU: few kernels, no wait. See launches.py for what is counted and how."""
+"""Kernel launches and synchronisations of the GPU path, counted without a GPU. See helpers/launches.py."""
 
 import pytest
 import torch
@@ -32,7 +32,7 @@ def launches_of_a_step(classifier, features, labels, covariance='diagonal', reso
     return counter.count
 
 
-def test_plain_cross_entropy_is_two_launches_and_four():
+def test_cross_entropy_needs_two_and_four_launches():
     z, y = torch.zeros(2, 19, 9, 9, device='meta', requires_grad=True), torch.zeros(2, 9, 9, device='meta').long()
     with Launches() as counter:
         loss = nn.functional.cross_entropy(z, y)
@@ -48,13 +48,13 @@ def test_plain_cross_entropy_is_two_launches_and_four():
     (CIFAR_100, dict(covariance='full'), 86),
     (IMAGENET, {}, 95),
 ], ids=['cityscapes', 'cityscapes at feature resolution', 'cityscapes full', 'cifar-100 full', 'imagenet'])
-def test_a_head_costs_few_launches_and_no_wait(workload, options, most):
+def test_a_head_needs_few_launches_and_no_synchronisation(workload, options, most):
     assert launches_of_a_step(**workload, **options) <= most
 
 
 @pytest.mark.parametrize('kind', ['diagonal', 'full'])
 @pytest.mark.parametrize('num_classes', [10, 100])
-def test_the_unlabelled_term_costs_few_launches_and_no_wait(kind, num_classes):
+def test_the_unlabelled_term_needs_few_launches_and_no_synchronisation(kind, num_classes):
     weight = torch.zeros(num_classes, 128, device='meta', requires_grad=True)
     covariance = torch.zeros((num_classes, 128, 128) if kind == 'full' else (num_classes, 128), device='meta')
     with Launches() as counter:
@@ -63,7 +63,7 @@ def test_the_unlabelled_term_costs_few_launches_and_no_wait(kind, num_classes):
     assert counter.count <= 80
 
 
-def test_a_wait_is_refused():
+def test_a_synchronisation_is_detected():
     with pytest.raises(Exception, match='meta'):
         torch.zeros(3, device='meta').sum().item()
     with pytest.raises(Exception, match='(?i)meta|nonzero'):

@@ -1,4 +1,4 @@
-"""Logit adjustment in the loss: off is bitwise absent, and the prior is what the statistics have counted."""
+"""Logit adjustment in the loss: tau 0 changes nothing, and the prior is the observed class frequency."""
 import copy
 
 import pytest
@@ -62,7 +62,7 @@ class Recorded(nn.Module):
 @pytest.mark.parametrize('resolution', ['label', 'feature'])
 @pytest.mark.parametrize('base', [None, nn.CrossEntropyLoss(ignore_index=IGNORE)], ids=['fused', 'base'])
 @pytest.mark.parametrize('strength', [0.0, 2.0])
-def test_off_is_bitwise_the_loss_without_the_key(strength, base, resolution):
+def test_tau_0_is_bitwise_the_loss_without_logit_adjustment(strength, base, resolution):
     found = []
     for keys in ({}, dict(logit_adjustment=0.0)):
         head = Head(criterion(strength, base=copy.deepcopy(base), resolution=resolution, **keys))
@@ -72,7 +72,7 @@ def test_off_is_bitwise_the_loss_without_the_key(strength, base, resolution):
 
 
 @pytest.mark.parametrize('resolution', ['label', 'feature'])
-def test_the_fused_loss_equals_that_of_a_base_with_adjusted_logits(resolution):
+def test_the_fused_loss_equals_the_base_of_adjusted_logits(resolution):
     fused, other = (Head(criterion(base=base, resolution=resolution, logit_adjustment=TAU))
                     for base in (None, Recorded()))
     losses = [head(*batch()) for head in (fused, other)]
@@ -81,7 +81,7 @@ def test_the_fused_loss_equals_that_of_a_base_with_adjusted_logits(resolution):
 
 
 @pytest.mark.parametrize('strength', [0.0, 2.0])
-def test_the_prior_is_the_class_frequency_that_the_statistics_have_counted(strength):
+def test_the_prior_is_the_class_frequency_of_the_statistics(strength):
     adjusted, plain = (Head(criterion(strength, base=Recorded(), logit_adjustment=tau)) for tau in (TAU, 0.0))
     for seed in range(3):
         for head in (adjusted, plain):
@@ -104,10 +104,10 @@ def test_strength_0_is_the_base_loss_of_adjusted_logits(base):
     assert_close(loss, base(adjusted, labels, **keys))
 
 
-def test_a_cuda_like_device_gives_the_loss_and_gradients_of_a_cpu(monkeypatch):
+def test_a_simulated_accelerator_equals_a_cpu(monkeypatch):
     found = []
-    for hosts in (('cpu',), ()):
-        monkeypatch.setattr(device, 'HOSTS', hosts)
+    for cpu_types in (('cpu',), ()):
+        monkeypatch.setattr(device, 'CPU_TYPES', cpu_types)
         head = Head(criterion(logit_adjustment=TAU))
         loss = head(*batch())
         found.append((loss, *gradients(head, loss)))
@@ -115,7 +115,7 @@ def test_a_cuda_like_device_gives_the_loss_and_gradients_of_a_cpu(monkeypatch):
         assert_close(own, other)
 
 
-def test_samples_are_drawn_around_the_adjusted_logits():
+def test_samples_are_centred_on_the_adjusted_logits():
     head = Head(criterion(1e-12, samples=2, base=Recorded(), logit_adjustment=TAU))
     features, labels = batch()
     head(features, labels)
@@ -133,7 +133,7 @@ def test_vectors_of_a_long_tailed_classifier_get_the_prior():
     assert_close(value, expected)
 
 
-def test_evaluation_uses_the_plain_logits():
+def test_evaluation_uses_the_unadjusted_logits():
     head = Head(criterion(logit_adjustment=TAU))
     features, labels = batch()
     head(features, labels)
@@ -149,7 +149,7 @@ def test_bfloat16_logits_are_adjusted_in_float32():
     assert head.loss.base.logits.dtype == torch.float32
 
 
-def test_training_resumed_from_a_state_dict_is_bitwise_the_same():
+def test_resume_is_bitwise_exact():
     def trained(head, seeds):
         optimizer = torch.optim.SGD(head.parameters(), lr=0.1)
         for seed in seeds:
@@ -166,12 +166,12 @@ def test_training_resumed_from_a_state_dict_is_bitwise_the_same():
 
 
 @pytest.mark.parametrize('tau', [-0.1, float('nan'), 'strong', None])
-def test_a_tau_that_is_not_a_number_from_0_on_is_refused(tau):
+def test_an_invalid_tau_is_an_error(tau):
     with pytest.raises(ValueError, match='logit_adjustment must be a finite number >= 0'):
         ISDALoss(lambda_0=1, logit_adjustment=tau)
 
 
-def test_ohem_selects_and_weighs_pixels_by_the_adjusted_logits():
+def test_ohem_selects_pixels_by_the_adjusted_logits():
     from mmseg.models.losses import OhemCrossEntropy
     base = OhemCrossEntropy(ignore_label=IGNORE, thres=0.4, min_kept=10)
     head = Head(criterion(0.0, base=base, logit_adjustment=TAU))
@@ -181,7 +181,7 @@ def test_ohem_selects_and_weighs_pixels_by_the_adjusted_logits():
     assert_close(loss, head.loss.base(adjusted, labels))
 
 
-def test_a_compiled_model_gets_the_loss_and_gradients_of_an_eager_one():
+def test_a_compiled_model_equals_an_eager_one():
     found = []
     for compiled in (False, True):
         head = Head(criterion(logit_adjustment=TAU))

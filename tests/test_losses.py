@@ -1,4 +1,4 @@
-"""Laws of ISDALoss: it takes the place of any softmax loss of MMSeg, and at strength 0 it is that loss."""
+"""Properties of ISDALoss: it replaces any softmax loss of MMSegmentation, and equals it at strength 0."""
 
 from collections import OrderedDict
 
@@ -60,7 +60,7 @@ def logits_of(classifier, features):
 
 
 def value_and_gradients(loss, classifier, features, labels, **kwargs):
-    """What a head gets: loss(logits, labels, weight=, ignore_index=), and its gradients."""
+    """Loss and gradients as in a head: loss(logits, labels, weight=, ignore_index=)."""
     features = features.clone().requires_grad_()
     value = loss(logits_of(classifier, features), labels, **kwargs)
     value.sum().backward()
@@ -144,7 +144,7 @@ def test_a_step_is_the_base_loss_of_the_augmented_logits(config):
     assert abs(float((value - loss.base(logits_of(classifier, features), labels, **kwargs)).detach())) > 1e-3
 
 
-def test_the_factor_of_a_base_multiplies_with_that_of_the_loss():
+def test_loss_weights_of_base_and_loss_multiply():
     features, labels = features_and_labels()
     values = []
     for config in (dict(base=dict(type='SoftmaxFocalLoss')), dict(base=dict(type='SoftmaxFocalLoss', loss_weight=0.5),
@@ -154,7 +154,7 @@ def test_the_factor_of_a_base_multiplies_with_that_of_the_loss():
     assert_close(values[1], 0.2 * values[0])
 
 
-def test_a_weight_from_a_sampler_weighs_the_pixels_of_the_augmented_loss():
+def test_sampler_weights_apply_to_the_augmented_loss():
     features, labels = features_and_labels()
     weight = torch.rand(labels.shape)
     loss, classifier = isda(strength=5.0)
@@ -199,28 +199,28 @@ def test_the_base_is_the_cross_entropy_of_the_scope():
         assert type(ROOT.build(dict(type='ISDALoss', lambda_0=1)).base) is MeanCrossEntropy
 
 
-def test_without_any_scope_mmsegs_losses_are_found_all_the_same(monkeypatch):
+def test_mmsegs_losses_are_found_without_a_scope(monkeypatch):
     monkeypatch.setattr(DefaultScope, '_instance_dict', OrderedDict())
     for base in ('CrossEntropyLoss', 'OhemCrossEntropy', 'SoftmaxFocalLoss'):
         assert type(MODELS.build(dict(type='ISDALoss', lambda_0=1, base=dict(type=base))).base) is MODELS.get(base)
     assert type(MODELS.build(dict(type='ISDALoss', lambda_0=1)).base) is MODELS.get('CrossEntropyLoss')
 
 
-def test_outside_mmseg_keys_of_its_cross_entropy_are_refused():
+def test_keys_of_mmsegs_cross_entropy_are_an_error_outside_mmseg():
     with DefaultScope.overwrite_default_scope('mmengine'):
-        with pytest.raises(ValueError, match=r"ISDALoss does not know \['avg_non_ignore'\]"):
+        with pytest.raises(ValueError, match=r"ISDALoss does not accept \['avg_non_ignore'\]"):
             ROOT.build(dict(type='ISDALoss', lambda_0=1, avg_non_ignore=True))
         weighted = ROOT.build(dict(type='ISDALoss', lambda_0=1, loss_weight=0.4)).eval()
     logits, labels = torch.randn(5, CLASSES), torch.randint(CLASSES, (5,))
     assert_close(weighted(logits, labels), 0.4 * F.cross_entropy(logits, labels))
 
 
-def test_the_name_in_the_log_is_loss_isda_or_that_of_the_config():
+def test_the_log_name_is_loss_isda_or_from_the_config():
     assert ISDALoss(7.5).loss_name == 'loss_isda'
     assert ISDALoss(7.5, loss_name='loss_main').loss_name == 'loss_main'
 
 
-def test_the_strength_starts_at_0_and_lambda_0_is_kept():
+def test_the_strength_starts_at_0():
     loss = ISDALoss(7.5)
     assert (loss.strength, loss.lambda_0) == (0.0, 7.5)
 
@@ -231,7 +231,7 @@ def test_lambda_0_has_no_default():
 
 
 @pytest.mark.parametrize('lambda_0', [-1, float('nan'), float('inf'), None])
-def test_a_negative_or_non_finite_lambda_0_is_refused(lambda_0):
+def test_a_negative_or_non_finite_lambda_0_is_an_error(lambda_0):
     with pytest.raises(ValueError, match=f'lambda_0 must be a finite number >= 0, got {lambda_0}'):
         MODELS.build(dict(type='ISDALoss', lambda_0=lambda_0))
 
@@ -239,64 +239,64 @@ def test_a_negative_or_non_finite_lambda_0_is_refused(lambda_0):
 @pytest.mark.parametrize('wrong, words', [
     (dict(use_sigmoid=True), 'needs a softmax over the classes: use_sigmoid and use_mask must be False'),
     (dict(use_mask=True), 'needs a softmax over the classes: use_sigmoid and use_mask must be False'),
-    (dict(covariance='diag'), r"covariance must be one of \('diagonal', .*, got 'diag'"),
-    (dict(resolution='pixel'), r"resolution must be one of \('label', 'feature'\), got 'pixel'"),
-    (dict(label_sampling='cubic'), r"label_sampling must be one of \('exact', 'nearest'\), got 'cubic'"),
+    (dict(covariance='diag'), "Unknown covariance 'diag'. Choose one of 'diagonal', 'full', 'shared', 'identity'."),
+    (dict(resolution='pixel'), "Unknown resolution 'pixel'. Choose one of 'label', 'feature'."),
+    (dict(label_sampling='cubic'), "Unknown label_sampling 'cubic'. Choose one of 'exact', 'nearest'."),
     (dict(base=dict(type='OhemCrossEntropy'), avg_non_ignore=True, class_weight=CLASS_WEIGHT),
      r"\['avg_non_ignore', 'class_weight'\] are keys of the cross-entropy that base="),
 ], ids=str)
-def test_a_config_that_cannot_work_is_refused_when_it_is_built(wrong, words):
+def test_an_invalid_config_is_an_error_when_built(wrong, words):
     with pytest.raises(ValueError, match=words):
         MODELS.build(dict(type='ISDALoss', lambda_0=7.5, **wrong))
 
 
 @pytest.mark.parametrize('train', [True, False])
-def test_a_base_that_takes_no_pixel_weight_is_refused_with_a_sampler(train):
+def test_a_base_without_pixel_weights_is_an_error_with_a_sampler(train):
     features, labels = features_and_labels()
     loss, classifier = isda(base=dict(type='OhemCrossEntropy'))
     loss.train(train)
-    with pytest.raises(ValueError, match=r"base loss OhemCrossEntropy cannot take \['weight'\].*or no sampler"):
+    with pytest.raises(ValueError, match=r"base loss OhemCrossEntropy does not accept \['weight'\].*or no sampler"):
         loss(logits_of(classifier, features), labels, weight=torch.ones(labels.shape), ignore_index=IGNORE)
 
 
-def test_a_base_that_ignores_another_label_than_the_head_is_refused():
+def test_a_base_with_another_ignore_index_is_an_error():
     features, labels = features_and_labels(ignored=False)
     loss, classifier = isda(base=dict(type='OhemCrossEntropy', ignore_label=0))
-    with pytest.raises(ValueError, match='the base loss ignores label 0, the head label 255'):
+    with pytest.raises(ValueError, match='the base loss ignores label 0, the head ignores label 255'):
         loss(logits_of(classifier, features), labels, weight=None, ignore_index=IGNORE)
 
 
 @pytest.mark.parametrize('base', [dict(type='DiceLoss'), dict(type='FocalLoss'), dict(type='TverskyLoss'),
                                   dict(type='CrossEntropyLoss', use_sigmoid=True)])
-def test_a_base_that_is_no_softmax_loss_is_refused(base):
-    with pytest.raises(ValueError, match='is no softmax cross-entropy'):
+def test_a_base_that_is_not_a_softmax_loss_is_an_error(base):
+    with pytest.raises(ValueError, match='is not a softmax cross-entropy'):
         MODELS.build(dict(type='ISDALoss', lambda_0=1, base=base))
 
 
-def test_an_unknown_key_is_named_as_a_key_of_isda():
-    with pytest.raises(ValueError, match=r"ISDALoss does not know \['covarience'\]; did you mean covariance by "
-                                         r'covarience.; it knows lambda_0, covariance, .*, class_weight'):
+def test_an_unknown_key_is_an_error_with_a_suggestion():
+    with pytest.raises(ValueError, match=r"ISDALoss does not accept \['covarience'\]; did you mean covariance instead "
+                                         r'of covarience.. It accepts lambda_0, covariance, .*, class_weight'):
         MODELS.build(dict(type='ISDALoss', lambda_0=1, covarience='full'))
 
 
 @pytest.mark.parametrize('keys', [dict(label_smooth=0.1), dict(class_weight=[1.0])])
-def test_keys_of_another_loss_are_answered_with_where_they_go(keys):
+def test_keys_of_another_loss_are_an_error_with_a_working_remedy(keys):
     with DefaultScope.overwrite_default_scope('mmengine'), pytest.raises(ValueError) as error:
         ROOT.build(dict(type='ISDALoss', lambda_0=1, **keys))
-    assert f'ISDALoss does not know {list(keys)}' in str(error.value)
-    advice = str(error.value).split('as in base=')[1]
+    assert f'ISDALoss does not accept {list(keys)}' in str(error.value)
+    advice = str(error.value).split('into base: base=')[1]
     with DefaultScope.overwrite_default_scope('mmengine'):
-        loss = ROOT.build(dict(type='ISDALoss', lambda_0=1, base=eval(advice))).eval()  # it works as it is written
+        loss = ROOT.build(dict(type='ISDALoss', lambda_0=1, base=eval(advice))).eval()  # the remedy works as printed
     logits, labels = torch.randn(5, CLASSES), torch.randint(CLASSES, (5,))
     assert_close(loss(logits, labels), F.cross_entropy(logits, labels, label_smoothing=0.1))
 
 
-def test_a_name_that_the_log_would_not_train_on_is_refused():
-    with pytest.raises(ValueError, match="loss_name='isda_aux' has no 'loss' in it"):
+def test_a_loss_name_without_loss_is_an_error():
+    with pytest.raises(ValueError, match="loss_name='isda_aux' does not contain 'loss'"):
         MODELS.build(dict(type='ISDALoss', lambda_0=1, loss_name='isda_aux'))
 
 
-def test_class_weights_and_avg_non_ignore_together_are_the_mean_over_the_labelled_pixels_weights():
+def test_avg_non_ignore_with_class_weights_is_the_weighted_mean():
     loss, classifier = isda(strength=0.5, class_weight=CLASS_WEIGHT, avg_non_ignore=True)
     other, _ = isda(strength=0.5, class_weight=CLASS_WEIGHT)
     features, labels = features_and_labels()
@@ -309,7 +309,7 @@ def test_class_weights_and_avg_non_ignore_together_are_the_mean_over_the_labelle
                  F.cross_entropy(logits, labels, torch.tensor(CLASS_WEIGHT), ignore_index=IGNORE))
 
 
-# -- one visit instead of several --------------------------------------------------------------------------------------
+# -- the fused pass ---------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize('keys', [
     dict(), dict(avg_non_ignore=True), dict(loss_weight=0.4), dict(loss_weight=0.4, avg_non_ignore=True),
@@ -330,7 +330,7 @@ def test_the_fused_loss_equals_the_base_loss_of_augmented_logits(keys, resolutio
                  atol=1e-7)
 
 
-def test_a_loss_with_class_weights_or_pixel_weights_is_left_to_its_base():
+def test_weighted_losses_call_their_base():
     features, labels = features_and_labels()
     for keys, kwargs in ((dict(class_weight=CLASS_WEIGHT), {}), (dict(reduction='sum'), {}),
                          (dict(), dict(weight=torch.ones(labels.shape)))):

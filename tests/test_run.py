@@ -1,4 +1,4 @@
-"""Every config is routed to the task that can check its data and evaluate it."""
+"""Every config belongs to the task that checks its data and evaluates it."""
 import pytest
 import torch
 from helpers import tiny, tiny_images
@@ -28,7 +28,7 @@ def test_a_detector_is_known_without_mmdetection():
 
 
 @tiny.on_cpu
-def test_work_directory_and_checkpoints_keep_the_config_as_it_came(tmp_path, monkeypatch):
+def test_work_directory_and_checkpoints_keep_the_original_config(tmp_path, monkeypatch):
     config, work = tiny.write_configs(tmp_path)[1], tmp_path / 'work'
     tiny.train(config, work, {'train_cfg.max_iters': 2}, amp='bfloat16')
     tiny.train(work / config.name, work, {'train_cfg.max_iters': 4}, resume=work / 'iter_2.pth')
@@ -39,13 +39,13 @@ def test_work_directory_and_checkpoints_keep_the_config_as_it_came(tmp_path, mon
     assert kept.get('custom_hooks') is None
     meta = torch.load(work / 'iter_4.pth', weights_only=False)['meta']
     assert Config.fromstring(meta['cfg'], '.py').default_hooks == wanted.default_hooks
-    kept.visualizer.name = kept.experiment_name = 'by the host'
-    host = Runner.from_cfg(kept)  # OpenMMLab's own, with nothing of ours imported by hand
-    assert [type(hook).__name__ for hook in host.hooks].count('RunRecordHook') == 0
+    kept.visualizer.name = kept.experiment_name = 'set by the framework'
+    framework = Runner.from_cfg(kept)  # the Runner of OpenMMLab
+    assert [type(hook).__name__ for hook in framework.hooks].count('RunRecordHook') == 0
 
 
 @tiny.on_cpu
-def test_too_few_images_for_a_batch_are_refused_before_a_schedule_counts_their_steps(tmp_path, monkeypatch):
+def test_too_few_images_for_a_batch_are_an_error(tmp_path, monkeypatch):
     monkeypatch.setenv('ISDA_SEG_DATA', str(tiny_images.write_cifar(tmp_path).parent))
     options = {'train_dataloader.dataset.split': 'train', 'train_dataloader.dataset.indices': 30,
                'train_dataloader.drop_last': True, 'val_dataloader.dataset.split': 'test'}

@@ -1,4 +1,4 @@
-"""Laws of twins: an ISDA config is its plain twin and the ISDA keys; with lambda_0 = 0 it trains as its twin does."""
+"""An ISDA config is its baseline plus the ISDA keys, and equals it in training for lambda_0 = 0."""
 
 import functools
 
@@ -107,19 +107,19 @@ def run(tmp_path_factory):
         yield trained
 
 
-def test_every_isda_config_has_its_twin_beside_it():
+def test_every_isda_config_has_a_baseline_in_its_folder():
     assert len(CONFIGS) >= 11
     assert [names(path) for path in CONFIGS if not twin(path).is_file()] == []
     assert [names(path) for path in CONFIGS if path.name.count('_isda') != 1] == []
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=names)
-def test_without_the_isda_keys_a_config_is_its_twin(path):
+def test_without_the_isda_keys_a_config_equals_its_baseline(path):
     assert_only_isda_differs(settings(path), settings(twin(path)))
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=names)
-def test_each_of_the_two_names_the_other_in_its_promise(path):
+def test_config_and_baseline_name_each_other(path):
     promise, plain = (p.read_text().split('"""')[1] for p in (path, twin(path)))
     assert promise.count(path.name) == 1
     assert promise.count(f'Baseline:  {twin(path).name}') == 1
@@ -127,7 +127,7 @@ def test_each_of_the_two_names_the_other_in_its_promise(path):
 
 
 @exhaustive('path', sorted(CONFIGS, key=lambda path: 'r101' in path.name), kind=room, ids=names)
-def test_with_lambda_0_zero_three_steps_are_bitwise_those_of_the_twin(run, path):
+def test_lambda_0_zero_trains_bitwise_like_the_baseline(run, path):
     steps, state, statistics = run(path, 0)
     plain_steps, plain_state, none = run(twin(path))
     assert [step['iter'] for step in steps] == [0, 1, 2]
@@ -140,7 +140,7 @@ def test_with_lambda_0_zero_three_steps_are_bitwise_those_of_the_twin(run, path)
 
 
 @exhaustive('path', [path for path in CONFIGS if 'r101' not in path.name], kind=room, ids=names)
-def test_with_its_own_lambda_0_it_sees_the_same_data_and_learns_something_else(run, path):
+def test_lambda_0_changes_the_weights_but_not_the_data(run, path):
     steps, state, _ = run(path)
     plain_steps, plain_state, _ = run(twin(path))
     assert [step['batch'] for step in steps] == [step['batch'] for step in plain_steps]
@@ -152,7 +152,7 @@ def test_with_its_own_lambda_0_it_sees_the_same_data_and_learns_something_else(r
     assert {'model.decode_head.conv_seg.weight', 'model.auxiliary_head.conv_seg.weight'} & set(state) <= set(changed)
 
 
-def test_a_config_based_on_a_package_is_loaded_as_the_diff_it_is(tmp_path):
+def test_a_config_based_on_a_package_inherits_its_base(tmp_path):
     (tmp_path / 'mine.py').write_text(USER_CONFIG)
     (tmp_path / 'plain.py').write_text(USER_CONFIG.splitlines()[0])
     mine, plain = (load_config(str(tmp_path / f'{name}.py'), work_dir=str(tmp_path / 'work')).to_dict()

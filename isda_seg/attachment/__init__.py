@@ -1,1 +1,1 @@
-"""What connects a loss with its classifier: captured inputs and their verification, labels on the grid, base losses."""
+"""Connection of a loss to its classifier: captured inputs, verification, labels on the feature grid, base losses."""

@@ -1,4 +1,4 @@
-"""What entered the classifier in the last forward pass, until the loss takes it."""
+"""Captured input of the classifier in its last forward pass, kept until the loss uses it."""
 import weakref
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from isda_seg.attachment.sharded_weights import taken_back, whole
+from isda_seg.attachment.sharded_weights import weight_unavailable, whole
 from isda_seg.attachment.token_maps import as_map
 from isda_seg.compat import in_backward
 from isda_seg.core.ops.opaque import opaque
@@ -14,117 +14,118 @@ from isda_seg.core.windows import Windows
 
 
 def weight_of(classifier: nn.Module) -> Tensor:
-    """(C, A) of a Linear or a 1x1 convolution; (C, A k k) of a k x k one, in the order of its windows."""
+    """Return the weight as a matrix: (C, A), or (C, A k k) for a k x k convolution, in the order of its windows."""
     weight = whole(classifier.weight)
     if weight.dim() < 2:
-        raise taken_back()
+        raise weight_unavailable()
     return weight.flatten(1)
 
 
-def seen(classifier: nn.Module, features: Tensor, logits: Sequence[int]) -> Tensor | Windows:
-    """What entered the classifier, with the positions of the logits (N, C) or (B, C, H, W) made of it."""
+def classifier_input(classifier: nn.Module, features: Tensor, logits: Sequence[int]) -> Tensor | Windows:
+    """Return the classifier's input in the layout of its logits (N, C) or (B, C, H, W)."""
     if isinstance(classifier, nn.Linear):
         return as_map(features, logits)
     if isinstance(classifier, nn.Conv1d):
-        return features.unsqueeze(-1)  # points (B, A, P) as a map of one column
+        return features.unsqueeze(-1)  # points (B, A, P) as a map with one column
     if isinstance(classifier, nn.Conv2d) and features.dim() == 4 and not pointwise(classifier):
         return Windows.of(classifier, features)
     return features
 
 
 def pointwise(convolution: nn.Conv1d | nn.Conv2d) -> bool:
-    """Whether each output is a function of the one position below it."""
-    padding = convolution.padding  # 'same' and 'valid' add nothing to a kernel of 1
+    """Return whether each output of the convolution depends on a single input position."""
+    padding = convolution.padding  # 'same' and 'valid' add no padding for a kernel of size 1
     return {*convolution.kernel_size, *convolution.stride} == {1} and (isinstance(padding, str) or not any(padding))
 
 
-def lent(classifier: nn.Module) -> bool:
-    """Whether the weight is a view of others, as ``FullyShardedDataParallel`` lends it for as long as it computes."""
+def is_unsharded_view(classifier: nn.Module) -> bool:
+    """Return whether the weight is a view that ``FullyShardedDataParallel`` unshards during the forward pass only."""
     weight: Any = classifier.weight
     return bool(weight._is_view())
 
 
 class CapturedInput(NamedTuple):
-    """One forward pass, and the classifier's numbers when the loss is called: some are made anew in each pass."""
+    """Features of one forward pass, with the classifier's weight and bias at the call of the loss."""
     features: Tensor | Windows  # (N, A) or (B, A, h, w), detached
     weight: Tensor              # (C, A)
     bias: Tensor | None         # (C,), detached
 
     @classmethod
     def of(cls, features: Tensor | Windows, classifier: nn.Module) -> 'CapturedInput':
-        """Of these features through this classifier."""
+        """Combine features with the current weight and bias of the classifier."""
         bias: Any = classifier.bias
         return cls(features, weight_of(classifier), None if bias is None else whole(bias).detach())
 
 
 class CapturedInputs:
-    """Those of one classifier, which is remembered but not held."""
+    """Captured inputs of one classifier, which is weakly referenced."""
 
     def __init__(self) -> None:
         self._classifier: weakref.ref[nn.Module] | None = None
-        self._lent: Tensor | None = None
-        self._last: dict[bool, tuple[Tensor, nn.Module]] = {}  # of the last passes with (True) and without gradients
+        self._weight_copy: Tensor | None = None
+        self._last: dict[bool, tuple[Tensor, nn.Module]] = {}  # last pass with gradients (True) and without (False)
 
     def classifier(self) -> nn.Module | None:
-        """Theirs, if it is known and still there."""
+        """Return the classifier; None before ``bind`` or if it has been deleted."""
         return None if self._classifier is None else self._classifier()
 
     def weight(self) -> Tensor | None:
-        """(C, A) of the classifier as it is now, or was in the last call if it is lent to it; None without one."""
+        """Return the classifier's weight (C, A); the copy of the last call if it was unsharded; None if not bound."""
         classifier = self.classifier()
-        return None if classifier is None else weight_of(classifier) if self._lent is None else self._lent
+        return None if classifier is None else weight_of(classifier) if self._weight_copy is None else self._weight_copy
 
-    def belong_to(self, classifier: nn.Module) -> None:
-        """ValueError for a second classifier."""
+    def bind(self, classifier: nn.Module) -> None:
+        """Bind to a classifier; ValueError for a second one."""
         first = self.classifier()
         if first is not None and first is not classifier:
-            raise ValueError('this ISDA loss is attached to another classifier already, and its statistics are of that '
-                             'one: give each classifier a loss of its own')
+            raise ValueError('this ISDA loss is already attached to another classifier, and its statistics belong to '
+                             'that one: create a separate loss for each classifier')
         self._classifier = weakref.ref(classifier)
 
     @opaque
-    def keep(self, classifier: nn.Module, features: Tensor) -> None:
-        """Remember a pass that trains: not in eval mode, nor one that a checkpointed classifier computes again.
+    def capture(self, classifier: nn.Module, features: Tensor) -> None:
+        """Store the features of a training pass. Ignore eval mode and recomputation by gradient checkpointing.
 
-        A pass without gradients may be the first one of such a classifier, but does not displace one with gradients.
+        A pass without gradients is stored too, because it may be the first pass of a checkpointed classifier. It does
+        not replace a pass with gradients.
         """
-        self.belong_to(classifier)  # of a copied loss, its copied classifier
+        self.bind(classifier)  # a copied loss binds to its copied classifier
         if classifier.training and not in_backward():
             self._last[torch.is_grad_enabled()] = features.detach(), classifier
 
-    def waiting(self) -> bool:
-        """Whether the classifier has run since the loss was last called with gradients."""
+    def has_input(self) -> bool:
+        """Return whether the classifier has run since the last training call of the loss."""
         return bool(self._last)
 
     def last(self, logits: Sequence[int]) -> CapturedInput:
-        """The record of the last pass, in the layout of logits of this shape; it stays until it is let go.
+        """Return the captured input of the last pass, in the layout of logits of this shape, without clearing it.
 
         Raises:
-            RuntimeError: there is none, or it would serve a second time, inside a gradient-checkpointed block; tokens
-                that are no map of the logits' shape.
+            RuntimeError: no captured input, a call inside a gradient-checkpointed block, or tokens that do not form a
+                map of the logits' shape.
         """
         if in_backward():
-            raise RuntimeError('this ISDA loss was called inside a backward pass: it stands in a block that gradient '
-                               'checkpointing computes twice. Checkpoint the network alone and call the loss on what '
-                               'it returns')
+            raise RuntimeError('this ISDA loss was called during a backward pass, inside a block that gradient '
+                               'checkpointing recomputes. Checkpoint only the network, and call the loss on its output')
         last = self._last.get(True, self._last.get(False))
         if last is None:
-            raise RuntimeError('this ISDA loss was called without a new forward pass of its classifier: one forward '
-                               'pass serves one call (is the loss called twice, or the classifier not used?)')
+            raise RuntimeError('this ISDA loss was called without a new forward pass of its classifier. Each call of '
+                               'the loss needs its own forward pass: check whether the loss is called twice, or the '
+                               'classifier is not used')
         features, classifier = last
-        record = CapturedInput.of(seen(classifier, features, logits), classifier)
-        self._lent = record.weight.detach().clone() if lent(classifier) else None
-        return record
+        captured = CapturedInput.of(classifier_input(classifier, features, logits), classifier)
+        self._weight_copy = captured.weight.detach().clone() if is_unsharded_view(classifier) else None
+        return captured
 
-    def let_go(self) -> None:
-        """The last passes have been served."""
+    def clear(self) -> None:
+        """Discard the captured inputs."""
         self._last.clear()
 
-    def evaluate(self) -> bool:
-        """Whether the classifier is in eval mode, as where a loss outside of the model is not."""
+    def in_eval_mode(self) -> bool:
+        """Return whether the classifier is in eval mode, even if the loss, outside of the model, is not."""
         classifier = self.classifier()
         return classifier is not None and not classifier.training
 
     def __getstate__(self) -> dict[str, Any]:
-        """A copy starts without the records of the original, whose classifier is not its own."""
+        """Copy without the captured inputs and the classifier of the original."""
         return CapturedInputs().__dict__

@@ -1,11 +1,11 @@
-"""Softmax focal loss: a base loss for ISDA (MMSeg's own FocalLoss is a sigmoid loss)."""
+"""Softmax focal loss, a base loss for ISDA (the FocalLoss of MMSegmentation is a sigmoid loss)."""
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 
 class SoftmaxFocalLoss(nn.Module):
-    """``-(1 - p_y)^gamma log p_y``, mean over labelled samples (Lin et al., 2017, with a softmax).
+    """Focal loss ``-(1 - p_y)^gamma log p_y`` with a softmax, mean over labelled samples (Lin et al., 2017).
 
     Args:
         gamma: focusing parameter >= 0; 0 is cross-entropy.
@@ -27,11 +27,19 @@ class SoftmaxFocalLoss(nn.Module):
 
     def forward(self, logits: Tensor, labels: Tensor, weight: Tensor | None = None, ignore_index: int = -100,
                 reduction_override: str | None = None) -> Tensor:
-        """Logits (N, C, ...), labels (N, ...), weight per sample (N, ...) or None; scalar, or (N, ...) for 'none'."""
+        """Return the scalar loss, or the losses (N, ...) for 'none'.
+
+        Args:
+            logits: (N, C, ...).
+            labels: (N, ...).
+            weight: (N, ...) weight of each sample, or None.
+            ignore_index: samples with this label do not count.
+            reduction_override: 'none' or 'sum' instead of the mean.
+        """
         labels = labels.long()
         class_weight = None if self.class_weight is None else self.class_weight.to(logits)
         entropy = F.cross_entropy(logits, labels, ignore_index=ignore_index, reduction='none')
-        wrong = (-torch.expm1(-entropy)).clamp(min=torch.finfo(entropy.dtype).eps)  # 1 - p_y; its power has a slope
+        wrong = (-torch.expm1(-entropy)).clamp(min=torch.finfo(entropy.dtype).eps)  # 1 - p_y, with finite slope
         loss = wrong.pow(self.gamma) * entropy
         if class_weight is not None:
             loss = loss * class_weight[torch.where(labels == ignore_index, 0, labels)]

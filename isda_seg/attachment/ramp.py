@@ -1,4 +1,4 @@
-"""A strength that grows by itself, because it counts the training calls of its loss."""
+"""Linear ramp of the strength that counts the training calls of its loss."""
 import warnings
 
 import torch
@@ -8,18 +8,18 @@ from isda_seg.core.schedule import check_strength, linear_ramp
 
 
 class Ramp(nn.Module):
-    """``linear_ramp`` over the steps that training calls make up (lambda = t/T lambda_0, below Eq. 4).
+    """``linear_ramp`` over the optimizer steps, counted by training calls (lambda = t/T lambda_0, below Eq. 4).
 
     Args:
         final: lambda_0, the strength of the last step.
-        total: T, steps of the optimizer in the whole training.
-        calls_per_step: training calls of the loss that make one step, where gradients are accumulated.
+        total: T, the number of optimizer steps.
+        calls_per_step: training calls of the loss per optimizer step, for accumulated gradients.
 
     Attributes:
-        calls: () int64, made so far; the state dict. It may be written to, and is read back only then.
+        calls: number of training calls so far, a scalar int64 buffer. Users may change its value.
 
     Raises:
-        ValueError: a bad strength, no whole number of steps or calls.
+        ValueError: a bad strength, or a number of steps or calls that is not a positive integer.
     """
 
     calls: Tensor
@@ -28,54 +28,53 @@ class Ramp(nn.Module):
         super().__init__()
         for name, number in (('total_steps', total), ('calls_per_step', calls_per_step)):
             if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-                raise ValueError(f'{name} must be a whole number of at least 1, got {number!r}')
+                raise ValueError(f'{name} must be a positive integer, got {number!r}')
         self.final, self.total, self.calls_per_step = check_strength(final, 'lambda_0'), total, calls_per_step
         self.register_buffer('calls', torch.zeros((), dtype=torch.int64))
         self._known: tuple[Tensor | None, int, int] = None, 0, 0  # the buffer, its version, its value
 
     @classmethod
     def of(cls, lambda_0: float | None, total_steps: int | None, calls_per_step: int) -> 'Ramp | None':
-        """The ramp of a loss that is told both; None for one that is told neither.
+        """Return the ramp for ``lambda_0`` and ``total_steps``; None if both are None.
 
         Raises:
-            ValueError: one without the other, calls for no ramp.
+            ValueError: only one of both is given, or ``calls_per_step`` is given without them.
         """
         if lambda_0 is None and total_steps is None:
             if calls_per_step != 1:
-                raise ValueError('calls_per_step is of a strength that grows by itself: give lambda_0 and total_steps '
-                                 'as well')
+                raise ValueError(f'calls_per_step={calls_per_step} requires lambda_0 and total_steps: give these too, '
+                                 'or delete calls_per_step')
             return None
         if lambda_0 is None or total_steps is None:
-            raise ValueError('lambda_0 and total_steps belong together: with both the strength grows by itself; '
-                             f'without either set loss.strength in each step; got lambda_0={lambda_0!r} and '
-                             f'total_steps={total_steps!r}')
+            raise ValueError(f'got lambda_0={lambda_0!r} and total_steps={total_steps!r}: give both for a linear ramp, '
+                             'or neither and set loss.strength in each step')
         return cls(lambda_0, total_steps, calls_per_step)
 
     def strength(self) -> float:
-        """Of the next call."""
-        return linear_ramp(self._made() // self.calls_per_step + 1, self.total, self.final)
+        """Return the strength of the next call."""
+        return linear_ramp(self._calls_made() // self.calls_per_step + 1, self.total, self.final)
 
-    def count(self) -> float:
-        """The next call has been served: its strength."""
-        served, made = self.strength(), self._made() + 1
+    def advance(self) -> float:
+        """Count one call, and return its strength."""
+        strength, made = self.strength(), self._calls_made() + 1
         self.calls.fill_(made)
         self._known = self.calls, self.calls._version, made
-        return served
+        return strength
 
-    def expect(self, state_dict: dict[str, Tensor], key: str) -> None:
-        """A state dict of statistics without calls, as of a strength set by hand, leaves the count as it is."""
+    def fill_missing(self, state_dict: dict[str, Tensor], key: str) -> None:
+        """Add the current number of calls to a state dict without it, with a warning."""
         if key not in state_dict:
-            warnings.warn(f'the checkpoint holds statistics but no {key}, so the strength goes on from call '
-                          f'{self._made()}: to resume a run, fill_ the calls of the loss (loss.ramp.calls) with those '
-                          'it had made', stacklevel=2)
+            warnings.warn(f'the checkpoint contains statistics but no {key}, so the ramp continues from call '
+                          f'{self._calls_made()}. To resume a run, set the number of its training calls with '
+                          'loss.ramp.calls.fill_(number)', stacklevel=2)
             state_dict[key] = self.calls
 
     def extra_repr(self) -> str:
-        """What the strength grows to, and in how many steps."""
+        """Return final strength and number of steps for ``repr``."""
         return f'lambda_0={self.final}, total_steps={self.total}, calls_per_step={self.calls_per_step}'
 
-    def _made(self) -> int:
-        """The number of calls, asked of the device only where somebody else has written it."""
+    def _calls_made(self) -> int:
+        """Return the number of calls, reading the buffer only after it has been changed from outside."""
         buffer, version, made = self._known
         if buffer is not self.calls or version != self.calls._version:
             made = int(self.calls)

@@ -1,4 +1,4 @@
-"""Parameters of which ``fully_shard`` keeps a part on each rank, as a whole."""
+"""Whole parameters from the shards of ``fully_shard``."""
 from typing import Any
 
 import torch
@@ -6,19 +6,19 @@ from torch import Tensor
 
 
 def whole(parameter: Any) -> Tensor:
-    """The parameter, gathered from all ranks where it is sharded, which all ranks have to ask for.
+    """Return the parameter, all-gathered if it is sharded. This is a collective operation of all ranks.
 
-    Its gradient is the mean over ranks, as ``fully_shard`` takes it of all other gradients.
+    Its gradient is averaged over ranks, like all gradients under ``fully_shard``.
 
     Raises:
-        RuntimeError: ``FullyShardedDataParallel`` has taken it back.
+        RuntimeError: ``FullyShardedDataParallel`` has resharded the parameter.
     """
     if not hasattr(parameter, 'full_tensor'):
         if parameter._is_view() and parameter.numel() and parameter.untyped_storage().size() == 0:
-            raise taken_back()
+            raise weight_unavailable()
         plain: Tensor = parameter
         return plain
-    from torch.distributed.tensor import Partial  # slow to load, and not in every build of torch
+    from torch.distributed.tensor import Partial  # slow to import, and missing in some builds of torch
     ranks = parameter.device_mesh.size()
     gathered: Any = parameter.full_tensor(grad_placements=[Partial()] * parameter.device_mesh.ndim)
     if gathered.requires_grad and torch.is_grad_enabled():
@@ -27,9 +27,9 @@ def whole(parameter: Any) -> Tensor:
     return result
 
 
-def taken_back() -> RuntimeError:
-    """What a parameter means that is empty, or a flat part, when the loss is called."""
-    return RuntimeError("the classifier's weight is not here when the loss is called, because FullyShardedDataParallel "
-                        'lends it to the forward pass of its unit alone: call the loss in the forward pass of the '
-                        'outermost unit and leave the classifier to that unit, or shard with '
-                        'torch.distributed.fsdp.fully_shard')
+def weight_unavailable() -> RuntimeError:
+    """Return the error for a weight that is empty or flattened when the loss is called."""
+    return RuntimeError("the classifier's weight is not available when the loss is called, because "
+                        'FullyShardedDataParallel unshards it only during the forward of its FSDP unit: call the loss '
+                        'in the forward pass of the outermost unit and leave the classifier to that unit, or shard '
+                        'with torch.distributed.fsdp.fully_shard')

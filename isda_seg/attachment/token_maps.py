@@ -1,22 +1,22 @@
-"""Features of a Linear whose logits were reshaped to maps: tokens and channels-last maps, without a copy."""
+"""Inputs of a Linear layer (tokens or channels-last maps) as channels-first maps, without a copy."""
 from collections.abc import Sequence
 
 from torch import Tensor
 
 
 def as_map(features: Tensor, logits: Sequence[int]) -> Tensor:
-    """What entered a Linear, in the layout of the logits that were made of it.
+    """Return the input of a Linear layer in the layout of its logits.
 
     Args:
         features: (..., A).
-        logits: the shape of the logits, resized or not.
+        logits: shape of the logits, resized or not.
 
     Returns:
-        (N, A) for logits (N, C); for logits (B, C, H, W) a view (B, A, h, w) of tokens (B, h w, A) or of maps
+        (N, A) for logits (N, C). For logits (B, C, H, W), a view (B, A, h, w) of tokens (B, h w, A) or of maps
         (B, h, w, A).
 
     Raises:
-        RuntimeError: as many tokens as no map of the logits' shape has.
+        RuntimeError: a number of tokens that does not form a map with the aspect ratio of the logits.
     """
     if len(logits) == 4 and features.dim() == 4:
         return features.movedim(-1, 1)
@@ -26,10 +26,10 @@ def as_map(features: Tensor, logits: Sequence[int]) -> Tensor:
 
 
 def grid_of(tokens: int, height: int, width: int) -> tuple[int, int]:
-    """The sides of a map of so many tokens whose shape is nearest to height : width.
+    """Return the sides of a map of so many tokens with the aspect ratio nearest to height : width.
 
     Raises:
-        RuntimeError: even the nearest one is more than twice as long.
+        RuntimeError: the nearest aspect ratio is wrong by more than a factor of 2.
     """
     sides = [(h, tokens // h) for h in range(1, tokens + 1) if tokens % h == 0]
 
@@ -39,7 +39,7 @@ def grid_of(tokens: int, height: int, width: int) -> tuple[int, int]:
 
     nearest = min(sides, key=stretch)
     if stretch(nearest) > 2:
-        raise RuntimeError(f'{tokens} tokens entered the classifier, and no h x w map of the shape {height} x {width} '
-                           'of the logits has as many (is there a class token among them?): hand the classifier the '
-                           "map's tokens alone, or the loss logits (N, C) with labels (N,)")
+        raise RuntimeError(f'{tokens} tokens entered the classifier, which do not form a map with the aspect ratio '
+                           f'{height} x {width} of the logits. Remove a class token from the input of the classifier, '
+                           'or pass logits (N, C) and labels (N,) to the loss')
     return nearest

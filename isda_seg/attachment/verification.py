@@ -1,4 +1,4 @@
-"""Do the recorded features, through the classifier, give the logits the loss got? Asked at every step."""
+"""Verify at every step that the captured features reproduce the logits."""
 from typing import Any, NamedTuple
 
 import torch
@@ -7,23 +7,23 @@ from torch import Tensor
 
 from isda_seg.attachment.captured_inputs import CapturedInput
 from isda_seg.attachment.label_grid import pixel_of, source
-from isda_seg.core.ops.device import on_host
+from isda_seg.core.ops.device import on_cpu
 from isda_seg.core.ops.upsampled import resize
 from isda_seg.core.windows import Windows
 
-STRIDE = 2654435761  # odd, near 2^32 over the golden ratio: the sampled positions spread over batch and image
-ALLOWED = 1e-2       # of the logits' scale
-HALF_ALLOWED = 5e-2  # where features or logits are of half precision
+STRIDE = 2654435761  # 2^32 divided by the golden ratio: spreads the sampled positions over batch and image
+ALLOWED = 1e-2       # tolerance relative to the scale of the logits
+HALF_ALLOWED = 5e-2  # tolerance for features or logits in half precision
 
 
 class Sample(NamedTuple):
-    """One position of one step: the logits (C,) of the recorded features, how far off those of the loss are."""
-    logits: Tensor
-    error: Tensor
-    scale: Tensor  # (), the length of the feature vector
+    """Comparison at one position of one step."""
+    logits: Tensor  # (C,) of the captured features
+    error: Tensor   # (C,) difference to the logits of the loss
+    scale: Tensor   # norm of the feature vector, a scalar
 
     def excess(self, weight: Tensor, allowed: float) -> Tensor:
-        """(), the largest error as a share of what rounding may do."""
+        """Return the largest error divided by the tolerance, a scalar tensor."""
         typical = self.scale * torch.linalg.vector_norm(weight.detach().float()) / max(1, weight.numel()) ** 0.5
         bound = allowed * (self.logits.abs().max() + typical) + torch.finfo(self.error.dtype).tiny
         excess: Tensor = self.error.abs().max() / bound
@@ -31,92 +31,90 @@ class Sample(NamedTuple):
 
 
 class Verification:
-    """Checks a record against the logits: the first image as a whole at the first step, later one position a step.
+    """Check of captured inputs against the logits: the whole first image at the first step, then one position per step.
 
-    The first step is checked before ``check`` returns, on a CPU every step is. On a GPU the error of a later step stays
-    on the device until ``raise_failed`` reports it, when the batch has been observed.
+    On a CPU, ``check`` raises the error of its step. On a GPU it does so at the first step only; ``raise_deferred``
+    raises errors of later steps, after their batches have been observed.
     """
 
     def __init__(self) -> None:
         self.step = 0
         self.verified = False
-        self._waiting: list[tuple[Sample, Tensor, float]] = []
+        self._deferred: list[tuple[Sample, Tensor, float]] = []
 
     @torch.no_grad()
-    def check(self, record: CapturedInput, logits: Tensor, align_corners: bool) -> None:
+    def check(self, captured: CapturedInput, logits: Tensor, align_corners: bool) -> None:
         """Check one step; called before the batch is observed.
 
         Raises:
-            RuntimeError: the logits are not those of the recorded features; on a GPU after the first step only where
-                their shapes do not fit.
+            RuntimeError: logits that do not match the captured features; on a GPU after the first step, only logits of
+                a shape that does not fit.
         """
-        check_shapes(record, logits)
+        check_shapes(captured, logits)
         if logits.numel() == 0:
             return
-        half = min(record.features.dtype.itemsize, logits.dtype.itemsize) < 4
+        half = min(captured.features.dtype.itemsize, logits.dtype.itemsize) < 4
         allowed = HALF_ALLOWED if half else ALLOWED
         self.step += 1
         if not self.verified:
-            self.verified = _whole_image(record, logits, align_corners, allowed)
+            self.verified = _whole_image(captured, logits, align_corners, allowed)
             return
-        sample = _one_position(record, logits, align_corners, self.step)
-        if on_host(logits):
-            excess = float(sample.excess(record.weight, allowed))
+        sample = _one_position(captured, logits, align_corners, self.step)
+        if on_cpu(logits):
+            excess = float(sample.excess(captured.weight, allowed))
             if excess > 1:
                 raise RuntimeError(_stale(excess * allowed))
             return
-        self._waiting.append((sample, record.weight.detach(), allowed))
+        self._deferred.append((sample, captured.weight.detach(), allowed))
 
     @torch.no_grad()
-    def raise_failed(self) -> None:
-        """RuntimeError if at some step since the last call the logits were not those of the recorded features."""
-        waiting, self._waiting = self._waiting, []
-        if not waiting:
+    def raise_deferred(self) -> None:
+        """Raise RuntimeError if the logits of a step since the last call did not match the captured features."""
+        deferred, self._deferred = self._deferred, []
+        if not deferred:
             return
-        excesses = torch.stack([sample.excess(weight, allowed) for sample, weight, allowed in waiting])
-        excesses = excesses.nan_to_num(nan=0.0, posinf=torch.inf)  # NaN: a step that half precision skipped
-        worst, allowed = max(zip(excesses.tolist(), (allowed for _, _, allowed in waiting), strict=True))
+        excesses = torch.stack([sample.excess(weight, allowed) for sample, weight, allowed in deferred])
+        excesses = excesses.nan_to_num(nan=0.0, posinf=torch.inf)  # NaN: an overflow in half precision
+        worst, allowed = max(zip(excesses.tolist(), (allowed for _, _, allowed in deferred), strict=True))
         if worst > 1:
             raise RuntimeError(_stale(worst * allowed))
 
     def __getstate__(self) -> dict[str, Any]:
-        """A copy has seen no logits of its own yet."""
+        """Copy as a new verification that has not checked any logits."""
         return Verification().__dict__
 
 
-def check_shapes(record: CapturedInput, logits: Tensor) -> None:
-    """RuntimeError where the logits cannot be those of the recorded features."""
-    features, classes = record.features, len(record.weight)
+def check_shapes(captured: CapturedInput, logits: Tensor) -> None:
+    """Raise RuntimeError if the shape of the logits does not match the captured features."""
+    features, classes = captured.features, len(captured.weight)
     expected = (features.shape[0], classes, *(logits.shape[2:] if features.dim() == 4 else ()))
     if features.dim() not in (2, 4) or tuple(logits.shape) != expected or logits.dim() != features.dim():
-        raise RuntimeError(f'recorded features of shape {tuple(features.shape)} give logits (N, {classes}) or '
-                           f'(B, {classes}, H, W), the loss got {tuple(logits.shape)}: this is not the classifier that '
-                           'made them, or they were reshaped in between (logits of tokens: flatten them to '
-                           f'(N, {classes}), with labels (N,))')
+        raise RuntimeError(f'captured features of shape {tuple(features.shape)} give logits (N, {classes}) or '
+                           f'(B, {classes}, H, W), the loss got {tuple(logits.shape)}: another classifier computed '
+                           f'them, or they were reshaped. Flatten logits of tokens to (N, {classes}), with labels (N,)')
 
 
-def _whole_image(record: CapturedInput, logits: Tensor, align_corners: bool, allowed: float) -> bool:
-    """The first image; whether there were numbers to compare."""
-    small, got, size = _first(record), logits[:1].float(), tuple(logits.shape[2:])
+def _whole_image(captured: CapturedInput, logits: Tensor, align_corners: bool, allowed: float) -> bool:
+    """Check the first image, and return whether its values could be compared."""
+    small, got, size = _first_logits(captured), logits[:1].float(), tuple(logits.shape[2:])
     again = small if small.dim() == 2 else resize(small, size, align_corners)
     error, scale = float((again - got).abs().max()), float(again.abs().max())
     if error > allowed * (scale + 1e-6):
         if small.dim() > 2 and float((resize(small, size, not align_corners) - got).abs().max()) <= allowed * scale:
-            raise RuntimeError(f'the logits the loss got are those of its classifier, upsampled with align_corners='
-                               f'{not align_corners}, but the loss was attached with align_corners={align_corners}: '
-                               f'attach(loss, classifier, align_corners={not align_corners}) (with OpenMMLab the '
-                               "head's align_corners)")
-        maps = f' on {small.shape[2]} x {small.shape[3]} positions' if small.dim() > 2 else ''
-        raise RuntimeError(f'the recorded features{maps} through the classifier differ from the logits the loss got by '
-                           f'{error:.3g} (largest logit {scale:.3g}, align_corners={align_corners}): ISDA needs a head '
-                           'whose logits are its one classifier, resized bilinearly, and the loss called on the '
-                           'logits of the last forward pass')
-    return error <= allowed * (scale + 1e-6)  # NaN: at the next step
+            raise RuntimeError(f'the logits were upsampled with align_corners={not align_corners}, but the loss was '
+                               f'attached with align_corners={align_corners}: call '
+                               f'attach(loss, classifier, align_corners={not align_corners}), or with OpenMMLab set '
+                               'align_corners of the head')
+        maps = f' ({small.shape[2]} x {small.shape[3]} positions)' if small.dim() > 2 else ''
+        raise RuntimeError(f'the logits of the captured features{maps} differ from the logits the loss got by '
+                           f'{error:.3g} (largest logit {scale:.3g}, align_corners={align_corners}): ISDA needs logits '
+                           'of a single classifier, resized bilinearly, from the last forward pass before the loss')
+    return error <= allowed * (scale + 1e-6)  # with NaN, check again at the next step
 
 
-def _first(record: CapturedInput) -> Tensor:
-    """The logits of the first image, before they are resized, or of the first sample."""
-    weight, bias, features = record.weight.float(), record.bias, record.features
+def _first_logits(captured: CapturedInput) -> Tensor:
+    """Recompute the logits of the first sample, or of the first image before resizing."""
+    weight, bias, features = captured.weight.float(), captured.bias, captured.features
     bias = None if bias is None else bias.float()
     if isinstance(features, Windows):
         own = features.of_images(slice(0, 1))
@@ -126,9 +124,9 @@ def _first(record: CapturedInput) -> Tensor:
     return F.linear(one, weight, bias) if one.dim() == 2 else F.conv2d(one, weight[:, :, None, None], bias)
 
 
-def _one_position(record: CapturedInput, logits: Tensor, align_corners: bool, step: int) -> Sample:
-    """The pixel a sampled feature sits on, so that the interpolation there takes as few neighbours as possible."""
-    features = record.features
+def _one_position(captured: CapturedInput, logits: Tensor, align_corners: bool, step: int) -> Sample:
+    """Recompute the logits at the pixel of one feature, where interpolation needs the fewest neighbours."""
+    features = captured.features
     if not isinstance(features, Windows) and features.dim() == 2:
         position = step * STRIDE % len(features)
         feature, own = features[position], logits[position]
@@ -150,12 +148,12 @@ def _one_position(record: CapturedInput, logits: Tensor, align_corners: bool, st
         for first, second, share in sources:
             feature = feature[:, first] if share == 0 else torch.lerp(
                 feature[:, first].float(), feature[:, second].float(), share)
-    feature, weight = feature.float(), record.weight.float()
-    again = weight @ feature if record.bias is None else torch.addmv(record.bias.float(), weight, feature)
+    feature, weight = feature.float(), captured.weight.float()
+    again = weight @ feature if captured.bias is None else torch.addmv(captured.bias.float(), weight, feature)
     return Sample(again, again - own.float(), torch.linalg.vector_norm(feature))
 
 
 def _stale(error: float) -> str:
-    return (f'the features recorded in the last forward pass of the classifier do not give the logits the loss got '
-            f'(off by {100 * error:.3g} % of their scale): call the loss on the logits of the last forward pass, '
-            'before the classifier is called again; a further pass without gradients goes into torch.no_grad()')
+    return (f'the features captured in the last forward pass of the classifier do not give the logits the loss got '
+            f'(the error is {100 * error:.3g} % of their scale): call the loss on the logits of the last forward pass, '
+            'before the classifier runs again. Run an extra pass without gradients inside torch.no_grad()')

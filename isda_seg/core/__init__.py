@@ -1,6 +1,6 @@
-"""The paper in pure torch: statistics, the C x C table and the losses (arXiv:2007.10538v5).
+"""ISDA in pure torch: class statistics, margin table and losses (arXiv:2007.10538v5).
 
-Shape letters: B images, N samples or pixels, C classes, A feature channels, H W.
+Shape letters: B images, N samples or pixels, C classes, A feature channels, H x W image size.
 """
 from isda_seg.core.consistency import isda_consistency
 from isda_seg.core.functional import augment_logits, isda_cross_entropy

@@ -1,30 +1,34 @@
-"""ISDA for unlabelled data: the bound on the expected consistency loss (Eq. 15)."""
+"""ISDA for unlabelled data: upper bound of the expected consistency loss (Eq. 15)."""
 import torch
 from torch import Tensor
 
-from isda_seg.core.ops.checks import at_least_float32, check_pair
-from isda_seg.core.ops.device import on_host, widest
+from isda_seg.core.ops.checks import at_least_float32, check_choice, check_pair
+from isda_seg.core.ops.device import on_cpu, widest
 from isda_seg.core.ops.precision import full_precision
 from isda_seg.core.ops.quadratic import LARGEST
 from isda_seg.core.schedule import check_strength
 
-MAX_TERMS = 1 << 24  # elements of one (n, C, C) block, and of the tables made at once
+MAX_TERMS = 1 << 24  # elements of one (n, C, C) block, and of the tables held at once
 
 
 def isda_consistency(logits: Tensor, weight: Tensor, covariance: Tensor, strength: float, *,
                      targets: Tensor | None = None, reduction: str = 'mean') -> Tensor:
-    """``sum_k p_k log sum_j exp(z_j - z_k + strength/2 (w_j - w_k)^T Sigma_u (w_j - w_k))``, u = argmax p (Eq. 15).
+    """Return the upper bound of the expected consistency loss (Eq. 15, Proposition 2).
 
-    Bounds the expected cross-entropy between the targets and the augmented predictions (Proposition 2); at strength 0
-    and default targets it is the entropy of the prediction.
+    It is ``sum_k p_k log sum_j exp(z_j - z_k + strength/2 (w_j - w_k)^T Sigma_u (w_j - w_k))`` with u = argmax p, and
+    bounds the expected cross-entropy between the targets p and the augmented predictions. At strength 0 with default
+    targets it is the entropy of the prediction.
 
     Args:
-        logits: (N, C) of the augmented branch; gradients flow into them and into ``weight``.
+        logits: (N, C) z of the augmented branch; gradients flow into them and into ``weight``.
         weight: (C, A) of the classifier.
         covariance: (C, A) or (C, A, A), or leading dimension 1; that of the pseudo class u is used.
         strength: lambda.
         targets: (N, C) probabilities p, default ``softmax(logits)``; always detached.
-        reduction: 'mean' over N, 'sum' or 'none'. No sample: mean 0.
+        reduction: 'mean' over N, 'sum' or 'none'. The mean over an empty batch is 0.
+
+    Returns:
+        a scalar; (N,) for 'none'.
 
     Raises:
         ValueError: shapes that do not fit, a bad strength, an unknown reduction.
@@ -34,8 +38,7 @@ def isda_consistency(logits: Tensor, weight: Tensor, covariance: Tensor, strengt
         raise ValueError(f'logits must have shape (N, {len(weight)}), got {tuple(logits.shape)}')
     if targets is not None and targets.shape != logits.shape:
         raise ValueError(f'targets must have the shape of the logits {tuple(logits.shape)}, got {tuple(targets.shape)}')
-    if reduction not in ('mean', 'sum', 'none'):
-        raise ValueError(f"reduction must be 'mean', 'sum' or 'none', got {reduction!r}")
+    check_choice(reduction, ('mean', 'sum', 'none'), 'reduction')
     half = check_strength(strength) / 2
     dtype = at_least_float32(logits, weight, covariance)
     with full_precision(logits.device.type):
@@ -48,15 +51,16 @@ def isda_consistency(logits: Tensor, weight: Tensor, covariance: Tensor, strengt
 
 
 def _bounds(z: Tensor, p: Tensor, weight: Tensor, covariance: Tensor, half: float) -> Tensor:
-    """Eq. 15 of each row, (N,).
+    """Return Eq. 15 for each row, (N,).
 
-    A device makes the tables of all classes, C^3 numbers, at once; where that is too many, it is asked which it needs.
+    An accelerator computes the tables of all classes, C^3 elements, to avoid synchronisation. If they exceed
+    ``MAX_TERMS``, and on a CPU, only tables of classes in the batch are computed.
     """
     terms = weight.shape[0] ** 2
     pseudo = p.argmax(dim=1)
     if len(covariance) == 1:
         classes, position = None, torch.zeros_like(pseudo)
-    elif on_host(z) or len(weight) * terms > MAX_TERMS:
+    elif on_cpu(z) or len(weight) * terms > MAX_TERMS:
         classes, position = torch.unique(pseudo, return_inverse=True)
     else:
         classes, position = None, pseudo
@@ -74,7 +78,7 @@ def _bounds(z: Tensor, p: Tensor, weight: Tensor, covariance: Tensor, half: floa
             members = ((position >= first) & (position < first + at_once)).nonzero().flatten()
         for index in torch.split(members, max(1, MAX_TERMS // terms)):
             own, q = (z, p) if len(index) == len(z) else (z[index], p[index])
-            # Each row's table by a product with one-hot rows, whose gradient adds up in one order.
+            # A product with one-hot rows selects each row's table: its gradient sums in a deterministic order.
             member = (position[index] - first)[:, None] == torch.arange(len(table), device=z.device)
             added = (member.to(z.dtype) @ table.flatten(1)).view(-1, *table.shape[1:])
             rows.append(index)
@@ -85,7 +89,7 @@ def _bounds(z: Tensor, p: Tensor, weight: Tensor, covariance: Tensor, half: floa
 
 
 def _pair_variance(weight: Tensor, covariance: Tensor) -> Tensor:
-    """``(w_j - w_k)^T Sigma_u (w_j - w_k)`` of n covariances, (n, C, C); squares may cancel, so in double precision."""
+    """Return ``(w_j - w_k)^T Sigma_u (w_j - w_k)`` for n covariances, (n, C, C), in float64 against cancellation."""
     wide = widest(weight)
     w = weight.to(wide)
     w = w - w.mean(dim=0)

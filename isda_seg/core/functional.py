@@ -1,4 +1,4 @@
-"""The ISDA loss: one table row added to each sample's logits, then cross-entropy (Eq. 7)."""
+"""The ISDA loss: cross-entropy after one row of the margin table is added to each sample's logits (Eq. 7)."""
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -7,7 +7,7 @@ from isda_seg.core.margin import label_margin_variance, margin_variance
 from isda_seg.core.ops.add_rows import add_rows
 from isda_seg.core.ops.checks import at_least_float32, check_classes, check_logits, labelled, number_labelled
 from isda_seg.core.ops.compiled import compiles
-from isda_seg.core.ops.device import on_host
+from isda_seg.core.ops.device import on_cpu
 from isda_seg.core.ops.fused import fused_cross_entropy
 from isda_seg.core.ops.precision import full_precision
 from isda_seg.core.ops.upsampled import Grid
@@ -17,19 +17,19 @@ from isda_seg.core.schedule import check_strength
 
 def augment_logits(logits: Tensor, labels: Tensor, table: Tensor, strength: float, *,
                    ignore_index: int | None = None) -> Tensor:
-    """``logits + strength / 2 * table[label]``: the numerator and denominator of Eq. 7 as ordinary logits.
+    """Return ``logits + strength / 2 * table[label]``, the logits whose cross-entropy is Eq. 7.
 
-    The true class's logit never changes (the table's diagonal is 0), nor does an ignored sample.
+    The logit of the true class never changes, because the diagonal of the table is 0.
 
     Args:
         logits: (N, C) or (N, C, ...), as for ``F.cross_entropy``.
         labels: (N,) or (N, ...) integers.
         table: (C, C) from ``margin_variance``; gradients flow into it.
         strength: lambda.
-        ignore_index: samples with this label stay as they are.
+        ignore_index: logits of samples with this label do not change.
 
     Returns:
-        like logits, at least float32.
+        a tensor of the shape of the logits, at least float32.
 
     Raises:
         ValueError: shapes that do not fit, a bad strength, a label outside the classes (on a CPU).
@@ -42,11 +42,11 @@ def augment_logits(logits: Tensor, labels: Tensor, table: Tensor, strength: floa
 
 
 def _add(logits: Tensor, labels: Tensor, table: Tensor, half: float, ignore_index: int | None) -> Tensor:
-    """``augment_logits`` of what has been checked."""
+    """Compute ``augment_logits`` for arguments that have been checked."""
     table = table.to(at_least_float32(logits, table))
     logits = logits.to(table.dtype)
     with full_precision(logits.device.type):
-        if logits.dim() == 2:  # samples are the pixels of one image
+        if logits.dim() == 2:  # treat samples as the pixels of one image
             return add_rows(logits.t()[None], labels[None], table, half, ignore_index)[0].t()
         return add_rows(logits.flatten(2), labels.flatten(1), table, half, ignore_index).view(logits.shape)
 
@@ -55,23 +55,23 @@ def isda_cross_entropy(logits: Tensor, labels: Tensor, weight: Tensor, covarianc
                        ignore_index: int | None = -100, reduction: str = 'mean',
                        divisor: float | Tensor | None = None, grid: Grid | None = None,
                        checked: bool = False, adjustment: Tensor | None = None) -> Tensor:
-    """The ISDA loss (Eq. 7, Proposition 1): an upper bound of the expected cross-entropy of infinitely many samples.
+    """Return the ISDA loss, an upper bound of the expected cross-entropy over augmented features (Eq. 7, Prop. 1).
 
-    Where images of logits are trained, each pixel is visited once (``fused_cross_entropy``); the value is the same.
+    Logits of images that need gradients take a single fused pass (``fused_cross_entropy``) with the same result.
 
     Args:
         logits: (N, C) or (N, C, ...).
         labels: (N,) or (N, ...).
         weight: (C, A) of the classifier that made the logits.
         covariance: (C, A) or (C, A, A), or leading dimension 1.
-        strength: lambda. The authors' final one is 7.5 with diagonal covariances, 0.5 with full ones on CIFAR.
-        ignore_index: samples with this label give no loss and no gradient; None: every sample counts.
-        reduction: 'mean' over labelled samples, 'sum' or 'none'. Nothing labelled: 0 with zero gradients.
-        divisor: what the mean divides the sum by, where that is not the number of labelled samples.
-        grid: for logits (N, C, H, W), rows are chosen by its labels and upsampled, instead of by each pixel's own.
-        checked: the labels are int64 and known to be classes or ignored: they are not read for that again.
-        adjustment: (C,) ``tau * log_prior(count)``, added to the logits of every sample (logit adjustment); no gradient
-            flows into it.
+        strength: lambda. The authors' final value is 7.5 for diagonal covariances, and 0.5 for full ones on CIFAR.
+        ignore_index: samples with this label have no loss and no gradient; None includes every sample.
+        reduction: 'mean' over labelled samples, 'sum' or 'none'. Without a labelled sample, 0 with zero gradients.
+        divisor: divisor of the mean, if it is not the number of labelled samples.
+        grid: for logits (N, C, H, W), select rows by the labels on this grid and upsample them.
+        checked: whether the labels are already int64 and known to be classes or ignored.
+        adjustment: (C,) ``tau * log_prior(count)``, added to the logits of every sample (logit adjustment); receives no
+            gradient.
 
     Returns:
         a scalar; (N, ...) for 'none'.
@@ -82,7 +82,7 @@ def isda_cross_entropy(logits: Tensor, labels: Tensor, weight: Tensor, covarianc
     strength = check_strength(strength)
     labels = labels if checked else check_logits(logits, labels, ignore_index)
     if reduction not in ('mean', 'sum') or not _fuses(logits, strength > 0 or adjustment is not None, grid):
-        augmented = isda_logits(adjust_logits(logits, adjustment), labels, weight, covariance, strength,
+        augmented = closed_form_logits(adjust_logits(logits, adjustment), labels, weight, covariance, strength,
                                 ignore_index=ignore_index, grid=grid, checked=True)
         if divisor is None:
             return cross_entropy(augmented, labels, ignore_index=ignore_index, reduction=reduction)
@@ -99,16 +99,15 @@ def isda_cross_entropy(logits: Tensor, labels: Tensor, weight: Tensor, covarianc
     return fused_cross_entropy(logits, labels, strength / 2 * table, ignore_index, divisor, grid, adjustment)
 
 
-def isda_logits(logits: Tensor, labels: Tensor, weight: Tensor, covariance: Tensor, strength: float, *,
+def closed_form_logits(logits: Tensor, labels: Tensor, weight: Tensor, covariance: Tensor, strength: float, *,
                 ignore_index: int | None = None, grid: Grid | None = None, checked: bool = False) -> Tensor:
-    """The logits whose cross-entropy is the ISDA loss: ``augment_logits`` with the table of weight and covariance.
+    """Return the logits whose cross-entropy is the closed-form ISDA loss: ``augment_logits`` from the covariance.
 
-    For samples (N, C) only the table's rows of their labels are made: most classes are in no batch.
-
-    Args, errors: as ``isda_cross_entropy``.
+    For samples (N, C), only the table rows of their labels are computed. Arguments and errors are those of
+    ``isda_cross_entropy``.
 
     Returns:
-        like logits, at least float32.
+        a tensor of the shape of the logits, at least float32.
     """
     half = check_strength(strength) / 2
     labels = labels if checked else check_logits(logits, labels, ignore_index)
@@ -126,16 +125,16 @@ def isda_logits(logits: Tensor, labels: Tensor, weight: Tensor, covariance: Tens
 
 
 def _fuses(logits: Tensor, changed: bool, grid: Grid | None) -> bool:
-    """Whether the fused pass is faster: for the gradient of images on a CPU or a GPU.
+    """Return whether to use the fused pass: for logits of images that need gradients, where it is faster.
 
-    Not where the logits are unchanged, so that the loss is plain cross-entropy to the last bit.
+    Logits that ISDA does not change take PyTorch's cross-entropy, so that the result is bitwise equal to it.
     """
-    return (logits.dim() > 2 and (on_host(logits) or grid is None and compiles(logits)) and logits.requires_grad
+    return (logits.dim() > 2 and (on_cpu(logits) or grid is None and compiles(logits)) and logits.requires_grad
             and torch.is_grad_enabled() and changed)
 
 
 def cross_entropy(logits: Tensor, labels: Tensor, *, ignore_index: int | None, reduction: str = 'mean') -> Tensor:
-    """``F.cross_entropy`` whose mean over nothing is 0 instead of NaN, and that may ignore nothing (None)."""
+    """Return ``F.cross_entropy``, with mean 0 instead of NaN without labelled samples; None ignores no label."""
     index = -100 if ignore_index is None else ignore_index
     if reduction != 'mean':
         return F.cross_entropy(logits, labels.long(), ignore_index=index, reduction=reduction)

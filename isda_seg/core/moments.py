@@ -1,4 +1,4 @@
-"""Class-conditional mean and covariance, as a value with one merge (Eqs. 1-3)."""
+"""Class-conditional mean and covariance as a value with a Welford/Chan parallel merge (Eqs. 1-3)."""
 from functools import reduce
 from typing import NamedTuple
 
@@ -7,37 +7,36 @@ from torch import Tensor
 
 from isda_seg.core.ops.checks import (
     at_least_float32,
+    check_choice,
+    check_features,
     check_labels,
-    check_samples,
     class_index,
     labelled,
     sample_rows,
 )
-from isda_seg.core.ops.class_matrices import class_matrices, fold_full
-from isda_seg.core.ops.device import constant, on_host
+from isda_seg.core.ops.class_matrices import class_matrices, update_full_in_place
+from isda_seg.core.ops.device import constant, on_cpu
 from isda_seg.core.ops.precision import full_precision
 
 COVARIANCES = ('diagonal', 'full', 'shared', 'identity')
-CHUNK = 2048      # samples worked on at once, so that they stay in cache
+CHUNK = 2048  # samples processed at once, so that they stay in the cache of a CPU
 
 
 class ClassMoments(NamedTuple):
-    """How many samples of each class were seen, their mean and their (population) covariance."""
+    """Sample count, mean and population covariance of each class."""
     count: Tensor       # type: ignore[assignment]  # (C,) int64; hides tuple.count
     mean: Tensor        # (C, A), 0 for a class never seen
     covariance: Tensor  # (C, A) diagonal | (C, A, A) full | (1, A, A) shared | (1, A) identity
 
 
 def check_covariance(covariance: str) -> str:
-    """ValueError unless ``covariance`` is one of the four kinds of Table 8."""
-    if covariance not in COVARIANCES:
-        raise ValueError(f'covariance must be one of {COVARIANCES}, got {covariance!r}')
-    return covariance
+    """Return ``covariance``; ValueError unless it is one of the four kinds of Table 8."""
+    return check_choice(covariance, COVARIANCES, 'covariance')
 
 
 def empty_moments(num_classes: int, channels: int, covariance: str, dtype: torch.dtype = torch.float32,
                   device: torch.device | str | None = None) -> ClassMoments:
-    """The moments of no sample at all: the neutral element of ``merge``."""
+    """Return the moments of zero samples, the neutral element of ``merge``."""
     shape = {'diagonal': (num_classes, channels), 'full': (num_classes, channels, channels),
              'shared': (1, channels, channels), 'identity': (1, channels)}[check_covariance(covariance)]
     fill = torch.ones if covariance == 'identity' else torch.zeros
@@ -48,20 +47,20 @@ def empty_moments(num_classes: int, channels: int, covariance: str, dtype: torch
 
 def class_moments(features: Tensor, labels: Tensor, num_classes: int, *, covariance: str = 'diagonal',
                   ignore_index: int | None = None) -> ClassMoments:
-    """Count, mean and covariance of every class in one batch (the primed terms of Eqs. 1-3; divided by n).
+    """Return count, mean and population covariance of every class in one batch (the primed terms of Eqs. 1-3).
 
     Args:
-        features: (N, A), or (B, A, H, W) as it leaves a network; worked through without a transposed copy.
+        features: (N, A) or (B, A, H, W).
         labels: (N,) or (B, H, W) integers in 0..num_classes-1 or ``ignore_index``.
         num_classes: C.
-        covariance: 'diagonal', 'full', 'shared' (of all labelled features about their common mean) or 'identity'.
+        covariance: 'diagonal', 'full', 'shared' (all labelled features about their common mean) or 'identity'.
         ignore_index: samples with this label do not count, nor does a sample with a non-finite feature.
 
     Raises:
         ValueError: shapes that do not fit, an unknown covariance, a label outside the classes (on a CPU).
     """
     check_covariance(covariance)
-    check_samples(features, labels)
+    check_features(features, labels)
     labels = check_labels(labels, num_classes, ignore_index)
     return batch_moments(features, labels, num_classes, covariance, ignore_index)[0]
 
@@ -69,13 +68,13 @@ def class_moments(features: Tensor, labels: Tensor, num_classes: int, *, covaria
 @torch.no_grad()
 def batch_moments(features: Tensor, labels: Tensor, num_classes: int, covariance: str,
                   ignore_index: int | None) -> tuple[ClassMoments, Tensor]:
-    """``class_moments`` of what has been checked, and how many labelled samples a non-finite feature left out."""
-    if not on_host(features):
+    """Compute ``class_moments`` for checked arguments, and the number of samples dropped as non-finite."""
+    if not on_cpu(features):
         return _whole_moments(features, labels, num_classes, covariance, ignore_index)
     dtype = at_least_float32(features)
     total = empty_moments(num_classes, features.shape[1], covariance, dtype, features.device)
     if covariance == 'full':
-        return total, fold_full(total, features, labels, ignore_index)
+        return total, update_full_in_place(total, features, labels, ignore_index)
     classes = torch.arange(num_classes, device=labels.device)
     with full_precision(features.device.type):
         for rows, row_labels in sample_rows(features, labels):
@@ -87,7 +86,7 @@ def batch_moments(features: Tensor, labels: Tensor, num_classes: int, covariance
 
 
 def _chunk_moments(x: Tensor, member: Tensor, covariance: str) -> ClassMoments:
-    """Two passes over a few samples x (n, A) with memberships (n, C): the mean first, then centred squares."""
+    """Return two-pass moments of samples x (n, A) with class memberships (n, C): means, then centred squares."""
     finite = x.sum(1).isfinite()
     if not bool(finite.all()):
         x = torch.where(finite[:, None], x, 0)
@@ -103,22 +102,22 @@ def _chunk_moments(x: Tensor, member: Tensor, covariance: str) -> ClassMoments:
         common = count.to(x.dtype) @ mean / total
         centred = (x - common) * one_hot.sum(1, keepdim=True)
         return ClassMoments(count, mean, (centred.t() @ centred / total)[None])
-    # Subtracted in the memory layout the features have: sample-major rows or channel-major columns.
+    # Subtract in the memory layout of the features: sample-major rows or channel-major columns.
     centred = x - one_hot @ mean if x.stride(1) == 1 else (x.t() - mean.t() @ one_hot.t()).t()
     return ClassMoments(count, mean, one_hot.t() @ centred.square() / divisor[:, None])
 
 
 def _whole_moments(features: Tensor, labels: Tensor, num_classes: int, covariance: str,
                    ignore_index: int | None) -> tuple[ClassMoments, Tensor]:
-    """All samples at once, as columns of one matrix: few launches, no wait for the device."""
+    """Compute ``batch_moments`` on an accelerator: all samples at once, few kernel launches, no synchronisation."""
     dtype = at_least_float32(features)
     with full_precision(features.device.type):
         pixels = features.flatten(2) if features.dim() > 2 else features.t()[None]  # (N, A, P)
         bad = (pixels.sum(dim=1, dtype=dtype) * 0).ne(0)                            # NaN times 0 is NaN
         x = torch.empty(pixels.shape[1], len(pixels), pixels.shape[2], dtype=dtype, device=features.device)
-        zero = constant(0, (1,), dtype, x.device)  # of one dimension, so that half features are raised
+        zero = constant(0, (1,), dtype, x.device)  # one-dimensional, so that half-precision features are promoted
         x = torch.where(bad, zero, pixels.movedim(1, 0), out=x).flatten(1)          # (A, N)
-        # Below the classes two more rows: labelled but not finite, and not labelled at all.
+        # Two more rows follow the classes: labelled but not finite, and not labelled.
         own = class_index(labels, num_classes, ignore_index).reshape(bad.shape)
         own = torch.where(bad, own.clamp(min=num_classes), own).flatten()
         one_hot = x.new_zeros(num_classes + 2, len(own)).scatter_(0, own[None], 1.0)
@@ -140,16 +139,19 @@ def _whole_moments(features: Tensor, labels: Tensor, num_classes: int, covarianc
 
 
 def merge(*moments: ClassMoments) -> ClassMoments:
-    """The exact moments of the union of disjoint samples (Eqs. 1-3, pairwise); empty parts change nothing.
+    """Return the exact moments of the union of disjoint samples, by the Welford/Chan parallel update (Eqs. 1-3).
+
+    Parts without samples change nothing.
 
     Raises:
         ValueError: no argument, or parts of different shapes.
     """
     if not moments:
-        raise ValueError('merge needs at least one ClassMoments')
+        raise ValueError('merge needs at least one ClassMoments, got none')
     shapes = {tuple(tuple(field.shape) for field in part) for part in moments}
     if len(shapes) > 1:
-        raise ValueError(f'only moments of the same classes, channels and kind can be merged, got {sorted(shapes)}')
+        raise ValueError('merge needs moments with the same classes, channels and kind of covariance, got the shapes '
+                         f'{sorted(shapes)}')
     return reduce(_merge_pair, moments)
 
 
@@ -169,9 +171,9 @@ def _merge_pair(a: ClassMoments, b: ClassMoments) -> ClassMoments:
 
 
 def _merge_covariance(a: Tensor, b: Tensor, share: Tensor, delta: Tensor) -> Tensor:
-    """Eq. 2: the weighted covariances, and the spread between the two means.
+    """Return the merged covariance: the weighted mean of both, plus the term of the difference of means (Eq. 2).
 
-    As ``a + share (b - a)``, in which a is rounded once: shares (1 - share) and share of a drift apart over many steps.
+    The interpolation ``a + share (b - a)`` rounds a once. The form ``(1 - share) a + share b`` drifts over many steps.
     """
     weighted = torch.addcmul(delta, share, delta, value=-1)
     if a.dim() == 2:
@@ -180,12 +182,12 @@ def _merge_covariance(a: Tensor, b: Tensor, share: Tensor, delta: Tensor) -> Ten
 
 
 def _share(part: Tensor, whole: Tensor, dtype: torch.dtype) -> Tensor:
-    """part / whole, 0 where there is nothing."""
+    """Return ``part / whole``, and 0 where ``whole`` is 0."""
     part = part if dtype == torch.get_default_dtype() else part.to(dtype)
     return part / whole.clamp(min=1)
 
 
 def common_mean(moments: ClassMoments) -> Tensor:
-    """The mean of all samples, (A,)."""
+    """Return the mean of all samples, (A,)."""
     share = _share(moments.count, moments.count.sum(), moments.mean.dtype)
     return (share[:, None] * moments.mean).sum(dim=0)

@@ -5,7 +5,7 @@ from isda_seg.core.ops.checks import at_least_float32
 
 
 def log_prior(count: Tensor) -> Tensor:
-    """Log class frequencies, ``log(n_c / n)``.
+    """Return the log class frequencies, ``log(n_c / n)``.
 
     Args:
         count: (C,) number of samples of each class; a class without samples counts as one sample.
@@ -18,7 +18,7 @@ def log_prior(count: Tensor) -> Tensor:
 
 
 def adjust_logits(logits: Tensor, adjustment: Tensor | None) -> Tensor:
-    """``logits + tau * log prior`` for training (Menon et al., Eq. 10).
+    """Return ``logits + tau * log prior`` for training (Menon et al., Eq. 10).
 
     Args:
         logits: (N, C) or (N, C, ...).
@@ -26,7 +26,7 @@ def adjust_logits(logits: Tensor, adjustment: Tensor | None) -> Tensor:
             adjusts the logits of a trained model at test time (Eq. 9).
 
     Returns:
-        like logits, at least float32.
+        a tensor of the shape of the logits, at least float32.
     """
     if adjustment is None:
         return logits

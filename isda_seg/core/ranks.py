@@ -1,24 +1,23 @@
-"""What the ranks of a distributed run tell each other: one message a step, of their moments or of their samples."""
+"""Cross-rank gathering of moments or samples, once per step."""
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
 from isda_seg.core.moments import ClassMoments, common_mean, merge
 from isda_seg.core.ops.checks import at_least_float32, labelled
-from isda_seg.core.ops.device import on_host
+from isda_seg.core.ops.device import on_cpu
 
 
 def world_size() -> int:
-    """How many ranks observe together; 1 without torch.distributed."""
+    """Return the number of ranks; 1 without torch.distributed."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
 def merge_ranks(moments: ClassMoments) -> ClassMoments:
-    """The moments of all ranks' samples: the same bits on every rank.
+    """Return the moments of the samples of all ranks, bitwise equal on every rank.
 
-    Diagonals are gathered and merged in rank order, C (1 + 2A) numbers from each rank. Matrices are summed, so that a
-    rank receives one sum instead of a matrix per rank: first counts and means, then the covariances about the common
-    means.
+    Diagonal moments are all-gathered, C (1 + 2A) elements per rank, and merged in rank order. Moments with full
+    matrices are all-reduced to limit memory: first counts and means, then covariances about the common means.
     """
     if world_size() == 1:
         return moments
@@ -28,7 +27,7 @@ def merge_ranks(moments: ClassMoments) -> ClassMoments:
     message = torch.cat([count.view(mean.dtype), mean.flatten(), covariance.flatten()])
     sizes = [len(message) - mean.numel() - covariance.numel(), mean.numel(), covariance.numel()]
     if len(message) % 2:
-        message = torch.cat([message, message.new_zeros(1)])  # counts are read back in place, as eight bytes each
+        message = torch.cat([message, message.new_zeros(1)])  # aligns each row to the eight bytes of an int64 count
     parts = []
     for row in _gather(message):
         own = row[:sum(sizes)].split(sizes)
@@ -37,9 +36,9 @@ def merge_ranks(moments: ClassMoments) -> ClassMoments:
 
 
 def _sum_ranks(own: ClassMoments) -> ClassMoments:
-    """Full moments (C, A, A) of each class, or shared ones (1, A, A) of all samples."""
+    """Compute ``merge_ranks`` for full (C, A, A) or shared (1, A, A) covariances with two all-reduces."""
     weighted = torch.cat([own.count[:, None], own.count[:, None] * own.mean.double()], dim=1)
-    dist.all_reduce(weighted)  # in float64, so that counts stay exact
+    dist.all_reduce(weighted)  # float64 keeps the counts exact
     count = weighted[:, 0].long()
     mean = (weighted[:, 1:] / count.clamp(min=1)[:, None]).to(own.mean.dtype)
     number, total, delta = own.count, count, own.mean - mean
@@ -52,56 +51,56 @@ def _sum_ranks(own: ClassMoments) -> ClassMoments:
     return ClassMoments(count, mean, covariance)
 
 
-class SampleExchange:
-    """All ranks' samples in rank order, in one message a step.
+class SampleGathering:
+    """All-gather of the samples of all ranks, in rank order, with a buffer of fixed capacity.
 
-    Ranks may bring different numbers of samples, so that a message has room for as many as any rank brought to the
-    first step, and says how many there are. Where there are more, later, a second message brings the rest at once on a
-    host; a device would have to be waited for, so there they are missed, and counted.
+    The capacity is the largest batch of any rank at the first step, and each message holds the number of its samples.
+    A larger batch needs a second message. A CPU sends it at once. An accelerator would have to synchronise first, so it
+    drops and counts the samples beyond the capacity.
 
     Attributes:
-        missed: () samples that found no room.
+        overflow: number of samples beyond the capacity of the buffer, a scalar tensor; None before any gathering.
     """
 
     def __init__(self) -> None:
-        self.room: int | None = None
-        self.missed: Tensor | None = None
+        self.capacity: int | None = None
+        self.overflow: Tensor | None = None
 
-    def agree(self, labels: Tensor) -> int:
-        """Room for this many samples of every rank, the same on all of them."""
-        if self.room is None:
-            self.room = int(_gather(torch.tensor([len(labels)], device=labels.device)).max())
-        return self.room
+    def agree_on_capacity(self, labels: Tensor) -> int:
+        """Return the capacity per rank, agreed on by all ranks at the first call."""
+        if self.capacity is None:
+            self.capacity = int(_gather(torch.tensor([len(labels)], device=labels.device)).max())
+        return self.capacity
 
     def gather(self, features: Tensor, labels: Tensor, ignore_index: int | None) -> tuple[Tensor, Tensor]:
-        """Features (N, A) and labels (N,) of all ranks, -1 where there is none; labels below 2^24."""
-        room = self.agree(labels)
+        """Return features (N, A) and labels (N,) of all ranks, with label -1 for padding. Labels must be below 2^24."""
+        capacity = self.agree_on_capacity(labels)
         counts = labelled(labels, ignore_index)
         rows = torch.cat([features.to(at_least_float32(features)), torch.where(counts, labels, -1)[:, None]], dim=1)
-        found = [self._send(rows[:room], room, len(rows))]
-        if on_host(rows):
-            while (most := int(found[-1][:, 0, -1].max())) > room:
-                rows = rows[room:]
-                self.room, room = most, most - room
-                found.append(self._send(rows, room, len(rows)))
+        found = [self._send(rows[:capacity], capacity, len(rows))]
+        if on_cpu(rows):
+            while (most := int(found[-1][:, 0, -1].max())) > capacity:
+                rows = rows[capacity:]
+                self.capacity, capacity = most, most - capacity
+                found.append(self._send(rows, capacity, len(rows)))
         else:
-            more = (found[0][:, 0, -1] - room).clamp(min=0).sum()
-            self.missed = more if self.missed is None else self.missed + more
+            more = (found[0][:, 0, -1] - capacity).clamp(min=0).sum()
+            self.overflow = more if self.overflow is None else self.overflow + more
         rows = torch.cat([message[:, 1:] for message in found], dim=1).flatten(0, 1)
         return rows[:, :-1], rows[:, -1].long()
 
     @staticmethod
-    def _send(rows: Tensor, room: int, brought: int) -> Tensor:
-        """(ranks, 1 + room, A + 1): how many rows each rank brought, then the rows, filled up with unlabelled ones."""
-        message = rows.new_zeros(1 + room, rows.shape[1])
+    def _send(rows: Tensor, capacity: int, number: int) -> Tensor:
+        """Gather (ranks, 1 + capacity, A + 1): the number of rows of each rank, its rows, and unlabelled padding."""
+        message = rows.new_zeros(1 + capacity, rows.shape[1])
         message[:, -1] = -1
-        message[0, -1] = brought
+        message[0, -1] = number
         message[1:1 + len(rows)] = rows
         return _gather(message)
 
 
 def _gather(tensor: Tensor) -> Tensor:
-    """One tensor of the same shape from every rank: (ranks, ...), in rank order."""
+    """Return the tensors of all ranks, stacked in rank order: (ranks, ...)."""
     result = tensor.new_empty(world_size(), *tensor.shape)
     dist.all_gather(list(result), tensor.contiguous())
     return result

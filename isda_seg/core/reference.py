@@ -1,4 +1,4 @@
-"""Eqs. 1-7 of arXiv:2007.10538v5 as printed, for reading. The package runs faster equivalents of these functions.
+"""Eqs. 1-7 of arXiv:2007.10538v5 as printed, for reading. The package uses faster equivalents of these functions.
 
 Shapes: N samples, C classes, A feature channels. Covariances are full matrices (C, A, A).
 """

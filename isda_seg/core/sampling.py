@@ -1,4 +1,4 @@
-"""Explicit semantic augmentation: sampled features, the loss that ISDA bounds (Eq. 5)."""
+"""Explicit semantic augmentation: cross-entropy of sampled features, whose expectation ISDA bounds (Eq. 5)."""
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -11,27 +11,27 @@ from isda_seg.core.schedule import check_strength
 
 def sampled_cross_entropy(features: Tensor, labels: Tensor, weight: Tensor, bias: Tensor | None, covariance: Tensor,
                           strength: float, num_samples: int, *, generator: torch.Generator | None = None) -> Tensor:
-    """Mean cross-entropy of ``num_samples`` draws ``a~ ~ N(a, strength * Sigma_y)`` per feature (Eq. 5).
+    """Return the mean cross-entropy of ``num_samples`` samples ``a~ ~ N(a, strength * Sigma_y)`` per feature (Eq. 5).
 
     Args:
         features: (N, A).
         labels: (N,).
         weight: (C, A) of the classifier.
         bias: (C,) of the classifier, or None.
-        covariance: (C, A) or (C, A, A), or leading dimension 1; any positive semi-definite one, singular included.
+        covariance: (C, A) or (C, A, A), or leading dimension 1; positive semi-definite, possibly singular.
         strength: lambda.
-        num_samples: M, at least 1; one draw is held in memory at a time.
-        generator: of the features' device.
+        num_samples: M, at least 1; memory holds one sample of the features at a time.
+        generator: random number generator on the features' device.
 
     Returns:
-        scalar mean over N and M.
+        the scalar mean over N and M.
 
     Raises:
         ValueError: shapes that do not fit, a bad strength, ``num_samples`` < 1, a label outside the classes.
     """
     check_pair(weight, covariance)
     if features.dim() != 2 or features.shape[1] != weight.shape[1] or labels.shape != features.shape[:1]:
-        raise ValueError(f'features (N, {weight.shape[1]}) and labels (N,) expected, got {tuple(features.shape)} '
+        raise ValueError(f'features (N, {weight.shape[1]}) and labels (N,) are expected, got {tuple(features.shape)} '
                          f'and {tuple(labels.shape)}')
     if bias is not None and bias.shape != weight.shape[:1]:
         raise ValueError(f'bias must have shape ({len(weight)},), got {tuple(bias.shape)}')
@@ -53,7 +53,7 @@ def sampled_cross_entropy(features: Tensor, labels: Tensor, weight: Tensor, bias
 
 
 def square_root(covariance: Tensor) -> Tensor:
-    """R with R R^T = covariance; by eigenvectors, because a Cholesky factor needs full rank."""
+    """Return R with R R^T = covariance, from eigenvectors, because a Cholesky factor needs full rank."""
     if covariance.dim() == 2:
         return covariance.clamp(min=0).sqrt()
     values, vectors = symmetric_eigen(covariance)

@@ -1,4 +1,4 @@
-"""How the strength grows during training."""
+"""Schedule of the augmentation strength."""
 import math
 
 
@@ -14,12 +14,12 @@ def check_strength(strength: float, name: str = 'strength') -> float:
 
 
 def linear_ramp(step: int, total: int, final: float) -> float:
-    """The strength at a step: ``step / total * final`` (lambda = t/T lambda_0, below Eq. 4).
+    """Return the strength at a step, ``step / total * final`` (lambda = t/T lambda_0, below Eq. 4).
 
     Args:
-        step: training steps counted from 1; 0 gives 0, steps beyond ``total`` stay at ``final``.
-        total: steps of the whole training.
-        final: the strength of the last step (lambda_0).
+        step: training step, counted from 1. Step 0 gives 0; steps beyond ``total`` give ``final``.
+        total: number of training steps.
+        final: strength at the last step (lambda_0).
 
     Raises:
         ValueError: ``total`` <= 0, ``step`` < 0, or ``final`` negative or not finite.

@@ -1,4 +1,4 @@
-"""What a k x k convolution sees: the window at each output position as one feature, a band of rows at a time."""
+"""Windows of a k x k convolution as features, computed for one band of output rows at a time."""
 from collections.abc import Iterator
 from functools import reduce
 from typing import NamedTuple
@@ -8,33 +8,33 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from isda_seg.core.moments import ClassMoments, batch_moments, empty_moments, merge
-from isda_seg.core.ops.device import on_host
+from isda_seg.core.ops.device import on_cpu
 
-CACHED = 1 << 19  # elements of the windows worked on at once on a host
+CACHE_ELEMENTS = 1 << 19  # elements of the windows processed at once on a CPU
 
 
 class Windows(NamedTuple):
-    """The windows of a map in the order of ``F.unfold``, so that a k x k classifier is a 1x1 one on them (Eq. 7).
+    """Lazy windows of a map in the order of ``F.unfold``. A k x k classifier is a 1x1 classifier on them (Eq. 7).
 
-    They are never all in memory, which would take k k times that of the map.
+    The windows are never held in memory together, which would take k * k times the memory of the map.
     """
-    map: Tensor                # (B, A, h, w)
-    padding: tuple[int, ...]   # as ``F.pad`` takes it, still to be added
-    mode: str                  # of the padding
+    map: Tensor                # (B, A, h, w), not yet padded
+    padding: tuple[int, ...]   # in the format of ``F.pad``
+    mode: str                  # padding mode
     kernel: tuple[int, ...]
     stride: tuple[int, ...]
     dilation: tuple[int, ...]
 
     @classmethod
     def of(cls, convolution: nn.Conv2d, features: Tensor) -> 'Windows':
-        """Those of the (B, A, h, w) that enter a convolution without groups."""
+        """Return the windows of the input (B, A, h, w) of a convolution without groups."""
         mode = 'constant' if convolution.padding_mode == 'zeros' else convolution.padding_mode
         return cls(features, tuple(convolution._reversed_padding_repeated_twice), mode, convolution.kernel_size,
                    convolution.stride, convolution.dilation)
 
     @property
     def shape(self) -> torch.Size:
-        """(B, A k k, h', w'), as the convolution's output has them."""
+        """The shape (B, A k k, h', w') at the output size of the convolution."""
         images, channels, *size = self.map.shape
         added = self.padding[2] + self.padding[3], self.padding[0] + self.padding[1]
         return torch.Size([images, channels * self.kernel[0] * self.kernel[1], *(
@@ -43,19 +43,19 @@ class Windows(NamedTuple):
 
     @property
     def dtype(self) -> torch.dtype:
-        """Of the map."""
+        """The dtype of the map."""
         return self.map.dtype
 
     def dim(self) -> int:
-        """That of a map."""
+        """Return the number of dimensions, 4."""
         return 4
 
     def of_images(self, images: slice) -> 'Windows':
-        """Those of some images, padded."""
+        """Return the windows of a slice of the images, with padding applied."""
         return self._replace(map=F.pad(self.map[images], self.padding, mode=self.mode), padding=(0, 0, 0, 0))
 
     def patch(self, rows: slice, columns: slice) -> Tensor:
-        """Of padded images, the windows at some output positions: (B, A k k, rows, columns)."""
+        """Return the windows at some output positions of padded images: (B, A k k, rows, columns)."""
         within = [[slice(first := side.start * stride + i * dilation, first + (side.stop - side.start - 1) * stride + 1,
                          stride) for i in range(kernel)] for side, kernel, stride, dilation in
                   zip((rows, columns), self.kernel, self.stride, self.dilation, strict=True)]
@@ -63,11 +63,15 @@ class Windows(NamedTuple):
         return torch.stack(parts, dim=2).flatten(1, 2)
 
     def bands(self) -> Iterator[tuple[slice, slice, Tensor]]:
-        """Images, output rows and the windows there: on a host an image's few rows, on a device about a map's worth."""
+        """Yield images, output rows and their windows.
+
+        A band is a few rows of one image on a CPU, and rows of all images about the size of the map on an accelerator.
+        """
         images, channels, height, width = self.shape
-        host = on_host(self.map)
-        rows = max(1, CACHED // max(1, channels * width)) if host else -(-height // (self.kernel[0] * self.kernel[1]))
-        for image in ([slice(i, i + 1) for i in range(images)] if host else [slice(0, images)]):
+        cpu = on_cpu(self.map)
+        rows = max(1, CACHE_ELEMENTS // max(1, channels * width)) if cpu else \
+            -(-height // (self.kernel[0] * self.kernel[1]))
+        for image in ([slice(i, i + 1) for i in range(images)] if cpu else [slice(0, images)]):
             padded = self.of_images(image)
             for start in range(0, height, rows):
                 band = slice(start, min(start + rows, height))
@@ -77,7 +81,7 @@ class Windows(NamedTuple):
 @torch.no_grad()
 def windowed_moments(windows: Windows, labels: Tensor, num_classes: int, covariance: str,
                      ignore_index: int | None) -> tuple[ClassMoments, Tensor]:
-    """``batch_moments`` of all windows; labels (B, h', w')."""
+    """Compute ``batch_moments`` of all windows with labels (B, h', w')."""
     nothing = empty_moments(num_classes, windows.shape[1], covariance, torch.float32, labels.device)
     found = (batch_moments(band, labels[images, rows], num_classes, covariance, ignore_index)
              for images, rows, band in windows.bands())

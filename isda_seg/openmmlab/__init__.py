@@ -1,1 +1,1 @@
-"""The losses of an OpenMMLab model: which become ISDA losses, with which classifier, and what the log says of them."""
+"""Wrapping, lookup and logging of the losses of OpenMMLab models."""

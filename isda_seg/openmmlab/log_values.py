@@ -1,4 +1,4 @@
-"""What the log shows of each pair. Plain torch."""
+"""Logged scalars of the ISDA losses. Plain torch."""
 from collections.abc import Sequence
 from typing import Any
 
@@ -6,7 +6,7 @@ from isda_seg.openmmlab.pairs import Pair
 
 
 def scalars(pairs: Sequence[Pair]) -> dict[str, float]:
-    """Strength, mean and largest entry of the table by head, and by loss where a head has several."""
+    """Return strength, mean and largest entry of the margin table for each head, or for each loss of a head."""
     found = {}
     for pair in pairs:
         loss: Any = pair.loss

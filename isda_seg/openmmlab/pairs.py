@@ -1,4 +1,4 @@
-"""Find the ISDA losses of a model, each with the classifier of its logits. Plain torch."""
+"""Find the ISDA losses of a model, each with its classifier. Plain torch."""
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -10,36 +10,36 @@ from isda_seg.openmmlab.per_call import PerCallLosses
 
 
 class Pair(NamedTuple):
-    """An ISDA loss, the module that directly holds it, the loss's place there, and the classifier of its logits."""
-    name: str
-    holder: nn.Module
+    """An ISDA loss and the classifier of its logits."""
+    name: str               # of the holder in the model
+    holder: nn.Module       # the module that directly holds the loss
     loss: ISDACriterion
     classifier: nn.Module
-    place: str
+    place: str              # name of the loss in the holder
 
 
 def find_pairs(model: nn.Module) -> Iterator[Pair]:
-    """Every ISDA loss in the model with its classifier, found by structure.
+    """Yield every ISDA loss in the model with its classifier, found by structure.
 
     The module that directly holds an ISDA loss (or a list of losses with one) must directly hold exactly one
-    classifier with ``num_classes`` outputs; ``loss.classifier`` names it where there are several, and of
-    MMSegmentation's heads it is known.
+    classifier with ``num_classes`` outputs. If there are several, ``loss.classifier`` names one. The classifiers of
+    special heads of MMSegmentation are listed in ``supported_heads``.
 
     Raises:
-        ValueError: names the module and what was found instead.
+        ValueError: no classifier, or several; the message names the module and the candidates.
     """
     for name, holder in model.named_modules():
         for place, loss in () if isinstance(holder, (nn.ModuleList, PerCallLosses)) else _isda_losses(holder):
             try:
                 classifier = classifier_of(holder, loss, place)
             except ValueError as error:
-                raise ValueError(f'{name or "the model"} ({type(holder).__name__}): {error}. A head that cannot be '
-                                 'served keeps its own loss: put that in the place of the ISDALoss') from None
+                raise ValueError(f'{name or "the model"} ({type(holder).__name__}): {error}. ISDA does not support '
+                                 'this head: replace the ISDALoss by the original loss') from None
             yield Pair(name, holder, loss, classifier, place)
 
 
 def _isda_losses(holder: nn.Module, within: str = '') -> Iterator[tuple[str, ISDACriterion]]:
-    """Those that a module directly holds, alone or in lists, with their places in it."""
+    """Yield the ISDA losses that a module directly holds, alone or in lists, with their names in it."""
     for key, child in holder.named_children():
         if isinstance(child, ISDACriterion):
             yield f'{within}{key}', child

@@ -1,15 +1,15 @@
-"""One loss of a head that is called several times in a step: an ISDA loss for each of its classifiers. Plain torch."""
+"""Separate ISDA losses for a loss that its head calls several times per step. Plain torch."""
 from typing import Any
 
 from torch import Tensor, nn
 
 
 class PerCallLosses(nn.Module):
-    """Hands each call to the first loss whose classifier has run since its last call, as ``DAHead`` and K-Net need.
+    """Dispatch of each call to the first loss whose classifier has run since its last call (for ``DAHead`` and K-Net).
 
     Args:
         losses: ISDA losses by the name of their classifier, in the order of the calls.
-        rest: takes the calls that are left over, those on logits of no classifier; None: there are none.
+        rest: loss for the remaining calls, on logits without a classifier; None if there are no such calls.
     """
 
     def __init__(self, losses: dict[str, nn.Module], rest: nn.Module | None = None) -> None:
@@ -21,20 +21,20 @@ class PerCallLosses(nn.Module):
 
     @property
     def losses(self) -> list[nn.Module]:
-        """In the order of the calls."""
+        """The losses, in the order of the calls."""
         return [self.get_submodule(name) for name in self.names]
 
     @property
     def loss_name(self) -> str:
-        """Key in the training log, which is that of each."""
+        """The key in the training log, which all losses share."""
         return str(self.losses[0].loss_name)
 
     def forward(self, *args: Any, **kwargs: Any) -> Tensor:
-        """As the losses are called.
+        """Call the loss whose turn it is, with the given arguments.
 
         Raises:
-            RuntimeError: more calls than classifiers, and nobody to take them.
+            RuntimeError: more calls than classifiers, without a loss for the remaining calls.
         """
-        waiting = [loss for loss in self.losses if loss.captured.waiting()]  # type: ignore[operator, union-attr]
-        result: Tensor = (waiting or [self.rest or self.losses[-1]])[0](*args, **kwargs)
+        ready = [loss for loss in self.losses if loss.captured.has_input()]  # type: ignore[operator, union-attr]
+        result: Tensor = (ready or [self.rest or self.losses[-1]])[0](*args, **kwargs)
         return result

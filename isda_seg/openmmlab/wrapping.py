@@ -1,4 +1,4 @@
-"""Wrap the softmax losses of a model, attach its ISDA losses, tell of each head what became of it. Plain torch."""
+"""Wrap losses and attach their classifiers. Plain torch."""
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 from torch import nn
 
 from isda_seg.attach import attach
-from isda_seg.attachment.base_losses import why_plain
+from isda_seg.attachment.base_losses import reason_not_softmax
 from isda_seg.attachment.classifier_lookup import classifier_of
-from isda_seg.attachment.supported_heads import classifiers, later_calls
+from isda_seg.attachment.supported_heads import classifiers, later_calls_note
 from isda_seg.criterion import ISDACriterion
 from isda_seg.openmmlab.pairs import Pair, find_pairs
 from isda_seg.openmmlab.per_call import PerCallLosses
@@ -16,79 +16,79 @@ from isda_seg.openmmlab.per_call import PerCallLosses
 Make = Callable[[nn.Module], ISDACriterion]
 
 
-class Held(NamedTuple):
-    """A loss in a head."""
-    name: str           # of the head in the model
+class HeldLoss(NamedTuple):
+    """A loss and the head that holds it."""
+    name: str           # name of the head in the model
     holder: nn.Module   # the head
-    place: str          # of the loss in the head: 'loss_decode', 'loss_decode.0'
-    list: nn.Module     # the head, or its list of losses, ...
-    key: str            # ... and where the loss stands in that
+    place: str          # name of the loss in the head: 'loss_decode', 'loss_decode.0'
+    list: nn.Module     # the direct parent of the loss: the head, or its list of losses
+    key: str            # name of the loss in its direct parent
     loss: nn.Module
 
 
-class Served(NamedTuple):
-    """The pairs that were attached, and a line for the log on each head."""
+class Wrapped(NamedTuple):
+    """The attached pairs, and one log line per head."""
     pairs: list[Pair]
     lines: list[str]
 
 
-def serve(model: nn.Module, make: Make | None = None, heads: Sequence[str] | None = None) -> Served:
-    """Attach every ISDA loss that the model holds, after wrapping each softmax loss that can be served.
+def wrap_losses(model: nn.Module, make: Make | None = None, heads: Sequence[str] | None = None) -> Wrapped:
+    """Wrap each supported softmax loss of the model, and attach all its ISDA losses.
 
     Args:
-        model: its losses are replaced in their places.
-        make: the ISDA loss around a base loss; None: nothing is wrapped.
-        heads: names of the heads whose losses are wrapped, '-name' to leave one out; None: all. 'auxiliary_head' names
-            all heads of that list.
+        model: model whose losses are replaced in place.
+        make: function that wraps a base loss in an ISDA loss; None wraps no loss.
+        heads: names of the heads whose losses are wrapped, or '-name' to exclude one; None for all. 'auxiliary_head'
+            stands for all heads of that list.
 
     Raises:
-        ValueError: a name that no head has, nothing to serve, an ISDA loss of a head that cannot be served.
+        ValueError: a name without a head, no loss to wrap, or an ISDA loss in a head that is not supported.
     """
-    plain: dict[str, list[str]] = {}
+    unwrapped: dict[str, list[str]] = {}
     losses = list(held_losses(model))
     _check_names(heads or (), list(dict.fromkeys(held.name for held in losses)))
     for held in losses:
         own = isinstance(held.loss, ISDACriterion)
-        reason = None if own else 'it has no ISDALoss' if make is None else _why_not(held, heads)
+        reason = None if own else 'it is not an ISDALoss' if make is None else _reason_not_wrapped(held, heads)
         if reason is not None:
-            plain.setdefault(_title(held.name, held.holder), []).append(f'{held.place} stays plain: {reason}')
+            unwrapped.setdefault(_title(held.name, held.holder), []).append(f'{held.place} is not wrapped: {reason}')
             continue
         loss = held.loss if isinstance(held.loss, ISDACriterion) else make(held.loss)  # type: ignore[misc]
-        held.list.add_module(held.key, _in_turn(model, held, loss))
+        held.list.add_module(held.key, _per_classifier(model, held, loss))
     pairs = list(find_pairs(model))
     if not pairs:
-        raise ValueError(_nothing(plain, make is None))
+        raise ValueError(_no_losses_message(unwrapped, make is None))
     for pair in pairs:
         attach(pair.loss, pair.classifier, getattr(pair.holder, 'align_corners', False))
-    return Served(pairs, _lines(model, pairs, plain))
+    return Wrapped(pairs, _log_lines(model, pairs, unwrapped))
 
 
 def _is_loss(module: nn.Module) -> bool:
     return isinstance(module, ISDACriterion) or type(module).__name__.endswith(('Loss', 'CrossEntropy'))
 
 
-def held_losses(model: nn.Module) -> Iterator[Held]:
-    """Every loss that a module directly holds, alone or in a list."""
+def held_losses(model: nn.Module) -> Iterator[HeldLoss]:
+    """Yield every loss that a module of the model directly holds, alone or in a list."""
     for name, holder in model.named_modules():
         if isinstance(holder, (nn.ModuleList, PerCallLosses)) or _is_loss(holder):
             continue
         for key, child in holder.named_children():
             if isinstance(child, nn.ModuleList):
-                yield from (Held(name, holder, f'{key}.{inner}', child, inner, loss)
+                yield from (HeldLoss(name, holder, f'{key}.{inner}', child, inner, loss)
                             for inner, loss in child.named_children() if _is_loss(loss))
             elif _is_loss(child):
-                yield Held(name, holder, key, holder, key, child)
+                yield HeldLoss(name, holder, key, holder, key, child)
 
 
-def _why_not(held: Held, heads: Sequence[str] | None) -> str | None:
-    """Why a loss is not wrapped."""
-    reason = why_plain(held.loss)
+def _reason_not_wrapped(held: HeldLoss, heads: Sequence[str] | None) -> str | None:
+    """Return why a loss is not wrapped; None if it is."""
+    reason = reason_not_softmax(held.loss)
     if reason is not None:
         return reason
     named = [name for name in heads or () if _within(held.name, name.removeprefix('-'))]
     all_others = all(name.startswith('-') for name in heads or ())
     if any(name.startswith('-') for name in named) or not (named or all_others):
-        return 'heads leaves it out'
+        return 'heads excludes it'
     try:
         classifier_of(held.holder, held.loss, held.place)
     except ValueError as error:
@@ -97,56 +97,58 @@ def _why_not(held: Held, heads: Sequence[str] | None) -> str | None:
 
 
 def _within(name: str, wanted: str) -> bool:
-    """Whether a head has this name, or lies in what has it."""
+    """Return whether a head has the wanted name, or is inside a module of that name."""
     return f'.{wanted}.' in f'.{name}.'
 
 
 def _check_names(heads: Sequence[str], known: Sequence[str]) -> None:
     for name in heads:
         if not any(_within(head, name.removeprefix('-')) for head in known):
-            raise ValueError(f'heads names {name!r}; the heads with losses are {list(known)}')
+            raise ValueError(f'Unknown head {name!r} in heads. Choose from the heads with losses: {list(known)}')
 
 
-def _in_turn(model: nn.Module, held: Held, loss: ISDACriterion) -> nn.Module:
-    """The ISDA loss, or one for each of the classifiers that its calls come from."""
+def _per_classifier(model: nn.Module, held: HeldLoss, loss: ISDACriterion) -> nn.Module:
+    """Return the ISDA loss, or separate copies of it for each classifier of a loss with several calls per step."""
     names = classifiers(held.holder, held.place) or ()
     parent = model.get_submodule(held.name.rpartition('.')[0])
-    if len(names) < 2 and later_calls(parent) is None:
+    if len(names) < 2 and later_calls_note(parent) is None:
         return loss
-    if later_calls(parent) is not None:
+    if later_calls_note(parent) is not None:
         classifier = classifier_of(held.holder, loss, held.place)
         names = tuple(name for name, child in held.holder.named_children() if child is classifier)
         if loss.factor != 1.0:
-            raise ValueError(f'{_title(held.name, held.holder)}: put the loss_weight of this ISDALoss into its base')
+            raise ValueError(f'{_title(held.name, held.holder)}: loss_weight={loss.factor} of this ISDALoss is not '
+                             'supported here: move it into base')
     copies: dict[str, Any] = {name: copy.deepcopy(loss) for name in names}
     for name, own in copies.items():
         own.classifier = name
-    return PerCallLosses(copies, loss.base if later_calls(parent) is not None else None)
+    return PerCallLosses(copies, loss.base if later_calls_note(parent) is not None else None)
 
 
 def _title(name: str, holder: nn.Module) -> str:
     return f'{name or "the model"} ({type(holder).__name__})'
 
 
-def _lines(model: nn.Module, pairs: Sequence[Pair], plain: dict[str, list[str]]) -> list[str]:
-    """One for each head: what was served and how, what stays plain and why."""
-    told: dict[str, list[str]] = {}
+def _log_lines(model: nn.Module, pairs: Sequence[Pair], unwrapped: dict[str, list[str]]) -> list[str]:
+    """Return one line per head: the wrapped losses with their settings, and the other losses with reasons."""
+    wrapped: dict[str, list[str]] = {}
     for name, holder, criterion, classifier, place in pairs:
-        loss: Any = criterion  # an ISDALoss, which knows its lambda_0
+        loss: Any = criterion  # an ISDALoss, which has lambda_0
         of = next(key for key, child in holder.named_modules() if child is classifier)
-        note = later_calls(model.get_submodule(name.rpartition('.')[0]))
-        optional = [f'{key}={value}' for key in ('samples', 'logit_adjustment') if (value := getattr(loss, key))]
-        told.setdefault(_title(name, holder), []).append(
-            f'{place} is served by {of}, {loss.statistics.num_classes} classes x {loss.statistics.channels} channels, '
-            + ', '.join([f'lambda_0={loss.lambda_0}', f'covariance={loss.covariance}', f'resolution={loss.resolution}',
-                         *optional]) + ('' if note is None else f' ({note})'))
-    return [f'ISDA: {head}: {"; ".join([*told.get(head, []), *plain.get(head, [])])}' for head in {**told, **plain}]
+        note = later_calls_note(model.get_submodule(name.rpartition('.')[0]))
+        settings = [f'lambda_0={loss.lambda_0}', f'covariance={loss.covariance}', f'resolution={loss.resolution}',
+                    *(f'{key}={value}' for key in ('samples', 'logit_adjustment') if (value := getattr(loss, key)))]
+        size = f'{loss.statistics.num_classes} classes x {loss.statistics.channels} channels'
+        wrapped.setdefault(_title(name, holder), []).append(
+            f'{place} is attached to {of}, {size}, {", ".join(settings)}' + ('' if note is None else f' ({note})'))
+    return [f'ISDA: {head}: {"; ".join([*wrapped.get(head, []), *unwrapped.get(head, [])])}'
+            for head in {**wrapped, **unwrapped}]
 
 
-def _nothing(plain: dict[str, list[str]], wraps_none: bool) -> str:
-    """Why ISDA has nothing to do in this model, and what to do about it."""
+def _no_losses_message(unwrapped: dict[str, list[str]], wraps_none: bool) -> str:
+    """Return the error message for a model without an ISDA loss, with a remedy."""
     if wraps_none:
-        return ('ISDAHook: the model has no ISDALoss. Give the hook a strength, which serves every head it can: '
+        return ('ISDAHook: the model has no ISDALoss. Set lambda_0 to wrap every supported loss: '
                 "default_hooks = dict(isda=dict(type='isda_seg.hooks.ISDAHook', lambda_0=7.5))")
-    heads = '; '.join(f'{head}: {"; ".join(reasons)}' for head, reasons in plain.items()) or 'the model holds no loss'
-    return (f'ISDAHook has nothing to serve. {heads}. To train this model without ISDA, delete default_hooks.isda')
+    heads = '; '.join(f'{head}: {"; ".join(reasons)}' for head, reasons in unwrapped.items()) or 'the model has no loss'
+    return f'ISDAHook found no loss to wrap. {heads}. To train this model without ISDA, delete default_hooks.isda'

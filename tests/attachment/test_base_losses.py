@@ -1,4 +1,4 @@
-"""What is known about host losses: which mean they take, what they accept, whether they are a softmax."""
+"""Properties of base losses: divisor of their mean, accepted keywords, softmax or not."""
 import pytest
 import torch
 import torch.nn.functional as F
@@ -11,7 +11,7 @@ LABELS = torch.tensor([[0, 1, IGNORE, 2], [2, 2, 1, IGNORE]])
 
 
 class Own(nn.Module):
-    """A loss of the user's."""
+    """A user-defined loss."""
 
     def __init__(self, ignore_label=None):
         super().__init__()
@@ -35,11 +35,11 @@ def test_the_mean_divides_by_the_labelled_samples_or_by_1():
 
 @pytest.mark.parametrize('loss, kwargs', [(Own(), {}), (base_losses.MeanCrossEntropy(), dict(weight=1)),
                                           (type('Heir', (base_losses.MeanCrossEntropy,), {})(), {})])
-def test_a_loss_that_is_no_plain_mean_has_no_divisor(loss, kwargs):
+def test_a_loss_that_is_not_a_mean_has_no_divisor(loss, kwargs):
     assert base_losses.divisor(loss, LABELS, IGNORE, kwargs) is None
 
 
-def test_the_ignore_index_goes_to_losses_that_take_it():
+def test_the_ignore_index_is_passed_to_losses_that_accept_it():
     logits = torch.randn(2, 3, 4)
     own, mean = (base_losses.value(loss, logits, LABELS, IGNORE, {}, factor=2.0)
                  for loss in (Own(), base_losses.MeanCrossEntropy()))
@@ -49,21 +49,21 @@ def test_the_ignore_index_goes_to_losses_that_take_it():
 
 
 @pytest.mark.parametrize('loss, kwargs, message', [
-    (Own(), dict(avg_factor=3), r"Own cannot take \['avg_factor'\].*it takes \['logits', 'labels', 'weight'\]"),
-    (Own(ignore_label=0), {}, 'the base loss ignores label 0, the head label 255')])
-def test_what_a_loss_cannot_take_is_refused(loss, kwargs, message):
+    (Own(), dict(avg_factor=3), r"Own does not accept \['avg_factor'\].*It accepts \['logits', 'labels', 'weight'\]"),
+    (Own(ignore_label=0), {}, 'the base loss ignores label 0, the head ignores label 255')])
+def test_unsupported_keywords_are_an_error(loss, kwargs, message):
     with pytest.raises(ValueError, match=message):
         base_losses.check_keywords(loss, IGNORE, kwargs)
 
 
-def test_what_a_loss_can_take_passes():
+def test_supported_keywords_pass():
     assert base_losses.check_keywords(Own(IGNORE), IGNORE, dict(weight=None)) is None
     assert base_losses.check_keywords(Anything(), IGNORE, dict(whatever=1)) is None
 
 
-def test_a_loss_that_knows_one_ignore_index_gets_labels_with_that():
-    labels, ignored = base_losses.with_own_ignore_index(Own(), torch.tensor([0, 4, 2]), 4, IGNORE)
+def test_labels_are_converted_to_the_ignore_index_of_the_loss():
+    labels, ignored = base_losses.labels_for_base(Own(), torch.tensor([0, 4, 2]), 4, IGNORE)
     assert (labels.tolist(), ignored) == ([0, IGNORE, 2], IGNORE)
     mean = base_losses.MeanCrossEntropy()
-    labels, ignored = base_losses.with_own_ignore_index(mean, torch.tensor([0, 4, 2]), 4, IGNORE)
+    labels, ignored = base_losses.labels_for_base(mean, torch.tensor([0, 4, 2]), 4, IGNORE)
     assert (labels.tolist(), ignored) == ([0, 4, 2], 4)

@@ -1,4 +1,4 @@
-"""Laws of SoftmaxFocalLoss, a base loss for ISDA."""
+"""Properties of SoftmaxFocalLoss, a base loss for ISDA."""
 
 import pytest
 import torch
@@ -51,7 +51,7 @@ def test_gamma_0_is_cross_entropy():
 
 
 @pytest.mark.parametrize('reduction', ['none', 'sum', 'mean'])
-def test_every_reduction_weighs_classes_pixels_and_the_whole(reduction):
+def test_every_reduction_applies_class_pixel_and_loss_weights(reduction):
     logits, labels = batch()
     weight = torch.rand(labels.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     loss = SoftmaxFocalLoss(2.0, class_weight=CLASS_WEIGHT, loss_weight=0.4)
@@ -80,7 +80,7 @@ def test_a_wholly_ignored_batch_gives_loss_0_and_zero_gradients():
 
 @pytest.mark.parametrize('dtype', [torch.float32, torch.float64])
 @pytest.mark.parametrize('gamma', [0, 0.5, 1, 2])
-def test_a_certain_and_right_prediction_gives_loss_0_and_gradient_0(dtype, gamma):
+def test_a_confident_correct_prediction_has_loss_and_gradient_0(dtype, gamma):
     logits = torch.tensor([[900.0, 0.0, 0.0]], dtype=dtype, requires_grad=True)  # p_y is exactly 1
     loss = SoftmaxFocalLoss(gamma)(logits, torch.tensor([0]))
     loss.backward()
@@ -88,7 +88,7 @@ def test_a_certain_and_right_prediction_gives_loss_0_and_gradient_0(dtype, gamma
     assert torch.equal(logits.grad, torch.zeros_like(logits))
 
 
-def test_a_certain_and_wrong_prediction_gives_the_plain_cross_entropy():
+def test_a_confident_wrong_prediction_has_the_cross_entropy():
     logits = torch.tensor([[500.0, 0.0, 0.0]], requires_grad=True)
     loss = SoftmaxFocalLoss(0.5)(logits, torch.tensor([1]))
     loss.backward()

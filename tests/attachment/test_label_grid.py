@@ -1,4 +1,4 @@
-"""Laws of the grid: on which label pixel a feature sits, and that logits are resized as MMSeg's heads resize them."""
+"""Properties of the label grid: label positions of features, and resizing as in the heads of MMSegmentation."""
 
 import pytest
 import torch
@@ -27,11 +27,11 @@ def interpolated(small, large, mode):
     return F.interpolate(torch.arange(large, dtype=torch.float64)[None, None], size=small, mode=mode)[0, 0].long()
 
 
-def test_97_features_of_769_pixels_sit_on_the_multiples_of_8():
+def test_97_features_of_769_pixels_are_at_multiples_of_8():
     assert torch.equal(label_index(97, 769, align_corners=True), torch.arange(97) * 8)
 
 
-def test_plain_nearest_is_up_to_7_pixels_off_from_769_to_97():
+def test_nearest_is_wrong_by_up_to_7_pixels_from_769_to_97():
     off = (label_index(97, 769, True, 'nearest') - label_index(97, 769, True)).abs()
     assert int(off.max()) == 7
 
@@ -50,14 +50,14 @@ def test_exact_without_align_corners_is_nearest_exact(small, large):
 
 @pytest.mark.parametrize('align_corners', [False, True])
 @pytest.mark.parametrize('small, large', SIZES)
-def test_nearest_is_that_of_interpolate_whatever_the_corners(small, large, align_corners):
+def test_nearest_equals_interpolate(small, large, align_corners):
     assert torch.equal(label_index(small, large, align_corners, 'nearest'), interpolated(small, large, 'nearest'))
 
 
 @pytest.mark.parametrize('sampling', LABEL_SAMPLINGS)
 @pytest.mark.parametrize('align_corners', [False, True])
 @pytest.mark.parametrize('small, large', [*SIZES, (9, 4), (4, 1)])
-def test_every_index_is_a_label_pixel_and_none_goes_back(small, large, align_corners, sampling):
+def test_indices_are_valid_and_never_decrease(small, large, align_corners, sampling):
     index = label_index(small, large, align_corners, sampling)
     assert index.shape == (small,) and index.dtype == torch.int64
     assert int(index.min()) >= 0 and int(index.max()) < large
@@ -72,12 +72,12 @@ def test_labels_on_the_grid_equal_interpolated_labels(sampling, mode):
     assert torch.equal(labels_on_grid(labels, (5, 6), False, sampling), expected)
 
 
-def test_labels_on_the_grid_with_align_corners_are_those_at_rows_and_columns_of_the_features():
+def test_labels_on_the_grid_with_align_corners_are_at_feature_positions():
     labels = torch.randint(5, (2, 33, 49), generator=torch.Generator().manual_seed(1))
     assert torch.equal(labels_on_grid(labels, (5, 7), True), labels[:, ::8, ::8])
 
 
-def test_labels_of_samples_and_labels_of_the_features_size_stay():
+def test_labels_of_the_feature_size_do_not_change():
     samples, maps = torch.tensor([3, 0, 255]), torch.arange(12).view(1, 3, 4)
     assert torch.equal(labels_on_grid(samples, (), False), samples)
     assert torch.equal(labels_on_grid(maps, (3, 4), False, 'nearest'), maps)

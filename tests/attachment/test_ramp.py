@@ -1,4 +1,4 @@
-"""Laws of a loss that ramps by itself: it is the same run as one whose strength is set by hand, resumed or not."""
+"""Properties of the automatic ramp: equal to a strength set manually, with and without resume."""
 
 import copy
 import io
@@ -52,14 +52,14 @@ def assert_same_run(run, expected):
 
 
 @pytest.mark.parametrize('calls', [1, 3])
-def test_a_run_that_ramps_by_itself_is_the_run_whose_strength_is_set_by_hand_bitwise(calls):
+def test_an_automatic_ramp_equals_a_manual_one_bitwise(calls):
     run = ramping(calls).train(range(1, STEPS + 3))
     assert_same_run(run, Run(calls).train(range(1, STEPS + 3), by_hand=True))
     assert int(run.loss.ramp.calls) == (STEPS + 2) * calls
     assert [strength for strength, _ in run.values[-2 * calls:]] == [LAMBDA_0] * 2 * calls
 
 
-def test_a_resumed_run_is_the_uninterrupted_one_bitwise():
+def test_resume_is_bitwise_exact():
     first, whole = ramping(2).train(range(1, 3)), ramping(2).train(range(1, STEPS + 1))
     file = io.BytesIO()
     torch.save([part.state_dict() for part in (first.model, first.loss)], file)
@@ -71,7 +71,7 @@ def test_a_resumed_run_is_the_uninterrupted_one_bitwise():
     assert_same_run(second.train(range(3, STEPS + 1)), whole)
 
 
-def test_calls_without_gradients_in_evaluation_or_refused_do_not_count():
+def test_only_successful_training_calls_count():
     run = ramping().train([1])
     features, labels = torch.randn(2, 3, 8, 8), torch.zeros(2, 8, 8, dtype=torch.int64)
     with torch.no_grad():
@@ -84,23 +84,23 @@ def test_calls_without_gradients_in_evaluation_or_refused_do_not_count():
     assert int(run.loss.ramp.calls) == 1
 
 
-def test_a_copy_and_a_count_that_is_written_go_on_from_it():
+def test_copies_and_changed_counts_continue_from_their_value():
     run = ramping().train([1, 2])
     twin = copy.deepcopy(run.loss.ramp)
     run.loss.ramp.calls.fill_(4)
     assert [twin.strength(), run.loss.ramp.strength()] == [linear_ramp(step, STEPS, LAMBDA_0) for step in (3, 5)]
-    twin.to(torch.float64).count()
+    twin.to(torch.float64).advance()
     assert (int(twin.calls), int(run.loss.ramp.calls)) == (3, 4)
 
 
-def test_statistics_of_a_strength_set_by_hand_load_and_say_what_is_missing():
+def test_statistics_without_a_ramp_load_with_a_warning():
     run, old = ramping().train([1]), Run().train([1, 2], by_hand=True)
-    with pytest.warns(UserWarning, match=r'no ramp.calls, so the strength goes on from call 1: .*loss.ramp.calls'):
+    with pytest.warns(UserWarning, match=r'no ramp.calls, so the ramp continues from call 1. .*loss.ramp.calls'):
         assert run.loss.load_state_dict(old.loss.state_dict()).missing_keys == []
     assert (int(run.loss.ramp.calls), int(run.loss.statistics.count.sum())) == (1, 2 * 2 * 64)
 
 
-def test_fresh_statistics_come_with_a_ramp_from_its_beginning():
+def test_fresh_statistics_restart_the_ramp():
     state = ramping().train([1, 2]).loss.state_dict()
     fresh = Run(lambda_0=LAMBDA_0, total_steps=STEPS, load_statistics=False)
     fresh.loss.load_state_dict(state)
@@ -108,14 +108,14 @@ def test_fresh_statistics_come_with_a_ramp_from_its_beginning():
 
 
 @pytest.mark.parametrize('wrong, words', [
-    (dict(lambda_0=7.5), 'lambda_0 and total_steps belong together.*lambda_0=7.5 and total_steps=None'),
-    (dict(total_steps=10), 'lambda_0 and total_steps belong together.*lambda_0=None and total_steps=10'),
+    (dict(lambda_0=7.5), 'got lambda_0=7.5 and total_steps=None: give both'),
+    (dict(total_steps=10), 'got lambda_0=None and total_steps=10: give both'),
     (dict(lambda_0=-1.0, total_steps=10), 'lambda_0 must be a finite number >= 0, got -1.0'),
-    (dict(lambda_0=7.5, total_steps=0), 'total_steps must be a whole number of at least 1, got 0'),
-    (dict(lambda_0=7.5, total_steps=2.5), 'total_steps must be a whole number of at least 1, got 2.5'),
-    (dict(lambda_0=7.5, total_steps=9, calls_per_step=0), 'calls_per_step must be a whole number of at least 1, got 0'),
-    (dict(calls_per_step=2), 'give lambda_0 and total_steps as well'),
+    (dict(lambda_0=7.5, total_steps=0), 'total_steps must be a positive integer, got 0'),
+    (dict(lambda_0=7.5, total_steps=2.5), 'total_steps must be a positive integer, got 2.5'),
+    (dict(lambda_0=7.5, total_steps=9, calls_per_step=0), 'calls_per_step must be a positive integer, got 0'),
+    (dict(calls_per_step=2), 'calls_per_step=2 requires lambda_0 and total_steps'),
 ])
-def test_half_a_ramp_is_refused_in_a_sentence(wrong, words):
+def test_an_incomplete_ramp_is_an_error(wrong, words):
     with pytest.raises(ValueError, match=words):
         ISDACriterion(**wrong)

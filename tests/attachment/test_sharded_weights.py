@@ -1,4 +1,4 @@
-"""Laws of fully_shard on two gloo ranks: weights are shards, statistics are whole, a run resumed is the run."""
+"""fully_shard on two gloo ranks: sharded weights, whole statistics, exact resume."""
 
 import pytest
 import torch
@@ -11,7 +11,7 @@ from isda_seg.attach import attach
 from isda_seg.criterion import ISDACriterion
 
 CLASSES, STEPS, HALF = 5, 4, 2
-WAYS = ('whole model', 'each layer')  # 'each layer' has given the classifier's weight away when the loss is called
+WAYS = ('whole model', 'each layer')  # 'each layer' has resharded the classifier when the loss is called
 
 
 class Segmenter(nn.Module):
@@ -87,7 +87,7 @@ def ranks(tmp_path_factory):
 
 
 @pytest.mark.parametrize('way', WAYS)
-def test_sharded_training_is_that_of_one_process_and_its_statistics_are_whole_on_every_rank(ranks, way):
+def test_sharded_training_equals_one_process(ranks, way):
     model, optimizer = segmenter()
     losses = train(model, optimizer, range(STEPS))
     found = [rank[way] for rank in ranks]
@@ -108,14 +108,14 @@ def test_a_sharded_run_resumes_bitwise_from_a_distributed_checkpoint(ranks, way)
         assert int(found['state']['loss.ramp.calls']) == STEPS
 
 
-def test_a_weight_that_has_been_taken_back_is_refused_with_the_remedy():
+def test_a_resharded_weight_is_an_error_with_a_remedy():
     model, _ = segmenter()
     flat = model.classifier.weight.detach().flatten()
     del model.classifier.weight
-    model.classifier.weight = flat[:8 * CLASSES].view(CLASSES, 8, 1, 1)  # as FullyShardedDataParallel lends it
+    model.classifier.weight = flat[:8 * CLASSES].view(CLASSES, 8, 1, 1)  # a view as in FullyShardedDataParallel
     logits = model.classifier(torch.randn(2, 8, 4, 4))
     flat.untyped_storage().resize_(0)
-    for weight in (model.classifier.weight, flat.new_zeros(0)):  # and as it does with use_orig_params
+    for weight in (model.classifier.weight, flat.new_zeros(0)):  # and with use_orig_params
         model.classifier.weight = weight
         with pytest.raises(RuntimeError, match='call the loss in the forward pass of the outermost unit'):
             model.loss(logits, torch.zeros(2, 4, 4, dtype=torch.int64))

@@ -1,4 +1,4 @@
-"""Laws of the handshake: which forward pass a loss belongs to, asked at every step."""
+"""Properties of the verification that logits belong to the captured input, at every step."""
 import re
 
 import pytest
@@ -52,43 +52,43 @@ def images(request):
     return request.param
 
 
-@pytest.fixture(params=['host', 'device'])
-def told(request, monkeypatch):
-    """A step that ought to be refused: at once on a host, when asked on a device."""
-    if request.param == 'device':
-        monkeypatch.setattr(device, 'HOSTS', ())
+@pytest.fixture(params=['cpu', 'accelerator'])
+def error_of(request, monkeypatch):
+    """The error of a step: at once on a CPU, deferred on an accelerator."""
+    if request.param == 'accelerator':
+        monkeypatch.setattr(device, 'CPU_TYPES', ())
 
     def refused(criterion, z, y):
-        with pytest.raises(RuntimeError) as told:
+        with pytest.raises(RuntimeError) as error:
             criterion(z, y)
-            criterion.raise_faults()
-        criterion.raise_faults()  # told once
-        return str(told.value)
+            criterion.raise_deferred_errors()
+        criterion.raise_deferred_errors()  # reported once
+        return str(error.value)
 
     return refused
 
 
 # -- another pass in between -------------------------------------------------------------------------------------------
 
-def test_logits_of_an_earlier_pass_than_the_last_are_refused(images, told):
+def test_logits_of_an_earlier_pass_are_an_error(images, error_of):
     criterion, classifier = fit(images=images)
     z = logits(classifier, features(images=images))
     logits(classifier, features(50.0, images))
-    assert STALE in told(criterion, z, labels(images))
+    assert STALE in error_of(criterion, z, labels(images))
 
 
 @pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16, torch.float16])
-def test_the_reported_error_is_the_share_of_the_scale_in_every_precision(dtype, told):
+def test_the_reported_error_is_relative_to_the_scale_in_every_precision(dtype, error_of):
     criterion, classifier = fit()
     x = features()[:1].expand(9, CHANNELS)  # one feature nine times, so that any position shows the same error
     right = classifier(x).detach()
     wrong = (right + torch.tensor([0.0, 4.0, 0.0])).to(dtype)
     scale = right.abs().max() + x[0].norm() * classifier.weight.detach().norm() / classifier.weight.numel() ** 0.5
-    reported = float(re.search(r'off by ([\d.]+) % of their scale', told(criterion, wrong, labels()))[1])
+    reported = float(re.search(r'error is ([\d.e+-]+) % of their scale', error_of(criterion, wrong, labels()))[1])
     assert reported == pytest.approx(100 * float((wrong.float() - right).abs().max() / scale), rel=5e-3)
 
 
-def test_a_refused_step_on_a_host_has_observed_nothing_and_the_next_one_counts(images):
+def test_a_rejected_step_on_cpu_observes_nothing_and_the_next_counts(images):
     criterion, classifier = fit(images=images)
     before = counted(criterion)
     z = logits(classifier, features(images=images))
@@ -110,25 +110,25 @@ def test_a_pass_without_gradients_in_between_changes_nothing(images):
     assert float(criterion.statistics.mean.abs().max()) < 2
 
 
-def test_a_loss_without_gradients_leaves_the_record_to_logits_of_the_same_pass_alone(images, told):
+def test_a_loss_without_gradients_keeps_the_captured_input(images, error_of):
     criterion, classifier = fit(images=images)
     old, z = (logits(classifier, features(offset, images)) for offset in (0.0, 20.0))
     with torch.no_grad():
         criterion(z, labels(images))
-    assert STALE in told(criterion, old, labels(images))
+    assert STALE in error_of(criterion, old, labels(images))
     criterion, classifier = fit(images=images)
     z = logits(classifier, features(images=images))
     with torch.no_grad():
         criterion(z, labels(images))
     before = counted(criterion)
     criterion(z, labels(images))
-    criterion.raise_faults()
+    criterion.raise_deferred_errors()
     assert counted(criterion) == before * 3 // 2
 
 
 # -- evaluation --------------------------------------------------------------------------------------------------------
 
-def test_a_model_in_eval_mode_is_not_observed_though_the_criterion_stands_outside(images):
+def test_a_model_in_eval_mode_is_not_observed_by_an_outer_criterion(images):
     criterion, classifier = fit(images=images)
     before = counted(criterion)
     classifier.eval()
@@ -178,11 +178,11 @@ def test_the_source_of_a_row_is_that_of_interpolate(small, large, align_corners)
             float(expected[index]), abs=1e-6)
 
 
-def test_a_device_that_nobody_asks_is_asked_in_time_and_that_step_is_not_observed(monkeypatch):
-    monkeypatch.setattr(device, 'HOSTS', ())
-    monkeypatch.setattr('isda_seg.criterion.ASK_EVERY', 8)
+def test_deferred_errors_are_raised_in_time_before_the_observation(monkeypatch):
+    monkeypatch.setattr(device, 'CPU_TYPES', ())
+    monkeypatch.setattr('isda_seg.criterion.CHECK_EVERY', 8)
     criterion, classifier = fit()
-    criterion.raise_faults()
+    criterion.raise_deferred_errors()
     z = classifier(features())
     classifier(features(50.0))
     criterion(z, labels())
@@ -192,11 +192,11 @@ def test_a_device_that_nobody_asks_is_asked_in_time_and_that_step_is_not_observe
     with pytest.raises(RuntimeError, match=STALE):
         criterion(classifier(features()), labels())
     assert counted(criterion) == before
-    criterion(classifier(features()), labels())  # told once
+    criterion(classifier(features()), labels())  # reported once
 
 
-def test_raise_at_once_tells_on_a_device_at_once_and_before_anything_is_observed(monkeypatch):
-    monkeypatch.setattr(device, 'HOSTS', ())
+def test_raise_at_once_raises_before_the_observation(monkeypatch):
+    monkeypatch.setattr(device, 'CPU_TYPES', ())
     criterion, classifier = fit()
     criterion.raise_at_once = True
     before = counted(criterion)
@@ -204,6 +204,6 @@ def test_raise_at_once_tells_on_a_device_at_once_and_before_anything_is_observed
     classifier(features(50.0))
     with pytest.raises(RuntimeError, match=STALE):
         criterion(z, labels())
-    with pytest.raises(ValueError, match='labels as far out as 5 and 7 are neither'):
+    with pytest.raises(ValueError, match='labels up to 5 and 7 are neither'):
         criterion(classifier(features()), labels() + 5)
     assert counted(criterion) == before

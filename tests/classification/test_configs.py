@@ -9,8 +9,8 @@ from mmengine.registry import MODELS
 
 from docs import classification_configs
 from isda_seg import compat
-from isda_seg.losses import isda_around
-from isda_seg.openmmlab.wrapping import serve
+from isda_seg.losses import wrap_with_isda
+from isda_seg.openmmlab.wrapping import wrap_losses
 from isda_seg.paper.networks import CIFAR, IMAGENET
 
 compat.prepare()
@@ -55,7 +55,7 @@ def test_every_config_builds_a_classifier_that_isda_attaches_to(path):
     assert model.fc.in_features == CHANNELS[path.stem.split('_')[0]]
     hook = cfg.default_hooks.get('isda', {})
     if hook:
-        assert [pair.classifier for pair in serve(model, isda_around(hook.lambda_0)).pairs] == [model.fc]
+        assert [pair.classifier for pair in wrap_losses(model, wrap_with_isda(hook.lambda_0)).pairs] == [model.fc]
     assert hook.get('lambda_0') == (
         None if '_isda' not in path.stem else 0.5 if path.parent.name != 'imagenet' else
         {'resnet101': 5, 'densenet-bc-121': 1, 'densenet-bc-265': 1}.get(path.stem.split('_')[0], 7.5))

@@ -1,4 +1,4 @@
-"""What the laws of core share."""
+"""Shared fixtures of the tests of core."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Laws of Eq. 15: the bound on the expected cross-entropy of unlabelled samples."""
+"""Properties of Eq. 15, the bound on the expected consistency loss of unlabelled samples."""
 
 import pytest
 import reference
@@ -102,7 +102,7 @@ def test_one_hot_targets_give_the_supervised_loss(kind):
 
 @pytest.mark.parametrize('kind', KINDS)
 @pytest.mark.parametrize('strength', [0.1, 0.5, 2.0])
-def test_entropy_is_below_the_monte_carlo_mean_and_that_below_the_bound(kind, strength):
+def test_entropy_monte_carlo_mean_and_bound_are_ordered(kind, strength):
     features, weight, bias, covariance, _ = problem(kind)
     logits = features @ weight.T + bias
     probabilities = torch.softmax(logits, dim=1)
@@ -167,7 +167,7 @@ def test_a_common_offset_of_all_weight_rows_does_not_cancel_in_float32(kind):
     assert_close(isda_consistency(logits, weight, covariance, 2.0).double(), exact, rtol=1e-5, atol=0)
 
 
-def test_an_overwhelming_strength_is_right_in_float32():
+def test_a_very_large_strength_is_correct_in_float32():
     features, weight, bias, covariance, targets = problem()
     logits = features @ weight.T + bias
     exact = isda_consistency(logits, weight, covariance, 1e6, targets=targets)
@@ -203,7 +203,7 @@ def test_a_negative_or_non_finite_strength_is_an_error_that_names_it(strength):
         isda_consistency(features @ weight.T + bias, weight, covariance, strength)
 
 
-def test_wrong_shapes_are_errors_that_name_what_was_expected_and_what_came():
+def test_wrong_shapes_are_errors_with_expected_and_actual_shape():
     features, weight, bias, covariance, targets = problem()
     logits = features @ weight.T + bias
     with pytest.raises(ValueError, match=r'(?s)(?=.*\b4\b)(?=.*\b7\b)'):
@@ -216,13 +216,13 @@ def test_wrong_shapes_are_errors_that_name_what_was_expected_and_what_came():
         isda_consistency(logits, weight, covariance, 1.0, reduction='median')
 
 
-# -- every way to the tables -------------------------------------------------------------------------------------------
+# -- blocks of tables -------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize('hosts', [('cpu',), ()])
+@pytest.mark.parametrize('cpu_types', [('cpu',), ()])
 @pytest.mark.parametrize('terms', [1, 40, 1 << 24])
 @pytest.mark.parametrize('kind', KINDS)
-def test_few_tables_at_a_time_equal_the_triple_loop(hosts, terms, kind, monkeypatch):
-    monkeypatch.setattr(device, 'HOSTS', hosts)
+def test_blocks_of_tables_equal_the_triple_loop(cpu_types, terms, kind, monkeypatch):
+    monkeypatch.setattr(device, 'CPU_TYPES', cpu_types)
     monkeypatch.setattr(consistency, 'MAX_TERMS', terms)
     features, weight, bias, covariance, targets = problem(kind, samples=9)
     results = []
@@ -236,11 +236,11 @@ def test_few_tables_at_a_time_equal_the_triple_loop(hosts, terms, kind, monkeypa
 
 
 @pytest.mark.parametrize('kind', ['diagonal', 'full'])
-def test_close_rows_of_groups_far_apart_keep_their_small_margins_in_float32(kind):
+def test_small_margins_of_distant_groups_are_precise_in_float32(kind):
     _, weight, _, covariance, _ = problem(kind)
     weight, covariance = (1e-2 * weight).float(), covariance.float()
     weight[2:] += 300
-    logits = torch.tensor([[0.0, 0.0, -2e7, -2e7]])  # the other group is too far off to be seen
+    logits = torch.tensor([[0.0, 0.0, -2e7, -2e7]])  # the other group has probability 0
     targets = torch.tensor([[0.6, 0.4, 0.0, 0.0]])
     strength = 1e-3
     bound = isda_consistency(logits, weight, covariance, strength, targets=targets)
@@ -251,7 +251,7 @@ def test_close_rows_of_groups_far_apart_keep_their_small_margins_in_float32(kind
 
 
 @pytest.mark.parametrize('kind', ['diagonal', 'full', 'shared'])
-def test_two_steps_of_statistics_and_both_losses_have_one_backward_pass(kind):
+def test_two_steps_with_both_losses_share_one_backward_pass(kind):
     features, weight, bias, _, _ = (t.float() for t in problem(samples=12))
     labels = torch.arange(12) % 4
     gradients = []

@@ -1,4 +1,4 @@
-"""Laws of Eq. 7: the table added to the logits, and the cross-entropy of the result."""
+"""Properties of Eq. 7: logits augmented with the margin table, and their cross-entropy."""
 
 import pytest
 import reference
@@ -155,7 +155,7 @@ def test_strength_zero_equals_cross_entropy_bitwise(shape, reduction, ignore_ind
         assert actual.dtype == dtype and torch.equal(actual, expected)
 
 
-def test_strength_zero_gives_the_weight_no_gradient_of_its_own():
+def test_strength_zero_gives_the_weight_no_extra_gradient():
     logits, labels = dense((12,))
     _, _, weight, _, covariance = loss_problem()
     loss = isda_cross_entropy(logits.requires_grad_(), labels, weight.requires_grad_(), covariance, 0.0)
@@ -177,7 +177,7 @@ def test_the_loss_never_falls_with_strength(kind):
     assert all(weaker <= stronger for weaker, stronger in zip(losses, losses[1:], strict=False))
 
 
-def test_an_overwhelming_strength_is_right_in_float32_though_half_precision_would_overflow():
+def test_a_very_large_strength_is_correct_in_float32():
     features, labels, weight, bias, covariance = loss_problem()
     logits, strength = (features @ weight.T + bias).half(), 1e6
     expected = reference.isda_cross_entropy(logits.double(), labels, weight.half().double(), covariance, strength)
@@ -305,7 +305,7 @@ def test_half_precision_is_raised_and_float64_stays(kind, given, kept):
     assert augmented.dtype == kept and augmented.shape == logits.shape
 
 
-def test_float64_logits_keep_their_digits_beside_float32_buffers():
+def test_float64_logits_stay_float64_with_float32_buffers():
     features, labels, weight, bias, covariance = loss_problem()
     logits = features @ weight.T + bias
     actual = isda_cross_entropy(logits, labels, weight, covariance.float(), 1.5)
@@ -314,7 +314,7 @@ def test_float64_logits_keep_their_digits_beside_float32_buffers():
     assert_close(actual, expected, rtol=1e-12, atol=0)
 
 
-def test_gradients_of_half_precision_logits_come_back_in_their_own_precision():
+def test_gradients_of_half_precision_logits_keep_their_dtype():
     features, labels, weight, bias, covariance = loss_problem()
     logits, weight = (features @ weight.T + bias).bfloat16().requires_grad_(), weight.bfloat16().requires_grad_()
     isda_cross_entropy(logits, labels, weight, covariance.float(), 1.5).backward()
@@ -402,7 +402,7 @@ def test_an_unknown_reduction_is_an_error_that_names_it():
 
 @pytest.mark.parametrize(('covariance', 'buffers', 'tolerance'), [
     ('diagonal', torch.float64, 1e-9), ('full', torch.float64, 1e-9), ('diagonal', torch.float32, 1e-5)])
-def test_one_hundred_optimisation_steps_stay_beside_the_oracle(covariance, buffers, tolerance):
+def test_one_hundred_optimisation_steps_stay_close_to_the_oracle(covariance, buffers, tolerance):
     generator = torch.Generator().manual_seed(0)
     classes, inputs, channels, batch, total, lambda_0 = 3, 4, 3, 8, 100, 0.5
     centres = torch.randn(classes, inputs, dtype=torch.float64, generator=generator)
@@ -445,12 +445,12 @@ def test_one_hundred_optimisation_steps_stay_beside_the_oracle(covariance, buffe
         assert not torch.allclose(one, first, atol=1e-2)
 
 
-# -- what used to go wrong without a word ------------------------------------------------------------------------------
+# -- regressions ------------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize('shape', [(12,), (2, 6, 7)])
-@pytest.mark.parametrize('hosts', [('cpu',), ()])
-def test_a_class_of_infinite_covariance_that_no_sample_has_changes_nothing(shape, hosts, monkeypatch):
-    monkeypatch.setattr(device, 'HOSTS', hosts)
+@pytest.mark.parametrize('cpu_types', [('cpu',), ()])
+def test_an_infinite_covariance_without_samples_changes_nothing(shape, cpu_types, monkeypatch):
+    monkeypatch.setattr(device, 'CPU_TYPES', cpu_types)
     logits, labels = dense(shape, dtype=torch.float32)
     labels = torch.where(labels == 3, 0, labels)
     _, _, weight, _, covariance = (t.float() if t.is_floating_point() else t for t in loss_problem())
@@ -463,10 +463,10 @@ def test_a_class_of_infinite_covariance_that_no_sample_has_changes_nothing(shape
 
 
 @pytest.mark.parametrize('shape', [(12,), (2, 6, 7)])
-def test_labels_of_any_integer_type_are_compared_with_the_ignore_index_as_numbers(shape):
+def test_integer_labels_are_compared_with_the_ignore_index_by_value(shape):
     num_classes = 200
     logits, labels = dense(shape, num_classes)
-    labels.view(-1)[0] = 156  # what -100 is as a byte
+    labels.view(-1)[0] = 156  # -100 as a uint8
     weight, covariance = torch.randn(num_classes, 4, dtype=torch.float64), torch.ones(num_classes, 4).double()
     losses = [isda_cross_entropy(logits, labels.to(dtype), weight, covariance, 1.0, reduction='none')
               for dtype in (torch.uint8, torch.int64)]
@@ -476,18 +476,18 @@ def test_labels_of_any_integer_type_are_compared_with_the_ignore_index_as_number
 
 @pytest.mark.parametrize('strength', ['7.5', None, [1.0]])
 @pytest.mark.parametrize('shape', [(12,), (2, 6, 7)])
-def test_a_strength_that_is_no_number_is_an_error_that_names_it(strength, shape):
+def test_a_strength_that_is_not_a_number_is_an_error(strength, shape):
     logits, labels = dense(shape)
     weight, covariance = loss_problem()[2], loss_problem()[4]
     with pytest.raises(ValueError, match='strength must be a finite number >= 0, got'):
         isda_cross_entropy(logits.requires_grad_(), labels, weight, covariance, strength)
 
 
-def test_labels_of_other_kinds_are_answered_with_what_makes_labels_of_them():
+def test_invalid_labels_are_errors_with_a_conversion():
     weight, covariance = torch.randn(3, 4), torch.rand(3, 4)
     logits, labels = torch.randn(2, 3, 5, 6), torch.zeros(2, 1, 5, 6, dtype=torch.int64)
-    with pytest.raises(ValueError, match=r'got \(2, 3, 5, 6\) and \(2, 1, 5, 6\): labels.squeeze\(1\) takes'):
+    with pytest.raises(ValueError, match=r'\(2, 1, 5, 6\): remove the channel with labels.squeeze\(1\)'):
         isda_cross_entropy(logits, labels, weight, covariance, 1.0)
-    with pytest.raises(ValueError, match='labels must be a tensor, got ndarray: torch.as_tensor makes one of it'):
+    with pytest.raises(ValueError, match='labels must be a tensor, got ndarray: convert them with torch.as_tensor'):
         isda_cross_entropy(logits, labels.squeeze(1).numpy(), weight, covariance, 1.0)
     assert isda_cross_entropy(logits, labels.squeeze(1), weight, covariance, 1.0).isfinite()

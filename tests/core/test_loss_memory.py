@@ -1,4 +1,4 @@
-"""What ISDA allocates at the size of a Cityscapes crop."""
+"""Memory allocated by ISDA at the size of a Cityscapes crop."""
 import pytest
 import torch
 from torch import nn
@@ -13,7 +13,7 @@ B, C, A, SMALL, LARGE = 1, 19, 512, 97, 769
 FULL_LOGITS = B * C * LARGE * LARGE * 4
 
 
-def test_peak_bytes_counts_what_is_alive_at_once():
+def test_peak_bytes_counts_simultaneously_allocated_tensors():
     def one_after_the_other():
         for _ in range(3):
             torch.empty(1 << 20, dtype=torch.uint8)
@@ -25,10 +25,10 @@ def test_peak_bytes_counts_what_is_alive_at_once():
     assert peak_bytes(together) == pytest.approx(3 << 20, rel=0.01)
 
 
-@pytest.mark.parametrize('resolution, hosts', [('label', ('cpu',)), ('feature', ('cpu',)), ('label', ())])
-def test_no_tensor_of_the_order_samples_x_classes_x_channels(resolution, hosts, monkeypatch):
-    """Forward and backward of the loss alone, on a host and as on a device; logits and their gradient are not its."""
-    monkeypatch.setattr(device, 'HOSTS', hosts)
+@pytest.mark.parametrize('resolution, cpu_types', [('label', ('cpu',)), ('feature', ('cpu',)), ('label', ())])
+def test_no_tensor_of_the_order_samples_x_classes_x_channels(resolution, cpu_types, monkeypatch):
+    """Forward and backward pass of the loss without logits and their gradient, on a CPU and a simulated accelerator."""
+    monkeypatch.setattr(device, 'CPU_TYPES', cpu_types)
     generator = torch.Generator().manual_seed(0)
     features = torch.randn(B, A, SMALL, SMALL, generator=generator)
     labels = torch.randint(C, (B, LARGE, LARGE), generator=generator)
@@ -39,11 +39,11 @@ def test_no_tensor_of_the_order_samples_x_classes_x_channels(resolution, hosts, 
     logits = nn.functional.interpolate(small, size=(LARGE, LARGE), mode='bilinear', align_corners=True)
     logits = logits.detach().requires_grad_()
     isda.strength = 7.5
-    isda(logits, labels).backward()  # the first step also checks the handshake
+    isda(logits, labels).backward()  # the first step verifies a whole image
 
     def peak_of_step(loss):
         logits.grad = None
-        isda.record(classifier, (features,))
+        isda.capture(classifier, (features,))
         return peak_bytes(lambda: loss(logits, labels, ignore_index=255).backward())
 
     plain, ours = peak_of_step(MeanCrossEntropy()), peak_of_step(isda)

@@ -1,4 +1,4 @@
-"""Laws of the C x C table T[y, c] = (w_c - w_y)^T Sigma_y (w_c - w_y)."""
+"""Properties of the margin table T[y, c] = (w_c - w_y)^T Sigma_y (w_c - w_y)."""
 
 import pytest
 import reference
@@ -57,7 +57,7 @@ def test_identity_gives_squared_distances_of_the_weight_rows():
     assert_close(margin_variance(weight, covariance), torch.cdist(weight, weight) ** 2, rtol=1e-10, atol=1e-12)
 
 
-def test_one_class_with_a_leading_dimension_of_one_is_not_mistaken():
+def test_one_class_is_not_mistaken_for_a_shared_covariance():
     weight, _ = margin_problem('diagonal', num_classes=1)
     assert torch.equal(margin_variance(weight, torch.ones(1, 4, dtype=torch.float64)), torch.zeros(1, 1).double())
 
@@ -174,7 +174,7 @@ def test_a_covariance_that_is_neither_diagonal_nor_full_is_an_error(shape):
         margin_variance(weight, torch.ones(shape, dtype=torch.float64))
 
 
-# -- both ways to the table, on a host and on a device -----------------------------------------------------------------
+# -- both implementations, on a CPU and an accelerator -----------------------------------------------------------------
 
 WAYS = {'differences': (1 << 60, ('cpu',)), 'squares': (0, ('cpu',)), 'differences on a device': (1 << 60, ()),
         'squares on a device': (0, ())}
@@ -182,14 +182,14 @@ WAYS = {'differences': (1 << 60, ('cpu',)), 'squares': (0, ('cpu',)), 'differenc
 
 @pytest.fixture(params=WAYS)
 def way(request, monkeypatch):
-    limit, hosts = WAYS[request.param]
+    limit, cpu_types = WAYS[request.param]
     monkeypatch.setattr(margin, 'DIFFERENCES', limit)
-    monkeypatch.setattr(margin, 'DIFFERENCES_ON_HOST', limit)
-    monkeypatch.setattr(device, 'HOSTS', hosts)
+    monkeypatch.setattr(margin, 'DIFFERENCES_CPU', limit)
+    monkeypatch.setattr(device, 'CPU_TYPES', cpu_types)
 
 
 @pytest.mark.parametrize('kind', KINDS)
-def test_every_way_gives_the_rows_and_gradients_of_the_loops(way, kind):
+def test_every_implementation_equals_the_loops(way, kind):
     weight, covariance = margin_problem(kind, num_classes=7)
     labels = torch.tensor([4, 0, 4, 6, 1])
     upstream = torch.randn(5, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
@@ -204,7 +204,7 @@ def test_every_way_gives_the_rows_and_gradients_of_the_loops(way, kind):
 
 
 @pytest.mark.parametrize('kind', ['diagonal', 'full', 'identity'])
-def test_every_way_has_first_and_second_derivatives(way, kind):
+def test_every_implementation_has_first_and_second_derivatives(way, kind):
     weight, covariance = margin_problem(kind, num_classes=3, channels=2)
     inputs = weight.requires_grad_(), (covariance @ covariance.mT if kind == 'full' else covariance).requires_grad_()
 
@@ -215,7 +215,7 @@ def test_every_way_has_first_and_second_derivatives(way, kind):
     assert torch.autograd.gradgradcheck(symmetric, inputs) is True
 
 
-def test_close_rows_of_groups_far_apart_keep_their_small_margins(way):
+def test_small_margins_of_distant_groups_are_precise(way):
     generator = torch.Generator().manual_seed(0)
     weight = torch.randn(8, 64, generator=generator) * 1e-2
     weight[4:] += 200
@@ -225,7 +225,7 @@ def test_close_rows_of_groups_far_apart_keep_their_small_margins(way):
     assert_close(table.double(), exact, rtol=1e-4, atol=0)
 
 
-def test_a_class_of_infinite_covariance_leaves_the_other_rows_and_their_gradients_as_they_are(way):
+def test_an_infinite_covariance_does_not_change_other_rows(way):
     weight, covariance = margin_problem('diagonal')
     results = []
     for value in (float('inf'), 1.0):
@@ -238,7 +238,7 @@ def test_a_class_of_infinite_covariance_leaves_the_other_rows_and_their_gradient
     assert_close(*results, rtol=1e-12, atol=1e-12)
 
 
-def test_statistics_may_go_on_in_place_before_the_backward_pass(way):
+def test_in_place_observations_before_backward_do_not_change_gradients(way):
     for kind in ('diagonal', 'full', 'shared'):
         weight, covariance = margin_problem(kind)
         results = []
@@ -250,9 +250,9 @@ def test_statistics_may_go_on_in_place_before_the_backward_pass(way):
         assert torch.equal(*results)
 
 
-def test_a_second_derivative_after_the_statistics_went_on_is_refused():
+def test_a_second_derivative_after_a_later_observation_is_an_error():
     weight, covariance = margin_problem('full')
     table = margin_variance(weight.requires_grad_(), covariance)
     covariance += 1
-    with pytest.raises(RuntimeError, match='take it before the next step'):
+    with pytest.raises(RuntimeError, match='compute the derivative before the next step'):
         torch.autograd.grad(table.sum(), weight, create_graph=True)

@@ -1,4 +1,4 @@
-"""Laws of the class-conditional moments (Eqs. 1-3) and of their one merge."""
+"""Properties of the class-conditional moments (Eqs. 1-3) and of their merge."""
 
 import numpy as np
 import pytest
@@ -281,7 +281,7 @@ def test_a_label_outside_the_range_is_an_error_that_names_it(bad, ignore_index):
         class_moments(features, labels, 4, ignore_index=ignore_index)
 
 
-def test_wrong_shapes_are_errors_that_name_what_came():
+def test_wrong_shapes_are_errors_with_the_actual_shape():
     features, labels = batch()
     with pytest.raises(ValueError, match='59'):
         class_moments(features, labels[:59], 4)

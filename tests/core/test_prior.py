@@ -60,7 +60,7 @@ def test_the_adjusted_loss_equals_a_float64_loop(dims, strength):
 
 @pytest.mark.parametrize('align_corners', [False, True])
 def test_rows_on_the_feature_grid_leave_the_adjustment_at_every_pixel(align_corners):
-    """The grid has ignored points, whose pixels get the whole adjustment all the same."""
+    """Pixels of ignored grid points get the adjustment too."""
     logits, labels, weight, covariance = problem((6, 7))
     grid = Grid(labels[:, ::3, ::3].contiguous(), align_corners)
     adjustment = TAU * log_prior(COUNT)
@@ -125,6 +125,6 @@ def test_tau_restores_the_decisions_of_the_baseline_on_gaussian_classes(strength
     plain, augmented = optimum(1.0), optimum(1.0 + strength)
     trained = optimum(1.0 + strength, adjustment)
     decisions = plain.argmax(1)
-    assert (augmented.argmax(1) != decisions).sum() > 50  # of 2,801 points, the shift that is to be undone
+    assert (augmented.argmax(1) != decisions).sum() > 50  # of 2,801 points
     assert (adjust_logits(augmented, -adjustment).argmax(1) != decisions).sum() <= 1
     assert (trained.argmax(1) != decisions).sum() <= 1

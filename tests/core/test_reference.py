@@ -1,4 +1,4 @@
-"""The equations of core/reference.py equal the fast functions of core and the oracle of the tests."""
+"""The equations of core/reference.py equal the fast functions of core and the test oracle."""
 import pytest
 import reference as oracle
 import torch

@@ -1,4 +1,4 @@
-"""Laws of Eq. 5: the loss of explicitly augmented features, which is also the Monte-Carlo oracle."""
+"""Properties of Eq. 5, the loss of explicitly augmented features, which is also the Monte-Carlo oracle."""
 
 from functools import partial
 
@@ -19,7 +19,7 @@ def seeded(seed=0):
 
 
 def many_draws(features, labels, weight, bias, covariance, strength, num_samples=50_000):
-    """sampled_cross_entropy of num_samples draws a row, most of them as copies of the row: one call, not many."""
+    """sampled_cross_entropy of num_samples samples per row, most of them as copies of the row in one call."""
     copies = num_samples // 10
     return sampled_cross_entropy(features.repeat(copies, 1), labels.repeat(copies), weight, bias, covariance, strength,
                                  10, generator=seeded())
@@ -76,7 +76,7 @@ def test_a_singular_covariance_moves_features_only_in_its_range(kind):
         direction = torch.tensor([3.0, 0.0, 0.0], dtype=torch.float64)
         covariance[:] = torch.outer(direction, direction)
     blind = weight.clone()
-    blind[:, 0] = 1.5  # the same for all classes: moving along the first channel changes no softmax
+    blind[:, 0] = 1.5  # equal for all classes: the first channel does not change the softmax
     sampled = sampled_cross_entropy(features, labels, blind, bias, covariance, 1.0, 50, generator=seeded())
     assert_close(sampled, F.cross_entropy(features @ blind.T + bias, labels), rtol=1e-10, atol=1e-10)
     seeing = many_draws(features, labels, weight, bias, covariance, 1.0)
@@ -113,7 +113,7 @@ def test_bias_none_equals_bias_zero(kind):
 
 
 @pytest.mark.parametrize('kind', KINDS)
-def test_a_generator_makes_the_loss_reproducible_and_spares_the_global_one(kind):
+def test_a_generator_makes_the_loss_reproducible(kind):
     arguments = (*problem(kind), 1.0, 11)
     state = torch.get_rng_state()
     one, same, other = (sampled_cross_entropy(*arguments, generator=seeded(s)) for s in (3, 3, 4))
@@ -132,7 +132,7 @@ def test_without_a_generator_the_global_seed_decides():
     assert losses[0] == losses[1] != losses[2]
 
 
-def test_each_row_and_each_draw_gets_its_own_noise():
+def test_each_row_and_each_sample_has_independent_noise():
     features, labels, weight, bias, covariance = problem()
     same = features[:1].expand(40, -1), labels[:1].expand(40), weight, bias, covariance, 1.0
     one_draw = sampled_cross_entropy(*same, 500, generator=seeded())
@@ -145,7 +145,7 @@ def test_each_row_and_each_draw_gets_its_own_noise():
 
 
 @pytest.mark.parametrize('kind', KINDS)
-def test_gradients_flow_to_features_weight_and_bias_as_finite_differences_say(kind):
+def test_gradients_equal_finite_differences(kind):
     features, labels, weight, bias, covariance = problem(kind)
 
     def loss(a, w, b):
@@ -191,7 +191,7 @@ def test_no_samples_are_an_error_that_names_the_number(num_samples):
     ('covariance', (4, 9), '(?=.*3)(?=.*9)'), ('covariance', (4, 9, 9), '(?=.*3)(?=.*9)'),
     ('covariance', (7, 3), '(?=.*4)(?=.*7)'), ('covariance', (3,), '3'), ('features', (6, 8), '(?=.*3)(?=.*8)'),
 ])
-def test_wrong_shapes_are_errors_that_name_what_was_expected_and_what_came(which, shape, numbers):
+def test_wrong_shapes_are_errors_with_expected_and_actual_shape(which, shape, numbers):
     names = ('features', 'labels', 'weight', 'bias', 'covariance')
     arguments = dict(zip(names, problem(), strict=True))
     arguments[which] = torch.zeros(shape, dtype=arguments[which].dtype)

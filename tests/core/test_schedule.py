@@ -1,4 +1,4 @@
-"""Laws of the ramp lambda = (t / T) lambda_0 (below Eq. 4)."""
+"""Properties of the ramp lambda = (t / T) lambda_0 (below Eq. 4)."""
 
 import pytest
 import reference

@@ -1,4 +1,4 @@
-"""Laws of ClassStatistics: the running moments as buffers, on one process and on two."""
+"""Properties of ClassStatistics: running moments as buffers, on one process and on two ranks."""
 
 import numpy as np
 import pytest
@@ -52,7 +52,7 @@ def assert_close_state(actual, expected, **tolerance):
 # -- what is observed --------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize('kind', KINDS)
-def test_each_kind_equals_the_oracle_on_all_rows_together(kind):
+def test_each_kind_equals_the_oracle_on_all_rows(kind):
     features, labels = batch()
     statistics = observed(kind, *zip(features.split(13), labels.split(13), strict=True))
     count, mean, _ = reference.batch_moments(features, labels, CLASSES)
@@ -61,9 +61,9 @@ def test_each_kind_equals_the_oracle_on_all_rows_together(kind):
     assert_close(statistics.covariance, literal(features, labels, kind).float(), rtol=1e-5, atol=1e-6)
 
 
-def test_shared_is_the_population_covariance_of_all_labelled_features_about_their_common_mean():
+def test_shared_is_the_covariance_about_the_common_mean():
     features, labels = batch(samples=80)
-    features = features + 3 * labels[:, None]  # classes far apart: the spread between them counts too
+    features = features + 3 * labels[:, None]  # distant classes, whose difference of means counts
     labels[::5] = IGNORE
     statistics = observed('shared', *zip(features.split(11), labels.split(11), strict=True), ignore_index=IGNORE)
     expected = np.cov(features[labels != IGNORE].double().numpy(), rowvar=False, bias=True)
@@ -160,7 +160,7 @@ def test_images_equal_their_pixels_as_rows(kind, poisoned):
     assert_close_state(state(actual), state(rows), rtol=1e-5, atol=1e-6)
 
 
-def test_a_class_never_seen_has_zeros_and_one_seen_once_has_covariance_zero():
+def test_classes_with_at_most_one_sample_have_covariance_zero():
     features = torch.tensor([[1.5, -3.25, 1e4, 0.0, 2.0]])
     for kind in ('diagonal', 'full'):
         statistics = observed(kind, (features, torch.tensor([1])))
@@ -206,43 +206,43 @@ def test_half_precision_features_are_raised_to_float32(kind, dtype):
 
 
 @pytest.mark.parametrize('kind', KINDS)
-@pytest.mark.parametrize('hosts', [('cpu',), ()])
-def test_half_features_whose_sum_overflows_are_finite_all_the_same(kind, hosts, monkeypatch):
-    monkeypatch.setattr(device, 'HOSTS', hosts)
+@pytest.mark.parametrize('cpu_types', [('cpu',), ()])
+def test_half_features_whose_sum_overflows_are_finite(kind, cpu_types, monkeypatch):
+    monkeypatch.setattr(device, 'CPU_TYPES', cpu_types)
     features, labels = 110 + torch.randn(32, 640, generator=torch.Generator().manual_seed(0)), torch.arange(32) % 4
     statistics = observed(kind, (features.half(), labels))
     assert (statistics.count.tolist(), int(statistics.dropped)) == ([8] * 4, 0)
 
 
 @pytest.mark.parametrize('kind', KINDS)
-def test_bytes_are_compared_with_the_ignore_index_as_numbers(kind):
+def test_uint8_labels_are_compared_with_the_ignore_index_by_value(kind):
     features, labels = batch(num_classes=200)
-    labels[0] = 156  # what -100 is as a byte
+    labels[0] = 156  # -100 as a uint8
     statistics = observed(kind, (features, labels.to(torch.uint8)), ignore_index=-100, num_classes=200)
     assert (int(statistics.dropped), int(statistics.count.sum()), int(statistics.count[156])) == (0, 60, 1)
 
 
 @pytest.mark.parametrize('kind', KINDS)
 @pytest.mark.parametrize('as_images', [False, True])
-def test_a_device_holds_the_statistics_of_a_host(kind, as_images, monkeypatch):
+def test_an_accelerator_has_the_statistics_of_a_cpu(kind, as_images, monkeypatch):
     features, labels = batch(samples=120, num_classes=6)
     labels[::7] = IGNORE
     features[3, 1] = features[7] = float('nan')  # one labelled, one not
     if as_images:
         features, labels = features.reshape(2, 6, 10, CHANNELS).permute(0, 3, 1, 2), labels.reshape(2, 6, 10)
     pieces = list(zip(features.chunk(2), labels.chunk(2), strict=True))
-    host = observed(kind, *pieces, ignore_index=IGNORE, num_classes=6)
-    monkeypatch.setattr(device, 'HOSTS', ())
+    cpu = observed(kind, *pieces, ignore_index=IGNORE, num_classes=6)
+    monkeypatch.setattr(device, 'CPU_TYPES', ())
     for whole in (1, 1 << 26):
-        monkeypatch.setattr(class_matrices, 'WHOLE', whole)
-        there = observed(kind, *pieces, ignore_index=IGNORE, num_classes=6)
-        assert_close_state(state(there), state(host), rtol=1e-5, atol=1e-6)
-        assert int(there.dropped) == int(host.dropped) == 1
+        monkeypatch.setattr(class_matrices, 'PRODUCT_ELEMENTS', whole)
+        accelerator = observed(kind, *pieces, ignore_index=IGNORE, num_classes=6)
+        assert_close_state(state(accelerator), state(cpu), rtol=1e-5, atol=1e-6)
+        assert int(accelerator.dropped) == int(cpu.dropped) == 1
 
 
 @pytest.mark.parametrize('kind', ['diagonal', 'full'])
 @pytest.mark.parametrize('num_classes', [6, 1000])
-def test_a_batch_of_few_classes_equals_merging_and_leaves_the_other_classes_alone(kind, num_classes):
+def test_a_batch_of_few_classes_equals_merging(kind, num_classes):
     parts = [batch(samples=n, seed=n, num_classes=num_classes) for n in (20, 9, 31)]
     statistics = observed(kind, *parts, num_classes=num_classes)
     merged = merge(*(class_moments(*part, num_classes, covariance=kind) for part in parts))
@@ -309,7 +309,7 @@ def test_the_state_is_exactly_count_mean_and_covariance(kind):
 
 @pytest.mark.parametrize('kind', KINDS)
 @pytest.mark.parametrize('law', state_laws.LAWS, ids=state_laws.name)
-def test_laws_of_state(law, kind):
+def test_invariants_of_state(law, kind):
     state_laws.assert_holds(law, lambda: ClassStatistics(CLASSES, CHANNELS, kind),
                             lambda statistics, number: statistics.observe(*batch(seed=number)))
 
@@ -323,7 +323,7 @@ def test_moments_of_parts_merge_to_those_of_the_whole(kind):
 
 
 @pytest.mark.parametrize('kind', KINDS)
-def test_reset_equals_a_fresh_start(kind):
+def test_reset_equals_new_statistics(kind):
     statistics = observed(kind, batch())
     statistics.reset()
     assert_same_bits(state(statistics), state(ClassStatistics(CLASSES, CHANNELS, covariance=kind)))
@@ -334,7 +334,7 @@ def test_reset_equals_a_fresh_start(kind):
 @pytest.mark.parametrize('kind', KINDS)
 @pytest.mark.parametrize('cast', ['half', 'bfloat16'])
 @pytest.mark.parametrize('inside', [True, False])
-def test_casting_the_module_to_half_precision_spares_the_buffers(kind, cast, inside):
+def test_casting_the_module_keeps_float32_buffers(kind, cast, inside):
     statistics = observed(kind, batch())
     before = state(statistics)
     module = torch.nn.Sequential(torch.nn.Linear(2, 2), statistics) if inside else statistics
@@ -351,7 +351,7 @@ def test_casting_the_module_to_half_precision_spares_the_buffers(kind, cast, ins
 @pytest.mark.parametrize('kind', ['diagonal', 'full'])
 @pytest.mark.parametrize('change', [lambda s: s.observe(*batch(seed=1, samples=3)), lambda s: s.reset()],
                          ids=['observe', 'reset'])
-def test_the_moments_read_are_a_value_that_later_changes_spare(change, kind):
+def test_moments_are_a_copy(change, kind):
     statistics = observed(kind, batch())
     moments = [t.clone() for t in statistics.moments]
     held = statistics.moments
@@ -378,7 +378,7 @@ def test_wrong_channels_are_an_error_that_names_both_and_change_nothing(kind):
 
 @pytest.mark.parametrize('kind', KINDS)
 @pytest.mark.parametrize(('bad', 'ignore_index'), [(4, None), (-1, IGNORE), (255, -1)])
-def test_a_label_outside_the_range_is_an_error_that_names_it_and_changes_nothing(kind, bad, ignore_index):
+def test_a_label_outside_the_classes_is_an_error_and_changes_nothing(kind, bad, ignore_index):
     statistics = observed(kind, batch())
     before, (features, labels) = state(statistics), batch(seed=1)
     labels[13] = bad
@@ -453,7 +453,7 @@ def pixel_shards():
 
 
 def pixels_on_rank(rank, kind):
-    """The state after the steps of ``pixel_shards``, and how many numbers arrived from all ranks in the first."""
+    """The state after the steps of ``pixel_shards``, and the number of elements received in the first step."""
     arrived, gather, reduce = [], torch.distributed.all_gather, torch.distributed.all_reduce
     torch.distributed.all_gather = lambda parts, own: (arrived.append(len(parts) * own.numel()), gather(parts, own))
     torch.distributed.all_reduce = lambda total: (arrived.append(total.numel()), reduce(total))
@@ -520,7 +520,7 @@ def test_pixels_of_two_ranks_equal_one_process(ranks, kind):
 
 
 @pytest.mark.parametrize('kind', ['full', 'shared'])
-def test_matrices_of_ranks_arrive_as_one_sum(ranks, kind):
+def test_matrices_of_ranks_are_all_reduced(ranks, kind):
     matrices = (CLASSES if kind == 'full' else 1) * CHANNELS ** 2
     assert [rank[kind, 'pixels'][1] for rank in ranks] == 2 * [CLASSES * (1 + CHANNELS) + matrices]
 
@@ -531,7 +531,7 @@ def test_a_label_outside_the_range_is_an_error_on_two_ranks_too(ranks, kind):
 
 
 @pytest.mark.parametrize('kind', KINDS)
-def test_without_sync_each_rank_keeps_its_own(ranks, kind):
+def test_without_sync_each_rank_has_separate_statistics(ranks, kind):
     for r, rank in enumerate(ranks):
         own = state(observed(kind, *(step[r] for step in shards()), ignore_index=IGNORE, sync=False))
         assert_close_state(rank[kind, False], own, rtol=1e-6, atol=1e-6)
@@ -539,18 +539,18 @@ def test_without_sync_each_rank_keeps_its_own(ranks, kind):
 
 
 @exhaustive('steps', [2_000, 20_000])
-def test_many_steps_on_two_ranks_stay_within_1e_5_of_float64_by_one_message_each(steps, tmp_path):
+def test_many_steps_on_two_ranks_stay_within_1e_5_of_float64(steps, tmp_path):
     ranks = two_ranks(many_steps_on_rank, tmp_path, steps)
     for kind in ('diagonal', 'full'):
         (first, messages), (second, its_messages) = (rank[kind] for rank in ranks)
         assert_same_bits(first, second)
         assert_stays_beside_float64(first, kind, steps)
-        agreed = 1  # on the size of a message, before the first
+        agreed = 1  # an extra message for the capacity of the buffer
         assert steps <= messages == its_messages <= steps + agreed
 
 
 @pytest.mark.parametrize('kind', ['diagonal', 'full'])
-def test_a_batch_larger_than_the_first_loses_no_sample_on_a_host(ranks, kind):
+def test_a_batch_larger_than_the_first_loses_no_sample_on_cpu(ranks, kind):
     for rank in ranks:
         assert_close_state(rank[kind, 'growing'], state(observed(kind, batch(samples=80))), rtol=1e-5, atol=1e-6)
 

@@ -1,4 +1,4 @@
-"""Laws of k x k classifiers: each is a 1x1 one on unfolded features, whose statistics are never all in memory."""
+"""Properties of k x k classifiers: equal to 1x1 classifiers on unfolded features."""
 
 import pytest
 import reference
@@ -42,7 +42,7 @@ def unfolded(conv, features):
 
 
 @pytest.mark.parametrize('options', CONVOLUTIONS, ids=str)
-def test_windows_are_those_of_unfold(options):
+def test_windows_equal_unfold(options):
     conv = convolution(**options)
     features, _ = problem(conv)
     found, expected = Windows.of(conv, features), unfolded(conv, features)
@@ -52,16 +52,16 @@ def test_windows_are_those_of_unfold(options):
                                   for i in range(2)]), expected)
 
 
-@pytest.mark.parametrize('host', [False, True])
+@pytest.mark.parametrize('cpu', [False, True])
 @pytest.mark.parametrize('kind', moments.COVARIANCES)
-def test_moments_over_bands_are_those_of_unfolded_features_one_of_them_not_finite(kind, host, monkeypatch):
+def test_moments_over_bands_equal_those_of_unfolded_features(kind, cpu, monkeypatch):
     conv = convolution(kernel_size=3, padding=1, stride=(1, 2))
     features, labels = problem(conv, scale=1)
     features[1, 0, 3, 3] = float('inf')
     samples = unfolded(conv, features)
     expected = class_moments(samples, labels, CLASSES, covariance=kind, ignore_index=IGNORE)
-    monkeypatch.setattr(windows, 'CACHED', 200)  # two rows
-    monkeypatch.setattr(device, 'HOSTS', ('cpu',) if host else ())
+    monkeypatch.setattr(windows, 'CACHE_ELEMENTS', 200)  # two rows
+    monkeypatch.setattr(device, 'CPU_TYPES', ('cpu',) if cpu else ())
     found, dropped = windowed_moments(Windows.of(conv, features), labels, CLASSES, kind, IGNORE)
     assert_close(found, expected)
     assert int(dropped) == int(((samples.sum(1).isfinite() == 0) & (labels != IGNORE)).sum()) > 1
@@ -90,7 +90,7 @@ def test_a_k_x_k_classifier_trains_with_eq_7_on_its_unfolded_features(options, k
     assert_close(conv.weight.grad.flatten(1).double(), weight.grad, rtol=1e-4, atol=1e-6)
 
 
-def test_strength_0_is_the_base_loss_bitwise_and_later_steps_are_checked_at_one_position():
+def test_strength_0_is_the_base_loss_bitwise_and_later_steps_are_verified():
     conv, loss = convolution(kernel_size=3, padding=1), ISDACriterion(ignore_index=IGNORE)
     features, labels = problem(conv)
     attach(loss, conv)
@@ -103,10 +103,10 @@ def test_strength_0_is_the_base_loss_bitwise_and_later_steps_are_checked_at_one_
     assert int(loss.statistics.count.sum()) == 3 * int((labels[:, 1::3, 1::3] != IGNORE).sum())
 
 
-def test_full_covariances_of_large_windows_are_refused_with_their_size_and_the_remedy():
+def test_full_covariances_of_large_windows_are_an_error_with_a_remedy():
     large = nn.Conv2d(512, 21, 3)
-    with pytest.raises(ValueError, match=r"a full covariance of the 4608 numbers in each window.* takes 1.7 GiB, and "
-                                         r"more than 1 GiB are refused: use covariance='diagonal'"):
+    with pytest.raises(ValueError, match=r"a full covariance of the 4608 channels of each window.* needs 1.7 GiB, "
+                                         r"more than the limit of 1 GiB: use covariance='diagonal'"):
         attach(ISDACriterion('full'), large)
     for kind in ('diagonal', 'shared'):
         loss = ISDACriterion(kind)

@@ -1,4 +1,4 @@
-"""Laws of find_pairs: which classifier belongs to a loss. Plain torch."""
+"""Properties of find_pairs: the classifier of each loss. Plain torch."""
 
 import pytest
 from torch import nn
@@ -49,7 +49,7 @@ def test_a_loss_in_a_list_of_losses_belongs_to_the_head():
     assert found(head) == [('', losses[0], head.conv_seg), ('', losses[2], head.conv_seg)]
 
 
-def test_a_holder_that_says_no_number_of_classes_may_hold_one_classifier():
+def test_a_holder_without_num_classes_may_hold_one_classifier():
     model = Head(None, stem=nn.Linear(4, CHANNELS), fc=nn.Linear(CHANNELS, CLASSES), loss=ISDACriterion())
     assert num_outputs(model.stem) == CHANNELS
     with pytest.raises(ValueError, match=r"found 2 among \{'stem': 5, 'fc': 3\}"):
@@ -63,16 +63,16 @@ def test_a_name_chooses_among_several_classifiers():
     assert found(head) == [('', head.loss_decode, head.aux_seg)]
 
 
-def test_a_name_with_dots_finds_a_classifier_further_in():
+def test_a_dotted_name_finds_a_nested_classifier():
     head = Head(cls=nn.Sequential(nn.ReLU(), conv()), aux_seg=conv(), loss_decode=named(ISDACriterion(), 'cls.1'))
     assert found(head) == [('', head.loss_decode, head.cls[1])]
 
 
 @pytest.mark.parametrize('wanted', ['conv_cls', 'loss_decode'])
-def test_a_name_of_no_classifier_is_refused_with_the_layers_there_are(wanted):
+def test_an_unknown_classifier_name_is_an_error_with_the_candidates(wanted):
     head = Head(conv_seg=conv(), cls=nn.Sequential(conv()), loss_decode=named(ISDACriterion(), wanted))
-    with pytest.raises(ValueError, match=f"the model \\(Head\\): it has no classifier named '{wanted}'; the layers "
-                                         r"in it are \['conv_seg', 'cls.0'\]"):
+    with pytest.raises(ValueError, match=f"the model \\(Head\\): no classifier is named '{wanted}'; choose one of "
+                                         r"\['conv_seg', 'cls.0'\]"):
         found(head)
 
 
@@ -83,14 +83,14 @@ def test_a_name_of_no_classifier_is_refused_with_the_layers_there_are(wanted):
     (dict(mask=nn.Conv2d(CHANNELS, CLASSES, 3)), 0, '{}'),
     (dict(inner=Head(conv_seg=conv())), 0, '{}'),
 ])
-def test_a_head_without_exactly_one_classifier_is_named_with_what_was_found(children, count, outputs):
+def test_a_head_without_exactly_one_classifier_is_an_error(children, count, outputs):
     model = Head(None, decode_head=Head(loss_decode=ISDACriterion(), **children))
     with pytest.raises(ValueError) as error:
         found(model)
     assert str(error.value).startswith('decode_head (Head): ISDA needs exactly one softmax classifier')
     assert f'with num_classes=3 outputs) directly in the module that holds the loss, found {count} among {outputs}; ' \
         in str(error.value)
-    assert ('if loss_decode gets the logits of one of them, name it' in str(error.value)) == (count > 1)
+    assert ('if loss_decode receives the logits of one of them, name it' in str(error.value)) == (count > 1)
 
 
 def test_a_model_without_an_isda_loss_has_no_pairs():

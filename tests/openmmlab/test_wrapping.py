@@ -1,4 +1,4 @@
-"""Laws of the one-key diff: each softmax loss is served in its place or the log says why not, and names stay."""
+"""Properties of the hook key: each softmax loss is wrapped in place, or the log says why not."""
 
 import copy
 
@@ -10,7 +10,7 @@ from mmengine.registry import DefaultScope
 from mmseg.registry import MODELS
 from torch import nn
 
-from isda_seg.attachment.base_losses import MeanCrossEntropy, why_plain
+from isda_seg.attachment.base_losses import MeanCrossEntropy, reason_not_softmax
 from isda_seg.attachment.focal import SoftmaxFocalLoss
 from isda_seg.hooks import ISDAHook
 from isda_seg.losses import ISDALoss
@@ -36,7 +36,7 @@ def model(decode_head, auxiliary_head=None):
 
 
 def served(built, hook=KEY, **cfg):
-    """The places that are served, and the log."""
+    """The wrapped losses, and the log."""
     pairs, lines = families.start(built, hook, cfg)
     return [f'{pair.name}.{pair.place}' for pair in pairs], lines
 
@@ -45,19 +45,19 @@ def statistics(built):
     return sorted(name for name in built.state_dict() if 'statistics' in name)
 
 
-def test_lists_auxiliary_lists_and_each_kind_of_softmax_loss_are_served_and_others_stay():
+def test_softmax_losses_in_lists_are_wrapped_and_others_are_not():
     built = model(head(loss=[CE, DICE]), [head(loss=dict(type='SoftmaxFocalLoss')), head(loss=SIGMOID)])
     plain = copy.deepcopy(built)
     places, lines = served(built)
     assert places == ['decode_head.loss_decode.0', 'auxiliary_head.0.loss_decode']
     assert lines == [
-        'ISDA: decode_head (FCNHead): loss_decode.0 is served by conv_seg, 4 classes x 6 channels, lambda_0=7.5, '
-        'covariance=diagonal, resolution=label; loss_decode.1 stays plain: DiceLoss with use_sigmoid is no softmax '
-        'cross-entropy of one label a pixel',
-        'ISDA: auxiliary_head.0 (FCNHead): loss_decode is served by conv_seg, 4 classes x 6 channels, lambda_0=7.5, '
+        'ISDA: decode_head (FCNHead): loss_decode.0 is attached to conv_seg, 4 classes x 6 channels, lambda_0=7.5, '
+        'covariance=diagonal, resolution=label; loss_decode.1 is not wrapped: DiceLoss with use_sigmoid is not a '
+        'softmax cross-entropy of one label per pixel',
+        'ISDA: auxiliary_head.0 (FCNHead): loss_decode is attached to conv_seg, 4 classes x 6 channels, lambda_0=7.5, '
         'covariance=diagonal, resolution=label',
-        'ISDA: auxiliary_head.1 (FCNHead): loss_decode stays plain: CrossEntropyLoss with use_sigmoid is no softmax '
-        'cross-entropy of one label a pixel']
+        'ISDA: auxiliary_head.1 (FCNHead): loss_decode is not wrapped: CrossEntropyLoss with use_sigmoid is not a '
+        'softmax cross-entropy of one label per pixel']
     loss = built.decode_head.loss_decode[0]
     assert (type(loss.base).__name__, loss.base.loss_weight, loss.base.avg_non_ignore, loss.loss_name) == (
         'CrossEntropyLoss', 0.4, True, 'loss_ce')
@@ -65,7 +65,7 @@ def test_lists_auxiliary_lists_and_each_kind_of_softmax_loss_are_served_and_othe
     assert sorted(families.step(built, 0.0)[0]) == sorted(families.step(plain)[0])
 
 
-def test_the_statistics_have_the_names_that_an_isda_loss_in_the_config_gives_them():
+def test_the_hook_gives_the_same_statistics_names_as_the_config():
     one_key = model(head(loss=[CE, DICE]), head())
     own = dict(type='ISDALoss', lambda_0=7.5)
     in_config = model(head(loss=[own, DICE]), head(loss=own))
@@ -80,7 +80,7 @@ def test_the_statistics_have_the_names_that_an_isda_loss_in_the_config_gives_the
                        in_config.decode_head.loss_decode[0].statistics.mean)
 
 
-def test_started_twice_as_by_training_and_then_testing_nothing_changes():
+def test_wrapping_twice_changes_nothing():
     built = model(head('DAHead', [CE, DICE]), head(loss=SIGMOID))
     first, before = served(built), statistics(built)
     families.step(built)
@@ -91,7 +91,7 @@ def test_started_twice_as_by_training_and_then_testing_nothing_changes():
     assert len(built.decode_head.conv_seg._forward_pre_hooks) == 1
 
 
-def test_a_loss_in_the_config_keeps_its_own_keys_and_the_key_serves_the_others():
+def test_an_isda_loss_in_the_config_keeps_its_own_keys():
     own = dict(type='ISDALoss', lambda_0=0.5, covariance='full')
     built = model(head(loss=own), head())
     _, lines = served(built, dict(KEY, covariance='shared', resolution='feature', sync=False, samples=3))
@@ -108,50 +108,52 @@ def test_a_loss_in_the_config_keeps_its_own_keys_and_the_key_serves_the_others()
     (['-auxiliary_head.1'], ['decode_head', 'auxiliary_head.0']), ('-decode_head', ['auxiliary_head.0',
                                                                                    'auxiliary_head.1']),
     (['auxiliary_head', '-auxiliary_head.0'], ['auxiliary_head.1'])], ids=str)
-def test_heads_are_taken_or_left_out_by_name(heads, expected):
+def test_heads_are_included_or_excluded_by_name(heads, expected):
     built = model(head(), [head(), head()])
     places, lines = served(built, dict(KEY, heads=heads))
     assert places == [f'{name}.loss_decode' for name in expected]
     assert len(lines) == 3
-    assert len([line for line in lines if line.endswith('stays plain: heads leaves it out')]) == 3 - len(expected)
+    assert len([line for line in lines if line.endswith('is not wrapped: heads excludes it')]) == 3 - len(expected)
 
 
-def test_an_unknown_head_is_refused_with_those_there_are():
-    with pytest.raises(ValueError, match=r"heads names 'neck'; the heads with losses are \['decode_head'\]"):
+def test_an_unknown_head_is_an_error_with_the_known_heads():
+    with pytest.raises(ValueError, match=r"Unknown head 'neck' in heads. Choose from .* \['decode_head'\]"):
         served(model(head()), dict(KEY, heads=['neck']))
 
 
 @pytest.mark.parametrize('keys, message', [
-    (dict(covarience='full'), r"does not know \['covarience'\]; of ISDALoss it takes \('covariance', 'resolution'"),
-    (dict(covarience='full'), r'did you mean covariance by covarience\?'),
-    (dict(lambda_0=None, lamda_0=7.5), r'did you mean lambda_0 by lamda_0\?'),
-    (dict(covariance='round'), "covariance must be one of"), (dict(resolution='both'), 'resolution must be one of'),
+    (dict(covarience='full'), r"does not accept \['covarience'\]. It accepts these keys of ISDALoss: \('covariance', "
+                              "'resolution'"),
+    (dict(covarience='full'), r'did you mean covariance instead of covarience\?'),
+    (dict(lambda_0=None, lamda_0=7.5), r'did you mean lambda_0 instead of lamda_0\?'),
+    (dict(covariance='round'), "Unknown covariance 'round'"), (dict(resolution='both'), "Unknown resolution 'both'"),
     (dict(lambda_0=-1.0), 'lambda_0 must be'),
     (dict(lambda_0=None, covariance='full'), r"got \['covariance'\] without lambda_0"),
     (dict(lambda_0=None, heads='decode_head'), 'got heads without lambda_0')])
-def test_a_bad_key_is_refused_when_the_hook_is_built(keys, message):
+def test_a_bad_key_is_an_error_when_the_hook_is_built(keys, message):
     with pytest.raises(ValueError, match=message):
         ISDAHook(**{'lambda_0': 7.5, **keys})
 
 
-def test_a_model_with_nothing_to_serve_is_an_error_that_names_head_and_reason():
+def test_a_model_without_a_supported_loss_is_an_error_with_the_reason():
     own = copy.deepcopy(model(head(loss=SIGMOID)))
     own.decode_head.loss_decode = type('OwnLoss', (nn.Module,), {})()
-    with pytest.raises(ValueError, match=r"nothing to serve. decode_head \(FCNHead\): loss_decode stays plain: whether "
-                                         r"OwnLoss is a softmax cross-entropy is not known; if it is, write dict\("
+    with pytest.raises(ValueError, match=r"no loss to wrap. decode_head \(FCNHead\): loss_decode is not wrapped: "
+                                         r"OwnLoss is not a known softmax cross-entropy; if it is one, replace it in "
+                                         r"the config by dict\("
                                          r"type='isda_seg.losses.ISDALoss', lambda_0=..., base=dict\(type='OwnLoss', "):
         served(own)
-    with pytest.raises(ValueError, match='the model has no ISDALoss. Give the hook a strength'):
+    with pytest.raises(ValueError, match='the model has no ISDALoss. Set lambda_0 to wrap every'):
         served(model(head()), dict(type='ISDAHook'))
-    with pytest.raises(ValueError, match='the model holds no loss'):
+    with pytest.raises(ValueError, match='the model has no loss'):
         served(nn.Sequential(nn.Linear(2, 2)))
 
 
-def test_a_classifier_named_for_a_loss_of_a_module_with_two_is_the_remedy_that_works():
+def test_naming_one_of_two_classifiers_works():
     built = model(head())
     built.decode_head.other = nn.Conv2d(6, families.CLASSES, 1)
-    with pytest.raises(ValueError, match=r"found 2 among \{'conv_seg': 4, 'other': 4\}; if loss_decode gets the logits "
-                                         r"of one of them, name it: dict\(type='isda_seg.losses.ISDALoss', "
+    with pytest.raises(ValueError, match=r"found 2 among \{'conv_seg': 4, 'other': 4\}; if loss_decode receives the "
+                                         r"logits of one of them, name it: dict\(type='isda_seg.losses.ISDALoss', "
                                          r"lambda_0=..., classifier='conv_seg'\)"):
         served(built)
     with DefaultScope.overwrite_default_scope('mmseg'):
@@ -163,7 +165,7 @@ def test_a_classifier_named_for_a_loss_of_a_module_with_two_is_the_remedy_that_w
 
 @pytest.mark.parametrize('loss', [MeanCrossEntropy(), nn.CrossEntropyLoss(ignore_index=2), nn.CrossEntropyLoss()],
                          ids=['ours', "torch's, own ignore_index", "torch's"])
-def test_the_cross_entropy_of_a_classifier_is_served(loss):
+def test_the_cross_entropy_of_an_image_classifier_is_wrapped(loss):
     class Classifier(nn.Module):
         def __init__(self):
             super().__init__()
@@ -174,25 +176,25 @@ def test_the_cross_entropy_of_a_classifier_is_served(loss):
     expected = loss(built.fc(features), labels)
     places, lines = served(built)
     assert (places, len(lines)) == (['.loss'], 1)
-    assert lines[0].startswith('ISDA: the model (Classifier): loss is served by fc, 3 classes x 5 channels')
+    assert lines[0].startswith('ISDA: the model (Classifier): loss is attached to fc, 3 classes x 5 channels')
     assert torch.equal(built.loss(built.fc(features), labels), expected)
     ignored = getattr(loss, 'ignore_index', -100)
     assert int(built.loss.statistics.count.sum()) == int((labels != ignored).sum())
 
 
-# -- heads whose losses do not all belong to one classifier ------------------------------------------------------------
+# -- heads with several classifiers ------------------------------------------------------------------------------------
 
 def family(name):
     return Config.fromfile(families.one_of_each()[name], import_custom_modules=False).model
 
 
 def with_isda_losses(built):
-    """What a config builds that names an ISDALoss in the place of each softmax loss."""
+    """A model with each softmax loss replaced by an ISDALoss, as in a config."""
     for holder in [holder for holder in built.modules() if hasattr(holder, 'loss_decode')]:
         several = isinstance(holder.loss_decode, nn.ModuleList)
         inner = holder.loss_decode if several else holder
         for place, loss in list(inner.named_children()):
-            if why_plain(loss) is None:
+            if reason_not_softmax(loss) is None:
                 inner.add_module(place, ISDALoss(7.5, base=loss, loss_name=loss.loss_name))
     return built
 
@@ -206,7 +208,7 @@ def with_isda_losses(built):
     ('pidnet', {'loss_decode.0': 'p_cls_seg', 'loss_decode.1': 'conv_seg', 'loss_decode.3': 'conv_seg'}),
     pytest.param('point_rend', {'loss_decode': 'fc_seg'}, marks=pytest.mark.ops),
 ])
-def test_each_loss_is_served_by_the_classifier_of_its_logits_named_in_the_config_or_not(name, places):
+def test_each_loss_is_attached_to_the_classifier_of_its_logits(name, places):
     one_key = families.build(families.narrow(family(name)))
     explicit = with_isda_losses(copy.deepcopy(one_key))
     steps = []
@@ -215,13 +217,13 @@ def test_each_loss_is_served_by_the_classifier_of_its_logits_named_in_the_config
         *_, last = [pair.name for pair in pairs if pair.name.startswith('decode_head')]
         assert {pair.place: next(key for key, child in pair.holder.named_children() if child is pair.classifier)
                 for pair in pairs if pair.name == last} == places
-        assert ('the later stages, whose kernels are made anew for each image' in lines[0]) == (name == 'knet')
+        assert ('the later stages, whose kernels depend on the image' in lines[0]) == (name == 'knet')
         steps.append(families.step(built, 3.0, pairs))
     for first, second in zip(*steps, strict=True):
         assert first.keys() == second.keys() and all(torch.equal(first[key], second[key]) for key in first)
 
 
-def test_a_loss_called_in_turn_is_plain_in_evaluation_and_refuses_a_call_too_many():
+def test_per_call_losses_evaluate_the_base_and_reject_extra_calls():
     built = model(head('DAHead'))
     served(built)
     loss = built.decode_head.loss_decode
@@ -235,29 +237,29 @@ def test_a_loss_called_in_turn_is_plain_in_evaluation_and_refuses_a_call_too_man
 
 
 @pytest.mark.parametrize('name, reason', [
-    ('segmenter', 'its logits are products with class embeddings that are made anew for each image'),
-    ('san', 'it classifies masks, not pixels')])
-def test_a_head_without_a_linear_classifier_that_a_config_asks_for_is_refused_by_name(name, reason):
+    ('segmenter', 'its logits are products with class embeddings that depend on the image'),
+    ('san', 'it classifies masks instead of pixels')])
+def test_an_isda_loss_in_an_unsupported_head_is_an_error(name, reason):
     kind = family(name).decode_head.type
     holder = type(kind, (nn.Module,), {})()
     holder.num_classes, holder.classes_proj = families.CLASSES, nn.Linear(6, families.CLASSES)
     holder.loss_decode = ISDALoss(7.5, base=MeanCrossEntropy())
     built = nn.Module()
     built.add_module('decode_head', holder)
-    with pytest.raises(ValueError, match=rf'^decode_head \({kind}\): {reason}.*A head that cannot be served keeps its '
-                                         'own loss: put that in the place of the ISDALoss'):
+    with pytest.raises(ValueError, match=rf'^decode_head \({kind}\): {reason}.*ISDA does not support this head: '
+                                         'replace the ISDALoss by the original loss'):
         list(find_pairs(built))
 
 
-def test_stdcs_boundary_head_has_one_output_of_a_sigmoid():
+def test_the_boundary_head_of_stdc_is_an_error():
     boundary = head('STDCHead', [dict(type='ISDALoss', lambda_0=7.5), DICE], out_channels=1)
     built = model(head(), dict(boundary, num_classes=2))
-    with pytest.raises(ValueError, match=r"auxiliary_head \(STDCHead\): .* found 0 among \{'conv_seg': 1\}; one output "
-                                         'is that of a sigmoid'):
+    with pytest.raises(ValueError, match=r"auxiliary_head \(STDCHead\): .* found 0 among \{'conv_seg': 1\}; a single "
+                                         'output means a sigmoid'):
         served(built)
 
 
-def test_the_log_tells_losses_of_one_name_in_one_head_apart_by_their_place():
+def test_logged_losses_of_one_name_are_distinguished_by_place():
     pairs, _ = families.start(families.build(families.narrow(family('pidnet'))), KEY)
     assert [pair.loss.loss_name for pair in pairs] == ['loss_ce', 'loss_ohem', 'loss_ohem']
     assert [key for key in scalars(pairs) if key.endswith('_strength')] == [

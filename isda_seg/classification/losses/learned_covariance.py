@@ -81,9 +81,9 @@ class LearnedCovariance(nn.Module):
         entropy = NORMAL + torch.linalg.slogdet(self.factor[self.present])[1] / self.channels
         return (math.log(sigma) + NORMAL - entropy).relu().mean()
 
-    def raise_missed(self) -> None:
-        """As ``ClassStatistics.raise_missed``."""
-        self.observed.raise_missed()
+    def raise_overflow(self) -> None:
+        """As ``ClassStatistics.raise_overflow``."""
+        self.observed.raise_overflow()
 
 
 @MODELS.register_module()

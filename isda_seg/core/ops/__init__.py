@@ -1,1 +1,1 @@
-"""Fast paths of the functions of ``core``, and what they share: precision, devices, checks. Torch only."""
+"""Fast implementations of the functions in ``core``, with shared precision, device and shape helpers. Torch only."""

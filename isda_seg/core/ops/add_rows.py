@@ -1,11 +1,11 @@
-"""One row of a table added to the logits of each pixel, chosen by its label."""
+"""Add one row of a table to the logits of each pixel, selected by the pixel's label."""
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from isda_seg.core.ops.checks import class_index
-from isda_seg.core.ops.device import constant, on_host
+from isda_seg.core.ops.device import constant, on_cpu
 from isda_seg.core.ops.label_sums import label_sums
 from isda_seg.core.ops.one_hot import one_hot_chunks
 from isda_seg.core.ops.opaque import opaque
@@ -14,25 +14,25 @@ from isda_seg.core.ops.precision import full_precision
 
 @opaque
 def add_rows(logits: Tensor, labels: Tensor, rows: Tensor, factor: float, ignore_index: int | None) -> Tensor:
-    """logits (N, C, P) plus factor * rows[label] (C,) at every pixel of labels (N, P) that is not ignored.
+    """Add ``factor * rows[label]`` (C,) to logits (N, C, P) at every pixel of labels (N, P) that is not ignored.
 
-    Gradients flow into logits and rows (C, C), which have one dtype.
+    Gradients flow into logits and rows (C, C). Both must have the same dtype.
     """
     result: Tensor = _AddRows.apply(logits, labels, rows, factor, ignore_index)  # type: ignore[no-untyped-call]
     return result
 
 
 class _AddRows(torch.autograd.Function):
-    """The gradient of a row sums over its pixels, as a product with one-hot labels: no index that accumulates.
+    """Row addition with a deterministic backward pass: row gradients are products with one-hot labels.
 
-    On a host so is the sum itself, a chunk at a time. On a device the rows are gathered, all pixels at once.
+    On a CPU the forward pass is such a product too, one chunk at a time. An accelerator gathers all rows at once.
     """
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, labels: Tensor, rows: Tensor, factor: float,
                 ignore_index: int | None) -> Tensor:
         ctx.factor, ctx.ignore_index = factor, ignore_index
-        if not on_host(logits):
+        if not on_cpu(logits):
             index = class_index(labels, len(rows), ignore_index)
             ctx.save_for_backward(index)
             padded = torch.cat([rows.t(), constant(0, (len(rows), 2), rows.dtype, rows.device)], dim=1)
@@ -51,7 +51,7 @@ class _AddRows(torch.autograd.Function):
         labels, = ctx.saved_tensors
         classes = grad.shape[1]
         with full_precision(grad.device.type):
-            if not on_host(grad):
+            if not on_cpu(grad):
                 return grad, None, label_sums(grad, labels, classes, ctx.factor), None, None
             grad_rows = grad.new_zeros(classes, classes)
             for n, pixels, _, member in one_hot_chunks(labels, grad, classes, ctx.ignore_index):

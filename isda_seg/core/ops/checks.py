@@ -1,15 +1,15 @@
-"""Shape, dtype and label checks that the functions of core share, in the user's words."""
+"""Shape, dtype and label checks shared by the functions of ``core``."""
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from isda_seg.core.ops.device import constant, on_host
+from isda_seg.core.ops.device import constant, on_cpu
 
 
 def at_least_float32(*tensors: Tensor) -> torch.dtype:
-    """The promoted dtype of the tensors, raised to float32 where it is a half precision or an integer."""
+    """Return the promoted dtype of the tensors, and float32 instead of a half-precision or integer dtype."""
     dtype = torch.float32
     for tensor in tensors:
         dtype = torch.promote_types(dtype, tensor.dtype)
@@ -17,41 +17,55 @@ def at_least_float32(*tensors: Tensor) -> torch.dtype:
 
 
 def labelled(labels: Tensor, ignore_index: int | None) -> Tensor:
-    """True where a label counts: everywhere but at ``ignore_index``. Same shape as ``labels``."""
+    """Return a mask of the shape of ``labels`` that is False at ``ignore_index`` and True elsewhere."""
     if ignore_index is None:
         return torch.ones_like(labels, dtype=torch.bool)
-    return labels.long() != ignore_index  # a smaller type would wrap the index round
+    return labels.long() != ignore_index  # a smaller integer type would wrap the index around
+
+
+def check_choice(value: str, choices: Sequence[str], name: str) -> str:
+    """Return ``value``; ValueError unless it is one of ``choices``."""
+    if value not in choices:
+        raise ValueError(f'Unknown {name} {value!r}. Choose one of {", ".join(map(repr, choices))}.')
+    return value
 
 
 def number_labelled(labels: Tensor, ignore_index: int | None) -> Tensor:
-    """(), what a mean over labelled samples divides by; at least 1."""
+    """Return the number of labelled samples, at least 1, as a scalar tensor: the divisor of a mean over them."""
     return labelled(labels, ignore_index).sum().clamp(min=1)
 
 
 def class_index(labels: Tensor, num_classes: int, ignore_index: int | None) -> Tensor:
-    """The labels, int64, with ``num_classes + 1`` in place of ``ignore_index``: an index instead of a condition."""
+    """Return the int64 labels with ``ignore_index`` replaced by ``num_classes + 1``, for use as an index."""
     if ignore_index in (None, num_classes + 1):
         return labels
     return torch.where(labels == ignore_index, constant(num_classes + 1, (), torch.int64, labels.device), labels)
 
 
 def outside(labels: Tensor, num_classes: int, ignore_index: int | None) -> Tensor:
-    """True where a label is neither a class nor ``ignore_index``. Same shape as ``labels``."""
+    """Return a mask of the shape of ``labels`` that is True for labels other than classes and ``ignore_index``."""
     return ((labels < 0) | (labels >= num_classes)) & labelled(labels, ignore_index)
 
 
 def check_labels(labels: Tensor, num_classes: int, ignore_index: int | None,
                  sources: Sequence[str] | None = None) -> Tensor:
-    """The labels as int64; ValueError for one outside the classes, eager on a CPU, left to the caller elsewhere.
+    """Return the labels as int64. On a CPU, check that each is a class or ``ignore_index``.
 
-    ``sources`` names the file of each entry of the first dimension, for the message.
+    Args:
+        labels: integers of any shape.
+        num_classes: C.
+        ignore_index: label that is always allowed.
+        sources: the file of each entry of the first dimension, for the error message.
+
+    Raises:
+        ValueError: labels that are not an integer tensor; on a CPU, a label outside the classes.
     """
     if not isinstance(labels, Tensor):
-        raise ValueError(f'labels must be a tensor, got {type(labels).__name__}: torch.as_tensor makes one of it')
+        raise ValueError(f'labels must be a tensor, got {type(labels).__name__}: convert them with torch.as_tensor')
     if labels.dtype not in (torch.int64, torch.int32, torch.int16, torch.uint8, torch.int8):
-        raise ValueError(f'labels must be integers, got {labels.dtype}')
+        raise ValueError(f'labels must be integers, got {labels.dtype}: convert class indices with labels.long()')
     labels = labels.long()
-    if not on_host(labels) or labels.numel() == 0:
+    if not on_cpu(labels) or labels.numel() == 0:
         return labels
     lowest, highest = (int(x) for x in labels.aminmax())
     if lowest >= 0 and highest < num_classes:
@@ -61,29 +75,30 @@ def check_labels(labels: Tensor, num_classes: int, ignore_index: int | None,
         first = int(bad.flatten(1).any(dim=1).nonzero()[0]) if labels.dim() > 1 else int(bad.nonzero()[0])
         where = f' in {sources[first]}' if sources is not None and first < len(sources) else ''
         raise ValueError(f'label {int(labels[bad][0])}{where} is neither one of the {num_classes} classes '
-                         f'(0..{num_classes - 1}) nor the ignore index ({ignore_index})')
+                         f'(0..{num_classes - 1}) nor the ignore index ({ignore_index}): correct the labels or '
+                         'num_classes')
     return labels
 
 
 def check_logits(logits: Tensor, labels: Tensor, ignore_index: int | None,
                  sources: Sequence[str] | None = None) -> Tensor:
-    """``check_labels`` for logits (N, C, ...); ValueError unless each of them has a label (N, ...)."""
+    """Check that logits (N, C, ...) and labels (N, ...) agree in shape, then return ``check_labels`` of the labels."""
     if logits.dim() < 2 or logits.shape[:1] + logits.shape[2:] != labels.shape:
-        remedy = ': labels.squeeze(1) takes the channel away' if labels.shape[1:2] == (1,) != logits.shape[2:] else ''
+        remedy = ': remove the channel with labels.squeeze(1)' if labels.shape[1:2] == (1,) != logits.shape[2:] else ''
         raise ValueError(f'logits (N, C, ...) and labels (N, ...) must agree, got {tuple(logits.shape)} '
                          f'and {tuple(labels.shape)}{remedy}')
     return check_labels(labels, logits.shape[1], ignore_index, sources)
 
 
 def check_classes(logits: Tensor, weight: Tensor) -> None:
-    """ValueError unless logits (N, C, ...) have as many classes as weight (C, A)."""
+    """Raise ValueError unless logits (N, C, ...) have as many classes as weight (C, A)."""
     if logits.shape[1] != len(weight):
         raise ValueError(f'logits must have shape (N, {len(weight)}{", ..." if logits.dim() > 2 else ""}), got '
                          f'{tuple(logits.shape)}')
 
 
 def check_pair(weight: Tensor, covariance: Tensor) -> None:
-    """ValueError unless weight (C, A) and covariance ((C or 1), A) or ((C or 1), A, A) belong together."""
+    """Raise ValueError unless weight (C, A) fits covariance ((C or 1), A) or ((C or 1), A, A)."""
     if weight.dim() != 2:
         raise ValueError(f'weight must have shape (C, A), got {tuple(weight.shape)}')
     classes, channels = weight.shape
@@ -93,15 +108,15 @@ def check_pair(weight: Tensor, covariance: Tensor) -> None:
                          f'{channels}) for a weight of shape {tuple(weight.shape)}, got {shape}')
 
 
-def check_samples(features: Any, labels: Tensor) -> None:
-    """ValueError unless features (N, A, ...) have a label (N, ...) each."""
+def check_features(features: Any, labels: Tensor) -> None:
+    """Raise ValueError unless each of the features (N, A, ...) has a label (N, ...)."""
     if features.dim() < 2 or features.shape[:1] + features.shape[2:] != labels.shape:
         raise ValueError(f'features (N, A, ...) and labels (N, ...) must agree, got {tuple(features.shape)} '
                          f'and {tuple(labels.shape)}')
 
 
 def sample_rows(features: Tensor, labels: Tensor) -> list[tuple[Tensor, Tensor]]:
-    """Views (n, A) of the features and (n,) of their labels: one of all samples, or one of each image's pixels."""
+    """Return views (n, A) of the features and (n,) of the labels: one pair for samples, one per image for maps."""
     if features.dim() == 2:
         return [(features, labels)]
     return [(image.flatten(1).t(), label.flatten()) for image, label in zip(features, labels, strict=True)]

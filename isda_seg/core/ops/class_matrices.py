@@ -1,4 +1,4 @@
-"""Full covariance matrices of classes (Eq. 2): one product per class of its own samples, not of all samples."""
+"""Full covariance matrices of classes (Eq. 2), each from a matrix product over the samples of its class alone."""
 import torch
 from torch import Tensor
 
@@ -6,24 +6,24 @@ from isda_seg.core.ops.checks import at_least_float32, labelled, sample_rows
 from isda_seg.core.ops.precision import full_precision
 
 Moments = tuple[Tensor, Tensor, Tensor]  # count (C,), mean (C, A), covariance (C, A, A)
-TILE = 256       # samples of one class in a product on a device, at most
-WHOLE = 1 << 26  # elements of the products that a device makes at once
+TILE = 256                  # upper bound of the samples in one product on an accelerator
+PRODUCT_ELEMENTS = 1 << 26  # upper bound of the elements of products held at once on an accelerator
 
 
 @torch.no_grad()
-def fold_full(moments: Moments, features: Tensor, labels: Tensor, ignore_index: int | None) -> Tensor:
-    """Merge a batch into full ``moments`` in place, on a CPU: one product per class and image (Eqs. 1-3).
+def update_full_in_place(moments: Moments, features: Tensor, labels: Tensor, ignore_index: int | None) -> Tensor:
+    """Merge a batch into full ``moments`` in place, on a CPU, with one product per class and image (Eqs. 1-3).
 
-    A class that is not in the batch is neither read nor written, and a class's matrix stays in cache while it is.
+    Matrices of classes without a sample in the batch are neither read nor written.
 
     Args:
-        moments: full ones, changed in place.
+        moments: moments with full covariances, changed in place.
         features: (N, A) or (B, A, H, W); samples with a non-finite entry do not count.
-        labels: (N,) or (B, H, W), checked.
+        labels: (N,) or (B, H, W), already checked.
         ignore_index: samples with this label do not count.
 
     Returns:
-        (), the number of labelled samples with a non-finite feature.
+        the number of labelled samples with a non-finite feature, a scalar tensor.
     """
     count, mean, covariance = moments
     within, dropped = torch.empty_like(covariance[0]), count.new_zeros(())
@@ -37,7 +37,7 @@ def fold_full(moments: Moments, features: Tensor, labels: Tensor, ignore_index: 
                 new = len(own)
                 share = new / (int(count[c]) + new)
                 own_mean = own.mean(dim=0)
-                # The spread between the two means is that of one more sample.
+                # The between-means term of Eq. 2 is an outer product, so it enters as one more sample.
                 spread = ((own_mean - mean[c]) * (1 - share) ** 0.5)[None]
                 samples = torch.cat([(own - own_mean).div_(new ** 0.5), spread]).to(mean.dtype)
                 covariance[c].lerp_(torch.mm(samples.t(), samples, out=within), share)
@@ -47,15 +47,15 @@ def fold_full(moments: Moments, features: Tensor, labels: Tensor, ignore_index: 
 
 
 def class_matrices(centred: Tensor, own: Tensor, counts: Tensor, num_classes: int) -> Tensor:
-    """``sum_n x_n x_n^T / n`` over the columns x_n of each class, (C, A, A), by products of columns sorted by class.
+    """Return the mean outer product of each class's columns, (C, A, A), from tiles of columns sorted by class.
 
-    Every class fills whole tiles of columns, the last one padded with zeros. The number of tiles is bounded by the
-    shapes, so that nothing is read back from the device, and no tile meets another class's columns.
+    Each tile holds columns of one class, and the last tile of a class is padded with zeros. The number of tiles is
+    bounded by the shapes, so the accelerator is not synchronised.
 
     Args:
-        centred: (A, N).
-        own: (N,) classes; C and above do not count.
-        counts: number of columns of each class and of C and above.
+        centred: (A, N) columns with the class mean subtracted.
+        own: (N,) class of each column; values of C and above do not count.
+        counts: number of columns of each class and of each value above.
         num_classes: C.
     """
     channels, columns = centred.shape
@@ -71,7 +71,7 @@ def class_matrices(centred: Tensor, own: Tensor, counts: Tensor, num_classes: in
     owner = torch.searchsorted(tiles_of.cumsum(0), torch.arange(number, device=own.device), right=True)
     member = centred.new_zeros(len(counts) + 1, number).scatter_(0, owner[None], 1.0)[:num_classes]
     total = centred.new_zeros(num_classes, channels ** 2)
-    at_once = max(1, WHOLE // channels ** 2)
+    at_once = max(1, PRODUCT_ELEMENTS // channels ** 2)
     for some, part in zip(torch.split(tiles, at_once), torch.split(member, at_once, dim=1), strict=True):
         total.addmm_(part, (some @ some.mT).flatten(1))
     return total.div_(counts[:num_classes, None].clamp(min=1)).view(num_classes, channels, channels)

@@ -1,4 +1,4 @@
-"""Cross-entropy of augmented logits in one visit to each pixel of a GPU, made by torch.compile."""
+"""Fused cross-entropy of augmented logits on a GPU, compiled with torch.compile."""
 import warnings
 from collections.abc import Callable
 from functools import cache
@@ -6,34 +6,37 @@ from functools import cache
 import torch
 from torch import Tensor
 
-COMPILED = ('cuda',)  # device types whose kernels are worth waiting for at the first step
+COMPILED = ('cuda',)  # device types for which the kernel is compiled at the first step
 
 
 def compiles(tensor: Tensor) -> bool:
-    """Whether ``visit`` is compiled where the tensor is, as far as is known: False once it has failed."""
+    """Return whether ``loss_and_gradient`` is compiled for the tensor's device; False after a failed compilation."""
     return tensor.device.type in COMPILED and not _failed
 
 
-def visit(logits: Tensor, index: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-    """The cross-entropy of ``logits + rows[label]``, summed over labelled pixels, and its gradient in the logits.
+def loss_and_gradient(logits: Tensor, index: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the cross-entropy of ``logits + rows[label]`` summed over labelled pixels, and its gradient.
 
     Args:
         logits: (N, C, P).
-        index: (N, P) labels as ``class_index`` has them, C and more where nothing is labelled.
+        index: (N, P) labels from ``class_index``; values of C and above are not labelled.
         rows: (C, C).
+
+    Returns:
+        the scalar sum, and its gradient with respect to the logits, (N, C, P).
     """
     if compiles(logits):
         try:
             return _compiled()(logits, index, rows)
-        except Exception as error:  # no compiler, no Triton, an operation they do not know
+        except Exception as error:  # for example without a C++ compiler or Triton
             _failed.append(error)
-            warnings.warn(f'torch.compile failed, so ISDA goes on with ordinary operations, which cost more memory and '
+            warnings.warn('torch.compile failed. ISDA continues with eager operations, which need more memory and '
                           f'time: {type(error).__name__}: {str(error)[:200]}', stacklevel=2)
-    return plain_visit(logits, index, rows)
+    return eager_loss_and_gradient(logits, index, rows)
 
 
-def plain_visit(logits: Tensor, index: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-    """``visit`` as it is compiled."""
+def eager_loss_and_gradient(logits: Tensor, index: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Compute ``loss_and_gradient`` with eager operations; torch.compile fuses this function."""
     classes = logits.shape[1]
     labelled = (index < classes)[:, None]
     own = index.clamp(max=classes - 1)
@@ -48,4 +51,4 @@ _failed: list[Exception] = []
 
 @cache
 def _compiled() -> Callable[..., tuple[Tensor, Tensor]]:
-    return torch.compile(plain_visit, fullgraph=True)
+    return torch.compile(eager_loss_and_gradient, fullgraph=True)

@@ -1,24 +1,24 @@
-"""A host answers at once and has caches; a device is sent few, large operations and is never waited for."""
+"""CPU and accelerator dispatch without GPU synchronisation."""
 from functools import lru_cache
 
 import torch
 from torch import Tensor
 
-HOSTS = ('cpu',)  # every other device type is worked on without a wait
+CPU_TYPES = ('cpu',)  # every other device type runs code without synchronisation
 
 
-def on_host(tensor: Tensor) -> bool:
-    """Whether a value of the tensor may be asked for in the middle of a step."""
-    return tensor.device.type in HOSTS
+def on_cpu(tensor: Tensor) -> bool:
+    """Return whether the tensor is on a CPU, so that reading its values causes no synchronisation."""
+    return tensor.device.type in CPU_TYPES
 
 
 def widest(tensor: Tensor) -> torch.dtype:
-    """The dtype in which squares may cancel: float64, or float32 on a device that has no other."""
+    """Return the widest floating dtype of the tensor's device: float64, but float32 on MPS."""
     return torch.float32 if tensor.device.type == 'mps' else torch.float64
 
 
 @lru_cache(maxsize=256)
 def constant(value: float, shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
-    """A tensor of one number, made on the device once instead of in every step; not to be changed."""
+    """Return a cached tensor filled with ``value``. Callers must not modify it."""
     with torch.inference_mode(False):
         return torch.full(shape, value, dtype=dtype, device=device)

@@ -1,21 +1,20 @@
-"""Eigenvalues of symmetric matrices, also where a device's solver gives up."""
+"""Eigendecomposition of symmetric matrices, with a CPU fallback if it does not converge."""
 import torch
 from torch import Tensor
 
 
 def symmetric_eigen(matrices: Tensor) -> tuple[Tensor, Tensor]:
-    """``torch.linalg.eigh``, of matrices (..., n, n), that ends no run.
+    """Return ``torch.linalg.eigh`` of matrices (..., n, n), with a CPU fallback if it does not converge.
 
-    A GPU's solver may not converge where a host's does, which then takes over. Of a matrix that is not finite, as those
-    of a run that diverges are, come numbers that are not either.
+    Non-finite input gives non-finite output instead of an error.
 
     Returns:
-        (..., n), the smallest first, and (..., n, n), in columns.
+        eigenvalues (..., n) in ascending order, and eigenvectors (..., n, n) as columns.
     """
     try:
         values, vectors = torch.linalg.eigh(matrices)
         return values, vectors
-    except torch.linalg.LinAlgError:  # type: ignore[attr-defined]  # documented, and not exported
+    except torch.linalg.LinAlgError:  # type: ignore[attr-defined]  # documented, but missing from the type stubs
         finite = matrices.isfinite().all(dim=-1).all(dim=-1)[..., None]
         values, vectors = torch.linalg.eigh(torch.where(finite[..., None], matrices, 0).cpu())
         return (torch.where(finite, values.to(matrices.device), torch.nan),

@@ -1,4 +1,4 @@
-"""Cross-entropy of augmented logits in one visit to each pixel, gradient included (Eq. 7)."""
+"""Cross-entropy of augmented logits and its gradient in a single fused pass (Eq. 7)."""
 from typing import Any
 
 import torch
@@ -6,8 +6,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from isda_seg.core.ops.checks import class_index
-from isda_seg.core.ops.compiled import visit
-from isda_seg.core.ops.device import on_host
+from isda_seg.core.ops.compiled import loss_and_gradient
+from isda_seg.core.ops.device import on_cpu
 from isda_seg.core.ops.label_sums import label_sums
 from isda_seg.core.ops.one_hot import Chunk, one_hot_chunks
 from isda_seg.core.ops.opaque import opaque
@@ -18,20 +18,20 @@ from isda_seg.core.ops.upsampled import Grid, Upsampled, chosen_rows
 @opaque
 def fused_cross_entropy(logits: Tensor, labels: Tensor, rows: Tensor, ignore_index: int | None, divisor: float | Tensor,
                         grid: Grid | None = None, adjustment: Tensor | None = None) -> Tensor:
-    """The sum over labelled pixels of the cross-entropy of ``logits + rows[label]``, divided by ``divisor``.
+    """Return the cross-entropy of ``logits + rows[label]``, summed over labelled pixels and divided by ``divisor``.
 
-    PyTorch's own cross-entropy visits tensors of the logits' size several times and keeps a second one until the
-    backward pass. Here each pixel is visited once: the rows are added, and log-sum-exp and the gradient taken, while it
-    is in a host's cache, a chunk at a time, or in a GPU's registers.
+    PyTorch's cross-entropy reads and writes tensors of the logits' size several times and saves one of them for the
+    backward pass. The fused pass adds the rows and computes log-sum-exp and gradient together: chunk by chunk in the
+    cache of a CPU, or in the registers of a GPU.
 
     Args:
         logits: (N, C, P), or (N, C, H, W) with a grid.
         labels: (N, P) or (N, H, W), int64.
         rows: (C, C), ``strength / 2 * table``, of the logits' dtype.
-        ignore_index: pixels with this label give no loss and no gradient; None: every pixel counts.
-        divisor: for a mean over labelled pixels their number; on a GPU a tensor () where it is not known.
-        grid: on a host, rows are chosen by labels on it and upsampled, instead of by each pixel's own label.
-        adjustment: (C,), of the rows' dtype, added to the logits of every pixel; no gradient flows into it.
+        ignore_index: pixels with this label have no loss and no gradient; None includes every pixel.
+        divisor: the number of labelled pixels for a mean; a scalar tensor on a GPU.
+        grid: CPU only; select rows by the labels on this grid and upsample them, instead of by pixel labels.
+        adjustment: (C,), of the rows' dtype, added to the logits of every pixel; receives no gradient.
     """
     if adjustment is not None and grid is None:
         rows, adjustment = rows + adjustment, None  # each pixel gets exactly one row
@@ -47,42 +47,42 @@ class _FusedCrossEntropy(torch.autograd.Function):
                 divisor: float | Tensor, grid: Grid | None, adjustment: Tensor | None) -> Tensor:
         ctx.save_for_backward(logits, rows)
         ctx.others = labels, ignore_index, divisor, grid, adjustment
-        total, *ctx.gradients = _visit(logits, labels, rows, ignore_index, divisor, grid, adjustment)
+        total, *ctx.gradients = _loss_and_gradients(logits, labels, rows, ignore_index, divisor, grid, adjustment)
         return (total / divisor).to(logits.dtype)
 
     @staticmethod
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
         labels, ignore_index, divisor, grid, adjustment = ctx.others
-        if torch.is_grad_enabled():  # a second derivative: by way of PyTorch's own functions
+        if torch.is_grad_enabled():  # second derivative: composed of PyTorch functions
             logits, rows = ctx.saved_tensors
             wanted = ctx.needs_input_grad[0], ctx.needs_input_grad[2]
             grad, grad_rows = _differentiable(logits, labels, rows, ignore_index, divisor, grid, adjustment, wanted)
             grad, grad_rows = (None if g is None else g * grad_output for g in (grad, grad_rows))
             return grad, None, grad_rows, None, None, None, None
-        # Given away once, so that whoever gets them may change them; a second pass over the graph visits again.
-        (grad, grad_rows), ctx.gradients = ctx.gradients or _visit(
+        # The saved gradients are handed out once, because hooks may modify them. A second backward recomputes them.
+        (grad, grad_rows), ctx.gradients = ctx.gradients or _loss_and_gradients(
             ctx.saved_tensors[0], labels, ctx.saved_tensors[1], *ctx.others[1:])[1:], None
-        if not on_host(grad_output) or float(grad_output) != 1.0:
+        if not on_cpu(grad_output) or float(grad_output) != 1.0:
             grad.mul_(grad_output)
             grad_rows.mul_(grad_output)
         return grad, None, grad_rows, None, None, None, None
 
 
-def _visit(logits: Tensor, labels: Tensor, rows: Tensor, ignore_index: int | None, divisor: float | Tensor,
+def _loss_and_gradients(logits: Tensor, labels: Tensor, rows: Tensor, ignore_index: int | None, divisor: float | Tensor,
            grid: Grid | None, adjustment: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-    """The summed loss, and ``1 / divisor`` times its gradients in logits and rows."""
-    if on_host(logits):
-        return _visit_chunks(logits, labels, rows, ignore_index, float(divisor), grid, adjustment)
+    """Return the summed loss, and its gradients with respect to logits and rows divided by ``divisor``."""
+    if on_cpu(logits):
+        return _loss_and_gradients_by_chunk(logits, labels, rows, ignore_index, float(divisor), grid, adjustment)
     index = class_index(labels, len(rows), ignore_index)
-    total, grad = visit(logits.detach(), index, rows.detach())
+    total, grad = loss_and_gradient(logits.detach(), index, rows.detach())
     grad.div_(divisor)
     with full_precision(grad.device.type):
         return total, grad, label_sums(grad, index, len(rows))
 
 
-def _visit_chunks(logits: Tensor, labels: Tensor, rows: Tensor, ignore_index: int | None, divisor: float,
+def _loss_and_gradients_by_chunk(logits: Tensor, labels: Tensor, rows: Tensor, ignore_index: int | None, divisor: float,
                   grid: Grid | None, adjustment: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-    """``_visit`` on a host, where the sum is float64."""
+    """Compute ``_loss_and_gradients`` on a CPU, chunk by chunk, with a float64 sum."""
     grad = torch.empty_like(logits, memory_format=torch.contiguous_format)
     grad_rows = torch.zeros_like(rows)
     total = torch.zeros((), dtype=torch.float64)
@@ -90,7 +90,7 @@ def _visit_chunks(logits: Tensor, labels: Tensor, rows: Tensor, ignore_index: in
     flat, flat_grad, flat_labels = logits.flatten(2), grad.flatten(2), labels.flatten(1)
     with full_precision(logits.device.type):
         upsampled = None if grid is None else Upsampled(grid, tuple(logits.shape[2:]), rows, ignore_index)
-        for chunk in one_hot_chunks(flat_labels, flat, len(rows), ignore_index, together=width):
+        for chunk in one_hot_chunks(flat_labels, flat, len(rows), ignore_index, multiple=width):
             part = (chunk.image, slice(None), chunk.pixels)
             own = flat_grad[part]
             if upsampled is None:
@@ -110,7 +110,7 @@ def _visit_chunks(logits: Tensor, labels: Tensor, rows: Tensor, ignore_index: in
 
 
 def _softmax_minus_one_hot(z: Tensor, chunk: Chunk, divisor: float) -> Tensor:
-    """Turn logits z (C, p) into the gradient of their summed cross-entropy over ``divisor``, and return that sum."""
+    """Replace logits z (C, p) by the gradient of their summed cross-entropy / ``divisor``, and return the sum."""
     z.sub_(z.amax(dim=0, keepdim=True))
     own = z.gather(0, chunk.label.clamp(max=len(z) - 1))
     z.exp_()
@@ -123,7 +123,7 @@ def _softmax_minus_one_hot(z: Tensor, chunk: Chunk, divisor: float) -> Tensor:
 def _differentiable(logits: Tensor, labels: Tensor, rows: Tensor, ignore_index: int | None, divisor: float | Tensor,
                     grid: Grid | None, adjustment: Tensor | None,
                     wanted: tuple[bool, bool]) -> list[Tensor | None]:
-    """The two gradients with a graph of their own; None where there is none to be had."""
+    """Return the gradients with respect to logits and rows with their own autograd graph; None where not wanted."""
     on = labels if grid is None else grid.labels
     added = chosen_rows(rows, class_index(on, len(rows), ignore_index))
     adjusted = logits if adjustment is None else logits + adjustment[:, None, None]  # of (N, C, H, W)

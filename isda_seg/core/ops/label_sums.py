@@ -1,23 +1,23 @@
-"""The sum of the pixels of each class, for a device: products with one-hot labels that keep every processor busy."""
+"""Sum over the pixels of each class on an accelerator, as batched products with one-hot labels."""
 from functools import lru_cache
 
 import torch
 from torch import Tensor
 
-SLICE = 512  # pixels in one product, at least
+SLICE = 512  # lower bound of the pixels in one product
 
 
 def label_sums(values: Tensor, index: Tensor, num_classes: int, weight: float = 1.0) -> Tensor:
-    """``weight * sum of values[:, :, pixel]`` over the pixels of each class.
+    """Return ``weight`` times the sum of ``values[:, :, pixel]`` over the pixels of each class.
 
-    An image's pixels are one long sum of few results, which a product of matrices leaves to a processor or two: so they
-    are cut into slices, a product each, with results of at most a quarter of an image's values in all.
+    One long product with a small result uses few GPU multiprocessors. The pixels are therefore split into slices with
+    one product each (split-K). The partial results take at most a quarter of the memory of the values.
 
     Args:
         values: (N, D, P).
-        index: (N, P) labels as ``class_index`` has them: C and C + 1 where nothing is labelled.
+        index: (N, P) labels from ``class_index``; C and C + 1 are not labelled.
         num_classes: C.
-        weight: of every pixel.
+        weight: factor of every pixel.
 
     Returns:
         (C, D).
@@ -39,5 +39,5 @@ def label_sums(values: Tensor, index: Tensor, num_classes: int, weight: float = 
 
 @lru_cache(maxsize=64)
 def slice_size(pixels: int, least: int) -> int:
-    """From ``least`` to four times that, the first that leaves no rest, as the width of an image often does."""
+    """Return the first slice size in [least, 4 * least) that divides the number of pixels, or ``least``."""
     return next((size for size in range(least, 4 * least) if pixels % size == 0 < pixels), least)

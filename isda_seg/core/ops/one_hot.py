@@ -1,4 +1,4 @@
-"""One-hot labels in the logits' own layout, a chunk of pixels at a time. For a host."""
+"""One-hot labels in the layout of the logits, one chunk of pixels at a time. CPU only."""
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -7,25 +7,25 @@ from torch import Tensor
 
 from isda_seg.core.ops.checks import labelled
 
-CHUNK = 1 << 20  # elements: small enough for a cache, large enough for several threads
+CHUNK = 1 << 20  # elements of a chunk: fits a cache, and is large enough for several threads
 
 
 class Chunk(NamedTuple):
-    """Some pixels of one image."""
+    """A chunk of pixels of one image with their labels."""
     image: int
     pixels: slice
-    label: Tensor   # (1, p), C where the pixel is ignored
-    member: Tensor  # (C, p) one-hot labels, all 0 at ignored pixels; valid until the next chunk
+    label: Tensor   # (1, p), C at ignored pixels
+    member: Tensor  # (C, p) one-hot labels, all 0 at ignored pixels; overwritten by the next chunk
 
 
 def one_hot_chunks(labels: Tensor, like: Tensor, num_classes: int, ignore_index: int | None,
-                   together: int = 1) -> Iterator[Chunk]:
-    """Walk over labels (N, P), of which ``together`` stay in one chunk; one-hot labels have the dtype of ``like``.
+                   multiple: int = 1) -> Iterator[Chunk]:
+    """Iterate over labels (N, P) in chunks of a multiple of ``multiple`` pixels, with one-hot labels like ``like``.
 
-    One buffer serves all chunks: setting and clearing p ones costs less than making C x p numbers anew.
+    All chunks share one buffer: setting and clearing p ones is cheaper than allocating C x p zeros.
     """
-    size = max(1, max(256, CHUNK // num_classes) // together) * together
-    buffer = like.new_zeros(num_classes + 1, min(size, labels.shape[1]))  # the last row is for ignored pixels
+    size = max(1, max(256, CHUNK // num_classes) // multiple) * multiple
+    buffer = like.new_zeros(num_classes + 1, min(size, labels.shape[1]))  # the last row takes ignored pixels
     for image in range(len(labels)):
         for start in range(0, labels.shape[1], size):
             pixels = slice(start, min(start + size, labels.shape[1]))

@@ -1,4 +1,4 @@
-"""Functions that torch.compile calls as they are."""
+"""Functions excluded from torch.compile graphs."""
 from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
@@ -10,11 +10,10 @@ Result = TypeVar('Result')
 
 
 def opaque(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
-    """The function, which breaks a compiled graph and is never part of one.
+    """Exclude ``function`` from torch.compile graphs: each call is a graph break.
 
-    What changes from step to step in the loss are Python's numbers, the strength and what a mean divides by: a compiled
-    graph would keep those of an earlier step, in gradients too, without a word. The compiler is loaded at the first
-    call, as an optimizer loads it, not at import.
+    The strength and the divisor of a mean are Python numbers that change every step. A compiled graph would silently
+    keep the numbers of an earlier step. The compiler is imported at the first call, not at import time.
     """
     hidden: list[Callable[Parameters, Result]] = []
 

@@ -1,4 +1,4 @@
-"""Float32 that is float32: no autocast, no TF32 or bfloat16 inside matrix products."""
+"""Full float32 precision: no autocast, no TF32 or bfloat16 in matrix products."""
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
@@ -7,19 +7,19 @@ from typing import Any, NamedTuple
 
 import torch
 
-# Parents before children: a level at 'none' follows its parent and reads as what the parent is.
+# Parents before children: a level at 'none' inherits the value of its parent and reads as that value.
 LEVELS = [('generic', 'all'), ('cuda', 'all'), ('cuda', 'matmul'), ('mkldnn', 'all'), ('mkldnn', 'matmul')]
 
 
 class Setting(NamedTuple):
-    """One of torch's settings of the precision of matrix products, for the whole process."""
+    """A process-wide torch setting of the precision of matrix products."""
     read: Callable[[], str]
     write: Callable[[str], object]
-    full: tuple[str, ...]  # the values that leave float32 alone
+    full: tuple[str, ...]  # the values with full float32 precision
 
 
 def matmul_settings() -> list[Setting]:
-    """All of them: a tree of levels since torch 2.9, a single one before."""
+    """Return all settings: a tree of levels since torch 2.9, a single setting before."""
     if hasattr(torch._C, '_get_fp32_precision_getter'):  # torch.backends.mkldnn.fp32_precision writes the generic level
         return [Setting(partial(torch._C._get_fp32_precision_getter, *level),
                         partial(torch._C._set_fp32_precision_setter, *level), ('ieee', 'none')) for level in LEVELS]
@@ -27,7 +27,7 @@ def matmul_settings() -> list[Setting]:
 
 
 class FullPrecision:
-    """Raises lowered settings for the first thread that enters, gives them back after the last one, in any order."""
+    """Counted lock on full precision: the first thread raises lowered settings, the last thread restores them."""
 
     def __init__(self, settings: list[Setting]) -> None:
         self._settings = settings
@@ -36,14 +36,14 @@ class FullPrecision:
         self._lowered: list[tuple[Setting, str]] = []
 
     def enter(self) -> None:
-        """One more thread is inside."""
+        """Count one more thread, and raise the settings for the first one."""
         with self._lock:
             if self._inside == 0:
                 self._lowered = list(self._raise())
             self._inside += 1
 
     def leave(self) -> None:
-        """One less."""
+        """Count one thread less, and restore the settings after the last one."""
         with self._lock:
             self._inside -= 1
             if self._inside == 0:
@@ -51,7 +51,10 @@ class FullPrecision:
                     setting.write(value)
 
     def _raise(self) -> Iterator[tuple[Setting, str]]:
-        """Once all its parents are full, a level that still reads as lowered was lowered itself: nothing inherited."""
+        """Raise each lowered setting and yield it with its old value.
+
+        Parents come first, so a level that still reads as lowered does not inherit that value.
+        """
         for setting in self._settings:
             value = setting.read()
             if value not in setting.full:
@@ -64,10 +67,10 @@ PROCESS = FullPrecision(matmul_settings())
 
 @contextmanager
 def full_precision(device_type: str) -> Iterator[None]:
-    """Within it, products on ``device_type`` keep their inputs' precision; the user's settings return afterwards.
+    """Compute matrix products on ``device_type`` in the precision of their inputs inside this context.
 
-    Autocast is off in this thread only. The other settings are torch's for the whole process: they stay raised until
-    the last thread has left, autograd's threads included.
+    Autocast is disabled in the current thread only. The other settings belong to the process. They stay raised until
+    the last thread, including threads of autograd, leaves the context, and are then restored.
     """
     PROCESS.enter()
     try:
@@ -78,5 +81,5 @@ def full_precision(device_type: str) -> Iterator[None]:
 
 
 def no_autocast(device_type: str) -> AbstractContextManager[Any]:
-    """Autocast off in this thread, on a device that has any."""
+    """Return a context that disables autocast in the current thread, if the device type supports autocast."""
     return torch.autocast(device_type, enabled=False) if torch.amp.is_autocast_available(device_type) else nullcontext()

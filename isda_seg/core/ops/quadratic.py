@@ -1,56 +1,56 @@
-"""Quadratic forms of the differences between classifier rows, whose gradients reuse the forward pass's products."""
+"""Quadratic forms of differences between classifier rows, with gradients that reuse products of the forward pass."""
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from isda_seg.core.ops.device import on_host
+from isda_seg.core.ops.device import on_cpu
 from isda_seg.core.ops.opaque import opaque
 from isda_seg.core.ops.precision import full_precision
 
-LARGEST = 1e30    # in place of what is infinite: a class that no label asks for then stays out, as 0 times a number
-CACHED = 1 << 19  # elements of the rows worked on at once on a host
-CANCELLED = 1e-3  # a square below this share of what it is the difference of
+LARGEST = 1e30  # replaces infinity, so that rows of a class without a sample have a gradient of 0 instead of NaN
+CACHE_ELEMENTS = 1 << 19  # elements of the rows processed at once on a CPU
+CANCELLATION = 1e-3  # relative cancellation threshold
 
 
 @opaque
 def difference_forms(weight: Tensor, classes: Tensor | None, covariance: Tensor) -> Tensor:
-    """``(w_c - w_y)^T S_y (w_c - w_y)`` for some y and every c, each difference by itself; at least 0 and finite.
+    """Return ``(w_c - w_y)^T S_y (w_c - w_y)`` from explicit differences, finite and at least 0.
 
     Args:
         weight: (C, A).
-        classes: (n,) the y, None for all.
-        covariance: (C, A, A), symmetric, or their diagonals (C, A); leading dimension 1 where all classes share it.
+        classes: (n,) the classes y, None for all.
+        covariance: symmetric matrices (C, A, A) or diagonals (C, A), or leading dimension 1 for a shared covariance.
 
     Returns:
-        (n, C).
+        (n, C), a row for each y, a column for each c.
     """
     result: Tensor = _DifferenceForms.apply(weight, classes, covariance)  # type: ignore[no-untyped-call]
     return result
 
 
 @opaque
-def square_forms(weight: Tensor, classes: Tensor | None, diagonals: Tensor) -> tuple[Tensor, Tensor]:
-    """``difference_forms`` for diagonals (n, A) by products of matrices: less work, but squares may cancel.
+def expanded_forms(weight: Tensor, classes: Tensor | None, diagonals: Tensor) -> tuple[Tensor, Tensor]:
+    """Compute ``difference_forms`` for diagonals (n, A) from the expanded square: faster, but subject to cancellation.
 
     Returns:
-        (n, C), and where it has (n, C).
+        (n, C), and a mask (n, C) of the entries that lost precision to cancellation.
     """
-    table, cancelled = _SquareForms.apply(weight, classes, diagonals)  # type: ignore[no-untyped-call]
+    table, cancelled = _ExpandedForms.apply(weight, classes, diagonals)  # type: ignore[no-untyped-call]
     return table, cancelled
 
 
 class _DifferenceForms(torch.autograd.Function):
-    """The gradient is ``2 S x``, which the forward pass has: autograd's own would multiply by S twice more.
+    """Quadratic form whose gradient ``2 S x`` reuses the product ``S x`` of the forward pass.
 
-    The covariance itself is looked at again for a second derivative alone, because it goes on changing in place.
+    Only a second derivative reads the covariance again, because later observations change it in place.
     """
 
     @staticmethod
     def forward(ctx: Any, weight: Tensor, classes: Tensor | None, covariance: Tensor) -> Tensor:
         vectors = _differences(weight, classes)
-        if covariance.dim() == 3 and on_host(covariance):  # without a copy of the matrices
+        if covariance.dim() == 3 and on_cpu(covariance):  # avoids a copy of the matrices
             product = torch.empty_like(vectors)
             for i, c in enumerate(range(len(vectors)) if classes is None else classes.tolist()):
                 torch.mm(vectors[i], covariance[c if len(covariance) > 1 else 0], out=product[i])
@@ -59,9 +59,9 @@ class _DifferenceForms(torch.autograd.Function):
         product.nan_to_num_(nan=0.0, posinf=LARGEST, neginf=-LARGEST)
         ctx.save_for_backward(weight, classes, product)
         ctx.covariance, ctx.version = covariance, covariance._version
-        if on_host(product):
+        if on_cpu(product):
             forms = (product * vectors).sum(dim=-1)
-        else:  # one operation
+        else:  # a single kernel
             forms = (product.flatten(0, 1)[:, None] @ vectors.flatten(0, 1)[:, :, None]).view(product.shape[:2])
         return forms if covariance.dim() == 2 else forms.clamp_(min=0)
 
@@ -71,8 +71,8 @@ class _DifferenceForms(torch.autograd.Function):
         with full_precision(grad.device.type):
             if torch.is_grad_enabled() or ctx.needs_input_grad[2]:
                 if ctx.covariance._version != ctx.version:
-                    raise RuntimeError('a second derivative needs the covariance as it was, but more has been observed '
-                                       'since: take it before the next step')
+                    raise RuntimeError('a second derivative needs the covariance of the forward pass, but a later '
+                                       'observation has changed it: compute the derivative before the next step')
                 return _by_autograd(lambda w, sigma: _forms(_differences(w, classes), classes, sigma), grad, weight,
                                     ctx.covariance, ctx.needs_input_grad)
             twice = 2 * grad
@@ -83,12 +83,12 @@ class _DifferenceForms(torch.autograd.Function):
 
 
 def _differences(weight: Tensor, classes: Tensor | None) -> Tensor:
-    """(n, C, A)."""
+    """Return the differences ``w_c - w_y``, (n, C, A)."""
     return weight[None] - (weight if classes is None else weight[classes])[:, None]
 
 
 def _multiply(vectors: Tensor, classes: Tensor | None, covariance: Tensor) -> Tensor:
-    """``S_y x`` for vectors x (n, C, A)."""
+    """Return ``S_y x`` for vectors x (n, C, A)."""
     if classes is not None and len(covariance) > 1:
         covariance = covariance[classes]
     return vectors * covariance[:, None] if covariance.dim() == 2 else vectors @ covariance
@@ -98,10 +98,10 @@ def _forms(vectors: Tensor, classes: Tensor | None, covariance: Tensor) -> Tenso
     return (_multiply(vectors, classes, covariance) * vectors).sum(dim=-1)
 
 
-class _SquareForms(torch.autograd.Function):
-    """``sum_a s (w^2 - 2 w o + o^2)``, some rows w at a time, so that they stay in a host's cache.
+class _ExpandedForms(torch.autograd.Function):
+    """Expanded square ``sum_a s (w^2 - 2 w o + o^2)``, for as many rows w at once as fit the cache of a CPU.
 
-    Only differences matter, so the rows' common offset goes, from the gradients too.
+    The common offset of the rows is subtracted first, because only differences matter.
     """
 
     @staticmethod
@@ -117,7 +117,7 @@ class _SquareForms(torch.autograd.Function):
             found.append((torch.addmm(sums, scaled, w.t(), alpha=-2), sums))
         table, sums = (parts[0] if len(found) == 1 else torch.cat(parts, dim=1) for parts in zip(*found, strict=True))
         ctx.save_for_backward(weight, classes, diagonals, offset, scaled)
-        cancelled = table < CANCELLED * sums
+        cancelled = table < CANCELLATION * sums
         ctx.mark_non_differentiable(cancelled)
         return table, cancelled
 
@@ -141,8 +141,8 @@ class _SquareForms(torch.autograd.Function):
 
 
 def _at_once(weight: Tensor) -> int:
-    """How many rows."""
-    return max(1, CACHED // weight.shape[1]) if on_host(weight) else max(1, len(weight))
+    """Return the number of rows to process at once."""
+    return max(1, CACHE_ELEMENTS // weight.shape[1]) if on_cpu(weight) else max(1, len(weight))
 
 
 def _squares(weight: Tensor, classes: Tensor | None, diagonals: Tensor) -> Tensor:
@@ -153,7 +153,7 @@ def _squares(weight: Tensor, classes: Tensor | None, diagonals: Tensor) -> Tenso
 
 def _by_autograd(forms: Callable[[Tensor, Tensor], Tensor], grad: Tensor, weight: Tensor, covariance: Tensor,
                  wanted: tuple[bool, ...]) -> tuple[Tensor | None, None, Tensor | None]:
-    """The gradients of ``forms(weight, covariance)`` with a graph of their own."""
+    """Return the gradients of ``forms(weight, covariance)`` with their own autograd graph."""
     with torch.enable_grad():
         inputs = [x for x, want in ((weight, wanted[0]), (covariance, wanted[2])) if want]
         found = iter(torch.autograd.grad(forms(weight, covariance), inputs, grad, create_graph=True))

@@ -1,4 +1,4 @@
-"""Rows of a table chosen on a small grid and upsampled to the logits' size, a band of image rows at a time."""
+"""Rows of a table selected on the feature grid and upsampled to the logits' size, one band of image rows at a time."""
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -11,12 +11,12 @@ from isda_seg.core.ops.one_hot import Chunk
 
 
 def chosen_rows(rows: Tensor, index: Tensor) -> Tensor:
-    """rows[label] (N, C, ...) of labels (N, ...) as ``class_index`` has them, 0 where nothing is labelled."""
+    """Return ``rows[label]`` (N, C, ...) for labels (N, ...) from ``class_index``, 0 where not labelled."""
     return F.pad(rows, (0, 0, 0, 2))[index].movedim(-1, 1)
 
 
 def resize(values: Tensor, size: tuple[int, ...], align_corners: bool) -> Tensor:
-    """Bilinear, as MMSeg's heads resize their logits to the label map; (B, C, h, w) -> (B, C, *size)."""
+    """Resize (B, C, h, w) to (B, C, *size) bilinearly, as heads of MMSegmentation resize their logits."""
     if tuple(values.shape[2:]) == tuple(size):
         return values
     return F.interpolate(values, size=size, mode='bilinear', align_corners=align_corners)
@@ -24,31 +24,31 @@ def resize(values: Tensor, size: tuple[int, ...], align_corners: bool) -> Tensor
 
 @lru_cache(maxsize=64)
 def interpolation(small: int, large: int, align_corners: bool, dtype: torch.dtype) -> Tensor:
-    """The matrix (large, small) of linear interpolation along one side of a map; not to be changed."""
+    """Return the cached matrix (large, small) of linear interpolation along one side of a map. Do not modify it."""
     identity = torch.eye(small, dtype=dtype)[None]
     return F.interpolate(identity, size=large, mode='linear', align_corners=align_corners)[0].t().contiguous()
 
 
 class Grid(NamedTuple):
-    """Labels on the feature grid, whose rows are upsampled as a head upsamples its logits."""
+    """Labels on the feature grid, and how a head upsamples its logits from that grid."""
     labels: Tensor       # (N, h, w) int64
     align_corners: bool
 
     def upsample(self, values: Tensor, size: tuple[int, ...]) -> Tensor:
-        """(N, C, h, w) to (N, C, *size)."""
+        """Resize values (N, C, h, w) to (N, C, *size)."""
         return resize(values, size, self.align_corners)
 
 
 class Upsampled:
-    """rows[label] at the grid's points, upsampled where it is needed; and the gradient of rows, collected likewise.
+    """Upsampled ``rows[label]`` of a grid, computed chunk by chunk, with the accumulated gradient of the rows.
 
-    Bilinear upsampling is two products, one with a matrix for each side of the map.
+    Bilinear upsampling is a product with one interpolation matrix for each side of the map.
 
     Args:
-        grid: N images.
-        size: (H, W) to upsample to.
+        grid: labels of N images on the feature grid.
+        size: (H, W) of the result.
         rows: (C, C).
-        ignore_index: points with this label add nothing.
+        ignore_index: grid points with this label contribute 0.
     """
 
     def __init__(self, grid: Grid, size: tuple[int, ...], rows: Tensor, ignore_index: int | None) -> None:
@@ -60,27 +60,27 @@ class Upsampled:
         self.grad_wide = torch.zeros_like(self.wide)
 
     def add(self, chunk: Chunk, logits: Tensor, out: Tensor) -> None:
-        """out (C, p) = logits (C, p) and what is added at the chunk's pixels, whole rows of the image."""
+        """Write the logits (C, p) plus the upsampled rows to ``out`` (C, p), for a chunk of whole image rows."""
         points, weights = self._band(chunk)
         shape = len(logits), -1, self.wide.shape[3]
         torch.baddbmm(logits.view(shape), weights.expand(len(logits), -1, -1), self.wide[chunk.image, :, points],
                       out=out.view(shape))
 
     def collect(self, chunk: Chunk, grad: Tensor) -> None:
-        """Take the gradient (C, p) of what was added at the chunk's pixels."""
+        """Accumulate the gradient (C, p) with respect to the values that ``add`` has added at the chunk."""
         points, weights = self._band(chunk)
         self.grad_wide[chunk.image, :, points].baddbmm_(
             weights.t().expand(len(grad), -1, -1), grad.view(len(grad), -1, self.wide.shape[3]))
 
     def grad_rows(self) -> Tensor:
-        """The gradient of rows (C, C), after all chunks."""
+        """Return the gradient with respect to the rows (C, C), after all chunks."""
         classes = self.wide.shape[1]
         grad = (self.grad_wide @ self.horizontal).movedim(1, -1).reshape(-1, classes)
         member = F.one_hot(self.index.flatten(), classes + 2)[:, :classes]
         return member.t().to(grad.dtype) @ grad
 
     def _band(self, chunk: Chunk) -> tuple[slice, Tensor]:
-        """Which of the grid's rows reach into the chunk, and how much of each its image rows get."""
+        """Return the slice of grid rows that the chunk depends on, and their interpolation weights."""
         width = self.wide.shape[3]
         weights = self.vertical[chunk.pixels.start // width:chunk.pixels.stop // width]
         reached = weights.any(dim=0).nonzero().flatten()

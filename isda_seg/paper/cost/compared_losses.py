@@ -24,7 +24,7 @@ def isda_loss(tensors: Tensors, workload: Workload, resolution: str = 'label') -
     attach(criterion, tensors.classifier, workload.align_corners)
 
     def loss() -> Tensor:
-        criterion.record(tensors.classifier, (tensors.features,))
+        criterion.capture(tensors.classifier, (tensors.features,))
         return criterion(tensors.logits, tensors.labels)
     return loss
 

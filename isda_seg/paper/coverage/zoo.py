@@ -76,7 +76,7 @@ def start(model: nn.Module, cfg: Config) -> Verdict:
         with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmseg')):
             HOOKS.build(cfg.default_hooks.isda).before_run(SimpleNamespace(model=model, cfg=cfg, logger=logger))
     except ValueError as error:
-        return Verdict(PLAIN if 'has nothing to serve' in str(error) else REFUSED, [str(error)])
+        return Verdict(PLAIN if 'found no loss to wrap' in str(error) else REFUSED, [str(error)])
     except Exception as error:
         return Verdict(UNCLEAR, [first_line(error)])
     return Verdict(SERVED, lines)
@@ -146,7 +146,7 @@ def summary(verdicts: dict[str, Verdict]) -> dict[str, Any]:
     reasons: dict[tuple[str, str], list[str]] = {}
     for name, verdict in verdicts.items():
         families.setdefault(name.split('/')[0], Counter())[verdict.kind] += 1
-        left = verdict.told if verdict.kind != SERVED else [line for line in verdict.told if 'stays plain' in line]
+        left = verdict.told if verdict.kind != SERVED else [line for line in verdict.told if 'is not wrapped' in line]
         for reason in left:
             reasons.setdefault((verdict.kind, reason), []).append(name)
     counts = Counter(verdict.kind for verdict in verdicts.values())

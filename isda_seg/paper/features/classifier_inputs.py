@@ -11,7 +11,7 @@ from mmengine.device import get_device
 from mmengine.registry import HOOKS, MODELS, DefaultScope
 from torch import Tensor
 
-from isda_seg.attachment.captured_inputs import seen
+from isda_seg.attachment.captured_inputs import classifier_input
 from isda_seg.attachment.label_grid import labels_on_grid
 from isda_seg.core.ops.checks import check_labels
 from isda_seg.core.windows import Windows
@@ -124,7 +124,7 @@ def _step(model: Any, pair: Pair, batch: dict[str, Any], augmented: bool) -> Ste
         raise ValueError(f'the classifier of {pair.name or "the model"} does not run outside of training: choose '
                          'another --head')
     entered, logits = passes[-1]
-    features, loss = seen(pair.classifier, entered, logits.shape), pair.loss
+    features, loss = classifier_input(pair.classifier, entered, logits.shape), pair.loss
     ignored = getattr(pair.holder, 'ignore_index', loss.ignore_index)
     labels = labels_of(data, ignored)
     if isinstance(features, Windows) or features.dim() != labels.dim() + 1:

@@ -89,7 +89,7 @@ def _given(model: Any, pairs: dict[str, Pair], batch: Any) -> dict[str, tuple[Te
         index = kwargs.get('ignore_index')  # heads pass it by name
         counts = labelled(labels, loss.ignore_index if index is None else index)
         given.setdefault(head, (logits, torch.where(counts, labels.long(), -1)))  # a pixel sampler calls once more
-        loss.captured.let_go()  # of several classifiers the next one has its turn
+        loss.captured.clear()  # of several classifiers the next one has its turn
 
     handles = [pair.loss.register_forward_pre_hook(partial(look, head), with_kwargs=True)
                for head, pair in pairs.items()]

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from isda_seg.core import isda_consistency, isda_cross_entropy
-from isda_seg.core.logit_draws import LogitNoise
+from isda_seg.core.logit_sampling import LogitNoise
 from isda_seg.core.ops.device import widest
 
 DRAWS = 1000     # per sample, as in the paper
@@ -57,7 +57,7 @@ def tightness(logits: Tensor, labels: Tensor | None, weight: Tensor, covariance:
     plain = _cross_entropy(z, targets)
     total, squares = torch.zeros_like(plain), torch.zeros_like(plain)
     for first in range(0, pairs, at_once):
-        e = noise.draw(min(at_once, pairs - first), generator)
+        e = noise.sample(min(at_once, pairs - first), generator)
         gap = (_cross_entropy(z + e, targets) + _cross_entropy(z - e, targets)) / 2 - plain  # of each pair
         total, squares = total + gap.sum(dim=0), squares + gap.square().sum(dim=0)
     mean = total / pairs

@@ -10,9 +10,9 @@ from isda_seg.attach import attach
 from isda_seg.classification import ImageClassifier
 from isda_seg.classification.classifier import named
 from isda_seg.core import ClassStatistics, augment_logits, margin_variance
-from isda_seg.losses import ISDALoss, isda_around
+from isda_seg.losses import ISDALoss, wrap_with_isda
 from isda_seg.openmmlab.pairs import find_pairs
-from isda_seg.openmmlab.wrapping import serve
+from isda_seg.openmmlab.wrapping import wrap_losses
 
 CLASSES, SIZE, IMAGES = 4, 8, 16
 BACKBONE = dict(type='ResNetCifar', depth=8)
@@ -87,7 +87,7 @@ def test_at_a_strength_isda_is_the_base_of_the_augmented_logits(name):
 @pytest.mark.parametrize('name', BASES)
 def test_the_one_key_serves_each_as_a_softmax_loss(name):
     model = classifier(BASES[name])
-    (pair,) = serve(model, isda_around(1.0)).pairs
+    (pair,) = wrap_losses(model, wrap_with_isda(1.0)).pairs
     assert (pair.classifier, pair.place, pair.loss.base.__class__.__name__) == (
         model.fc, 'loss', BASES[name]['type'].rpartition('.')[2])
 
@@ -112,11 +112,11 @@ def test_a_loss_of_features_is_added_and_changes_neither_weights_nor_keys_of_the
 @pytest.mark.parametrize('feature_loss', [CENTER, NET])
 def test_beside_isda_a_loss_of_features_stays_and_the_log_says_so(feature_loss):
     model = classifier(feature_loss=feature_loss)
-    (pair,), (line,) = serve(model, isda_around(1.0))
+    (pair,), (line,) = wrap_losses(model, wrap_with_isda(1.0))
     assert pair.place == 'loss'
-    assert line.endswith(f'feature_loss stays plain: {feature_loss["type"]} is no softmax cross-entropy of one label '
-                         'a pixel')
-    with pytest.raises(ValueError, match=f'{feature_loss["type"]} is no softmax cross-entropy, so ISDA cannot'):
+    assert line.endswith(f'feature_loss is not wrapped: {feature_loss["type"]} is not a softmax cross-entropy of one '
+                         'label per pixel')
+    with pytest.raises(ValueError, match=f'{feature_loss["type"]} is not a softmax cross-entropy, so ISDA does'):
         ISDALoss(1.0, base=model.feature_loss)
 
 

@@ -1,4 +1,4 @@
-"""Laws of the compiled visit, shown on a CPU: it is the host's, and where it cannot be had, ordinary operations are."""
+"""Properties of the compiled pass, tested on a CPU: equal to the CPU path, with an eager fallback."""
 
 import shutil
 import warnings
@@ -15,8 +15,8 @@ IGNORE = 255
 
 @pytest.fixture
 def on_a_gpu(monkeypatch):
-    """The CPU is worked on as a GPU is."""
-    monkeypatch.setattr(device, 'HOSTS', ())
+    """Treat the CPU as a GPU."""
+    monkeypatch.setattr(device, 'CPU_TYPES', ())
     monkeypatch.setattr(compiled, 'COMPILED', ('cpu',))
     monkeypatch.setattr(compiled, '_failed', [])
 
@@ -33,7 +33,7 @@ def loss_and_gradients(ignored=5, reduction='mean'):
 
 
 @pytest.mark.skipif(shutil.which('g++') is None, reason='torch.compile needs a C++ compiler on a CPU')
-def test_the_compiled_visit_gives_the_loss_and_gradients_of_a_host(request):
+def test_the_compiled_pass_gives_the_loss_and_gradients_of_a_cpu(request):
     expected = [loss_and_gradients(**options) for options in ({}, dict(ignored=1), dict(reduction='sum'))]
     request.getfixturevalue('on_a_gpu')
     with warnings.catch_warnings():
@@ -43,14 +43,14 @@ def test_the_compiled_visit_gives_the_loss_and_gradients_of_a_host(request):
     assert_close(actual, expected)
 
 
-def test_a_failing_compiler_is_told_of_once_and_changes_nothing(request, monkeypatch):
+def test_a_failing_compiler_warns_once_and_changes_nothing(request, monkeypatch):
     def broken():
         raise RuntimeError('no Triton here')
 
     expected = loss_and_gradients()
     request.getfixturevalue('on_a_gpu')
     monkeypatch.setattr(compiled, '_compiled', broken)
-    with pytest.warns(UserWarning, match='ISDA goes on with ordinary operations.*no Triton here'):
+    with pytest.warns(UserWarning, match='ISDA continues with eager operations.*no Triton here'):
         assert_close(loss_and_gradients(), expected)
     with warnings.catch_warnings():
         warnings.filterwarnings('error', 'torch.compile failed')

@@ -1,8 +1,8 @@
-"""Eigenvalues are had wherever there are any, and a matrix without numbers ends in NaN instead of an error."""
+"""Eigendecomposition falls back to the CPU, and gives NaN instead of an error for non-finite input."""
 import torch
 from torch.testing import assert_close
 
-from isda_seg.core.logit_draws import logit_roots
+from isda_seg.core.logit_sampling import logit_roots
 from isda_seg.core.ops.eigen import symmetric_eigen
 
 
@@ -11,7 +11,7 @@ def matrices():
     return x @ x.mT
 
 
-def test_where_a_solver_gives_up_the_hosts_takes_over(monkeypatch):
+def test_a_failed_eigensolver_falls_back_to_the_cpu(monkeypatch):
     solver, asked = torch.linalg.eigh, []
 
     def gives_up_once(matrix):
@@ -26,7 +26,7 @@ def test_where_a_solver_gives_up_the_hosts_takes_over(monkeypatch):
     assert len(asked) == 2
 
 
-def test_a_matrix_that_is_not_finite_has_nan_and_the_others_their_own():
+def test_only_non_finite_matrices_give_nan():
     broken = matrices()
     broken[1] = torch.nan
     values, vectors = symmetric_eigen(broken)
@@ -36,6 +36,6 @@ def test_a_matrix_that_is_not_finite_has_nan_and_the_others_their_own():
         assert_close(own[[0, 2]], other[[0, 2]])
 
 
-def test_a_weight_that_is_not_a_number_gives_noise_that_is_none_instead_of_an_error():
+def test_a_nan_weight_gives_nan_noise_instead_of_an_error():
     roots = logit_roots(torch.full((3, 5), torch.nan), torch.eye(5).expand(2, 5, 5))
     assert_close(roots, torch.full((2, 3, 3), torch.nan), equal_nan=True)

@@ -1,4 +1,4 @@
-"""The fused cross-entropy is the plain one of augmented logits, to the second derivative."""
+"""The fused cross-entropy equals cross-entropy of augmented logits, up to the second derivative."""
 import pytest
 import torch
 import torch.nn.functional as F
@@ -41,14 +41,14 @@ def grid_problem(classes, size=(20, 35), small=(4, 6)):
 
 
 def upsampled(rows, grid, size):
-    """What is added at each pixel, by PyTorch's own interpolation of the rows at each point: (N, C, P)."""
+    """Rows upsampled by F.interpolate: (N, C, P)."""
     points = torch.stack([torch.stack([torch.zeros_like(rows[0]) if y == IGNORE else rows[y] for y in image.flatten()])
                           for image in grid.labels]).mT.view(len(grid.labels), -1, *grid.labels.shape[1:])
     return F.interpolate(points, size=size, mode='bilinear', align_corners=False).flatten(2)
 
 
 @pytest.mark.parametrize('classes', [2, 3, 11])
-def test_value_and_gradients_equal_the_literal_form_over_any_number_of_chunks(classes, monkeypatch):
+def test_chunked_value_and_gradients_equal_the_literal_form(classes, monkeypatch):
     monkeypatch.setattr(one_hot, 'CHUNK', 1)  # 256 pixels in a chunk
     logits, labels, rows = problem(classes)
     fused = fused_cross_entropy(logits, labels, rows, IGNORE, 7.0)
@@ -58,7 +58,7 @@ def test_value_and_gradients_equal_the_literal_form_over_any_number_of_chunks(cl
 
 
 @pytest.mark.parametrize('classes', [2, 3, 11])
-def test_rows_upsampled_from_a_grid_equal_the_literal_form_over_any_number_of_chunks(classes, monkeypatch):
+def test_chunked_upsampled_rows_equal_the_literal_form(classes, monkeypatch):
     monkeypatch.setattr(one_hot, 'CHUNK', 1)
     logits, labels, rows, grid = grid_problem(classes)
     fused = fused_cross_entropy(logits, labels, rows, IGNORE, 7.0, grid)
@@ -79,7 +79,7 @@ def test_first_and_second_derivatives_equal_finite_differences(on_grid):
 
 
 @pytest.mark.parametrize('frozen', [0, 1])
-def test_a_second_derivative_beside_a_frozen_input_is_that_of_pytorchs_own_functions(frozen):
+def test_second_derivatives_with_a_frozen_input_equal_pytorch(frozen):
     inputs, labels = problem(3, pixels=40)[::2], problem(3, pixels=40)[1]
     inputs[frozen].requires_grad_(False)
     free = inputs[1 - frozen]
@@ -101,7 +101,7 @@ def summed_up(logits):
 
 
 @pytest.mark.parametrize('between, times', [(changed_between, 1), (summed_up, 2)])
-def test_whatever_happens_to_a_gradient_a_second_backward_pass_gives_the_same(between, times):
+def test_a_modified_gradient_does_not_change_a_second_backward_pass(between, times):
     logits, labels, rows = problem(4)
     loss = fused_cross_entropy(logits, labels, rows, IGNORE, 1.0)
     expected, = torch.autograd.grad(literal(logits, labels, rows, 1.0), logits)

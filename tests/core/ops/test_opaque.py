@@ -1,4 +1,4 @@
-"""Under torch.compile the loss is the eager one at every step: no number of an earlier step stays in a graph."""
+"""Under torch.compile the loss equals the eager loss at every step."""
 
 import shutil
 
@@ -17,7 +17,7 @@ needs_a_compiler = pytest.mark.skipif(shutil.which('g++') is None, reason='induc
 
 
 class TwoHeads(nn.Module):
-    """As the heads of a segmenter, of weights 1.0 and 0.4; the second one ramps by itself, and is a 3x3 convolution."""
+    """Two heads with weights 1.0 and 0.4; the second has its own ramp and a 3x3 convolution."""
 
     def __init__(self, resolution):
         super().__init__()
@@ -57,13 +57,13 @@ def steps(resolution, compiled):
 @needs_a_compiler
 @pytest.mark.parametrize('resolution', ['label', 'feature'])
 def test_two_unequal_heads_train_compiled_as_they_do_eagerly_at_every_step(resolution):
-    compiled = steps(resolution, compiled=True)  # first, so that nothing has been hidden from the compiler before
+    compiled = steps(resolution, compiled=True)  # first, before anything is excluded from the compiler
     assert_close(compiled, steps(resolution, compiled=False))
 
 
-def test_what_is_opaque_keeps_its_name_its_words_and_its_result():
+def test_an_opaque_function_keeps_name_docstring_and_result():
     def twice(number: int) -> int:
-        """Two of it."""
+        """Twice the input."""
         return 2 * number
 
     assert (opaque(twice)(3), opaque(twice).__name__, opaque(twice).__doc__) == (6, 'twice', 'Two of it.')

@@ -72,7 +72,7 @@ def own():
 
 
 def answer(question):
-    """torch refuses some questions once its old and its new settings were mixed."""
+    """torch raises errors when its old and new settings are mixed."""
     try:
         return eval(question)
     except RuntimeError:
@@ -80,8 +80,8 @@ def answer(question):
 
 
 def answers(way, change, use):
-    """What torch says of itself after a way to set the precision, perhaps a use of full_precision, and a change."""
-    torch.set_float32_matmul_precision('highest')  # torch keeps this setting beside the levels
+    """The settings after a change, optionally a use of full_precision, and another change."""
+    torch.set_float32_matmul_precision('highest')  # torch keeps this setting separately
     write(UNSET)
     exec(way)
     use()
@@ -108,7 +108,7 @@ def every_way():
 
 
 def every_combination():
-    """The combinations that full_precision does not overrule, and those it does not give back."""
+    """The combinations that full_precision does not raise, and those it does not restore."""
     weak, changed = [], []
     for values in itertools.product(*(VALUES[backend] for backend, _ in LEVELS)):
         write(values)
@@ -171,7 +171,7 @@ def before_torch_2_9():
 
 
 def fresh(function):
-    """What a function of this file returns in a process of its own."""
+    """The result of a function of this file in a separate process."""
     done = subprocess.run([sys.executable, __file__, function.__name__], capture_output=True, text=True,
                           cwd=Path(__file__).parents[3])
     assert done.returncode == 0, done.stderr
@@ -184,35 +184,35 @@ def ways():
 
 
 @pytest.mark.parametrize('way', WAYS)
-def test_any_way_to_lower_the_precision_is_overruled(ways, way):
+def test_every_lowered_precision_setting_is_raised(ways, way):
     within, _, _ = ways[way]
     assert set(within) <= FULL
 
 
 @pytest.mark.parametrize('way', WAYS)
-def test_afterwards_torch_answers_every_question_and_change_as_if_never_touched(ways, way):
+def test_precision_settings_behave_afterwards_as_if_never_changed(ways, way):
     _, used, untouched = ways[way]
     assert dict(zip(CHANGES, used, strict=True)) == dict(zip(CHANGES, untouched, strict=True))
 
 
-def test_the_questions_tell_an_inherited_value_from_one_written_to_a_child(ways):
+def test_inherited_and_written_values_are_distinguished(ways):
     inherited = ways["torch.backends.fp32_precision = 'tf32'"][2]
     written = ways["torch.backends.fp32_precision = torch.backends.cuda.matmul.fp32_precision = 'tf32'"][2]
     assert inherited != written and inherited[0] == written[0]
 
 
-def test_every_combination_of_levels_is_overruled_and_each_level_keeps_what_it_was_set_to():
+def test_every_combination_of_levels_is_raised_and_restored():
     weak, changed = fresh(every_combination)
     assert (weak, changed) == ([], [])
 
 
-def test_the_precision_stays_full_until_the_last_thread_leaves_and_then_returns():
+def test_the_precision_is_full_until_the_last_thread_leaves():
     both, alone, after = fresh(leaving_in_the_order_of_entering)
     assert {*both, *alone} <= FULL
     assert after == ['tf32', 'none', 'none', 'none', 'bf16']
 
 
-def test_threads_coming_and_going_in_any_order_are_all_at_full_precision_and_change_nothing():
+def test_threads_in_any_order_have_full_precision_and_restore_it():
     chance, seen, value = random.Random(0), set(), ['tf32']
 
     def slowly_read():
@@ -240,17 +240,17 @@ def test_threads_coming_and_going_in_any_order_are_all_at_full_precision_and_cha
     assert (seen, value) == ({'ieee'}, ['tf32'])
 
 
-def test_an_exception_gives_the_settings_back():
+def test_an_exception_restores_the_settings():
     assert fresh(exception_leaves) == ['tf32', 'none', 'none', 'none', 'bf16']
 
 
-def test_an_inner_block_leaves_the_outer_one_at_full_precision():
+def test_a_nested_context_keeps_full_precision():
     outer, after = fresh(inner_leaves)
     assert set(outer) <= FULL
     assert after == ['bf16', 'none', 'tf32', 'none', 'none']
 
 
-def test_only_the_first_to_enter_and_the_last_to_leave_write_and_only_what_was_lowered():
+def test_only_the_first_and_last_thread_write_lowered_settings():
     written = []
     lowered = Setting(lambda: 'tf32', lambda value: written.append(('lowered', value)), ('ieee', 'none'))
     unset = Setting(lambda: 'none', lambda value: written.append(('unset', value)), ('ieee', 'none'))
@@ -265,11 +265,11 @@ def test_only_the_first_to_enter_and_the_last_to_leave_write_and_only_what_was_l
     assert written == [('lowered', 'ieee'), ('lowered', 'tf32')]
 
 
-def test_before_torch_2_9_the_one_setting_is_overruled_and_returns():
+def test_before_torch_2_9_the_single_setting_is_raised_and_restored():
     assert fresh(before_torch_2_9) == [[setting, 'highest', setting] for setting in ('highest', 'high', 'medium')]
 
 
-def test_autocast_is_off_inside_and_on_again_afterwards():
+def test_autocast_is_disabled_inside_and_enabled_afterwards():
     factors = torch.ones(2, 2)
     with torch.autocast('cpu', dtype=torch.bfloat16):
         with full_precision('cpu'):

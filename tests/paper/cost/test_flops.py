@@ -98,7 +98,7 @@ def test_expected_present_is_the_mean_over_all_labellings(classes, batch):
 def test_the_count_of_this_implementation_is_what_torch_counts_of_it(covariance, classes, channels, batch, present,
                                                                      monkeypatch):
     """Of its products; torch counts nothing element-wise, so that is taken off: update, squares, scaling, addition."""
-    monkeypatch.setattr(margin, 'DIFFERENCES_ON_HOST', 0)  # as where classes are many
+    monkeypatch.setattr(margin, 'DIFFERENCES_CPU', 0)  # as where classes are many
     features, labels = torch.randn(batch, channels), torch.arange(batch) % present
     weight = torch.randn(classes, channels)
 

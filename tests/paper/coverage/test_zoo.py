@@ -86,7 +86,7 @@ def test_a_step_of_each_family_is_plain_at_strength_0_and_eq_7_above_it(family):
 def test_a_family_without_a_linear_softmax_classifier_is_told_so_by_name(family):
     verdict = zoo.judge(families.one_of_each()[family])
     assert verdict.kind == zoo.PLAIN
-    assert verdict.told[0].startswith(f'ISDAHook has nothing to serve. decode_head ({PLAIN[family]}): ')
+    assert verdict.told[0].startswith(f'ISDAHook found no loss to wrap. decode_head ({PLAIN[family]}): ')
 
 
 @pytest.mark.family('onedl')  # the other family's are told of by compat
@@ -109,11 +109,11 @@ def test_a_configuration_that_cannot_be_built_says_what_is_missing():
 
 
 def test_the_summary_counts_every_configuration_once_and_keeps_the_reasons():
-    verdicts = {'a/x.py': zoo.Verdict(zoo.SERVED, ['ISDA: one', 'ISDA: two stays plain: why']),
+    verdicts = {'a/x.py': zoo.Verdict(zoo.SERVED, ['ISDA: one', 'ISDA: two is not wrapped: why']),
                 'a/y.py': zoo.Verdict(zoo.PLAIN, ['nothing']), 'b/z.py': zoo.Verdict(zoo.PLAIN, ['nothing'])}
     found = zoo.summary(verdicts)
     assert found['counts'] == dict(zip(zoo.VERDICTS, (1, 2, 0, 0, 0), strict=True))
     assert found['families'] == {'a': {zoo.SERVED: 1, zoo.PLAIN: 1}, 'b': {zoo.PLAIN: 1}}
     assert [(entry['told'], entry['configurations']) for entry in found['told']] == [
-        ('nothing', ['a/y.py', 'b/z.py']), ('ISDA: two stays plain: why', ['a/x.py'])]
+        ('nothing', ['a/y.py', 'b/z.py']), ('ISDA: two is not wrapped: why', ['a/x.py'])]
     assert '3 configurations in 2 families: served 1, plain by nature 2' in zoo.report(found)

@@ -9,8 +9,8 @@ from helpers import tiny
 from helpers.tiny_semi import CLASSES, Backbone, images
 from torch.utils.data import DataLoader
 
-from isda_seg.losses import isda_around
-from isda_seg.openmmlab.wrapping import serve
+from isda_seg.losses import wrap_with_isda
+from isda_seg.openmmlab.wrapping import wrap_losses
 from isda_seg.paper.tightness.fixed_batches import fixed_batches
 from isda_seg.paper.tightness.head_samples import head_samples
 from isda_seg.runtime.isolation import own_random_numbers
@@ -85,7 +85,7 @@ class TwoStreams(list):
 def test_unlabelled_images_are_looked_at_where_isda_has_a_term_for_them(eta_1):
     model = SemiClassifier(dict(type=Backbone, dropout=0.0), CLASSES, dict(type='PiModel'), eta_1=eta_1,
                            data_preprocessor=dict(type='TwoStreamPreprocessor'))
-    serve(model, isda_around(0.5, covariance='full'))
+    wrap_losses(model, wrap_with_isda(0.5, covariance='full'))
     loader = DataLoader(TwoStreams(images(6)), batch_size=6)
     found = head_samples(model, loader, 6, 1, seed=0)
     assert [samples.head for samples in found] == ['the model', 'the model, unlabelled images'][:1 + (eta_1 > 0)]

@@ -1,10 +1,9 @@
-"""Draws of Eq. 5 in logit space: C numbers of noise where a feature would need A, with the same law."""
-from collections.abc import Iterable, Iterator
+"""Monte-Carlo samples of Eq. 5 in logit space: C random numbers per sample instead of A, same distribution."""
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
-from isda_seg.core.functional import isda_logits
 from isda_seg.core.ops.checks import at_least_float32, check_labels, check_pair, labelled
 from isda_seg.core.ops.device import widest
 from isda_seg.core.ops.eigen import symmetric_eigen
@@ -15,17 +14,17 @@ from isda_seg.core.schedule import check_strength
 
 
 class LogitNoise:
-    """What moves the logits of a feature of class y along Sigma_y: ``N(0, strength W Sigma_y W^T)`` (Eq. 5).
+    """Gaussian noise of the logits of class y under semantic augmentation, ``N(0, strength W Sigma_y W^T)`` (Eq. 5).
 
-    The gradient that reaches the weight is, in expectation, that of draws ``a~ ~ N(a, strength Sigma_y)``. To find the
-    classes in the batch, a device is waited for.
+    The expected gradient with respect to the weight equals that of sampled features ``a~ ~ N(a, strength Sigma_y)``.
+    Finding the classes in the batch synchronises with an accelerator.
 
     Args:
         labels: (N,) or (N, ...).
         weight: (C, A) of the classifier.
-        covariance: (C, A) or (C, A, A), or leading dimension 1; any positive semi-definite one, singular included.
+        covariance: (C, A) or (C, A, A), or leading dimension 1; positive semi-definite, possibly singular.
         strength: lambda.
-        ignore_index: samples with this label are not moved; None: every sample is.
+        ignore_index: samples with this label have zero noise; None: no label is ignored.
 
     Raises:
         ValueError: shapes that do not fit, a bad strength, a label outside the classes (on a CPU).
@@ -48,8 +47,13 @@ class LogitNoise:
         order = torch.cat([*members, (~counts).nonzero().flatten()])
         self.back = torch.empty_like(order).scatter_(0, order, torch.arange(len(order), device=order.device))
 
-    def draw(self, count: int, generator: torch.Generator | None = None) -> Tensor:
-        """(count, N, C, ...), independent of each other; the generator is of the weight's device."""
+    def sample(self, count: int, generator: torch.Generator | None = None) -> Tensor:
+        """Return ``count`` independent samples of the noise, (count, N, C, ...).
+
+        Args:
+            count: number of samples.
+            generator: random number generator on the weight's device.
+        """
         _, classes, rank = self.roots.shape
         with full_precision(self.roots.device.type):
             parts = [torch.randn(count, n, rank, dtype=root.dtype, device=root.device, generator=generator) @ root.t()
@@ -60,19 +64,19 @@ class LogitNoise:
 
 
 def logit_roots(weight: Tensor, covariance: Tensor) -> Tensor:
-    """``F_y`` with ``F_y F_y^T = W Sigma_y W^T``, whose derivative is that of the product too.
+    """Return ``F_y`` with ``F_y F_y^T = W Sigma_y W^T``, differentiable in the weight.
 
-    Of the many derivatives it is the one of draws of features: ``dW`` times what is expected of the feature's move
-    where the logits' is known, ``Sigma_y W^T F^+T``. Others, that of a symmetric root or of eigenvectors, turn the
-    noise as well, without bound where an eigenvalue is small.
+    The derivative is ``dW Sigma_y W^T F^+T``, the conditional expectation of the derivative of sampled features given
+    the noise of the logits. The derivatives of a symmetric root or of eigenvectors would also rotate the noise, and are
+    unbounded for small eigenvalues.
 
     Args:
         weight: (C, A).
-        covariance: (K, A) or (K, A, A). The noise of the gradient of a learned one, ``D D^T``, is bounded where all of
-            it comes from the left side.
+        covariance: (K, A) or (K, A, A). A learned covariance receives its whole gradient through the left factor, which
+            bounds the variance of the gradient.
 
     Returns:
-        (K, C, R), R = C, or A where that is smaller and the covariance needs no gradient.
+        (K, C, R), where R is C, or A if that is smaller and the covariance needs no gradient.
     """
     classes, channels = weight.shape
     diagonal = covariance.dim() == 2
@@ -80,7 +84,7 @@ def logit_roots(weight: Tensor, covariance: Tensor) -> Tensor:
         root = square_root(covariance)
         return weight * root[:, None, :] if diagonal else weight @ root
     if covariance.requires_grad:
-        covariance = (covariance + covariance.detach()) / 2  # its derivative counts on both sides
+        covariance = (covariance + covariance.detach()) / 2  # halves its derivative, which enters from both sides
     left = weight * covariance[:, None, :] if diagonal else weight @ covariance
     product = left @ weight.detach().t()  # (K, C, C)
     with torch.no_grad():
@@ -94,27 +98,17 @@ def logit_roots(weight: Tensor, covariance: Tensor) -> Tensor:
     return roots
 
 
-def check_samples(samples: int | None) -> int | None:
-    """ValueError for a number of draws that is none; None is the closed form."""
+def check_sample_count(samples: int | None) -> int | None:
+    """Return ``samples``; ValueError unless it is a positive integer, or None for the closed form."""
     if samples is not None and (isinstance(samples, bool) or not isinstance(samples, int) or samples < 1):
-        raise ValueError(f'samples must be a whole number of draws, at least 1, got {samples!r}: the closed form, '
-                         'a bound of infinitely many, is samples=None')
+        raise ValueError(f'samples must be a positive integer or None, got {samples!r}. Use samples=None for the '
+                         'closed form')
     return samples
-
-
-def augmented_logits(logits: Tensor, labels: Tensor, weight: Tensor, covariance: Tensor, strength: float,
-                     samples: int | None, *, ignore_index: int | None, grid: Grid | None) -> Iterable[Tensor]:
-    """The logits whose mean loss is that of the augmentation: of ``samples`` draws, or the one of ``isda_logits``."""
-    if samples and strength:
-        return sampled_logits(logits, labels, weight, covariance, strength, samples, ignore_index=ignore_index,
-                              grid=grid)
-    return [isda_logits(logits, labels, weight, covariance, strength, ignore_index=ignore_index, grid=grid,
-                        checked=True)]
 
 
 def sampled_logits(logits: Tensor, labels: Tensor, weight: Tensor, covariance: Tensor, strength: float,
                    num_samples: int, *, ignore_index: int | None = None, grid: Grid | None = None) -> Iterator[Tensor]:
-    """The logits of ``num_samples`` draws of the features, one draw at a time (Eq. 5); errors as ``LogitNoise``.
+    """Yield the logits of ``num_samples`` samples of the features, one sample at a time (Eq. 5).
 
     Args:
         logits: (N, C) or (N, C, ...).
@@ -123,13 +117,16 @@ def sampled_logits(logits: Tensor, labels: Tensor, weight: Tensor, covariance: T
         covariance: as for ``LogitNoise``.
         strength: lambda.
         num_samples: M.
-        ignore_index: samples with this label are not moved.
-        grid: for logits (N, C, H, W), noise is drawn at its points and upsampled, instead of for each pixel.
+        ignore_index: logits of samples with this label do not change.
+        grid: for logits (N, C, H, W), sample the noise at the points of this grid and upsample it.
 
     Yields:
-        like logits, at least float32.
+        a tensor of the shape of the logits, at least float32.
+
+    Raises:
+        ValueError: as ``LogitNoise``.
     """
     noise = LogitNoise(labels if grid is None else grid.labels, weight, covariance, strength, ignore_index=ignore_index)
     for _ in range(num_samples):
-        drawn = noise.draw(1)[0]
-        yield logits + (drawn if grid is None else grid.upsample(drawn, tuple(logits.shape[2:])))
+        sample = noise.sample(1)[0]
+        yield logits + (sample if grid is None else grid.upsample(sample, tuple(logits.shape[2:])))
