@@ -93,10 +93,11 @@ def test_enabling_twice_is_enabling_once():
 
 
 def test_float16_on_a_cpu_is_an_error_that_names_the_way_out(configs, tmp_path):
-    with pytest.raises(ValueError, match='float16 training needs a GPU; on a CPU use --amp bfloat16'):
+    with pytest.raises(ValueError, match='float16 training needs a GPU. Use --amp bfloat16 on a CPU'):
         tiny.build(configs[1], tmp_path, amp='float16')
 
 
 def test_an_unknown_optimizer_wrapper_is_an_error_that_names_it(configs, tmp_path):
-    with pytest.raises(ValueError, match='needs optim_wrapper.type OptimWrapper, the config has ApexOptimWrapper'):
+    with pytest.raises(ValueError, match="needs optim_wrapper.type='OptimWrapper', but the config has "
+                                         "'ApexOptimWrapper'"):
         tiny.build(configs[1], tmp_path, {'optim_wrapper.type': 'ApexOptimWrapper'}, amp='auto')

@@ -216,7 +216,7 @@ def test_a_full_disk_names_the_checkpoint_and_leaves_nothing_half(whole, tmp_pat
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(LocalBackend, 'put', full)
-    with pytest.raises(OSError, match='the checkpoint .*iter_4.pth could not be written .*No space left on device'):
+    with pytest.raises(OSError, match='cannot write the checkpoint .*iter_4.pth .*No space left on device'):
         tiny.train(whole.isda, tmp_path / 'work')
     assert checkpoints(tmp_path / 'work') == ['iter_2.pth'] and not list((tmp_path / 'work').glob('*.unfinished'))
 
@@ -250,25 +250,25 @@ def test_the_latest_checkpoint_is_the_one_written_last_not_the_one_of_the_highes
 
 
 BAD = {
-    'missing': (lambda path, content: None, FileNotFoundError, 'there is no checkpoint .*missing.pth'),
+    'missing': (lambda path, content: None, FileNotFoundError, 'the checkpoint .*missing.pth does not exist'),
     'truncated': (lambda path, content: path.write_bytes(content[:len(content) // 2]), ValueError,
-                  'truncated.pth is truncated, damaged or no checkpoint'),
+                  'truncated.pth is truncated, damaged or not a checkpoint'),
     'cut': (lambda path, content: path.write_bytes(content[:-1]), ValueError,
-            'cut.pth is truncated, damaged or no checkpoint'),
-    'empty': (lambda path, content: path.touch(), ValueError, 'empty.pth is truncated, damaged or no checkpoint'),
+            'cut.pth is truncated, damaged or not a checkpoint'),
+    'empty': (lambda path, content: path.touch(), ValueError, 'empty.pth is truncated, damaged or not a checkpoint'),
     'text': (lambda path, content: path.write_text('weights of my network'), ValueError,
-             'text.pth is truncated, damaged or no checkpoint'),
+             'text.pth is truncated, damaged or not a checkpoint'),
     'old_truncated': (lambda path, content: path.write_bytes(content[:len(content) // 2]), ValueError,
-                      'old_truncated.pth is truncated, damaged or no checkpoint'),
+                      'old_truncated.pth is truncated, damaged or not a checkpoint'),
     'damaged': (lambda path, content: path.write_bytes(content[:9000] + bytes(200) + content[9200:]), ValueError,
-                'damaged.pth is truncated, damaged or no checkpoint'),
-    'list': (lambda path, content: torch.save([1, 2], path), ValueError, 'list.pth is no checkpoint: it holds'),
-    'numbers': (lambda path, content: torch.save(dict(a=1), path), ValueError, 'numbers.pth is no checkpoint'),
+                'damaged.pth is truncated, damaged or not a checkpoint'),
+    'list': (lambda path, content: torch.save([1, 2], path), ValueError, 'list.pth is not a checkpoint: it holds'),
+    'numbers': (lambda path, content: torch.save(dict(a=1), path), ValueError, 'numbers.pth is not a checkpoint'),
     'tensor': (lambda path, content: torch.save(torch.zeros(3), path, _use_new_zipfile_serialization=False), ValueError,
-               'tensor.pth is no checkpoint: it holds no state dict$'),
+               'tensor.pth is not a checkpoint: it holds no state dict$'),
     'nested': (lambda path, content: torch.save(dict(epoch=3, model=dict(weight=torch.zeros(2))), path), ValueError,
-               r"nested.pth is no checkpoint: it holds no state dict, but epoch, model. There are weights under "
-               r"'model': save what stands there alone, with torch.save\(torch.load\(path, .*\)\['model'\], "),
+               r"nested.pth is not a checkpoint: it holds no state dict, only the entries epoch, model. Its entry "
+               r"'model' holds weights: save that entry alone with torch.save\(torch.load\(path, .*\)\['model'\], "),
 }
 
 

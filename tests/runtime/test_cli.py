@@ -45,7 +45,7 @@ def test_the_tools_of_a_wheel_precede_a_folder_beside_the_package(tmp_path, monk
     monkeypatch.setattr(cli, 'FOLDERS', folders)
     assert cli.find_tools() == {'train': tmp_path / '.mim' / 'tools' / 'train.py'}
     monkeypatch.setattr(cli, 'FOLDERS', [tmp_path / 'none'])
-    with pytest.raises(SystemExit, match='this installation of isda-seg holds no tools'):
+    with pytest.raises(SystemExit, match='this installation of isda-seg contains no tools'):
         run(monkeypatch, 'train')
 
 

@@ -27,7 +27,7 @@ def test_an_error_leaves_the_old_file_and_nothing_beside_it(tmp_path):
 
 def test_a_full_disk_names_the_file_and_leaves_nothing(tmp_path):
     target = tmp_path / 'file'
-    with pytest.raises(OSError, match=f'{target} cannot be written .No space left on device.'):
+    with pytest.raises(OSError, match=f'cannot write {target} .No space left on device.'):
         with written_aside(target) as aside:
             aside.write_text('ha')
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(aside))

@@ -20,7 +20,7 @@ def test_numbers_texts_and_lists_are_read():
 def test_a_dict_is_refused_with_what_to_write_instead(text, capsys):
     with pytest.raises(SystemExit):
         parsed(text)
-    assert '--cfg-options a: a dict is not read as one; set its keys one by one, as in a.a=1 a.b=2' in \
+    assert '--cfg-options a: dicts are not supported as values. Set its keys one by one: a.a=1 a.b=2' in \
         capsys.readouterr().err
 
 

@@ -119,10 +119,10 @@ def test_the_same_settings_go_on_without_a_word_and_bitwise(tmp_path, capfd):
 
 
 @pytest.mark.parametrize(('change', 'message'), [
-    (dict(first_label=1), 'trained with other training images or labels: go on with what it was trained with'),
-    (dict(lr=0.2), 'trained with another optimizer: go on with what .* or start anew from its weights'),
-    (dict(epochs=2), 'nothing is left to train: the checkpoint has epoch 2, and train_cfg.max_epochs is 2'),
-    (dict(schedule=[dict(type='ReduceOnPlateauLR', monitor='loss')]), 'a schedule that follows a measure')])
+    (dict(first_label=1), 'trained with different training images or labels.* Use the same setup'),
+    (dict(lr=0.2), 'trained with a different optimizer. Use the same setup, or start a new run from its weights'),
+    (dict(epochs=2), 'no training is left: the checkpoint is at epoch 2, and train_cfg.max_epochs is 2'),
+    (dict(schedule=[dict(type='ReduceOnPlateauLR', monitor='loss')]), 'a schedule that depends on a metric')])
 def test_what_has_no_right_continuation_stops_with_the_way_on(tmp_path, change, message):
     rates(config(tmp_path / 'whole', MULTISTEP, epochs=3))
     changed = dict(dict(schedule=MULTISTEP, epochs=3), **change)
@@ -132,7 +132,7 @@ def test_what_has_no_right_continuation_stops_with_the_way_on(tmp_path, change, 
 
 def test_another_batch_by_iterations_stops_and_says_which(tmp_path):
     rates(config(tmp_path / 'whole', POLY, epochs=4, by_epoch=False))
-    with pytest.raises(ValueError, match=r'trained with another batch size \(batch 2, now 4\)'):
+    with pytest.raises(ValueError, match=r'trained with a different batch size \(batch 2, now 4\)'):
         Runner.from_cfg(config(tmp_path / 'on', POLY, epochs=4, by_epoch=False, batch=4,
                                resume=str(tmp_path / 'whole' / 'iter_2.pth'))).train()
 

@@ -78,7 +78,7 @@ def test_a_run_is_a_dozen_lines_on_the_screen_and_whole_in_its_log(tmp_path, cap
     lines = capsys.readouterr().out.splitlines()
     assert 4 <= len(lines) <= 12
     assert next(line for line in lines if line.startswith('training ')) == (
-        f'training EncoderDecoder on 6 images for 6 iterations; the whole log is {runner.log_dir}/'
+        f'training EncoderDecoder on 6 images for 6 iterations; full log: {runner.log_dir}/'
         f'{runner.timestamp}.log')
     assert [line.split(' ')[1] for line in lines if ' is served by ' in line] == ['decode_head', 'auxiliary_head']
     log = (tmp_path / 'work' / runner.timestamp / f'{runner.timestamp}.log').read_text()

@@ -44,7 +44,8 @@ def test_a_run_that_diverges_stops_and_its_weights_are_not_kept(tmp_path, interv
 
 @pytest.mark.parametrize(('interval', 'breaks', 'noticed'), [(2, 3, 6), (50, 8, 8)])  # at the second look, at the end
 def test_so_does_one_whose_loss_is_no_number_while_its_weights_stay(tmp_path, interval, breaks, noticed):
-    with pytest.raises(FloatingPointError, match=f'diverged: after {noticed} steps weights or loss are infinite'):
+    with pytest.raises(FloatingPointError, match=f'diverged: after {noticed} steps the weights or the loss are '
+                                                 'not finite'):
         runner(tmp_path, breaks=breaks, interval=interval, skips=True).train()
     assert diverged(tmp_path) == dict(iteration=noticed)
 
@@ -57,7 +58,7 @@ def test_a_sound_run_ends_well_and_takes_an_older_note_away(tmp_path):
 
 
 def test_too_few_images_for_a_batch_are_refused_with_what_to_set(tmp_path):
-    with pytest.raises(ValueError, match='3 training images give no batch of 4 .*smaller .*size, or .*drop_last'):
+    with pytest.raises(ValueError, match='3 training images do not fill a batch of 4 .*smaller .*size, or .*drop_last'):
         runner(tmp_path, images=3, batch_size=4, drop_last=True).train()
 
 

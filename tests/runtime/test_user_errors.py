@@ -21,8 +21,8 @@ def told(monkeypatch, error, *arguments, **kwargs):
 
 
 def test_wrong_input_is_one_sentence_and_code_1(monkeypatch):
-    code, seen = told(monkeypatch, FileNotFoundError('there is no config x.py'), 'x.py')
-    assert code == 'there is no config x.py\n(--debug shows where this was raised)'  # a text ends with code 1
+    code, seen = told(monkeypatch, FileNotFoundError('the config x.py does not exist'), 'x.py')
+    assert code == 'the config x.py does not exist\n(rerun with --debug for a traceback)'  # a text ends with code 1
     assert seen == ['x.py']
 
 
@@ -36,7 +36,7 @@ def test_a_tools_own_code_is_that_of_its_process(monkeypatch, code):
 
 def test_what_torch_says_of_one_value_gets_its_remedy(monkeypatch):
     error = ValueError('Expected more than 1 value per channel when training, got input size [1, 128, 1, 1]')
-    assert 'set train_dataloader.batch_size=2 or more' in told(monkeypatch, error)[0]
+    assert 'Set train_dataloader.batch_size=2 or more' in told(monkeypatch, error)[0]
 
 
 def test_debug_shows_where_it_was_raised_and_no_tool_has_to_know_it(monkeypatch):

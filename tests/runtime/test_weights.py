@@ -20,7 +20,7 @@ def test_everything_that_does_not_fit_is_said():
     found = coverage(WANTED, {'conv1.weight': torch.ones(3), 'bn1.scale': torch.ones(2)})
     assert found.full is False
     assert str(found) == ('0 of 2 tensors covered; missing: bn1.weight; unexpected: bn1.scale; '
-                          'of another shape: conv1.weight (3,) instead of (2,)')
+                          'wrong shape: conv1.weight (3,) instead of (2,)')
 
 
 def test_long_lists_are_cut():
