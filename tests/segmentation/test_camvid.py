@@ -43,5 +43,5 @@ def test_a_sample_is_drawn_by_its_seed_in_the_order_of_the_files(tmp_path):
 @pytest.mark.parametrize('sample', [0, 10])
 def test_a_sample_of_no_or_more_images_than_there_are_is_refused(tmp_path, sample):
     tiny.write_camvid(tmp_path, train=9)
-    with pytest.raises(ValueError, match=f'sample={sample} images cannot be drawn from 9'):
+    with pytest.raises(ValueError, match=f'cannot sample {sample} of 9 images'):
         sampled(tmp_path, sample=sample)

@@ -39,8 +39,8 @@ def test_a_missing_folder_is_named_with_what_to_do(root):
 def test_an_empty_split_is_named(root):
     for image in (root / 'val').iterdir():
         image.rename(image.with_suffix('.jpg'))
-    with pytest.raises(ValueError, match=r"val split is empty: no image found in .*/val; img_suffix is '.png', and the "
-                                         r'files there end in .jpg'):
+    with pytest.raises(ValueError, match=r"val split is empty: no image was found in .*/val; img_suffix is '.png', and "
+                                         r'the suffixes of the files there are .jpg'):
         check_data(config(root))
     for image in (root / 'val').iterdir():
         image.unlink()

@@ -32,7 +32,7 @@ def test_good_files_load_as_they_are(files):
 
 def test_a_file_that_is_no_image_is_named(files):
     files[0].write_text('hello')
-    with pytest.raises(ValueError, match=r'a\.png is no image'):
+    with pytest.raises(ValueError, match=r'cannot read image .*a\.png'):
         files[2]()
 
 
@@ -50,13 +50,13 @@ def test_a_missing_label_map_is_named(files):
 
 def test_a_label_map_that_cannot_be_read_is_named(files):
     files[1].write_bytes(files[1].read_bytes()[:20])
-    with pytest.raises(ValueError, match=r'a_labels\.png is no label map'):
+    with pytest.raises(ValueError, match=r'cannot read label map .*a_labels\.png'):
         files[2]()
 
 
 def test_a_label_map_of_another_size_is_named_with_both_sizes(files):
     cv2.imwrite(str(files[1]), np.zeros((8, 10), np.uint8))
-    with pytest.raises(ValueError, match=r'a_labels\.png is 10 x 8, its image 12 x 8'):
+    with pytest.raises(ValueError, match=r'a_labels\.png has size 10 x 8, but its image has 12 x 8'):
         files[2]()
 
 
@@ -98,7 +98,8 @@ def test_numbers_above_255_do_not_wrap(tmp_path):
     with pytest.raises(ValueError, match=r'label 259 in .*labels\.png is neither one of the 4 classes'):
         load(path)
     assert load(path, label_map={259: 2}).tolist() == [[0, 1, 2], [3, 3, 2]]
-    with pytest.raises(ValueError, match=r'label 7 in .*labels\.png, made of 259 by label_map or reduce_zero_label,'):
+    with pytest.raises(ValueError, match=r'label 7 in .*labels\.png, mapped from 259 by label_map or '
+                                         'reduce_zero_label,'):
         load(path, label_map={259: 7})
 
 
@@ -126,5 +127,5 @@ def test_a_grey_ramp_comes_back_from_every_mode(tmp_path, mode):
 
 def test_numbers_without_an_agreed_white_are_refused_by_name(tmp_path):
     Image.fromarray(np.zeros((4, 4), np.float32)).save(tmp_path / 'image.tif')
-    with pytest.raises(ValueError, match=r'image\.tif is no image that can be read'):
+    with pytest.raises(ValueError, match=r'cannot read image .*image\.tif'):
         LoadCheckedImage().transform(dict(img_path=str(tmp_path / 'image.tif')))

@@ -125,7 +125,7 @@ def test_averaged_views_are_adjusted_by_the_log_of_their_mean_probability(pair, 
 def test_another_model_for_averaging_views_is_refused_by_name(pair, tmp_path):
     cfg = config(pair[0], tmp_path)
     cfg.tta_model = dict(type='MyTTAModel')
-    with pytest.raises(ValueError, match='needs the tta_model SegTTAModel, the config has MyTTAModel'):
+    with pytest.raises(ValueError, match='needs the tta_model SegTTAModel, but the config has MyTTAModel'):
         evaluate(cfg, str(pair[0]), str(pair[1]), ('ms',), taus=(0.5,))
 
 
