@@ -34,7 +34,7 @@ def test_a_prefix_is_understood_as_mmengine_does(check, backbones, tmp_path):
     path = saved(tmp_path, dict(state_dict=state))
     assert check(path, prefix='backbone.')['tensors'] == check(path, prefix='backbone')['tensors'] == 265
     with pytest.raises(ValueError, match=r'backbone.pth does not fit the backbone ResNet-50: 0 of 265 tensors covered; '
-                                         r'missing: conv1.weight, bn1.weight, .* and 260 more. It holds a whole model: '
+                                         r'missing: conv1.weight, bn1.weight, .* and 260 more. The file holds a whole model: '
                                          r'export its backbone \(tools/export_backbone.py --to mmdet\)'):
         check(path)
 
@@ -45,12 +45,12 @@ def test_counts_of_batches_and_a_classifier_are_no_part_of_it(check, backbones, 
 
 
 @pytest.mark.parametrize('change, message', [
-    (lambda state: state.pop('layer2.1.bn2.weight'), '264 of 265 tensors covered; missing: layer2.1.bn2.weight. Give'),
+    (lambda state: state.pop('layer2.1.bn2.weight'), '264 of 265 tensors covered; missing: layer2.1.bn2.weight. Set'),
     (lambda state: state.update({'layer3.6.conv1.weight': torch.zeros(1)}),
-     '265 of 265 tensors covered; unexpected: layer3.6.conv1.weight. Give'),
+     '265 of 265 tensors covered; unexpected: layer3.6.conv1.weight. Set'),
     (lambda state: state.update({'layer3.0.conv2.weight': torch.zeros(2, 2, 3, 3)}),
-     r'264 of 265 tensors covered; of another shape: layer3.0.conv2.weight \(2, 2, 3, 3\) instead of '
-     r'\(256, 256, 3, 3\). Give model.backbone.init_cfg.checkpoint a file of')])
+     r'264 of 265 tensors covered; wrong shape: layer3.0.conv2.weight \(2, 2, 3, 3\) instead of '
+     r'\(256, 256, 3, 3\). Set model.backbone.init_cfg.checkpoint to a file of')])
 def test_part_of_a_backbone_is_refused_with_what_does_not_fit(check, backbones, tmp_path, change, message):
     state = dict(backbones['isda'].state)
     change(state)
@@ -68,16 +68,16 @@ def test_a_deeper_network_is_refused_in_both_directions(check, backbones, tmp_pa
 
 
 def test_a_missing_and_a_truncated_file_are_named(check, backbones, tmp_path):
-    with pytest.raises(FileNotFoundError, match='there is no checkpoint nowhere.pth'):
+    with pytest.raises(FileNotFoundError, match='the checkpoint nowhere.pth does not exist'):
         check('nowhere.pth')
     (tmp_path / 'half.pth').write_bytes(backbones['isda'].exported.read_bytes()[:10**6])
-    with pytest.raises(ValueError, match='half.pth is truncated, damaged or no checkpoint'):
+    with pytest.raises(ValueError, match='half.pth is truncated, damaged or not a checkpoint'):
         check(tmp_path / 'half.pth')
 
 
 def test_an_address_that_cannot_be_reached_says_what_to_do_instead(check):
-    with pytest.raises(ValueError, match='backbone http://127.0.0.1:9/r50.pth cannot be loaded .*: download the file '
-                                         'elsewhere and set model.backbone.init_cfg.checkpoint to it'):
+    with pytest.raises(ValueError, match=r'cannot load the backbone http://127.0.0.1:9/r50.pth .*\. Download the file '
+                                         'on another machine and set model.backbone.init_cfg.checkpoint to its path'):
         check('http://127.0.0.1:9/r50.pth')
 
 
@@ -98,6 +98,6 @@ def test_names_of_a_whole_detector_are_had_without_its_weights():
 
 
 def test_a_prefix_before_an_exported_backbone_is_answered_with_its_removal(check, backbones):
-    with pytest.raises(ValueError, match="No name there starts with 'backbone.': a file of tools/export_backbone.py "
-                                         'has none; delete the prefix'):
+    with pytest.raises(ValueError, match="No name in the file starts with 'backbone.'. Remove the prefix: "
+                                         'tools/export_backbone.py adds none'):
         check(backbones['isda'].exported, prefix='backbone.')

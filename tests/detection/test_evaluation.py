@@ -82,9 +82,9 @@ def test_the_tool_writes_result_and_pictures_with_or_without_the_photograph(run,
 
 
 def test_another_model_another_protocol_and_a_classifier_are_refused(run, tmp_path, backbones):
-    with pytest.raises(ValueError, match=r'a detector is tested in one protocol, single, got \[.ms.\]'):
+    with pytest.raises(ValueError, match=r'detection supports only the protocol single, got \[.ms.\]'):
         evaluated(tiny_coco.SMALL, run[0] / 'epoch_2.pth', tmp_path, protocols=('ms',))
-    with pytest.raises(ValueError, match='--logit-adjustment is for segmentation and image classification'):
+    with pytest.raises(ValueError, match='--logit-adjustment supports segmentation and image classification'):
         evaluated(tiny_coco.SMALL, run[0] / 'epoch_2.pth', tmp_path, taus=(0.5,))
     with pytest.raises(ValueError, match='isda_mmdet.pth is not a checkpoint of this detector: 0 of .* covered'):
         evaluated(tiny_coco.SMALL, backbones['isda'].exported, tmp_path)
