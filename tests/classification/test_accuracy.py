@@ -40,7 +40,7 @@ def test_half_precision_scores_count_as_they_are():
 
 
 def test_more_places_than_classes_is_an_error():
-    with pytest.raises(ValueError, match='top-5 needs as many classes, the model has 4'):
+    with pytest.raises(ValueError, match='top-5 metrics need at least 5 classes, but the model has 4'):
         evaluate(TopKAccuracy(topk=(1, 5)), (LOGITS, LABELS), size=5)
 
 

@@ -52,5 +52,5 @@ def test_the_statistics_of_the_checkpoint_come_before_the_labels(cifar):
 
 
 def test_a_config_without_training_data_is_refused_with_what_to_do():
-    with pytest.raises(ValueError, match='cannot be counted: .* Test a checkpoint trained with ISDA, or'):
+    with pytest.raises(ValueError, match='cannot count the class prior: .* Test a checkpoint trained with ISDA, or'):
         count_labels(Config(dict(model=dict(num_classes=2))))

@@ -131,8 +131,8 @@ def test_a_mean_over_epochs_that_were_not_all_tested_on_these_images_is_not_give
 
 
 @pytest.mark.parametrize('options, message', [
-    (dict(protocols=('single', 'ms')), r"tested in one protocol, single, got \['single', 'ms'\]"),
-    (dict(show_dir='pictures'), '--show-dir and --show-most draw segmentations')])
+    (dict(protocols=('single', 'ms')), r"supports only the protocol single, got \['single', 'ms'\]"),
+    (dict(show_dir='pictures'), '--show-dir and --show-most are not supported')])
 def test_what_only_segmentation_has_is_refused(whole, tmp_path, options, message):
     with pytest.raises(ValueError, match=message):
         result_of(whole, tmp_path, **options)
@@ -177,5 +177,5 @@ def test_with_ema_features_are_observed_once_and_the_averaged_weights_are_tested
 
 def test_an_evaluator_without_the_metric_is_named():
     hook = LastEvaluationsHook(metric='top5_error')
-    with pytest.raises(ValueError, match=r"averages 'top5_error', the evaluator gives \['top1_error'\]"):
+    with pytest.raises(ValueError, match=r"averages 'top5_error', but the evaluator returns \['top1_error'\]"):
         hook.after_val_epoch(SimpleNamespace(epoch=1), dict(top1_error=3.0))

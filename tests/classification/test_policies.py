@@ -137,5 +137,5 @@ def test_two_images_of_a_batch_get_different_operations_and_one_seed_one_image(p
 
 @pytest.mark.parametrize('n, m', [(-1, 5), (2, 31), (2, -1)])
 def test_a_magnitude_off_the_scale_is_an_error(n, m):
-    with pytest.raises(ValueError, match=f'n of 0 or more and m in 0..30, got n={n}, m={m}'):
+    with pytest.raises(ValueError, match=f'n >= 0 and m in 0..30, got n={n} and m={m}'):
         RandAugment(n=n, m=m)

@@ -26,7 +26,7 @@ def test_a_reflect_crop_is_a_window_of_numpys_reflection_and_every_window_comes(
 
 
 def test_a_crop_larger_than_the_padded_image_is_an_error():
-    with pytest.raises(ValueError, match='cannot crop 32 x 32 from an image of .20, 32. pixels padded by 4'):
+    with pytest.raises(ValueError, match='cannot crop 32 x 32 from an image of .20, 32. pixels with padding 4'):
         RandomReflectCrop()(dict(img=GRID[:20]))
 
 

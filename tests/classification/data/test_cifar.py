@@ -84,7 +84,7 @@ def test_a_wrong_checksum_of_an_archive_that_claims_all_images_is_an_error_with_
     monkeypatch.setattr('isda_seg.classification.data.cifar_files.OFFICIAL', (100, 20))
     found = hashlib.md5((root / ARCHIVE).read_bytes()).hexdigest()
     with pytest.raises(ValueError, match=f'{ARCHIVE} has the md5 checksum {found}, expected c58f3.* holds 100 training '
-                                         'and 20 test images .*damaged or altered. Download it again'):
+                                         'and 20 test images .*damaged or modified: download it again'):
         CIFARDataset(str(root))
     assert len(CIFARDataset(str(root), md5=found)) == len(CIFARDataset(str(root), md5=None)) == 100
 
@@ -147,7 +147,7 @@ class Intruder:
 
 
 def test_an_archive_runs_no_code(write_cifar):
-    with pytest.raises(ValueError, match='data_batch_1 in .* is no file of CIFAR .*it asks for'):
+    with pytest.raises(ValueError, match='data_batch_1 in .* is not a CIFAR file .* is not allowed'):
         CIFARDataset(str(write_cifar(data_batch_1=Intruder())))
 
 
@@ -157,5 +157,5 @@ def test_a_held_out_split_larger_than_the_data_is_an_error(write_cifar):
 
 
 def test_an_unknown_split_is_an_error(write_cifar):
-    with pytest.raises(ValueError, match="split must be one of .*'held_out', 'test'.*got 'val'"):
+    with pytest.raises(ValueError, match="unknown split 'val'. Choose from .*'held_out', 'test'"):
         CIFARDataset(str(write_cifar()), split='val')

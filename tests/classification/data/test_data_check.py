@@ -35,8 +35,8 @@ def test_labels_beyond_the_models_classes_are_an_error(write_cifar):
 def test_a_top_5_error_of_fewer_classes_is_refused_before_an_epoch_is_trained(write_cifar):
     cfg = config(write_cifar(), type='CIFARDataset')
     cfg.val_evaluator = [dict(type='Other'), dict(type='TopKAccuracy', topk=(1, 11))]
-    with pytest.raises(ValueError, match=r'val_evaluator asks for the top-11 error, and the model has 10 classes: set '
-                                         r'val_evaluator.topk=\[1\]'):
+    with pytest.raises(ValueError, match=r'val_evaluator requests the top-11 error, but the model has only 10 classes. '
+                                         r'Set val_evaluator.topk=\[1\]'):
         check_data(cfg)
     cfg.val_evaluator[1].topk = (1, 5)
     assert check_data(cfg) is None

@@ -30,5 +30,5 @@ def test_the_choice_never_changes():
 
 @pytest.mark.parametrize('count', [0, 500, 5000])
 def test_holding_out_nothing_or_everything_is_an_error(count):
-    with pytest.raises(ValueError, match=f'cannot hold out {count} of 500 training images: .* between 1 and 499'):
+    with pytest.raises(ValueError, match=f'cannot hold out {count} of 500 training images: .* from 1 to 499'):
         held_out_mask(LABELS, count, seed=0)

@@ -58,7 +58,7 @@ def test_without_n_max_the_first_class_has_as_many_as_the_smallest_had():
 
 
 @pytest.mark.parametrize('imbalance, n_max, message', [
-    (0.5, 50, 'imbalance must be a finite number >= 1 with at least two classes, got 0.5'),
+    (0.5, 50, 'imbalance must be a finite number >= 1 and needs at least two classes, got 0.5'),
     (float('nan'), 50, 'imbalance must be a finite number >= 1'),
     (float('inf'), 50, 'imbalance must be a finite number >= 1'),
     (100, 50, 'imbalance=100 with n_max=50 leaves the last class without images: set n_max to 100 or more'),
@@ -69,5 +69,5 @@ def test_a_profile_that_the_data_cannot_have_is_refused(imbalance, n_max, messag
 
 
 def test_n_max_without_imbalance_is_refused(write_cifar):
-    with pytest.raises(ValueError, match='n_max=5 belongs to imbalance, which is not set'):
+    with pytest.raises(ValueError, match='n_max=5 has no effect without imbalance'):
         CIFARDataset(str(write_cifar()), n_max=5)

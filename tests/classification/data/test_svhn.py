@@ -48,7 +48,7 @@ def test_a_missing_file_is_named(root):
 def test_a_truncated_file_is_named(root, size):
     path = root[0] / 'train_32x32.mat'
     path.write_bytes(path.read_bytes()[:size])
-    with pytest.raises(ValueError, match='train_32x32.mat is truncated, damaged or not SVHN'):
+    with pytest.raises(ValueError, match='train_32x32.mat is truncated, damaged or not an SVHN file'):
         SVHNDataset(str(root[0]))
 
 

@@ -91,13 +91,13 @@ def test_what_does_not_fit_together_is_refused(mixed):
     class Others(Images):
         metainfo = dict(classes=('a', 'c'))
 
-    with pytest.raises(ValueError, match='classes a, b and the synthetic ones a, c'):
+    with pytest.raises(ValueError, match='classes a, b, but the synthetic ones have a, c'):
         SyntheticMixDataset(Images(2, 0), Others(2, 0))
     with pytest.raises(ValueError, match='got 2 and 0'):
         SyntheticMixDataset(Images(2, 0), Images(0, 0))
-    with pytest.raises(ValueError, match='goes with a SyntheticMixDataset, got a Images'):
+    with pytest.raises(ValueError, match='needs a SyntheticMixDataset, got Images'):
         SyntheticMixSampler(Images(2, 0), 6)
-    with pytest.raises(ValueError, match='makes 0 of 2 images synthetic'):
+    with pytest.raises(ValueError, match='0 of 2 images in a batch are synthetic'):
         SyntheticMixSampler(mixed, 2)
 
 

@@ -67,8 +67,8 @@ def test_two_ranks_follow_the_features_of_both(monkeypatch):
 
 
 @pytest.mark.parametrize('keys, words', [
-    (dict(weight=-1), 'weight of the centre loss must be a finite number >= 0, got -1'),
-    (dict(rate=1.5), 'rate of the centres must be between 0 and 1, got 1.5')])
+    (dict(weight=-1), 'weight of CenterLoss must be a finite number >= 0, got -1'),
+    (dict(rate=1.5), 'rate of CenterLoss must be in \\[0, 1\\], got 1.5')])
 def test_bad_settings_are_refused(keys, words):
     with pytest.raises(ValueError, match=words):
         CenterLoss(nn.Linear(CHANNELS, CLASSES), **keys)

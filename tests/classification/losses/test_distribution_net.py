@@ -73,7 +73,8 @@ def test_the_missing_entropy_widens_the_spread_until_its_mean_is_the_wanted_one(
 
 
 @pytest.mark.parametrize('keys, words', [
-    (dict(average=0), 'it must be a positive number, got 0'), (dict(average=math.inf), 'a positive number, got inf'),
+    (dict(average=0), 'average must be a positive finite number, got 0'),
+    (dict(average=math.inf), 'average must be a positive finite number, got inf'),
     (dict(sample_weight=-1), 'sample_weight must be a finite number >= 0, got -1')])
 def test_bad_settings_are_refused(keys, words):
     with pytest.raises(ValueError, match=words):
@@ -83,7 +84,7 @@ def test_bad_settings_are_refused(keys, words):
 def test_maps_of_another_size_are_refused_and_those_of_the_size_it_names_are_taken():
     loss, called = built()
     called['maps'] = torch.zeros(SAMPLES, CHANNELS, 8, 5)
-    with pytest.raises(ValueError, match=r'map_size=\(3, 3\), and the last map has the size \(8, 5\): give it that'):
+    with pytest.raises(ValueError, match=r'map_size=\(3, 3\), but the last map has size \(8, 5\). Set map_size'):
         loss(**called)
     fitting = DistributionNetLoss(called['classifier'], map_size=(8, 5))
     assert fitting.spread.weight.shape == (CHANNELS, CHANNELS, 8, 5)

@@ -44,5 +44,5 @@ def test_its_mean_over_draws_is_cross_entropy_with_smoothed_labels():
 
 @pytest.mark.parametrize('alpha', [-0.1, 5, float('nan')])
 def test_an_alpha_that_is_no_probability_is_refused(alpha):
-    with pytest.raises(ValueError, match=f'between 0 and 1, got {alpha}: 5 per cent are alpha=0.05'):
+    with pytest.raises(ValueError, match=rf'in \[0, 1\], got {alpha}. For 5 per cent set alpha=0.05'):
         DisturbLabelLoss(alpha)

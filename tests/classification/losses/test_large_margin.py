@@ -112,9 +112,9 @@ def test_ignored_samples_equal_removed_samples():
 
 
 @pytest.mark.parametrize('keys, words', [
-    (dict(margin=0), 'margin multiplies an angle: it must be a whole number of at least 1, got 0'),
-    (dict(margin=1.5), 'got 1.5'), (dict(gamma=-1), 'gamma of the annealing must be a finite number >= 0, got -1'),
-    (dict(start=math.inf), 'start of the annealing must be a finite number >= 0, got inf')])
+    (dict(margin=0), 'margin must be an integer >= 1, got 0'),
+    (dict(margin=1.5), 'got 1.5'), (dict(gamma=-1), 'gamma of LargeMarginLoss must be a finite number >= 0, got -1'),
+    (dict(start=math.inf), 'start of LargeMarginLoss must be a finite number >= 0, got inf')])
 def test_bad_settings_are_refused(keys, words):
     with pytest.raises(ValueError, match=words):
         LargeMarginLoss(**keys)
@@ -122,5 +122,5 @@ def test_bad_settings_are_refused(keys, words):
 
 def test_without_features_it_says_who_gives_them():
     features, labels, classifier = batch()
-    with pytest.raises(ValueError, match='LargeMarginLoss needs the features and the classifier, which an Image'):
+    with pytest.raises(ValueError, match='LargeMarginLoss needs features and classifier. Use it in an Image'):
         LargeMarginLoss()(classifier(features), labels)

@@ -84,8 +84,8 @@ def test_uncertainty_is_the_entropy_missing_in_the_classes_of_the_batch():
 
 
 @pytest.mark.parametrize('keys, words', [
-    (dict(warm_up=0), 'warm_up must be at least 1'), (dict(uncertainty=-1.0), 'uncertainty must be at least 0'),
-    (dict(sigma=0.0), 'sigma above 0'), (dict(samples=0), 'samples must be a whole number')])
+    (dict(warm_up=0), 'warm_up must be at least 1'), (dict(uncertainty=-1.0), 'uncertainty must be >= 0'),
+    (dict(sigma=0.0), 'sigma > 0'), (dict(samples=0), 'samples must be a whole number')])
 def test_bad_arguments_are_told(keys, words):
     with pytest.raises(ValueError, match=words):
         LearnedISDALoss(1.0, CLASSES, CHANNELS, **keys)

@@ -62,5 +62,5 @@ def test_of_the_augmented_logits_it_bounds_the_mean_over_moved_features():
 
 @pytest.mark.parametrize('q', [0, -0.1, 1.5, float('nan')])
 def test_q_outside_of_0_and_1_is_refused(q):
-    with pytest.raises(ValueError, match=f'q must be above 0 and at most 1, got {q}: the limit 0 is cross-entropy'):
+    with pytest.raises(ValueError, match=rf'q must be in \(0, 1\], got {q}. For the limit 0, which is cross-entropy'):
         LqLoss(q)
