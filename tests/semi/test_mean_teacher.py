@@ -125,5 +125,5 @@ def test_laws_of_state(law):
 
 @pytest.mark.parametrize('decay', [-0.1, 1.0])
 def test_decay_keeps_less_than_all(decay):
-    with pytest.raises(ValueError, match=f'decay must lie in 0..1, without 1, got {decay}'):
+    with pytest.raises(ValueError, match=rf'decay must be in \[0, 1\), got {decay}'):
         MeanTeacher(decay=decay)

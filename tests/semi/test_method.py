@@ -28,15 +28,15 @@ def test_vat_has_no_ramp():
 
 
 def test_without_the_hook_the_weight_is_an_error():
-    with pytest.raises(RuntimeError, match="VAT does not know how far training is.*SemiHook"):
+    with pytest.raises(RuntimeError, match="the epoch of VAT is not set.*SemiHook"):
         VAT().weight  # noqa: B018
 
 
 @pytest.mark.parametrize('kind', [PiModel, MeanTeacher, TemporalEnsembling, VAT])
 def test_eta_2_and_its_ramp_are_not_negative(kind):
-    with pytest.raises(ValueError, match='eta_2 must be at least 0, got -1'):
+    with pytest.raises(ValueError, match='eta_2 must be >= 0, got -1'):
         kind(eta_2=-1)
-    with pytest.raises(ValueError, match='length of a ramp must be at least 0, got 0 and -5'):
+    with pytest.raises(ValueError, match='length of a ramp must be >= 0, got 0 and -5'):
         kind(ramp_epochs=-5)
 
 

@@ -110,9 +110,9 @@ def test_only_labelled_features_of_the_student_are_observed(method):
 
 
 def test_a_bound_without_isda_is_refused():
-    with pytest.raises(ValueError, match="eta_1 = 1.0 weighs a term of ISDA: it takes default_hooks = dict"):
+    with pytest.raises(ValueError, match='eta_1 = 1.0 is the weight of an ISDA term. Enable ISDA with default_hooks'):
         classifier(METHODS[0], loss=None, eta_1=1.0).check_eta_1()
-    with pytest.raises(ValueError, match='eta_1 = -1.0 is a weight'):
+    with pytest.raises(ValueError, match='eta_1 must be >= 0, got -1.0'):
         classifier(METHODS[0], eta_1=-1.0)
     assert classifier(METHODS[0], eta_1=1.0).check_eta_1() is None
 

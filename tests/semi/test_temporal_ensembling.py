@@ -106,16 +106,16 @@ def test_laws_of_copies_in_the_middle_of_an_epoch(law):
 
 
 def test_a_checkpoint_of_other_data_is_refused():
-    with pytest.raises(ValueError, match='predictions of 5 images in 4 classes, the checkpoint holds 7 in 4'):
+    with pytest.raises(ValueError, match='predictions of 5 images in 4 classes, but the checkpoint holds 7 in 4'):
         prepared().load_state_dict(prepared(7).state_dict())
 
 
 def test_data_of_another_size_than_the_memory_are_refused():
-    with pytest.raises(ValueError, match='predictions of 5 images in 4 classes, the training data have 6 in 4'):
+    with pytest.raises(ValueError, match='predictions of 5 images in 4 classes, but the training data have 6 in 4'):
         prepared().prepare(6, CLASSES)
 
 
 @pytest.mark.parametrize('alpha', [-0.1, 1.0])
 def test_alpha_keeps_less_than_all(alpha):
-    with pytest.raises(ValueError, match=f'alpha must lie in 0..1, without 1, got {alpha}'):
+    with pytest.raises(ValueError, match=rf'alpha must be in \[0, 1\), got {alpha}'):
         TemporalEnsembling(alpha=alpha)

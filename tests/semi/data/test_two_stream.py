@@ -92,7 +92,7 @@ def test_held_out_items_are_test_items(images):
 
 
 def test_nothing_held_out_is_nothing_to_evaluate_on(images):
-    with pytest.raises(ValueError, match='held_out=0 holds out no label to evaluate on: set it between 0 and 1'):
+    with pytest.raises(ValueError, match='held_out=0 holds out no labels. Set it between 0 and 1'):
         HeldOutLabelsDataset(images, num_labels=40, held_out=0)
 
 
@@ -102,7 +102,7 @@ def test_both_follow_a_split_file(images, tmp_path):
     assert sorted(first.labelled_indices) == sorted(
         [*TwoStreamDataset(images, held_out=0.5, **keys).labelled_indices,
          *HeldOutLabelsDataset(images, held_out=0.5, **keys).indices])
-    with pytest.raises(ValueError, match='split.json was chosen with seed 2, label_seed is 4: remove it'):
+    with pytest.raises(ValueError, match='split.json was created with seed 2, but label_seed is 4. Remove it'):
         TwoStreamDataset(images, **dict(keys, label_seed=4))
 
 
@@ -118,11 +118,11 @@ class Empty(list):
 
 def test_without_unlabelled_images_or_views_there_is_nothing_to_train_on(images):
     for dataset, views, count in ((Empty(), 1, 0), (images, 0, 100)):
-        with pytest.raises(ValueError, match='needs unlabelled images and at least one view of each, got '
+        with pytest.raises(ValueError, match='needs unlabelled images and views >= 1, got '
                                              f'{count} images and views={views}'):
             TwoStreamDataset(dataset, num_labels=20, views=views)
 
 
 def test_a_pipeline_inside_is_an_error(images):
-    with pytest.raises(ValueError, match='the CIFARDataset inside a TwoStreamDataset has a pipeline of its own'):
+    with pytest.raises(ValueError, match='the CIFARDataset inside a TwoStreamDataset has a pipeline, which'):
         TwoStreamDataset(dict(images, pipeline=PACKED), num_labels=20)

@@ -98,10 +98,10 @@ def test_positions_carry_the_pairs_unchanged(epochs):
 
 
 def test_fewer_unlabelled_images_than_ranks_are_an_error(epochs):
-    with pytest.raises(ValueError, match='2 unlabelled images cannot be spread over 3 ranks: some would get none'):
+    with pytest.raises(ValueError, match='cannot distribute 2 unlabelled images over 3 ranks'):
         epochs(1, ranks=3, count=2)
 
 
 def test_another_dataset_is_an_error():
-    with pytest.raises(ValueError, match='TwoStreamSampler goes with a TwoStreamDataset, got a list'):
+    with pytest.raises(ValueError, match='TwoStreamSampler needs a TwoStreamDataset, got list'):
         TwoStreamSampler([1, 2, 3], seed=0)

@@ -112,8 +112,8 @@ def test_crops_and_flips_of_whitened_images_are_windows_of_them(train):
 
 
 def test_a_pipeline_inside_which_would_never_run_is_an_error(root):
-    with pytest.raises(ValueError, match='the CIFARDataset inside a WhitenedDataset has a pipeline of its own, which '
-                                         'would never run: move it to the WhitenedDataset'):
+    with pytest.raises(ValueError, match='the CIFARDataset inside a WhitenedDataset has a pipeline, which would '
+                                         'never run. Move it to the WhitenedDataset'):
         WhitenedDataset(dict(type='CIFARDataset', data_root=root, pipeline=PACKED))
 
 
@@ -129,6 +129,6 @@ class OfTwoSizes(Corners):
 
 @pytest.mark.parametrize('kind, count', [(OnDisk, 1), (OfTwoSizes, 2)])
 def test_images_on_disk_or_of_two_sizes_cannot_be_whitened(train, kind, count):
-    with pytest.raises(ValueError, match=f'needs at least one image and all of one size, uint8 and in memory, .* the '
+    with pytest.raises(ValueError, match=f'needs at least one image, and all as uint8 arrays of one size, .*; '
                                          f'{kind.__name__} has 100 images of {count} kinds'):
         WhitenedDataset(kind(train.dataset)).full_init()

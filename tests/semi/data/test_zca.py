@@ -85,9 +85,9 @@ def test_a_file_gives_the_same_bits_and_is_not_fitted_again(images, tmp_path, mo
 def test_a_file_of_other_images_or_another_eps_is_refused_with_its_name(images, tmp_path):
     path = tmp_path / 'zca.npz'
     fitted(images, path=path)
-    with pytest.raises(ValueError, match=f'{path} holds a ZCA fitted with other images: remove it'):
+    with pytest.raises(ValueError, match=f'{path} contains a ZCA fitted with other images. Remove it'):
         fitted(images[1:], path=path)
-    with pytest.raises(ValueError, match=f'{path} holds a ZCA fitted with eps = 1e-05, not 0.1: remove it'):
+    with pytest.raises(ValueError, match=f'{path} contains a ZCA fitted with eps = 1e-05, not 0.1. Remove it'):
         fitted(images, eps=0.1, path=path)
 
 
@@ -97,7 +97,7 @@ def test_a_damaged_file_is_named(images, tmp_path, damage):
     path = tmp_path / 'zca.npz'
     fitted(images, path=path)
     path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(ValueError, match=f'{path} is damaged or no ZCA file .*remove it, and it is made again'):
+    with pytest.raises(ValueError, match=f'{path} is damaged or not a ZCA file .*Remove it to create it again'):
         fitted(images, path=path)
 
 
