@@ -34,8 +34,8 @@ def test_a_prefix_is_understood_as_mmengine_does(check, backbones, tmp_path):
     path = saved(tmp_path, dict(state_dict=state))
     assert check(path, prefix='backbone.')['tensors'] == check(path, prefix='backbone')['tensors'] == 265
     with pytest.raises(ValueError, match=r'backbone.pth does not fit the backbone ResNet-50: 0 of 265 tensors covered; '
-                                         r'missing: conv1.weight, bn1.weight, .* and 260 more. The file holds a whole model: '
-                                         r'export its backbone \(tools/export_backbone.py --to mmdet\)'):
+                                         r'missing: conv1.weight, bn1.weight, .* and 260 more. The file holds a whole '
+                                         r'model. Export its backbone \(tools/export_backbone.py --to mmdet\)'):
         check(path)
 
 
