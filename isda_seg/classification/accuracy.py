@@ -27,7 +27,7 @@ class TopKAccuracy(BaseMetric):
         super().__init__(**kwargs)
         self.topk, self.mean_class_error, self.adjustment = tuple(topk), mean_class_error, adjustment
 
-    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+    def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
         """Store for every image its label, and whether the label is among the highest 1 and the highest k logits."""
         for sample in data_samples:
             logits, labels = adjusted(sample, self.adjustment)

@@ -1,5 +1,6 @@
 """Image classifier: backbone, global average pooling, linear layer."""
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from mmengine.model import BaseModel
@@ -32,9 +33,10 @@ class ImageClassifier(BaseModel):
     A loss with an argument ``features``, ``maps`` (B, A, h, w) or ``classifier`` receives it by keyword.
     """
 
-    def __init__(self, backbone: dict, num_classes: int, loss: dict | None = None, channels: int | None = None,
-                 data_preprocessor: dict | nn.Module | None = None, init_cfg: dict | None = None,
-                 feature_loss: dict | None = None) -> None:
+    def __init__(self, backbone: dict[str, Any], num_classes: int, loss: dict[str, Any] | None = None,
+                 channels: int | None = None, data_preprocessor: dict[str, Any] | nn.Module | None = None,
+                 init_cfg: dict[str, Any] | None = None,
+                 feature_loss: dict[str, Any] | None = None) -> None:
         super().__init__(data_preprocessor, init_cfg)
         self.num_classes = num_classes
         self.backbone = MODELS.build(backbone)
@@ -45,7 +47,7 @@ class ImageClassifier(BaseModel):
                 MODELS.build(feature_loss, default_args=dict(classifier=self.fc))
 
     def forward(self, inputs: Tensor, labels: Tensor | None = None,
-                mode: str = 'tensor') -> Tensor | dict[str, Tensor] | list[dict]:
+                mode: str = 'tensor') -> Tensor | dict[str, Tensor] | list[dict[str, Any]]:
         """Return losses, a prediction or logits, depending on ``mode``.
 
         Mode 'loss' returns the losses, and the accuracy of the logits without augmentation in per cent. Mode 'predict'
@@ -56,7 +58,7 @@ class ImageClassifier(BaseModel):
         logits = self.fc(features)
         if mode != 'loss':
             return [dict(logits=logits, labels=labels)] if mode == 'predict' else logits
-        offered = dict(features=features, maps=maps, classifier=self.fc)
+        offered: dict[str, Tensor | nn.Module] = dict(features=features, maps=maps, classifier=self.fc)
         found = dict(loss=self.loss(logits, labels, **named(self.loss, offered)),
                      accuracy=100 * (logits.argmax(dim=1) == labels).float().mean())
         if self.feature_loss is not None:
@@ -72,7 +74,7 @@ def named(loss: nn.Module, offered: dict[str, Tensor | nn.Module]) -> dict[str, 
 
 def classify(images: Tensor, backbone: nn.Module, fc: nn.Linear) -> Tensor:
     """Return the logits (B, C) of images (B, 3, H, W): last map of the backbone, average pooling, linear layer."""
-    return fc(pooled(last_map(backbone(images))))  # type: ignore[no-any-return]
+    return fc(pooled(last_map(backbone(images))))
 
 
 def pooled(maps: Tensor) -> Tensor:

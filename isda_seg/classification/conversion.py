@@ -50,6 +50,7 @@ def export(checkpoint: str | Path, out: str | Path, target: str) -> Export:
     network, name = build(architecture, target)
     wanted = network.state_dict()
     _require_same(checkpoint, wanted, backbone, architecture)
+    assert architecture is not None
     backbone.update({key: value for key, value in wanted.items() if key.endswith(TRACKED) and key not in backbone})
     kept = {key: value for key, value in others.items() if target == 'torchvision' and key in ('fc.weight', 'fc.bias')}
     if target == 'torchvision' and architecture.deep_stem:

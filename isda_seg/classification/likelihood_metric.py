@@ -21,7 +21,7 @@ class LikelihoodMetric(BaseMetric):
         super().__init__(**kwargs)
         self.adjustment = adjustment
 
-    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+    def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
         """Store the sums of every image separately, so that images duplicated across ranks count once."""
         for sample in data_samples:
             logits, labels = adjusted(sample, self.adjustment)

@@ -5,6 +5,7 @@ mmcv's operations equal PIL's, which both papers used. kornia's (0.9) differ: it
 its RandAugment samples without replacement.
 """
 from collections.abc import Callable
+from typing import Any
 
 import mmcv
 import numpy as np
@@ -12,7 +13,7 @@ from mmcv.transforms import BaseTransform
 from mmengine.registry import TRANSFORMS
 
 GREY = (128, 128, 128)                              # fill value for pixels from outside the image
-OUTSIDE = dict(border_value=GREY, interpolation='nearest')
+OUTSIDE: dict[str, Any] = dict(border_value=GREY, interpolation='nearest')
 
 
 def signed(strength: float) -> float:
@@ -20,7 +21,7 @@ def signed(strength: float) -> float:
     return strength if np.random.randint(2) else -strength
 
 
-def _translation(image, strength, axis):
+def _translation(image: np.ndarray, strength: float, axis: int) -> int:
     return round(signed(150 / 331 * strength) * image.shape[axis])
 
 
@@ -79,7 +80,7 @@ POLICY = (
 class AutoAugment(BaseTransform):
     """Apply one of the policy's 25 pairs, sampled per image; in the paper Cutout follows."""
 
-    def transform(self, results: dict) -> dict:
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Transform ``img``."""
         for name, probability, *magnitude in POLICY[np.random.randint(len(POLICY))]:
             if np.random.random_sample() < probability:
@@ -100,7 +101,7 @@ class RandAugment(BaseTransform):
             raise ValueError(f'RandAugment needs n >= 0 and m in 0..30, got n={n} and m={m}')
         self.n, self.m = n, m
 
-    def transform(self, results: dict) -> dict:
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Transform ``img``."""
         for choice in np.random.randint(len(CHOICES), size=self.n):
             results['img'] = OPERATIONS[CHOICES[choice]](results['img'], self.m / 30)

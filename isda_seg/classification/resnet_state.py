@@ -6,8 +6,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 State = dict[str, Tensor]
-DEPTHS = {(False, (2, 2, 2, 2)): 18, (False, (3, 4, 6, 3)): 34, (True, (3, 4, 6, 3)): 50, (True, (3, 4, 23, 3)): 101,
-          (True, (3, 8, 36, 3)): 152}
+DEPTHS: dict[tuple[bool, tuple[int, ...]], int] = {
+    (False, (2, 2, 2, 2)): 18, (False, (3, 4, 6, 3)): 34, (True, (3, 4, 6, 3)): 50, (True, (3, 4, 23, 3)): 101,
+    (True, (3, 8, 36, 3)): 152}
 EPS = 1e-5
 
 
@@ -83,8 +84,9 @@ def _block(state: State, x: Tensor, name: str, stride: int) -> Tensor:
 def _conv_norm(state: State, x: Tensor, conv: str, norm: str, stride: int) -> Tensor:
     weight = state[f'{conv}.weight']
     x = F.conv2d(x, weight, stride=stride, padding=weight.shape[-1] // 2, groups=x.shape[1] // weight.shape[1])
-    return F.batch_norm(x, *(state[f'{norm}.{part}'] for part in ('running_mean', 'running_var', 'weight', 'bias')),
-                        eps=EPS)
+    mean, variance, scale, shift = (state[f'{norm}.{part}'] for part in ('running_mean', 'running_var', 'weight',
+                                                                         'bias'))
+    return F.batch_norm(x, mean, variance, scale, shift, eps=EPS)
 
 
 def fixed_image(dtype: torch.dtype = torch.float64) -> Tensor:

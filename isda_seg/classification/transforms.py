@@ -1,5 +1,6 @@
 """Image transforms: crops for CIFAR and ImageNet, Cutout, packing."""
 import math
+from typing import Any
 
 import mmcv
 import numpy as np
@@ -15,7 +16,7 @@ class RandomReflectCrop(BaseTransform):
     def __init__(self, size: int = 32, padding: int = 4) -> None:
         self.size, self.padding = size, padding
 
-    def transform(self, results: dict) -> dict:
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Transform ``img``."""
         image = mmcv.impad(results['img'], padding=self.padding, padding_mode='reflect')
         if min(image.shape[:2]) < self.size:
@@ -37,18 +38,19 @@ class RandomResizedCrop(BaseTransform):
                  ratio: tuple[float, float] = (3 / 4, 4 / 3), attempts: int = 10) -> None:
         self.size, self.area, self.ratio, self.attempts = size, tuple(area), tuple(ratio), attempts
 
-    def transform(self, results: dict) -> dict:
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Transform ``img``."""
         top, left, height, width = self._window(*results['img'].shape[:2])
         results['img'] = mmcv.imresize(results['img'][top:top + height, left:left + width], (self.size, self.size),
                                        interpolation='bilinear', backend='pillow')
         return results
 
-    def _window(self, height, width):
+    def _window(self, height: int, width: int) -> tuple[int, int, int, int]:
         """Sample a window that fits; after ``attempts`` misses, return the largest centred one with a valid ratio."""
         for _ in range(self.attempts):
-            area = height * width * np.random.uniform(*self.area)
-            ratio = math.exp(np.random.uniform(*(math.log(bound) for bound in self.ratio)))
+            area = height * width * np.random.uniform(*self.area)  # type: ignore[call-overload]
+            low, high = (math.log(bound) for bound in self.ratio)
+            ratio = math.exp(np.random.uniform(low, high))
             h, w = round(math.sqrt(area / ratio)), round(math.sqrt(area * ratio))
             if 0 < h <= height and 0 < w <= width:
                 return np.random.randint(height - h + 1), np.random.randint(width - w + 1), h, w
@@ -67,7 +69,7 @@ class Cutout(BaseTransform):
     def __init__(self, length: int = 16) -> None:
         self.length = length
 
-    def transform(self, results: dict) -> dict:
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Transform ``img``."""
         image = results['img'].copy()
         top, left = (np.random.randint(length) - self.length // 2 for length in image.shape[:2])
@@ -80,7 +82,7 @@ class Cutout(BaseTransform):
 class PackImages(BaseTransform):
     """Convert ``img`` (H, W, 3) and ``gt_label`` to ``inputs`` (3, H, W) uint8 BGR and ``labels``, an int."""
 
-    def transform(self, results: dict) -> dict:
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Return a new dict with only the two entries."""
         image = np.ascontiguousarray(results['img'].transpose(2, 0, 1))
         return dict(inputs=torch.from_numpy(image), labels=results['gt_label'])

@@ -21,12 +21,12 @@ class BackboneRecordHook(Hook):
     def __init__(self, backbone: dict[str, Any] | None) -> None:
         self.backbone = backbone
 
-    def after_load_checkpoint(self, runner: Any, checkpoint: dict) -> None:
+    def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         """At resume, keep the backbone of the checkpoint."""
         if runner._resume:
             self.backbone = checkpoint['meta'].get(BACKBONE)
 
-    def before_save_checkpoint(self, runner: Any, checkpoint: dict) -> None:
+    def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         """Add the backbone to the checkpoint."""
         checkpoint['meta'][BACKBONE] = self.backbone
 

@@ -47,7 +47,7 @@ def _check_dataset(split: str, dataset: dict[str, Any]) -> None:
                                 f'first is {os.path.join(folder, missing[0])}')
 
 
-def _read(split: str, path: str) -> dict[str, list]:
+def _read(split: str, path: str) -> dict[str, list[Any]]:
     """Read an annotation file in COCO format with at least one image and one box."""
     if not os.path.isfile(path):
         raise FileNotFoundError(f'the {split} annotation file {path} does not exist: {REMEDY}')
@@ -62,7 +62,7 @@ def _read(split: str, path: str) -> dict[str, list]:
     return content
 
 
-def _require_masks(split: str, path: str, content: dict[str, list], instead: str) -> None:
+def _require_masks(split: str, path: str, content: dict[str, list[Any]], instead: str) -> None:
     without = sum(not annotation.get('segmentation') for annotation in content['annotations'])
     if without:
         raise ValueError(f'{without} of {len(content["annotations"])} objects of the {split} split in {path} have a '

@@ -29,7 +29,7 @@ class LastEvaluationsHook(Hook):
         self.last, self.metric = last, metric
         self.values: dict[int, float] = {}  # by the number of completed epochs or iterations
 
-    def after_load_checkpoint(self, runner: Any, checkpoint: dict) -> None:
+    def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         """Restore the values at resume."""
         if runner._resume:
             self.values = dict(checkpoint['meta'].get(VALUES, {}).get('values', {}))
@@ -43,12 +43,13 @@ class LastEvaluationsHook(Hook):
 
     def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
         """Store the value of the metric."""
-        if self.metric not in (metrics or {}):
+        metrics = metrics or {}
+        if self.metric not in metrics:
             raise ValueError(f'LastEvaluationsHook averages {self.metric!r}, but the evaluator returns '
-                             f'{sorted(metrics or {})}. Set the hook\'s metric to one of these')
+                             f'{sorted(metrics)}. Set the hook\'s metric to one of these')
         self.values[_done(runner)] = float(metrics[self.metric])
 
-    def before_save_checkpoint(self, runner: Any, checkpoint: dict) -> None:
+    def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         """Add the values to the checkpoint."""
         checkpoint['meta'][VALUES] = dict(metric=self.metric, last=self.last, values=dict(self.values),
                                           every=runner.train_loop.val_interval, by_epoch=_by_epoch(runner))

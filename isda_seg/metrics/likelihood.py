@@ -15,7 +15,7 @@ BINS = 15
 
 class Likelihood(NamedTuple):
     """Sums over the samples in each of several equal-width bins of the confidence (the largest probability)."""
-    count: Tensor       # (bins,) int64
+    count: Tensor       # type: ignore[assignment]  # (bins,) int64
     confidence: Tensor  # (bins,) float64
     hits: Tensor        # (bins,) int64
     nll: Tensor         # (bins,) float64, negative log-probability of the label

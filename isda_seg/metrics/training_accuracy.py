@@ -23,19 +23,20 @@ class TrainingAccuracyHook(Hook):
         """Limit the number of stored steps to one epoch."""
         self.steps = deque(self.steps, maxlen=len(runner.train_dataloader))
 
-    def after_load_checkpoint(self, runner: Any, checkpoint: dict) -> None:
+    def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         """Restore the stored steps at resume."""
         if runner._resume:
             self.steps = deque(checkpoint['meta'].get(KEY, []))
 
     def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None,
-                         outputs: dict | None = None) -> None:
+                         outputs: dict[str, Any] | None = None) -> None:
         """Store the accuracy of the step on its device, without synchronisation."""
-        name = next((name for name in NAMES if name in (outputs or {})), None)
+        outputs = outputs or {}
+        name = next((name for name in NAMES if name in outputs), None)
         if name is not None:
             self.steps.append(outputs[name].detach().clone())
 
-    def before_save_checkpoint(self, runner: Any, checkpoint: dict) -> None:
+    def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         """Add the steps to the checkpoint."""
         checkpoint['meta'][KEY] = [float(step) for step in self.steps]
 

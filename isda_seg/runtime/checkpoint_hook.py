@@ -67,17 +67,17 @@ class AtomicCheckpointHook(CheckpointHook):
         super()._init_rule([rule or direction(key) for rule, key in zip(rules, key_indicators, strict=True)],
                            key_indicators)
 
-    def _save_checkpoint_with_step(self, runner: Any, step: int, meta: dict) -> None:
+    def _save_checkpoint_with_step(self, runner: Any, step: int, meta: dict[str, Any]) -> None:
         with self._deferred_removal():
             super()._save_checkpoint_with_step(_atomic(runner), step, meta)
 
-    def _save_best_checkpoint(self, runner: Any, metrics: dict) -> None:
+    def _save_best_checkpoint(self, runner: Any, metrics: dict[str, Any]) -> None:
         with self._deferred_removal():
             super()._save_best_checkpoint(_atomic(runner), metrics)
 
     @contextmanager
     def _deferred_removal(self) -> Iterator[None]:
-        backend = self.file_backend
+        backend: Any = self.file_backend  # type: ignore[has-type]
         self.file_backend = _DeferredRemoval(backend)
         try:
             yield

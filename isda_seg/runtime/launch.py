@@ -29,7 +29,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
 
 
-def load_config(path: str, options: dict | None = None, work_dir: str | None = None,
+def load_config(path: str, options: dict[str, Any] | None = None, work_dir: str | None = None,
                 launcher: str = 'none') -> Config:
     """Read a config, merge the options, set and create the work directory, and adapt the config to the machine.
 

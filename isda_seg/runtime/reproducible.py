@@ -44,11 +44,11 @@ class Position(NamedTuple):
     """Position in the infinite sequence of samples, and the dataset index at that position."""
     seed: int
     position: int
-    index: int
+    index: int  # type: ignore[assignment]
 
 
 @DATA_SAMPLERS.register_module()
-class PositionSampler(Sampler):
+class PositionSampler(Sampler[Any]):
     """Sampler that yields each index of an inner sampler with its position in the sample sequence.
 
     Args:
@@ -57,7 +57,7 @@ class PositionSampler(Sampler):
         sampler: config of the inner sampler; its order must depend only on the seed.
     """
 
-    def __init__(self, dataset: Dataset, sampler: dict, seed: int = DEFAULT_SEED) -> None:
+    def __init__(self, dataset: Dataset[Any], sampler: dict[str, Any], seed: int = DEFAULT_SEED) -> None:
         self.rank, self.world_size = get_dist_info()
         self.seed, self.dataset = seed, dataset  # batch samplers that group images read the dataset
         self.sampler = DATA_SAMPLERS.build(sampler, default_args=dict(dataset=dataset, seed=seed))
@@ -87,7 +87,7 @@ class PositionSampler(Sampler):
 
 
 @DATASETS.register_module()
-class PositionSeededDataset(Dataset):
+class PositionSeededDataset(Dataset[Any]):
     """Dataset wrapper that seeds every sample's transforms from its position, independent of the worker.
 
     Args:
@@ -102,7 +102,7 @@ class PositionSeededDataset(Dataset):
         seed_cpu(position.seed, _SAMPLE, position.position)
         return self.dataset[position.index]
 
-    def get_data_info(self, position: Position | int) -> dict:
+    def get_data_info(self, position: Position | int) -> dict[str, Any]:
         """Return a sample's metadata without loading it, for batch samplers that group similar images."""
         return self.dataset.get_data_info(position.index if isinstance(position, Position) else position)
 

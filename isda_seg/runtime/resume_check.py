@@ -36,7 +36,7 @@ class ResumeCheckHook(Hook):
         self.own: dict[str, Any] | None = None
         self.refit = False
 
-    def after_load_checkpoint(self, runner: Any, checkpoint: dict) -> None:
+    def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         """Compare the fingerprints; the runner does not have the checkpoint's epoch yet."""
         made_by = checkpoint['meta'].get(MADE_BY) if runner._resume else None
         if made_by is None:
@@ -68,7 +68,7 @@ class ResumeCheckHook(Hook):
             runner.train_loop._iter = runner.epoch * steps
         refit_schedulers(runner, steps)
 
-    def before_save_checkpoint(self, runner: Any, checkpoint: dict) -> None:
+    def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         """Add the fingerprint to the checkpoint."""
         checkpoint['meta'][MADE_BY] = self._own(runner)
 

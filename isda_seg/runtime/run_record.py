@@ -22,12 +22,12 @@ class RunRecordHook(Hook):
         """Start the list with this run."""
         self.runs = [provenance(runner.seed)]
 
-    def after_load_checkpoint(self, runner: Any, checkpoint: dict) -> None:
+    def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         """At resume, prepend the checkpoint's list; loading weights alone starts a new list."""
         if runner._resume:
             self.runs = [*checkpoint['meta'].get(RUNS, []), *self.runs]
 
-    def before_save_checkpoint(self, runner: Any, checkpoint: dict) -> None:
+    def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         """Add the list to the checkpoint."""
         checkpoint['meta'][RUNS] = self.runs
 

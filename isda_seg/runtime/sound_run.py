@@ -8,7 +8,6 @@ from mmengine.dataset import InfiniteSampler
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
-from torch.utils.data import DataLoader
 
 DIVERGED = 'diverged.json'  # file in the work directory: {"iteration": number of steps taken}
 
@@ -41,14 +40,14 @@ class SoundRunHook(Hook):
         require_batches(runner.train_dataloader)
 
     def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None,
-                         outputs: dict | None = None) -> None:
+                         outputs: dict[str, Any] | None = None) -> None:
         """Check loss and weights every ``interval`` steps."""
         self.loss = (outputs or {}).get('loss')
         if self.every_n_train_iters(runner, self.interval):
             self.failed_checks = self.failed_checks + 1 if self._loss_not_finite() else 0
             self._check(runner, runner.iter + 1, stop=self.failed_checks > 1)
 
-    def before_save_checkpoint(self, runner: Any, checkpoint: dict) -> None:
+    def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         """Check the weights before a checkpoint is written, so that the latest checkpoint is always finite."""
         self._check(runner, runner.iter)
 
@@ -70,7 +69,7 @@ class SoundRunHook(Hook):
                                      'lengthen the warm-up, or clip gradients (optim_wrapper.clip_grad.max_norm=10)')
 
 
-def require_batches(loader: DataLoader) -> None:
+def require_batches(loader: Any) -> None:
     """Raise a ValueError if the training dataloader yields no batch."""
     sampler = getattr(loader.batch_sampler, 'sampler', None)
     endless = isinstance(getattr(sampler, 'sampler', sampler), InfiniteSampler)

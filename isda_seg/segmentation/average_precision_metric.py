@@ -22,7 +22,7 @@ class PixelAveragePrecisionMetric(BaseMetric):
         super().__init__(**kwargs)
         self.ignore_index = ignore_index
 
-    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+    def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
         """Store the histograms of the batch."""
         found = [ranking(*labelled_logits(sample, self.ignore_index)) for sample in data_samples]
         self.results.append(Ranking(*(field.cpu() for field in merge_rankings(found))))

@@ -1,4 +1,6 @@
 """CamVid: real street scenes with 11 classes, in the layout of the SegNet tutorial."""
+from typing import Any
+
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
@@ -19,5 +21,5 @@ class CamVidDataset(ImageSample, BaseSegDataset):
                  [192, 128, 128], [64, 64, 128], [64, 0, 128], [64, 64, 0], [0, 128, 192]])
 
     def __init__(self, img_suffix: str = '.png', seg_map_suffix: str = '.png', ignore_index: int = 11,
-                 **kwargs: object) -> None:
+                 **kwargs: Any) -> None:
         super().__init__(img_suffix=img_suffix, seg_map_suffix=seg_map_suffix, ignore_index=ignore_index, **kwargs)

@@ -36,7 +36,7 @@ def check_data(cfg: Config, splits: tuple[str, ...] = ('train', 'val')) -> None:
                 _check_files(split, dataset, built, local)
 
 
-def _built(dataset: dict) -> Any:
+def _built(dataset: dict[str, Any]) -> Any:
     """Build a dataset without loading it; return None if it has no ``load_data_list``."""
     try:
         with DefaultScope.overwrite_default_scope('mmseg'):  # another scope may be active
@@ -46,7 +46,7 @@ def _built(dataset: dict) -> Any:
     return built if hasattr(built, 'load_data_list') else None
 
 
-def _check_folders(split: str, dataset: dict) -> bool:
+def _check_folders(split: str, dataset: dict[str, Any]) -> bool:
     """Check that all folders exist; return whether all are in the local file system."""
     local = True
     for key, prefix in dataset['data_prefix'].items():
@@ -63,7 +63,7 @@ def _check_folders(split: str, dataset: dict) -> bool:
     return local
 
 
-def _check_files(split: str, dataset: dict, built: Any, local: bool) -> None:
+def _check_files(split: str, dataset: dict[str, Any], built: Any, local: bool) -> None:
     entries = built.load_data_list()
     if not entries:
         folder = os.path.join(dataset.get('data_root') or '', dataset['data_prefix'].get('img_path') or '')

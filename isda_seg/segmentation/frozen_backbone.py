@@ -42,7 +42,8 @@ class FrozenBackbone(BaseModule):
     @torch.no_grad()
     def forward(self, images: Tensor) -> Features:
         """Map images (B, 3, H, W) to the backbone's feature maps."""
-        return tuple(torch.cat(level) for level in zip(*map(self._of_image, images.split(1)), strict=True))
+        return tuple(torch.cat(level) for level in zip(*map(self._of_image, images.split(1)),  # type: ignore[no-untyped-call]
+                                                      strict=True))
 
     def _of_image(self, image: Tensor) -> Features:
         if not self.cached:

@@ -24,9 +24,9 @@ class ImageSample:
         self.sample, self.sample_seed, self.sample_from = sample, sample_seed, sample_from
         super().__init__(*args, **kwargs)
 
-    def load_data_list(self) -> list[dict]:
+    def load_data_list(self) -> list[dict[str, Any]]:
         """Return the entries of the sampled images in their original order."""
-        entries: list[dict] = super().load_data_list()  # type: ignore[misc]
+        entries: list[dict[str, Any]] = super().load_data_list()  # type: ignore[misc]
         if self.sample is None:
             return entries
         pool = [entries[index] for index in self.sample_from] if self.sample_from is not None else entries

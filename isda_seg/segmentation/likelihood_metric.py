@@ -24,7 +24,7 @@ class PixelLikelihoodMetric(BaseMetric):
         super().__init__(**kwargs)
         self.ignore_index, self.adjustment = ignore_index, adjustment
 
-    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+    def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
         """Store the sums of every image."""
         for sample in data_samples:
             found = likelihood(*labelled_logits(adjusted(sample, self.adjustment), self.ignore_index))

@@ -20,7 +20,7 @@ VOID = 255  # MMSegmentation's value for label 0 with reduce_zero_label
 class LoadCheckedImage(mmcv.transforms.LoadImageFromFile):
     """LoadImageFromFile that raises a FileNotFoundError or ValueError with the name of the image."""
 
-    def transform(self, results: dict) -> dict | None:
+    def transform(self, results: dict[str, Any]) -> dict[str, Any] | None:
         """Add ``img`` (H, W, 3), as the base class does."""
         try:
             return super().transform(results)
@@ -46,7 +46,7 @@ class LoadCheckedAnnotations(LoadAnnotations):
         super().__init__(**kwargs)
         self.num_classes, self.ignore_index = num_classes, ignore_index
 
-    def _load_seg_map(self, results: dict) -> None:
+    def _load_seg_map(self, results: dict[str, Any]) -> None:
         path = results['seg_map_path']
         try:
             content = fileio.get(path, backend_args=self.backend_args)
@@ -67,7 +67,7 @@ class LoadCheckedAnnotations(LoadAnnotations):
         results['gt_seg_map'] = self._classes(labels.astype(np.int32), results).astype(np.uint8)
         results['seg_fields'].append('gt_seg_map')
 
-    def _classes(self, numbers: np.ndarray, results: dict) -> np.ndarray:
+    def _classes(self, numbers: np.ndarray, results: dict[str, Any]) -> np.ndarray:
         """Convert the values (H, W) of a label map to class indices, by ``reduce_zero_label`` and ``label_map``."""
         classes = numbers
         if results['reduce_zero_label'] if self.reduce_zero_label is None else self.reduce_zero_label:

@@ -27,11 +27,11 @@ class ClassIoUMetric(IoUMetric):
         super().__init__(*args, **kwargs)
         self.adjustment = adjustment
 
-    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+    def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
         """Store the areas of every image."""
         super().process(data_batch, [adjusted(sample, self.adjustment) for sample in data_samples])
 
-    def compute_metrics(self, results: list) -> dict[str, float]:
+    def compute_metrics(self, results: list[Any]) -> dict[str, float]:
         """Compute the metrics from the areas (C,) of each image: intersection, union, predicted, labelled."""
         metrics = super().compute_metrics(results)
         if self.format_only:  # no labels: the predictions were only written

@@ -18,14 +18,16 @@ class SideBySideHook(TestPicturesHook):
 
     def draw(self, runner: Any, sample: Any, out: Path) -> None:
         """Write image, ground truth (if the image has labels) and prediction."""
-        image = cv2.imread(sample.img_path)
+        image: Any = cv2.imread(sample.img_path)
+        truth: Any
+        predicted: Any
         truth, predicted = (None if name not in sample else sample.get(name).data.squeeze().cpu().numpy()
                             for name in ('gt_sem_seg', 'pred_sem_seg'))
         palette = runner.test_dataloader.dataset.metainfo['palette']
         cv2.imwrite(str(out), side_by_side(image, truth, predicted, palette))
 
 
-def side_by_side(image: np.ndarray, truth: np.ndarray | None, predicted: np.ndarray, palette: list) -> np.ndarray:
+def side_by_side(image: np.ndarray, truth: np.ndarray | None, predicted: np.ndarray, palette: list[Any]) -> np.ndarray:
     """Combine an image (H, W, 3) BGR and label maps (H, W) into one captioned image (H + HEADER, 3 W, 3) BGR.
 
     Void pixels are black. Without ground truth the result is (H + HEADER, 2 W, 3).
@@ -40,7 +42,7 @@ def side_by_side(image: np.ndarray, truth: np.ndarray | None, predicted: np.ndar
     return np.hstack(panels)
 
 
-def paint(labels: np.ndarray, palette: list) -> np.ndarray:
+def paint(labels: np.ndarray, palette: list[Any]) -> np.ndarray:
     """Colour labels (H, W) by an RGB palette (C, 3), as BGR; labels outside the palette are black."""
     colours = np.array([*palette, VOID], dtype=np.uint8)[:, ::-1]
     known = (labels >= 0) & (labels < len(palette))

@@ -1,5 +1,6 @@
 """Evaluation protocols of Table 7: single scale, multi-scale, multi-scale with flip."""
 import copy
+from typing import Any
 
 from mmengine.config import Config
 
@@ -37,7 +38,7 @@ def apply_protocol(cfg: Config, protocol: str) -> Config:
     return cfg
 
 
-def scaled(resize: dict, factor: float) -> dict:
+def scaled(resize: dict[str, Any], factor: float) -> dict[str, Any]:
     """Scale a Resize transform by ``factor``."""
     if resize.get('scale') is not None:
         return dict(resize, scale=tuple(round(side * factor) for side in resize['scale']))

@@ -33,9 +33,10 @@ class SemiClassifier(ImageClassifier):
         ValueError: ``eta_1`` is negative.
     """
 
-    def __init__(self, backbone: dict, num_classes: int, method: dict, eta_1: float = 0.0, loss: dict | None = None,
-                 channels: int | None = None, data_preprocessor: dict | nn.Module | None = None,
-                 init_cfg: dict | None = None) -> None:
+    def __init__(self, backbone: dict[str, Any], num_classes: int, method: dict[str, Any], eta_1: float = 0.0,
+                 loss: dict[str, Any] | None = None, channels: int | None = None,
+                 data_preprocessor: dict[str, Any] | nn.Module | None = None,
+                 init_cfg: dict[str, Any] | None = None) -> None:
         super().__init__(backbone, num_classes, loss, channels, data_preprocessor, init_cfg)
         if eta_1 < 0:
             raise ValueError(f'eta_1 must be >= 0, got {eta_1}')
@@ -49,19 +50,21 @@ class SemiClassifier(ImageClassifier):
             raise ValueError(f'eta_1 = {self.eta_1} is the weight of an ISDA term. Enable ISDA with default_hooks = '
                              "dict(isda=dict(type='isda_seg.hooks.ISDAHook', lambda_0=...))")
 
-    def forward(self, inputs: Tensor, labels: Tensor | None = None, unlabelled: dict[str, Any] | None = None,
-                mode: str = 'tensor') -> Tensor | dict[str, Tensor] | list[dict]:
+    def forward(self, inputs: Tensor, labels: Tensor | None = None,  # type: ignore[override]
+                unlabelled: dict[str, Any] | None = None,
+                mode: str = 'tensor') -> Tensor | dict[str, Tensor] | list[dict[str, Any]]:
         """Return the same as ``ImageClassifier``; mode 'loss' also needs ``unlabelled``, described in ``Method``."""
         if mode == 'predict':
             return [dict(logits=self.method.predict(self, inputs), labels=labels)]
-        found = super().forward(inputs, labels, mode)  # labelled images first: ISDA observes their features
+        found: Any = super().forward(inputs, labels, mode)  # labelled images first: ISDA observes their features
         if mode != 'loss':
             return found
         logits, term = self.method(self, unlabelled)
         found['loss_unlabelled'] = self.method.weight * term
         if self.eta_1 > 0:
-            strength = self.loss.strength
-            bound = isda_consistency(logits, self.fc.weight, self.loss.statistics.covariance, strength)
+            loss: Any = self.loss
+            strength = loss.strength
+            bound = isda_consistency(logits, self.fc.weight, loss.statistics.covariance, strength)
             bound = bound if strength > 0 else bound.detach()  # the entropy of constant targets
             found['loss_isda_unlabelled'] = self.eta_1 * bound
             found['isda_divergence'] = bound.detach() - entropy(logits.detach())  # the bound on the KL divergence

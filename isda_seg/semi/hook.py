@@ -51,7 +51,7 @@ class SemiHook(Hook):
         runner.message_hub.update_scalar('train/eta_2', self.model.method.weight)
 
     def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None,
-                         outputs: dict | None = None) -> None:
+                         outputs: dict[str, Any] | None = None) -> None:
         """Call the method after the optimizer step."""
         self.model.method.after_step(self.model)
 

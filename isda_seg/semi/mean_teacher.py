@@ -40,6 +40,7 @@ class MeanTeacher(Method):
     """
 
     views = 2
+    updates: Tensor
 
     def __init__(self, eta_2: float = 100.0, ramp_epochs: float = 100, decay: float = 0.999) -> None:
         super().__init__(eta_2, ramp_epochs)
@@ -48,19 +49,19 @@ class MeanTeacher(Method):
         self.decay = decay
         self.register_buffer('updates', torch.zeros((), dtype=torch.int64))
 
-    def join(self, model: nn.Module) -> None:
+    def join(self, model: Any) -> None:
         """Create the teacher, before hooks are registered on the student's layers."""
         self.teacher = Teacher(model.backbone, model.fc)
 
     @torch.no_grad()
-    def start(self, model: nn.Module) -> None:
+    def start(self, model: Any) -> None:
         """Copy the student's initial weights to the teacher."""
         self.updates.zero_()
         for name, module in (('backbone', model.backbone), ('fc', model.fc)):
             getattr(self.teacher, name).load_state_dict(module.state_dict())
 
     @torch.no_grad()
-    def after_step(self, model: nn.Module) -> None:
+    def after_step(self, model: Any) -> None:
         """Update the EMA with the student's weights."""
         keep = min(1 - 1 / (int(self.updates) + 1), self.decay)
         for name, module in (('backbone', model.backbone), ('fc', model.fc)):
@@ -69,7 +70,7 @@ class MeanTeacher(Method):
 
     def predict(self, student: Student, images: Tensor) -> Tensor:
         """Return the logits of the teacher."""
-        return self.teacher(images)  # type: ignore[no-any-return]
+        return self.teacher(images)
 
     def forward(self, student: Student, unlabelled: dict[str, Any]) -> tuple[Tensor, Tensor]:
         """Return the student's logits for the first view, and R."""

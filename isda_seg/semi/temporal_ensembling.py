@@ -25,6 +25,12 @@ class TemporalEnsembling(Method):
         alpha: decay of the average.
     """
 
+    ensemble: Tensor
+    targets: Tensor
+    epochs: Tensor
+    _sum: Tensor
+    _times: Tensor
+
     def __init__(self, eta_2: float = 30.0, ramp_epochs: float = 100, alpha: float = 0.6) -> None:
         super().__init__(eta_2, ramp_epochs)
         if not 0 <= alpha < 1:
@@ -43,7 +49,7 @@ class TemporalEnsembling(Method):
     def weight(self) -> float:
         """Current eta_2; 0 in the first epoch."""
         weight = super().weight
-        return weight if self.epoch >= 1 else 0.0
+        return weight if self.epoch is not None and self.epoch >= 1 else 0.0
 
     def prepare(self, num_unlabelled: int, num_classes: int) -> None:
         """Allocate a row per image if the buffers are empty, and check their size."""
@@ -53,7 +59,7 @@ class TemporalEnsembling(Method):
             self.to(device)
         self._require((num_unlabelled, num_classes), 'the training data have')
 
-    def _require(self, size: tuple[int, int], whose: str) -> None:
+    def _require(self, size: tuple[int, ...], whose: str) -> None:
         own = tuple(self.ensemble.shape)
         if own != tuple(size):
             raise ValueError(f'TemporalEnsembling has predictions of {own[0]} images in {own[1]} classes, but '

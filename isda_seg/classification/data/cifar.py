@@ -32,7 +32,7 @@ class CIFARDataset(ClassificationDataset):
         self.md5 = self.layout.md5 if md5 == 'official' else md5
         super().__init__(data_root=data_root, **kwargs)
 
-    def read(self, train: bool) -> tuple[list[str], list[dict]]:
+    def read(self, train: bool) -> tuple[list[str], list[dict[str, Any]]]:
         """Return the class names and the images of all batches, in the order of the archive."""
         layout, names = self.layout, self.layout.train if train else self.layout.test
         files = read_members(Path(self.data_root), layout, (layout.meta, *names), self.md5)
@@ -44,10 +44,10 @@ class CIFARDataset(ClassificationDataset):
                    for image, label in zip(*self._batch(files[name], name), strict=True)]
         return [name.decode() if isinstance(name, bytes) else name for name in classes], entries
 
-    def _batch(self, batch: dict, name: str) -> tuple[np.ndarray, list[int]]:
+    def _batch(self, batch: dict[str, Any], name: str) -> tuple[np.ndarray, list[int]]:
         """Return the images (N, 32, 32, 3) in BGR and the N labels of a batch."""
-        images, labels = batch.get('data'), batch.get(self.layout.labels)
-        if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.shape != (len(labels or ()), 3072):
+        images, labels = batch.get('data'), batch.get(self.layout.labels) or ()
+        if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.shape != (len(labels), 3072):
             raise ValueError(f'{name} in {self.data_root} does not hold one row of 3072 bytes per label. '
                              f'Download {self.layout.archive} again from {HOME}')
         planes = images.reshape(-1, 3, 32, 32)

@@ -67,12 +67,12 @@ def read_members(root: Path, layout: Layout, names: tuple[str, ...], md5: str | 
     return {name: files[name] for name in names}
 
 
-def _md5(archive):
+def _md5(archive: Path) -> str:
     with archive.open('rb') as file:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
-def _check_size(archive, checksum, expected, train, test):
+def _check_size(archive: Path, checksum: str | None, expected: str | None, train: int, test: int) -> None:
     """Raise an error if an archive of the official size has another checksum; warn if the size differs."""
     if (train, test) == OFFICIAL:
         raise ValueError(f'{archive} has the md5 checksum {checksum}, expected {expected}, although it holds {train:,} '
@@ -83,13 +83,14 @@ def _check_size(archive, checksum, expected, train, test):
                   'numbers', stacklevel=2)
 
 
-def _unpack(archive, names):
+def _unpack(archive: Path, names: tuple[str, ...]) -> dict[str, bytes]:
     try:
         with gzip.open(archive) as stream:  # read to the end, so that gzip verifies its checksum
             content = io.BytesIO(stream.read())
         with tarfile.open(fileobj=content, mode='r:') as tar:
             members = [member for member in tar if member.isfile() and Path(member.name).name in names]
-            return {Path(member.name).name: tar.extractfile(member).read() for member in members}
+            return {Path(member.name).name: tar.extractfile(member).read()  # type: ignore[union-attr]
+                    for member in members}
     except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
         raise ValueError(f'{archive} is truncated or damaged ({error}). Download it again from {HOME}') from error
 
@@ -97,7 +98,8 @@ def _unpack(archive, names):
 class _Unpickler(pickle.Unpickler):
     """Unpickler restricted to arrays, lists and strings, so that an untrusted file cannot execute code."""
 
-    def find_class(self, module, name):
+    def find_class(self, module: str, name: str) -> Any:
+        """Return an allowed class or function."""
         if (module, name) == ('numpy', 'dtype'):
             return _dtype
         if module.replace('_core', 'core') == 'numpy.core.multiarray' and name == '_reconstruct':
@@ -107,12 +109,12 @@ class _Unpickler(pickle.Unpickler):
         raise pickle.UnpicklingError(f'{module}.{name} is not allowed')
 
 
-def _dtype(kind, align=0, copy=0):
+def _dtype(kind: str, align: int = 0, copy: int = 0) -> np.dtype[Any]:
     """Build a dtype; the archives of 2009 use 0 and 1 for booleans, which numpy deprecates."""
     return np.dtype(kind, bool(align), bool(copy))
 
 
-def _unpickle(content, what):
+def _unpickle(content: bytes, what: str) -> dict[str, Any]:
     try:
         found = _Unpickler(io.BytesIO(content), encoding='latin1').load()
         return {key.decode() if isinstance(key, bytes) else key: value for key, value in found.items()}

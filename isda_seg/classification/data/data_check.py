@@ -1,4 +1,7 @@
 """Check of datasets, classes and labels before a run."""
+from collections.abc import Sequence
+from typing import Any
+
 from mmengine.config import Config
 from mmengine.registry import DATASETS
 
@@ -34,7 +37,7 @@ def check_data(cfg: Config, splits: tuple[str, ...] = ('train', 'val')) -> None:
             _check_outputs(cfg, here[0], max(labels))
 
 
-def _check_topk(cfg, name):
+def _check_topk(cfg: Config, name: str) -> None:
     classes = [node['num_classes'] for node in dicts(cfg.get('model')) if node.get('num_classes') is not None]
     for evaluator in dicts(cfg.get(name)):
         most = max(evaluator.get('topk', (1,))) if type_name(evaluator) == 'TopKAccuracy' else 0
@@ -43,18 +46,18 @@ def _check_topk(cfg, name):
                              f'Set {name}.topk=[1]')
 
 
-def _is_ours(node):
+def _is_ours(node: Any) -> bool:
     kind = node.get('type')
     kind = DATASETS.get(kind) if isinstance(kind, str) else kind
     return isinstance(kind, type) and issubclass(kind, ClassificationDataset)
 
 
-def _summary(classes, others):
+def _summary(classes: Sequence[str], others: Sequence[str]) -> str:
     own = [name for name in classes if name not in others]
     return f'{len(classes)}' + (f' with {", ".join(own[:10])}{" ..." if len(own) > 10 else ""}' if own else '')
 
 
-def _check_outputs(cfg, where, highest):
+def _check_outputs(cfg: Config, where: str, highest: int) -> None:
     """Raise a ValueError if a module of the model has too few classes for the labels."""
     for node in dicts(cfg.get('model')):
         if node.get('num_classes') is not None and node['num_classes'] <= highest:

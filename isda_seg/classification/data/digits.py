@@ -22,7 +22,7 @@ class DigitsDataset(ClassificationDataset):
     def __init__(self, data_root: str = '', **kwargs: Any) -> None:
         super().__init__(data_root=data_root, **kwargs)
 
-    def read(self, train: bool) -> tuple[list[str], list[dict]]:
+    def read(self, train: bool) -> tuple[list[str], list[dict[str, Any]]]:
         """Return the class names, and the images in scikit-learn's order.
 
         Raises:

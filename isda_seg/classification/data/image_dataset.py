@@ -44,11 +44,11 @@ class ClassificationDataset(BaseDataset):
         self.split, self.holdout, self.holdout_seed = split, holdout, holdout_seed
         super().__init__(data_root=data_root, **kwargs)
 
-    def read(self, train: bool) -> tuple[list[str], list[dict]]:
+    def read(self, train: bool) -> tuple[list[str], list[dict[str, Any]]]:
         """Return the class names, and a dict with ``gt_label`` for every image of the training or test set."""
         raise NotImplementedError
 
-    def load_data_list(self) -> list[dict]:
+    def load_data_list(self) -> list[dict[str, Any]]:
         """Return the entries of the split.
 
         Raises:

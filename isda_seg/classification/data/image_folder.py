@@ -1,6 +1,7 @@
 """ImageNet and datasets in its layout: one folder of images per class."""
 import os
 from pathlib import Path
+from typing import Any
 
 from mmengine.registry import DATASETS
 
@@ -17,7 +18,7 @@ class ImageFolderDataset(ClassificationDataset):
     Every file that is not hidden counts as an image. Images are read on access.
     """
 
-    def read(self, train: bool) -> tuple[list[str], list[dict]]:
+    def read(self, train: bool) -> tuple[list[str], list[dict[str, Any]]]:
         """Return the names of the class folders, and the path of every image as ``img_path``."""
         folder, other = (Path(self.data_root, FOLDERS[which]) for which in (train, not train))
         classes = class_folders(folder)
@@ -26,7 +27,7 @@ class ImageFolderDataset(ClassificationDataset):
         return classes, [dict(img_path=path, gt_label=label) for label, name in enumerate(classes)
                          for path in _files(folder / name)]
 
-    def get_data_info(self, idx: int) -> dict:
+    def get_data_info(self, idx: int) -> dict[str, Any]:
         """Return the entry of an image, including the image."""
         info = super().get_data_info(idx)
         return dict(info, img=read_image(info['img_path']))
@@ -43,7 +44,7 @@ def class_folders(folder: Path) -> list[str]:
     return names
 
 
-def _files(folder):
+def _files(folder: Path) -> list[str]:
     found = sorted(os.path.join(parent, name) for parent, _, names in os.walk(folder) for name in names
                    if not name.startswith('.'))
     if not found:
@@ -51,7 +52,7 @@ def _files(folder):
     return found
 
 
-def _difference(folder, classes, other, others):
+def _difference(folder: Path, classes: set[str], other: Path, others: set[str]) -> str:
     parts = [f'only in {where}: {", ".join(sorted(names)[:10])}{" ..." if len(names) > 10 else ""}'
              for where, names in ((folder, classes - others), (other, others - classes)) if names]
     return f'{folder} and {other} contain different class folders; {"; ".join(parts)}. Use the same classes in both'

@@ -1,5 +1,6 @@
 """SVHN: cropped digits of house numbers, from the published .mat files."""
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from mmengine.registry import DATASETS
@@ -16,7 +17,7 @@ class SVHNDataset(ClassificationDataset):
     The files label the digit 0 as class 10, which is converted to 0. Reading needs scipy, part of the extra ``cls``.
     """
 
-    def read(self, train: bool) -> tuple[list[str], list[dict]]:
+    def read(self, train: bool) -> tuple[list[str], list[dict[str, Any]]]:
         """Return the class names, and the images in the order of the file."""
         path = Path(self.data_root, f'{"train" if train else "test"}_32x32.mat')
         images, labels = read_mat(path)

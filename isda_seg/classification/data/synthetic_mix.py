@@ -9,7 +9,7 @@ from isda_seg.classification.data.inner_dataset import inner_dataset
 
 
 @DATASETS.register_module()
-class SyntheticMixDataset(Dataset):
+class SyntheticMixDataset(Dataset[Any]):
     """Concatenation of real and synthetic images; ``SyntheticMixSampler`` mixes them.
 
     Args:
@@ -33,7 +33,7 @@ class SyntheticMixDataset(Dataset):
         self.pipeline = Compose(pipeline)
 
     @property
-    def metainfo(self) -> dict:
+    def metainfo(self) -> dict[str, Any]:
         """Metainfo of the real images."""
         return self.datasets[0].metainfo
 
@@ -48,7 +48,7 @@ class SyntheticMixDataset(Dataset):
         for one in self.datasets:
             one.full_init()
 
-    def get_data_info(self, idx: int) -> dict:
+    def get_data_info(self, idx: int) -> dict[str, Any]:
         """Return image and label before the pipeline."""
         dataset, own = self._place(idx)
         return dataset.get_data_info(own)
@@ -58,7 +58,7 @@ class SyntheticMixDataset(Dataset):
         dataset, own = self._place(idx)
         return dataset.get_cat_ids(own)
 
-    def __getitem__(self, idx: int) -> dict:
+    def __getitem__(self, idx: int) -> dict[str, Any]:
         """Return the output of the pipeline."""
         return self.pipeline(self.get_data_info(idx))
 

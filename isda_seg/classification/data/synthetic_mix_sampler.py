@@ -14,7 +14,7 @@ _REAL, _SYNTHETIC = 0, 1  # separate streams
 
 
 @DATA_SAMPLERS.register_module()
-class SyntheticMixSampler(Sampler):
+class SyntheticMixSampler(Sampler[Any]):
     """Sampler of a ``SyntheticMixDataset``; the last ``round(share * B)`` images of every batch of B are synthetic.
 
     The length of an epoch is the number of real images, so a run has as many steps as one without synthetic images.

@@ -1,6 +1,5 @@
 """DistributionNet: models each feature as a Gaussian and also classifies a sample of it."""
 import math
-from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -31,7 +30,7 @@ class DistributionNetLoss(nn.Module):
         ValueError: ``average`` is not positive, or a weight is negative.
     """
 
-    def __init__(self, classifier: nn.Linear, map_size: int | Sequence[int], average: float = 5.0,
+    def __init__(self, classifier: nn.Linear, map_size: int | tuple[int, int], average: float = 5.0,
                  sample_weight: float = 0.1, uncertainty_weight: float = 0.001, label_smoothing: float = 0.1) -> None:
         super().__init__()
         if not (math.isfinite(average) and average > 0):

@@ -25,7 +25,7 @@ class HeldOutLabelsDataset(Wrapper):
         if len(self.indices) == 0:
             raise ValueError(f'held_out={held_out} holds out no labels. Set it between 0 and 1')
 
-    def get_data_info(self, idx: int) -> dict:
+    def get_data_info(self, idx: int) -> dict[str, Any]:
         """Return image and label before the pipeline."""
         return super().get_data_info(int(self.indices[idx]))
 

@@ -20,7 +20,7 @@ class TwoStreamPreprocessor(ClassificationPreprocessor):
     def __init__(self, bgr_to_rgb: bool = False, **kwargs: Any) -> None:
         super().__init__(bgr_to_rgb=bgr_to_rgb, **kwargs)
 
-    def forward(self, data: dict, training: bool = False) -> dict[str, Any]:
+    def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:
         """Return ``inputs`` (B, 3, H, W) float32 and ``labels`` (B,) int64.
 
         For a training batch the result also has ``unlabelled``, a dict of ``views``, each (B, 3, H, W) float32, and

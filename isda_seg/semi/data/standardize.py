@@ -1,4 +1,6 @@
 """Per-image standardisation."""
+from typing import Any
+
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmengine.registry import TRANSFORMS
@@ -11,7 +13,7 @@ class StandardizeImage(BaseTransform):
     A constant image becomes 0.
     """
 
-    def transform(self, results: dict) -> dict:
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Transform ``img`` to float32."""
         image = results['img'].astype(np.float64)
         image -= image.mean()

@@ -57,7 +57,7 @@ class TwoStreamDataset(Wrapper):
         """Number of unlabelled images N, the length of an epoch."""
         return len(self)
 
-    def __getitem__(self, idx: tuple[int, int]) -> dict:
+    def __getitem__(self, idx: tuple[int, int]) -> dict[str, Any]:
         """Return the labelled image and the views of the unlabelled image."""
         unlabelled, labelled = idx
         item = self.pipeline(self.get_data_info(labelled))

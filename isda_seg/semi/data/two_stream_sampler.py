@@ -11,7 +11,7 @@ from isda_seg.classification.data.endless_passes import endless_passes
 
 
 @DATA_SAMPLERS.register_module()
-class TwoStreamSampler(Sampler):
+class TwoStreamSampler(Sampler[Any]):
     """Sampler of pairs (unlabelled index, labelled index) of a ``TwoStreamDataset``.
 
     An epoch is one shuffled pass over the unlabelled images, distributed over the ranks as in ``DefaultSampler``. The

@@ -11,8 +11,8 @@ from isda_seg.semi.data.wrapped_dataset import Wrapper, labels_of
 from isda_seg.semi.data.zca import EPS, ZCA, fingerprint, fitted
 
 # Caches of this process, kept while a dataset uses an entry; validation and test often share one.
-_transforms: WeakValueDictionary[tuple, ZCA] = WeakValueDictionary()
-_images: WeakValueDictionary[tuple, np.ndarray] = WeakValueDictionary()
+_transforms: WeakValueDictionary[tuple[Any, ...], ZCA] = WeakValueDictionary()
+_images: WeakValueDictionary[tuple[Any, ...], np.ndarray] = WeakValueDictionary()
 
 
 @DATASETS.register_module()
@@ -36,7 +36,7 @@ class WhitenedDataset(Wrapper):
         super().__init__(dataset, pipeline)
         self.fit_on, self.file, self.eps = fit_on, file, eps
         self.labels = labels_of(self.dataset)
-        self.images: np.ndarray | None = None
+        self.images: Any = None  # (N, H, W, 3) float32 after full_init
 
     def full_init(self) -> None:
         """Fit or read the transform, and whiten the images."""
@@ -48,7 +48,8 @@ class WhitenedDataset(Wrapper):
             source = images
         else:
             source = images_of(DATASETS.build(self.fit_on) if isinstance(self.fit_on, dict) else self.fit_on)
-        key = (fingerprint(source), self.eps, None if self.file is None else Path(self.file).absolute())
+        file = None if self.file is None else Path(self.file).absolute()
+        key: tuple[Any, ...] = (fingerprint(source), self.eps, file)
         self.zca = _transforms.get(key)
         if self.zca is None:
             self.zca = _transforms[key] = fitted(source, self.eps, self.file)
@@ -57,7 +58,7 @@ class WhitenedDataset(Wrapper):
         if self.images is None:
             self.images = _images[key] = self.zca.apply(images)
 
-    def get_data_info(self, idx: int) -> dict:
+    def get_data_info(self, idx: int) -> dict[str, Any]:
         """Return ``img`` (H, W, 3) float32 and ``gt_label`` before the pipeline."""
         self.full_init()
         return dict(img=self.images[idx].copy(), gt_label=int(self.labels[idx]))
@@ -75,7 +76,7 @@ def images_of(dataset: Any) -> np.ndarray:
     """
     images = [dataset.get_data_info(index).get('img') for index in range(len(dataset))]
     kinds = {(image.shape, str(image.dtype)) if isinstance(image, np.ndarray) else None for image in images}
-    if len(kinds) != 1 or None in kinds or kinds.copy().pop()[1] != 'uint8':
+    if len(kinds) != 1 or {kind and kind[1] for kind in kinds} != {'uint8'}:
         raise ValueError(f'WhitenedDataset needs at least one image, and all as uint8 arrays of one size, such as '
                          f'those of CIFAR and SVHN; {type(dataset).__name__} has {len(images)} images of '
                          f'{len(kinds)} kinds')

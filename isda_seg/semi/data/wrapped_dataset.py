@@ -9,7 +9,7 @@ from torch.utils.data import Dataset
 from isda_seg.classification.data.inner_dataset import inner_dataset
 
 
-class Wrapper(Dataset):
+class Wrapper(Dataset[Any]):
     """Wrapper of a dataset with ``get_data_info`` (``img`` and ``gt_label``), ``get_cat_ids`` and ``metainfo``.
 
     A wrapper has the same methods, so wrappers can be nested. Building one reads only labels. ``full_init``, which
@@ -32,7 +32,7 @@ class Wrapper(Dataset):
         self.dataset.full_init()
 
     @property
-    def metainfo(self) -> dict:
+    def metainfo(self) -> dict[str, Any]:
         """Metainfo of the wrapped dataset."""
         return self.dataset.metainfo
 
@@ -41,7 +41,7 @@ class Wrapper(Dataset):
         """Number of classes C."""
         return len(self.metainfo['classes'])
 
-    def get_data_info(self, idx: int) -> dict:
+    def get_data_info(self, idx: int) -> dict[str, Any]:
         """Return image and label before the pipeline."""
         return self.dataset.get_data_info(idx)
 
@@ -49,7 +49,7 @@ class Wrapper(Dataset):
         """Return the label of an image, in a list."""
         return self.dataset.get_cat_ids(idx)
 
-    def __getitem__(self, idx: Any) -> dict:
+    def __getitem__(self, idx: Any) -> dict[str, Any]:
         """Return the output of the pipeline."""
         return self.pipeline(self.get_data_info(idx))
 
