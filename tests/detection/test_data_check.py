@@ -53,7 +53,7 @@ def test_a_missing_annotation_file_is_named_with_what_to_do(check, root, split):
         check(config(root))
 
 
-def test_the_evaluators_annotations_are_looked_for_too(check, root):
+def test_annotations_of_the_evaluator_are_checked(check, root):
     cfg = config(root)
     cfg.val_evaluator.ann_file = str(root / 'other.json')
     with pytest.raises(FileNotFoundError, match='the val annotation file .*other.json does not exist'):
@@ -85,7 +85,7 @@ def test_missing_images_are_counted_and_the_first_is_named(check, root):
         check(config(root))
 
 
-def test_boxes_without_masks_are_refused_where_masks_are_asked_for(check, root):
+def test_boxes_without_required_masks_are_an_error(check, root):
     write(root, 'train', [POLYGON, BOX])
     assert check(config(root, masks=False)) is None
     with pytest.raises(ValueError, match='1 of 2 objects of the train split in .*train.json have a box but no mask'):

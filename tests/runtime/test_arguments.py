@@ -1,4 +1,4 @@
-"""`--out` names the result file or a folder for it, in every tool alike."""
+"""`--out` is the result file or a folder for it, in all tools."""
 import pytest
 
 from isda_seg.runtime.arguments import result_file

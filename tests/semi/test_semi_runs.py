@@ -1,4 +1,4 @@
-"""Laws of whole runs, from the configs: resume is exact, twins start alike, only a complete set-up trains."""
+"""Complete runs of the configs: exact resume, equal twins, errors for incomplete setups."""
 import json
 
 import numpy as np
@@ -35,7 +35,7 @@ def keep_all(cfg):
 
 
 @exhaustive('method', METHODS)
-def test_a_run_resumed_after_an_epoch_is_the_uninterrupted_one_to_the_bit(method, run, tmp_path):
+def test_resume_is_bitwise_exact(method, run, tmp_path):
     whole, steps = run(f'{method}_isda_cifar10', 'whole', change=keep_all)
     resumed, rest = run(f'{method}_isda_cifar10', 'resumed', resume=tmp_path / 'whole' / 'epoch_1.pth')
     assert rest == steps[5:] and len(steps) == 15
@@ -49,7 +49,7 @@ def test_a_run_resumed_after_an_epoch_is_the_uninterrupted_one_to_the_bit(method
 
 
 @exhaustive('method', METHODS)
-def test_with_lambda_0_zero_isda_trains_as_its_twin_bit_for_bit(method, run):
+def test_lambda_0_zero_trains_bitwise_as_the_twin(method, run):
     def nothing(cfg):
         cfg.default_hooks.isda.lambda_0 = 0
 
@@ -134,7 +134,7 @@ def test_a_loop_without_epochs_is_refused(run):
         run('pi_cifar10', 'work', change=by_iteration)
 
 
-def test_without_its_hook_a_method_says_what_is_missing(run):
+def test_method_without_its_hook_is_an_error(run):
     def no_hook(cfg):
         cfg.custom_hooks = []
 

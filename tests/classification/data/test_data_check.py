@@ -1,4 +1,4 @@
-"""Missing or foreign data is an error before anything is built; the base configs fit it."""
+"""Missing or mismatched data is an error before a run; the base configs pass."""
 from pathlib import Path
 
 import pytest
@@ -32,7 +32,7 @@ def test_labels_beyond_the_models_classes_are_an_error(write_cifar):
         check_data(config(write_cifar(), num_classes=5, type='CIFARDataset'))
 
 
-def test_a_top_5_error_of_fewer_classes_is_refused_before_an_epoch_is_trained(write_cifar):
+def test_top_k_above_the_number_of_classes_is_an_error(write_cifar):
     cfg = config(write_cifar(), type='CIFARDataset')
     cfg.val_evaluator = [dict(type='Other'), dict(type='TopKAccuracy', topk=(1, 11))]
     with pytest.raises(ValueError, match=r'val_evaluator requests the top-11 error, but the model has only 10 classes. '
@@ -56,7 +56,7 @@ def test_a_validation_split_larger_than_the_data_is_an_error(write_cifar):
         check_data(cfg)
 
 
-def test_other_datasets_are_left_to_themselves():
+def test_other_datasets_are_not_checked():
     cfg = Config(dict(train_dataloader=dict(dataset=dict(type='NotOurs'))))
     assert check_data(cfg) is None
 

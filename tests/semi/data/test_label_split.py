@@ -1,4 +1,4 @@
-"""Chosen labels: equally many of every class, the same ones always, and never both trained on and held out."""
+"""Chosen labels: balanced, reproducible, never both trained on and held out."""
 import json
 
 import numpy as np
@@ -17,7 +17,7 @@ def per_class(labels, indices):
 
 
 @pytest.mark.filterwarnings('ignore:.*not the official archive')
-def test_of_the_real_subset_every_class_gives_as_many(data_folder):
+def test_labels_of_the_subset_are_balanced(data_folder):
     labels = labels_of(CIFARDataset(str(data_folder('cifar10'))))
     chosen = choose_labels(labels, 1000, seed=0)
     kept, held = hold_out_labels(labels, chosen, 0.25, seed=0)
@@ -25,18 +25,18 @@ def test_of_the_real_subset_every_class_gives_as_many(data_folder):
     assert (per_class(labels, kept), per_class(labels, held)) == ([75] * 10, [25] * 10)
 
 
-def test_every_class_gives_as_many_though_one_is_a_hundred_times_as_large():
+def test_labels_of_imbalanced_data_are_balanced():
     labels = np.repeat([0, 1, 2], [10, 100, 890])
     assert per_class(labels, choose_labels(labels, 30, seed=3)) == [10, 10, 10]
     assert per_class(labels, choose_labels(labels, 90, seed=3)) == [10, 40, 40]
 
 
-def test_classes_of_one_size_are_chosen_from_as_images_are_held_out():
+def test_choice_for_balanced_data_equals_the_held_out_images():
     for count in (10, 13, 100, 499):
         assert np.array_equal(choose_labels(LABELS, count, 5), np.flatnonzero(held_out_mask(LABELS, count, 5)))
 
 
-def test_what_does_not_divide_goes_to_the_first_classes():
+def test_remainder_goes_to_the_first_classes():
     assert per_class(LABELS, choose_labels(LABELS, 23, seed=0)) == [3] * 3 + [2] * 7
 
 
@@ -44,7 +44,7 @@ def test_all_labels_can_be_chosen():
     assert choose_labels(LABELS, 500, seed=0).tolist() == list(range(500))
 
 
-def test_the_choice_follows_from_the_seed_alone_and_never_changes():
+def test_choice_depends_only_on_the_seed_and_is_stable():
     first = choose_labels(LABELS, 50, seed=1)
     np.random.seed(99)
     assert np.array_equal(first, choose_labels(LABELS, 50, seed=1))
@@ -93,7 +93,7 @@ def split(tmp_path):
     return path, kept
 
 
-def test_a_missing_split_file_is_written_and_a_present_one_is_followed(split):
+def test_split_file_is_written_once_and_then_read(split):
     path, kept = split
     assert [entry.name for entry in path.parent.iterdir()] == ['split.json']
     content = json.loads(path.read_text())
