@@ -130,7 +130,7 @@ def test_mismatched_weights_are_named(tmp_path, change, message):
 def test_overwriting_urls_and_non_finite_weights_are_errors(tmp_path):
     path = checkpoint_of(built(BACKBONES['ResNet-18']), tmp_path / 'in.pth', 'trainer')
     before = path.read_bytes()
-    with pytest.raises(ValueError, match='in.pth is the checkpoint itself, which would be lost: give .* another name'):
+    with pytest.raises(ValueError, match='in.pth is the checkpoint itself, which would be lost. Give .* another name'):
         export(path, tmp_path / 'folder' / '..' / 'in.pth', 'mmseg')
     assert path.read_bytes() == before
     with pytest.raises(ValueError, match='https://there/in.pth is a URL. Download it and pass a local path'):

@@ -102,7 +102,7 @@ def test_without_a_resize_the_image_itself_is_scaled():
 
 
 def test_an_unknown_protocol_is_an_error():
-    with pytest.raises(ValueError, match="'single', 'ms', 'ms-flip'.*'flip'"):
+    with pytest.raises(ValueError, match="unknown protocol 'flip'.*'single', 'ms', 'ms-flip'"):
         apply_protocol(config(), 'flip')
 
 

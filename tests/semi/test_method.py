@@ -56,5 +56,5 @@ def test_ramp_of_length_0_is_1():
 
 @pytest.mark.parametrize('epoch, length', [(-1, 80), (1, -80)])
 def test_negative_ramp_is_an_error(epoch, length):
-    with pytest.raises(ValueError, match=f'at least 0, got {epoch} and {length}'):
+    with pytest.raises(ValueError, match=f'must be >= 0, got {epoch} and {length}'):
         sigmoid_ramp(epoch, length)

@@ -74,7 +74,7 @@ def test_an_array_pickled_in_2009_is_read(write_cifar):
 
 
 def test_a_missing_archive_is_named_with_what_to_do(tmp_path):
-    with pytest.raises(FileNotFoundError, match=f'{tmp_path}/{ARCHIVE} does not exist.*download.*cs.toronto.edu'):
+    with pytest.raises(FileNotFoundError, match=f'neither {tmp_path}/{ARCHIVE} nor the folder .* exists. Download.*cs.toronto.edu'):
         CIFARDataset(str(tmp_path))
 
 
@@ -105,7 +105,7 @@ def test_unofficial_archive_without_a_batch_is_incomplete(write_cifar):
     with tarfile.open(root / ARCHIVE, 'w:gz') as tar:
         tar.add(root / FOLDER, FOLDER)
     shutil.rmtree(root / FOLDER)
-    with pytest.raises(FileNotFoundError, match=f'{ARCHIVE} is incomplete, data_batch_4 is missing'):
+    with pytest.raises(FileNotFoundError, match=f'{ARCHIVE} is incomplete: data_batch_4 is missing'):
         CIFARDataset(str(root), split='test')
 
 
@@ -117,27 +117,27 @@ def test_damaged_archive_is_an_error_for_any_checksum(write_cifar, damage):
     shutil.rmtree(root / FOLDER)
     (root / ARCHIVE).write_bytes(damage((root / ARCHIVE).read_bytes()))
     for md5 in ('official', None):
-        with pytest.raises(ValueError, match=f'{root}/{ARCHIVE} is truncated or damaged .*download it again'):
+        with pytest.raises(ValueError, match=f'{root}/{ARCHIVE} is truncated or damaged .*Download it again'):
             CIFARDataset(str(root), md5=md5)
 
 
 def test_a_missing_batch_is_named(write_cifar):
     root = write_cifar()
     (root / FOLDER / 'data_batch_4').unlink()
-    with pytest.raises(FileNotFoundError, match=f'{FOLDER} is incomplete, data_batch_4 is missing'):
+    with pytest.raises(FileNotFoundError, match=f'{FOLDER} is incomplete: data_batch_4 is missing'):
         CIFARDataset(str(root))
 
 
 def test_a_label_outside_the_classes_is_an_error(write_cifar):
     root = write_cifar(data_batch_3={'data': np.zeros((2, 3072), np.uint8), 'labels': [1, 10]})
-    with pytest.raises(ValueError, match='1 labels of the train images .* outside 0..9; the first is 10, of image 41'):
+    with pytest.raises(ValueError, match='1 labels of the train images .* outside 0..9; the first is 10 of image 41'):
         CIFARDataset(str(root))
 
 
 @pytest.mark.parametrize('batch', [{'data': np.zeros((2, 3072), np.uint8), 'labels': [1]}, {'labels': [1]},
                                    {'data': np.zeros((1, 100), np.uint8), 'labels': [1]}, [1, 2]])
 def test_a_batch_of_another_format_is_named(write_cifar, batch):
-    with pytest.raises(ValueError, match='data_batch_2 in .*cifar10.*download'):
+    with pytest.raises(ValueError, match='data_batch_2 in .*cifar10.*Download'):
         CIFARDataset(str(write_cifar(data_batch_2=batch)))
 
 

@@ -30,5 +30,5 @@ def test_choice_is_stable_across_versions():
 
 @pytest.mark.parametrize('count', [0, 500, 5000])
 def test_holding_out_nothing_or_everything_is_an_error(count):
-    with pytest.raises(ValueError, match=f'cannot hold out {count} of 500 training images: .* from 1 to 499'):
+    with pytest.raises(ValueError, match=f'cannot hold out {count} of 500 training images. .* from 1 to 499'):
         held_out_mask(LABELS, count, seed=0)

@@ -51,7 +51,7 @@ def test_different_class_folders_are_listed(image_folder):
 
 
 def test_missing_and_empty_folders_are_errors(image_folder):
-    with pytest.raises(FileNotFoundError, match='nowhere/train does not exist: .*ISDA_SEG_DATA'):
+    with pytest.raises(FileNotFoundError, match='nowhere/train does not exist. .*ISDA_SEG_DATA'):
         ImageFolderDataset(str(image_folder / 'nowhere'))
     with pytest.raises(ValueError, match='n01/train contains no class folders'):
         (image_folder / 'train' / 'n01' / 'train').mkdir()

@@ -15,5 +15,5 @@ def test_object_is_returned_and_config_is_built():
 
 
 def test_pipeline_of_the_inner_dataset_is_an_error():
-    with pytest.raises(ValueError, match='the SimpleNamespace inside a Outer has a pipeline .* move it to the Outer'):
+    with pytest.raises(ValueError, match='the SimpleNamespace inside a Outer has a pipeline.* Move it to the Outer'):
         inner_dataset(SimpleNamespace(pipeline=Compose([lambda item: item])), 'Outer')

@@ -61,8 +61,8 @@ def test_default_n_max_is_the_size_of_the_smallest_class():
     (0.5, 50, 'imbalance must be a finite number >= 1 and needs at least two classes, got 0.5'),
     (float('nan'), 50, 'imbalance must be a finite number >= 1'),
     (float('inf'), 50, 'imbalance must be a finite number >= 1'),
-    (100, 50, 'imbalance=100 with n_max=50 leaves the last class without images: set n_max to 100 or more'),
-    (1, 51, 'needs 51 images of class 0, the training data has 50: set a smaller n_max')])
+    (100, 50, 'imbalance=100 with n_max=50 leaves the last class without images. Set n_max to 100 or more'),
+    (1, 51, 'needs 51 images of class 0, but the training data has 50. Set a smaller n_max')])
 def test_profile_with_too_many_images_is_an_error(imbalance, n_max, message):
     with pytest.raises(ValueError, match=message):
         long_tail_mask(LABELS, 10, imbalance, n_max, seed=0)

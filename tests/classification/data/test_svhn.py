@@ -40,7 +40,7 @@ def test_held_out_split_contains_every_digit(root):
 
 def test_a_missing_file_is_named(root):
     (root[0] / 'train_32x32.mat').unlink()
-    with pytest.raises(FileNotFoundError, match='train_32x32.mat does not exist: download it from http'):
+    with pytest.raises(FileNotFoundError, match='train_32x32.mat does not exist. Download it from http'):
         SVHNDataset(str(root[0]))
 
 

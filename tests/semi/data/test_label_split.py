@@ -117,7 +117,7 @@ def of_one_class(content):
 
 
 @pytest.mark.parametrize('change, words', [
-    (lambda content: dict(content, indices=content['indices'][:-1]), 'names 19 different images in 19 ent'),
+    (lambda content: dict(content, indices=content['indices'][:-1]), 'lists 19 different images in 19 ent'),
     (lambda content: dict(content, indices=[*content['indices'][:-1], content['indices'][0]]), 'lists 19 .* in 20 ent'),
     (lambda content: dict(content, indices=[*content['indices'][:-1], 500]), 'lists images from .* to 500, but'),
     (lambda content: dict(content, indices=[-1, *content['indices'][1:]]), 'lists images from -1 to'),

@@ -94,7 +94,7 @@ def test_svhn_is_standardised_without_flips(folder):
 
 def test_wrapped_data_are_checked(folder):
     cfg = config('semi_cifar10', 20)
-    with pytest.raises(FileNotFoundError, match='cifar-10-python.tar.gz does not exist'):
+    with pytest.raises(FileNotFoundError, match='neither .*cifar-10-python.tar.gz nor the folder .* exists'):
         check_data(cfg)
     tiny_images.write_cifar(folder)
     cfg.model.num_classes = 5
