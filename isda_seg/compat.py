@@ -1,5 +1,6 @@
 """Compatibility with the installed versions of other packages."""
 import io
+import logging
 import sys
 from collections.abc import Callable
 from contextlib import redirect_stdout
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 # Imported from mmcv.ops at module level by mmsegmentation 1.2.2. The maintained family guards these imports itself.
 OPERATORS = ('point_sample', 'sigmoid_focal_loss', 'CrissCrossAttention', 'PSAMask')
 HIDDEN_LINES = ('Could not import OneDL',)  # printed by mmseg at import, about an optional package
+
+_variables_logged: set[str] = set()
 
 
 def require_one_family() -> None:
@@ -53,6 +56,16 @@ def import_segmentation() -> None:
             print(line)
 
 
+def _is_new(record: logging.LogRecord) -> bool:
+    """Filter log records: drop MMEngine's message about an environment variable if it was already logged."""
+    text = record.getMessage()
+    if not text.startswith('Using env variable'):
+        return True
+    new = text not in _variables_logged
+    _variables_logged.add(text)
+    return new
+
+
 def read_config(path: str) -> 'Config':
     """Read the config at ``path``, including bases from OpenMMLab packages.
 
@@ -61,12 +74,17 @@ def read_config(path: str) -> 'Config':
     """
     prepare()
     from mmengine.config import Config
+    from mmengine.logging import MMLogger
+    logger = MMLogger.get_current_instance()
+    logger.addFilter(_is_new)
     try:
         return Config.fromfile(path)
     except ModuleNotFoundError as error:
         if str(error).startswith('mmdet '):
             require_detection()
         raise
+    finally:
+        logger.removeFilter(_is_new)
 
 
 def require_detection() -> None:

@@ -35,6 +35,20 @@ def test_a_config_based_on_a_package_can_be_read(tmp_path):
     assert Config.fromfile(tmp_path / 'c.py').model.decode_head.type == 'PSPHead'
 
 
+def test_an_environment_variable_is_logged_once_per_process(tmp_path, monkeypatch):
+    from mmengine.logging import MMLogger
+    monkeypatch.setenv('ISDA_SEG_ONCE', 'there')
+    monkeypatch.setattr(compat, '_variables_logged', set())
+    texts = []
+    monkeypatch.setattr(MMLogger, 'callHandlers', lambda logger, record: texts.append(record.getMessage()))
+    (tmp_path / 'config.py').write_text("data_root = '{{$ISDA_SEG_ONCE:data}}'")
+    for _ in range(3):
+        assert compat.read_config(str(tmp_path / 'config.py')).data_root == 'there'
+        MMLogger.get_current_instance().info('another message')
+    variables = [text for text in texts if text != 'another message']
+    assert len(variables) == 1 and 'ISDA_SEG_ONCE' in variables[0] and len(texts) == 4
+
+
 def test_missing_mmdetection_is_an_error_with_a_remedy(monkeypatch):
     monkeypatch.setattr(compat, 'find_spec', lambda name: None)
     with pytest.raises(ImportError, match=r'needs MMDetection, which is not installed: pip install -c constraints.txt '

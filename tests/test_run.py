@@ -49,5 +49,5 @@ def test_too_few_images_for_a_batch_are_an_error(tmp_path, monkeypatch):
     monkeypatch.setenv('ISDA_SEG_DATA', str(tiny_images.write_cifar(tmp_path).parent))
     options = {'train_dataloader.dataset.split': 'train', 'train_dataloader.dataset.indices': 30,
                'train_dataloader.drop_last': True, 'val_dataloader.dataset.split': 'test'}
-    with pytest.raises(ValueError, match='nothing would be trained: 30 training images give no batch of 64'):
+    with pytest.raises(ValueError, match='yields no batch: 30 training images do not fill a batch of 64'):
         tiny.build(tiny.ROOT / 'configs' / 'miniature' / 'resnet8_cifar10-1k.py', tmp_path / 'work', options)

@@ -1,4 +1,4 @@
-"""What only image classification needs: networks, the classifier, losses, datasets, transforms, the metric."""
+"""Image classification: networks, classifier, losses, datasets, transforms, metrics."""
 from isda_seg.classification import losses, networks
 from isda_seg.classification.accuracy import TopKAccuracy
 from isda_seg.classification.classifier import ImageClassifier

@@ -1,4 +1,4 @@
-"""Predictions as the metrics of image classifiers get them."""
+"""Logits and labels of a prediction, with optional logit adjustment."""
 import torch
 from torch import Tensor
 
@@ -6,6 +6,6 @@ from isda_seg.core.prior import adjust_logits
 
 
 def adjusted(sample: dict[str, Tensor], adjustment: list[float] | None) -> tuple[Tensor, Tensor]:
-    """The logits (B, C) of a prediction plus ``adjustment`` (C,), and the labels (B,), on the CPU."""
+    """Return the logits (B, C) of a prediction plus ``adjustment`` (C,), and the labels (B,), on the CPU."""
     logits = sample['logits'].detach().cpu()
     return adjust_logits(logits, None if adjustment is None else torch.tensor(adjustment)), sample['labels'].cpu()

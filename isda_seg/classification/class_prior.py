@@ -1,4 +1,4 @@
-"""How frequent the classes are in training: from a checkpoint's ISDA statistics, or counted in the training labels."""
+"""Class frequencies of the training data, from ISDA statistics or counted in the training labels."""
 from typing import Any
 
 import numpy as np
@@ -12,11 +12,11 @@ from isda_seg.runtime.logit_adjustment import observed_counts
 
 
 def class_log_prior(cfg: Config, state_dict: dict[str, Tensor]) -> Tensor:
-    """The log class frequencies (C,).
+    """Return the log class frequencies (C,).
 
     Args:
-        cfg: as ``load_config`` returns it.
-        state_dict: of the checkpoint; without ISDA statistics in it, the labels of the training images are counted.
+        cfg: config as ``load_config`` returns it.
+        state_dict: state dict of the checkpoint. If it has no ISDA statistics, the training labels are counted.
 
     Raises:
         ValueError, FileNotFoundError: the training labels cannot be counted.
@@ -26,17 +26,17 @@ def class_log_prior(cfg: Config, state_dict: dict[str, Tensor]) -> Tensor:
 
 
 def count_labels(cfg: Config) -> Tensor:
-    """The training images (C,) of each class that a config trains on with their label; no image is read."""
+    """Return the number of labelled training images per class (C,), without reading images."""
     loader = cfg.get('train_dataloader')
     labels = _labels(DATASETS.build(loader.dataset)) if loader is not None else []
     if not labels:
-        raise ValueError('the class prior cannot be counted: the config has no train_dataloader whose dataset has '
-                         'get_cat_ids. Test a checkpoint trained with ISDA, or give the config its training data')
+        raise ValueError('cannot count the class prior: the config has no train_dataloader whose dataset has '
+                         'get_cat_ids. Test a checkpoint trained with ISDA, or add the training data to the config')
     return torch.from_numpy(np.bincount(labels, minlength=cfg.model.num_classes))
 
 
 def _labels(dataset: Any) -> list[int]:
-    """Of all images, for datasets that only repeat or join others those of the inner ones."""
+    """Return the labels of all images; a dataset that repeats or concatenates others counts each inner image once."""
     if hasattr(dataset, 'get_cat_ids'):
         labelled = getattr(dataset, 'labelled_indices', range(len(dataset)))
         return [dataset.get_cat_ids(int(index))[0] for index in labelled]

@@ -1,4 +1,4 @@
-"""Which configs of segmenters and detectors can start from an exported backbone."""
+"""Search for segmentation and detection configs that can start from an exported backbone."""
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -8,10 +8,9 @@ from isda_seg.classification.resnet_state import Architecture
 
 
 def accepting(architecture: Architecture, configs: Iterable[Path]) -> tuple[list[Path], list[Path]]:
-    """The configs that take it as they are, and those that take it with ``model.backbone.type`` changed.
+    """Return the configs that accept the backbone unchanged, and those that need another ``model.backbone.type``.
 
-    A plain stem (ResNet) and a deep one (ResNetV1c) have different weights: a config that has the other one of the same
-    depth and width takes the backbone once its type is changed.
+    The latter have the same depth and width but the other stem: ResNet has a plain stem, ResNetV1c a deep one.
     """
     as_they_are, changed = [], []
     for path in configs:

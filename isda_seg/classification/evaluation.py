@@ -1,4 +1,4 @@
-"""Error and accuracy of a checkpoint, as one value."""
+"""Evaluation of a classification checkpoint."""
 import copy
 from collections.abc import Sequence
 from typing import Any
@@ -23,26 +23,30 @@ def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ..
     """Test a checkpoint.
 
     Args:
-        cfg: as ``load_config`` returns it; config, checkpoint: their paths.
-        protocols, show_dir, show_most: of segmentation; here there are no others than the default.
-        taus: each also tests with ``tau * log prior`` subtracted from the logits, in the same pass over the data (logit
-            adjustment, Menon et al., ICLR 2021, Eq. 9).
+        cfg: config as ``load_config`` returns it.
+        config: path of the config.
+        checkpoint: path of the checkpoint.
+        protocols: only the default is supported.
+        show_dir: must be None; visualisations are not supported.
+        show_most: must be None.
+        taus: values of tau for logit adjustment (Menon et al., ICLR 2021, Eq. 9). For each, metrics are also computed
+            with ``tau * log prior`` subtracted from the logits, in the same pass over the data.
 
     Returns:
-        {"protocols": {"single": {"top1_error", "top1_accuracy", ...}}, ...} as ``result`` completes it, in per cent.
-        Where the test data are those that training validated on, ``top1_error_last10`` is the mean over the last 10
+        {"protocols": {"single": {"top1_error", "top1_accuracy", ...}}, ...} with the entries of ``result``, in per
+        cent. If the test data are the validation data of training, ``top1_error_last10`` is the mean over the last 10
         epochs up to this checkpoint. With taus the protocol has a further entry "logit_adjustment": {"0.5":
         {"top1_error", ..., "nll", "ece"}}.
 
     Raises:
-        ValueError, FileNotFoundError: another protocol, pictures asked for, a missing or truncated checkpoint or one
-            of another model, missing data, training labels that cannot be counted.
+        ValueError, FileNotFoundError: an unsupported protocol or option, a missing, truncated or mismatched checkpoint,
+            missing data, or training labels that cannot be counted.
     """
     taus = check_taus(taus)
     if tuple(protocols) != (PROTOCOL,):
-        raise ValueError(f'an image classifier is tested in one protocol, {PROTOCOL}, got {list(protocols)}')
+        raise ValueError(f'classification supports only the protocol {PROTOCOL}, got {list(protocols)}')
     if show_dir is not None or show_most is not None:
-        raise ValueError('--show-dir and --show-most draw segmentations; an image classifier has no pictures to show')
+        raise ValueError('--show-dir and --show-most are not supported for classification. Omit them')
     loaded = check_checkpoint(checkpoint, module='fc')
     check_data(cfg, ('test',))
     run = copy.deepcopy(cfg)
@@ -65,7 +69,7 @@ def _rounded(metrics: dict[str, float]) -> dict[str, Any]:
 
 
 def summary(results: dict[str, Any], name: str = '') -> str:
-    """A row for the plain logits and one for each tau: every metric, in per cent; '-' where there is none."""
+    """Format every metric in per cent, one row for plain logits and one for each tau; '-' if missing."""
     rows = summary_rows(results['protocols'], name)
     columns, width = [key for key in results['protocols'][PROTOCOL] if key != KEY], max(map(len, rows))
     cells = {label: [f'{metrics[key]:.2f}' if key in metrics else '-' for key in columns]

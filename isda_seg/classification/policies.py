@@ -1,26 +1,27 @@
-"""AutoAugment and RandAugment, and the image operations they share, each at a strength of 0..1 of its largest.
+"""AutoAugment and RandAugment, and their image operations with strengths in 0..1.
 
-mmcv's operations are PIL's, which both papers used. kornia's (0.9) are not: its shear reaches 54 degrees instead of
-17, its brightness adds instead of scaling, its contrast forgets the mean, its AutoAugment draws no signs and its
-RandAugment draws without replacement.
+mmcv's operations equal PIL's, which both papers used. kornia's (0.9) differ: its shear reaches 54 degrees instead of
+17, its brightness adds instead of scaling, its contrast ignores the mean, its AutoAugment does not randomise signs and
+its RandAugment samples without replacement.
 """
 from collections.abc import Callable
+from typing import Any
 
 import mmcv
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmengine.registry import TRANSFORMS
 
-GREY = (128, 128, 128)                              # what comes in from outside the image
-OUTSIDE = dict(border_value=GREY, interpolation='nearest')
+GREY = (128, 128, 128)                              # fill value for pixels from outside the image
+OUTSIDE: dict[str, Any] = dict(border_value=GREY, interpolation='nearest')
 
 
 def signed(strength: float) -> float:
-    """The strength with a random sign."""
+    """Return the strength with a random sign."""
     return strength if np.random.randint(2) else -strength
 
 
-def _translation(image, strength, axis):
+def _translation(image: np.ndarray, strength: float, axis: int) -> int:
     return round(signed(150 / 331 * strength) * image.shape[axis])
 
 
@@ -44,8 +45,8 @@ OPERATIONS: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {
                                                             **OUTSIDE),
 }
 
-# AutoAugment (arXiv:1805.09501, Table 7), found on CIFAR-10 and used for CIFAR-100 too. Two operations each, with
-# probability and magnitude of 0..9; where none is given the operation has no magnitude.
+# AutoAugment policy (arXiv:1805.09501, Table 7), found on CIFAR-10 and also used for CIFAR-100: pairs of operations,
+# each with a probability and, if the operation has one, a magnitude in 0..9.
 POLICY = (
     (('invert', 0.1), ('contrast', 0.2, 6)),
     (('rotate', 0.7, 2), ('translate_x', 0.3, 9)),
@@ -77,31 +78,31 @@ POLICY = (
 
 @TRANSFORMS.register_module()
 class AutoAugment(BaseTransform):
-    """One of the policy's 25 pairs, drawn for every image; the paper lets Cutout follow."""
+    """Apply one of the policy's 25 pairs, sampled per image; in the paper Cutout follows."""
 
-    def transform(self, results: dict) -> dict:
-        """Replace ``img``."""
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Transform ``img``."""
         for name, probability, *magnitude in POLICY[np.random.randint(len(POLICY))]:
             if np.random.random_sample() < probability:
                 results['img'] = OPERATIONS[name](results['img'], sum(magnitude) / 9)
         return results
 
-# RandAugment (arXiv:1909.13719).
+# Operations of RandAugment (arXiv:1909.13719).
 CHOICES = ('identity', 'auto_contrast', 'equalize', 'rotate', 'solarize', 'color', 'posterize', 'contrast',
            'brightness', 'sharpness', 'shear_x', 'shear_y', 'translate_x', 'translate_y')
 
 
 @TRANSFORMS.register_module()
 class RandAugment(BaseTransform):
-    """``n`` operations, drawn for every image from the paper's 14 with replacement, all at magnitude ``m`` of 0..30."""
+    """Apply ``n`` operations at magnitude ``m`` in 0..30, sampled per image from the paper's 14 with replacement."""
 
     def __init__(self, n: int, m: float) -> None:
         if n < 0 or not 0 <= m <= 30:
-            raise ValueError(f'RandAugment needs n of 0 or more and m in 0..30, got n={n}, m={m}')
+            raise ValueError(f'RandAugment needs n >= 0 and m in 0..30, got n={n} and m={m}')
         self.n, self.m = n, m
 
-    def transform(self, results: dict) -> dict:
-        """Replace ``img``."""
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Transform ``img``."""
         for choice in np.random.randint(len(CHOICES), size=self.n):
             results['img'] = OPERATIONS[CHOICES[choice]](results['img'], self.m / 30)
         return results

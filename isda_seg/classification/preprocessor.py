@@ -1,4 +1,4 @@
-"""From a collated batch to what a classifier takes."""
+"""Data preprocessor of image classifiers."""
 from typing import Any
 
 import torch
@@ -14,7 +14,7 @@ class ClassificationPreprocessor(ImgDataPreprocessor):
     def __init__(self, bgr_to_rgb: bool = True, **kwargs: Any) -> None:
         super().__init__(bgr_to_rgb=bgr_to_rgb, **kwargs)
 
-    def forward(self, data: dict, training: bool = False) -> dict[str, Tensor]:
-        """``inputs`` (B, 3, H, W) float32 normalised and ``labels`` (B,) int64, from either collate function."""
+    def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Tensor]:
+        """Return normalised ``inputs`` (B, 3, H, W) float32 and ``labels`` (B,) int64."""
         inputs = super().forward(dict(inputs=data['inputs']), training)['inputs']
         return dict(inputs=inputs, labels=torch.as_tensor(data['labels'], dtype=torch.int64, device=inputs.device))

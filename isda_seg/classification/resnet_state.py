@@ -1,4 +1,4 @@
-"""A ResNet read from nothing but its weights: which one it is, and its features, by the names torchvision gave them."""
+"""Architecture and features of a ResNet from a state dict with torchvision's names."""
 from typing import Any, NamedTuple
 
 import torch
@@ -6,13 +6,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 State = dict[str, Tensor]
-DEPTHS = {(False, (2, 2, 2, 2)): 18, (False, (3, 4, 6, 3)): 34, (True, (3, 4, 6, 3)): 50, (True, (3, 4, 23, 3)): 101,
-          (True, (3, 8, 36, 3)): 152}
+DEPTHS: dict[tuple[bool, tuple[int, ...]], int] = {
+    (False, (2, 2, 2, 2)): 18, (False, (3, 4, 6, 3)): 34, (True, (3, 4, 6, 3)): 50, (True, (3, 4, 23, 3)): 101,
+    (True, (3, 8, 36, 3)): 152}
 EPS = 1e-5
 
 
 class Architecture(NamedTuple):
-    """What the shapes of the weights tell."""
+    """Architecture of a ResNet or ResNeXt for ImageNet."""
     depth: int
     deep_stem: bool         # three 3x3 convolutions (ResNetV1c) instead of one 7x7
     stem_channels: int
@@ -22,19 +23,19 @@ class Architecture(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """The type among MMSegmentation's and MMDetection's backbones."""
+        """Backbone type in MMSegmentation and MMDetection."""
         return 'ResNetV1c' if self.deep_stem else 'ResNeXt' if self.groups > 1 else 'ResNet'
 
     @property
     def config(self) -> dict[str, Any]:
-        """The backbone's config; stride 32, all four maps."""
+        """Config of the backbone with stride 32 and all four maps."""
         resnext = dict(groups=self.groups, base_width=self.base_width) if self.groups > 1 else {}
         return dict(type=self.kind, depth=self.depth, stem_channels=self.stem_channels,
                     base_channels=self.base_channels, out_indices=(0, 1, 2, 3), **resnext)
 
 
 def read_architecture(state: State) -> Architecture | None:
-    """Which ResNet or ResNeXt for ImageNet has these weights; None for any other network."""
+    """Infer the architecture from the weights; return None for any other network."""
     blocks = tuple(sum(f'layer{stage}.{block}.conv1.weight' in state for block in range(100)) for stage in (1, 2, 3, 4))
     depth = DEPTHS.get(('layer1.0.conv3.weight' in state, blocks))
     stem = next((state[name] for name in ('stem.6.weight', 'conv1.weight') if name in state), None)
@@ -47,10 +48,10 @@ def read_architecture(state: State) -> Architecture | None:
 
 
 def features(state: State, images: Tensor) -> Tensor:
-    """The last feature map (B, A, h, w) of a ResNet at stride 32, in evaluation: the network written out.
+    """Compute the last feature map (B, A, h, w) of a ResNet at stride 32 in eval mode, from functional operations.
 
     Args:
-        state: of ``read_architecture``'s kind, in the images' dtype.
+        state: state dict of a network that ``read_architecture`` supports, in the images' dtype.
         images: (B, 3, H, W).
     """
     x = images
@@ -83,11 +84,12 @@ def _block(state: State, x: Tensor, name: str, stride: int) -> Tensor:
 def _conv_norm(state: State, x: Tensor, conv: str, norm: str, stride: int) -> Tensor:
     weight = state[f'{conv}.weight']
     x = F.conv2d(x, weight, stride=stride, padding=weight.shape[-1] // 2, groups=x.shape[1] // weight.shape[1])
-    return F.batch_norm(x, *(state[f'{norm}.{part}'] for part in ('running_mean', 'running_var', 'weight', 'bias')),
-                        eps=EPS)
+    mean, variance, scale, shift = (state[f'{norm}.{part}'] for part in ('running_mean', 'running_var', 'weight',
+                                                                         'bias'))
+    return F.batch_norm(x, mean, variance, scale, shift, eps=EPS)
 
 
 def fixed_image(dtype: torch.dtype = torch.float64) -> Tensor:
-    """The image (1, 3, 64, 96) that features are compared on."""
+    """Return the fixed image (1, 3, 64, 96) on which features are compared."""
     grid = torch.arange(3 * 64 * 96, dtype=dtype).view(1, 3, 64, 96)
     return 2 * torch.sin(0.37 * grid) + torch.cos(0.011 * grid)

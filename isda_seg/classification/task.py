@@ -1,4 +1,4 @@
-"""Image classification, supervised and semi-supervised, as a task of run.py."""
+"""Task definition of supervised and semi-supervised image classification for run.py."""
 from isda_seg.classification.data.data_check import check_data
 from isda_seg.classification.evaluation import PROTOCOL, evaluate, summary
 from isda_seg.runtime.task import Task

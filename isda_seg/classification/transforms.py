@@ -1,5 +1,6 @@
-"""Crops of CIFAR and ImageNet, Cutout, and what leaves a pipeline."""
+"""Image transforms: crops for CIFAR and ImageNet, Cutout, packing."""
 import math
+from typing import Any
 
 import mmcv
 import numpy as np
@@ -10,17 +11,17 @@ from mmengine.registry import TRANSFORMS
 
 @TRANSFORMS.register_module()
 class RandomReflectCrop(BaseTransform):
-    """Pad by reflection, then crop a square of ``size``; mmcv's Pad has no border on all sides."""
+    """Pad all sides by reflection, then crop a random square of ``size``; mmcv's Pad pads only two sides."""
 
     def __init__(self, size: int = 32, padding: int = 4) -> None:
         self.size, self.padding = size, padding
 
-    def transform(self, results: dict) -> dict:
-        """Replace ``img``."""
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Transform ``img``."""
         image = mmcv.impad(results['img'], padding=self.padding, padding_mode='reflect')
         if min(image.shape[:2]) < self.size:
             raise ValueError(f'cannot crop {self.size} x {self.size} from an image of {results["img"].shape[:2]} '
-                             f'pixels padded by {self.padding}')
+                             f'pixels with padding {self.padding}. Set a smaller size')
         top, left = (np.random.randint(length - self.size + 1) for length in image.shape[:2])
         results['img'] = image[top:top + self.size, left:left + self.size]
         return results
@@ -28,27 +29,28 @@ class RandomReflectCrop(BaseTransform):
 
 @TRANSFORMS.register_module()
 class RandomResizedCrop(BaseTransform):
-    """Inception's crop: 8 to 100 % of the area at an aspect ratio of 3/4 to 4/3, resized to a square of ``size``.
+    """Inception crop: 8 to 100 % of the area, aspect ratio 3/4 to 4/3, resized to a square of ``size``.
 
-    Pillow's bilinear resize, as the paper's, averages when it shrinks; OpenCV's and kornia's leave pixels out.
+    Pillow's bilinear resize, as in the paper, is antialiased; OpenCV's and kornia's are not.
     """
 
     def __init__(self, size: int = 224, area: tuple[float, float] = (0.08, 1.0),
                  ratio: tuple[float, float] = (3 / 4, 4 / 3), attempts: int = 10) -> None:
         self.size, self.area, self.ratio, self.attempts = size, tuple(area), tuple(ratio), attempts
 
-    def transform(self, results: dict) -> dict:
-        """Replace ``img``."""
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Transform ``img``."""
         top, left, height, width = self._window(*results['img'].shape[:2])
         results['img'] = mmcv.imresize(results['img'][top:top + height, left:left + width], (self.size, self.size),
                                        interpolation='bilinear', backend='pillow')
         return results
 
-    def _window(self, height, width):
-        """A window that fits; the largest centred one of an allowed ratio where none was drawn."""
+    def _window(self, height: int, width: int) -> tuple[int, int, int, int]:
+        """Sample a window that fits; after ``attempts`` misses, return the largest centred one with a valid ratio."""
         for _ in range(self.attempts):
-            area = height * width * np.random.uniform(*self.area)
-            ratio = math.exp(np.random.uniform(*(math.log(bound) for bound in self.ratio)))
+            area = height * width * np.random.uniform(*self.area)  # type: ignore[call-overload]
+            low, high = (math.log(bound) for bound in self.ratio)
+            ratio = math.exp(np.random.uniform(low, high))
             h, w = round(math.sqrt(area / ratio)), round(math.sqrt(area * ratio))
             if 0 < h <= height and 0 < w <= width:
                 return np.random.randint(height - h + 1), np.random.randint(width - w + 1), h, w
@@ -59,16 +61,16 @@ class RandomResizedCrop(BaseTransform):
 
 @TRANSFORMS.register_module()
 class Cutout(BaseTransform):
-    """Blacken a square of ``length``, its centre uniform over the image, clipped at the borders.
+    """Set a square of ``length`` with a uniformly sampled centre to black, clipped at the borders.
 
-    mmcv.cutout clips at two of the four borders only; kornia's RandomErasing keeps the whole square inside.
+    mmcv.cutout clips at only two of the four borders; kornia's RandomErasing keeps the whole square inside the image.
     """
 
     def __init__(self, length: int = 16) -> None:
         self.length = length
 
-    def transform(self, results: dict) -> dict:
-        """Replace ``img``."""
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Transform ``img``."""
         image = results['img'].copy()
         top, left = (np.random.randint(length) - self.length // 2 for length in image.shape[:2])
         image[max(top, 0):max(top + self.length, 0), max(left, 0):max(left + self.length, 0)] = 0
@@ -78,9 +80,9 @@ class Cutout(BaseTransform):
 
 @TRANSFORMS.register_module()
 class PackImages(BaseTransform):
-    """``img`` (H, W, 3) and ``gt_label`` become ``inputs`` (3, H, W), still uint8 BGR, and ``labels``, an int."""
+    """Convert ``img`` (H, W, 3) and ``gt_label`` to ``inputs`` (3, H, W) uint8 BGR and ``labels``, an int."""
 
-    def transform(self, results: dict) -> dict:
-        """A new dict of just the two."""
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Return a new dict with only the two entries."""
         image = np.ascontiguousarray(results['img'].transpose(2, 0, 1))
         return dict(inputs=torch.from_numpy(image), labels=results['gt_label'])

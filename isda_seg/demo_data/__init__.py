@@ -1,4 +1,4 @@
-"""Demo streets: procedurally drawn street scenes with the nineteen Cityscapes classes. numpy and OpenCV only."""
+"""Demo data: procedurally drawn street scenes with the 19 Cityscapes classes; needs only numpy and OpenCV."""
 from isda_seg.demo_data.labels import CLASSES, IGNORE_LABEL
 from isda_seg.demo_data.scene import draw_street
 

@@ -1,4 +1,4 @@
-"""What vehicles are made of: boxes, wheels, windows, lamps and a shadow."""
+"""Parts of vehicles: boxes, wheels, windows, lamps, shadow."""
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,7 +13,7 @@ GLASS, RUBBER, RED_LAMP, WHITE_LAMP = (70, 55, 45), (28, 28, 28), (30, 30, 225),
 
 
 def paint_parts(canvas: Canvas, frame: Frame, label: Label, boxes: Sequence[tuple[Box, ArrayLike]]) -> list[Faces]:
-    """Paint (Box, colour) pairs, the farthest first; returns each box's visible faces in the order given."""
+    """Paint (Box, colour) pairs, farthest first; return the visible faces of each box in the given order."""
     middle = [frame.place([(float(np.mean(box.along)), 0, float(np.mean(box.across)))])[0] for box, _ in boxes]
     faces: list[Faces] = [{} for _ in boxes]
     for index in sorted(range(len(boxes)), key=lambda index: -np.linalg.norm(middle[index])):
@@ -22,14 +22,14 @@ def paint_parts(canvas: Canvas, frame: Frame, label: Label, boxes: Sequence[tupl
 
 
 def paint_shadow(canvas: Canvas, frame: Frame, length: float, width: float) -> None:
-    """A dark patch on the road under a vehicle."""
+    """Paint a dark patch on the road under a vehicle."""
     half, wide = length / 2 + 0.2, width / 2 + 0.25
     canvas.paint(frame.place([(-half, 0, -wide), (half, 0, -wide), (half, 0, wide), (-half, 0, wide)]), (38, 36, 36))
 
 
 def paint_wheels(canvas: Canvas, faces: Faces, length: float, height: float, low: float, places: Sequence[float],
                  radius: float, label: Label) -> None:
-    """Wheels on the visible sides of a body whose face starts ``low`` metres above the road."""
+    """Paint wheels on the visible sides of a body whose face starts ``low`` metres above the road."""
     for name in SIDES:
         if name in faces:
             for place in places:
@@ -39,7 +39,7 @@ def paint_wheels(canvas: Canvas, faces: Faces, length: float, height: float, low
 
 
 def paint_lamps(canvas: Canvas, faces: Faces, low: float, high: float, inset: float = 0.05, size: float = 0.16) -> None:
-    """A pair of lamps on each visible end: white in front, red behind; heights are fractions of the face."""
+    """Paint two lamps on each visible end, white in front and red behind; heights are fractions of the face."""
     for name, tint in (('front', WHITE_LAMP), ('rear', RED_LAMP)):
         if name in faces:
             for left in (inset, 1 - inset - size):
@@ -48,7 +48,7 @@ def paint_lamps(canvas: Canvas, faces: Faces, low: float, high: float, inset: fl
 
 def paint_panes(canvas: Canvas, faces: Faces, names: Sequence[str], count: int, low: float, high: float,
                 tint: ArrayLike, margin: float = 0.03, gap: float = 0.15) -> None:
-    """A row of ``count`` windows on each visible face among ``names``."""
+    """Paint a row of ``count`` windows on each visible face in ``names``."""
     step = (1 - 2 * margin) / count
     for face, brightness in (faces[name] for name in names if name in faces):
         left = margin + step * (np.arange(count) + gap / 2)

@@ -1,4 +1,4 @@
-"""What the camera adds: the bonnet of its own car, a black rim, grain, light and noise."""
+"""Effects of the camera: bonnet of the ego car, black rim, grain, lighting, noise."""
 import cv2
 import numpy as np
 from numpy.random import Generator
@@ -8,7 +8,7 @@ from isda_seg.demo_data.labels import IGNORE_LABEL, Label
 
 
 def paint_bonnet(canvas: Canvas, rng: Generator) -> None:
-    """The camera's own car at the lower edge and the black rim of a rectified picture; neither has a class."""
+    """Paint the bonnet of the ego car and the black rim of a rectified image; neither has a class."""
     tall, wide = canvas.labels.shape
     if rng.random() < 0.7:
         rise, bend = rng.uniform(0.05, 0.1) * tall, rng.uniform(0.02, 0.05) * tall
@@ -35,7 +35,7 @@ for label, grain in {Label.ROAD: (0.05, 0.04), Label.SIDEWALK: (0.03, 0.03), Lab
 
 
 def develop(canvas: Canvas, rng: Generator, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """The finished image (H, W, 3) and labels (H, W): averaged down, roughened, lit, with the noise of a sensor."""
+    """Return the final image (H, W, 3) and labels (H, W): downsampled, with texture, lighting and sensor noise."""
     labels = np.ascontiguousarray(canvas.labels[::OVERSAMPLING, ::OVERSAMPLING])
     image = cv2.resize(canvas.image, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32)
     fine = rng.standard_normal((height, width), dtype=np.float32)

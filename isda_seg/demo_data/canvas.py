@@ -1,8 +1,7 @@
-"""A picture and its label map, painted together through one camera.
+"""Canvas: an image and its label map, painted together through one camera.
 
-World coordinates are metres: x to the right, y up from the road, z away from the camera. Colours are blue, green, red,
-as OpenCV stores them.
-Shape letters: N points, M outlines.
+World coordinates are in metres: x to the right, y up from the road, z away from the camera. Colours are BGR, as in
+OpenCV. Shape letters: N points, M outlines.
 """
 from colorsys import hsv_to_rgb
 
@@ -24,18 +23,18 @@ _FURTHEST_PIXEL = 16000.0       # far outside any picture, and safe in OpenCV's 
 
 
 def colour(rng: Generator, hue: Pair = (0, 1), saturation: Pair = (0.5, 1), value: Pair = (0.4, 1)) -> np.ndarray:
-    """A random colour (3,) BGR in 0..250, each of hue, saturation and value uniform in its range of 0..1."""
+    """Sample a colour (3,) BGR in 0..250 with uniform hue, saturation and value in the given ranges of 0..1."""
     red, green, blue = hsv_to_rgb(rng.uniform(*hue) % 1, rng.uniform(*saturation), rng.uniform(*value))
     return 250 * np.array([blue, green, red])
 
 
 def grey(rng: Generator, low: float, high: float) -> np.ndarray:
-    """A random, nearly neutral colour (3,) BGR with values from ``low`` to ``high``."""
+    """Sample a nearly neutral colour (3,) BGR with values from ``low`` to ``high``."""
     return np.clip(rng.uniform(low, high) + rng.normal(0, 4, 3), 0, 250)
 
 
 class Canvas:
-    """image (H, W, 3) BGR and labels (H, W), both oversampled, behind a camera whose view is drawn from ``rng``."""
+    """Oversampled image (H, W, 3) BGR and labels (H, W), with a camera whose view is sampled from ``rng``."""
 
     def __init__(self, rng: Generator, height: int, width: int) -> None:
         tall, wide = OVERSAMPLING * height, OVERSAMPLING * width
@@ -50,7 +49,7 @@ class Canvas:
         self.haze_depth = rng.uniform(60, 250)
 
     def project(self, points: ArrayLike) -> np.ndarray:
-        """Pixels (..., 2), x then y, of world points (..., 3)."""
+        """Project world points (..., 3) to pixels (..., 2), x before y."""
         points = np.asarray(points, float)
         scale = self.focal / np.maximum(points[..., 2], NEAREST)
         pixels = np.empty((*scale.shape, 2))
@@ -59,10 +58,10 @@ class Canvas:
         return np.maximum(np.minimum(pixels, _FURTHEST_PIXEL), -_FURTHEST_PIXEL)
 
     def paint(self, outlines: ArrayLike, tints: ArrayLike, label: Label | None = None) -> None:
-        """Fill an outline (N, 3) of world points with a colour (3,), or several (M, N, 3), one after the other.
+        """Fill an outline (N, 3) of world points with a colour (3,), or several outlines (M, N, 3) in order.
 
-        Several outlines share one colour, or have one each (M, 3).
-        ``label`` None keeps the labels underneath: a detail of the thing it is painted on.
+        Several outlines share one colour or have separate ones (M, 3). With ``label`` None the labels do not change, as
+        for a detail of an object.
         """
         outlines = np.asarray(outlines, float)
         outlines = outlines.reshape(-1, *outlines.shape[-2:])
@@ -75,9 +74,9 @@ class Canvas:
                 cv2.fillPoly(self.labels, [outline], int(label), shift=_SUBPIXEL_BITS)
 
     def ground(self, outline: ArrayLike, tint: ArrayLike, label: Label | None = None) -> None:
-        """Paint a polygon lying on the ground; outline (N, 2) holds x and z."""
+        """Paint a polygon on the ground; outline (N, 2) holds x and z."""
         self.paint(np.insert(np.asarray(outline, float), 1, 0, axis=1), tint, label)
 
     def light(self, normal: np.ndarray) -> float:
-        """How bright a face with this outward normal (3,) is: 0.6 in the shade, 1 facing the sun."""
+        """Return the brightness of a face with outward normal (3,): from 0.6 in the shade to 1 facing the sun."""
         return 0.6 + 0.4 * max(0.0, float(np.dot(normal, self.sun)) / float(np.linalg.norm(self.sun)))

@@ -1,4 +1,4 @@
-"""Demo streets on disk, in the Cityscapes folder layout."""
+"""Writing demo streets to disk in the Cityscapes folder layout."""
 import json
 import os
 import shutil
@@ -16,20 +16,20 @@ VERSION = 1                     # raise it when the same seed draws another pict
 
 
 def street(seed: int, split: str, index: int, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """Image (H, W, 3) and labels (H, W) number ``index`` of a split; they depend on nothing else."""
+    """Return image (H, W, 3) and labels (H, W) of a scene, which depend only on the arguments."""
     rng = np.random.default_rng([seed, SPLITS.index(split), index])
     return draw_street(rng, height, width)
 
 
 def _paths(root: Path, split: str, index: int) -> tuple[Path, Path]:
-    """The two files of one street below ``root``, named as Cityscapes names them."""
+    """Return the image and the label file of one scene below ``root``, with names as in Cityscapes."""
     stem = f'demo_{index:06d}_000000'
     return (root / 'leftImg8bit' / split / 'demo' / f'{stem}_leftImg8bit.png',
             root / 'gtFine' / split / 'demo' / f'{stem}_gtFine_labelTrainIds.png')
 
 
 def _is_there_already(root: Path, parameters: dict[str, int]) -> bool:
-    """Whether ``root`` holds the streets asked for; FileExistsError where it holds anything else."""
+    """Return whether ``root`` holds the requested scenes; raise a FileExistsError if it holds other files."""
     if not root.exists() or (root.is_dir() and not any(root.iterdir())):
         return False
     try:
@@ -50,12 +50,12 @@ def _write(path: Path, array: np.ndarray) -> None:
 
 def write_streets(root: str | os.PathLike[str], num_train: int, num_val: int, seed: int = 0, height: int = 128,
                   width: int = 256, progress: Callable[[int, int], None] | None = None) -> bool:
-    """Write a training and a validation set of demo streets below ``root``; True if written, False if already there.
+    """Write a training and a validation set of demo streets below ``root``; return False if they already exist.
 
-    Image i of a split depends on (seed, split, i) and the size only. Everything is written into a sibling folder that
-    is renamed at the end, so an interrupted run leaves no folder that looks complete. ``progress``, if given, is called
-    with (done, total) after every street. Raises ValueError for impossible numbers, FileExistsError if ``root`` holds
-    something else, OSError where it cannot be written.
+    Image i of a split depends only on (seed, split, i) and the size. All files are written to a sibling folder that is
+    renamed at the end, so an interrupted run leaves no seemingly complete folder. ``progress``, if given, is called
+    with (done, total) after every scene. Raises a ValueError for invalid numbers, a FileExistsError if ``root`` holds
+    other files, and an OSError if it is not writable.
     """
     if min(num_train, num_val) < 1 or seed < 0:
         raise ValueError(f'need at least one street in each split and a seed of 0 or more, '

@@ -1,4 +1,4 @@
-"""Flat faces, and things with a front: a place in the world with a heading, and boxes standing in it.
+"""Flat faces, local coordinate frames with a heading, and boxes in them.
 
 Shape letters: N points.
 """
@@ -13,11 +13,11 @@ from isda_seg.demo_data.labels import Label
 
 
 class Face(NamedTuple):
-    """A flat four-cornered piece of the world; corners (4, 3): lower left, lower right, upper right, upper left."""
+    """Flat quadrilateral with corners (4, 3): lower left, lower right, upper right, upper left."""
     corners: np.ndarray
 
     def at(self, across: ArrayLike, up: ArrayLike) -> np.ndarray:
-        """World points (..., 3) at fractions ``across`` (...) and ``up`` (...) of the face."""
+        """Return world points (..., 3) at fractions ``across`` (...) and ``up`` (...) of the face."""
         across, up = np.asarray(across, float)[..., None], np.asarray(up, float)[..., None]
         low = self.corners[0] * (1 - across) + self.corners[1] * across
         high = self.corners[3] * (1 - across) + self.corners[2] * across
@@ -25,12 +25,12 @@ class Face(NamedTuple):
         return points
 
     def patch(self, left: ArrayLike, right: ArrayLike, low: ArrayLike, high: ArrayLike) -> np.ndarray:
-        """Parts (..., 4, 3): fractions (...) across from ``left`` to ``right`` and up from ``low`` to ``high``."""
+        """Return sub-faces (..., 4, 3) between fractions ``left`` and ``right`` across, and ``low`` and ``high`` up."""
         left, right, low, high = np.broadcast_arrays(left, right, low, high)
         return self.at(np.stack([left, right, right, left], -1), np.stack([low, low, high, high], -1))
 
     def ellipse(self, across: float, up: float, radius_across: float, radius_up: float) -> np.ndarray:
-        """The outline (N, 3) of an ellipse on the face; centre and radii are fractions of the face."""
+        """Return the outline (N, 3) of an ellipse on the face; centre and radii are fractions of the face."""
         turn = np.linspace(0, 2 * np.pi, 16, endpoint=False)
         return self.at(across + radius_across * np.cos(turn), up + radius_up * np.sin(turn))
 
@@ -39,28 +39,28 @@ Faces = dict[str, tuple[Face, float]]   # the visible faces of a box by their na
 
 
 class Frame(NamedTuple):
-    """Local metres: along (towards the front), up, across (to the right), about a point on the ground."""
+    """Local frame at a point on the ground, in metres: along (towards the front), up, across (to the right)."""
     x: float
     z: float
     heading: float      # radians; 0 looks away from the camera, pi towards it
 
     def place(self, points: ArrayLike) -> np.ndarray:
-        """World points (N, 3) of local points (N, 3): along, up, across."""
+        """Convert local points (N, 3) (along, up, across) to world points (N, 3)."""
         along, up, across = np.asarray(points, float).T
         sin, cos = np.sin(self.heading), np.cos(self.heading)
         return np.stack([self.x + along * sin + across * cos, up, self.z + along * cos - across * sin], 1)
 
     def upright(self, across: Sequence[float] | np.ndarray, up: Sequence[float] | np.ndarray) -> np.ndarray:
-        """World points (N, 3) on the plane across the front: a cut-out figure."""
+        """Return world points (N, 3) on the plane across the heading, for a figure seen from the front."""
         return self.place(np.stack([np.zeros(len(up)), up, across], 1))
 
     def profile(self, along: Sequence[float] | np.ndarray, up: Sequence[float] | np.ndarray) -> np.ndarray:
-        """World points (N, 3) on the plane along the heading: a figure seen from its side."""
+        """Return world points (N, 3) on the plane along the heading, for a figure seen from its side."""
         return self.place(np.stack([along, up, np.zeros(len(up))], 1))
 
 
 class Box(NamedTuple):
-    """A block with local bounds (along, up, across); its top is smaller by ``taper`` (along, across) at each end."""
+    """Box with local bounds (along, up, across); its top is smaller by ``taper`` (along, across) at each end."""
     along: Pair
     up: Pair
     across: Pair
@@ -68,9 +68,9 @@ class Box(NamedTuple):
 
 
 def visible_faces(canvas: Canvas, frame: Frame, box: Box) -> Faces:
-    """The faces of a box that the camera sees: {name: (Face, brightness)}.
+    """Return the faces of a box that the camera sees: {name: (Face, brightness)}.
 
-    Names: front, rear, left, right, top. Sides run from rear to front, front and rear from left to right.
+    Names: front, rear, left, right, top. Sides extend from rear to front, front and rear from left to right.
     """
     (a0, a1), (y0, y1), (w0, w1), (da, dw) = box
     corners = frame.place([(a0, y0, w0), (a1, y0, w0), (a1, y0, w1), (a0, y0, w1),

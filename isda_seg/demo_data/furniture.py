@@ -1,4 +1,4 @@
-"""What stands on the pavement: poles with lamps, traffic lights and signs, and railings."""
+"""Street furniture: poles with lamps, traffic lights and signs, and railings."""
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import ArrayLike
@@ -14,19 +14,19 @@ RED, BLUE, YELLOW = (40, 35, 205), (190, 95, 25), (40, 205, 245)
 
 def _bar(canvas: Canvas, frame: Frame, left: float, right: float, low: float, high: float, tint: ArrayLike,
          label: Label | None) -> None:
-    """An upright rectangle."""
+    """Paint an upright rectangle."""
     canvas.paint(frame.upright([left, right, right, left], [low, low, high, high]), tint, label)
 
 
 def _pole(canvas: Canvas, rng: Generator, frame: Frame, height: float, width: float = 0.34) -> None:
-    """A vertical pole, lit on one side."""
+    """Paint a vertical pole, lit on one side."""
     tint = grey(rng, 40, 85)
     _bar(canvas, frame, -width / 2, width / 2, 0, height, tint, Label.POLE)
     _bar(canvas, frame, -width / 2, -width / 6, 0, height, 1.5 * tint, None)
 
 
 def paint_lamp_post(canvas: Canvas, rng: Generator, frame: Frame) -> None:
-    """A tall pole with an arm over the road and a lamp at its end."""
+    """Paint a tall pole with an arm over the road and a lamp at its end."""
     height, reach = rng.uniform(5.5, 7.5), -np.sign(frame.x) * rng.uniform(1.2, 2)
     _pole(canvas, rng, frame, height, 0.42)
     _bar(canvas, frame, min(0, reach), max(0, reach), height - 0.2, height, (70, 70, 70), Label.POLE)
@@ -34,7 +34,7 @@ def paint_lamp_post(canvas: Canvas, rng: Generator, frame: Frame) -> None:
 
 
 def paint_traffic_light(canvas: Canvas, rng: Generator, frame: Frame) -> None:
-    """A dark box with three lamps, one of them lit, on a pole."""
+    """Paint a dark box with three lamps, one of them lit, on a pole."""
     height, half, low = rng.uniform(1.5, 1.9), rng.uniform(0.34, 0.42), rng.uniform(2.0, 2.6)
     _pole(canvas, rng, frame, low + height)
     if rng.random() < 0.4:
@@ -47,7 +47,7 @@ def paint_traffic_light(canvas: Canvas, rng: Generator, frame: Frame) -> None:
 
 
 def paint_traffic_sign(canvas: Canvas, rng: Generator, frame: Frame) -> None:
-    """A prohibition, warning, give-way, stop or direction sign on a pole."""
+    """Paint a prohibition, warning, give-way, stop or direction sign on a pole."""
     radius, height = rng.uniform(0.6, 0.82), rng.uniform(2.2, 2.9)
     layers = [
         ((24, 1.0, RED, 0), (24, 0.7, WHITE, 0)),
@@ -66,7 +66,7 @@ def paint_traffic_sign(canvas: Canvas, rng: Generator, frame: Frame) -> None:
 
 
 def paint_bars(canvas: Canvas, rng: Generator, face: Face, length: float) -> None:
-    """Upright bars between two rails over a face ``length`` metres long; all of the face counts as fence."""
+    """Paint upright bars between two rails over a face ``length`` metres long; the whole face is labelled fence."""
     tint = colour(rng, value=(0.4, 0.9)) if rng.random() < 0.25 else grey(rng, 195, 248)
     canvas.paint(face.corners, np.array([48, 74, 60]) * rng.uniform(0.7, 1.3), Label.FENCE)
     bars = max(3, round(length / 0.55))
@@ -76,7 +76,7 @@ def paint_bars(canvas: Canvas, rng: Generator, face: Face, length: float) -> Non
 
 
 def paint_railing(canvas: Canvas, rng: Generator, frame: Frame) -> None:
-    """A free-standing piece of fence across the pavement."""
+    """Paint a free-standing piece of fence across the pavement."""
     length, height = rng.uniform(2.4, 3.2), rng.uniform(1.3, 1.9)
     half = length / 2
     paint_bars(canvas, rng, Face(frame.upright([-half, half, half, -half], [0, 0, height, height])), length)

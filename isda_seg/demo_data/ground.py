@@ -1,4 +1,4 @@
-"""The sky, the far end of the street, and the ground: road, markings, rails, pavements, verges."""
+"""Sky, far end of the street, and ground: road, markings, rails, pavements, verges."""
 from typing import NamedTuple
 
 import cv2
@@ -12,14 +12,14 @@ from isda_seg.demo_data.plants import paint_foliage
 
 
 class Layout(NamedTuple):
-    """Where the street's strips lie, in metres from the camera, left negative."""
+    """Lateral positions of road, verges and pavements, in metres from the camera, negative to the left."""
     kerbs: Pair        # left and right edge of the road
     verges: Pair       # width of the strip of grass beside the road, left and right; 0 for none
     edges: Pair        # left and right outer edge of the pavements
 
 
 def random_layout(rng: Generator) -> Layout:
-    """A street seen from its right-hand lane."""
+    """Sample the layout of a street seen from its right-hand lane."""
     kerbs = -rng.uniform(4.5, 6.5), rng.uniform(3.2, 5)
     left, right = (rng.uniform(1.2, 2.5) if rng.random() < 0.4 else 0.0 for _ in kerbs)
     walks = rng.uniform(1.7, 2.8, 2)
@@ -27,7 +27,7 @@ def random_layout(rng: Generator) -> Layout:
 
 
 def paint_sky(canvas: Canvas, rng: Generator) -> None:
-    """A vertical gradient down to the haze, with clouds; then the far end of the street."""
+    """Paint a vertical gradient down to the haze, with clouds; then the far end of the street."""
     tall, wide = canvas.labels.shape
     depth = int(np.ceil(canvas.horizon)) + 1
     top = colour(rng, (0.54, 0.62), (0.05, 0.6), (0.65, 1))
@@ -46,7 +46,7 @@ def paint_sky(canvas: Canvas, rng: Generator) -> None:
 
 
 def paint_far_end(canvas: Canvas, rng: Generator) -> None:
-    """Houses and trees across the end of the street, pale with distance."""
+    """Paint houses and trees across the end of the street, faded by distance."""
     for x in np.arange(-FARTHEST, FARTHEST, 9):
         if rng.random() < 0.6:
             x0, x1, height = x, x + rng.uniform(7, 12), rng.uniform(4, 14)
@@ -58,12 +58,12 @@ def paint_far_end(canvas: Canvas, rng: Generator) -> None:
 
 def _strip(canvas: Canvas, left: float, right: float, tint: ArrayLike, label: Label | None = None,
            near: float = NEAREST, far: float = FARTHEST) -> None:
-    """A rectangle of ground between two x, and two z."""
+    """Paint a rectangle of ground between two x and two z."""
     canvas.ground([(left, near), (right, near), (right, far), (left, far)], tint, label)
 
 
 def paint_ground(canvas: Canvas, rng: Generator, layout: Layout) -> None:
-    """Grass everywhere, then pavements with joints, verges, and the road."""
+    """Paint grass everywhere, then pavements with joints, verges, and the road."""
     tint = colour(rng, (0.09, 0.25), (0.4, 0.75), (0.6, 0.9))
     canvas.image[int(canvas.horizon):], canvas.labels[int(canvas.horizon):] = tint, Label.TERRAIN
     paving = colour(rng, (0.0, 0.12), (0.05, 0.25), (0.55, 0.85))
@@ -81,7 +81,7 @@ def paint_ground(canvas: Canvas, rng: Generator, layout: Layout) -> None:
 
 
 def paint_markings(canvas: Canvas, rng: Generator, layout: Layout, rails: float | None = None) -> None:
-    """Lane lines, now and then a zebra crossing, patches of newer asphalt, and rails about x = ``rails`` if given."""
+    """Paint lane lines, sometimes a zebra crossing, patches of new asphalt, and rails around x = ``rails`` if given."""
     left, right = layout.kerbs
     for _ in range(rng.integers(0, 4)):
         x, z = rng.uniform(left + 1, right - 3), rng.uniform(4, 20)

@@ -1,4 +1,4 @@
-"""The classes of a demo street: the Cityscapes train ids."""
+"""Classes of the demo streets: the Cityscapes train ids."""
 from enum import IntEnum
 
 import numpy as np
@@ -7,7 +7,7 @@ IGNORE_LABEL = int(np.iinfo(np.uint8).max)
 
 
 class Label(IntEnum):
-    """The Cityscapes train ids, in the order in which the benchmark reports them."""
+    """Cityscapes train ids, in the order in which the benchmark reports them."""
     ROAD = 0
     SIDEWALK = 1
     BUILDING = 2

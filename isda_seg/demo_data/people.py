@@ -1,4 +1,4 @@
-"""People on foot and in the saddle: cut-out figures on one plane."""
+"""Pedestrians and riders, as flat figures on one plane."""
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import ArrayLike
@@ -18,7 +18,7 @@ def _cloth(rng: Generator) -> np.ndarray:
 
 
 def paint_person(canvas: Canvas, rng: Generator, frame: Frame) -> None:
-    """Someone standing or walking, upright on both legs."""
+    """Paint a standing or walking person."""
     size, stride = rng.uniform(0.95, 1.15), rng.uniform(0.05, 0.32)
     trousers, coat, skin, hair = grey(rng, 20, 90), _cloth(rng), _skin(rng), grey(rng, 15, 90)
     if rng.random() < 0.4:
@@ -39,7 +39,7 @@ def paint_person(canvas: Canvas, rng: Generator, frame: Frame) -> None:
 
 
 def paint_rider(canvas: Canvas, rng: Generator, frame: Frame, seat: Pair, hands: Pair, feet: Pair) -> None:
-    """Someone sitting: bent knees, leaning torso in a bright jacket more often than not, a helmet.
+    """Paint a sitting person with bent knees, a leaning torso, usually in a bright jacket, and a helmet.
 
     ``seat``, ``hands`` and ``feet`` are (along, up).
     """

@@ -1,4 +1,4 @@
-"""What stands on the ground of a street, how often, and where there is room for it."""
+"""Placement of objects on the ground: kinds, frequencies, collision-free positions."""
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -25,7 +25,7 @@ Rectangle = tuple[float, float, float, float]   # x0, y0, x1, y1 in pixels
 
 
 class Kind(NamedTuple):
-    """How often something occurs, how much room it takes, and where it stands."""
+    """Frequency, size and location of a kind of object."""
     paint: Paint
     chance: float       # of each of `most` attempts
     most: int
@@ -55,7 +55,7 @@ KINDS = (
 
 
 def _stand(rng: Generator, kind: Kind, layout: Layout, rails: float | None) -> tuple[Frame, Pair]:
-    """A place for one thing: its Frame, and half of what it takes along x and along z."""
+    """Sample a position for one object: its Frame, and its half extents along x and z."""
     left, right = layout.kerbs
     width, _, length = kind.size
     heading = rng.choice(kind.headings)
@@ -81,7 +81,7 @@ def _stand(rng: Generator, kind: Kind, layout: Layout, rails: float | None) -> t
 
 
 def _window(canvas: Canvas, kind: Kind, frame: Frame, halves: Pair) -> Rectangle:
-    """The rectangle (x0, y0, x1, y1) in pixels that a thing fills."""
+    """Return the bounding rectangle (x0, y0, x1, y1) of an object in pixels."""
     (half_x, half_z), height = halves, kind.size[1]
     points = [(frame.x + sign * half_x, up, frame.z + deep * half_z)
               for sign in (-1, 1) for up in (0, height) for deep in (-1, 1)]
@@ -90,7 +90,7 @@ def _window(canvas: Canvas, kind: Kind, frame: Frame, halves: Pair) -> Rectangle
 
 
 def _overlap(first: Rectangle, second: Rectangle) -> float:
-    """The area shared by two rectangles (x0, y0, x1, y1)."""
+    """Return the intersection area of two rectangles (x0, y0, x1, y1)."""
     width = min(first[2], second[2]) - max(first[0], second[0])
     height = min(first[3], second[3]) - max(first[1], second[1])
     return max(width, 0) * max(height, 0)
@@ -98,10 +98,10 @@ def _overlap(first: Rectangle, second: Rectangle) -> float:
 
 def populate(canvas: Canvas, rng: Generator, layout: Layout, rails: float | None, attempts: int = 16,
              hidden: float = 0.35) -> list[tuple[float, Paint, Frame]]:
-    """(depth, paint, Frame) of everything that stands on the ground, the farthest first.
+    """Sample (depth, paint, Frame) of all objects on the ground, farthest first.
 
-    Hardly anything is hidden or out of the picture; what finds no place in ``attempts`` is left out. ``rails`` is the
-    x of the tram's rails, or None where there are none.
+    Few objects are hidden or outside the image; an object without a free position after ``attempts`` is omitted.
+    ``rails`` is the x of the tram rails, or None without rails.
     """
     tall, wide = canvas.labels.shape
     picture = 0, 0, wide, tall

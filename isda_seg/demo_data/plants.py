@@ -1,4 +1,4 @@
-"""Trees and bushes: trunks, and heaps of leaves."""
+"""Trees and bushes, composed of trunks and clusters of leaves."""
 import numpy as np
 from numpy.random import Generator
 
@@ -10,7 +10,7 @@ from isda_seg.demo_data.labels import Label
 
 def paint_foliage(canvas: Canvas, rng: Generator, centre: tuple[float, float, float], radius: Pair,
                   count: int = 22) -> None:
-    """A heap of leaves about a world point (3,): overlapping discs, lighter above; radius (across, up)."""
+    """Paint a cluster of leaves around a world point (3,): overlapping discs, lighter on top; radius (across, up)."""
     tint = colour(rng, hue=(0.18, 0.36), saturation=(0.4, 0.75), value=(0.28, 0.55))
     level = np.sort(rng.uniform(-1, 1, count))
     across = rng.uniform(-1, 1, count) * np.sqrt(1 - 0.8 * level ** 2)
@@ -23,7 +23,7 @@ def paint_foliage(canvas: Canvas, rng: Generator, centre: tuple[float, float, fl
 
 
 def paint_tree(canvas: Canvas, rng: Generator, frame: Frame) -> None:
-    """A trunk and a crown of leaves."""
+    """Paint a trunk and a crown of leaves."""
     trunk, radius = rng.uniform(1.6, 2.6), rng.uniform(1.1, 1.8)
     bark = colour(rng, (0.05, 0.09), (0.3, 0.5), (0.2, 0.4))
     canvas.paint(frame.upright([-0.18, 0.18, 0.18, -0.18], [0, 0, trunk + 0.5, trunk + 0.5]), bark, Label.VEGETATION)

@@ -1,4 +1,4 @@
-"""One street, from the sky down to the noise of the sensor."""
+"""Complete street scene."""
 import numpy as np
 
 from isda_seg.demo_data.camera import develop, paint_bonnet
@@ -11,11 +11,11 @@ SMALLEST = 32           # pixels; below this nothing can be told apart
 
 
 def draw_street(rng: np.random.Generator, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """One street scene: image (H, W, 3) uint8 BGR and labels (H, W) uint8, train ids 0..18 or IGNORE_LABEL.
+    """Paint a street scene: image (H, W, 3) uint8 BGR and labels (H, W) uint8, train ids 0..18 or IGNORE_LABEL.
 
-    The camera stands in the right-hand lane. Sky, ground and the sides of the street come first, then everything that
-    stands on the ground, the farthest first, then the bonnet of the camera's own car and the sensor.
-    The same state of ``rng`` gives the same scene. Raises ValueError below SMALLEST pixels.
+    The camera is in the right-hand lane. Sky, ground and the sides of the street are painted first, then all objects on
+    the ground, farthest first, then the bonnet of the ego car and the sensor effects.
+    The same state of ``rng`` gives the same scene. Raises a ValueError for a size below SMALLEST pixels.
     """
     if min(height, width) < SMALLEST:
         raise ValueError(f'a street needs at least {SMALLEST} x {SMALLEST} pixels, got {height} x {width}')

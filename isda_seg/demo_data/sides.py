@@ -1,7 +1,7 @@
-"""What lines the street: houses, walls, fences, gardens and side streets, one piece of a side at a time.
+"""Sides of the street: houses, walls, fences, gardens and side streets, painted piece by piece.
 
-Every painter takes (canvas, rng, side, edge, near, far): side -1 left, +1 right; the piece stands at
-x = side * edge and runs from z = near to z = far.
+Every painter takes (canvas, rng, side, edge, near, far): side is -1 for left and +1 for right; the piece is at
+x = side * edge and extends from z = near to z = far.
 """
 import numpy as np
 from numpy.random import Generator
@@ -17,25 +17,25 @@ LIT = (120, 205, 240)
 
 
 def _front(side: int, edge: float, near: float, far: float, height: float) -> Face:
-    """The face along the street, from near to far."""
+    """Return the face along the street, from near to far."""
     x = side * edge
     return Face(np.array([(x, 0, near), (x, 0, far), (x, height, far), (x, height, near)], float))
 
 
 def _end(side: int, edge: float, near: float, height: float, depth: float) -> Face:
-    """The face across the street's direction, from the street outwards."""
+    """Return the face perpendicular to the street, from the street outwards."""
     x, out = side * edge, side * (edge + depth)
     return Face(np.array([(x, 0, near), (out, 0, near), (out, height, near), (x, height, near)], float))
 
 
 def _light(canvas: Canvas, side: int) -> tuple[float, float]:
-    """Brightness of what faces the street, and of what faces the camera."""
+    """Return the brightness of faces towards the street and of faces towards the camera."""
     return canvas.light(np.array([-side, 0, 0])), canvas.light(np.array([0, 0, -1]))
 
 
 def _windows(canvas: Canvas, rng: Generator, face: Face, brightness: float, columns: int, floors: int,
              shop: bool) -> None:
-    """A grid of framed windows, some lit; a shop front on the ground floor if asked."""
+    """Paint a grid of framed windows, some lit, and optionally a shop front on the ground floor."""
     pane, frame = colour(rng, (0.5, 0.65), (0.1, 0.4), (0.2, 0.5)), grey(rng, 150, 240)
     wide, tall = rng.uniform(0.4, 0.62), rng.uniform(0.45, 0.65)
     floor, column = np.mgrid[int(shop):floors, :columns].reshape(2, -1)
@@ -51,7 +51,7 @@ def _windows(canvas: Canvas, rng: Generator, face: Face, brightness: float, colu
 
 
 def paint_house(canvas: Canvas, rng: Generator, side: int, edge: float, near: float, far: float) -> None:
-    """A plastered or brick house with floors of windows; its end wall faces the camera."""
+    """Paint a plastered or brick house with floors of windows; its end wall faces the camera."""
     floors = int(rng.integers(2, 6))
     height, length = 3.0 * floors, far - near
     tint = colour(rng, (0.0, 0.14), (0.05, 0.5), (0.45, 0.95))
@@ -66,7 +66,7 @@ def paint_house(canvas: Canvas, rng: Generator, side: int, edge: float, near: fl
 
 
 def _grow_behind(canvas: Canvas, rng: Generator, side: int, edge: float, near: float, far: float, low: float) -> None:
-    """Bushes and trees behind something ``low`` metres high."""
+    """Paint bushes and trees behind an object ``low`` metres high."""
     for depth in np.sort(rng.uniform(near, far, 4))[::-1]:
         radius = rng.uniform(1.2, 2.2)
         place = side * (edge + radius + rng.uniform(0.3, 3))
@@ -74,7 +74,7 @@ def _grow_behind(canvas: Canvas, rng: Generator, side: int, edge: float, near: f
 
 
 def paint_wall(canvas: Canvas, rng: Generator, side: int, edge: float, near: float, far: float) -> None:
-    """A long low wall of rough blocks with a coping, sometimes with trees behind."""
+    """Paint a long low wall of rough blocks with a coping, sometimes with trees behind it."""
     height, length = rng.uniform(2.3, 3.4), far - near
     if rng.random() < 0.6:
         _grow_behind(canvas, rng, side, edge, near, far, height)
@@ -92,13 +92,13 @@ def paint_wall(canvas: Canvas, rng: Generator, side: int, edge: float, near: flo
 
 
 def paint_fence(canvas: Canvas, rng: Generator, side: int, edge: float, near: float, far: float) -> None:
-    """Upright bars between two rails with a garden behind; the whole panel counts as fence."""
+    """Paint upright bars between two rails with a garden behind; the whole panel is labelled fence."""
     _grow_behind(canvas, rng, side, edge + 1.5, near, far, 0.6)
     paint_bars(canvas, rng, _front(side, edge, near, far, rng.uniform(2.3, 3.1)), far - near)
 
 
 def paint_garden(canvas: Canvas, rng: Generator, side: int, edge: float, near: float, far: float) -> None:
-    """An open lawn or bare field with a few bushes and trees further back."""
+    """Paint an open lawn or bare field with a few bushes and trees further back."""
     tint = colour(rng, (0.09, 0.25), (0.4, 0.75), (0.6, 0.9))
     x, out = side * edge, side * WIDEST
     canvas.ground([(x, near), (out, near), (out, far), (x, far)], tint, Label.TERRAIN)
@@ -109,7 +109,7 @@ def paint_garden(canvas: Canvas, rng: Generator, side: int, edge: float, near: f
 
 
 def paint_side_street(canvas: Canvas, rng: Generator, side: int, edge: float, near: float, far: float) -> None:
-    """A gap between the houses with a road running off to the side."""
+    """Paint a gap between the houses with a side road."""
     x, out = side * edge, side * WIDEST
     canvas.ground([(x, near), (out, near), (out, far), (x, far)], grey(rng, 85, 120), Label.ROAD)
 
@@ -118,7 +118,7 @@ CHANCES = {paint_house: 0.24, paint_wall: 0.26, paint_fence: 0.26, paint_garden:
 
 
 def paint_side(canvas: Canvas, rng: Generator, side: int, edge: float) -> None:
-    """One side of the street, from the far end to the camera; only houses stand beside their own kind."""
+    """Paint one side of the street, from the far end to the camera; only houses can follow their own kind."""
     cuts = [3.0]
     while cuts[-1] < FARTHEST:
         cuts.append(cuts[-1] * rng.uniform(1.35, 1.9))

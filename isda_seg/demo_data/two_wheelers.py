@@ -1,4 +1,4 @@
-"""Bicycles and motorcycles from their side, with or without a rider."""
+"""Bicycles and motorcycles in side view, with or without a rider."""
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import ArrayLike
@@ -13,7 +13,7 @@ RUBBER = (28, 28, 28)
 
 
 def paint_bicycle(canvas: Canvas, rng: Generator, frame: Frame) -> None:
-    """A bicycle from its side, two thin wheels and a frame, ridden or parked."""
+    """Paint a bicycle in side view: two thin wheels and a frame, ridden or parked."""
     tint = colour(rng, saturation=(0.6, 1), value=(0.5, 1))
     radius, spokes = 0.4, grey(rng, 120, 175)
     hubs = np.array([(-0.6, radius), (0.6, radius)])
@@ -38,7 +38,7 @@ def paint_bicycle(canvas: Canvas, rng: Generator, frame: Frame) -> None:
 
 
 def paint_motorcycle(canvas: Canvas, rng: Generator, frame: Frame) -> None:
-    """A motorcycle from its side, fat tyres, engine, tank and seat, ridden or parked."""
+    """Paint a motorcycle in side view: thick tyres, engine, tank and seat, ridden or parked."""
     tint = colour(rng, hue=(-0.1, 0.75), saturation=(0.7, 1), value=(0.4, 0.95))
     chrome, radius = grey(rng, 150, 215), 0.36
     hubs = np.array([(-0.75, radius), (0.8, radius)])

@@ -21,7 +21,7 @@ from isda_seg.demo_data.labels import Label
 
 
 def paint_car(canvas: Canvas, rng: Generator, frame: Frame) -> None:
-    """A car: low body, tapered cabin with dark glass."""
+    """Paint a car: low body, tapered cabin with dark glass."""
     length, half, waist = rng.uniform(3.8, 4.7), rng.uniform(0.85, 0.95), rng.uniform(0.85, 1.0)
     roof = waist + rng.uniform(0.5, 0.7)
     tint = colour(rng) if rng.random() < 0.6 else grey(rng, 40, 235)
@@ -43,7 +43,7 @@ def paint_car(canvas: Canvas, rng: Generator, frame: Frame) -> None:
 
 
 def paint_truck(canvas: Canvas, rng: Generator, frame: Frame) -> None:
-    """A lorry: a tall plain cargo box, a separate lower cab, an open chassis with big wheels."""
+    """Paint a lorry: tall plain cargo box, separate lower cab, open chassis with big wheels."""
     length, half, top = rng.uniform(6.5, 8.5), 1.25, rng.uniform(3.2, 3.8)
     cargo_tint = grey(rng, 170, 240) if rng.random() < 0.6 else colour(rng, saturation=(0.3, 0.8))
     cab_tint = colour(rng, value=(0.5, 1))
@@ -70,7 +70,7 @@ def paint_truck(canvas: Canvas, rng: Generator, frame: Frame) -> None:
 
 
 def paint_bus(canvas: Canvas, rng: Generator, frame: Frame) -> None:
-    """A bus: one saturated colour, a band of wide windows all along, wheels, a lit destination panel."""
+    """Paint a bus: one saturated colour, a band of wide windows, wheels, a lit destination panel."""
     length, half, top = rng.uniform(8, 11), 1.25, rng.uniform(2.9, 3.3)
     tint = colour(rng, saturation=(0.65, 1), value=(0.6, 1))
     paint_shadow(canvas, frame, length, 2 * half)
@@ -88,7 +88,7 @@ def paint_bus(canvas: Canvas, rng: Generator, frame: Frame) -> None:
 
 
 def paint_tram(canvas: Canvas, rng: Generator, frame: Frame) -> None:
-    """A tram: cream above and a strong colour below, skirts down to the rails, dark joints, gear on the roof."""
+    """Paint a tram: cream above, strong colour below, skirts down to the rails, dark joints, roof equipment."""
     length, half, top = rng.uniform(12, 16), 1.2, rng.uniform(3.2, 3.6)
     lower = colour(rng, hue=(-0.05, 0.4), saturation=(0.7, 1), value=(0.5, 0.85))
     cream = np.array([205, 232, 240]) * rng.uniform(0.9, 1.04)

@@ -1,4 +1,4 @@
-"""What only MMDetection needs: checks of backbones and data, evaluation by COCO's measure, pictures."""
+"""Object detection with MMDetection: checks of backbone and data, COCO evaluation, visualisations."""
 from isda_seg import compat
 
 compat.prepare()

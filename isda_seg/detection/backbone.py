@@ -1,4 +1,4 @@
-"""The backbone a detector starts from: there, and covering every weight. MMEngine would load what fits and go on."""
+"""Check of a detector's pretrained backbone; MMEngine would silently load only the matching weights."""
 import hashlib
 import re
 from collections.abc import Mapping
@@ -20,15 +20,16 @@ KEY = 'model.backbone.init_cfg.checkpoint'
 
 
 def check_backbone(cfg: Config) -> dict[str, Any] | None:
-    """What the backbone's initialisation loads; None where the config asks for no file.
+    """Check the checkpoint that initialises the backbone; return its description, or None without a checkpoint.
 
     Returns:
-        {'checkpoint': file name or address, 'sha256' of a file, 'source': what an exported file says it came from,
-        'tensors': how many it covers}.
+        {'checkpoint': file name or URL, 'sha256' of a local file, 'source' of an exported file, 'tensors': number of
+        covered tensors}.
 
     Raises:
-        FileNotFoundError: no such file.
-        ValueError: truncated, no checkpoint, unreachable, or not covering every weight; the weights are listed.
+        FileNotFoundError: the file does not exist.
+        ValueError: the checkpoint is truncated, invalid or unreachable, or does not cover every weight; the message
+            lists the weights.
     """
     backbone = dict((cfg.get('model') or {}).get('backbone') or {})
     init = backbone.pop('init_cfg', None)
@@ -43,36 +44,36 @@ def check_backbone(cfg: Config) -> dict[str, Any] | None:
         depth = f'-{backbone["depth"]}' if 'depth' in backbone else ''
         raise ValueError(f'{path} does not fit the backbone {backbone["type"]}{depth}: {covers}. '
                          f'{_advice(state, init.get("prefix"))}')
-    record = dict(checkpoint=path if _is_address(path) else Path(path).name, tensors=covers.covered)
-    if not _is_address(path):
+    record = dict(checkpoint=path if _is_url(path) else Path(path).name, tensors=covers.covered)
+    if not _is_url(path):
         record['sha256'] = hashlib.sha256(Path(path).read_bytes()).hexdigest()
     source = (loaded.get('meta') or {}).get('source') if 'state_dict' in loaded else None
     return record if source is None else dict(record, source=source)
 
 
 def state_of(config: Mapping[str, Any]) -> dict[str, Tensor]:
-    """Names and shapes of the weights of a module of MMDetection; nothing is allocated or loaded."""
+    """Return the state dict of a module of MMDetection on the meta device, without allocating or loading weights."""
     register_all_modules(init_default_scope=False)
     with DefaultScope.overwrite_default_scope('mmdet'), torch.device('meta'):
         return MODELS.build(dict(config)).state_dict()
 
 
-def _is_address(path: str) -> bool:
+def _is_url(path: str) -> bool:
     return '://' in path
 
 
 def _load(path: str) -> dict[str, Any]:
-    if not _is_address(path):
+    if not _is_url(path):
         return check_checkpoint(path)
     try:
         return CheckpointLoader.load_checkpoint(path, map_location='cpu', logger='silent')
-    except Exception as error:  # no network, no torchvision for torchvision://, or one of another torch
-        raise ValueError(f'the backbone {path} cannot be loaded ({type(error).__name__}: {error}): download the file '
-                         f'elsewhere and set {KEY} to it') from error
+    except Exception as error:  # no network, or torchvision:// without a working torchvision
+        raise ValueError(f'cannot load the backbone {path} ({type(error).__name__}: {error}). Download the file '
+                         f'on another machine and set {KEY} to its path') from error
 
 
 def _as_loaded(state: dict[str, Any], prefix: str | None) -> dict[str, Any]:
-    """The names MMEngine will look up: behind ``prefix``, or without DataParallel's ``module.``."""
+    """Rename the weights as MMEngine does: strip ``prefix``, or DataParallel's ``module.``."""
     if prefix is None:
         return {re.sub(r'^module\.', '', key): value for key, value in state.items()}
     prefix = prefix.rstrip('.') + '.'
@@ -81,7 +82,7 @@ def _as_loaded(state: dict[str, Any], prefix: str | None) -> dict[str, Any]:
 
 def _advice(state: dict[str, Any], prefix: str | None) -> str:
     if prefix is not None and not any(key.startswith(prefix.rstrip('.') + '.') for key in state):
-        return f'No name there starts with {prefix!r}: a file of tools/export_backbone.py has none; delete the prefix'
+        return f'No name in the file starts with {prefix!r}. Remove the prefix: tools/export_backbone.py adds none'
     if prefix is None and any(key.startswith('backbone.') for key in state):
-        return f'It holds a whole model: export its backbone (tools/export_backbone.py --to mmdet) for {KEY}'
-    return f'Give {KEY} a file of tools/export_backbone.py --to mmdet, of this kind of network'
+        return f'The file holds a whole model. Export its backbone (tools/export_backbone.py --to mmdet) for {KEY}'
+    return f'Set {KEY} to a file of tools/export_backbone.py --to mmdet with this architecture'

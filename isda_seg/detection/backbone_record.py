@@ -1,4 +1,4 @@
-"""Every detector's checkpoint and its results know the backbone that training started from."""
+"""Record of the pretrained backbone in a detector's checkpoints and result files."""
 from typing import Any
 
 from mmengine.config import Config
@@ -15,19 +15,19 @@ class BackboneRecordHook(Hook):
     """Write ``meta['backbone']`` into every checkpoint.
 
     Args:
-        backbone: of ``check_backbone``.
+        backbone: result of ``check_backbone``.
     """
 
     def __init__(self, backbone: dict[str, Any] | None) -> None:
         self.backbone = backbone
 
-    def after_load_checkpoint(self, runner: Any, checkpoint: dict) -> None:
-        """A resumed run started from what its first part started from."""
+    def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
+        """At resume, keep the backbone of the checkpoint."""
         if runner._resume:
             self.backbone = checkpoint['meta'].get(BACKBONE)
 
-    def before_save_checkpoint(self, runner: Any, checkpoint: dict) -> None:
-        """Hand it over."""
+    def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
+        """Add the backbone to the checkpoint."""
         checkpoint['meta'][BACKBONE] = self.backbone
 
 
@@ -35,7 +35,7 @@ def record_backbone(cfg: Config) -> None:
     """Check the backbone and add the hook that records it to a training config, in place.
 
     Raises:
-        FileNotFoundError, ValueError: as ``check_backbone``.
+        FileNotFoundError, ValueError: as in ``check_backbone``.
     """
     cfg.custom_hooks = [*(cfg.get('custom_hooks') or []),
                         dict(type=BackboneRecordHook.__name__, backbone=check_backbone(cfg))]

@@ -1,4 +1,4 @@
-"""Is all the data there? Asked once, before anything is built."""
+"""Check of the data files before a run."""
 import json
 import os
 from typing import Any
@@ -7,15 +7,16 @@ from mmengine.config import Config
 
 from isda_seg.runtime.config_keys import dicts
 
-MEND = 'put COCO there, point ISDA_SEG_DATA to the folder that holds it, or set data_root in the config'
+REMEDY = 'put COCO there, set ISDA_SEG_DATA to the folder that holds it, or set data_root in the config'
 
 
 def check_data(cfg: Config, splits: tuple[str, ...] = ('train', 'val')) -> None:
-    """Every split's annotations are there and hold what the config asks of them, and every image is there.
+    """Check that the annotations of every split are complete and that every image exists.
 
     Raises:
-        FileNotFoundError: an annotation file, a folder or images are missing (all are counted, the first is named).
-        ValueError: an annotation file that is damaged, empty, or has boxes only where masks are asked for.
+        FileNotFoundError: an annotation file, a folder or an image is missing; the message counts all missing images
+            and names the first.
+        ValueError: an annotation file is damaged or empty, or has only boxes although the config needs masks.
     """
     for split in splits:
         for dataset in dicts(cfg.get(f'{split}_dataloader')):
@@ -38,31 +39,31 @@ def _check_dataset(split: str, dataset: dict[str, Any]) -> None:
     if any(step.get('with_mask') for step in dicts(dataset.get('pipeline'))):
         _require_masks(split, path, content, 'a detector without masks')
     if not os.path.isdir(folder):
-        raise FileNotFoundError(f'the {split} image folder {folder} does not exist: {MEND}')
+        raise FileNotFoundError(f'the {split} image folder {folder} does not exist: {REMEDY}')
     listed, names = set(os.listdir(folder)), [image['file_name'] for image in content['images']]
     missing = [name for name in names if name not in listed and not os.path.isfile(os.path.join(folder, name))]
     if missing:
-        raise FileNotFoundError(f'{len(missing)} of {len(names)} {split} images that {path} names are missing; the '
-                                f'first one is {os.path.join(folder, missing[0])}')
+        raise FileNotFoundError(f'{len(missing)} of {len(names)} {split} images listed in {path} are missing; the '
+                                f'first is {os.path.join(folder, missing[0])}')
 
 
-def _read(split: str, path: str) -> dict[str, list]:
-    """An annotation file in COCO's format with at least one image and one box."""
+def _read(split: str, path: str) -> dict[str, list[Any]]:
+    """Read an annotation file in COCO format with at least one image and one box."""
     if not os.path.isfile(path):
-        raise FileNotFoundError(f'the {split} annotation file {path} does not exist: {MEND}')
+        raise FileNotFoundError(f'the {split} annotation file {path} does not exist: {REMEDY}')
     try:
         with open(path) as file:
             content = json.load(file)
         images, annotations = content['images'], content['annotations']
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f'{path} is truncated, damaged or no annotation file of COCO') from error
+        raise ValueError(f'{path} is truncated, damaged or not in COCO format') from error
     if not images or not annotations:
-        raise ValueError(f'the {split} split is empty: {path} holds {len(images)} images and {len(annotations)} boxes')
+        raise ValueError(f'the {split} split is empty: {path} has {len(images)} images and {len(annotations)} boxes')
     return content
 
 
-def _require_masks(split: str, path: str, content: dict[str, list], instead: str) -> None:
+def _require_masks(split: str, path: str, content: dict[str, list[Any]], instead: str) -> None:
     without = sum(not annotation.get('segmentation') for annotation in content['annotations'])
     if without:
         raise ValueError(f'{without} of {len(content["annotations"])} objects of the {split} split in {path} have a '
-                         f'box but no mask: choose annotations with masks, or {instead}')
+                         f'box but no mask. Use annotations with masks, or {instead}')

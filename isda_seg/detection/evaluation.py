@@ -1,4 +1,4 @@
-"""Box and mask mAP of a checkpoint, as one value."""
+"""Evaluation of a detection checkpoint."""
 import copy
 from collections.abc import Sequence
 from typing import Any
@@ -21,29 +21,30 @@ PREFIX = 'coco/'
 def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ...] = (PROTOCOL,),
              show_dir: str | None = None, show_most: int | None = None,
              taus: Sequence[float] = ()) -> dict[str, Any]:
-    """Test a checkpoint by the config's own evaluator.
+    """Test a checkpoint with the evaluator of the config.
 
     Args:
-        cfg: as ``load_config`` returns it, its ``pictures`` (a dict) being arguments of ``DetectionsHook``; config,
-            checkpoint: their paths.
-        protocols: of segmentation; here there is no other than the default.
-        show_dir: folder for pictures; show_most: how many of them.
-        taus: of segmentation and image classification; here there is none.
+        cfg: config as ``load_config`` returns it; its ``pictures`` (a dict) are arguments of ``DetectionsHook``.
+        config: path of the config.
+        checkpoint: path of the checkpoint.
+        protocols: only the default is supported.
+        show_dir: folder for visualisations.
+        show_most: maximum number of visualisations.
+        taus: must be empty; logit adjustment is not supported.
 
     Returns:
-        {"protocols": {"single": {"bbox_mAP", "bbox_mAP_50", ..., "segm_mAP", ...}}, "backbone" (what training started
-        from), ...} as ``result`` completes it; in per cent to one decimal, as MMDetection rounds; None where the data
-        have no object of that size.
+        {"protocols": {"single": {"bbox_mAP", "bbox_mAP_50", ..., "segm_mAP", ...}}, "backbone" (of ``check_backbone``),
+        ...} with the entries of ``result``. Values are in per cent with one decimal, as MMDetection rounds them; None
+        if the data have no object of that size.
 
     Raises:
-        ValueError, FileNotFoundError: another protocol, a tau, a missing or truncated checkpoint or one of another
-            model, missing data.
+        ValueError, FileNotFoundError: an unsupported protocol, a tau, a missing, truncated or mismatched checkpoint, or
+            missing data.
     """
     if tuple(protocols) != (PROTOCOL,):
-        raise ValueError(f'a detector is tested in one protocol, {PROTOCOL}, got {list(protocols)}')
+        raise ValueError(f'detection supports only the protocol {PROTOCOL}, got {list(protocols)}')
     if taus:
-        raise ValueError('--logit-adjustment is for segmentation and image classification: a detector has no class '
-                         'prior to subtract. Test it without')
+        raise ValueError('--logit-adjustment supports segmentation and image classification, not detection. Omit it')
     loaded = check_checkpoint(checkpoint)
     state = {key.removeprefix('module.'): value for key, value in loaded.get('state_dict', loaded).items()}
     covers = coverage(state_of(cfg.model), state)
@@ -55,25 +56,25 @@ def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ..
     if show_dir is not None:
         run.custom_hooks = [*(run.get('custom_hooks') or []),
                             dict(type='DetectionsHook', out_dir=show_dir, most=show_most, **cfg.get('pictures', {}))]
-    metrics = runner_from(run).test() or {f'{name}_mAP': 0.0 for name in _asked(run)}  # of no detection at all
+    metrics = runner_from(run).test() or {f'{name}_mAP': 0.0 for name in _requested(run)}  # {}: no detections
     found = {PROTOCOL: in_per_cent(metrics)}
     return dict(result(cfg, config, checkpoint, loaded, found), backbone=loaded.get('meta', {}).get(BACKBONE))
 
 
-def _asked(cfg: Config) -> list[str]:
-    """'bbox', 'segm': what the evaluator was told to measure."""
-    asked = [node['metric'] for node in dicts(cfg.test_evaluator) if 'metric' in node]
-    return [name for names in asked for name in ([names] if isinstance(names, str) else names)]
+def _requested(cfg: Config) -> list[str]:
+    """Return the metrics requested from the evaluator: 'bbox', 'segm'."""
+    requested = [node['metric'] for node in dicts(cfg.test_evaluator) if 'metric' in node]
+    return [name for names in requested for name in ([names] if isinstance(names, str) else names)]
 
 
 def in_per_cent(metrics: dict[str, Any]) -> dict[str, float | None]:
-    """COCO's measures without their prefix; its -1, for 'no such objects', as None."""
+    """Convert COCO's metrics to per cent without prefix; -1 (no such objects) becomes None."""
     numbers = {name.removeprefix(PREFIX): value for name, value in metrics.items() if not isinstance(value, str)}
     return {name: None if value < 0 else round(100 * float(value), 1) for name, value in numbers.items()}
 
 
 def summary(results: dict[str, Any], name: str = '') -> str:
-    """One row: every measure, in per cent; '-' where there is none."""
+    """Format every metric in per cent as one row; '-' for None."""
     columns = {key: '-' if value is None else f'{value:.1f}'
                for key, value in results['protocols'][PROTOCOL].items()}
     return '\n'.join((' | '.join([''.ljust(len(name)), *columns]),

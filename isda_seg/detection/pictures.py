@@ -1,4 +1,4 @@
-"""Pictures to look at: ground truth and prediction side by side."""
+"""Visualisation of ground truth and detections side by side."""
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,13 @@ GREY = 235
 
 @HOOKS.register_module()
 class DetectionsHook(TestPicturesHook):
-    """``<image name>.png`` of test images: boxes, and masks where there are some.
+    """Write ``<image name>.png`` for test images, with boxes, and with masks if there are any.
 
     Args:
-        out_dir, most: as ``TestPicturesHook``.
-        photographs: draw on the photograph, or, where its licence does not allow that, on plain grey of its size.
-        score: predictions below it are left out.
+        out_dir: as in ``TestPicturesHook``.
+        most: as in ``TestPicturesHook``.
+        photographs: draw on the photograph; False draws on plain grey, for images without a redistribution licence.
+        score: minimum score of the predictions drawn.
     """
 
     def __init__(self, out_dir: str, most: int | None = None, photographs: bool = True, score: float = 0.3) -> None:
@@ -26,7 +27,7 @@ class DetectionsHook(TestPicturesHook):
         self.photographs, self.score = photographs, score
 
     def draw(self, runner: Any, sample: Any, out: Path) -> None:
-        """Ground truth and prediction."""
+        """Write ground truth and prediction."""
         runner.visualizer.dataset_meta = runner.test_dataloader.dataset.metainfo
         image = (mmcv.imread(sample.img_path, channel_order='rgb') if self.photographs
                  else np.full((*sample.ori_shape, 3), GREY, np.uint8))

@@ -1,4 +1,4 @@
-"""Object detection as a task of run.py."""
+"""Task definition of object detection for run.py."""
 from mmengine.config import Config
 
 from isda_seg.detection.backbone_record import record_backbone
@@ -8,7 +8,7 @@ from isda_seg.runtime.task import Task
 
 
 def check(cfg: Config) -> None:
-    """Check the data of a training config, and record which backbone it starts from."""
+    """Check the data of a training config, and check and record its pretrained backbone."""
     check_data(cfg)
     record_backbone(cfg)
 

@@ -1,1 +1,1 @@
-"""Measures of a trained model: likelihood and calibration, average precision, accuracy, means of evaluations."""
+"""Metrics: likelihood and calibration, average precision, accuracy, means over evaluations."""

@@ -1,6 +1,6 @@
-"""Average precision of every class, one against the rest, gathered image by image as histograms of the log-odds.
+"""One-vs-rest average precision per class, from histograms of the log-odds that accumulate over images.
 
-scikit-learn's needs the score of every pixel at once; here an image adds to two histograms of each class.
+scikit-learn's function needs the scores of all pixels at once; here every image adds to two histograms per class.
 """
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -8,21 +8,22 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-BINS, LARGEST = 4096, 24.0  # log-odds beyond it share the outer bins
+BINS, LARGEST = 4096, 24.0  # log-odds beyond +-LARGEST fall into the outer bins
 
 
 class Ranking(NamedTuple):
-    """Histograms of the log-odds of each class, from the lowest bin to the highest."""
-    positive: Tensor  # (C, bins) int64, samples of the class
-    negative: Tensor  # (C, bins) int64, samples of other classes
+    """Histograms of the log-odds per class, in increasing order."""
+    positive: Tensor  # (C, bins) int64, number of samples of the class
+    negative: Tensor  # (C, bins) int64, number of samples of other classes
 
 
 def ranking(logits: Tensor, labels: Tensor, bins: int = BINS) -> Ranking:
-    """The histograms of some samples.
+    """Return the histograms of N samples.
 
     Args:
         logits: (N, C).
         labels: (N,) in 0..C-1.
+        bins: number of bins.
     """
     classes = logits.shape[1]
     log_p = logits.double().log_softmax(dim=1)
@@ -35,12 +36,12 @@ def ranking(logits: Tensor, labels: Tensor, bins: int = BINS) -> Ranking:
 
 
 def merge_rankings(parts: Sequence[Ranking]) -> Ranking:
-    """The histograms of all parts."""
+    """Sum histograms."""
     return Ranking(*(torch.stack(field).sum(dim=0) for field in zip(*parts, strict=True)))
 
 
 def average_precision(found: Ranking) -> Tensor:
-    """``sum_k (R_k - R_{k-1}) P_k`` over the thresholds between bins (C,), 0..1; NaN for a class without samples."""
+    """Return ``sum_k (R_k - R_{k-1}) P_k`` over all bin edges, (C,) in 0..1; NaN for a class without samples."""
     hits, misses = (field.flip(1).cumsum(1).double() for field in found)
     precision = hits / (hits + misses).clamp(min=1)
     recall = hits / hits[:, -1:]

@@ -1,4 +1,4 @@
-"""Which way a measure is better: hosts guess it from its name, and take 'top1_error' for one that should grow."""
+"""Direction of a metric; MMEngine guesses it from the name and would maximise 'top1_error'."""
 import re
 
 LESS = re.compile(r'(.*_error|nll|ece|.*loss.*)(_last\d+)?')
@@ -7,6 +7,6 @@ GREATER = re.compile(r'(top\d+_accuracy|accuracy|training_accuracy|mIoU|aAcc|mAc
 
 
 def direction(measure: str) -> str | None:
-    """'less' or 'greater' for a measure that is made here, whatever stands before a slash; None for any other."""
+    """Return 'less' or 'greater' for a metric of this package, ignoring a prefix before a slash; None for others."""
     name = measure.rsplit('/', 1)[-1]
     return 'less' if LESS.fullmatch(name) else 'greater' if GREATER.fullmatch(name) else None

@@ -1,4 +1,4 @@
-"""The mean of a metric over the last evaluations: the paper's test error; a single one is noisy."""
+"""Mean of a metric over the last evaluations: the paper reports it because single evaluations are noisy."""
 from typing import Any
 
 from mmengine.hooks import Hook
@@ -10,58 +10,59 @@ VALUES = 'validated'  # key in a checkpoint's meta
 
 @HOOKS.register_module()
 class LastEvaluationsHook(Hook):
-    """Log the mean of a metric over the last evaluations, and keep the value of every one in the checkpoints.
+    """Log the mean of a metric over the last evaluations, and store all values in the checkpoints.
 
-    A checkpoint is written before it is validated. So a resumed run starts with that validation, and it ends with the
-    values of an uninterrupted one.
+    A checkpoint is written before its validation. A resumed run therefore starts with that validation, and ends with
+    the values of an uninterrupted run.
 
     Args:
-        last: how many are averaged; the paper: 10 epochs.
-        metric: one of the evaluator's.
+        last: number of evaluations to average; the paper uses 10 epochs.
+        metric: name of a metric of the evaluator.
 
     Raises:
-        ValueError: while validating, the evaluator gives no such metric.
+        ValueError: at validation, if the evaluator does not return the metric.
     """
 
-    priority = 'LOWEST'  # when a resumed run validates first, every other hook is ready for it
+    priority = 'LOWEST'  # every other hook is ready when a resumed run starts with a validation
 
     def __init__(self, last: int = 10, metric: str = 'top1_error') -> None:
         self.last, self.metric = last, metric
-        self.values: dict[int, float] = {}  # by how many epochs, or iterations, were done
+        self.values: dict[int, float] = {}  # by the number of completed epochs or iterations
 
-    def after_load_checkpoint(self, runner: Any, checkpoint: dict) -> None:
-        """Resuming goes on with the values known then."""
+    def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
+        """Restore the values at resume."""
         if runner._resume:
             self.values = dict(checkpoint['meta'].get(VALUES, {}).get('values', {}))
 
     def before_train(self, runner: Any) -> None:
-        """Validate what the checkpoint was saved before."""
+        """Run the validation that was due after the checkpoint was saved."""
         loop, done = runner.train_loop, _done(runner)
         due = runner.val_loop is not None and done >= max(1, loop.val_begin) and done % loop.val_interval == 0
         if due and done not in self.values:
             runner.val_loop.run()
 
     def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
-        """Note the value."""
-        if self.metric not in (metrics or {}):
-            raise ValueError(f'LastEvaluationsHook averages {self.metric!r}, the evaluator gives '
-                             f'{sorted(metrics or {})}')
+        """Store the value of the metric."""
+        metrics = metrics or {}
+        if self.metric not in metrics:
+            raise ValueError(f'LastEvaluationsHook averages {self.metric!r}, but the evaluator returns '
+                             f'{sorted(metrics)}. Set the hook\'s metric to one of these')
         self.values[_done(runner)] = float(metrics[self.metric])
 
-    def before_save_checkpoint(self, runner: Any, checkpoint: dict) -> None:
-        """Hand the values over."""
+    def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
+        """Add the values to the checkpoint."""
         checkpoint['meta'][VALUES] = dict(metric=self.metric, last=self.last, values=dict(self.values),
                                           every=runner.train_loop.val_interval, by_epoch=_by_epoch(runner))
 
     def after_train(self, runner: Any) -> None:
-        """The mean, in the log."""
+        """Log the mean."""
         mean = last_mean(self.values, _done(runner), self.last, runner.train_loop.val_interval)
         if mean is not None:
             runner.logger.info(f'mean {self.metric} of the last {self.last} evaluations: {mean:.4f}')
 
 
 def _done(runner: Any) -> int:
-    """Epochs, or iterations where training does not count epochs."""
+    """Return the number of completed epochs, or of iterations in iteration-based training."""
     return int(runner.epoch if _by_epoch(runner) else runner.iter)
 
 
@@ -70,16 +71,17 @@ def _by_epoch(runner: Any) -> bool:
 
 
 def last_mean(values: dict[int, float], done: int, last: int, every: int = 1) -> float | None:
-    """The mean of the last values up to this point, one after ``every`` epochs; None unless all are known."""
+    """Return the mean of the last values, spaced by ``every``; None if any of them is missing."""
     wanted = range(done - (last - 1) * every, done + 1, every)
     return sum(values[number] for number in wanted) / last if values.keys() >= set(wanted) else None
 
 
 def with_last_mean(metrics: dict[str, float], meta: dict[str, Any]) -> dict[str, float]:
-    """The metrics of a checkpoint, with the mean over its last evaluations, of which it is the last.
+    """Add to a checkpoint's metrics the mean over the last evaluations, including this one.
 
     Args:
-        meta: the checkpoint's.
+        metrics: metrics of the checkpoint.
+        meta: ``meta`` entry of the checkpoint.
     """
     known = meta.get(VALUES)
     if known is None or known['metric'] not in metrics:

@@ -1,6 +1,7 @@
-"""How sure a model is, and how right: negative log-likelihood and expected calibration error, gathered image by image.
+"""Negative log-likelihood and expected calibration error, accumulated over images.
 
-Torchmetrics keeps the confidence of every sample until the end, too much for pixels; here an image is four sums a bin.
+torchmetrics stores the confidence of every sample, too much memory for pixels; here every image adds to four sums per
+bin.
 """
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -13,30 +14,30 @@ BINS = 15
 
 
 class Likelihood(NamedTuple):
-    """Sums over the samples whose confidence, the largest probability, falls into each of equally wide bins."""
-    count: Tensor       # (bins,) int64
+    """Sums over the samples in each of several equal-width bins of the confidence (the largest probability)."""
+    count: Tensor       # type: ignore[assignment]  # (bins,) int64
     confidence: Tensor  # (bins,) float64
     hits: Tensor        # (bins,) int64
-    nll: Tensor         # (bins,) float64, -log of the probability of the label
+    nll: Tensor         # (bins,) float64, negative log-probability of the label
 
     @property
     def negative_log_likelihood(self) -> float:
-        """The mean over samples."""
+        """Mean over samples."""
         return float(self.nll.sum() / self.count.sum().clamp(min=1))
 
     @property
     def calibration_error(self) -> float:
-        """|accuracy - confidence| of the bins, mean over samples (Naeini et al., AAAI 2015); 0..1."""
+        """Expected calibration error (Naeini et al., AAAI 2015), in 0..1."""
         return float((self.hits - self.confidence).abs().sum() / self.count.sum().clamp(min=1))
 
 
 def likelihood(logits: Tensor, labels: Tensor, bins: int = BINS) -> Likelihood:
-    """The sums of some samples.
+    """Return the sums over N samples.
 
     Args:
         logits: (N, C).
         labels: (N,) in 0..C-1.
-        bins: how many; a bin holds its upper edge.
+        bins: number of bins; a bin includes its upper edge.
     """
     log_probabilities = logits.double().log_softmax(dim=1)
     confidence, predicted = log_probabilities.exp().max(dim=1)
@@ -51,11 +52,11 @@ def likelihood(logits: Tensor, labels: Tensor, bins: int = BINS) -> Likelihood:
 
 
 def joined(parts: Sequence[Likelihood]) -> Likelihood:
-    """Those of all images."""
+    """Add the sums of all images."""
     return Likelihood(*(torch.stack(field).sum(dim=0) for field in zip(*parts, strict=True)))
 
 
 def measures(parts: Sequence[Likelihood]) -> dict[str, Any]:
-    """``nll``, and ``ece`` in per cent."""
+    """Return ``nll``, and ``ece`` in per cent."""
     whole = joined(parts)
     return dict(nll=whole.negative_log_likelihood, ece=100 * whole.calibration_error)

@@ -1,46 +1,47 @@
-"""The accuracy on training batches, over the last epoch: has the model fitted its data?"""
+"""Accuracy on the training batches of the last epoch."""
 from collections import deque
 from typing import Any
 
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
-KEY = 'training_accuracy'                   # in a checkpoint's meta, and in results
-NAMES = ('accuracy', 'decode.acc_seg')      # of a classifier's, of a decode head's training step, in per cent
+KEY = 'training_accuracy'                   # key in a checkpoint's meta and in results
+NAMES = ('accuracy', 'decode.acc_seg')      # outputs of a classifier's and a decode head's training step, in per cent
 
 
 @HOOKS.register_module()
 class TrainingAccuracyHook(Hook):
-    """Write into every checkpoint what was right in each of the last steps, as many as an epoch has.
+    """Write into every checkpoint the accuracy of each training step over one epoch's number of steps.
 
-    The images are augmented ones and the network is in training mode.
+    The accuracy is that of augmented images with the network in training mode.
     """
 
     def __init__(self) -> None:
         self.steps: deque[Any] = deque()
 
     def before_train(self, runner: Any) -> None:
-        """As many steps as the images need."""
+        """Limit the number of stored steps to one epoch."""
         self.steps = deque(self.steps, maxlen=len(runner.train_dataloader))
 
-    def after_load_checkpoint(self, runner: Any, checkpoint: dict) -> None:
-        """Resuming goes on with the steps known then."""
+    def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
+        """Restore the stored steps at resume."""
         if runner._resume:
             self.steps = deque(checkpoint['meta'].get(KEY, []))
 
     def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None,
-                         outputs: dict | None = None) -> None:
-        """Note the step; on a device the number stays there."""
-        name = next((name for name in NAMES if name in (outputs or {})), None)
+                         outputs: dict[str, Any] | None = None) -> None:
+        """Store the accuracy of the step on its device, without synchronisation."""
+        outputs = outputs or {}
+        name = next((name for name in NAMES if name in outputs), None)
         if name is not None:
             self.steps.append(outputs[name].detach().clone())
 
-    def before_save_checkpoint(self, runner: Any, checkpoint: dict) -> None:
-        """Hand the steps over."""
+    def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
+        """Add the steps to the checkpoint."""
         checkpoint['meta'][KEY] = [float(step) for step in self.steps]
 
 
 def training_accuracy(meta: dict[str, Any]) -> dict[str, float]:
-    """{'training_accuracy': mean in per cent} of a checkpoint's meta; nothing where it was not noted."""
+    """Return {'training_accuracy': mean in per cent} from a checkpoint's meta, or {} if it was not stored."""
     steps = meta.get(KEY)
     return {KEY: round(sum(steps) / len(steps), 4)} if steps else {}

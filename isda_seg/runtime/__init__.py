@@ -1,1 +1,1 @@
-"""What any run needs, and knows no task: launching, checkpoints, records of what was run, exact resume."""
+"""Task-independent parts of a run: launching, checkpoints, provenance, exact resume."""

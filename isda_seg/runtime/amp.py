@@ -1,4 +1,4 @@
-"""Half precision: MMEngine's wrapper on a GPU, a small one of ours on a CPU."""
+"""Mixed precision: MMEngine's wrapper on a GPU, a bfloat16 wrapper on a CPU."""
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,31 +14,33 @@ from isda_seg.runtime.config_keys import type_name
 
 @OPTIM_WRAPPERS.register_module()
 class BFloat16OptimWrapper(OptimWrapper):
-    """Autocast to bfloat16 on a CPU, where AmpOptimWrapper refuses to run; needs no loss scaling."""
+    """Optimizer wrapper with bfloat16 autocast on a CPU, which AmpOptimWrapper does not support; no loss scaling."""
 
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
+        """Enter the base class's context and autocast."""
         with super().optim_context(model), torch.autocast('cpu', dtype=torch.bfloat16):
             yield
 
 
 def enable_amp(cfg: ConfigDict, dtype: str | None = None) -> None:
-    """Rewrite ``cfg.optim_wrapper`` in place for half precision on the device at hand.
+    """Rewrite ``cfg.optim_wrapper`` in place for mixed precision on the available device.
 
     Args:
+        cfg: training config.
         dtype: 'float16' or 'bfloat16'; default float16 on a GPU, bfloat16 on a CPU.
 
     Raises:
-        ValueError: float16 on a CPU, or an optimizer wrapper that is neither OptimWrapper nor one for half precision.
+        ValueError: float16 on a CPU, or an optimizer wrapper other than OptimWrapper and the mixed-precision ones.
     """
     wrapper: Any = cfg.optim_wrapper
     kind = type_name(wrapper) or 'OptimWrapper'
     if kind not in ('OptimWrapper', 'AmpOptimWrapper', 'BFloat16OptimWrapper'):
-        raise ValueError(f'--amp needs optim_wrapper.type OptimWrapper, the config has {kind}')
+        raise ValueError(f"--amp needs optim_wrapper.type='OptimWrapper', but the config has {kind!r}")
     if torch.cuda.is_available():
         wrapper.update(type='AmpOptimWrapper', loss_scale='dynamic', dtype=dtype or 'float16')
     elif dtype == 'float16':
-        raise ValueError('float16 training needs a GPU; on a CPU use --amp bfloat16')
+        raise ValueError('float16 training needs a GPU. Use --amp bfloat16 on a CPU')
     else:
         wrapper.pop('loss_scale', None)
         wrapper.pop('dtype', None)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 def add_config(parser: argparse.ArgumentParser) -> None:
     """Add the positional argument ``config``."""
-    parser.add_argument('config', help='config file, of configs/ or your own')
+    parser.add_argument('config', help='config file, from configs/ or your own')
 
 
 def add_checkpoint(parser: argparse.ArgumentParser) -> None:
@@ -27,8 +27,9 @@ def add_work_dir(parser: argparse.ArgumentParser, shown: str, default: str | Non
     """Add ``--work-dir``.
 
     Args:
-        shown: the folder without ``--work-dir``, as the help shows it.
-        default: value without ``--work-dir``.
+        parser: parser of the tool.
+        shown: default folder as the help text shows it.
+        default: value if ``--work-dir`` is not given.
     """
     parser.add_argument('--work-dir', default=default, help=f'folder for logs and checkpoints; default {shown}')
 
@@ -37,7 +38,8 @@ def add_out(parser: argparse.ArgumentParser, default: str) -> None:
     """Add ``--out``, which ``result_file`` reads.
 
     Args:
-        default: path of the result file without ``--out``, as the help shows it.
+        parser: parser of the tool.
+        default: default path of the result file, as the help text shows it.
     """
     parser.add_argument('--out', metavar='PATH', help='result file, or a folder for it; further files are written next '
                         f'to it; default {default}')
@@ -47,8 +49,8 @@ def result_file(out: str | None, default: str | Path) -> Path:
     """Return the path of the result file, in a folder that exists and can be written.
 
     Args:
-        out: value of ``--out``. A folder, or a name without a suffix, gets the file name of ``default``.
-        default: path of the result file without ``--out``.
+        out: value of ``--out``. If it is a folder or has no suffix, the file name of ``default`` is appended.
+        default: path of the result file if ``out`` is None.
 
     Raises:
         OSError: the folder cannot be written.
@@ -67,5 +69,5 @@ def check_writable(folder: str, option: str = '--work-dir') -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise type(error)(f'the folder {folder} cannot be written ({error.strerror}): choose another with '
+        raise type(error)(f'cannot write to the folder {folder} ({error.strerror}). Choose another one with '
                           f'{option}') from error

@@ -1,4 +1,4 @@
-"""Checkpoints found in a work directory, and checked before they are used."""
+"""Finding and validating checkpoints."""
 import re
 import zipfile
 from collections.abc import Mapping
@@ -13,12 +13,14 @@ NUMBERED = r'(?:iter|epoch)_\d+\.pth'
 
 
 def latest_checkpoint(work_dir: str, hook: Mapping[str, Any] | None = None) -> Path | None:
-    """The checkpoint the last run in a work directory wrote last, None without one.
+    """Return the checkpoint that was written last in a work directory, or None if it holds no checkpoint.
 
-    It is the one ``last_checkpoint`` names; where a kill left none or half a name there, the youngest of all.
+    The file ``last_checkpoint`` names it. If an interrupted run left that file missing or incomplete, the checkpoint
+    with the latest modification time is returned.
 
     Args:
-        hook: the config's checkpoint hook, whose ``filename_tmpl`` names the files and whose ``out_dir`` holds them.
+        work_dir: work directory of the run.
+        hook: the config's checkpoint hook. Its ``filename_tmpl`` gives the file names, its ``out_dir`` the folder.
     """
     template, out_dir = (hook or {}).get('filename_tmpl'), (hook or {}).get('out_dir')
     pattern = re.escape(template).replace(r'\{\}', r'\d+') if template else NUMBERED
@@ -33,48 +35,52 @@ def latest_checkpoint(work_dir: str, hook: Mapping[str, Any] | None = None) -> P
 
 
 def checkpoint_to_convert(path: str | Path, out: str | Path, lost: str = 'which') -> dict[str, Any]:
-    """The checkpoint that ``out`` is to be made of.
+    """Load a checkpoint that will be converted into the file ``out``.
 
     Args:
-        lost: what would be lost with it, for the message.
+        path: path of the checkpoint.
+        out: path of the file to write.
+        lost: what overwriting the checkpoint would destroy, for the error message.
 
     Raises:
-        FileNotFoundError, ValueError: as ``check_checkpoint``; ``out`` is the checkpoint, or it is an address.
+        FileNotFoundError, ValueError: as in ``check_checkpoint``; ``out`` is the checkpoint itself; ``path`` is a URL.
     """
     if Path(out).resolve() == Path(path).resolve():
-        raise ValueError(f'{out} is the checkpoint itself, {lost} would be lost: give the exported file another name')
+        raise ValueError(f'{out} is the checkpoint itself, {lost} would be lost. Give the exported file another name')
     loaded = check_checkpoint(path)
     if not loaded:
-        raise ValueError(f'{path} is an address: download it, and give the file')
+        raise ValueError(f'{path} is a URL. Download it and pass a local path')
     return loaded
 
 
-def _what_it_holds(checkpoint: Any) -> str:
-    """The entries of a file without weights where they are looked for, and where weights may be."""
+def _describe_entries(checkpoint: Any) -> str:
+    """List the top-level entries of a file without a state dict, and suggest one that holds weights."""
     if not isinstance(checkpoint, dict) or not checkpoint:
         return ''
     inner = [key for key, value in checkpoint.items() if isinstance(value, dict)
              and any(isinstance(weight, torch.Tensor) for weight in value.values())]
-    advice = (f". There are weights under '{inner[0]}': save what stands there alone, with torch.save("
+    advice = (f". Its entry '{inner[0]}' holds weights: save that entry alone with torch.save("
               f"torch.load(path, map_location='cpu')['{inner[0]}'], 'weights.pth')") if inner else ''
-    return f', but {", ".join(map(str, list(checkpoint)[:8]))}{advice}'
+    return f', only the entries {", ".join(map(str, list(checkpoint)[:8]))}{advice}'
 
 
 def check_checkpoint(path: str | Path, resume: bool = False, module: str | None = None) -> dict[str, Any]:
-    """The checkpoint, loaded on the CPU; a URL is left to MMEngine and gives an empty dict.
+    """Load a checkpoint on the CPU and validate it; return an empty dict for a URL, which MMEngine loads itself.
 
     Args:
-        resume: a training state is needed, not weights alone.
-        module: the state dict must hold weights below this name.
+        path: path or URL of the checkpoint.
+        resume: require a training state in addition to weights.
+        module: require weights of the module with this name.
 
     Raises:
-        FileNotFoundError: no such file. ValueError: truncated, damaged, no checkpoint, or without what is needed.
+        FileNotFoundError: the file does not exist.
+        ValueError: the file is truncated or damaged, is not a checkpoint, or lacks a required entry.
     """
     if re.match(URL, str(path)):
         return {}
     file = Path(path)
     if not file.is_file():
-        raise FileNotFoundError(f'there is no checkpoint {path}')
+        raise FileNotFoundError(f'the checkpoint {path} does not exist')
     try:
         if zipfile.is_zipfile(file):
             with zipfile.ZipFile(file) as archive:
@@ -82,13 +88,13 @@ def check_checkpoint(path: str | Path, resume: bool = False, module: str | None 
                     raise ValueError('its checksums do not match')
         checkpoint = CheckpointLoader.load_checkpoint(str(file), map_location='cpu', logger='silent')
     except Exception as error:
-        raise ValueError(f'{path} is truncated, damaged or no checkpoint') from error
+        raise ValueError(f'{path} is truncated, damaged or not a checkpoint') from error
     weights = checkpoint.get('state_dict', checkpoint) if isinstance(checkpoint, dict) else {}
     if not any(isinstance(value, torch.Tensor) for value in weights.values()):
-        raise ValueError(f'{path} is no checkpoint: it holds no state dict{_what_it_holds(checkpoint)}')
+        raise ValueError(f'{path} is not a checkpoint: it holds no state dict{_describe_entries(checkpoint)}')
     missing = [key for key in ('meta', 'optimizer', 'message_hub') if key not in checkpoint]
     if resume and missing:
-        raise ValueError(f'{path} holds weights but no training state ({", ".join(missing)} missing): start from it '
+        raise ValueError(f'{path} holds weights but no training state ({", ".join(missing)} missing). Start from it '
                          'with --cfg-options load_from=... instead of --resume')
     if module is not None and not any(key.removeprefix('module.').startswith(f'{module}.') for key in weights):
         raise ValueError(f'{path} holds no weights of {module}: it is not a checkpoint of this model')

@@ -1,4 +1,4 @@
-"""Checkpoints that survive a kill: written aside, renamed, and only then is an older one deleted."""
+"""Checkpoint hook with atomic writes: each file is written, renamed, and only then are older ones deleted."""
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,8 +13,8 @@ from isda_seg.metrics.best_measure import direction
 from isda_seg.runtime.durable import UNFINISHED, replace_durably
 
 
-class _SavesAside:
-    """The runner, except that a checkpoint appears under its name only when it is complete."""
+class _AtomicSaveRunner:
+    """Proxy of a runner whose ``save_checkpoint`` writes to a temporary name and then renames the file."""
 
     def __init__(self, runner: Any) -> None:
         self._runner = runner
@@ -23,7 +23,7 @@ class _SavesAside:
         return getattr(self._runner, name)
 
     def save_checkpoint(self, out_dir: str, filename: str, *args: Any, **kwargs: Any) -> None:
-        if not os.path.isdir(out_dir):  # a remote store: its client decides how it writes
+        if not os.path.isdir(out_dir):  # remote storage: its client handles the write
             self._runner.save_checkpoint(out_dir, filename, *args, **kwargs)
             return
         unfinished, target = Path(out_dir, filename + UNFINISHED), Path(out_dir, filename)
@@ -33,12 +33,12 @@ class _SavesAside:
                 replace_durably(unfinished, target)
         except OSError as error:
             unfinished.unlink(missing_ok=True)
-            raise OSError(f'the checkpoint {target} could not be written ({error}); the one before it is whole') \
+            raise OSError(f'cannot write the checkpoint {target} ({error}); the previous checkpoint is intact') \
                 from error
 
 
-class _RemovesLater:
-    """A file backend whose removals wait until ``flush``."""
+class _DeferredRemoval:
+    """Proxy of a file backend that defers removals until ``flush``."""
 
     def __init__(self, backend: Any) -> None:
         self._backend = backend
@@ -60,25 +60,25 @@ class _RemovesLater:
 
 @HOOKS.register_module()
 class AtomicCheckpointHook(CheckpointHook):
-    """MMEngine's CheckpointHook with the order of things made safe, and a ``save_best`` that knows our measures."""
+    """MMEngine's CheckpointHook with atomic writes and the right ``save_best`` direction for this package's metrics."""
 
     def _init_rule(self, rules: list[str | None], key_indicators: list[str]) -> None:
         rules = rules * len(key_indicators) if len(rules) == 1 else rules
         super()._init_rule([rule or direction(key) for rule, key in zip(rules, key_indicators, strict=True)],
                            key_indicators)
 
-    def _save_checkpoint_with_step(self, runner: Any, step: int, meta: dict) -> None:
-        with self._removing_later():
-            super()._save_checkpoint_with_step(_aside(runner), step, meta)
+    def _save_checkpoint_with_step(self, runner: Any, step: int, meta: dict[str, Any]) -> None:
+        with self._deferred_removal():
+            super()._save_checkpoint_with_step(_atomic(runner), step, meta)
 
-    def _save_best_checkpoint(self, runner: Any, metrics: dict) -> None:
-        with self._removing_later():
-            super()._save_best_checkpoint(_aside(runner), metrics)
+    def _save_best_checkpoint(self, runner: Any, metrics: dict[str, Any]) -> None:
+        with self._deferred_removal():
+            super()._save_best_checkpoint(_atomic(runner), metrics)
 
     @contextmanager
-    def _removing_later(self) -> Iterator[None]:
-        backend = self.file_backend
-        self.file_backend = _RemovesLater(backend)
+    def _deferred_removal(self) -> Iterator[None]:
+        backend: Any = self.file_backend  # type: ignore[has-type]
+        self.file_backend = _DeferredRemoval(backend)
         try:
             yield
             self.file_backend.flush()
@@ -86,5 +86,5 @@ class AtomicCheckpointHook(CheckpointHook):
             self.file_backend = backend
 
 
-def _aside(runner: Any) -> _SavesAside:
-    return runner if isinstance(runner, _SavesAside) else _SavesAside(runner)
+def _atomic(runner: Any) -> _AtomicSaveRunner:
+    return runner if isinstance(runner, _AtomicSaveRunner) else _AtomicSaveRunner(runner)

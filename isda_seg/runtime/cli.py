@@ -1,4 +1,4 @@
-"""The command ``isda-seg``: run one of the tools, of a clone or of an installed wheel, from any folder."""
+"""Command ``isda-seg``: runs one of the tools of a clone or an installed wheel from any folder."""
 import difflib
 import os
 import re
@@ -7,15 +7,16 @@ import sys
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
-END, QUOTES = re.compile(r':? (?:python )?tools/|[.:] |\.$'), '"# '  # of the first sentence of a description
-FOLDERS = (PACKAGE / '.mim' / 'tools', PACKAGE.parent / 'tools')  # of a wheel, of a clone
+# End of the first sentence of a tool's description, and the characters before its first word.
+END, QUOTES = re.compile(r':? (?:python )?tools/|[.:] |\.$'), '"# '
+FOLDERS = (PACKAGE / '.mim' / 'tools', PACKAGE.parent / 'tools')  # in a wheel, in a clone
 
 
 def find_tools() -> dict[str, Path]:
     """Return the file of each command, such as ``show-directions`` for ``show_directions.py``."""
     folder = next((folder for folder in FOLDERS if (folder / 'train.py').is_file()), None)
     if folder is None:
-        raise FileNotFoundError('this installation of isda-seg holds no tools: install its wheel, or use a clone')
+        raise FileNotFoundError('this installation of isda-seg contains no tools. Install its wheel or use a clone')
     paths = [path for path in (*folder.glob('*'), *folder.glob('benchmarks/*')) if path.suffix in ('.py', '.sh')]
     return {path.stem.replace('_', '-'): path for path in sorted(paths, key=lambda path: path.stem)}
 
@@ -30,7 +31,7 @@ def usage(tools: dict[str, Path]) -> str:
 
 
 def main() -> None:
-    """Run the tool that the first argument names; a mistake ends with one sentence and code 1."""
+    """Run the tool named by the first argument; exit with a short message and code 1 on a user error."""
     try:
         tools = find_tools()
     except FileNotFoundError as error:

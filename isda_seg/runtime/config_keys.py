@@ -1,4 +1,4 @@
-"""The dicts in a config, and which of its keys something reads: MMEngine takes any other and trains as without it."""
+"""Validation of config keys: MMEngine silently ignores an unknown or misspelt key."""
 import difflib
 import inspect
 import re
@@ -8,15 +8,15 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-# The Runner's arguments, what it looks up besides, and what reading a config and testing look up.
+# Arguments of the Runner, and further keys that the Runner, config reading and testing look up.
 READ = frozenset(inspect.signature(Runner).parameters) - {'cfg'} | {
     'activation_checkpointing', 'compile', 'custom_imports', 'efficient_conv_bn_eval', 'find_unused_parameters',
     'model_wrapper_cfg', 'pictures', 'sync_bn', 'tta_model', 'vis_backends'}
-CLOSE = 0.85  # similarity above which an unused name is a misspelt key
+CLOSE = 0.85  # similarity above which an unknown name counts as a misspelt key
 
 
 def dicts(node: Any) -> Iterator[Any]:
-    """The dicts in a nest of dicts, lists and tuples, outer ones first; each may be changed when it comes."""
+    """Yield all dicts in nested dicts, lists and tuples, parents first; the caller may modify each one."""
     if isinstance(node, dict):
         yield node
         node = list(node.values())
@@ -26,53 +26,56 @@ def dicts(node: Any) -> Iterator[Any]:
 
 
 def type_name(node: Any) -> str:
-    """The name of what a dict of a config builds, without scope: its ``type`` is a name, or in Python configs a class.
+    """Return the class name in the ``type`` of a config dict, without scope.
 
-    '' for what is no dict, or has no type.
+    In Python configs ``type`` is a class. The result is '' if ``node`` is not a dict or has no type.
     """
     kind = node.get('type', '') if isinstance(node, Mapping) else ''
     return kind.rsplit('.', 1)[-1] if isinstance(kind, str) else getattr(kind, '__name__', str(kind))
 
 
 def check_names(cfg: Config) -> None:
-    """Refuse a misspelt key of a config file: a name that nothing reads, not even the file itself.
+    """Raise an error for a misspelt top-level key of a config file.
+
+    A key that the file itself uses more than once is an intermediate variable and passes.
 
     Raises:
-        ValueError: names the key, and what might have been meant.
+        ValueError: a misspelt key; the message suggests the correct one.
     """
     for name in cfg:
         close = difflib.get_close_matches(name, READ, n=1, cutoff=CLOSE)
         if name not in READ and close and len(re.findall(rf'\b{name}\b', cfg.text)) < 2:
-            raise ValueError(f'nothing reads the key {name} of {cfg.filename}: did you mean {close[0]}?')
+            raise ValueError(f'unknown key {name} in {cfg.filename}: did you mean {close[0]}?')
 
 
 def check_options(cfg: Config, options: Iterable[str]) -> None:
-    """Options set what something reads: a key may be new, in a dict of the config that is there.
+    """Raise an error for an option that has no effect; a new key is accepted inside an existing dict of the config.
 
     Args:
-        options: keys as --cfg-options takes them, with dots.
+        cfg: config to which the options will be applied.
+        options: dotted keys, as in --cfg-options.
 
     Raises:
-        ValueError: names the option, and what might have been meant.
+        ValueError: an option without effect; the message suggests the correct one.
     """
     for option in options:
         first, *inner = option.split('.')
         if first not in READ:
             if first in cfg:
-                raise ValueError(f'the option {option} changes nothing: {first} is a name that the config file uses '
-                                 'while it is read. Set the keys that got its value, such as '
+                raise ValueError(f'the option {option} has no effect: {first} is only a variable inside the config '
+                                 'file. Set the keys that received its value, such as '
                                  'train_dataloader.dataset.pipeline for train_pipeline')
-            raise ValueError(f'nothing reads the option {option}: {_instead(first, READ)}')
+            raise ValueError(f'unknown option {option}: {_suggestion(first, READ)}')
         path, node = first, cfg.get(first)
         for name in inner[:-1]:
             if isinstance(node, Mapping) and name not in node:
-                raise ValueError(f'nothing reads the option {option}: in {cfg.filename or "the config"}, '
-                                 f'{path} has no {name}; {_instead(name, node)}')
+                raise ValueError(f'unknown option {option}: in {cfg.filename or "the config"}, '
+                                 f'{path} has no {name}; {_suggestion(name, node)}')
             path, node = f'{path}.{name}', _child(node, name)
 
 
 def _child(node: Any, name: str) -> Any:
-    """None where MMEngine is the one to say what is wrong: an index that a list has not, a value that holds nothing."""
+    """Return an entry of a dict or list; None for a bad index or another value, which MMEngine reports itself."""
     if isinstance(node, Mapping):
         return node[name]
     if isinstance(node, (list, tuple)) and name.isdecimal() and int(name) < len(node):
@@ -80,6 +83,6 @@ def _child(node: Any, name: str) -> Any:
     return None
 
 
-def _instead(name: str, known: Iterable[str]) -> str:
+def _suggestion(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, known, n=1)
-    return f'did you mean {close[0]}?' if close else f'it knows {", ".join(sorted(known))}'
+    return f'did you mean {close[0]}?' if close else f'the known keys are {", ".join(sorted(known))}'

@@ -1,15 +1,15 @@
-"""Files that are either complete or not there: written aside, then renamed."""
+"""Atomic file writes: write to a temporary name, flush, rename."""
 import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-UNFINISHED = '.unfinished'  # the name of a file that is still being written ends so
+UNFINISHED = '.unfinished'  # suffix of a file that is still being written
 
 
 def replace_durably(source: Path, target: Path) -> None:
-    """Flush ``source`` to the disk and give it the name ``target`` in one step."""
+    """Flush ``source`` to disk and rename it to ``target`` atomically."""
     with open(source, 'rb+') as file:
         os.fsync(file.fileno())
     os.replace(source, target)
@@ -17,12 +17,12 @@ def replace_durably(source: Path, target: Path) -> None:
 
 @contextmanager
 def written_aside(target: Path) -> Iterator[Path]:
-    """The name to write ``target`` under; it gets its own at the end, and nothing is left after an error.
+    """Yield a temporary path to write to; rename it to ``target`` on success and delete it on an error.
 
-    Every process writes under a name of its own: where several write the same file, the last one stays.
+    Every process uses a different temporary name, so if several write the same file, the last one wins.
 
     Raises:
-        OSError: as the system raised it, a full disk for instance, with the name of ``target``.
+        OSError: a system error such as a full disk; the message names ``target``.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     aside = target.with_name(f'{target.name}.{uuid.uuid4().hex}{UNFINISHED}')
@@ -30,6 +30,6 @@ def written_aside(target: Path) -> Iterator[Path]:
         yield aside
         replace_durably(aside, target)
     except OSError as error:
-        raise OSError(f'{target} cannot be written ({error.strerror or error})') from error
+        raise OSError(f'cannot write {target} ({error.strerror or error})') from error
     finally:
         aside.unlink(missing_ok=True)

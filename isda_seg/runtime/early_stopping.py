@@ -1,4 +1,4 @@
-"""Hooks that stop a run on a measure know which way it is better."""
+"""Direction of the metric that EarlyStoppingHook monitors."""
 from mmengine.config import Config
 
 from isda_seg.metrics.best_measure import direction
@@ -6,7 +6,7 @@ from isda_seg.runtime.config_keys import dicts, type_name
 
 
 def set_early_stopping(cfg: Config) -> None:
-    """Give the hooks that stop a run on a measure its direction, in place, where the config says none."""
+    """Set the ``rule`` of each EarlyStoppingHook from its metric if the config does not set it; in place."""
     for hook in dicts([cfg.get('default_hooks'), cfg.get('custom_hooks')]):
         if type_name(hook) == 'EarlyStoppingHook' and hook.get('rule') is None:
             hook.rule = direction(hook.monitor)

@@ -1,4 +1,4 @@
-"""What made a checkpoint, as far as resuming depends on it: data, batches, optimizer, schedule, augmentation."""
+"""Fingerprint of a training setup, for resuming: data, batches, optimizer, schedule, augmentation."""
 import hashlib
 import json
 import os
@@ -11,16 +11,16 @@ from mmengine.runner import EpochBasedTrainLoop
 
 from isda_seg.runtime.config_keys import dicts
 
-OPTIMIZER = ('optimizer', 'paramwise_cfg', 'clip_grad', 'accumulative_counts')  # what else a wrapper has is precision
+OPTIMIZER = ('optimizer', 'paramwise_cfg', 'clip_grad', 'accumulative_counts')  # the other keys concern precision
 
 
 def fingerprint(runner: Any) -> dict[str, Any]:
-    """Of a training that is about to start, or under way.
+    """Return the fingerprint of a runner's training setup.
 
     Returns:
-        {'data': digest of files and labels, 'images': how many, 'batch': images a step on all ranks,
-        'ranks', 'accumulated': steps per update, 'steps': of an epoch, None where training counts no epochs, 'length':
-        in epochs or iterations, 'optimizer', 'schedule', 'augmentation': of the config}; JSON values.
+        dict of JSON values: 'data' (digest of files and labels), 'images' (number), 'batch' (images per step over all
+        ranks), 'ranks', 'accumulated' (steps per update), 'steps' (per epoch; None in iteration-based training),
+        'length' (in epochs or iterations), 'optimizer', 'schedule' and 'augmentation' (from the config).
     """
     loader, loop, cfg = runner.train_dataloader, runner.train_loop, runner.cfg
     by_epoch = isinstance(loop, EpochBasedTrainLoop)
@@ -35,12 +35,12 @@ def fingerprint(runner: Any) -> dict[str, Any]:
 
 
 def _plain(node: Any) -> Any:
-    """As JSON would give it back."""
+    """Convert to JSON-compatible values."""
     return json.loads(json.dumps(node.to_dict() if hasattr(node, 'to_dict') else node, default=str, sort_keys=True))
 
 
 def data_digest(dataset: Any) -> str:
-    """Of every entry of the datasets inside a dataset, in order; where they lie on the disk does not matter."""
+    """Return the SHA-256 digest of all entries of a dataset and the datasets inside it, independent of their folder."""
     digest = hashlib.sha256()
     for node in _inside(dataset):
         digest.update(f'{type(node).__name__} {len(node)}'.encode())
@@ -55,9 +55,9 @@ def data_digest(dataset: Any) -> str:
 
 
 def _inside(dataset: Any) -> Iterator[Any]:
-    """The dataset, and those that it wraps, outer ones first."""
+    """Yield a dataset and the datasets that it wraps, outer ones first."""
     yield dataset
-    own = getattr(dataset, '__dict__', {})  # what a wrapper itself has, not what it asks of the inner one
+    own = getattr(dataset, '__dict__', {})  # the wrapper's attributes without those it forwards to the inner dataset
     for inner in [own.get('dataset'), *own.get('datasets', ())]:
         if inner is not None:
             yield from _inside(inner)

@@ -1,4 +1,4 @@
-"""Extra computations inside a run that leave no trace: random states, modes, weights and running statistics return."""
+"""Context managers that restore random states, training modes, gradients and running statistics afterwards."""
 import random
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -33,7 +33,10 @@ def own_random_numbers(seed: int) -> Iterator[None]:
 
 
 def same_random_numbers(device: torch.device) -> Callable[[], AbstractContextManager[None]]:
-    """Save the random states of CPU and device; each returned context starts from them and restores those it found."""
+    """Save the random states of CPU and device, and return a context manager that replays them.
+
+    The states found on entry are restored on exit.
+    """
     devices = [device] if device.type == 'cuda' else []
     cpu, others = torch.get_rng_state(), [torch.cuda.get_rng_state(one) for one in devices]
 
@@ -84,7 +87,7 @@ def frozen(*networks: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def frozen_running_stats(network: Any) -> Iterator[None]:
-    """Let batch norms in train mode normalise by their batch without updating their running mean and variance."""
+    """Stop batch norms from updating their running mean and variance; they still normalise by the batch statistics."""
     norms = [module for module in network.modules() if isinstance(module, _BatchNorm) and module.track_running_stats
              ] if isinstance(network, nn.Module) else []
     for norm in norms:

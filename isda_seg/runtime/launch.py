@@ -1,4 +1,4 @@
-"""From a config and a launcher to a Runner that starts on the machine at hand."""
+"""Reading a config and adapting it to the launcher and the machine."""
 import argparse
 import atexit
 import gc
@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-import torch.distributed.nn  # noqa: F401  imported after a group is made, its default arguments hold it for ever
+import torch.distributed.nn  # noqa: F401  import before a group exists: default arguments would keep a reference to it
 from mmengine.config import Config
 
 from isda_seg import compat
@@ -20,26 +20,27 @@ LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """The options every tool that builds a Runner has: what ``load_config`` takes."""
+    """Add the options of every tool that builds a Runner; ``load_config`` takes their values."""
     add_work_dir(parser, 'work_dirs/<config name>')
     add_cfg_options(parser)
     parser.add_argument('--launcher', choices=LAUNCHERS, default='none',
                         help='how the ranks were started; dist_train.sh sets pytorch; default %(default)s')
-    parser.add_argument('--debug', action='store_true', help='show where an error was raised')  # read by ``run_main``
+    parser.add_argument('--debug', action='store_true', help='show the traceback of an error')  # read by ``run_main``
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
 
 
-def load_config(path: str, options: dict | None = None, work_dir: str | None = None,
+def load_config(path: str, options: dict[str, Any] | None = None, work_dir: str | None = None,
                 launcher: str = 'none') -> Config:
-    """Read a config as every tool does: bases by package mended, options merged, work directory settled and writable.
+    """Read a config, merge the options, set and create the work directory, and adapt the config to the machine.
 
     Raises:
-        FileNotFoundError: no such config. OSError: a work directory that cannot be written.
-        ImportError: a config of MMDetection where that is not installed.
-        ValueError: an option that nothing reads, a misspelt key, vis_backends that are not a list of dicts.
+        FileNotFoundError: the config does not exist.
+        OSError: the work directory is not writable.
+        ImportError: the config inherits from MMDetection, which is not installed.
+        ValueError: an unknown option, a misspelt key, or a ``vis_backends`` that is not a list of dicts.
     """
     if not Path(path).is_file():
-        raise FileNotFoundError(f'there is no config {path}')
+        raise FileNotFoundError(f'the config {path} does not exist')
     cfg = compat.read_config(path)
     check_names(cfg)
     cfg.launcher = launcher
@@ -54,10 +55,11 @@ def load_config(path: str, options: dict | None = None, work_dir: str | None = N
 
 
 def _end_group() -> None:
-    """Its threads join when the last reference goes: the models and runners that hold one are in cycles.
+    """Destroy the process group at exit and join its threads.
 
-    A thread that still holds a tensor while Python ends aborts a run that went well. Ours is the last reference,
-    because a group lets go of Python's lock while it waits for its threads, and a model that holds one does not.
+    A thread of the group that still holds a tensor during interpreter shutdown aborts the process. The threads join
+    when the last reference to the group is deleted. Models and runners hold references in cycles, so these are
+    collected first. The last reference must be the local one: deleting it releases the GIL while the threads join.
     """
     if dist.is_initialized():
         group = dist.group.WORLD
@@ -67,15 +69,15 @@ def _end_group() -> None:
 
 
 def default_work_dir(path: str) -> str:
-    """``work_dirs/<config name>``."""
+    """Return ``work_dirs/<config name>``."""
     return os.path.join('work_dirs', Path(path).stem)
 
 
 def add_vis_backends(cfg: Config) -> None:
-    """Add the backends of the key ``vis_backends`` that the visualizer lacks, by their type; in place.
+    """Add the backends in the key ``vis_backends`` to the visualizer, except types that it already has; in place.
 
-    MMEngine reads only ``visualizer.vis_backends``. There ``vis_backends`` of a config that inherits the visualizer has
-    no effect.
+    MMEngine reads only ``visualizer.vis_backends``: in a config that inherits its visualizer, a top-level
+    ``vis_backends`` would have no effect.
     """
     backends = cfg.get('vis_backends') or []
     if not isinstance(backends, (list, tuple)) or not all(type_name(backend) for backend in backends):
@@ -91,15 +93,17 @@ def add_vis_backends(cfg: Config) -> None:
 
 
 def adapt_to_machine(cfg: Config) -> None:
-    """Without a GPU: a gloo group for the pytorch launcher, plain DDP, BN for SyncBN."""
+    """Without a GPU, set up a gloo group for the pytorch launcher, DDP without device ids, and BN instead of SyncBN."""
     if torch.cuda.is_available() or cfg.launcher == 'none':
         return
     if cfg.launcher != 'pytorch':
-        raise ValueError(f'without a GPU only the pytorch launcher works (tools/dist_train.sh), got {cfg.launcher!r}')
+        raise ValueError(f'without a GPU only --launcher pytorch is supported (tools/dist_train.sh), '
+                         f'got {cfg.launcher!r}')
     if not dist.is_initialized():
         if 'RANK' not in os.environ:
-            raise ValueError('--launcher pytorch is for tools/dist_train.sh and dist_test.sh, which start the ranks')
-        dist.init_process_group('gloo')  # MMEngine's own start would ask CUDA for a device
+            raise ValueError('--launcher pytorch needs the environment variable RANK. Start the ranks with '
+                             'tools/dist_train.sh or tools/dist_test.sh')
+        dist.init_process_group('gloo')  # MMEngine's initialisation would require a CUDA device
         atexit.register(_end_group)
     own = cfg.get('model_wrapper_cfg') or {}
     if type_name(own) in ('', 'MMDistributedDataParallel'):
@@ -110,7 +114,7 @@ def adapt_to_machine(cfg: Config) -> None:
 
 
 def plain_batch_norm(model: Any) -> None:
-    """BN for SyncBN, which needs GPUs, in the config of a model; in place."""
+    """Replace SyncBN, which needs GPUs, by BN in the config of a model; in place."""
     for norm in dicts(model):
         if type_name(norm) in ('SyncBN', 'SyncBatchNorm'):
             norm['type'] = 'BN'

@@ -1,4 +1,4 @@
-"""Logit adjustment at test time (Menon et al., ICLR 2021, Eq. 9): its metrics, and their place in results."""
+"""Post-hoc logit adjustment (Menon et al., ICLR 2021, Eq. 9): its metrics and their entries in result files."""
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -6,36 +6,37 @@ from torch import Tensor
 
 from isda_seg.core.schedule import check_strength
 
-KEY = 'logit_adjustment'  # of a protocol's entry in results
-PREFIX = 'tau='           # how the names of metrics of adjusted logits begin
+KEY = 'logit_adjustment'  # key of a protocol's entry in a result file
+PREFIX = 'tau='           # prefix of the names of metrics of adjusted logits
 
 
 def check_taus(taus: Sequence[float]) -> list[float]:
-    """The values of ``--logit-adjustment``.
+    """Validate the values of ``--logit-adjustment``.
 
     Raises:
-        ValueError: one is not a finite number >= 0.
+        ValueError: a value is not a finite number >= 0.
     """
     return [check_strength(tau, '--logit-adjustment') for tau in taus]
 
 
 def adjusted_metrics(metrics: Sequence[dict[str, Any]], prior: Tensor, taus: Sequence[float]) -> list[dict[str, Any]]:
-    """Configs of metrics that take ``adjustment``, once for each tau, with ``-tau * log prior`` and a prefix.
+    """Copy metric configs for each tau, with ``adjustment = -tau * log prior`` and a prefix.
 
     Args:
-        metrics: their configs without either.
+        metrics: configs of metrics that take ``adjustment``.
         prior: log class frequencies (C,).
+        taus: values of tau.
     """
     return [dict(metric, prefix=f'{PREFIX}{tau:g}', adjustment=(-tau * prior).tolist())
             for tau in taus for metric in metrics]
 
 
 def observed_counts(state_dict: dict[str, Tensor], module: str) -> Tensor | None:
-    """The samples of each class (C,) that the ISDA loss of a module has observed; None without ISDA.
+    """Return the number of samples per class (C,) that the ISDA loss of a module observed; None without ISDA.
 
     Args:
-        state_dict: of a checkpoint.
-        module: name of the module in the model; of several losses in it the last one is taken.
+        state_dict: state dict of a checkpoint.
+        module: name of a module of the model; if it has several losses, the last one is used.
     """
     counts = [value for key, value in state_dict.items()
               if key.removeprefix('module.').startswith(f'{module}.') and key.endswith('.statistics.count')]
@@ -43,11 +44,11 @@ def observed_counts(state_dict: dict[str, Tensor], module: str) -> Tensor | None
 
 
 def protocol_entry(metrics: dict[str, float], entry: Callable[[dict[str, float]], dict[str, Any]]) -> dict[str, Any]:
-    """What results hold of a protocol: the entry of its metrics and, below ``KEY``, one for each tau.
+    """Return a protocol's entry in a result file: its metrics and, under ``KEY``, those of each tau.
 
     Args:
-        metrics: flat, as the runner returns them.
-        entry: what results hold of the metrics of one kind of logits.
+        metrics: flat metrics as the runner returns them.
+        entry: function that formats the metrics of plain logits or of one tau.
     """
     plain: dict[str, float] = {}
     adjusted: dict[str, dict[str, float]] = {}
@@ -61,7 +62,7 @@ def protocol_entry(metrics: dict[str, float], entry: Callable[[dict[str, float]]
 
 
 def summary_rows(protocols: dict[str, dict[str, Any]], name: str) -> dict[str, list[dict[str, Any]]]:
-    """Label of a row of a summary -> the measures of each protocol: ``name`` for plain logits, then each tau."""
+    """Return the rows of a summary, {label: metrics of each protocol}: ``name`` for plain logits, then each tau."""
     entries = list(protocols.values())
     taus = entries[0].get(KEY, ())
     return {name: entries, **{f'tau = {tau}': [entry[KEY][tau] for entry in entries] for tau in taus}}

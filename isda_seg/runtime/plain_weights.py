@@ -1,4 +1,4 @@
-"""A checkpoint's weights for the plain model: without the statistics and names of ISDA."""
+"""Export of a checkpoint's weights for the model without ISDA."""
 import re
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,9 @@ STATISTICS = re.compile(r'(?:^|\.)(?:statistics\.(?:count|mean|covariance)|ramp\
 
 
 def plain_state(state: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """The state dict of the model as it would be without ISDA, and the names that were left out.
+    """Return the state dict of the model without ISDA, and the names of the entries that were removed.
 
-    A loss's own weights stand under ``base`` where it was augmented, and go back to their place.
+    ISDA keeps the weights of a wrapped loss under ``base``; they are renamed back.
     """
     state = {key.removeprefix('module.'): value for key, value in state.items()}
     dropped = [key for key in state if STATISTICS.search(key)]
@@ -28,13 +28,13 @@ def plain_state(state: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
 
 
 def export_plain(checkpoint: str | Path, out: str | Path) -> tuple[int, list[str]]:
-    """Write ``{'meta', 'state_dict'}`` without statistics, optimizer and schedule, as every plain model loads it.
+    """Write ``{'meta', 'state_dict'}`` without ISDA statistics, optimizer and schedule, for the model without ISDA.
 
     Returns:
-        how many tensors were written, and the names that were left out.
+        number of tensors written, and names of the entries that were removed.
 
     Raises:
-        FileNotFoundError, ValueError: as ``checkpoint_to_convert``.
+        FileNotFoundError, ValueError: as in ``checkpoint_to_convert``.
     """
     loaded = checkpoint_to_convert(checkpoint, out, 'whose training state')
     kept, dropped = plain_state(loaded.get('state_dict', loaded))

@@ -1,4 +1,4 @@
-"""What a result needs so that it can be believed and repeated: command, commit, seed, versions, hardware."""
+"""Provenance of a result: command, commit, seed, versions, hardware."""
 import json
 import os
 import platform
@@ -18,26 +18,26 @@ PACKAGES = ('torch', 'numpy', 'onedl-mmengine', 'onedl-mmcv', 'onedl-mmsegmentat
 
 
 def provenance(seed: int | None = None) -> dict[str, Any]:
-    """Command line, commit of the source tree ('-dirty' where it was changed), seed, versions, hardware, time."""
+    """Return command line, commit ('-dirty' if the source tree was modified), seed, versions, hardware and time."""
     return dict(command=' '.join([Path(sys.executable).name, *map(_relative, sys.argv)]), commit=commit(), seed=seed,
                 versions=versions(), hardware=hardware(), date=datetime.now(UTC).isoformat(timespec='seconds'))
 
 
 def commit(folder: Path = Path(__file__).parent) -> str:
-    """The commit the code was run at, 'unknown' for an installed package."""
+    """Return the git commit of the source tree, or 'unknown' for an installed package."""
     def git(*words: str) -> str:
         return subprocess.run(['git', *words], cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
 
     try:
         if not git('ls-files', '.'):
-            return 'unknown'  # installed inside somebody else's repository
+            return 'unknown'  # installed inside another repository
         return git('describe', '--always', '--dirty', '--abbrev=12', '--exclude=*')
     except (OSError, subprocess.CalledProcessError):
         return 'unknown'
 
 
 def versions() -> dict[str, str]:
-    """Installed versions of the packages results depend on."""
+    """Return the installed versions of the packages that results depend on."""
     found = {'python': platform.python_version()}
     for package in PACKAGES:
         try:
@@ -48,7 +48,7 @@ def versions() -> dict[str, str]:
 
 
 def hardware() -> str:
-    """The GPUs, or the processor and how many cores and threads were used."""
+    """Return the number and name of the GPUs, or the processor with its cores and the number of threads."""
     if torch.cuda.is_available():
         return f'{torch.cuda.device_count()} x {torch.cuda.get_device_name()}'
     model = platform.processor() or platform.machine()
@@ -61,13 +61,13 @@ def hardware() -> str:
 
 
 def write_json(path: str | Path, value: Any) -> None:
-    """Write ``value`` so that the file is either complete or not there."""
+    """Write ``value`` as JSON, atomically."""
     with written_aside(Path(path)) as aside:
         aside.write_text(json.dumps(value, indent=2) + '\n')
 
 
 def _relative(argument: str) -> str:
-    """Paths below the current folder without it; other absolute paths by name only."""
+    """Return an absolute path relative to the current folder if it is inside, else its file name."""
     path = Path(argument)
     if not path.is_absolute():
         return argument

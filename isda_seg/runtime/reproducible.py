@@ -1,7 +1,7 @@
-"""Randomness derived from (seed, rank, position) instead of carried along: exact resume, paired runs.
+"""Random states derived from (seed, rank, position), for exact resume and paired runs.
 
-MMEngine restores no random state. Here every iteration and every sample starts from a state of its own, so that a
-resumed run, another number of workers and the other arm of a pair all draw the same numbers.
+MMEngine does not restore random states. Here every iteration and every sample is seeded separately, so a resumed run,
+a run with another number of workers and the other arm of a paired experiment all use the same random numbers.
 """
 import random
 from collections.abc import Iterator
@@ -22,15 +22,15 @@ _SAMPLE, _ITERATION = 0, 1  # separate streams
 
 
 def seed_everything(*key: int) -> None:
-    """Seed torch on all devices, numpy and random from a tuple of non-negative integers."""
+    """Seed torch on all devices, numpy and random from non-negative integers."""
     torch.manual_seed(seed_cpu(*key))
 
 
 def seed_cpu(*key: int) -> int:
-    """The same on the CPU alone; returns torch's seed.
+    """Seed torch on the CPU, numpy and random from non-negative integers; return torch's seed.
 
-    For samples: ``torch.manual_seed`` writes down the call stack for each kind of device, which takes longer than to
-    load and augment a small image.
+    Samples use this function because ``torch.manual_seed`` records the call stack for each device type, which takes
+    longer than loading and augmenting a small image.
     """
     words = np.random.SeedSequence(key).generate_state(4)
     seed = int(words[0]) << 32 | int(words[1])
@@ -41,71 +41,77 @@ def seed_cpu(*key: int) -> int:
 
 
 class Position(NamedTuple):
-    """A place in the endless sequence of samples, and the dataset's index there."""
+    """Position in the infinite sequence of samples, and the dataset index at that position."""
     seed: int
     position: int
-    index: int
+    index: int  # type: ignore[assignment]
 
 
 @DATA_SAMPLERS.register_module()
-class PositionSampler(Sampler):
-    """Tell the dataset where in the sample sequence each index stands.
+class PositionSampler(Sampler[Any]):
+    """Sampler that yields each index of an inner sampler with its position in the sample sequence.
 
     Args:
-        dataset, seed: given by the Runner.
-        sampler: config of the sampler that chooses the indices; its own order must follow from the seed.
+        dataset: passed by the Runner.
+        seed: passed by the Runner.
+        sampler: config of the inner sampler; its order must depend only on the seed.
     """
 
-    def __init__(self, dataset: Dataset, sampler: dict, seed: int = DEFAULT_SEED) -> None:
+    def __init__(self, dataset: Dataset[Any], sampler: dict[str, Any], seed: int = DEFAULT_SEED) -> None:
         self.rank, self.world_size = get_dist_info()
-        self.seed, self.dataset = seed, dataset  # a batch sampler that groups images asks the dataset about them
+        self.seed, self.dataset = seed, dataset  # batch samplers that group images read the dataset
         self.sampler = DATA_SAMPLERS.build(sampler, default_args=dict(dataset=dataset, seed=seed))
         self.start = 0
-        if hasattr(self.sampler, 'skip'):  # a loop that finds no skip steps through the epochs itself
+        if hasattr(self.sampler, 'skip'):  # otherwise the training loop iterates over the consumed batches
             self.skip = self._skip
 
     def __iter__(self) -> Iterator[Position]:
+        """Yield the positions of this rank."""
         for step, index in enumerate(self.sampler, self.start):
             yield Position(self.seed, step * self.world_size + self.rank, index)
 
     def __len__(self) -> int:
+        """Return the length of the inner sampler."""
         return len(self.sampler)
 
     def set_epoch(self, epoch: int) -> None:
-        """Epoch-based loops: another shuffle, further positions."""
+        """Set the shuffle and the first position of an epoch, in epoch-based training."""
         if hasattr(self.sampler, 'set_epoch'):
             self.sampler.set_epoch(epoch)
         self.start = epoch * len(self.sampler)
 
     def _skip(self, num_samples: int) -> None:
-        """Iteration-based loops on resume: go on after the samples this rank has consumed, without loading them."""
+        """Skip the samples that this rank has consumed without loading them, in iteration-based training."""
         self.start = num_samples
         self.sampler.skip(num_samples)
 
 
 @DATASETS.register_module()
-class PositionSeededDataset(Dataset):
-    """Seed every sample's transforms from its position, in whichever worker it is made.
+class PositionSeededDataset(Dataset[Any]):
+    """Dataset wrapper that seeds every sample's transforms from its position, independent of the worker.
 
     Args:
-        dataset: config or object; everything but indexing is its own.
+        dataset: config or object; all attributes are forwarded to it.
     """
 
     def __init__(self, dataset: Any) -> None:
         self.dataset = DATASETS.build(dataset) if isinstance(dataset, dict) else dataset
 
     def __getitem__(self, position: Position) -> Any:
+        """Seed the random states and return the sample."""
         seed_cpu(position.seed, _SAMPLE, position.position)
         return self.dataset[position.index]
 
-    def get_data_info(self, position: Position | int) -> dict:
-        """What the dataset knows of a sample without loading it, for batch samplers that group alike images."""
+    def get_data_info(self, position: Position | int) -> dict[str, Any]:
+        """Return a sample's metadata without loading it, for batch samplers that group similar images."""
         return self.dataset.get_data_info(position.index if isinstance(position, Position) else position)
 
     def __len__(self) -> int:
+        """Return the number of samples."""
         return len(self.dataset)
 
     def __getattr__(self, name: str) -> Any:
+        """Forward to the wrapped dataset."""
         if name == 'dataset':  # not set yet while unpickling in a worker
             raise AttributeError(name)
         return getattr(self.dataset, name)
@@ -118,26 +124,29 @@ class IterationSeedHook(Hook):
     priority = 'VERY_HIGH'
 
     def before_train(self, runner: Any) -> None:
-        """The checkpoint's seed has replaced the config's by now; the data order has not."""
+        """Check that the seed of the checkpoint equals the seed of the data order.
+
+        At this point MMEngine has replaced the runner's seed by the checkpoint's; the sampler keeps the config's.
+        """
         sampler = getattr(runner.train_dataloader.batch_sampler, 'sampler', None)
         seed = getattr(sampler, 'seed', runner.seed)
         if seed != runner.seed:
-            raise ValueError(f'the checkpoint was trained with seed {runner.seed}, this run has seed {seed}: resume '
+            raise ValueError(f'the checkpoint was trained with seed {runner.seed}, this run has seed {seed}. Resume '
                              f'with --cfg-options randomness.seed={runner.seed}')
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
-        """One state per rank and iteration, whatever the data loading drew."""
+        """Seed all generators for this rank and iteration, independent of data loading."""
         seed_everything(runner.seed, _ITERATION, runner.rank, runner.iter)
 
 
 def make_reproducible(cfg: ConfigDict) -> None:
-    """Rewrite a training config in place: seeded samples, seeded iterations, a seed (default 0)."""
+    """Rewrite a training config in place: seed samples and iterations, set the default seed 0."""
     cfg.setdefault('randomness', ConfigDict(seed=DEFAULT_SEED))
     if cfg.randomness.get('seed') is None:
         cfg.randomness.seed = DEFAULT_SEED
-    cfg.randomness.pop('diff_rank_seed', None)  # position and rank are in every key; the sampler needs one seed
+    cfg.randomness.pop('diff_rank_seed', None)  # every rank needs the sampler's seed
     loader = cfg.train_dataloader
-    if loader.get('sampler') is None:  # as torch's DataLoader reads it
+    if loader.get('sampler') is None:  # default of torch's DataLoader
         loader.sampler = dict(type='DefaultSampler', shuffle=loader.pop('shuffle', False))
     if type_name(loader.sampler) != 'PositionSampler':
         loader.sampler = dict(type='PositionSampler', sampler=loader.sampler)

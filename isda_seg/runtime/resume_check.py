@@ -1,4 +1,4 @@
-"""A resumed run is the unbroken one, or says in what it differs and goes on rightly, or does not go on."""
+"""Check at resume that the training setup equals the checkpoint's: continue, adapt with a warning, or fail."""
 import copy
 import logging
 import warnings
@@ -11,22 +11,23 @@ from mmengine.registry import HOOKS
 from isda_seg.runtime.fingerprint import fingerprint
 
 MADE_BY = 'made_by'  # key in a checkpoint's meta
-ANEW = 'or start anew from its weights: leave --resume out and add --cfg-options load_from=CHECKPOINT'
-WORDS = dict(data='other training images or labels', optimizer='another optimizer', batch='another batch size',
-             accumulated='another number of steps per update')
+ANEW = 'or start a new run from its weights: omit --resume and add --cfg-options load_from=CHECKPOINT'
+WORDS = dict(data='different training images or labels', optimizer='a different optimizer',
+             batch='a different batch size', accumulated='a different number of steps per update')
 
 
 @HOOKS.register_module()
 class ResumeCheckHook(Hook):
-    """Write ``fingerprint`` into every checkpoint, and compare it where training resumes.
+    """Write ``fingerprint`` into every checkpoint, and compare it at resume.
 
-    What is equal goes on bitwise. A schedule or length that changed goes on with the rates that the new schedule has at
-    this place; in training by epochs, so does another batch size or number of ranks. Other augmentation goes on. All
-    three are said. A checkpoint without fingerprint is resumed as MMEngine does.
+    With an equal fingerprint the run continues bitwise. With a changed schedule or length it continues with the
+    learning rate of the new schedule at this step; in epoch-based training this holds also for a changed batch size or
+    number of ranks. Changed augmentation takes effect from here on. The log reports each change. A checkpoint without
+    a fingerprint is resumed without these checks.
 
     Raises:
-        ValueError: at resume, other images or labels, another optimizer, another batch in training by iterations,
-            nothing left to train, or a schedule that follows a measure and was changed.
+        ValueError: at resume, changed images, labels or optimizer; a changed batch size in iteration-based training;
+            no iterations left; or a changed schedule that depends on a metric.
     """
 
     priority = 'VERY_HIGH'
@@ -35,8 +36,8 @@ class ResumeCheckHook(Hook):
         self.own: dict[str, Any] | None = None
         self.refit = False
 
-    def after_load_checkpoint(self, runner: Any, checkpoint: dict) -> None:
-        """Compare; the checkpoint's epoch is not the runner's yet."""
+    def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
+        """Compare the fingerprints; the runner does not have the checkpoint's epoch yet."""
         made_by = checkpoint['meta'].get(MADE_BY) if runner._resume else None
         if made_by is None:
             return
@@ -45,21 +46,21 @@ class ResumeCheckHook(Hook):
         stops = differ & ({'data', 'optimizer'} if own['steps'] else {'data', 'optimizer', 'batch', 'accumulated'})
         if stops:
             what = ' and '.join(WORDS[key] for key in sorted(stops))
-            raise ValueError(f'the checkpoint was trained with {what}{_numbers(made_by, own, stops)}: go on with what '
-                             f'it was trained with, {ANEW}')
+            raise ValueError(f'the checkpoint was trained with {what}{_changed_numbers(made_by, own, stops)}. Use the '
+                             f'same setup, {ANEW}')
         unit = 'epoch' if own['steps'] else 'iter'
         done = checkpoint['meta'][unit]
         if 'length' in differ and own['length'] <= done:
-            raise ValueError(f'nothing is left to train: the checkpoint has {unit} {done}, and train_cfg.max_{unit}s '
-                             f'is {own["length"]}')
+            raise ValueError(f'no training is left: the checkpoint is at {unit} {done}, and train_cfg.max_{unit}s '
+                             f'is {own["length"]}. Increase train_cfg.max_{unit}s')
         self.refit = bool(differ & {'length', 'schedule', 'steps', 'batch', 'accumulated'})
         if differ - {'images'}:
-            print_log(f'resuming with {", ".join(sorted(differ))} changed{_numbers(made_by, own, differ)}: '
-                      + ('learning rate and strength are those that the new schedule has here' if self.refit else
-                         'from here on'), 'current', logging.WARNING)
+            print_log(f'resuming with {", ".join(sorted(differ))} changed{_changed_numbers(made_by, own, differ)}: '
+                      + ('learning rate and strength follow the new schedule at this step' if self.refit else
+                         'it takes effect from here on'), 'current', logging.WARNING)
 
     def before_train(self, runner: Any) -> None:
-        """Put counter and schedules where the new run would be."""
+        """Set the iteration counter and the schedules to their values in an uninterrupted run with the new setup."""
         if not self.refit:
             return
         steps = self._own(runner)['steps']
@@ -67,32 +68,33 @@ class ResumeCheckHook(Hook):
             runner.train_loop._iter = runner.epoch * steps
         refit_schedulers(runner, steps)
 
-    def before_save_checkpoint(self, runner: Any, checkpoint: dict) -> None:
-        """Hand the fingerprint over."""
+    def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
+        """Add the fingerprint to the checkpoint."""
         checkpoint['meta'][MADE_BY] = self._own(runner)
 
     def _own(self, runner: Any) -> dict[str, Any]:
-        """Once a run: to read every entry of a large dataset takes seconds."""
+        """Return the cached fingerprint; computing it takes seconds for a large dataset."""
         if self.own is None:
             self.own = fingerprint(runner)
         return self.own
 
 
-def _numbers(made_by: dict[str, Any], own: dict[str, Any], keys: set[str]) -> str:
-    """What changed, of what is a number: from, to."""
+def _changed_numbers(made_by: dict[str, Any], own: dict[str, Any], keys: set[str]) -> str:
+    """Describe the changed integer entries with their old and new values."""
     parts = [f'{key} {made_by[key]}, now {own[key]}' for key in sorted(keys | {'images'})
              if isinstance(own[key], int) and made_by.get(key) != own[key]]
     return f' ({"; ".join(parts)})' if parts else ''
 
 
 def refit_schedulers(runner: Any, steps: int | None) -> None:
-    """New schedules of the config, stepped to where training is, in the order in which training steps them.
+    """Rebuild the schedules of the config and step them to the current iteration, in the order of training.
 
     Args:
-        steps: of an epoch; None where training counts no epochs.
+        runner: runner that has loaded the checkpoint.
+        steps: steps per epoch; None in iteration-based training.
 
     Raises:
-        ValueError: a schedule that follows a measure.
+        ValueError: a schedule depends on a metric.
     """
     if runner.cfg.get('param_scheduler') is None:
         return
@@ -105,9 +107,10 @@ def refit_schedulers(runner: Any, steps: int | None) -> None:
     built = runner.param_schedulers
     flat = [one for several in (built.values() if isinstance(built, dict) else [built]) for one in several]
     if any(getattr(one, 'need_val_args', False) for one in flat):
-        raise ValueError('a schedule that follows a measure cannot be changed at resume: put the old one back, ' + ANEW)
+        raise ValueError('a schedule that depends on a metric cannot be changed at resume. Restore the old schedule, '
+                         + ANEW)
     with warnings.catch_warnings():
-        warnings.simplefilter('ignore')  # that no optimizer stepped in between
+        warnings.simplefilter('ignore')  # about scheduler steps without optimizer steps
         for iteration in range(1, runner.iter + 1):
             due = [False, True] if steps and iteration % steps == 0 else [False]
             for by_epoch in due:

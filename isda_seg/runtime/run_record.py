@@ -1,4 +1,4 @@
-"""Every checkpoint and its results know the runs that made it: one entry of provenance per start and per resume."""
+"""Provenance in checkpoints and result files: one entry per start and per resume."""
 import os
 from pathlib import Path
 from typing import Any
@@ -19,24 +19,27 @@ class RunRecordHook(Hook):
     """Write ``meta['runs']``, a list of ``provenance``, into every checkpoint."""
 
     def before_run(self, runner: Any) -> None:
-        """This run is the first one, unless it resumes."""
+        """Start the list with this run."""
         self.runs = [provenance(runner.seed)]
 
-    def after_load_checkpoint(self, runner: Any, checkpoint: dict) -> None:
-        """Resuming goes on with the list; weights loaded to start from begin a new one."""
+    def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
+        """At resume, prepend the checkpoint's list; loading weights alone starts a new list."""
         if runner._resume:
             self.runs = [*checkpoint['meta'].get(RUNS, []), *self.runs]
 
-    def before_save_checkpoint(self, runner: Any, checkpoint: dict) -> None:
-        """Hand the list over."""
+    def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
+        """Add the list to the checkpoint."""
         checkpoint['meta'][RUNS] = self.runs
 
 
 def as_test(run: Config, config: str, checkpoint: str, protocol: str) -> None:
-    """Turn a copy of a config, in place, into a test of a checkpoint with a folder and a name of its own.
+    """Rewrite a copy of a config in place so that it tests a checkpoint, with a separate folder and experiment name.
 
     Args:
-        config, checkpoint: their paths.
+        run: copy of the config.
+        config: path of the config.
+        checkpoint: path of the checkpoint.
+        protocol: name of the evaluation protocol.
     """
     run.load_from, run.resume = checkpoint, False
     run.work_dir = os.path.join(run.work_dir, f'test_{protocol}')
@@ -45,12 +48,16 @@ def as_test(run: Config, config: str, checkpoint: str, protocol: str) -> None:
 
 def result(cfg: Config, config: str, checkpoint: str, loaded: dict[str, Any],
            protocols: dict[str, Any]) -> dict[str, Any]:
-    """What tools/test.py writes: every protocol's metrics, training accuracy, where they come from, ``provenance``.
+    """Return the content of a result file: metrics of every protocol, training accuracy, paths and ``provenance``.
 
-    Where the run was validated several times, also ``validated``: {epoch or iteration: the metric that it averages}.
+    If ``LastEvaluationsHook`` recorded validations, ``validated`` maps each epoch or iteration to its metric.
 
     Args:
-        cfg, config: the config and its path; checkpoint, loaded: the path of the checkpoint and what it holds.
+        cfg: the config.
+        config: path of the config.
+        checkpoint: path of the checkpoint.
+        loaded: content of the checkpoint.
+        protocols: metrics of every protocol.
     """
     seed = cfg.get('randomness', {}).get('seed')
     meta = loaded.get('meta', {})

@@ -1,4 +1,4 @@
-"""What a person reads while a run goes on: what is trained, how far it is, what was measured."""
+"""Concise console logging: training setup, progress, results, warnings."""
 import logging
 import re
 import sys
@@ -15,19 +15,20 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import nn
 
 PROGRESS = re.compile(r'(?P<where>(?:Epoch|Iter)\(train\)\s+\[.*?\](?:\[.*?\])?)\s+(?P<numbers>.*)', re.DOTALL)
-SHOWN = ('eta', 'loss', 'accuracy', 'decode.acc_seg', 'isda_strength')  # of a step's numbers
+SHOWN = ('eta', 'loss', 'accuracy', 'decode.acc_seg', 'isda_strength')  # values of a training step that are shown
 OURS = re.compile(r'ISDA|training \w+ on |resum|mean .* of the last|'
-                  r'(?:Epoch|Iter)\((?:val|test)\)\s+(?:\[\d+\])?\[\s*(\d+)/\1\]')  # a whole validation
-OF_A_TAU = re.compile(r'\s+tau=[^:]*: \S+')  # of tools/test.py --logit-adjustment, which prints a table of them
-NOISE = re.compile(r'deprecated|The prefix is not set in metric class')  # of the hosts' warnings
-PAUSE = 10.0  # seconds between two lines of progress where a line cannot be written over
+                  r'(?:Epoch|Iter)\((?:val|test)\)\s+(?:\[\d+\])?\[\s*(\d+)/\1\]')  # a complete validation
+OF_A_TAU = re.compile(r'\s+tau=[^:]*: \S+')  # metrics of tools/test.py --logit-adjustment, which prints them as a table
+NOISE = re.compile(r'deprecated|The prefix is not set in metric class')  # warnings of the frameworks that are hidden
+PAUSE = 10.0  # seconds between two progress lines if the stream is not a terminal
 
 
 class Screen(logging.Handler):
-    """Progress as one line with the time left, results, warnings, and what ISDA says of itself.
+    """Logging handler that shows one progress line with the remaining time, results, warnings and ISDA messages.
 
     Args:
-        stream: where a terminal is, a line of progress is written over; elsewhere there is one every ``PAUSE`` seconds.
+        stream: output stream. On a terminal the progress line is overwritten in place; otherwise a line is written
+            every ``PAUSE`` seconds.
     """
 
     def __init__(self, stream: TextIO | None = None) -> None:
@@ -37,10 +38,10 @@ class Screen(logging.Handler):
         self.width, self.said = 0, -PAUSE
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Show what a person reads; a terminal that went away ends no run, as with ``logging``'s own handlers."""
+        """Show a record if it is relevant; a closed stream does not stop the run, as in ``logging``'s own handlers."""
         try:
             self._show(record.getMessage().strip(), record.levelno)
-        except (OSError, ValueError):  # of a pipe, a terminal, a file that was closed
+        except (OSError, ValueError):  # a closed pipe, terminal or file
             self.handleError(record)
 
     def _show(self, text: str, level: int) -> None:
@@ -65,17 +66,17 @@ class Screen(logging.Handler):
 
 
 def numbers(text: str) -> str:
-    """Of a step's numbers those that are ``SHOWN``, in that order."""
+    """Return the values of a training step that are listed in ``SHOWN``, in that order."""
     found = dict(re.findall(r'([\w.]+): (\S+)', text))
     return '  '.join(f'{name}: {found[name]}' for name in SHOWN if name in found)
 
 
 @RUNNERS.register_module()
 class ScreenRunner(Runner):
-    """MMEngine's Runner, with ``Screen`` in the place of its own output; the log file keeps all of it."""
+    """MMEngine's Runner with ``Screen`` instead of the full console output; the log file stays complete."""
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
-        """The first thing a Runner builds."""
+        """Build the logger and replace its console handler by ``Screen``."""
         logger = super().build_logger(*args, **kwargs)
         for handler in [one for one in logger.handlers if type(one) is logging.StreamHandler]:
             logger.removeHandler(handler)
@@ -87,13 +88,16 @@ class ScreenRunner(Runner):
         return logger
 
     def train(self) -> nn.Module:
-        """Say first what is trained, and where all else is told."""
+        """Log the training setup and the path of the full log, then train."""
         self.register_hook(_Header())
         return super().train()
 
 
 def runner_from(cfg: Config, quiet: bool = False) -> Runner:
-    """The Runner of a config; the one above with ``quiet`` or ``runner_type='ScreenRunner'``, which is not saved."""
+    """Build the Runner of a config; a ScreenRunner if ``quiet`` or the config's ``runner_type`` requests it.
+
+    The key ``runner_type`` is removed from the config.
+    """
     if cfg.get('runner_type') == ScreenRunner.__name__:
         quiet = bool(cfg.pop('runner_type'))
     return (ScreenRunner if quiet else Runner).from_cfg(cfg)
@@ -107,11 +111,11 @@ class _Header(Hook):
         by_epoch = isinstance(runner.train_loop, EpochBasedTrainLoop)
         length = f'{runner.max_epochs} epochs' if by_epoch else f'{runner.max_iters} iterations'
         runner.logger.info(f'training {type(model).__name__} on {len(runner.train_dataloader.dataset)} images for '
-                           f'{length}; the whole log is {runner.log_dir}/{runner.timestamp}.log')
+                           f'{length}; full log: {runner.log_dir}/{runner.timestamp}.log')
 
 
 class _PythonWarnings(logging.Handler):
-    """Python's warnings in the log file; those of isda_seg on the screen too."""
+    """Handler that writes Python warnings to the log file, and those of isda_seg also to the console."""
 
     def __init__(self, logger: MMLogger) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What run.py needs from a task package: one value per task."""
+"""Interface between run.py and a task package."""
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -6,8 +6,8 @@ from mmengine.config import Config
 
 
 class Task(NamedTuple):
-    """The data check, the evaluation and the protocols of a task."""
-    check: Callable[[Config], None]            # of a training config: its data and what its model starts from
-    evaluate: Callable[..., dict[str, Any]]    # of a checkpoint: the content of a result file
-    summary: Callable[[dict[str, Any], str], str]  # of that content and a name: lines for the screen
-    protocols: tuple[str, ...]                 # in which a checkpoint can be evaluated
+    """Data check, evaluation and protocols of a task."""
+    check: Callable[[Config], None]            # checks the data and pretrained weights of a training config
+    evaluate: Callable[..., dict[str, Any]]    # evaluates a checkpoint: returns the content of a result file
+    summary: Callable[[dict[str, Any], str], str]  # formats that content, with a name, for the console
+    protocols: tuple[str, ...]                 # supported evaluation protocols

@@ -1,4 +1,4 @@
-"""Does a file hold every weight of a network? Asked before loading, which would leave what is missing random."""
+"""Comparison of two state dicts: loading would leave missing weights at their random initialisation."""
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -9,8 +9,8 @@ SHOWN = 5
 
 
 class Coverage(NamedTuple):
-    """What a state dict is to a network."""
-    covered: int              # tensors of the network that are there in the right shape
+    """Result of comparing a state dict with a network."""
+    covered: int              # tensors of the network that are present with the right shape
     total: int
     missing: list[str]
     unexpected: list[str]
@@ -18,20 +18,21 @@ class Coverage(NamedTuple):
 
     @property
     def full(self) -> bool:
-        """Everything is there, and nothing that belongs to another network."""
+        """Whether every tensor is present and none is unexpected."""
         return not (self.missing or self.unexpected or self.reshaped)
 
     def __str__(self) -> str:
-        parts = (('missing', self.missing), ('unexpected', self.unexpected), ('of another shape', self.reshaped))
+        """Return the number of covered tensors and the first names of each problem."""
+        parts = (('missing', self.missing), ('unexpected', self.unexpected), ('wrong shape', self.reshaped))
         lists = '; '.join(f'{what}: {_list(names)}' for what, names in parts if names)
         return f'{self.covered} of {self.total} tensors covered' + (f'; {lists}' if lists else '')
 
 
 def coverage(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor], whole: bool = False) -> Coverage:
-    """Compare a network's state dict with one that is to be loaded.
+    """Compare the state dict of a network with one that will be loaded.
 
-    What belongs to parts that the network has none of, as the last layer of a classification network, is no error,
-    unless the file has to be this network as a ``whole``.
+    Entries of modules that the network does not have, such as the last layer of a classification network, are ignored
+    unless ``whole`` is set.
     """
     parts = {key.split('.')[0] for key in (found if whole else wanted)}
     missing = [key for key in wanted if key not in found and not key.endswith(TRACKED)]

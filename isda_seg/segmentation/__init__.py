@@ -1,4 +1,4 @@
-"""What only MMSegmentation needs: datasets, loading with clear errors, evaluation protocols, pictures."""
+"""Semantic segmentation with MMSegmentation: datasets, checked loading, evaluation protocols, visualisations."""
 from isda_seg import compat
 
 compat.import_segmentation()  # before anything else imports mmseg

@@ -1,4 +1,4 @@
-"""Average precision of a segmentor's pixels: whether the evidence for a class improved, whatever the threshold."""
+"""Pixel-wise average precision, a threshold-free measure of the logits."""
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
@@ -12,23 +12,23 @@ from isda_seg.segmentation.adjusted_logits import labelled_logits
 
 @METRICS.register_module()
 class PixelAveragePrecisionMetric(BaseMetric):
-    """``mean_AP`` and ``AP.<class>`` in per cent, one class against the rest, over labelled pixels of the logits.
+    """One-vs-rest average precision ``mean_AP`` and ``AP.<class>`` in per cent, from the logits of labelled pixels.
 
     Args:
-        ignore_index: label that does not count.
+        ignore_index: label of ignored pixels.
     """
 
     def __init__(self, ignore_index: int = 255, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.ignore_index = ignore_index
 
-    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Keep the histograms of the batch."""
+    def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
+        """Store the histograms of the batch."""
         found = [ranking(*labelled_logits(sample, self.ignore_index)) for sample in data_samples]
         self.results.append(Ranking(*(field.cpu() for field in merge_rankings(found))))
 
     def compute_metrics(self, results: list[Ranking]) -> dict[str, float]:
-        """Of all images; classes without a pixel are NaN and not in the mean."""
+        """Compute the metrics over all images; classes without pixels are NaN and excluded from the mean."""
         found = 100 * average_precision(merge_rankings(results))
         by_class = {f'AP.{name}': float(value)
                     for name, value in zip(self.dataset_meta['classes'], found, strict=True)}

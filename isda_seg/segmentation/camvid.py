@@ -1,4 +1,6 @@
-"""CamVid: 11 classes of real street scenes, in the layout of the SegNet tutorial."""
+"""CamVid: real street scenes with 11 classes, in the layout of the SegNet tutorial."""
+from typing import Any
+
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
@@ -7,9 +9,9 @@ from isda_seg.segmentation.image_sample import ImageSample
 
 @DATASETS.register_module()
 class CamVidDataset(ImageSample, BaseSegDataset):
-    """``<split>/*.png`` images and ``<split>annot/*.png`` label maps of the same names; label 11 is void.
+    """CamVid with images ``<split>/*.png`` and label maps ``<split>annot/*.png`` of the same names.
 
-    Void is the ignore index 11 of the label maps; ``label_map`` is not used, so heads need ``ignore_index=11``.
+    Label 11 is void and is not remapped, so heads need ``ignore_index=11``.
     """
 
     METAINFO = dict(
@@ -19,5 +21,5 @@ class CamVidDataset(ImageSample, BaseSegDataset):
                  [192, 128, 128], [64, 64, 128], [64, 0, 128], [64, 64, 0], [0, 128, 192]])
 
     def __init__(self, img_suffix: str = '.png', seg_map_suffix: str = '.png', ignore_index: int = 11,
-                 **kwargs: object) -> None:
+                 **kwargs: Any) -> None:
         super().__init__(img_suffix=img_suffix, seg_map_suffix=seg_map_suffix, ignore_index=ignore_index, **kwargs)

@@ -1,4 +1,4 @@
-"""How frequent the classes are in training: from a checkpoint's ISDA statistics, or counted in the training labels."""
+"""Class frequencies of the training data, from ISDA statistics or counted in the training labels."""
 import copy
 import hashlib
 import json
@@ -24,22 +24,22 @@ from isda_seg.runtime.provenance import write_json
 
 
 def class_log_prior(cfg: Config, state_dict: dict[str, Tensor]) -> Tensor:
-    """The log class frequencies (C,) of the decode head's classes.
+    """Return the log class frequencies (C,) of the decode head's classes.
 
     Args:
-        cfg: as ``load_config`` returns it.
-        state_dict: of the checkpoint; without ISDA statistics in it, the labels of the training data are counted once
-            and kept in the work directory.
+        cfg: config as ``load_config`` returns it.
+        state_dict: state dict of the checkpoint. If it has no ISDA statistics, the training labels are counted once and
+            the counts are stored in the work directory.
 
     Raises:
-        ValueError: the training data cannot be counted.
+        ValueError: the training labels cannot be counted.
     """
     counts = observed_counts(state_dict, 'decode_head')
     return log_prior(count_labels(cfg) if counts is None else counts)
 
 
 def count_labels(cfg: Config) -> Tensor:
-    """The labelled pixels (C,) of each class in the training images of a config, as their files have them."""
+    """Return the number of labelled pixels per class (C,) in the label maps of the training data, unaugmented."""
     classes = num_classes(cfg)
     dataset = _labels_only(cfg)
     with DefaultScope.overwrite_default_scope('mmseg'):
@@ -58,19 +58,19 @@ def count_labels(cfg: Config) -> Tensor:
 
 
 def num_classes(cfg: Config) -> int:
-    """Of the decode head, the last one of a cascade."""
+    """Return the number of classes of the decode head, or of the last head of a cascade."""
     head = cfg.model.decode_head
     return int((head[-1] if isinstance(head, list) else head).num_classes)
 
 
 def _labels_only(cfg: Config) -> dict[str, Any]:
-    """The training dataset of a config with nothing in its pipelines but what loads the labels."""
+    """Return the config of the training dataset with pipelines that only load the labels."""
     loader = cfg.get('train_dataloader')
     dataset = copy.deepcopy(loader.dataset.to_dict()) if loader is not None else {}
     pipelines = [node for node in dicts(dataset) if 'pipeline' in node]
     for node in pipelines:
         node['pipeline'] = [step for step in node['pipeline'] if 'LoadAnnotations' in type_name(step)]
     if not pipelines or not all(node['pipeline'] for node in pipelines):
-        raise ValueError('the class prior cannot be counted: the config has no train_dataloader whose pipeline has '
-                         'LoadAnnotations. Test a checkpoint trained with ISDA, or give the config its training data')
+        raise ValueError('cannot count the class prior: the config has no train_dataloader whose pipeline has '
+                         'LoadAnnotations. Test a checkpoint trained with ISDA, or add the training data to the config')
     return dataset

@@ -1,4 +1,4 @@
-"""Is all the data there? Asked once, before anything is built."""
+"""Check of the data files before a run."""
 import os
 from typing import Any
 
@@ -13,14 +13,18 @@ from isda_seg.runtime.config_keys import dicts
 
 
 def check_data(cfg: Config, splits: tuple[str, ...] = ('train', 'val')) -> None:
-    """Every split has images, every image its label map.
+    """Check that every split has images and every image has a label map.
 
-    Asked through the dataset's own storage. Left unasked are the files of a remote one, each of which would be a
-    request, and a dataset that does not list its images as MMSegmentation's do.
+    Folders are checked through the file backend of the dataset. Files in remote storage are not checked, because each
+    check would be a request; neither are datasets without MMSegmentation's ``load_data_list``.
+
+    Args:
+        cfg: config.
+        splits: splits to check.
 
     Raises:
-        FileNotFoundError: a folder, an image or a label map is missing (all are counted, the first is named).
-        ValueError: a split without images.
+        FileNotFoundError: a folder, an image or a label map is missing; the message counts all and names the first.
+        ValueError: a split has no images.
     """
     register_all_modules(init_default_scope=False)
     for split in splits:
@@ -32,18 +36,18 @@ def check_data(cfg: Config, splits: tuple[str, ...] = ('train', 'val')) -> None:
                 _check_files(split, dataset, built, local)
 
 
-def _built(dataset: dict) -> Any:
-    """The dataset, nothing loaded; None where it does not list its images as MMSegmentation's do."""
+def _built(dataset: dict[str, Any]) -> Any:
+    """Build a dataset without loading it; return None if it has no ``load_data_list``."""
     try:
-        with DefaultScope.overwrite_default_scope('mmseg'):  # a classifier may have been trained before
+        with DefaultScope.overwrite_default_scope('mmseg'):  # another scope may be active
             built = DATASETS.build(dict(dataset, pipeline=[], lazy_init=True))
-    except TypeError:  # a class of the user's with other arguments
+    except TypeError:  # a custom dataset with other arguments
         return None
     return built if hasattr(built, 'load_data_list') else None
 
 
-def _check_folders(split: str, dataset: dict) -> bool:
-    """Whether all folders lie in this machine's file system."""
+def _check_folders(split: str, dataset: dict[str, Any]) -> bool:
+    """Check that all folders exist; return whether all are in the local file system."""
     local = True
     for key, prefix in dataset['data_prefix'].items():
         folder = os.path.join(dataset.get('data_root') or '', prefix or '')
@@ -51,20 +55,20 @@ def _check_folders(split: str, dataset: dict) -> bool:
         local = local and isinstance(backend, LocalBackend)
         try:
             there = backend.isdir(folder)
-        except (AttributeError, NotImplementedError):  # a storage without folders
+        except (AttributeError, NotImplementedError):  # storage without folders
             there = True
         if not there:
-            raise FileNotFoundError(f'the {split} data folder {folder} ({key}) does not exist: put the dataset there, '
-                                    'point ISDA_SEG_DATA to the folder that holds it, or set data_root in the config')
+            raise FileNotFoundError(f'the {split} data folder {folder} ({key}) does not exist. Put the dataset there, '
+                                    'set ISDA_SEG_DATA to the folder that holds it, or set data_root in the config')
     return local
 
 
-def _check_files(split: str, dataset: dict, built: Any, local: bool) -> None:
+def _check_files(split: str, dataset: dict[str, Any], built: Any, local: bool) -> None:
     entries = built.load_data_list()
     if not entries:
         folder = os.path.join(dataset.get('data_root') or '', dataset['data_prefix'].get('img_path') or '')
-        raise ValueError(f'the {split} split is empty: no image found in {folder}'
-                         f'{_what_is_there(built, folder, local)}')
+        raise ValueError(f'the {split} split is empty: no image was found in {folder}'
+                         f'{_found_suffixes(built, folder, local)}')
     if not local:
         return
     for key, what in (('img_path', 'image'), ('seg_map_path', 'label map')):
@@ -75,10 +79,10 @@ def _check_files(split: str, dataset: dict, built: Any, local: bool) -> None:
                                     f'file is {missing[0]}')
 
 
-def _what_is_there(built: Any, folder: str, local: bool) -> str:
-    """The suffix that was looked for, and those of the files there; '' where that cannot be told."""
+def _found_suffixes(built: Any, folder: str, local: bool) -> str:
+    """Describe the expected and the found file suffixes; '' if they are unknown."""
     if not local or not hasattr(built, 'img_suffix'):
         return ''
     found = sorted({os.path.splitext(name)[1] for _, _, names in os.walk(folder) for name in names})
-    there = f'the files there end in {", ".join(found)}' if found else 'there are no files'
+    there = f'the suffixes of the files there are {", ".join(found)}' if found else 'there are no files'
     return f'; img_suffix is {built.img_suffix!r}, and {there}'

@@ -1,4 +1,4 @@
-"""mIoU of a checkpoint in several protocols, as one value."""
+"""Evaluation of a segmentation checkpoint."""
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -24,19 +24,24 @@ def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ..
     """Test a checkpoint with each protocol.
 
     Args:
-        cfg: as ``load_config`` returns it; config, checkpoint: their paths.
-        show_dir: folder for pictures of the first protocol; show_most: how many of them.
-        taus: each also tests with ``tau * log prior`` subtracted from the logits, in the same pass over the data (logit
-            adjustment, Menon et al., ICLR 2021, Eq. 9); of averaged views, from the log of the averaged probabilities.
+        cfg: config as ``load_config`` returns it.
+        config: path of the config.
+        checkpoint: path of the checkpoint.
+        protocols: names of evaluation protocols.
+        show_dir: folder for visualisations of the first protocol.
+        show_most: maximum number of visualisations.
+        taus: values of tau for logit adjustment (Menon et al., ICLR 2021, Eq. 9). For each, metrics are also computed
+            with ``tau * log prior`` subtracted from the logits, in the same pass over the data. With test-time
+            augmentation the logits are the log of the averaged probabilities.
 
     Returns:
         {"protocols": {name: {"mIoU", "aAcc", "mAcc", "IoU": {class: ...}, "precision", "recall"}}, "config",
-        "checkpoint", "training" (the runs that made the checkpoint), and all of ``provenance``}; in per cent, None for
-        a class that never occurs. With taus each protocol has a further entry "logit_adjustment": {"0.5": {"mIoU",
-        ...}}, and 'single' has "mean_AP" and "AP": {class: average precision}.
+        "checkpoint", "training" (the runs that made the checkpoint), and all of ``provenance``}. Values are in per
+        cent, None for a class that never occurs. With taus each protocol has a further entry "logit_adjustment":
+        {"0.5": {"mIoU", ...}}, and 'single' has "mean_AP" and "AP": {class: average precision}.
 
     Raises:
-        ValueError, FileNotFoundError: an unknown protocol, a missing or truncated checkpoint, missing data, training
+        ValueError, FileNotFoundError: an unknown protocol, a missing or truncated checkpoint, missing data, or training
             labels that cannot be counted.
     """
     taus = check_taus(taus)
@@ -62,7 +67,7 @@ def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ..
                     run.model.type = 'LogProbabilityTTAModel'
                 else:
                     raise ValueError(f'--logit-adjustment with the protocol {protocol} needs the tta_model '
-                                     f'SegTTAModel, the config has {type_name(run.model)}: use --protocols single')
+                                     f'SegTTAModel, but the config has {type_name(run.model)}. Use --protocols single')
         check_loading(run)
         as_test(run, config, checkpoint, protocol)
         if show_dir is not None and number == 0:
@@ -76,13 +81,13 @@ def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ..
 
 
 def ignored(cfg: Config) -> int:
-    """The label that the config's decode head leaves out; MMSegmentation's default where it says nothing."""
+    """Return the ``ignore_index`` of the decode head, by default MMSegmentation's 255."""
     head = cfg.model.get('decode_head', {})
     return int((head[-1] if isinstance(head, list) else head).get('ignore_index', 255))
 
 
 def _by_class(metrics: dict[str, float]) -> dict[str, Any]:
-    """The flat metrics with those of classes, ``IoU.<class>`` and the like, gathered in an entry per kind."""
+    """Group flat per-class metrics such as ``IoU.<class>`` into one entry per metric."""
     found: dict[str, Any] = {}
     for key, value in metrics.items():
         kind, _, name = key.partition('.')
@@ -94,10 +99,10 @@ def _by_class(metrics: dict[str, float]) -> dict[str, Any]:
 
 
 def summary(results: dict[str, Any], name: str = '') -> str:
-    """One row like Table 7: mIoU of each protocol, in per cent."""
+    """Format the mIoU of each protocol in per cent, as a row of Table 7."""
     protocols = results['protocols']
     if not any('mIoU' in run for run in protocols.values()):
-        return 'the test images have no labels (format_only), so nothing was measured; predictions are in output_dir'
+        return 'the test images have no labels (format_only), so there are no metrics; predictions are in output_dir'
     rows = summary_rows(protocols, name)
     width = max(map(len, ['mIoU (%)', *rows]))
     return '\n'.join([' | '.join(['mIoU (%)'.ljust(width), *(protocol.rjust(8) for protocol in protocols)]),

@@ -1,4 +1,4 @@
-"""A backbone that is not trained, and whose features of an image are computed once."""
+"""Frozen backbone with a feature cache."""
 import hashlib
 from typing import Any
 
@@ -12,16 +12,17 @@ Features = tuple[Tensor, ...]
 
 @MODELS.register_module()
 class FrozenBackbone(BaseModule):
-    """A backbone in eval mode without gradients, for training a decode head alone.
+    """Backbone in eval mode without gradients, for training only a decode head.
 
-    A pipeline without random scale, crop or colour repeats its images exactly (a flip makes two images of one). With
-    ``cached`` the features of such images are kept in memory instead of computed in every epoch. Images pass through
-    the backbone one at a time, so that their features do not depend on the batch.
+    A pipeline without random scale, crop or colour yields the same images in every epoch, or two versions of each with
+    a random flip. ``cached`` keeps the features of such images in memory instead of recomputing them. Images pass
+    through the backbone one at a time, so their features do not depend on the batch.
 
     Args:
         backbone: config of the backbone.
-        cached: number of images whose features are kept, in order of arrival; 0 keeps none. An image is identified by
-            a hash of its pixels, which on a GPU costs a copy to the CPU.
+        cached: maximum number of images whose features are kept, in order of arrival. The key of an image is a hash of
+            its pixels, which on a GPU costs a copy to the CPU.
+        init_cfg: as in ``BaseModule``.
     """
 
     def __init__(self, backbone: dict[str, Any], cached: int = 0, init_cfg: Any = None) -> None:
@@ -33,15 +34,16 @@ class FrozenBackbone(BaseModule):
         self.register_load_state_dict_pre_hook(lambda *_: self._features.clear())
 
     def train(self, mode: bool = True) -> 'FrozenBackbone':
-        """The backbone stays in eval mode: its batch normalisation uses the running statistics."""
+        """Set the mode, but keep the backbone in eval mode, so that batch norms use their running statistics."""
         super().train(mode)
         self.backbone.eval()
         return self
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> Features:
-        """Images (B, 3, H, W) to the backbone's feature maps."""
-        return tuple(torch.cat(level) for level in zip(*map(self._of_image, images.split(1)), strict=True))
+        """Map images (B, 3, H, W) to the backbone's feature maps."""
+        return tuple(torch.cat(level) for level in zip(*map(self._of_image, images.split(1)),  # type: ignore[no-untyped-call]
+                                                      strict=True))
 
     def _of_image(self, image: Tensor) -> Features:
         if not self.cached:
@@ -59,16 +61,16 @@ class FrozenBackbone(BaseModule):
         return (found,) if isinstance(found, Tensor) else tuple(found)
 
     def _apply(self, fn: Any, recurse: bool = True) -> 'FrozenBackbone':
-        """Features of another device or dtype are computed anew."""
+        """Clear the cache, because device or dtype may change."""
         self._features.clear()
         result: FrozenBackbone = super()._apply(fn, recurse)
         return result
 
     def init_weights(self) -> None:
-        """New weights have other features."""
+        """Initialise the weights and clear the cache."""
         super().init_weights()
         self._features.clear()
 
     def __getstate__(self) -> dict[str, Any]:
-        """A copy computes its own features."""
+        """Exclude the cache from copies."""
         return dict(self.__dict__, _features={})

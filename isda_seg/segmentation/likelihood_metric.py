@@ -1,4 +1,4 @@
-"""Negative log-likelihood and calibration of a segmentor's pixels."""
+"""Pixel-wise negative log-likelihood and calibration error."""
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,10 +11,12 @@ from isda_seg.segmentation.adjusted_logits import adjusted, labelled_logits
 
 @METRICS.register_module()
 class PixelLikelihoodMetric(BaseMetric):
-    """``nll``, and ``ece`` in per cent (15 bins), over labelled pixels; of logits, so without test-time augmentation.
+    """Metrics ``nll``, and ``ece`` in per cent (15 bins), over labelled pixels.
+
+    They need logits, hence predictions without test-time augmentation or those of ``LogProbabilityTTAModel``.
 
     Args:
-        ignore_index: label that does not count.
+        ignore_index: label of ignored pixels.
         adjustment: (C,) added to the logits, ``-tau * log prior``, or None.
     """
 
@@ -22,12 +24,12 @@ class PixelLikelihoodMetric(BaseMetric):
         super().__init__(**kwargs)
         self.ignore_index, self.adjustment = ignore_index, adjustment
 
-    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Keep the sums of every image."""
+    def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
+        """Store the sums of every image."""
         for sample in data_samples:
             found = likelihood(*labelled_logits(adjusted(sample, self.adjustment), self.ignore_index))
             self.results.append(Likelihood(*(field.cpu() for field in found)))
 
     def compute_metrics(self, results: list[Likelihood]) -> dict[str, float]:
-        """Means over the pixels of all images."""
+        """Compute the means over the pixels of all images."""
         return measures(results)

@@ -1,4 +1,4 @@
-"""MMSeg's two loading transforms, with errors that name the file and what is wrong with it."""
+"""MMSegmentation's loading transforms with validation; errors name the file."""
 from typing import Any
 
 import mmcv
@@ -13,39 +13,40 @@ from mmseg.registry import TRANSFORMS
 from isda_seg.core.ops.checks import check_labels
 from isda_seg.runtime.config_keys import dicts, type_name
 
-VOID = 255  # what MMSegmentation makes of label 0 with reduce_zero_label
+VOID = 255  # MMSegmentation's value for label 0 with reduce_zero_label
 
 
 @TRANSFORMS.register_module()
 class LoadCheckedImage(mmcv.transforms.LoadImageFromFile):
-    """LoadImageFromFile; FileNotFoundError or ValueError that names the image."""
+    """LoadImageFromFile that raises a FileNotFoundError or ValueError with the name of the image."""
 
-    def transform(self, results: dict) -> dict | None:
+    def transform(self, results: dict[str, Any]) -> dict[str, Any] | None:
         """Add ``img`` (H, W, 3), as the base class does."""
         try:
             return super().transform(results)
         except FileNotFoundError as error:
             raise FileNotFoundError(f'the image {results["img_path"]} does not exist') from error
         except Exception as error:
-            raise ValueError(f'{results["img_path"]} is no image that can be read') from error
+            raise ValueError(f'cannot read image {results["img_path"]}: the file is damaged, inaccessible or not '
+                             'an image') from error
 
 
 @TRANSFORMS.register_module()
 class LoadCheckedAnnotations(LoadAnnotations):
-    """LoadAnnotations that checks existence, size, channels and values of the label map.
+    """LoadAnnotations that validates existence, size, channels and values of the label map.
 
-    Numbers are read as the file holds them: MMSegmentation's own transform wraps those above 255 into other classes.
+    Values above 255 are kept; MMSegmentation's own transform casts to uint8, which turns them into other classes.
 
     Args:
-        num_classes: C; labels in 0..C-1 or ``ignore_index`` are good.
-        ignore_index: void label.
+        num_classes: C; valid labels are 0..C-1 and ``ignore_index``.
+        ignore_index: label of ignored pixels.
     """
 
     def __init__(self, num_classes: int, ignore_index: int = 255, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.num_classes, self.ignore_index = num_classes, ignore_index
 
-    def _load_seg_map(self, results: dict) -> None:
+    def _load_seg_map(self, results: dict[str, Any]) -> None:
         path = results['seg_map_path']
         try:
             content = fileio.get(path, backend_args=self.backend_args)
@@ -53,20 +54,21 @@ class LoadCheckedAnnotations(LoadAnnotations):
         except FileNotFoundError as error:
             raise FileNotFoundError(f'the image {results["img_path"]} has no label map {path}') from error
         except (OSError, AttributeError, ValueError) as error:
-            raise ValueError(f'{path} is no label map that can be read') from error
+            raise ValueError(f'cannot read label map {path}: the file is damaged, inaccessible or not an '
+                             'image') from error
         if labels.ndim != 2:
-            raise ValueError(f'the label map {path} has {labels.shape[-1]} channels; one channel of class numbers is '
-                             'expected, not colours')
+            raise ValueError(f'the label map {path} has {labels.shape[-1]} channels, expected one channel of class '
+                             'indices. Convert colours to class indices')
         if labels.shape != tuple(results['ori_shape'][:2]):
-            raise ValueError(f'the label map {path} is {labels.shape[1]} x {labels.shape[0]}, its image '
+            raise ValueError(f'the label map {path} has size {labels.shape[1]} x {labels.shape[0]}, but its image has '
                              f'{results["ori_shape"][1]} x {results["ori_shape"][0]}')
         if labels.dtype.kind not in 'uib':
-            raise ValueError(f'the label map {path} holds {labels.dtype} numbers; class numbers are integers')
+            raise ValueError(f'the label map {path} has dtype {labels.dtype}, expected integers')
         results['gt_seg_map'] = self._classes(labels.astype(np.int32), results).astype(np.uint8)
         results['seg_fields'].append('gt_seg_map')
 
-    def _classes(self, numbers: np.ndarray, results: dict) -> np.ndarray:
-        """Class numbers from those in the file (H, W): without label 0 and mapped, where the dataset says so."""
+    def _classes(self, numbers: np.ndarray, results: dict[str, Any]) -> np.ndarray:
+        """Convert the values (H, W) of a label map to class indices, by ``reduce_zero_label`` and ``label_map``."""
         classes = numbers
         if results['reduce_zero_label'] if self.reduce_zero_label is None else self.reduce_zero_label:
             classes = np.where((numbers == 0) | (numbers == VOID), VOID, numbers - 1)
@@ -76,14 +78,14 @@ class LoadCheckedAnnotations(LoadAnnotations):
         wrong = ((classes < 0) | (classes >= self.num_classes)) & (classes != self.ignore_index)
         if wrong.any():
             own, made = int(numbers[wrong][0]), int(classes[wrong][0])
-            source = results['seg_map_path'] + ('' if own == made else f', made of {own} by label_map or '
-                                                'reduce_zero_label,')
+            source = results['seg_map_path'] + ('' if own == made else f', mapped from {own} by label_map '
+                                                'or reduce_zero_label,')
             check_labels(torch.from_numpy(classes[wrong][:1]), self.num_classes, self.ignore_index, [source])
         return classes
 
 
 def check_loading(cfg: Config) -> None:
-    """Put the checked transforms in the place of MMSeg's, in every pipeline of the config."""
+    """Replace MMSegmentation's loading transforms by the validating ones in every pipeline of the config."""
     head = cfg.model.get('decode_head', {})
     head = head[-1] if isinstance(head, list) else head
     if 'num_classes' not in head:

@@ -1,4 +1,4 @@
-"""IoU, precision and recall of every class beside the mean, so that results can be compared class by class."""
+"""IoU, precision and recall per class."""
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
@@ -14,26 +14,27 @@ BY_CLASS = ('IoU', 'precision', 'recall')
 
 @METRICS.register_module()
 class ClassIoUMetric(IoUMetric):
-    """MMSeg's IoUMetric with ``mIoU`` unrounded, and ``IoU.<class>``, ``precision.<class>`` and ``recall.<class>``.
+    """IoUMetric with unrounded ``mIoU``, and with ``IoU.<class>``, ``precision.<class>`` and ``recall.<class>``.
 
-    In per cent; NaN where the class never occurs: for precision in the predictions, for recall in the labels.
+    Values are in per cent. A metric is NaN if the class does not occur: for precision in the predictions, for recall in
+    the labels.
 
     Args:
-        adjustment: (C,) added to the logits before their argmax, ``-tau * log prior``; None: predictions as they are.
+        adjustment: (C,) added to the logits before their argmax, ``-tau * log prior``; None uses the predictions.
     """
 
     def __init__(self, *args: Any, adjustment: Sequence[float] | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.adjustment = adjustment
 
-    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Keep the areas of every image."""
+    def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
+        """Store the areas of every image."""
         super().process(data_batch, [adjusted(sample, self.adjustment) for sample in data_samples])
 
-    def compute_metrics(self, results: list) -> dict[str, float]:
-        """Results are (intersection, union, predicted, labelled) areas (C,) of each image."""
+    def compute_metrics(self, results: list[Any]) -> dict[str, float]:
+        """Compute the metrics from the areas (C,) of each image: intersection, union, predicted, labelled."""
         metrics = super().compute_metrics(results)
-        if self.format_only:  # nothing was labelled: predictions were written, and that is all
+        if self.format_only:  # no labels: the predictions were only written
             return metrics
         areas = [sum(image[k] for image in results) for k in range(4)]
         right, _, predicted, labelled = areas

@@ -1,4 +1,4 @@
-"""Pictures to look at: image, ground truth where it is known, and prediction side by side."""
+"""Visualisation of image, ground truth and prediction side by side."""
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +14,23 @@ VOID = (0, 0, 0)
 
 @HOOKS.register_module()
 class SideBySideHook(TestPicturesHook):
-    """``<image name>.png`` of test images; arguments as ``TestPicturesHook``."""
+    """Write ``<image name>.png`` for test images; arguments as in ``TestPicturesHook``."""
 
     def draw(self, runner: Any, sample: Any, out: Path) -> None:
-        """Image, ground truth where the image has labels, and prediction."""
-        image = cv2.imread(sample.img_path)
+        """Write image, ground truth (if the image has labels) and prediction."""
+        image: Any = cv2.imread(sample.img_path)
+        truth: Any
+        predicted: Any
         truth, predicted = (None if name not in sample else sample.get(name).data.squeeze().cpu().numpy()
                             for name in ('gt_sem_seg', 'pred_sem_seg'))
         palette = runner.test_dataloader.dataset.metainfo['palette']
         cv2.imwrite(str(out), side_by_side(image, truth, predicted, palette))
 
 
-def side_by_side(image: np.ndarray, truth: np.ndarray | None, predicted: np.ndarray, palette: list) -> np.ndarray:
-    """Image (H, W, 3) BGR, label maps (H, W) -> one captioned picture (H + HEADER, 3 W, 3) BGR; void is black.
+def side_by_side(image: np.ndarray, truth: np.ndarray | None, predicted: np.ndarray, palette: list[Any]) -> np.ndarray:
+    """Combine an image (H, W, 3) BGR and label maps (H, W) into one captioned image (H + HEADER, 3 W, 3) BGR.
 
-    Without ground truth it is (H + HEADER, 2 W, 3).
+    Void pixels are black. Without ground truth the result is (H + HEADER, 2 W, 3).
     """
     panels = []
     maps = [('ground truth', truth), ('prediction', predicted)]
@@ -40,8 +42,8 @@ def side_by_side(image: np.ndarray, truth: np.ndarray | None, predicted: np.ndar
     return np.hstack(panels)
 
 
-def paint(labels: np.ndarray, palette: list) -> np.ndarray:
-    """Labels (H, W) in the colours of an RGB palette (C, 3), as BGR; everything outside the palette is black."""
+def paint(labels: np.ndarray, palette: list[Any]) -> np.ndarray:
+    """Colour labels (H, W) by an RGB palette (C, 3), as BGR; labels outside the palette are black."""
     colours = np.array([*palette, VOID], dtype=np.uint8)[:, ::-1]
     known = (labels >= 0) & (labels < len(palette))
     return np.ascontiguousarray(colours[np.where(known, labels, len(palette))])

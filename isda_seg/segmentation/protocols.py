@@ -1,5 +1,6 @@
-"""The three evaluation protocols of Table 7: single scale, multi-scale, multi-scale with flip."""
+"""Evaluation protocols of Table 7: single scale, multi-scale, multi-scale with flip."""
 import copy
+from typing import Any
 
 from mmengine.config import Config
 
@@ -10,16 +11,16 @@ PROTOCOLS = ('single', 'ms', 'ms-flip')
 
 
 def apply_protocol(cfg: Config, protocol: str) -> Config:
-    """A copy of the config that tests with ``protocol``.
+    """Return a copy of the config that tests with ``protocol``.
 
-    'single' is the config's own test pipeline; 'ms' averages the class probabilities over ``SCALES`` times its
-    test size; 'ms-flip' over those and their mirror images.
+    'single' uses the config's test pipeline; 'ms' averages the class probabilities over ``SCALES`` times its test
+    size; 'ms-flip' also averages over horizontally flipped images.
 
     Raises:
         ValueError: an unknown protocol.
     """
     if protocol not in PROTOCOLS:
-        raise ValueError(f'protocol must be one of {PROTOCOLS}, got {protocol!r}')
+        raise ValueError(f'unknown protocol {protocol!r}. Choose from {PROTOCOLS}')
     cfg = copy.deepcopy(cfg)
     if protocol == 'single':
         return cfg
@@ -37,8 +38,8 @@ def apply_protocol(cfg: Config, protocol: str) -> Config:
     return cfg
 
 
-def scaled(resize: dict, factor: float) -> dict:
-    """The Resize transform to ``factor`` times its size."""
+def scaled(resize: dict[str, Any], factor: float) -> dict[str, Any]:
+    """Scale a Resize transform by ``factor``."""
     if resize.get('scale') is not None:
         return dict(resize, scale=tuple(round(side * factor) for side in resize['scale']))
     before = resize['scale_factor']

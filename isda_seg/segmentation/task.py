@@ -1,4 +1,4 @@
-"""Semantic segmentation as a task of run.py."""
+"""Task definition of semantic segmentation for run.py."""
 from mmengine.config import Config
 
 from isda_seg.runtime.task import Task
@@ -9,7 +9,7 @@ from isda_seg.segmentation.protocols import PROTOCOLS
 
 
 def check(cfg: Config) -> None:
-    """Check the data of a training config and how it is loaded."""
+    """Check the data of a training config and insert validating loading transforms."""
     check_data(cfg)
     check_loading(cfg)
 

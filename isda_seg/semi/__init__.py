@@ -1,4 +1,4 @@
-"""What only semi-supervised classification needs: base methods, the classifier, labelled and unlabelled images."""
+"""Semi-supervised classification: base methods, classifier, datasets of labelled and unlabelled images."""
 from isda_seg.semi.classifier import SemiClassifier
 from isda_seg.semi.cnn13 import CNN13
 from isda_seg.semi.data.held_out_labels import HeldOutLabelsDataset

@@ -1,4 +1,4 @@
-"""A classifier trained on labelled and unlabelled images (Eq. 19)."""
+"""Semi-supervised image classifier (Eq. 19)."""
 from typing import Any
 
 import torch
@@ -12,51 +12,59 @@ from isda_seg.criterion import ISDACriterion
 
 @MODELS.register_module()
 class SemiClassifier(ImageClassifier):
-    """``L_sup + eta_1 L_U + eta_2 R`` (Eq. 19).
+    """Image classifier with the loss ``L_sup + eta_1 L_U + eta_2 R`` (Eq. 19).
 
-    L_sup is the loss of the labelled images, R the base method's term for the unlabelled ones. Both belong to the base
-    method; ISDA is the ``ISDALoss`` that its hook makes of L_sup, and L_U, its bound for unlabelled images (Eq. 15),
-    with the strength of that loss and its covariances, which are those of labelled features alone.
+    L_sup is the loss of the labelled images and R the base method's term for the unlabelled images. With ISDA, its hook
+    wraps L_sup in an ``ISDALoss``, and L_U is the ISDA bound for unlabelled images (Eq. 15). L_U uses the strength and
+    the covariances of that loss, which are estimated from labelled features only.
 
     Args:
-        method: config of the base method: ``PiModel``, ``TemporalEnsembling``, ``MeanTeacher`` or ``VAT``; eta_2 is
-            its.
-        eta_1: weight of L_U; 0: no such term.
-        backbone, num_classes, loss, channels, data_preprocessor, init_cfg: as in ``ImageClassifier``.
+        backbone: as in ``ImageClassifier``.
+        num_classes: as in ``ImageClassifier``.
+        method: config of the base method with its eta_2: ``PiModel``, ``TemporalEnsembling``, ``MeanTeacher`` or
+            ``VAT``.
+        eta_1: weight of L_U; 0 omits the term.
+        loss: as in ``ImageClassifier``.
+        channels: as in ``ImageClassifier``.
+        data_preprocessor: as in ``ImageClassifier``.
+        init_cfg: as in ``ImageClassifier``.
 
     Raises:
-        ValueError: negative eta_1.
+        ValueError: ``eta_1`` is negative.
     """
 
-    def __init__(self, backbone: dict, num_classes: int, method: dict, eta_1: float = 0.0, loss: dict | None = None,
-                 channels: int | None = None, data_preprocessor: dict | nn.Module | None = None,
-                 init_cfg: dict | None = None) -> None:
+    def __init__(self, backbone: dict[str, Any], num_classes: int, method: dict[str, Any], eta_1: float = 0.0,
+                 loss: dict[str, Any] | None = None, channels: int | None = None,
+                 data_preprocessor: dict[str, Any] | nn.Module | None = None,
+                 init_cfg: dict[str, Any] | None = None) -> None:
         super().__init__(backbone, num_classes, loss, channels, data_preprocessor, init_cfg)
         if eta_1 < 0:
-            raise ValueError(f'eta_1 = {eta_1} is a weight: it must be at least 0')
+            raise ValueError(f'eta_1 must be >= 0, got {eta_1}')
         self.eta_1 = eta_1
         self.method = MODELS.build(method)
         self.method.join(self)
 
     def check_eta_1(self) -> None:
-        """ValueError for an eta_1 without ISDA, whose hook makes the loss before the run."""
+        """Raise a ValueError if ``eta_1 > 0`` without ISDA; call it after the ISDA hook has wrapped the loss."""
         if self.eta_1 > 0 and not isinstance(self.loss, ISDACriterion):
-            raise ValueError(f'eta_1 = {self.eta_1} weighs a term of ISDA: it takes default_hooks = '
+            raise ValueError(f'eta_1 = {self.eta_1} is the weight of an ISDA term. Enable ISDA with default_hooks = '
                              "dict(isda=dict(type='isda_seg.hooks.ISDAHook', lambda_0=...))")
 
-    def forward(self, inputs: Tensor, labels: Tensor | None = None, unlabelled: dict[str, Any] | None = None,
-                mode: str = 'tensor') -> Tensor | dict[str, Tensor] | list[dict]:
-        """As ``ImageClassifier``; 'loss' takes ``unlabelled`` too, as ``Method`` describes it."""
+    def forward(self, inputs: Tensor, labels: Tensor | None = None,  # type: ignore[override]
+                unlabelled: dict[str, Any] | None = None,
+                mode: str = 'tensor') -> Tensor | dict[str, Tensor] | list[dict[str, Any]]:
+        """Return the same as ``ImageClassifier``; mode 'loss' also needs ``unlabelled``, described in ``Method``."""
         if mode == 'predict':
             return [dict(logits=self.method.predict(self, inputs), labels=labels)]
-        found = super().forward(inputs, labels, mode)  # labelled images first: their features are observed
+        found: Any = super().forward(inputs, labels, mode)  # labelled images first: ISDA observes their features
         if mode != 'loss':
             return found
         logits, term = self.method(self, unlabelled)
         found['loss_unlabelled'] = self.method.weight * term
         if self.eta_1 > 0:
-            strength = self.loss.strength
-            bound = isda_consistency(logits, self.fc.weight, self.loss.statistics.covariance, strength)
+            loss: Any = self.loss
+            strength = loss.strength
+            bound = isda_consistency(logits, self.fc.weight, loss.statistics.covariance, strength)
             bound = bound if strength > 0 else bound.detach()  # the entropy of constant targets
             found['loss_isda_unlabelled'] = self.eta_1 * bound
             found['isda_divergence'] = bound.detach() - entropy(logits.detach())  # the bound on the KL divergence
@@ -64,6 +72,6 @@ class SemiClassifier(ImageClassifier):
 
 
 def entropy(logits: Tensor) -> Tensor:
-    """Of the softmax of logits (B, C), mean over the batch."""
+    """Return the entropy of the softmax of logits (B, C), averaged over the batch."""
     log_p = logits.float().log_softmax(dim=1)
     return -(log_p.exp() * log_p).sum(dim=1).mean() if len(logits) else torch.zeros((), device=logits.device)

@@ -1,4 +1,4 @@
-"""CNN-13 (Table 10): the network of the semi-supervised experiments."""
+"""CNN-13 (Table 10), the network of the semi-supervised experiments."""
 from typing import Any
 
 import torch
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from isda_seg.classification.networks.network import Network, convolution
 
-SLOPE = 0.1  # of the leaky ReLU
+SLOPE = 0.1  # negative slope of the leaky ReLU
 HE_LEAKY = [dict(type='Kaiming', layer='Conv2d', a=SLOPE, mode='fan_out', nonlinearity='leaky_relu',
                  distribution='normal'),
             dict(type='Constant', layer='BatchNorm2d', val=1, bias=0)]
@@ -15,27 +15,28 @@ HE_LEAKY = [dict(type='Kaiming', layer='Conv2d', a=SLOPE, mode='fan_out', nonlin
 
 @MODELS.register_module()
 class CNN13(Network):
-    """Nine convolutions in three groups, two max-poolings: images (B, 3, 32, 32) to a map (B, 128, 6, 6).
+    """CNN-13: nine convolutions in three groups with two max-poolings; maps (B, 3, 32, 32) to (B, 128, 6, 6).
 
-    Table 10 names no normalisation; every code it follows has batch normalisation between convolution and leaky ReLU.
-    Dropout takes single values, not whole channels, as in the code of VAT and of Mean Teacher's PyTorch descendants.
+    Table 10 does not mention normalisation; all implementations that it follows have batch normalisation between
+    convolution and leaky ReLU. Dropout acts on single values instead of channels, as in the code of VAT and in PyTorch
+    versions of Mean Teacher.
 
     Args:
-        width: multiplies all numbers of channels; 1 in the paper.
-        dropout: probability after each max-pooling.
-        noise: standard deviation of Gaussian noise added to the images in training; not in Table 10, 0.15 in the
-            originals of the Pi-model, Temporal Ensembling and Mean Teacher.
-        init_cfg: as ``Network``; default He normal over the fan-out for this leaky ReLU.
+        width: multiplier of all channel numbers; 1 in the paper.
+        dropout: dropout probability after each max-pooling.
+        noise: standard deviation of Gaussian noise added to the training images. It is not in Table 10; the original
+            Pi-model, Temporal Ensembling and Mean Teacher use 0.15.
+        init_cfg: as in ``Network``; default He normal over the fan-out for this leaky ReLU.
 
     Raises:
-        ValueError: a width that leaves a layer without channels, negative noise.
+        ValueError: ``width`` leaves a layer without channels, or ``noise`` is negative.
     """
 
     def __init__(self, width: float = 1.0, dropout: float = 0.5, noise: float = 0.0, init_cfg: Any = None) -> None:
         super().__init__(HE_LEAKY if init_cfg is None else init_cfg)
         channels = [round(width * number) for number in (128, 256, 512)]
         if channels[0] < 1 or noise < 0:
-            raise ValueError(f'CNN13 needs a width of at least 1/128 and noise of at least 0, got {width} and {noise}')
+            raise ValueError(f'CNN13 needs width >= 1/128 and noise >= 0, got {width} and {noise}')
         narrow, middle, wide = channels
         self.out_channels, self.noise = narrow, noise
         self.layers = nn.Sequential(
@@ -44,13 +45,14 @@ class CNN13(Network):
             _layer(middle, wide, 3, padding=0), _layer(wide, middle, 1), _layer(middle, narrow, 1))
 
     def forward(self, images: Tensor) -> tuple[Tensor]:
+        """Return the feature map."""
         if self.training and self.noise > 0:
             images = images + self.noise * torch.randn_like(images)
         return (self.layers(images),)
 
 
 def _layer(inputs: int, outputs: int, kernel: int, padding: int | None = None) -> nn.Sequential:
-    """Convolution, batch normalisation, leaky ReLU; it keeps the size unless the padding says otherwise."""
+    """Return convolution, batch normalisation and leaky ReLU; by default the padding keeps the size."""
     conv = convolution(inputs, outputs, kernel)
     if padding is not None:
         conv.padding = (padding, padding)

@@ -1,4 +1,4 @@
-"""SemiHook: tells the base method what the data are, how far training is, and when steps and epochs end."""
+"""Hook that connects the base method of a SemiClassifier to training."""
 from typing import Any
 
 from mmengine.hooks import Hook
@@ -11,50 +11,50 @@ from isda_seg.semi.classifier import SemiClassifier
 
 @HOOKS.register_module()
 class SemiHook(Hook):
-    """Goes with every ``SemiClassifier``; logs ``eta_2`` as it is now.
+    """Call the base method's callbacks and log the current ``eta_2``; required by every ``SemiClassifier``.
 
     Raises:
-        ValueError: before the run, another model, a loop without epochs, images without a second stream, or in too few
-            views; before training, an eta_1 without ISDA.
+        ValueError: before the run, if the model is not a ``SemiClassifier``, training is iteration-based, or the
+            training data have no unlabelled images or too few views; before training, if ``eta_1`` is set without ISDA.
     """
 
     priority = 'NORMAL'  # after the optimizer's step, before the checkpoint
 
     def before_run(self, runner: Any) -> None:
-        """Before a checkpoint is loaded: its memories must find their place."""
+        """Check model and data, and allocate the method's buffers before a checkpoint is loaded."""
         self.model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         if not isinstance(self.model, SemiClassifier):
-            raise ValueError(f'SemiHook goes with a SemiClassifier, the model is a {type(self.model).__name__}')
-        if not isinstance(runner._train_loop, BaseLoop):  # no training: to ask for the loop would build its data
+            raise ValueError(f'SemiHook needs a SemiClassifier, got {type(self.model).__name__}')
+        if not isinstance(runner._train_loop, BaseLoop):  # no training: accessing train_loop would build the dataset
             return
         if not isinstance(runner.train_loop, EpochBasedTrainLoop):
-            raise ValueError('semi-supervised training counts epochs over the unlabelled images: use '
+            raise ValueError('semi-supervised training counts epochs over the unlabelled images. Set '
                              "train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=...)")
         method, dataset = self.model.method, runner.train_dataloader.dataset
         if not hasattr(dataset, 'num_unlabelled'):
-            raise ValueError('a SemiClassifier trains on labelled and unlabelled images: put the training images into '
-                             "a dict(type='TwoStreamDataset', dataset=..., num_labels=...) with the TwoStreamSampler")
+            raise ValueError('a SemiClassifier needs labelled and unlabelled images. Wrap the training images in '
+                             "dict(type='TwoStreamDataset', dataset=..., num_labels=...) with the TwoStreamSampler")
         if dataset.views < method.views:
-            raise ValueError(f'{type(method).__name__} compares {method.views} views of every unlabelled image: set '
-                             f'train_dataloader.dataset.views={method.views}, it is {dataset.views}')
+            raise ValueError(f'{type(method).__name__} needs {method.views} views of every unlabelled image, got '
+                             f'{dataset.views}. Set train_dataloader.dataset.views={method.views}')
         method.prepare(dataset.num_unlabelled, self.model.num_classes)
 
     def before_train(self, runner: Any) -> None:
-        """All hooks have made their losses; a training that is not resumed starts its memories too."""
+        """Check ``eta_1``, and initialise the method unless training is resumed."""
         self.model.check_eta_1()
         if runner.iter == 0:
             self.model.method.start(self.model)
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
-        """Epochs done, with the fraction of this one."""
+        """Set the method's epoch, including the fraction of the current one, and log ``eta_2``."""
         self.model.method.epoch = runner.iter / len(runner.train_dataloader)
         runner.message_hub.update_scalar('train/eta_2', self.model.method.weight)
 
     def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None,
-                         outputs: dict | None = None) -> None:
-        """The student has taken its step."""
+                         outputs: dict[str, Any] | None = None) -> None:
+        """Call the method after the optimizer step."""
         self.model.method.after_step(self.model)
 
     def after_train_epoch(self, runner: Any) -> None:
-        """Before the checkpoint of this epoch is written."""
+        """Call the method before the checkpoint of the epoch is written."""
         self.model.method.after_epoch()

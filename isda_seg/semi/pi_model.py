@@ -1,4 +1,4 @@
-"""The Pi-model (Laine and Aila, ICLR 2017): two looks at an image should give the same prediction."""
+"""Pi-model (Laine and Aila, ICLR 2017): consistency between the predictions for two views of an image."""
 from typing import Any
 
 from mmengine.registry import MODELS
@@ -10,12 +10,13 @@ from isda_seg.semi.method import Method, Student
 
 @MODELS.register_module()
 class PiModel(Method):
-    """Mean squared difference of the probabilities for two views, each with its own dropout (Section 5).
+    """Mean squared difference between the probabilities for two views with separate dropout (Section 5).
 
     Args:
-        eta_2, ramp_epochs: as in ``Method``. 100 is the original's 100 M/N where the labelled loss is a mean over the
-            whole batch; here it is one over labelled images.
-        detach: gradients flow into the first view only; the original lets them into both.
+        eta_2: as in ``Method``. The original uses 100 M/N with a labelled loss averaged over the whole batch, which
+            equals 100 here, where it is averaged over labelled images.
+        ramp_epochs: as in ``Method``.
+        detach: propagate gradients through the first view only; the original uses both views.
     """
 
     views = 2
@@ -25,6 +26,7 @@ class PiModel(Method):
         self.detach = detach
 
     def forward(self, student: Student, unlabelled: dict[str, Any]) -> tuple[Tensor, Tensor]:
+        """Return the student's logits for the first view, and R."""
         first, second = unlabelled['views']
         logits, again = student(first), student(second)
         again = again.detach() if self.detach else again

@@ -1,4 +1,4 @@
-"""Virtual Adversarial Training (Miyato et al., T-PAMI 2019): no small step may change a prediction."""
+"""Virtual Adversarial Training (Miyato et al., T-PAMI 2019): robustness to adversarial perturbations."""
 from typing import Any
 
 import torch
@@ -11,29 +11,32 @@ from isda_seg.semi.method import Method, Student
 
 @MODELS.register_module()
 class VAT(Method):
-    """KL divergence from the prediction to that for the image moved by epsilon in the worst direction (Section 5).
+    """KL divergence between the predictions for an image and its adversarial perturbation of norm epsilon (Section 5).
 
-    The direction comes from one power iteration. All passes of a step drop the same units, are normalised by their
-    batch without touching running statistics (those follow the labelled images), and run in float32; the gradient with
-    respect to the image leaves no other gradient behind.
+    The adversarial direction is found by power iteration. All forward passes of a step use the same dropout mask and
+    float32. They normalise by the batch without updating running statistics, which follow the labelled images. The
+    gradient with respect to the image does not accumulate into other gradients.
 
     Args:
-        eta_2, ramp_epochs: as in ``Method``; 1 and no ramp.
-        epsilon: length of the step, in units of the whitened image; 8 on CIFAR, 3.5 on SVHN, both with augmentation.
-        xi: length of the step that finds the direction. The original's 1e-6 is lost in float32: of an image with
-            unit variance most pixels stay as they are.
-        power_iterations: how often the direction is refined.
+        eta_2: as in ``Method``; default 1.
+        ramp_epochs: as in ``Method``; by default there is no ramp.
+        epsilon: norm of the perturbation, in units of the whitened image; 8 on CIFAR and 3.5 on SVHN, both with
+            augmentation.
+        xi: step length of the power iteration. The original's 1e-6 is below float32 resolution for most pixels of an
+            image with unit variance.
+        power_iterations: number of power iterations.
     """
 
     def __init__(self, eta_2: float = 1.0, ramp_epochs: float = 0, epsilon: float = 8.0, xi: float = 0.1,
                  power_iterations: int = 1) -> None:
         super().__init__(eta_2, ramp_epochs)
         if epsilon <= 0 or xi < 1e-3 or power_iterations < 1:
-            raise ValueError(f'VAT needs epsilon > 0, xi >= 0.001 (less is lost in float32) and at least one power '
-                             f'iteration, got {epsilon}, {xi} and {power_iterations}')
+            raise ValueError(f'VAT needs epsilon > 0, xi >= 0.001 (for float32 precision) and power_iterations >= 1, '
+                             f'got {epsilon}, {xi} and {power_iterations}')
         self.epsilon, self.xi, self.power_iterations = epsilon, xi, power_iterations
 
     def forward(self, student: Student, unlabelled: dict[str, Any]) -> tuple[Tensor, Tensor]:
+        """Return the student's logits for the first view, and R."""
         images = unlabelled['views'][0].float()
         with torch.autocast(images.device.type, enabled=False), frozen_running_stats(student):
             direction = torch.randn_like(images)
@@ -51,12 +54,12 @@ class VAT(Method):
 
 
 def unit(direction: Tensor) -> Tensor:
-    """Each sample's vector (B, ...) at length 1; 0 stays 0. Scaled before squaring, so that no square underflows."""
+    """Normalise each sample's vector (B, ...) to norm 1; 0 stays 0. Scaling before squaring prevents underflow."""
     flat = direction.flatten(1)
     flat = flat / flat.abs().amax(dim=1, keepdim=True).clamp(min=torch.finfo(flat.dtype).tiny)
     return nn.functional.normalize(flat, dim=1).view_as(direction)
 
 
 def divergence(target: Tensor, logits: Tensor) -> Tensor:
-    """KL(target || softmax(logits)) of each sample (B,); target: log-probabilities (B, C)."""
+    """Return KL(target || softmax(logits)) per sample (B,); ``target`` holds log-probabilities (B, C)."""
     return (target.exp() * (target - logits.log_softmax(dim=1))).sum(dim=1)

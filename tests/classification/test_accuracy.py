@@ -1,4 +1,4 @@
-"""Top-k accuracy: counted over images, over ranks, and never in favour of a broken model."""
+"""Top-k accuracy over images and ranks; non-finite logits count as wrong."""
 import pytest
 import torch
 from helpers.two_ranks import two_ranks
@@ -21,7 +21,7 @@ def test_top_1_and_top_2_are_counted_in_per_cent():
     assert found == dict(top1_accuracy=50.0, top1_error=50.0, top2_accuracy=75.0, top2_error=25.0)
 
 
-def test_batches_of_any_size_give_the_same():
+def test_batch_size_does_not_change_the_result():
     metric = METRICS.build(dict(type='TopKAccuracy', topk=(1, 3)))
     whole = evaluate(metric, (LOGITS, LABELS), size=5)
     assert evaluate(metric, (LOGITS[:1], LABELS[:1]), (LOGITS[1:], LABELS[1:]), size=5) == whole
@@ -29,28 +29,28 @@ def test_batches_of_any_size_give_the_same():
 
 
 @pytest.mark.parametrize('value', [float('nan'), float('inf')])
-def test_scores_that_are_not_finite_are_wrong(value):
+def test_non_finite_logits_count_as_wrong(value):
     logits = LOGITS.clone()
     logits[0, 0] = value
     assert evaluate(TopKAccuracy(), (logits[:2], LABELS[:2]), size=2)['top1_accuracy'] == 0.0
 
 
-def test_half_precision_scores_count_as_they_are():
+def test_half_precision_logits_are_supported():
     assert evaluate(TopKAccuracy(), (LOGITS.bfloat16(), LABELS), size=5)['top1_error'] == 60.0
 
 
-def test_more_places_than_classes_is_an_error():
-    with pytest.raises(ValueError, match='top-5 needs as many classes, the model has 4'):
+def test_k_above_the_number_of_classes_is_an_error():
+    with pytest.raises(ValueError, match='top-5 metrics need at least 5 classes, but the model has 4'):
         evaluate(TopKAccuracy(topk=(1, 5)), (LOGITS, LABELS), size=5)
 
 
-def test_the_error_over_classes_weighs_classes_alike_and_leaves_out_those_without_images():
+def test_mean_class_error_weights_present_classes_equally():
     metric = TopKAccuracy(topk=(2,), mean_class_error=True)
     found = evaluate(metric, (LOGITS[:4], LABELS[:4]), size=4)  # of class 0 one of three is right, of class 3 the one
     assert found == dict(top2_accuracy=75.0, top2_error=25.0, mean_class_error=pytest.approx(100 * (2 / 3 + 0) / 2))
 
 
-def test_what_is_added_to_the_logits_changes_their_order():
+def test_adjustment_changes_the_ranking():
     plain, adjusted = (evaluate(TopKAccuracy(adjustment=adjustment), (LOGITS[:4], LABELS[:4]), size=4)
                        for adjustment in (None, [1.5, 0, 0, 0]))
     assert plain['top1_accuracy'] == 50.0     # 0, 1, 3, 3 are predicted

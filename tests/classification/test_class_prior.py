@@ -1,4 +1,4 @@
-"""The class prior of image classifiers: from the statistics, or from training labels without reading an image."""
+"""Class prior of image classifiers, from statistics or from training labels without reading images."""
 import pytest
 import torch
 from helpers import tiny_images
@@ -31,7 +31,7 @@ def test_labels_are_counted_as_often_as_they_are_trained_on(cifar):
     assert count_labels(config(cifar, num_classes=12)).tolist() == [*COUNTS, 0, 0]
 
 
-def test_of_a_semi_supervised_config_the_labelled_images_count(cifar):
+def test_semi_supervised_config_counts_labelled_images(cifar):
     dataset = dict(type='TwoStreamDataset', dataset=dict(cifar), num_labels=20)
     assert count_labels(config(dataset)).tolist() == [3, 3, 3, 2, 2, 2, 2, 1, 1, 1]
 
@@ -44,13 +44,13 @@ def test_no_image_is_read(tmp_path):
     assert count_labels(config(dict(type='ImageFolderDataset', data_root=str(root)), 2)).tolist() == [2, 3]
 
 
-def test_the_statistics_of_the_checkpoint_come_before_the_labels(cifar):
+def test_checkpoint_statistics_take_precedence_over_labels(cifar):
     state = {'loss.statistics.count': torch.tensor([6, 2]), 'feature_loss.statistics.count': torch.tensor([1, 1])}
     torch.testing.assert_close(class_log_prior(config(cifar), state), torch.tensor([0.75, 0.25]).log())
     expected = (torch.tensor(COUNTS) / sum(COUNTS)).log()
     torch.testing.assert_close(class_log_prior(config(cifar), {'fc.weight': torch.ones(1)}), expected)
 
 
-def test_a_config_without_training_data_is_refused_with_what_to_do():
-    with pytest.raises(ValueError, match='cannot be counted: .* Test a checkpoint trained with ISDA, or'):
+def test_config_without_training_data_is_an_error_with_a_remedy():
+    with pytest.raises(ValueError, match='cannot count the class prior: .* Test a checkpoint trained with ISDA, or'):
         count_labels(Config(dict(model=dict(num_classes=2))))

@@ -1,4 +1,4 @@
-"""The law of twins: with lambda_0 = 0 an ISDA config trains as its plain twin, bit for bit."""
+"""Twin configs: with lambda_0 = 0 an ISDA config trains bitwise as its plain twin."""
 from helpers import tiny, tiny_images
 from helpers.exhaustive import exhaustive
 
@@ -40,7 +40,7 @@ def test_with_lambda_0_zero_three_steps_are_bitwise_those_of_the_twin(name, data
     assert int(statistics['model.loss.statistics.count'].sum()) == (6 if 'imagenet' in name else 12)
 
 
-def test_with_its_own_lambda_0_it_sees_the_same_images_and_learns_something_else(data, tmp_path):
+def test_isda_sees_the_same_images_and_learns_other_weights(data, tmp_path):
     plain_steps, plain_state, _ = trained('resnet32_cifar10', tmp_path / 'plain')
     steps, state, _ = trained(isda('resnet32_cifar10'), tmp_path / 'isda')
     assert [step['batch'] for step in steps] == [step['batch'] for step in plain_steps]

@@ -1,4 +1,4 @@
-"""Laws of ImageClassifier: its ISDA loss is Eq. 7 of what enters fc; heads of the same structure train the same way."""
+"""ImageClassifier: its ISDA loss is Eq. 7 of the input of fc; similar heads train equally."""
 import copy
 
 import pytest
@@ -73,7 +73,7 @@ def test_the_loss_is_eq_7_with_full_covariances_over_two_steps():
     assert torch.equal(model.loss.statistics.count, before[0])
 
 
-def test_at_strength_0_the_loss_and_all_gradients_are_bitwise_those_of_the_plain_classifier():
+def test_strength_0_is_bitwise_the_plain_classifier():
     isda, plain = classifier(strength=0.0), classifier(loss=None)
     images, labels = batch()
     for model in (isda, plain):
@@ -83,7 +83,7 @@ def test_at_strength_0_the_loss_and_all_gradients_are_bitwise_those_of_the_plain
     assert not any('loss' in key for key in plain.state_dict())
 
 
-def test_each_mode_gives_what_it_says():
+def test_each_mode_returns_its_documented_result():
     model = classifier().eval()
     images, labels = batch(4)
     logits = model(images)
@@ -107,7 +107,7 @@ def test_the_channels_are_those_of_the_backbones_last_map(backbone, channels):
     assert ImageClassifier(dict(type='TwoMaps'), CLASSES, channels=9).fc.in_features == 9
 
 
-def test_a_copy_observes_for_itself():
+def test_copy_has_separate_statistics():
     model = classifier()
     twin = copy.deepcopy(model)
     twin(*batch(), mode='loss')
@@ -147,14 +147,14 @@ def assert_trains_as_eq_7(model, head, run):
     assert_close(found.detach().double(), expected, rtol=1e-5, atol=1e-6)
 
 
-def test_the_same_rule_finds_the_classifier_of_a_head_as_mmpretrains():
+def test_classifier_of_an_mmpretrain_style_head_is_found():
     head = LinearHead(CLASSES, 6, dict(lambda_0=0.5, covariance='full'))
     model = nn.ModuleDict(dict(backbone=nn.Linear(6, CLASSES), head=head)).train()
     assert_trains_as_eq_7(model, head, lambda features, labels: head.loss((features,), labels))
 
 
 @pytest.mark.mmpretrain
-def test_mmpretrains_own_head_trains_with_isda():
+def test_mmpretrain_head_trains_with_isda():
     from mmpretrain.models import LinearClsHead
     from mmpretrain.structures import DataSample
     with DefaultScope.overwrite_default_scope('mmpretrain'):

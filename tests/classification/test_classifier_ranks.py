@@ -1,4 +1,4 @@
-"""Laws of ranks for a classifier, through the scripts that users run, on gloo: its full covariances are one state."""
+"""Several ranks of a classifier, through the user scripts on gloo: full covariances are equal on all ranks."""
 import json
 
 import pytest
@@ -83,7 +83,7 @@ def trained(folder):
     return folder / 'training'
 
 
-def test_in_training_both_ranks_hold_the_same_bits_at_every_step(trained):
+def test_ranks_are_bitwise_equal_at_every_step(trained):
     first, second = ranks(trained, 2)
     assert len(first) == len({step['statistics'] for step in first}) == 3
     for a, b in zip(first, second, strict=True):

@@ -1,4 +1,4 @@
-"""Every classification config is the row of a table that it says it is, builds, and takes a training step."""
+"""Every classification config matches its table row, builds, and takes a training step."""
 
 import pytest
 import torch
@@ -96,7 +96,7 @@ def test_without_the_isda_keys_a_config_is_its_twin(path):
 
 
 @pytest.mark.parametrize('path', ISDA, ids=names)
-def test_each_of_the_two_names_the_other_in_its_promise(path):
+def test_twin_configs_refer_to_each_other(path):
     promise, plain = (p.read_text().split('"""')[1] for p in (path, twin(path)))
     assert promise.count(f'/{path.name}') == 1
     assert promise.count(f'Baseline:  {twin(path).name};') == 1
@@ -123,7 +123,7 @@ def test_every_network_takes_a_training_step_and_is_tested(path, data, tmp_path)
     assert set(runner.message_hub.log_scalars) >= {'val/top1_error', 'train/loss', 'train/isda_strength'}
 
 
-def test_the_networks_above_are_all_of_the_papers():
+def test_all_networks_of_the_paper_are_tested():
     assert len(NETWORKS) == len(CIFAR) + len(IMAGENET) == 16
 
 

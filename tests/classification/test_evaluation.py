@@ -1,4 +1,4 @@
-"""tools/test.py --logit-adjustment of an image classifier: the values at each tau, from one pass."""
+"""tools/test.py --logit-adjustment of an image classifier: metrics at each tau from one pass."""
 import json
 
 import pytest
@@ -68,7 +68,7 @@ def by_hand(work, tmp_path, tau):
                 nll=float(F.cross_entropy(logits, data['labels'])))
 
 
-def test_measures_at_each_tau_are_those_of_the_adjusted_logits(work, tmp_path):
+def test_metrics_at_each_tau_are_those_of_the_adjusted_logits(work, tmp_path):
     single = result_of(work, tmp_path, taus=TAUS)['protocols']['single']
     assert list(single['logit_adjustment']) == ['0.5', '2']
     for tau, found in ((0.0, single), *((tau, single['logit_adjustment'][f'{tau:g}']) for tau in TAUS)):
@@ -79,12 +79,12 @@ def test_measures_at_each_tau_are_those_of_the_adjusted_logits(work, tmp_path):
     assert len({single['nll'], *(entry['nll'] for entry in single['logit_adjustment'].values())}) == 3
 
 
-def test_without_statistics_the_training_labels_give_the_same(work, tmp_path):
+def test_prior_from_training_labels_gives_the_same_metrics(work, tmp_path):
     isda = result_of(work, tmp_path, taus=TAUS)['protocols']
     assert result_of(work, tmp_path, PLAIN, 'plain.pth', taus=TAUS)['protocols'] == isda
 
 
-def test_all_taus_take_one_pass_and_leave_the_plain_measures(work, tmp_path, monkeypatch):
+def test_all_taus_need_one_pass_and_do_not_change_plain_metrics(work, tmp_path, monkeypatch):
     calls, forward = [], ImageClassifier.forward
     monkeypatch.setattr(ImageClassifier, 'forward', lambda self, *args, **kwargs: (
         calls.append(kwargs.get('mode')), forward(self, *args, **kwargs))[1])
@@ -111,13 +111,13 @@ def test_the_tool_writes_and_prints_a_row_for_each_tau(work, tmp_path, monkeypat
     assert [row[1:] for row in cells[1:]] == [[f'{row[key]:.2f}' for key in cells[0][1:]] for row in rows]
 
 
-def test_a_measure_without_a_value_at_tau_is_a_dash():
+def test_missing_metric_at_tau_is_shown_as_a_dash():
     single = dict(top1_error=20.0, top1_error_last10=21.5, logit_adjustment={'0.5': dict(top1_error=19.0)})
     assert summary(dict(protocols=dict(single=single)), 'net').splitlines() == [
         '          | top1_error | top1_error_last10', 'net       |      20.00 |             21.50',
         'tau = 0.5 |      19.00 |                 -']
 
 
-def test_a_negative_tau_is_refused(work, tmp_path):
+def test_negative_tau_is_an_error(work, tmp_path):
     with pytest.raises(ValueError, match='--logit-adjustment'):
         result_of(work, tmp_path, taus=(-1.0,))

@@ -1,4 +1,4 @@
-"""The mean error of the last epochs: of the right ones, exact across a resume, in the log and in the result."""
+"""Mean error of the last epochs: values, exact resume, log and results."""
 import json
 from types import SimpleNamespace
 
@@ -62,7 +62,7 @@ def log_text(work):
     return ''.join(path.read_text() for path in sorted(work.glob('*/*.log')))
 
 
-def test_the_values_are_the_errors_after_each_epoch_and_their_mean_is_logged(whole):
+def test_error_of_each_epoch_is_stored_and_the_mean_is_logged(whole):
     assert whole.values == validated(whole.work)
     assert list(whole.values) == [1, 2, 3, 4] and len(set(whole.values.values())) > 1
     mean = sum(whole.values[epoch] for epoch in (2, 3, 4)) / 3
@@ -71,7 +71,7 @@ def test_the_values_are_the_errors_after_each_epoch_and_their_mean_is_logged(who
 
 @exhaustive('workers', [0, 2])
 @exhaustive('saved', [1, 3])
-def test_a_resumed_run_is_the_uninterrupted_one_to_the_last_bit_and_its_mean_too(whole, tmp_path, saved, workers):
+def test_resume_is_bitwise_exact_including_the_mean(whole, tmp_path, saved, workers):
     path = whole.work / f'epoch_{saved}.pth'
     assert len(tiny.differing(tiny.saved_state(path), whole.state)) > 50
     runner, steps = tiny.train(CONFIG, tmp_path, resume=path, change=lambda cfg: change(cfg, workers))
@@ -81,7 +81,7 @@ def test_a_resumed_run_is_the_uninterrupted_one_to_the_last_bit_and_its_mean_too
     assert next(hook for hook in runner.hooks if isinstance(hook, LastEvaluationsHook)).values == whole.values
 
 
-def test_resuming_at_the_end_validates_what_a_kill_left_out(whole, tmp_path):
+def test_resume_at_the_end_runs_the_missing_validation(whole, tmp_path):
     runner, steps = tiny.train(CONFIG, tmp_path, resume=whole.work / f'epoch_{EPOCHS}.pth', change=change)
     assert steps == []
     assert validated(tmp_path) == {EPOCHS: whole.values[EPOCHS]}
@@ -89,7 +89,7 @@ def test_resuming_at_the_end_validates_what_a_kill_left_out(whole, tmp_path):
     assert tiny.differing(tiny.full_state(runner), whole.state) == []
 
 
-def test_starting_from_weights_starts_the_values_anew(whole, tmp_path):
+def test_loading_weights_resets_the_values(whole, tmp_path):
     def other(cfg):
         change(cfg)
         cfg.load_from = str(whole.work / 'epoch_3.pth')
@@ -107,7 +107,7 @@ def result_of(whole, tmp_path, epoch=EPOCHS, **options):
     return evaluate(cfg, str(CONFIG), str(whole.work / f'epoch_{epoch}.pth'), **options)
 
 
-def test_results_hold_the_error_the_mean_of_the_last_epochs_and_the_training_runs(whole, tmp_path):
+def test_results_contain_error_mean_and_training_runs(whole, tmp_path):
     for epoch in (3, 4):
         result = result_of(whole, tmp_path, epoch)
         single = result['protocols']['single']
@@ -121,7 +121,7 @@ def test_results_hold_the_error_the_mean_of_the_last_epochs_and_the_training_run
                                                                        'top1_error_last3']
 
 
-def test_a_mean_over_epochs_that_were_not_all_tested_on_these_images_is_not_given(whole, tmp_path):
+def test_mean_is_omitted_for_other_test_images(whole, tmp_path):
     assert 'top1_error_last3' not in result_of(whole, tmp_path, 2)['protocols']['single']
     other = result_of(whole, tmp_path, **{'test_dataloader.dataset.indices': 10})
     assert list(other['protocols']['single']) == ['top1_accuracy', 'top1_error', 'nll', 'ece']
@@ -131,14 +131,14 @@ def test_a_mean_over_epochs_that_were_not_all_tested_on_these_images_is_not_give
 
 
 @pytest.mark.parametrize('options, message', [
-    (dict(protocols=('single', 'ms')), r"tested in one protocol, single, got \['single', 'ms'\]"),
-    (dict(show_dir='pictures'), '--show-dir and --show-most draw segmentations')])
-def test_what_only_segmentation_has_is_refused(whole, tmp_path, options, message):
+    (dict(protocols=('single', 'ms')), r"supports only the protocol single, got \['single', 'ms'\]"),
+    (dict(show_dir='pictures'), '--show-dir and --show-most are not supported')])
+def test_segmentation_options_are_errors(whole, tmp_path, options, message):
     with pytest.raises(ValueError, match=message):
         result_of(whole, tmp_path, **options)
 
 
-def test_a_checkpoint_of_another_model_is_refused(whole, tmp_path):
+def test_checkpoint_of_another_model_is_an_error(whole, tmp_path):
     torch.save({'decode_head.conv_seg.weight': torch.zeros(3)}, whole.work / 'epoch_99.pth')
     with pytest.raises(ValueError, match='epoch_99.pth holds no weights of fc'):
         result_of(whole, tmp_path, 99)
@@ -162,7 +162,7 @@ def test_the_tools_train_and_test_a_classifier(data, tmp_path, monkeypatch, caps
     assert saved['loss.statistics.covariance'].dtype == torch.float32 and saved['fc.weight'].dtype == torch.float32
 
 
-def test_with_ema_features_are_observed_once_and_the_averaged_weights_are_tested(data, tmp_path):
+def test_ema_observes_features_once_and_tests_averaged_weights(data, tmp_path):
     def with_ema(cfg):
         change(cfg)
         cfg.custom_hooks = [dict(type='EMAHook', momentum=0.25)]
@@ -175,7 +175,7 @@ def test_with_ema_features_are_observed_once_and_the_averaged_weights_are_tested
     assert not torch.equal(averaged.fc.weight, runner.model.fc.weight)
 
 
-def test_an_evaluator_without_the_metric_is_named():
+def test_missing_metric_is_an_error():
     hook = LastEvaluationsHook(metric='top5_error')
-    with pytest.raises(ValueError, match=r"averages 'top5_error', the evaluator gives \['top1_error'\]"):
+    with pytest.raises(ValueError, match=r"averages 'top5_error', but the evaluator returns \['top1_error'\]"):
         hook.after_val_epoch(SimpleNamespace(epoch=1), dict(top1_error=3.0))

@@ -1,4 +1,4 @@
-"""RandAugment and AutoAugment: operations as PIL's, chosen for every image as the papers choose them."""
+"""RandAugment and AutoAugment: operations equal PIL's and are sampled per image as in the papers."""
 from collections import Counter
 
 import mmcv
@@ -59,7 +59,7 @@ ORACLES = {
 
 
 @pytest.mark.parametrize('name', OPERATIONS)
-def test_every_operation_is_pils(name, image, monkeypatch):
+def test_every_operation_equals_pil(name, image, monkeypatch):
     monkeypatch.setattr(policies, 'signed', lambda strength: strength)
     found, expected = OPERATIONS[name](image, 0.5), bgr(ORACLES[name](pil(image)))
     assert (found.dtype, found.shape) == (np.uint8, (32, 32, 3))
@@ -75,7 +75,7 @@ def test_strength_zero_changes_nothing(name, image):
     assert abs(OPERATIONS[name](image, 0.0).astype(int) - image).max() <= 1
 
 
-def test_posterize_and_solarize_of_strength_zero_change_nothing_and_of_one_keep_four_bits_and_invert(image):
+def test_posterize_and_solarize_at_strengths_0_and_1(image):
     assert np.array_equal(OPERATIONS['posterize'](image, 0), image)
     assert np.array_equal(OPERATIONS['solarize'](image, 0), image)
     assert np.array_equal(OPERATIONS['posterize'](image, 1), image & 0xF0)
@@ -83,13 +83,13 @@ def test_posterize_and_solarize_of_strength_zero_change_nothing_and_of_one_keep_
 
 
 @pytest.mark.parametrize('name', SIGNED)
-def test_signed_operations_go_both_ways_and_the_others_one(name, image):
+def test_signed_operations_have_both_signs(name, image):
     outcomes = Counter(OPERATIONS[name](image, 0.6).tobytes() for _ in range(200))
     assert len(outcomes) == 2
     assert min(outcomes.values()) > 60
 
 
-def test_what_enters_from_outside_is_grey(image):
+def test_pixels_from_outside_are_grey(image):
     corner = OPERATIONS['translate_x'](image, 1.0)
     grey = (corner == 128).all(-1)
     assert int(grey.all(0).sum()) == 15     # round(32 * 150 / 331)
@@ -105,7 +105,7 @@ def calls(monkeypatch):
     return record
 
 
-def test_rand_augment_draws_n_of_the_papers_14_with_replacement_at_m_of_30(image, calls):
+def test_rand_augment_samples_n_of_14_operations_with_replacement(image, calls):
     for _ in range(700):
         RandAugment(n=2, m=9)(dict(img=image))
     names = Counter(name for name, _ in calls)
@@ -115,7 +115,7 @@ def test_rand_augment_draws_n_of_the_papers_14_with_replacement_at_m_of_30(image
     assert 20 < sum(first == second for first, second in zip(calls[::2], calls[1::2], strict=True)) < 85
 
 
-def test_auto_augment_draws_each_of_25_pairs_with_its_probabilities(image, calls):
+def test_auto_augment_samples_25_pairs_with_their_probabilities(image, calls):
     for _ in range(5000):
         AutoAugment()(dict(img=image))
     assert len(policies.POLICY) == 25
@@ -128,7 +128,7 @@ def test_auto_augment_draws_each_of_25_pairs_with_its_probabilities(image, calls
 
 
 @pytest.mark.parametrize('policy', [RandAugment(n=2, m=14), AutoAugment()])
-def test_two_images_of_a_batch_get_different_operations_and_one_seed_one_image(policy, image):
+def test_images_get_different_operations_that_depend_on_the_seed(policy, image):
     batch = [policy(dict(img=image))['img'].tobytes() for _ in range(32)]
     np.random.seed(0)
     assert batch == [policy(dict(img=image))['img'].tobytes() for _ in range(32)]
@@ -136,6 +136,6 @@ def test_two_images_of_a_batch_get_different_operations_and_one_seed_one_image(p
 
 
 @pytest.mark.parametrize('n, m', [(-1, 5), (2, 31), (2, -1)])
-def test_a_magnitude_off_the_scale_is_an_error(n, m):
-    with pytest.raises(ValueError, match=f'n of 0 or more and m in 0..30, got n={n}, m={m}'):
+def test_magnitude_out_of_range_is_an_error(n, m):
+    with pytest.raises(ValueError, match=f'n >= 0 and m in 0..30, got n={n} and m={m}'):
         RandAugment(n=n, m=m)

@@ -1,4 +1,4 @@
-"""Crops, flips, holes: which pixels may come out, and how often."""
+"""Crops, flips and Cutout: possible results and their frequencies."""
 import mmcv.transforms  # noqa: F401  registers RandomFlip
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ def seeded():
     np.random.seed(0)
 
 
-def test_a_reflect_crop_is_a_window_of_numpys_reflection_and_every_window_comes():
+def test_reflect_crop_is_any_window_of_the_reflected_image():
     padded = np.pad(GRID, ((4, 4), (4, 4), (0, 0)), mode='reflect')
     windows = {padded[y:y + 32, x:x + 32].tobytes(): (y, x) for y in range(9) for x in range(9)}
     seen = [windows[RandomReflectCrop()(dict(img=GRID))['img'].tobytes()] for _ in range(2000)]
@@ -26,7 +26,7 @@ def test_a_reflect_crop_is_a_window_of_numpys_reflection_and_every_window_comes(
 
 
 def test_a_crop_larger_than_the_padded_image_is_an_error():
-    with pytest.raises(ValueError, match='cannot crop 32 x 32 from an image of .20, 32. pixels padded by 4'):
+    with pytest.raises(ValueError, match='cannot crop 32 x 32 from an image of .20, 32. pixels with padding 4'):
         RandomReflectCrop()(dict(img=GRID[:20]))
 
 
@@ -38,7 +38,7 @@ def test_half_the_images_are_mirrored():
     assert 450 < mirrored < 550
 
 
-def test_a_hole_is_a_black_square_around_a_uniform_centre_clipped_at_every_border():
+def test_cutout_is_a_clipped_square_with_a_uniform_centre():
     white = np.full((32, 32, 3), 255, np.uint8)
     rows, columns = [], []
     for _ in range(3000):
@@ -55,7 +55,7 @@ def test_a_hole_is_a_black_square_around_a_uniform_centre_clipped_at_every_borde
     assert (white == 255).all()
 
 
-def test_a_resized_crop_covers_the_area_and_ratio_it_should():
+def test_resized_crop_has_the_documented_area_and_ratio():
     crop = RandomResizedCrop(224)
     windows = np.array([crop._window(300, 400) for _ in range(3000)])
     height, width = windows[:, 2], windows[:, 3]
@@ -66,12 +66,12 @@ def test_a_resized_crop_covers_the_area_and_ratio_it_should():
     assert windows[:, :2].min() == 0
 
 
-def test_a_resized_crop_of_a_strip_takes_its_middle():
+def test_resized_crop_of_a_strip_is_its_centre():
     assert RandomResizedCrop()._window(10, 1000) == (0, 493, 10, 13)
     assert RandomResizedCrop()._window(1000, 10) == (493, 0, 13, 10)
 
 
-def test_a_resized_crop_averages_when_it_shrinks():
+def test_resized_crop_is_antialiased():
     stripes = np.zeros((400, 400, 3), np.uint8)
     stripes[:, ::2] = 255
     image = RandomResizedCrop(40, area=(1, 1), ratio=(1, 1))(dict(img=stripes))['img']
@@ -79,7 +79,7 @@ def test_a_resized_crop_averages_when_it_shrinks():
     assert 120 < image.min() and image.max() < 135
 
 
-def test_at_test_the_short_edge_becomes_256_and_the_middle_224_are_kept():
+def test_test_pipeline_resizes_to_256_and_crops_224():
     pipeline = Compose([dict(type='Resize', scale=(100000, 256), keep_ratio=True, backend='pillow'),
                         dict(type='CenterCrop', crop_size=224), PackImages()])
     image = np.zeros((512, 1024, 3), np.uint8)
@@ -114,7 +114,7 @@ PIPELINE = [dict(type='RandomReflectCrop'), dict(type='RandomFlip', prob=0.5), d
             dict(type='AutoAugment'), dict(type='Cutout'), dict(type='PackImages')]
 
 
-def test_a_position_gives_the_same_image_always_and_two_positions_differ(write_cifar):
+def test_image_depends_on_its_position(write_cifar):
     dataset = PositionSeededDataset(dict(type='CIFARDataset', data_root=str(write_cifar()), pipeline=PIPELINE))
     images = {position: dataset[Position(0, position, 3)]['inputs'] for position in range(20)}
     np.random.seed(123)

@@ -1,4 +1,4 @@
-"""Demo streets: the pictures are a function of their seed, hold every class, and lie on disk as Cityscapes does."""
+"""Demo streets depend only on their seed, contain every class, and have the Cityscapes layout on disk."""
 import hashlib
 import os
 import runpy
@@ -56,14 +56,14 @@ def test_different_seeds_differ():
 
 
 @pytest.mark.parametrize('height, width', [(32, 32), (128, 256), (97, 211), (256, 128)])
-def test_any_size_is_drawn_in_full(height, width):
+def test_any_size_is_painted_completely(height, width):
     image, label = draw(0, height, width)
     assert image.shape == (height, width, 3)
     assert label.shape == (height, width)
     assert (label == IGNORE_LABEL).mean() < 0.4
 
 
-def test_a_size_that_shows_nothing_is_an_error():
+def test_too_small_size_is_an_error():
     with pytest.raises(ValueError, match='at least 32 x 32 pixels, got 16 x 256'):
         draw(0, 16, 256)
 
@@ -87,7 +87,7 @@ def test_the_sky_is_above_the_road(labels):
     assert sky < 0.35 * SIZE[0] < 0.65 * SIZE[0] < road
 
 
-def test_a_street_depends_on_seed_split_and_number_only(demo):
+def test_scene_depends_only_on_seed_split_and_index(demo):
     image = cv2.imread(str(demo / 'leftImg8bit/val/demo/demo_000001_000000_leftImg8bit.png'))
     label = cv2.imread(str(demo / 'gtFine/val/demo/demo_000001_000000_gtFine_labelTrainIds.png'), cv2.IMREAD_UNCHANGED)
     expected = street(5, 'val', 1, 48, 96)
@@ -132,14 +132,14 @@ def test_other_parameters_are_an_error(demo, changed):
     assert digests(demo) == before
 
 
-def test_a_folder_of_something_else_is_left_alone(tmp_path):
+def test_folder_with_other_files_is_not_changed(tmp_path):
     (tmp_path / 'mine.txt').write_text('mine')
     with pytest.raises(FileExistsError, match='holds no demo streets'):
         write_streets(tmp_path, 1, 1)
     assert [path.name for path in tmp_path.rglob('*')] == ['mine.txt']
 
 
-def test_an_interrupted_run_leaves_nothing_that_looks_complete(tmp_path):
+def test_interrupted_run_leaves_no_seemingly_complete_folder(tmp_path):
     def interrupt(done, total):
         if done == 2:
             raise KeyboardInterrupt(f'{done} of {total}')
@@ -160,7 +160,7 @@ def test_a_killed_run_leaves_no_folder_of_that_name(tmp_path):
     assert len(digests(tmp_path / 'streets')) == 2 * 3 + 1
 
 
-def test_a_place_that_cannot_be_written_is_named(tmp_path):
+def test_unwritable_folder_is_an_error_that_names_it(tmp_path):
     (tmp_path / 'file').write_text('')
     with pytest.raises(OSError, match=r'cannot write demo streets to .*file/streets'):
         write_streets(tmp_path / 'file' / 'streets', 1, 1, height=32, width=64)
@@ -168,13 +168,13 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
 
 @pytest.mark.parametrize('numbers', [dict(num_train=0, num_val=1), dict(num_train=1, num_val=0),
                                      dict(num_train=1, num_val=1, seed=-1)])
-def test_impossible_numbers_are_an_error(tmp_path, numbers):
+def test_invalid_numbers_are_an_error(tmp_path, numbers):
     with pytest.raises(ValueError, match='at least one street in each split'):
         write_streets(tmp_path / 'streets', **numbers)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_tool_writes_below_the_data_folder_and_says_so(tmp_path, monkeypatch, capsys):
+def test_tool_writes_below_the_data_folder_and_prints_it(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv('ISDA_SEG_DATA', str(tmp_path))
     main = runpy.run_path(str(ROOT / 'tools' / 'make_streets.py'))['main']
     arguments = '--train 2 --val 1 --seed 5 --height 48 --width 96'.split()

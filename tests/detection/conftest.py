@@ -1,4 +1,4 @@
-"""Images of COCO and exported backbones, made once."""
+"""COCO images and exported backbones, created once."""
 from types import SimpleNamespace
 
 import pytest

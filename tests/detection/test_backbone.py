@@ -1,4 +1,4 @@
-"""A backbone that covers nothing, or only part, is listed and stopped: MMEngine alone would leave the rest random."""
+"""A backbone checkpoint that covers only part of the network is an error; MMEngine would load the matching weights."""
 import hashlib
 
 import pytest
@@ -21,7 +21,7 @@ def saved(tmp_path, state):
     return tmp_path / 'backbone.pth'
 
 
-def test_an_exported_and_a_released_backbone_cover_all_and_are_recorded(check, backbones):
+def test_exported_and_released_backbones_are_covered_and_recorded(check, backbones):
     source = backbones['isda']
     record = dict(checkpoint='isda_mmdet.pth', tensors=265, source='isda.pth',
                   sha256=hashlib.sha256(source.exported.read_bytes()).hexdigest())
@@ -29,36 +29,36 @@ def test_an_exported_and_a_released_backbone_cover_all_and_are_recorded(check, b
     assert check(source.released)['tensors'] == 265
 
 
-def test_a_prefix_is_understood_as_mmengine_does(check, backbones, tmp_path):
+def test_prefix_is_interpreted_as_in_mmengine(check, backbones, tmp_path):
     state = {f'backbone.{key}': value for key, value in backbones['isda'].state.items()}
     path = saved(tmp_path, dict(state_dict=state))
     assert check(path, prefix='backbone.')['tensors'] == check(path, prefix='backbone')['tensors'] == 265
     with pytest.raises(ValueError, match=r'backbone.pth does not fit the backbone ResNet-50: 0 of 265 tensors covered; '
-                                         r'missing: conv1.weight, bn1.weight, .* and 260 more. It holds a whole model: '
-                                         r'export its backbone \(tools/export_backbone.py --to mmdet\)'):
+                                         r'missing: conv1.weight, bn1.weight, .* and 260 more. The file holds a whole '
+                                         r'model. Export its backbone \(tools/export_backbone.py --to mmdet\)'):
         check(path)
 
 
-def test_counts_of_batches_and_a_classifier_are_no_part_of_it(check, backbones, tmp_path):
+def test_batch_counts_and_classifier_are_ignored(check, backbones, tmp_path):
     state = {key: value for key, value in backbones['isda'].state.items() if 'tracked' not in key}
     assert check(saved(tmp_path, state | {'fc.weight': torch.zeros(2, 2048)}))['tensors'] == 265
 
 
 @pytest.mark.parametrize('change, message', [
-    (lambda state: state.pop('layer2.1.bn2.weight'), '264 of 265 tensors covered; missing: layer2.1.bn2.weight. Give'),
+    (lambda state: state.pop('layer2.1.bn2.weight'), '264 of 265 tensors covered; missing: layer2.1.bn2.weight. Set'),
     (lambda state: state.update({'layer3.6.conv1.weight': torch.zeros(1)}),
-     '265 of 265 tensors covered; unexpected: layer3.6.conv1.weight. Give'),
+     '265 of 265 tensors covered; unexpected: layer3.6.conv1.weight. Set'),
     (lambda state: state.update({'layer3.0.conv2.weight': torch.zeros(2, 2, 3, 3)}),
-     r'264 of 265 tensors covered; of another shape: layer3.0.conv2.weight \(2, 2, 3, 3\) instead of '
-     r'\(256, 256, 3, 3\). Give model.backbone.init_cfg.checkpoint a file of')])
-def test_part_of_a_backbone_is_refused_with_what_does_not_fit(check, backbones, tmp_path, change, message):
+     r'264 of 265 tensors covered; wrong shape: layer3.0.conv2.weight \(2, 2, 3, 3\) instead of '
+     r'\(256, 256, 3, 3\). Set model.backbone.init_cfg.checkpoint to a file of')])
+def test_incomplete_backbone_is_an_error_that_lists_the_weights(check, backbones, tmp_path, change, message):
     state = dict(backbones['isda'].state)
     change(state)
     with pytest.raises(ValueError, match=message):
         check(saved(tmp_path, state))
 
 
-def test_a_deeper_network_is_refused_in_both_directions(check, backbones, tmp_path):
+def test_other_depth_is_an_error_in_both_directions(check, backbones, tmp_path):
     from helpers import tiny_coco
     with pytest.raises(ValueError, match='ResNet-101: 265 of 520 tensors covered; missing: layer3.6.conv1.weight'):
         check(backbones['isda'].exported, depth=101)
@@ -68,26 +68,26 @@ def test_a_deeper_network_is_refused_in_both_directions(check, backbones, tmp_pa
 
 
 def test_a_missing_and_a_truncated_file_are_named(check, backbones, tmp_path):
-    with pytest.raises(FileNotFoundError, match='there is no checkpoint nowhere.pth'):
+    with pytest.raises(FileNotFoundError, match='the checkpoint nowhere.pth does not exist'):
         check('nowhere.pth')
     (tmp_path / 'half.pth').write_bytes(backbones['isda'].exported.read_bytes()[:10**6])
-    with pytest.raises(ValueError, match='half.pth is truncated, damaged or no checkpoint'):
+    with pytest.raises(ValueError, match='half.pth is truncated, damaged or not a checkpoint'):
         check(tmp_path / 'half.pth')
 
 
-def test_an_address_that_cannot_be_reached_says_what_to_do_instead(check):
-    with pytest.raises(ValueError, match='backbone http://127.0.0.1:9/r50.pth cannot be loaded .*: download the file '
-                                         'elsewhere and set model.backbone.init_cfg.checkpoint to it'):
+def test_unreachable_url_is_an_error_with_a_remedy(check):
+    with pytest.raises(ValueError, match=r'cannot load the backbone http://127.0.0.1:9/r50.pth .*\. Download the file '
+                                         'on another machine and set model.backbone.init_cfg.checkpoint to its path'):
         check('http://127.0.0.1:9/r50.pth')
 
 
 @pytest.mark.parametrize('init', [None, dict(type='Kaiming', layer='Conv2d')])
-def test_a_config_that_asks_for_no_file_is_left_alone(init):
+def test_config_without_a_checkpoint_is_not_checked(init):
     from isda_seg.detection.backbone import check_backbone
     assert check_backbone(Config(dict(model=dict(backbone=dict(type='ResNet', depth=50, init_cfg=init))))) is None
 
 
-def test_names_of_a_whole_detector_are_had_without_its_weights():
+def test_state_dict_of_a_detector_is_built_without_allocating():
     from helpers import tiny_coco
     from mmengine.config import Config
 
@@ -97,7 +97,7 @@ def test_names_of_a_whole_detector_are_had_without_its_weights():
     assert {key.split('.')[0] for key in state} == {'backbone', 'neck', 'rpn_head', 'roi_head'}
 
 
-def test_a_prefix_before_an_exported_backbone_is_answered_with_its_removal(check, backbones):
-    with pytest.raises(ValueError, match="No name there starts with 'backbone.': a file of tools/export_backbone.py "
-                                         'has none; delete the prefix'):
+def test_prefix_with_an_exported_backbone_is_an_error_with_a_remedy(check, backbones):
+    with pytest.raises(ValueError, match="No name in the file starts with 'backbone.'. Remove the prefix: "
+                                         'tools/export_backbone.py adds none'):
         check(backbones['isda'].exported, prefix='backbone.')

@@ -1,4 +1,4 @@
-"""Every COCO config is MMDetection's but for the backbone's file, loads all of it, trains and is evaluated."""
+"""Every COCO config equals MMDetection's except for the backbone file, trains and is evaluated."""
 import re
 
 import pytest
@@ -29,7 +29,7 @@ def test_there_are_four_detectors_with_three_initialisations_each():
 
 
 @pytest.mark.parametrize('path', tiny_coco.COCO, ids=names)
-def test_the_docstring_names_the_command_the_papers_numbers_and_where_the_backbone_is(path):
+def test_docstring_has_command_paper_values_and_backbone_path(path):
     promise = path.read_text().split('"""')[1]
     detector, init = parts(path)
     expected = 'not reported' if detector not in PAPER else f'{PAPER[detector][INITS.index(init)]} box mAP'
@@ -44,7 +44,7 @@ def test_the_docstring_names_the_command_the_papers_numbers_and_where_the_backbo
 
 @pytest.mark.mmdet
 @pytest.mark.parametrize('path', tiny_coco.COCO, ids=names)
-def test_nothing_but_the_backbones_file_differs_from_mmdetections_config(path, tmp_path, monkeypatch):
+def test_config_differs_from_mmdetection_only_in_the_backbone_file(path, tmp_path, monkeypatch):
     monkeypatch.delenv('ISDA_SEG_DATA', raising=False)
     detector, init = parts(path)
     folder = detector.replace('-mask', '').replace('-', '_')
@@ -60,7 +60,7 @@ def test_nothing_but_the_backbones_file_differs_from_mmdetections_config(path, t
 
 @pytest.mark.mmdet
 @pytest.mark.parametrize('path', tiny_coco.COCO, ids=names)
-def test_every_config_loads_the_whole_backbone_trains_two_steps_and_is_evaluated(path, coco_root, backbones, tmp_path):
+def test_every_config_loads_its_backbone_trains_and_is_evaluated(path, coco_root, backbones, tmp_path):
     def change(cfg):
         tiny_coco.shrink(cfg)
         cfg.default_hooks.checkpoint = None
@@ -89,7 +89,7 @@ def test_every_config_loads_the_whole_backbone_trains_two_steps_and_is_evaluated
 
 
 @pytest.mark.mmdet
-def test_two_initialisations_differ_in_the_backbone_alone_and_see_the_same_batches(coco_root, backbones, tmp_path):
+def test_initialisations_differ_only_in_the_backbone(coco_root, backbones, tmp_path):
     def change(cfg):
         tiny_coco.shrink(cfg, images=4, batch=2)
         cfg.default_hooks.checkpoint = None

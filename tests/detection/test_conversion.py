@@ -1,4 +1,4 @@
-"""A backbone in the authors' published key layout makes the same features in a detector's ResNet-50."""
+"""A backbone in the authors' published key layout has the same features in a detector's ResNet-50."""
 import pytest
 import torch
 from helpers import tiny
@@ -12,7 +12,7 @@ NETWORKS = ['mmseg.ResNet', pytest.param('mmdet.ResNet', marks=pytest.mark.mmdet
 
 
 def detectors_backbone(kind, path):
-    """Built and initialised as a detector does it, in training mode."""
+    """Build and initialise as a detector does, in training mode."""
     network = MODELS.build(dict(AS_IN_DETECTORS, type=kind, init_cfg=dict(type='Pretrained', checkpoint=str(path))))
     network.init_weights()
     network.train()  # returns nothing here
@@ -21,7 +21,7 @@ def detectors_backbone(kind, path):
 
 @pytest.mark.parametrize('kind', NETWORKS)
 @pytest.mark.parametrize('source', ['exported', 'released'])
-def test_features_are_those_of_the_source_to_1e_5(kind, source, backbones):
+def test_features_equal_the_source_within_1e_5(kind, source, backbones):
     network = detectors_backbone(kind, getattr(backbones['isda'], source)).double()
     expected = features({key: value.double() for key, value in backbones['isda'].state.items()}, fixed_image())
     with torch.no_grad():
@@ -31,13 +31,13 @@ def test_features_are_those_of_the_source_to_1e_5(kind, source, backbones):
 
 
 @pytest.mark.parametrize('kind', NETWORKS)
-def test_every_tensor_is_the_sources(kind, backbones):
+def test_every_tensor_equals_the_source(kind, backbones):
     network = detectors_backbone(kind, backbones['isda'].exported)
     assert tiny.differing(dict(network.state_dict()), dict(backbones['isda'].state)) == []
 
 
 @pytest.mark.parametrize('kind', NETWORKS)
-def test_in_training_the_first_stage_is_frozen_and_every_norm_keeps_its_moments(kind, backbones):
+def test_first_stage_is_frozen_and_norms_keep_their_moments(kind, backbones):
     network = detectors_backbone(kind, backbones['isda'].exported)
     norms = [module for module in network.modules() if isinstance(module, torch.nn.BatchNorm2d)]
     assert {norm.training for norm in norms} == {False} and len(norms) == 53

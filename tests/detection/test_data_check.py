@@ -49,11 +49,11 @@ def test_complete_data_pass(check, root):
 def test_a_missing_annotation_file_is_named_with_what_to_do(check, root, split):
     (root / 'annotations' / f'{split}.json').unlink()
     with pytest.raises(FileNotFoundError, match=f'the {split} annotation file .*annotations/{split}.json does not '
-                                                'exist: put COCO there, point ISDA_SEG_DATA'):
+                                                'exist: put COCO there, set ISDA_SEG_DATA'):
         check(config(root))
 
 
-def test_the_evaluators_annotations_are_looked_for_too(check, root):
+def test_annotations_of_the_evaluator_are_checked(check, root):
     cfg = config(root)
     cfg.val_evaluator.ann_file = str(root / 'other.json')
     with pytest.raises(FileNotFoundError, match='the val annotation file .*other.json does not exist'):
@@ -71,13 +71,13 @@ def test_an_empty_split_is_named(check, root, annotations, images, numbers):
 @pytest.mark.parametrize('text', ['', '{"images": [', '[1, 2]', '{"images": []}'])
 def test_a_damaged_annotation_file_is_named(check, root, text):
     (root / 'annotations' / 'train.json').write_text(text)
-    with pytest.raises(ValueError, match='train.json is truncated, damaged or no annotation file of COCO'):
+    with pytest.raises(ValueError, match='train.json is truncated, damaged or not in COCO format'):
         check(config(root))
 
 
 def test_missing_images_are_counted_and_the_first_is_named(check, root):
     (root / 'train' / '2.jpg').unlink()
-    with pytest.raises(FileNotFoundError, match='1 of 2 train images that .*train.json names are missing; .*/2.jpg'):
+    with pytest.raises(FileNotFoundError, match='1 of 2 train images listed in .*train.json are missing; .*/2.jpg'):
         check(config(root))
     (root / 'train' / '1.jpg').unlink()
     (root / 'train').rmdir()
@@ -85,7 +85,7 @@ def test_missing_images_are_counted_and_the_first_is_named(check, root):
         check(config(root))
 
 
-def test_boxes_without_masks_are_refused_where_masks_are_asked_for(check, root):
+def test_boxes_without_required_masks_are_an_error(check, root):
     write(root, 'train', [POLYGON, BOX])
     assert check(config(root, masks=False)) is None
     with pytest.raises(ValueError, match='1 of 2 objects of the train split in .*train.json have a box but no mask'):

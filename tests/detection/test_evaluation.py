@@ -1,4 +1,4 @@
-"""tools/train.py and tools/test.py serve a detector: one run on real images, its results, pictures and resume."""
+"""tools/train.py and tools/test.py with a detector: results, visualisations and resume on real images."""
 import json
 
 import cv2
@@ -38,7 +38,7 @@ def evaluated(config, checkpoint, tmp_path, **options):
     return evaluate(cfg, str(config), str(checkpoint), **options)
 
 
-def test_a_resumed_run_ends_as_the_uninterrupted_one_to_the_last_bit(run, tmp_path):
+def test_resume_is_bitwise_exact(run, tmp_path):
     folder, steps = run
     _, watch = tiny_coco.train(tiny_coco.SMALL, tmp_path, change, resume=folder / 'epoch_1.pth')
     assert watch.steps == steps[2:] and len(steps) == 4
@@ -47,13 +47,13 @@ def test_a_resumed_run_ends_as_the_uninterrupted_one_to_the_last_bit(run, tmp_pa
     assert (len(meta['runs']), meta['backbone']['checkpoint']) == (2, 'mobilenetv2_imagenet_mm.pth')
 
 
-def test_a_resume_with_another_seed_is_refused(run, tmp_path):
+def test_resume_with_another_seed_is_an_error(run, tmp_path):
     with pytest.raises(ValueError, match='was trained with seed 0, this run has seed 1: resume with'):
         tiny_coco.train(tiny_coco.SMALL, tmp_path, change, resume=run[0] / 'epoch_1.pth',
                         options={'randomness.seed': 1})
 
 
-def test_box_and_mask_map_are_in_per_cent_and_the_backbone_is_named(run, tmp_path):
+def test_box_and_mask_map_in_per_cent_and_the_backbone_in_results(run, tmp_path):
     result = evaluated(MASKS, run[0] / 'epoch_2.pth', tmp_path)
     found = result['protocols']['single']
     sizes = ('mAP', 'mAP_50', 'mAP_75', 'mAP_s', 'mAP_m', 'mAP_l')
@@ -64,7 +64,7 @@ def test_box_and_mask_map_are_in_per_cent_and_the_backbone_is_named(run, tmp_pat
 
 
 @pytest.mark.parametrize('photographs', [True, False])
-def test_the_tool_writes_result_and_pictures_with_or_without_the_photograph(run, tmp_path, monkeypatch, data_folder,
+def test_tool_writes_results_and_visualisations(run, tmp_path, monkeypatch, data_folder,
                                                                             photographs):
     options = ['test_dataloader.dataset.indices=2', 'test_dataloader.dataset.pipeline.1.scale=(160,128)',
                f'pictures.photographs={photographs}', 'pictures.score=0.9']
@@ -81,16 +81,16 @@ def test_the_tool_writes_result_and_pictures_with_or_without_the_photograph(run,
     assert grey < 0.01 if photographs else grey > 0.2
 
 
-def test_another_model_another_protocol_and_a_classifier_are_refused(run, tmp_path, backbones):
-    with pytest.raises(ValueError, match=r'a detector is tested in one protocol, single, got \[.ms.\]'):
+def test_other_models_and_protocols_are_errors(run, tmp_path, backbones):
+    with pytest.raises(ValueError, match=r'detection supports only the protocol single, got \[.ms.\]'):
         evaluated(tiny_coco.SMALL, run[0] / 'epoch_2.pth', tmp_path, protocols=('ms',))
-    with pytest.raises(ValueError, match='--logit-adjustment is for segmentation and image classification'):
+    with pytest.raises(ValueError, match='--logit-adjustment supports segmentation and image classification'):
         evaluated(tiny_coco.SMALL, run[0] / 'epoch_2.pth', tmp_path, taus=(0.5,))
     with pytest.raises(ValueError, match='isda_mmdet.pth is not a checkpoint of this detector: 0 of .* covered'):
         evaluated(tiny_coco.SMALL, backbones['isda'].exported, tmp_path)
 
 
-def test_no_such_object_is_none_and_a_row_shows_every_measure():
+def test_missing_object_size_is_none_and_a_row_shows_every_metric():
     from isda_seg.detection.evaluation import in_per_cent, summary
     found = in_per_cent({'coco/bbox_mAP': 0.386, 'coco/bbox_mAP_s': -1.0, 'coco/bbox_mAP_copypaste': '0.386 -1.000'})
     assert found == dict(bbox_mAP=38.6, bbox_mAP_s=None)

@@ -1,4 +1,4 @@
-"""Average precision from histograms is scikit-learn's, within the width of a bin, and does not depend on the parts."""
+"""Average precision from histograms equals scikit-learn's within a bin width, for any partition."""
 import pytest
 import torch
 from torch.testing import assert_close
@@ -23,28 +23,28 @@ def reference(scores, labels):
                          for c in range(CLASSES)], dtype=torch.float64)
 
 
-def test_it_is_that_of_the_raw_scores_within_the_binning_error():
+def test_average_precision_of_raw_scores_within_the_binning_error():
     logits, labels = pixels()
     found = average_precision(ranking(logits, labels))
     half_a_bin = LARGEST / BINS  # and a probability changes by at most 1/4 per unit of log-odds
     assert_close(found, reference(logits.softmax(dim=1), labels), atol=half_a_bin / 4, rtol=0)
 
 
-def test_it_is_exactly_that_of_scores_rounded_to_bins():
+def test_average_precision_is_exact_for_scores_rounded_to_bins():
     logits, labels = pixels()
     odds = logits.softmax(dim=1).logit()
     rounded = ((odds + LARGEST) * (BINS / (2 * LARGEST))).floor()
     assert_close(average_precision(ranking(logits, labels)), reference(rounded, labels), atol=1e-12, rtol=0)
 
 
-def test_fewer_bins_are_further_from_the_raw_scores():
+def test_fewer_bins_give_a_larger_error():
     logits, labels = pixels()
     expected = reference(logits.softmax(dim=1), labels)
     errors = [(average_precision(ranking(logits, labels, bins)) - expected).abs().max() for bins in (32, 256, 4096)]
     assert errors[0] > 2 * errors[1] > 4 * errors[2]
 
 
-def test_parts_together_are_the_whole():
+def test_merged_parts_equal_the_whole():
     logits, labels = pixels()
     parts = [ranking(logits[part], labels[part]) for part in torch.arange(len(labels)).split(700)]
     for own, whole in zip(merge_rankings(parts), ranking(logits, labels), strict=True):

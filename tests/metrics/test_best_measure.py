@@ -1,4 +1,4 @@
-"""A measure that should fall is not taken for one that should grow."""
+"""Direction of the metrics of this package."""
 import pytest
 from mmengine.hooks import CheckpointHook
 
@@ -12,12 +12,12 @@ from isda_seg.runtime.checkpoint_hook import AtomicCheckpointHook
     ('top1_accuracy', 'greater'), ('accuracy', 'greater'), ('mIoU', 'greater'), ('mIoU_last3', 'greater'),
     ('aAcc', 'greater'), ('mAcc', 'greater'), ('IoU.nll', 'greater'), ('recall.car', 'greater'),
     ('coco/bbox_mAP', 'greater'), ('coco/segm_mAP_50', 'greater'), ('time', None)])
-def test_every_measure_knows_its_direction(measure, wanted):
+def test_direction_of_every_metric(measure, wanted):
     assert direction(measure) == wanted
 
 
-def test_the_best_checkpoint_is_that_of_the_lowest_error():
-    assert CheckpointHook(save_best='top1_error').rules == ['greater']  # the host's guess, which this mends
+def test_best_checkpoint_has_the_lowest_error():
+    assert CheckpointHook(save_best='top1_error').rules == ['greater']  # MMEngine's guess, which our hook corrects
     assert AtomicCheckpointHook(save_best='top1_error').rules == ['less']
     assert AtomicCheckpointHook(save_best=['nll', 'mIoU', 'acc']).rules == ['less', 'greater', 'greater']
     assert AtomicCheckpointHook(save_best='top1_error', rule='greater').rules == ['greater']

@@ -1,4 +1,4 @@
-"""Negative log-likelihood and expected calibration error: known values, and the same from any images."""
+"""Negative log-likelihood and expected calibration error: known values, independent of the partition into images."""
 import pytest
 import torch
 import torch.nn.functional as F
@@ -6,14 +6,14 @@ import torch.nn.functional as F
 from isda_seg.metrics.likelihood import joined, likelihood, measures
 
 
-def test_the_calibration_error_is_the_gap_of_confidence_and_accuracy_in_each_bin_weighted_by_samples():
+def test_calibration_error_is_the_weighted_gap_per_bin():
     probabilities = torch.tensor([[0.95, 0.05], [0.95, 0.05], [0.35, 0.65], [0.35, 0.65]])
     found = likelihood(probabilities.log(), torch.tensor([0, 1, 1, 1]), bins=10)
     assert found.count.tolist() == [0, 0, 0, 0, 0, 0, 2, 0, 0, 2]
     assert found.calibration_error == pytest.approx((2 * abs(1.0 - 0.65) + 2 * abs(0.5 - 0.95)) / 4)
 
 
-def test_in_one_bin_it_is_mean_confidence_minus_accuracy():
+def test_calibration_error_in_one_bin_is_confidence_minus_accuracy():
     logits = torch.randn(200, 5, generator=torch.Generator().manual_seed(0))
     labels = torch.arange(200) % 5
     confidence, predicted = logits.softmax(dim=1).max(dim=1)
@@ -21,7 +21,7 @@ def test_in_one_bin_it_is_mean_confidence_minus_accuracy():
     assert likelihood(logits, labels, bins=1).calibration_error == pytest.approx(expected, abs=1e-6)
 
 
-def test_the_likelihood_is_that_of_cross_entropy_and_parts_give_the_whole():
+def test_nll_equals_cross_entropy_and_parts_sum_to_the_whole():
     logits = torch.randn(90, 4, generator=torch.Generator().manual_seed(1))
     labels = torch.arange(90) % 4
     whole = likelihood(logits, labels)
@@ -31,7 +31,7 @@ def test_the_likelihood_is_that_of_cross_entropy_and_parts_give_the_whole():
     assert measures(parts) == pytest.approx(dict(nll=whole.negative_log_likelihood, ece=100 * whole.calibration_error))
 
 
-def test_certain_and_right_is_0_certain_and_wrong_is_1_and_nothing_is_0():
+def test_calibration_error_of_certain_predictions_and_of_no_samples():
     sure = 1e3 * torch.eye(3)
     assert likelihood(sure, torch.tensor([0, 1, 2])).calibration_error == 0
     assert likelihood(sure, torch.tensor([1, 2, 0])).calibration_error == 1

@@ -1,4 +1,4 @@
-"""Laws of half precision on a CPU: the features in bfloat16, loss, statistics and weights in float32."""
+"""Mixed precision on a CPU: features in bfloat16; loss, statistics and weights in float32."""
 
 import pytest
 import torch
@@ -27,7 +27,7 @@ def single(configs, tmp_path_factory):
     return tiny.train(configs[1], tmp_path_factory.mktemp('single'), SHORT)
 
 
-def test_bfloat16_trains_beside_float32(configs, single, tmp_path):
+def test_bfloat16_training_is_close_to_float32(configs, single, tmp_path):
     runner, steps = tiny.train(configs[1], tmp_path, SHORT, amp='auto')
     assert [step['files'] for step in steps] == [step['files'] for step in single[1]]
     for step, exact in zip(steps, single[1], strict=True):
@@ -62,7 +62,7 @@ def test_resume_in_bfloat16_equals_the_uninterrupted_run(configs, tmp_path):
     assert tiny.differing(tiny.full_state(resumed), tiny.full_state(runner)) == []
 
 
-def test_the_training_tool_takes_the_switch(configs, single, tmp_path, monkeypatch):
+def test_training_tool_accepts_amp(configs, single, tmp_path, monkeypatch):
     tiny.run_tool(monkeypatch, 'train.py', configs[1], '--work-dir', tmp_path, '--amp', '--cfg-options',
                   'train_cfg.max_iters=1', 'default_hooks.checkpoint.interval=1', 'visualizer.name=amp')
     first = tiny.logged(tmp_path)[1]['loss']
@@ -77,14 +77,14 @@ def test_the_training_tool_takes_the_switch(configs, single, tmp_path, monkeypat
 @pytest.mark.parametrize('dtype', [None, 'bfloat16'])
 @pytest.mark.parametrize('wrapper', [dict(), dict(type='OptimWrapper'),
                                      dict(type='AmpOptimWrapper', loss_scale='dynamic', dtype='float16')])
-def test_only_what_is_about_precision_changes_in_the_config(wrapper, dtype):
+def test_only_precision_keys_of_the_config_change(wrapper, dtype):
     cfg = config(**wrapper, accumulative_counts=2, clip_grad=dict(max_norm=1))
     enable_amp(cfg, dtype)
     assert cfg.optim_wrapper.to_dict() == dict(type='BFloat16OptimWrapper', optimizer=dict(type='SGD', lr=1),
                                                accumulative_counts=2, clip_grad=dict(max_norm=1))
 
 
-def test_enabling_twice_is_enabling_once():
+def test_enable_amp_is_idempotent():
     cfg = config(type='OptimWrapper')
     enable_amp(cfg)
     once = cfg.to_dict()
@@ -92,11 +92,12 @@ def test_enabling_twice_is_enabling_once():
     assert cfg.to_dict() == once
 
 
-def test_float16_on_a_cpu_is_an_error_that_names_the_way_out(configs, tmp_path):
-    with pytest.raises(ValueError, match='float16 training needs a GPU; on a CPU use --amp bfloat16'):
+def test_float16_on_a_cpu_is_an_error_with_a_remedy(configs, tmp_path):
+    with pytest.raises(ValueError, match='float16 training needs a GPU. Use --amp bfloat16 on a CPU'):
         tiny.build(configs[1], tmp_path, amp='float16')
 
 
 def test_an_unknown_optimizer_wrapper_is_an_error_that_names_it(configs, tmp_path):
-    with pytest.raises(ValueError, match='needs optim_wrapper.type OptimWrapper, the config has ApexOptimWrapper'):
+    with pytest.raises(ValueError, match="needs optim_wrapper.type='OptimWrapper', but the config has "
+                                         "'ApexOptimWrapper'"):
         tiny.build(configs[1], tmp_path, {'optim_wrapper.type': 'ApexOptimWrapper'}, amp='auto')

@@ -1,4 +1,4 @@
-"""`--out` names the result file or a folder for it, in every tool alike."""
+"""`--out` is the result file or a folder for it, in all tools."""
 import pytest
 
 from isda_seg.runtime.arguments import result_file
@@ -17,5 +17,5 @@ def test_out_is_a_file_or_a_folder_for_it(tmp_path, monkeypatch, out, expected):
 
 def test_an_unwritable_folder_is_an_error_that_names_out(tmp_path):
     (tmp_path / 'file').touch()
-    with pytest.raises(NotADirectoryError, match=f'the folder {tmp_path}/file/below cannot be written .* with --out'):
+    with pytest.raises(NotADirectoryError, match=f'cannot write to the folder {tmp_path}/file/below .* with --out'):
         result_file(str(tmp_path / 'file' / 'below' / 'a.json'), 'results.json')

@@ -1,4 +1,4 @@
-"""Laws of checkpoints: a resumed run is the uninterrupted run, and no moment of death loses the last checkpoint."""
+"""Properties of checkpoints: resume is bitwise exact, and a kill at any time keeps the last checkpoint."""
 
 import errno
 import itertools
@@ -54,7 +54,7 @@ EPOCHS = {**FINITE, 'train_cfg': dict(_delete_=True, type='EpochBasedTrainLoop',
 
 
 class Killed(BaseException):
-    """The process ends here."""
+    """Ends the process."""
 
 
 @pytest.fixture(scope='module')
@@ -75,7 +75,7 @@ def no_pause(monkeypatch):
 
 @pytest.fixture
 def better_and_better(monkeypatch):
-    """Every validation finds a higher mIoU than all before."""
+    """Every validation has a higher mIoU than all previous ones."""
     values = itertools.count(1)
     monkeypatch.setattr('mmseg.evaluation.IoUMetric.compute_metrics', lambda self, results: dict(mIoU=next(values)))
 
@@ -101,7 +101,7 @@ def test_resume_from_any_checkpoint_equals_the_uninterrupted_run(whole, tmp_path
     assert tiny.differing(tiny.saved_state(tmp_path / 'iter_6.pth'), whole.state) == []
 
 
-def test_what_is_resumed_has_dropout_both_heads_and_growing_statistics(whole):
+def test_resumed_run_has_dropout_two_heads_and_growing_statistics(whole):
     counts = {key: value for key, value in whole.state.items() if key.endswith('statistics.count')}
     heads = ('auxiliary_head', 'decode_head')
     assert sorted(counts) == [f'model.{head}.loss_decode.statistics.count' for head in heads]
@@ -112,7 +112,7 @@ def test_what_is_resumed_has_dropout_both_heads_and_growing_statistics(whole):
 
 
 @exhaustive('saved', [2, 4])
-def test_resume_is_exact_with_a_sampler_that_ends(whole, tmp_path, no_pause, saved):
+def test_resume_is_exact_with_a_finite_sampler(whole, tmp_path, no_pause, saved):
     options = {**FINITE, 'train_cfg.max_iters': 8}
     runner, steps = tiny.train(whole.isda, tmp_path / 'whole', options)
     resumed, rest = tiny.train(whole.isda, tmp_path / 'rest', options, resume=tmp_path / f'whole/iter_{saved}.pth')
@@ -149,7 +149,7 @@ def test_a_killed_run_resumes_to_the_state_of_the_uninterrupted_one(whole, tmp_p
 
 @exhaustive('written, time, first', [
     ('iter_2.pth', 1, 0), ('best_mIoU_iter_4.pth', 1, 4), ('iter_4.pth', 2, 4)])
-def test_death_while_a_best_checkpoint_is_written_loses_nothing(whole, tmp_path, monkeypatch, better_and_better,
+def test_kill_during_a_best_checkpoint_loses_nothing(whole, tmp_path, monkeypatch, better_and_better,
                                                                written, time, first):
     from mmengine.fileio import LocalBackend
     put, times = LocalBackend.put, itertools.count(1)
@@ -171,7 +171,7 @@ def test_death_while_a_best_checkpoint_is_written_loses_nothing(whole, tmp_path,
     assert {'iter_6.pth', 'best_mIoU_iter_6.pth'} <= set(checkpoints(tmp_path))
 
 
-def test_an_old_checkpoint_goes_only_after_the_new_one_is_there(whole, tmp_path, monkeypatch, better_and_better):
+def test_old_checkpoint_is_deleted_only_after_the_new_one_is_written(whole, tmp_path, monkeypatch, better_and_better):
     events = []
     replace, remove, fsync = os.replace, os.remove, os.fsync
 
@@ -196,7 +196,7 @@ def test_an_old_checkpoint_goes_only_after_the_new_one_is_there(whole, tmp_path,
     assert checkpoints(tmp_path) == ['best_mIoU_iter_6.pth', 'iter_6.pth']
 
 
-def test_an_unfinished_file_is_no_checkpoint_and_in_nobody_s_way(whole, tmp_path):
+def test_unfinished_file_is_ignored(whole, tmp_path):
     for name in ('iter_2.pth.unfinished', 'iter_9.pth.unfinished', 'iter_8.pth.tmp', 'best_mIoU_iter_9.pth', 'x_7.pth'):
         (tmp_path / name).write_bytes(b'half')
     assert latest_checkpoint(str(tmp_path)) is None
@@ -206,7 +206,7 @@ def test_an_unfinished_file_is_no_checkpoint_and_in_nobody_s_way(whole, tmp_path
     assert (tmp_path / 'iter_9.pth.unfinished').read_bytes() == b'half'
 
 
-def test_a_full_disk_names_the_checkpoint_and_leaves_nothing_half(whole, tmp_path, monkeypatch):
+def test_full_disk_error_names_the_checkpoint_and_leaves_no_partial_file(whole, tmp_path, monkeypatch):
     put = LocalBackend.put
 
     def full(backend, content, path):
@@ -216,12 +216,12 @@ def test_a_full_disk_names_the_checkpoint_and_leaves_nothing_half(whole, tmp_pat
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(LocalBackend, 'put', full)
-    with pytest.raises(OSError, match='the checkpoint .*iter_4.pth could not be written .*No space left on device'):
+    with pytest.raises(OSError, match='cannot write the checkpoint .*iter_4.pth .*No space left on device'):
         tiny.train(whole.isda, tmp_path / 'work')
     assert checkpoints(tmp_path / 'work') == ['iter_2.pth'] and not list((tmp_path / 'work').glob('*.unfinished'))
 
 
-def test_the_latest_checkpoint_is_found_by_the_hooks_own_settings(tmp_path):
+def test_latest_checkpoint_respects_the_settings_of_the_hook(tmp_path):
     work, out = tmp_path / 'work', tmp_path / 'out' / 'work'
     hook = dict(filename_tmpl='step_{}.pth', out_dir=str(tmp_path / 'out'))
     for path in (work / 'iter_3.pth', out / 'step_2.pth', out / 'step_10.pth', out / 'best_step_9.pth'):
@@ -236,7 +236,7 @@ def test_the_latest_checkpoint_is_found_by_the_hooks_own_settings(tmp_path):
     assert latest_checkpoint(str(work), dict(hook, out_dir='s3://bucket/runs')) is None
 
 
-def test_the_latest_checkpoint_is_the_one_written_last_not_the_one_of_the_highest_number(tmp_path):
+def test_latest_checkpoint_is_the_one_written_last(tmp_path):
     assert latest_checkpoint(str(tmp_path)) is None
     for age, number in enumerate((24, 100, 16, 8)):
         (tmp_path / f'iter_{number}.pth').touch()
@@ -250,30 +250,30 @@ def test_the_latest_checkpoint_is_the_one_written_last_not_the_one_of_the_highes
 
 
 BAD = {
-    'missing': (lambda path, content: None, FileNotFoundError, 'there is no checkpoint .*missing.pth'),
+    'missing': (lambda path, content: None, FileNotFoundError, 'the checkpoint .*missing.pth does not exist'),
     'truncated': (lambda path, content: path.write_bytes(content[:len(content) // 2]), ValueError,
-                  'truncated.pth is truncated, damaged or no checkpoint'),
+                  'truncated.pth is truncated, damaged or not a checkpoint'),
     'cut': (lambda path, content: path.write_bytes(content[:-1]), ValueError,
-            'cut.pth is truncated, damaged or no checkpoint'),
-    'empty': (lambda path, content: path.touch(), ValueError, 'empty.pth is truncated, damaged or no checkpoint'),
+            'cut.pth is truncated, damaged or not a checkpoint'),
+    'empty': (lambda path, content: path.touch(), ValueError, 'empty.pth is truncated, damaged or not a checkpoint'),
     'text': (lambda path, content: path.write_text('weights of my network'), ValueError,
-             'text.pth is truncated, damaged or no checkpoint'),
+             'text.pth is truncated, damaged or not a checkpoint'),
     'old_truncated': (lambda path, content: path.write_bytes(content[:len(content) // 2]), ValueError,
-                      'old_truncated.pth is truncated, damaged or no checkpoint'),
+                      'old_truncated.pth is truncated, damaged or not a checkpoint'),
     'damaged': (lambda path, content: path.write_bytes(content[:9000] + bytes(200) + content[9200:]), ValueError,
-                'damaged.pth is truncated, damaged or no checkpoint'),
-    'list': (lambda path, content: torch.save([1, 2], path), ValueError, 'list.pth is no checkpoint: it holds'),
-    'numbers': (lambda path, content: torch.save(dict(a=1), path), ValueError, 'numbers.pth is no checkpoint'),
+                'damaged.pth is truncated, damaged or not a checkpoint'),
+    'list': (lambda path, content: torch.save([1, 2], path), ValueError, 'list.pth is not a checkpoint: it holds'),
+    'numbers': (lambda path, content: torch.save(dict(a=1), path), ValueError, 'numbers.pth is not a checkpoint'),
     'tensor': (lambda path, content: torch.save(torch.zeros(3), path, _use_new_zipfile_serialization=False), ValueError,
-               'tensor.pth is no checkpoint: it holds no state dict$'),
+               'tensor.pth is not a checkpoint: it holds no state dict$'),
     'nested': (lambda path, content: torch.save(dict(epoch=3, model=dict(weight=torch.zeros(2))), path), ValueError,
-               r"nested.pth is no checkpoint: it holds no state dict, but epoch, model. There are weights under "
-               r"'model': save what stands there alone, with torch.save\(torch.load\(path, .*\)\['model'\], "),
+               r"nested.pth is not a checkpoint: it holds no state dict, only the entries epoch, model. Its entry "
+               r"'model' holds weights: save that entry alone with torch.save\(torch.load\(path, .*\)\['model'\], "),
 }
 
 
 @pytest.mark.parametrize('kind', BAD)
-def test_what_is_no_checkpoint_is_refused_by_name(whole, tmp_path, kind):
+def test_invalid_checkpoint_is_an_error_that_names_it(whole, tmp_path, kind):
     make, error, words = BAD[kind]
     saved = whole.work / 'iter_2.pth'
     if kind.startswith('old'):
@@ -285,7 +285,7 @@ def test_what_is_no_checkpoint_is_refused_by_name(whole, tmp_path, kind):
 
 
 @pytest.mark.parametrize('kind', ['missing', 'truncated', 'text'])
-def test_the_training_tool_refuses_it_before_it_writes_anything(whole, tmp_path, monkeypatch, kind):
+def test_training_tool_rejects_an_invalid_checkpoint_before_writing(whole, tmp_path, monkeypatch, kind):
     make, error, words = BAD[kind]
     make(tmp_path / f'{kind}.pth', (whole.work / 'iter_2.pth').read_bytes())
     with pytest.raises(error, match=words):
@@ -310,7 +310,7 @@ def test_a_checkpoint_in_the_old_format_is_accepted_and_resumes_exactly(whole, t
     assert_resumes(whole, tmp_path / 'work', path, 4)
 
 
-def test_what_a_tool_needs_of_a_checkpoint_is_asked_for_by_name(tmp_path):
+def test_missing_entries_of_a_checkpoint_are_named(tmp_path):
     torch.save({'conv1.weight': torch.zeros(3)}, tmp_path / 'backbone.pth')
     assert list(check_checkpoint(tmp_path / 'backbone.pth')) == ['conv1.weight']
     with pytest.raises(ValueError, match='backbone.pth holds weights but no training state .*load_from'):
@@ -331,7 +331,7 @@ def test_a_checkpoint_names_every_run_that_made_it(whole, tmp_path):
     assert len(runs(tmp_path / 'from_weights', 6)) == 1
 
 
-def test_a_remote_checkpoint_is_left_to_its_loader():
+def test_checkpoint_url_is_left_to_mmengine():
     assert check_checkpoint('https://example.org/nothing.pth') == {}
 
 
@@ -353,7 +353,7 @@ STATISTICS = [f'{head}.loss_decode.statistics.{name}' for head in ('auxiliary_he
               for name in ('count', 'covariance', 'mean')]
 
 
-def test_a_plain_checkpoint_loads_into_the_isda_model_and_the_user_reads_what_it_lacks(whole, tmp_path, capfd):
+def test_plain_checkpoint_loads_into_the_isda_model_with_a_message(whole, tmp_path, capfd):
     tiny.train(whole.plain, tmp_path / 'plain', {'train_cfg.max_iters': 2})
     saved = torch.load(tmp_path / 'plain/iter_2.pth', weights_only=False)['state_dict']
     state = loaded(whole.isda, tmp_path / 'isda', tmp_path / 'plain/iter_2.pth')
@@ -362,7 +362,7 @@ def test_a_plain_checkpoint_loads_into_the_isda_model_and_the_user_reads_what_it
     assert named(capfd.readouterr(), 'missing keys in source state_dict') == STATISTICS
 
 
-def test_an_isda_checkpoint_loads_into_the_plain_model_and_the_user_reads_what_is_left_out(whole, tmp_path, capfd):
+def test_isda_checkpoint_loads_into_the_plain_model_with_a_message(whole, tmp_path, capfd):
     path = whole.work / 'iter_6.pth'
     saved = torch.load(path, weights_only=False)['state_dict']
     state = loaded(whole.plain, tmp_path, path)
@@ -371,7 +371,7 @@ def test_an_isda_checkpoint_loads_into_the_plain_model_and_the_user_reads_what_i
     assert named(capfd.readouterr(), 'unexpected key in source state_dict') == STATISTICS
 
 
-def test_statistics_of_another_shape_are_an_error_that_says_how_to_go_on(whole, tmp_path):
+def test_statistics_of_another_shape_are_an_error_with_a_remedy(whole, tmp_path):
     other = {'model.decode_head.loss_decode.covariance': 'full'}
     path = whole.work / 'iter_6.pth'
     with pytest.raises(ValueError, match=r'decode_head\.loss_decode\.statistics.*\(11, 8\).*\(11, 8, 8\).*'

@@ -1,4 +1,4 @@
-"""`isda-seg COMMAND` is the tool of that name, from any folder."""
+"""`isda-seg COMMAND` runs the tool of that name from any folder."""
 import runpy
 import subprocess
 import sys
@@ -37,7 +37,7 @@ def test_a_command_runs_its_tool_in_the_current_folder(tmp_path, monkeypatch, ca
     assert (tmp_path / 'streets' / 'leftImg8bit').is_dir()
 
 
-def test_the_tools_of_a_wheel_precede_a_folder_beside_the_package(tmp_path, monkeypatch):
+def test_tools_of_a_wheel_take_precedence_over_a_neighbouring_folder(tmp_path, monkeypatch):
     folders = []
     for name in ('.mim', 'beside'):
         (tmp_path / name).mkdir()
@@ -45,11 +45,11 @@ def test_the_tools_of_a_wheel_precede_a_folder_beside_the_package(tmp_path, monk
     monkeypatch.setattr(cli, 'FOLDERS', folders)
     assert cli.find_tools() == {'train': tmp_path / '.mim' / 'tools' / 'train.py'}
     monkeypatch.setattr(cli, 'FOLDERS', [tmp_path / 'none'])
-    with pytest.raises(SystemExit, match='this installation of isda-seg holds no tools'):
+    with pytest.raises(SystemExit, match='this installation of isda-seg contains no tools'):
         run(monkeypatch, 'train')
 
 
-def test_an_unknown_command_is_refused_with_the_known_ones(monkeypatch):
+def test_unknown_command_is_an_error_that_lists_the_known_ones(monkeypatch):
     with pytest.raises(SystemExit, match=r"unknown command 'trian'; did you mean train\?\nusage: isda-seg COMMAND"):
         run(monkeypatch, 'trian')
 
@@ -60,7 +60,7 @@ def test_a_missing_package_is_an_error_that_names_the_extra(tmp_path, monkeypatc
         run(monkeypatch, 'train')
 
 
-def test_without_a_command_the_list_names_each_with_one_sentence(monkeypatch, capsys):
+def test_without_a_command_all_commands_are_listed_with_a_description(monkeypatch, capsys):
     run(monkeypatch)
     lines = capsys.readouterr().out.splitlines()
     assert next(line for line in lines if line.startswith('  test ')).split(maxsplit=1)[1] == 'Evaluate a checkpoint'
@@ -69,7 +69,7 @@ def test_without_a_command_the_list_names_each_with_one_sentence(monkeypatch, ca
     assert commands == list(cli.find_tools())
 
 
-def test_a_shell_script_gets_this_python(tmp_path, monkeypatch):
+def test_shell_script_receives_the_current_python(tmp_path, monkeypatch):
     folder = tool_in(tmp_path, '')
     script = tool_in(tmp_path, '#!/bin/sh\necho "$PYTHON" "$@"\n', 'dist_train.sh') / 'dist_train.sh'
     script.chmod(0o755)
@@ -80,7 +80,7 @@ def test_a_shell_script_gets_this_python(tmp_path, monkeypatch):
     assert done.stdout.split() == [sys.executable, 'config.py', '2']
 
 
-def test_the_declared_command_loads_only_the_standard_library():
+def test_entry_point_imports_only_the_standard_library():
     import tomllib
     project = tomllib.loads((tiny.ROOT / 'pyproject.toml').read_text())['project']
     module, _, function = project['scripts']['isda-seg'].partition(':')

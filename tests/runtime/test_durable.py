@@ -1,4 +1,4 @@
-"""A file written aside is complete or not there, whoever else writes it."""
+"""A file written atomically is complete or absent, also with concurrent writers."""
 import errno
 import os
 
@@ -7,7 +7,7 @@ import pytest
 from isda_seg.runtime.durable import written_aside
 
 
-def test_the_file_appears_at_the_end_and_nothing_beside_it(tmp_path):
+def test_file_appears_at_the_end_without_leftovers(tmp_path):
     target = tmp_path / 'new' / 'file'
     with written_aside(target) as aside:
         aside.write_text('content')
@@ -15,7 +15,7 @@ def test_the_file_appears_at_the_end_and_nothing_beside_it(tmp_path):
     assert [(path.name, path.read_text()) for path in target.parent.iterdir()] == [('file', 'content')]
 
 
-def test_an_error_leaves_the_old_file_and_nothing_beside_it(tmp_path):
+def test_error_keeps_the_old_file_without_leftovers(tmp_path):
     target = tmp_path / 'file'
     target.write_text('old')
     with pytest.raises(RuntimeError, match='power cut'):
@@ -25,16 +25,16 @@ def test_an_error_leaves_the_old_file_and_nothing_beside_it(tmp_path):
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [('file', 'old')]
 
 
-def test_a_full_disk_names_the_file_and_leaves_nothing(tmp_path):
+def test_full_disk_error_names_the_file_without_leftovers(tmp_path):
     target = tmp_path / 'file'
-    with pytest.raises(OSError, match=f'{target} cannot be written .No space left on device.'):
+    with pytest.raises(OSError, match=f'cannot write {target} .No space left on device.'):
         with written_aside(target) as aside:
             aside.write_text('ha')
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(aside))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_two_writers_at_once_do_not_mix(tmp_path):
+def test_concurrent_writers_do_not_mix(tmp_path):
     target = tmp_path / 'file'
     with written_aside(target) as first, written_aside(target) as second:
         first.write_text('first')

@@ -1,11 +1,11 @@
-"""A hook that stops a run on a measure goes by that measure's direction."""
+"""Early stopping uses the direction of its metric."""
 from mmengine.config import Config
 from mmengine.hooks import EarlyStoppingHook
 
 from isda_seg.runtime.early_stopping import set_early_stopping
 
 
-def test_a_run_whose_error_falls_is_not_stopped_early():
+def test_run_with_decreasing_error_is_not_stopped():
     hooks = [dict(type='EarlyStoppingHook', monitor='top1_error', patience=1),
              dict(type='EarlyStoppingHook', monitor='nll', rule='greater'),
              dict(type='EarlyStoppingHook', monitor='acc')]

@@ -1,4 +1,4 @@
-"""Extra computations inside a run leave no trace in random states and running statistics, also after an error."""
+"""Context managers restore random states and running statistics, also after an error."""
 import random
 
 import numpy as np
@@ -16,7 +16,7 @@ def drawn():
 
 
 @pytest.mark.parametrize('error', [None, KeyError])
-def test_the_next_numbers_are_those_that_would_have_come(error):
+def test_random_states_are_restored(error):
     for seed in (random.seed, np.random.seed, torch.manual_seed):
         seed(0)
     expected = drawn()
@@ -33,7 +33,7 @@ def test_the_next_numbers_are_those_that_would_have_come(error):
     assert drawn() == expected
 
 
-def test_every_repetition_draws_what_the_first_pass_draws_and_leaves_the_state_it_found():
+def test_repeated_passes_use_the_same_random_numbers_and_restore_the_state():
     torch.manual_seed(3)
     again = same_random_numbers(torch.device('cpu'))
     first, later = torch.rand(4), torch.rand(4)
@@ -45,7 +45,7 @@ def test_every_repetition_draws_what_the_first_pass_draws_and_leaves_the_state_i
     assert not torch.equal(torch.rand(4), later)
 
 
-def test_norms_use_the_batch_and_remember_nothing():
+def test_norms_use_the_batch_without_updating_running_statistics():
     network = Backbone(dropout=0.0).train()
     state = {key: value.clone() for key, value in network.state_dict().items()}
     with frozen_running_stats(network):
@@ -57,7 +57,7 @@ def test_norms_use_the_batch_and_remember_nothing():
     assert int(network.norm.num_batches_tracked) == 1
 
 
-def test_norms_learn_again_after_an_error():
+def test_norms_update_again_after_an_error():
     network = Backbone()
     with pytest.raises(RuntimeError, match='in between'), frozen_running_stats(network):
         raise RuntimeError('in between')

@@ -1,4 +1,4 @@
-"""Laws of the start: what cannot run is refused at once, by name, and what runs is the config the user gave."""
+"""Reading a config: invalid input is an error at once, and valid configs are not changed."""
 
 import os
 import subprocess
@@ -21,38 +21,39 @@ def configs(tmp_path):
 
 @pytest.mark.parametrize(('place', 'error'), [
     ('file', FileExistsError), ('file/below', NotADirectoryError), ('file/far/below', NotADirectoryError)])
-def test_a_work_directory_that_cannot_be_written_is_named(configs, tmp_path, place, error):
+def test_unwritable_work_directory_is_an_error_that_names_it(configs, tmp_path, place, error):
     (tmp_path / 'file').touch()
-    with pytest.raises(error, match=f'the folder {tmp_path / place} cannot be written .*--work-dir'):
+    with pytest.raises(error, match=f'cannot write to the folder {tmp_path / place} .*--work-dir'):
         load_config(str(configs[0]), work_dir=str(tmp_path / place))
 
 
 @pytest.mark.parametrize('tool', ['train.py', 'test.py'])
-def test_the_tools_refuse_it_too(configs, tmp_path, monkeypatch, tool):
+def test_tools_reject_an_unwritable_work_directory(configs, tmp_path, monkeypatch, tool):
     (tmp_path / 'file').touch()
     checkpoint = ['any.pth'] if tool == 'test.py' else []
-    with pytest.raises(NotADirectoryError, match=f'the folder {tmp_path / "file/below"} cannot be written'):
+    with pytest.raises(NotADirectoryError, match=f'cannot write to the folder {tmp_path / "file/below"}'):
         tiny.run_tool(monkeypatch, tool, configs[1], *checkpoint, '--work-dir', tmp_path / 'file/below')
 
 
 @pytest.mark.parametrize('tool', ['train.py', 'test.py'])
-def test_a_missing_config_is_named(tmp_path, monkeypatch, tool):
+def test_missing_config_is_an_error_that_names_it(tmp_path, monkeypatch, tool):
     monkeypatch.chdir(tmp_path)
     checkpoint = ['any.pth'] if tool == 'test.py' else []
-    with pytest.raises(FileNotFoundError, match='there is no config configs/nothing.py'):
+    with pytest.raises(FileNotFoundError, match='the config configs/nothing.py does not exist'):
         tiny.run_tool(monkeypatch, tool, 'configs/nothing.py', *checkpoint)
     assert list(tmp_path.iterdir()) == []
 
 
 @tiny.on_cpu
 @pytest.mark.parametrize('launcher', ['slurm', 'mpi'])
-def test_without_a_gpu_other_launchers_name_the_one_that_works(configs, tmp_path, launcher):
+def test_unsupported_launcher_without_a_gpu_is_an_error(configs, tmp_path, launcher):
     assert launcher in LAUNCHERS
-    with pytest.raises(ValueError, match=rf"only the pytorch launcher works \(tools/dist_train.sh\), got '{launcher}'"):
+    with pytest.raises(ValueError, match='only --launcher pytorch is supported '
+                                         rf"\(tools/dist_train.sh\), got '{launcher}'"):
         load_config(str(configs[1]), work_dir=str(tmp_path / 'work'), launcher=launcher)
 
 
-def test_the_work_directory_is_the_argument_then_the_config_then_the_config_s_name(configs, tmp_path, monkeypatch):
+def test_work_directory_is_argument_then_config_key_then_config_name(configs, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     mine = {'work_dir': str(tmp_path / 'mine')}
     assert load_config(str(configs[0]), mine, str(tmp_path / 'given')).work_dir == str(tmp_path / 'given')
@@ -64,19 +65,19 @@ def test_the_work_directory_is_the_argument_then_the_config_then_the_config_s_na
 @pytest.mark.parametrize(('path', 'folder'), [
     ('configs/classification/cifar100/resnet32_cifar100.py', 'work_dirs/resnet32_cifar100'),
     ('/anywhere/configs/camvid/a.py', 'work_dirs/a'), ('a.py', 'work_dirs/a')])
-def test_the_work_directory_is_the_name_of_the_config_wherever_it_stands(path, folder):
+def test_default_work_directory_depends_only_on_the_config_name(path, folder):
     assert default_work_dir(path) == folder
 
 
-def test_options_change_what_they_name_and_nothing_else(configs, tmp_path):
+def test_options_change_only_the_named_keys(configs, tmp_path):
     before = load_config(str(configs[1]), work_dir=str(tmp_path / 'work'))
     after = load_config(str(configs[1]), {'model.decode_head.loss_decode.lambda_0': 0.5}, str(tmp_path / 'work'))
     before, after = (tiny.flat(cfg.to_dict()) for cfg in (before, after))
     assert tiny.differing(before, after) == ['model.decode_head.loss_decode.lambda_0']
 
 
-def test_an_option_that_nothing_reads_is_refused_before_a_folder_is_made(configs, tmp_path):
-    with pytest.raises(ValueError, match=r'nothing reads the option modle.pretrained: did you mean model\?'):
+def test_unknown_option_is_an_error_before_a_folder_is_created(configs, tmp_path):
+    with pytest.raises(ValueError, match=r'unknown option modle.pretrained: did you mean model\?'):
         load_config(str(configs[1]), {'modle.pretrained': None}, str(tmp_path / 'work'))
     assert not (tmp_path / 'work').exists()
 
@@ -89,7 +90,7 @@ LOCAL, BOARD = dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')
     (f'vis_backends = [{LOCAL}, {BOARD}]', [LOCAL, BOARD]),
     (f'visualizer = dict(vis_backends=[{BOARD}])', [BOARD, LOCAL]),
     (f'vis_backends = [{BOARD}]\nvisualizer = None', [LOCAL, BOARD])])
-def test_vis_backends_are_added_to_those_of_the_visualizer(configs, tmp_path, text, expected):
+def test_vis_backends_are_added_to_the_visualizer(configs, tmp_path, text, expected):
     path = configs[1].with_name('mine.py')
     path.write_text(f"_base_ = './{tiny.ISDA}'\n{text}\n")
     cfg = load_config(str(path), work_dir=str(tmp_path / 'work'))
@@ -97,7 +98,7 @@ def test_vis_backends_are_added_to_those_of_the_visualizer(configs, tmp_path, te
     assert cfg.visualizer.type == ('Visualizer' if 'None' in text else 'SegLocalVisualizer')
 
 
-def test_tensorboard_gets_the_strength_of_isda_by_one_key(configs, tmp_path):
+def test_tensorboard_logs_the_isda_strength_with_one_key(configs, tmp_path):
     path = configs[1].with_name('board.py')
     path.write_text(f"_base_ = './{tiny.ISDA}'\nvis_backends = [{BOARD}]\n")
     tiny.train(path, tmp_path / 'work', {'train_cfg.max_iters': 2, 'default_hooks.logger.interval': 1})
@@ -113,13 +114,13 @@ def test_a_backend_can_be_added_on_the_command_line(configs, tmp_path):
 
 
 @pytest.mark.parametrize('wrong', [BOARD, ['TensorboardVisBackend'], 'TensorboardVisBackend'])
-def test_vis_backends_that_are_not_a_list_of_dicts_are_refused(wrong):
+def test_vis_backends_that_are_not_a_list_of_dicts_are_an_error(wrong):
     with pytest.raises(ValueError, match='vis_backends must be a list of dicts with a type'):
         add_vis_backends(Config(dict(vis_backends=wrong)))
 
 
 @tiny.on_cpu
-def test_ranks_on_a_cpu_get_batch_norm_for_sync_batch_norm_and_a_wrapper_that_keeps_buffers(monkeypatch):
+def test_cpu_ranks_use_batch_norm_and_do_not_broadcast_buffers(monkeypatch):
     monkeypatch.setattr('isda_seg.runtime.launch.dist.is_initialized', lambda: True)
     model = dict(backbone=dict(norm_cfg=dict(type='SyncBN', requires_grad=False)),
                  decode_head=[dict(norm_cfg=dict(type='SyncBN')), dict(norm_cfg=dict(type='GN', num_groups=2))])
@@ -138,14 +139,14 @@ def test_ranks_on_a_cpu_get_batch_norm_for_sync_batch_norm_and_a_wrapper_that_ke
           detect_anomalous_params=True, device_ids=None)),
     (dict(type='MMFullyShardedDataParallel', cpu_offload=True),
      dict(type='MMFullyShardedDataParallel', cpu_offload=True))])
-def test_what_the_user_says_of_the_wrapper_stays(monkeypatch, own, wanted):
+def test_model_wrapper_settings_of_the_user_are_kept(monkeypatch, own, wanted):
     monkeypatch.setattr('isda_seg.runtime.launch.dist.is_initialized', lambda: True)
     cfg = Config(dict(launcher='pytorch', model=dict(), model_wrapper_cfg=own))
     adapt_to_machine(cfg)
     assert cfg.model_wrapper_cfg.to_dict() == wanted
 
 
-def test_one_process_starts_as_it_was_written():
+def test_config_of_a_single_process_is_unchanged():
     cfg = Config(dict(launcher='none', model=dict(norm_cfg=dict(type='SyncBN'))))
     before = cfg.to_dict()
     adapt_to_machine(cfg)
@@ -170,7 +171,7 @@ del model
 
 @tiny.on_cpu
 @pytest.mark.skipif(not Path('/proc/self/task').is_dir(), reason='threads are counted by Linux')
-def test_a_rank_has_no_thread_of_its_group_left_when_python_ends():
+def test_process_group_threads_end_before_python_does():
     environment = dict(os.environ, RANK='0', WORLD_SIZE='1', MASTER_ADDR='127.0.0.1', MASTER_PORT=str(free_port()),
                        PYTHONPATH=str(tiny.ROOT))
     done = subprocess.run([sys.executable, '-c', ONE_RANK], env=environment, capture_output=True, text=True,

@@ -1,4 +1,4 @@
-"""Metrics of adjusted logits: their settings, their names, and where they stand in results."""
+"""Metrics of adjusted logits: configs, names, entries in results."""
 import pytest
 import torch
 
@@ -12,7 +12,7 @@ from isda_seg.runtime.logit_adjustment import (
 )
 
 
-def test_each_metric_comes_once_for_each_tau_with_minus_tau_log_prior():
+def test_each_metric_is_copied_for_each_tau_with_its_adjustment():
     prior = log_prior(torch.tensor([3, 1]))
     found = adjusted_metrics([dict(type='A', topk=(1,)), dict(type='B')], prior, [0.5, 1.0])
     assert [(metric['type'], metric['prefix']) for metric in found] == [
@@ -23,13 +23,13 @@ def test_each_metric_comes_once_for_each_tau_with_minus_tau_log_prior():
 
 
 @pytest.mark.parametrize('tau', [-0.5, float('nan'), float('inf')])
-def test_a_bad_tau_is_named(tau):
+def test_invalid_tau_is_an_error(tau):
     with pytest.raises(ValueError, match='--logit-adjustment'):
         check_taus([0.5, tau])
 
 
 @pytest.mark.parametrize('prefix', ['', 'module.'])
-def test_counts_are_those_of_the_last_isda_loss_in_the_module(prefix):
+def test_counts_come_from_the_last_isda_loss_of_the_module(prefix):
     state = {f'{prefix}{key}': torch.tensor(value) for key, value in {
         'head.0.loss.statistics.count': [1, 2], 'head.1.loss.statistics.count': [3, 4], 'head.weight': [5],
         'header.loss.statistics.count': [7, 8]}.items()}
@@ -38,7 +38,7 @@ def test_counts_are_those_of_the_last_isda_loss_in_the_module(prefix):
     assert observed_counts(state, 'loss') is None
 
 
-def test_metrics_of_adjusted_logits_stand_below_their_tau():
+def test_metrics_of_adjusted_logits_are_grouped_by_tau():
     flat = {'mIoU': 1.0, 'tau=0.5/mIoU': 2.0, 'IoU.a/b': 3.0, 'tau=1/mIoU': 4.0, 'tau=1/IoU.a/b': 5.0}
     found = protocol_entry(flat, lambda metrics: {key: 10 * value for key, value in metrics.items()})
     assert found == {'mIoU': 10.0, 'IoU.a/b': 30.0, 'logit_adjustment': {

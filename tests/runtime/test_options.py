@@ -1,4 +1,4 @@
-"""--cfg-options are what MMEngine makes of them, and a dict among them is an error at once."""
+"""--cfg-options are parsed as in MMEngine, except that a dict is an error."""
 import argparse
 
 import pytest
@@ -12,19 +12,19 @@ def parsed(*options):
     return parser.parse_args(['--cfg-options', *options]).cfg_options
 
 
-def test_numbers_texts_and_lists_are_read():
+def test_numbers_strings_and_lists_are_parsed():
     assert parsed('a.b=1', 'c=[1,2]', 'd=text', 'e=(0.5,x)') == {'a.b': 1, 'c': [1, 2], 'd': 'text', 'e': (0.5, 'x')}
 
 
 @pytest.mark.parametrize('text', ["a={'b': {'c': 1}, 'd': 2}", 'a=dict(b=dict(c=1))', "a=[{'b': 1}, {'c': 2}]"])
-def test_a_dict_is_refused_with_what_to_write_instead(text, capsys):
+def test_dict_value_is_an_error_that_suggests_nested_keys(text, capsys):
     with pytest.raises(SystemExit):
         parsed(text)
-    assert '--cfg-options a: a dict is not read as one; set its keys one by one, as in a.a=1 a.b=2' in \
+    assert '--cfg-options a: dicts are not supported as values. Set its keys one by one: a.a=1 a.b=2' in \
         capsys.readouterr().err
 
 
-def test_what_is_no_key_and_value_is_shown(capsys):
+def test_argument_without_equals_sign_is_an_error(capsys):
     with pytest.raises(SystemExit):
         parsed('model.loss')
     assert "--cfg-options takes KEY=VALUE, got 'model.loss'" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Exported weights are those of the plain model, strictly."""
+"""Exported weights load strictly into the plain model."""
 import pytest
 import torch
 from helpers import tiny
@@ -12,7 +12,7 @@ from isda_seg.runtime.plain_weights import plain_state
 pytestmark = tiny.on_cpu
 
 
-def test_the_plain_configs_model_loads_what_is_written_strictly(tmp_path, monkeypatch, capsys):
+def test_exported_weights_load_strictly_into_the_plain_model(tmp_path, monkeypatch, capsys):
     plain, isda = tiny.write_configs(tmp_path)
     trained = tiny.train(isda, tmp_path / 'work', {'train_cfg.max_iters': 2})[0].model
     tiny.run_tool(monkeypatch, 'export_model.py', tmp_path / 'work' / 'iter_2.pth', '--out',
@@ -32,7 +32,7 @@ def test_the_plain_configs_model_loads_what_is_written_strictly(tmp_path, monkey
                       tmp_path / 'work/iter_2.pth')
 
 
-def test_a_losss_own_weights_go_back_to_their_place():
+def test_weights_of_a_wrapped_loss_are_renamed_back():
     state = {'module.head.loss.statistics.count': 1, 'module.head.loss.ramp.calls': 2, 'module.head.loss.base.scale': 3,
              'module.head.other.base.scale': 4, 'module.head.statistics.total': 5}
     assert plain_state(state) == ({'head.loss.scale': 3, 'head.other.base.scale': 4, 'head.statistics.total': 5},

@@ -1,4 +1,4 @@
-"""A result file says where it came from."""
+"""A result file contains its provenance."""
 import json
 import subprocess
 import sys
@@ -13,7 +13,7 @@ def git(folder, *words):
                    capture_output=True)
 
 
-def test_the_commit_is_named_and_a_changed_tree_is_called_dirty(tmp_path):
+def test_commit_is_marked_dirty_if_the_tree_is_modified(tmp_path):
     git(tmp_path, 'init')
     (tmp_path / 'file').write_text('1')
     git(tmp_path, 'add', 'file')
@@ -24,11 +24,11 @@ def test_the_commit_is_named_and_a_changed_tree_is_called_dirty(tmp_path):
     assert commit(tmp_path) == head.stdout.strip() + '-dirty'
 
 
-def test_outside_of_a_repository_the_commit_is_unknown(tmp_path):
+def test_commit_is_unknown_outside_a_repository(tmp_path):
     assert commit(tmp_path) == 'unknown'
 
 
-def test_inside_somebody_elses_repository_the_commit_is_unknown(tmp_path):
+def test_commit_is_unknown_inside_another_repository(tmp_path):
     git(tmp_path, 'init')
     (tmp_path / 'file').write_text('1')
     git(tmp_path, 'add', 'file')
@@ -45,7 +45,7 @@ def test_provenance_holds_command_seed_versions_and_hardware(monkeypatch):
     assert 'cores' in found['hardware'] or ' x ' in found['hardware']
 
 
-def test_a_file_that_cannot_be_completed_leaves_the_old_one(tmp_path):
+def test_failed_write_keeps_the_old_file(tmp_path):
     write_json(tmp_path / 'a.json', dict(x=1))
     with pytest.raises(TypeError):
         write_json(tmp_path / 'a.json', dict(x=object()))

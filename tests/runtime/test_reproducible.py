@@ -1,4 +1,4 @@
-"""Laws of randomness: it follows from seed and position, from nothing that happened before."""
+"""Random states depend on seed and position only."""
 
 import itertools
 import random
@@ -39,7 +39,7 @@ def draw():
 
 
 def batches(loader, count):
-    """What `count` batches hold: the files, and a hash of pictures and labels."""
+    """Files of `count` batches, and a hash of images and labels."""
     found = []
     for batch in itertools.islice(loader, count):
         samples = batch['data_samples']
@@ -65,7 +65,7 @@ def loader(tmp_path):
     return build
 
 
-def test_a_sample_depends_on_seed_and_position_only():
+def test_sample_depends_only_on_seed_and_position():
     dataset = PositionSeededDataset(Dice())
     first = [dataset[Position(0, position, 3)] for position in range(4)]
     draw()
@@ -75,7 +75,7 @@ def test_a_sample_depends_on_seed_and_position_only():
     assert len({sample[1:] for sample in first + others}) == 8
 
 
-def test_ranks_share_out_the_sequence_of_one_process(monkeypatch):
+def test_ranks_partition_the_sequence_of_one_process(monkeypatch):
     def stream(rank, world_size):
         for module in ('isda_seg.runtime.reproducible', 'mmengine.dataset.sampler'):
             monkeypatch.setattr(f'{module}.get_dist_info', lambda: (rank, world_size))
@@ -88,7 +88,7 @@ def test_ranks_share_out_the_sequence_of_one_process(monkeypatch):
 
 
 @pytest.mark.parametrize('workers', [0, 2])
-def test_batches_are_the_same_for_any_number_of_workers_and_any_generator_state(loader, workers):
+def test_batches_do_not_depend_on_workers_or_generator_states(loader, workers):
     expected = batches(loader(workers=0), 4)
     draw()
     assert batches(loader(workers=workers), 4) == expected
@@ -99,7 +99,7 @@ def test_batches_are_the_same_for_any_number_of_workers_and_any_generator_state(
 @pytest.mark.family('onedl')  # the other family's samplers cannot skip: its loop loads what it passes over
 @pytest.mark.parametrize('workers', [0, 2])
 @exhaustive('skipped', [1, 3])
-def test_after_a_skip_the_sequence_goes_on_where_it_was(loader, workers, skipped):
+def test_sequence_continues_after_a_skip(loader, workers, skipped):
     expected = batches(loader(), 4)
     resumed = loader(workers=workers)
     resumed.sampler.skip(skipped * 2)
@@ -125,12 +125,12 @@ def test_two_epochs_differ_in_order_and_in_every_transform(loader):
     assert all(a != b for (_, a), (_, b) in zip(first, second, strict=True))
 
 
-def test_a_finite_sampler_leaves_skipping_to_the_loop_that_knows_where_its_epochs_end(loader):
+def test_finite_sampler_has_no_skip(loader):
     assert not hasattr(loader(type='DefaultSampler').sampler, 'skip')
     assert hasattr(loader().sampler, 'skip') == hasattr(loader().sampler.sampler, 'skip')
 
 
-def test_a_batch_sampler_can_ask_about_a_position_without_loading_it():
+def test_metadata_of_a_position_is_available_without_loading():
     class Known(Dice):
         def get_data_info(self, index):
             return dict(width=10 * index)
@@ -142,7 +142,7 @@ def test_a_batch_sampler_can_ask_about_a_position_without_loading_it():
     assert dataset.get_data_info(3) == dict(width=30)
 
 
-def test_an_iteration_depends_on_seed_rank_and_number_only():
+def test_iteration_depends_only_on_seed_rank_and_number():
     def drawn(seed=0, rank=0, number=0):
         draw()
         IterationSeedHook().before_train_iter(SimpleNamespace(seed=seed, rank=rank, iter=number), 0)
@@ -152,7 +152,7 @@ def test_an_iteration_depends_on_seed_rank_and_number_only():
     assert len({drawn(), drawn(seed=1), drawn(rank=1), drawn(number=1)}) == 4
 
 
-def test_samples_and_iterations_draw_from_separate_streams():
+def test_samples_and_iterations_use_separate_random_streams():
     dataset = PositionSeededDataset(Dice())
     samples = {dataset[Position(0, position, 0)][1:] for position in range(4)}
     iterations = set()
@@ -171,7 +171,7 @@ def test_seeding_reaches_torch_numpy_and_random():
     assert all(a != b for a, b in zip(draw(), first, strict=True))
 
 
-def test_make_reproducible_is_idempotent_and_keeps_what_the_user_has():
+def test_make_reproducible_is_idempotent_and_keeps_user_settings():
     mine = dict(type='EMAHook')
     cfg = Config(dict(train_dataloader=dict(sampler=dict(type='InfiniteSampler'), dataset=dict(type='Mine')),
                       custom_hooks=[mine], randomness=dict(seed=5, deterministic=True)))
@@ -187,14 +187,14 @@ def test_make_reproducible_is_idempotent_and_keeps_what_the_user_has():
 
 
 @pytest.mark.parametrize('given', [dict(), dict(randomness=dict(seed=None)), dict(custom_hooks=None)])
-def test_without_a_seed_it_is_0(given):
+def test_default_seed_is_0(given):
     cfg = Config(dict(train_dataloader=dict(sampler=dict(type='InfiniteSampler'), dataset=dict(type='Mine')), **given))
     make_reproducible(cfg)
     assert cfg.randomness.seed == 0
     assert cfg.custom_hooks == [dict(type='IterationSeedHook')]
 
 
-def test_two_runs_are_the_same_bits_whatever_came_before(tmp_path):
+def test_two_runs_are_bitwise_equal_for_any_previous_state(tmp_path):
     _, config = tiny.write_configs(tmp_path)
     short = {'train_cfg.max_iters': 3}
     runner, steps = tiny.train(config, tmp_path / 'first', short)
@@ -206,14 +206,14 @@ def test_two_runs_are_the_same_bits_whatever_came_before(tmp_path):
     assert [a['losses'] == b['losses'] for a, b in zip(steps, different, strict=True)] == [False] * 3
 
 
-def test_a_seed_that_differs_by_rank_is_left_to_the_rank_in_every_key(tmp_path):
+def test_diff_rank_seed_is_removed(tmp_path):
     _, config = tiny.write_configs(tmp_path)
     _, steps = tiny.train(config, tmp_path / 'plain', {'train_cfg.max_iters': 1})
     _, same = tiny.train(config, tmp_path / 'rank', {'train_cfg.max_iters': 1, 'randomness.diff_rank_seed': True})
     assert same == steps
 
 
-def test_resume_with_another_seed_names_the_one_to_use(tmp_path):
+def test_resume_with_another_seed_is_an_error_that_names_the_seed(tmp_path):
     _, config = tiny.write_configs(tmp_path)
     tiny.train(config, tmp_path / 'work', {'train_cfg.max_iters': 2, 'randomness.seed': 5})
     with pytest.raises(ValueError, match=r'seed 5, this run has seed 6.*randomness\.seed=5'):
@@ -221,7 +221,7 @@ def test_resume_with_another_seed_names_the_one_to_use(tmp_path):
 
 
 @pytest.mark.parametrize('shuffle', [None, True])
-def test_a_dataloader_without_a_sampler_goes_through_its_images_as_torchs_does(shuffle):
+def test_dataloader_without_a_sampler_is_sequential_as_in_torch(shuffle):
     loader = dict(batch_size=2, sampler=None, dataset=dict(type='Any'), **dict(shuffle=True) if shuffle else {})
     cfg = Config(dict(train_dataloader=loader))._cfg_dict
     make_reproducible(cfg)

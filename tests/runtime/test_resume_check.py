@@ -1,4 +1,4 @@
-"""A run resumed under other settings is, from there on, the run that always had them; or it does not start."""
+"""A run resumed with changed settings continues like a run that always had them, or fails at once."""
 import json
 
 import numpy as np
@@ -80,13 +80,13 @@ def approx(steps):
     return [(step, pytest.approx(rate)) for step, rate in steps]
 
 
-def test_the_hook_stands_in_the_registry_under_its_name():
+def test_hook_is_registered_under_its_name():
     assert ResumeCheckHook().priority == 'VERY_HIGH' and ResumeCheckHook().own is None
 
 
 @exhaustive('before, after', [(MULTISTEP, MULTISTEP), (WARM_COSINE, WARM_COSINE), (MIXED, MIXED),
                               (MULTISTEP, WARM_COSINE)])
-def test_a_longer_schedule_has_the_rates_of_the_run_that_was_always_long(tmp_path, before, after):
+def test_extended_schedule_has_the_rates_of_the_longer_run(tmp_path, before, after):
     rates(config(tmp_path / 'short', before, epochs=2))
     resumed, _ = rates(config(tmp_path / 'on', after, epochs=5, resume=str(tmp_path / 'short' / 'epoch_2.pth')))
     whole, _ = rates(config(tmp_path / 'whole', after, epochs=5))
@@ -94,7 +94,7 @@ def test_a_longer_schedule_has_the_rates_of_the_run_that_was_always_long(tmp_pat
     assert resumed == approx(whole[8:])
 
 
-def test_so_does_one_by_iterations(tmp_path):
+def test_extended_iteration_schedule_has_the_rates_of_the_longer_run(tmp_path):
     rates(config(tmp_path / 'short', POLY, epochs=4, by_epoch=False))
     longer = [dict(POLY[0], end=12)]
     resumed, _ = rates(config(tmp_path / 'on', longer, epochs=12, by_epoch=False,
@@ -102,7 +102,7 @@ def test_so_does_one_by_iterations(tmp_path):
     assert resumed == approx(rates(config(tmp_path / 'whole', longer, epochs=12, by_epoch=False))[0][4:])
 
 
-def test_another_batch_size_goes_on_at_the_same_epoch(tmp_path):
+def test_changed_batch_size_continues_at_the_same_epoch(tmp_path):
     rates(config(tmp_path / 'two', WARM_COSINE, epochs=2, batch=2))
     resumed, runner = rates(config(tmp_path / 'on', WARM_COSINE, epochs=4, batch=4,
                                    resume=str(tmp_path / 'two' / 'epoch_2.pth')))
@@ -110,7 +110,7 @@ def test_another_batch_size_goes_on_at_the_same_epoch(tmp_path):
     assert (runner.iter, runner.max_iters) == (8, 8)  # a strength that grows with iterations ends at its full value
 
 
-def test_the_same_settings_go_on_without_a_word_and_bitwise(tmp_path, capfd):
+def test_equal_settings_resume_bitwise_without_a_message(tmp_path, capfd):
     _, whole = rates(config(tmp_path / 'whole', WARM_COSINE))
     capfd.readouterr()
     _, resumed = rates(config(tmp_path / 'on', WARM_COSINE, resume=str(tmp_path / 'whole' / 'epoch_2.pth')))
@@ -119,25 +119,25 @@ def test_the_same_settings_go_on_without_a_word_and_bitwise(tmp_path, capfd):
 
 
 @pytest.mark.parametrize(('change', 'message'), [
-    (dict(first_label=1), 'trained with other training images or labels: go on with what it was trained with'),
-    (dict(lr=0.2), 'trained with another optimizer: go on with what .* or start anew from its weights'),
-    (dict(epochs=2), 'nothing is left to train: the checkpoint has epoch 2, and train_cfg.max_epochs is 2'),
-    (dict(schedule=[dict(type='ReduceOnPlateauLR', monitor='loss')]), 'a schedule that follows a measure')])
-def test_what_has_no_right_continuation_stops_with_the_way_on(tmp_path, change, message):
+    (dict(first_label=1), 'trained with different training images or labels.* Use the same setup'),
+    (dict(lr=0.2), 'trained with a different optimizer. Use the same setup, or start a new run from its weights'),
+    (dict(epochs=2), 'no training is left: the checkpoint is at epoch 2, and train_cfg.max_epochs is 2'),
+    (dict(schedule=[dict(type='ReduceOnPlateauLR', monitor='loss')]), 'a schedule that depends on a metric')])
+def test_unsupported_changes_at_resume_are_errors(tmp_path, change, message):
     rates(config(tmp_path / 'whole', MULTISTEP, epochs=3))
     changed = dict(dict(schedule=MULTISTEP, epochs=3), **change)
     with pytest.raises(ValueError, match=message):
         Runner.from_cfg(config(tmp_path / 'on', resume=str(tmp_path / 'whole' / 'epoch_2.pth'), **changed)).train()
 
 
-def test_another_batch_by_iterations_stops_and_says_which(tmp_path):
+def test_changed_batch_size_in_iteration_based_training_is_an_error(tmp_path):
     rates(config(tmp_path / 'whole', POLY, epochs=4, by_epoch=False))
-    with pytest.raises(ValueError, match=r'trained with another batch size \(batch 2, now 4\)'):
+    with pytest.raises(ValueError, match=r'trained with a different batch size \(batch 2, now 4\)'):
         Runner.from_cfg(config(tmp_path / 'on', POLY, epochs=4, by_epoch=False, batch=4,
                                resume=str(tmp_path / 'whole' / 'iter_2.pth'))).train()
 
 
-def test_the_digest_is_that_of_files_labels_and_pixels_wherever_they_lie():
+def test_digest_depends_on_files_and_labels_but_not_on_the_folder():
     here, there = Numbers(data_root='/data/here'), Numbers(data_root='/other/place')
     assert data_digest(here) == data_digest(there) == data_digest(Numbers(data_root='/data/here'))
     other = Numbers(data_root='/data/here')
@@ -148,7 +148,7 @@ def test_the_digest_is_that_of_files_labels_and_pixels_wherever_they_lie():
     assert len(digests) == 3
 
 
-def test_a_choice_of_labels_is_part_of_it():
+def test_digest_depends_on_the_choice_of_labels():
     class Chosen:
         def __init__(self, *indices):
             self.dataset, self.labelled_indices = Numbers(), np.array(indices)
@@ -159,11 +159,11 @@ def test_a_choice_of_labels_is_part_of_it():
     assert data_digest(Chosen(1, 2)) == data_digest(Chosen(1, 2)) != data_digest(Chosen(1, 3))
 
 
-def test_a_list_is_a_dataset_too():
+def test_digest_accepts_a_list_as_dataset():
     assert data_digest([1, 2]) == data_digest([3, 4]) != data_digest([1, 2, 3])  # as long, no more is known
 
 
-def test_a_fingerprint_is_plain_json_in_the_checkpoint(tmp_path):
+def test_fingerprint_in_the_checkpoint_is_json(tmp_path):
     rates(config(tmp_path, MULTISTEP, epochs=1))
     made_by = torch.load(tmp_path / 'epoch_1.pth', weights_only=False)['meta']['made_by']
     assert json.loads(json.dumps(made_by)) == made_by

@@ -1,4 +1,4 @@
-"""The screen shows what a person reads; the log file keeps all."""
+"""The console shows a summary; the log file is complete."""
 import io
 import logging
 import warnings
@@ -26,7 +26,7 @@ def shown(stream, *messages, level=logging.INFO):
     return stream.getvalue()
 
 
-def test_a_step_is_told_by_its_place_the_time_left_and_what_matters():
+def test_progress_line_has_position_remaining_time_and_selected_values():
     assert shown(io.StringIO(), STEP) == ('Iter(train) [ 80/900]  eta: 0:01:58  loss: 0.9712  decode.acc_seg: 88.5  '
                                           'isda_strength: 0.6\n')
     assert numbers('loss: 1.0  time: 2.0') == 'loss: 1.0'
@@ -34,7 +34,7 @@ def test_a_step_is_told_by_its_place_the_time_left_and_what_matters():
         'Epoch(train) [3][ 8/16]  eta: 0:01:58')
 
 
-def test_progress_is_written_over_on_a_terminal_and_rare_elsewhere():
+def test_progress_is_overwritten_on_a_terminal_and_rare_elsewhere():
     later = STEP.replace('80/900', '90/900')
     assert shown(Terminal(), STEP, later).count('\n') == 0
     assert shown(Terminal(), STEP, later).split('\r')[2].startswith('Iter(train) [ 90/900]')
@@ -48,17 +48,17 @@ def test_progress_is_written_over_on_a_terminal_and_rare_elsewhere():
     ('The prefix is not set in metric class IoUMetric.', logging.WARNING, False),
     ('"FileClient" will be deprecated in future', logging.WARNING, False),
     ('The model and loaded state dict do not match exactly\n\nmissing keys', logging.WARNING, True)])
-def test_results_warnings_and_what_isda_says_are_shown(message, level, wanted):
+def test_results_warnings_and_isda_messages_are_shown(message, level, wanted):
     assert (shown(io.StringIO(), message, level=level) == message + '\n') is wanted
 
 
-def test_measures_of_each_tau_are_left_to_the_table():
+def test_metrics_of_each_tau_are_not_shown():
     message = 'Iter(test) [3/3]    mIoU: 2.0  tau=0.5/mIoU: 3.0  tau=0.5/IoU.traffic light: nan  nll: 1.0'
     assert shown(io.StringIO(), message) == 'Iter(test) [3/3]    mIoU: 2.0  nll: 1.0\n'
 
 
 @pytest.mark.parametrize('error', [OSError(5, 'Input/output error'), ValueError('I/O operation on closed file.')])
-def test_a_terminal_that_went_away_ends_no_run(error, capsys):
+def test_closed_terminal_does_not_stop_the_run(error, capsys):
     class Gone(io.StringIO):
         def write(self, text):
             raise error
@@ -68,7 +68,7 @@ def test_a_terminal_that_went_away_ends_no_run(error, capsys):
 
 
 @tiny.on_cpu
-def test_a_run_is_a_dozen_lines_on_the_screen_and_whole_in_its_log(tmp_path, capsys):
+def test_console_output_is_short_and_the_log_file_is_complete(tmp_path, capsys):
     tiny.leave_layout()
     cfg = load_config(str(tiny.write_configs(tmp_path)[1]), None, str(tmp_path / 'work'))
     cfg.experiment_name = cfg.visualizer.name = 'quiet'
@@ -78,7 +78,7 @@ def test_a_run_is_a_dozen_lines_on_the_screen_and_whole_in_its_log(tmp_path, cap
     lines = capsys.readouterr().out.splitlines()
     assert 4 <= len(lines) <= 12
     assert next(line for line in lines if line.startswith('training ')) == (
-        f'training EncoderDecoder on 6 images for 6 iterations; the whole log is {runner.log_dir}/'
+        f'training EncoderDecoder on 6 images for 6 iterations; full log: {runner.log_dir}/'
         f'{runner.timestamp}.log')
     assert [line.split(' ')[1] for line in lines if ' is attached to ' in line] == ['decode_head', 'auxiliary_head']
     log = (tmp_path / 'work' / runner.timestamp / f'{runner.timestamp}.log').read_text()
@@ -86,7 +86,7 @@ def test_a_run_is_a_dozen_lines_on_the_screen_and_whole_in_its_log(tmp_path, cap
 
 
 @tiny.on_cpu
-def test_a_test_is_its_results(tmp_path, monkeypatch, capsys):
+def test_testing_prints_only_the_results(tmp_path, monkeypatch, capsys):
     config = tiny.write_configs(tmp_path)[0]
     tiny.train(config, tmp_path / 'work', {'train_cfg.max_iters': 2})
     capsys.readouterr()

@@ -1,4 +1,4 @@
-"""A run that would train nothing is refused; one that diverges stops and keeps its last sound checkpoint."""
+"""An empty dataloader is an error; a diverged run stops and keeps its last finite checkpoint."""
 import json
 import math
 
@@ -35,7 +35,7 @@ def runner(folder, breaks=1000, images=4, interval=50, skips=False, **loader):
 
 
 @pytest.mark.parametrize(('interval', 'noticed'), [(1, 5), (50, 6)])  # at once, or by the checkpoint of the third epoch
-def test_a_run_that_diverges_stops_and_its_weights_are_not_kept(tmp_path, interval, noticed):
+def test_diverged_run_stops_without_saving_its_weights(tmp_path, interval, noticed):
     with pytest.raises(FloatingPointError, match=f'diverged: after {noticed} steps .* Lower the learning rate'):
         runner(tmp_path, breaks=5, interval=interval).train()
     assert diverged(tmp_path) == dict(iteration=noticed)
@@ -43,25 +43,26 @@ def test_a_run_that_diverges_stops_and_its_weights_are_not_kept(tmp_path, interv
 
 
 @pytest.mark.parametrize(('interval', 'breaks', 'noticed'), [(2, 3, 6), (50, 8, 8)])  # at the second look, at the end
-def test_so_does_one_whose_loss_is_no_number_while_its_weights_stay(tmp_path, interval, breaks, noticed):
-    with pytest.raises(FloatingPointError, match=f'diverged: after {noticed} steps weights or loss are infinite'):
+def test_run_with_non_finite_loss_and_finite_weights_stops(tmp_path, interval, breaks, noticed):
+    with pytest.raises(FloatingPointError, match=f'diverged: after {noticed} steps the weights or the loss are '
+                                                 'not finite'):
         runner(tmp_path, breaks=breaks, interval=interval, skips=True).train()
     assert diverged(tmp_path) == dict(iteration=noticed)
 
 
-def test_a_sound_run_ends_well_and_takes_an_older_note_away(tmp_path):
+def test_finite_run_removes_an_older_divergence_record(tmp_path):
     (tmp_path / 'diverged.json').write_text(json.dumps(dict(iteration=3)))
     trained = runner(tmp_path)
     trained.train()
     assert (diverged(tmp_path), trained.iter) == (None, 8)
 
 
-def test_too_few_images_for_a_batch_are_refused_with_what_to_set(tmp_path):
-    with pytest.raises(ValueError, match='3 training images give no batch of 4 .*smaller .*size, or .*drop_last'):
+def test_too_few_images_for_a_batch_are_an_error(tmp_path):
+    with pytest.raises(ValueError, match='3 training images do not fill a batch of 4 .*smaller .*size, or .*drop_last'):
         runner(tmp_path, images=3, batch_size=4, drop_last=True).train()
 
 
-def test_an_endless_sampler_fills_any_batch(tmp_path):
+def test_infinite_sampler_fills_any_batch(tmp_path):
     endless = runner(tmp_path, images=3, batch_size=4, drop_last=True, sampler=dict(type='InfiniteSampler'))
     endless._train_loop = dict(type='IterBasedTrainLoop', max_iters=2)
     endless.train()

@@ -1,4 +1,4 @@
-"""A user reads one sentence; who mends the code reads the traceback."""
+"""User errors print a message; internal errors print a traceback."""
 import sys
 
 import pytest
@@ -7,7 +7,7 @@ from isda_seg.runtime.user_errors import run_main
 
 
 def told(monkeypatch, error, *arguments, **kwargs):
-    """What the process says at its end, and the arguments that the tool saw."""
+    """Exit message of the process, and the arguments that the tool received."""
     monkeypatch.setattr(sys, 'argv', ['tool.py', *arguments])
     seen = []
 
@@ -20,37 +20,37 @@ def told(monkeypatch, error, *arguments, **kwargs):
     return end.value.code, seen
 
 
-def test_wrong_input_is_one_sentence_and_code_1(monkeypatch):
-    code, seen = told(monkeypatch, FileNotFoundError('there is no config x.py'), 'x.py')
-    assert code == 'there is no config x.py\n(--debug shows where this was raised)'  # a text ends with code 1
+def test_user_error_prints_the_message_and_exits_with_code_1(monkeypatch):
+    code, seen = told(monkeypatch, FileNotFoundError('the config x.py does not exist'), 'x.py')
+    assert code == 'the config x.py does not exist\n(rerun with --debug for a traceback)'  # a text ends with code 1
     assert seen == ['x.py']
 
 
 @pytest.mark.parametrize('code', [None, 0, 1, 3])
-def test_a_tools_own_code_is_that_of_its_process(monkeypatch, code):
+def test_exit_code_is_the_return_value_of_the_tool(monkeypatch, code):
     monkeypatch.setattr(sys, 'argv', ['tool.py'])
     with pytest.raises(SystemExit) as end:
         run_main(lambda: code)
     assert end.value.code == code
 
 
-def test_what_torch_says_of_one_value_gets_its_remedy(monkeypatch):
+def test_torch_error_for_one_value_per_channel_gets_a_remedy(monkeypatch):
     error = ValueError('Expected more than 1 value per channel when training, got input size [1, 128, 1, 1]')
-    assert 'set train_dataloader.batch_size=2 or more' in told(monkeypatch, error)[0]
+    assert 'Set train_dataloader.batch_size=2 or more' in told(monkeypatch, error)[0]
 
 
-def test_debug_shows_where_it_was_raised_and_no_tool_has_to_know_it(monkeypatch):
+def test_debug_shows_the_traceback_and_is_removed_from_the_arguments(monkeypatch):
     monkeypatch.setattr(sys, 'argv', ['tool.py', '--debug', 'x.py'])
     with pytest.raises(ValueError, match=r"\['x.py'\]"):
         run_main(lambda: exec('raise ValueError(sys.argv[1:])', dict(sys=sys)))
 
 
-def test_a_fault_of_the_code_keeps_its_traceback(monkeypatch):
+def test_internal_error_keeps_its_traceback(monkeypatch):
     monkeypatch.setattr(sys, 'argv', ['tool.py'])
     with pytest.raises(ZeroDivisionError) as error:
         run_main(lambda: 1 / 0)
     assert error.traceback[-1].name == '<lambda>'
 
 
-def test_ctrl_c_says_how_to_go_on(monkeypatch):
+def test_ctrl_c_prints_the_given_message(monkeypatch):
     assert told(monkeypatch, KeyboardInterrupt(), stopped='stopped; go on so')[0] == 'stopped; go on so'

@@ -1,4 +1,4 @@
-"""CamVid, the real one."""
+"""The real CamVid dataset."""
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,7 @@ from isda_seg.segmentation.loading import LoadCheckedAnnotations, LoadCheckedIma
 
 
 @pytest.mark.parametrize('split, images', [('train', 367), ('val', 101)])
-def test_camvid_holds_the_images_it_should_with_labels_0_to_11(split, images, data_folder):
+def test_camvid_has_the_published_sizes_and_labels_0_to_11(split, images, data_folder):
     dataset = CamVidDataset(data_root=str(data_folder('camvid')),
                             data_prefix=dict(img_path=split, seg_map_path=f'{split}annot'),
                             pipeline=[LoadCheckedImage(), LoadCheckedAnnotations(num_classes=11, ignore_index=11)])
@@ -30,7 +30,7 @@ def sampled(folder, **keys):
                                data_prefix=dict(img_path='train', seg_map_path='trainannot')))
 
 
-def test_a_sample_is_drawn_by_its_seed_in_the_order_of_the_files(tmp_path):
+def test_sample_depends_on_its_seed_and_keeps_the_file_order(tmp_path):
     tiny.write_camvid(tmp_path, train=9)
     every = sampled(tmp_path)
     draws = [sampled(tmp_path, sample=4, sample_seed=seed) for seed in (0, 0, 1)]
@@ -41,7 +41,7 @@ def test_a_sample_is_drawn_by_its_seed_in_the_order_of_the_files(tmp_path):
 
 
 @pytest.mark.parametrize('sample', [0, 10])
-def test_a_sample_of_no_or_more_images_than_there_are_is_refused(tmp_path, sample):
+def test_empty_or_too_large_sample_is_an_error(tmp_path, sample):
     tiny.write_camvid(tmp_path, train=9)
-    with pytest.raises(ValueError, match=f'sample={sample} images cannot be drawn from 9'):
+    with pytest.raises(ValueError, match=f'cannot sample {sample} of 9 images'):
         sampled(tmp_path, sample=sample)

@@ -39,8 +39,8 @@ def test_a_missing_folder_is_named_with_what_to_do(root):
 def test_an_empty_split_is_named(root):
     for image in (root / 'val').iterdir():
         image.rename(image.with_suffix('.jpg'))
-    with pytest.raises(ValueError, match=r"val split is empty: no image found in .*/val; img_suffix is '.png', and the "
-                                         r'files there end in .jpg'):
+    with pytest.raises(ValueError, match=r"val split is empty: no image was found in .*/val; img_suffix is '.png', and "
+                                         r'the suffixes of the files there are .jpg'):
         check_data(config(root))
     for image in (root / 'val').iterdir():
         image.unlink()
@@ -55,7 +55,7 @@ def test_an_image_without_its_label_map_is_named(root):
 
 
 class Store(BaseStorageBackend):
-    """A bucket of three objects, which knows folders but would be asked one request per file."""
+    """Remote storage of three objects with folders; each file check would be a request."""
 
     names = ('train/a.png', 'train/b.png', 'trainannot/a.png')
 
@@ -81,7 +81,7 @@ def remote(folder, **keys):
     return Config(dict(train_dataloader=dict(dataset=dataset)))
 
 
-def test_data_behind_a_storage_backend_is_asked_for_folders_and_not_file_by_file():
+def test_remote_data_is_checked_by_folder_and_not_by_file():
     assert check_data(remote('store://train'), ('train',)) is None
     with pytest.raises(FileNotFoundError, match='train data folder store://elsewhere .img_path. does not exist'):
         check_data(remote('store://elsewhere'), ('train',))
@@ -89,7 +89,7 @@ def test_data_behind_a_storage_backend_is_asked_for_folders_and_not_file_by_file
                              data_prefix=dict(img_path='train', seg_map_path='trainannot')), ('train',)) is None
 
 
-def test_a_dataset_with_arguments_of_its_own_is_left_to_the_host(root, monkeypatch):
+def test_custom_dataset_with_other_arguments_is_not_checked(root, monkeypatch):
     class Own(BaseSegDataset):
         def __init__(self, data_prefix, pipeline):
             raise AssertionError('it was built')

@@ -1,4 +1,4 @@
-"""tools/test.py's value: what it holds, and what it refuses before it starts."""
+"""Content of the results of tools/test.py, and errors before it starts."""
 import cv2
 import pytest
 import torch
@@ -27,7 +27,7 @@ def result_of(run, tmp_path, **options):
     return evaluate(cfg, str(config), str(work / 'iter_6.pth'), **options)
 
 
-def test_results_hold_the_protocols_asked_for_the_classes_and_the_training_runs(run, tmp_path):
+def test_results_contain_protocols_classes_and_training_runs(run, tmp_path):
     result = result_of(run, tmp_path, protocols=('single', 'ms-flip'), show_dir=str(tmp_path / 'pictures'), show_most=1)
     assert list(result['protocols']) == ['single', 'ms-flip']
     iou = result['protocols']['single']['IoU']
@@ -40,12 +40,12 @@ def test_results_hold_the_protocols_asked_for_the_classes_and_the_training_runs(
     assert summary(result, 'tiny').splitlines()[1].split(' | ')[2].strip() == miou
 
 
-def test_evaluators_in_a_list_are_understood(run, tmp_path):
+def test_list_of_evaluators_is_supported(run, tmp_path):
     one = result_of(run, tmp_path, protocols=('single',))
     assert result_of(run, tmp_path, protocols=('single',), as_list=True)['protocols'] == one['protocols']
 
 
-def test_weights_without_the_decode_head_are_refused(run, tmp_path):
+def test_weights_without_the_decode_head_are_an_error(run, tmp_path):
     torch.save({'conv1.weight': torch.zeros(3)}, tmp_path / 'backbone.pth')
     cfg = load_config(str(run[0]), work_dir=str(tmp_path))
     with pytest.raises(ValueError, match='backbone.pth holds no weights of decode_head'):

@@ -1,4 +1,4 @@
-"""FrozenBackbone: the features are those of the backbone alone in eval mode, computed once for each image."""
+"""FrozenBackbone: features equal those of the backbone in eval mode and are computed once per image."""
 import copy
 
 import pytest
@@ -42,7 +42,7 @@ def test_features_are_those_of_the_backbone_in_eval_mode_without_gradients(froze
     assert frozen.backbone.norm.num_batches_tracked == 0
 
 
-def test_each_kept_image_passes_once_in_whatever_batch_it_comes(frozen):
+def test_cached_image_passes_the_backbone_once_in_any_batch(frozen):
     first = frozen(IMAGES)
     assert frozen.backbone.seen == 4
     again = frozen(IMAGES[[2, 0, 1, 3]])
@@ -50,13 +50,13 @@ def test_each_kept_image_passes_once_in_whatever_batch_it_comes(frozen):
     assert all(torch.equal(a[[2, 0, 1, 3]], b) for a, b in zip(first, again, strict=True))
 
 
-def test_nothing_is_kept_unless_asked():
+def test_cache_is_off_by_default():
     plain = FrozenBackbone(dict(type='mmseg.CountingBackbone'))
     plain(IMAGES), plain(IMAGES)
     assert plain.backbone.seen == 8
 
 
-def test_other_weights_give_other_features(frozen):
+def test_new_weights_clear_the_cache(frozen):
     before = frozen(IMAGES)[1]
     frozen.load_state_dict({key: value + 1 if key.endswith('weight') else value
                             for key, value in frozen.state_dict().items()})
@@ -65,12 +65,12 @@ def test_other_weights_give_other_features(frozen):
     assert_close(after, frozen.backbone(IMAGES)[1].detach())
 
 
-def test_another_dtype_computes_features_anew(frozen):
+def test_new_dtype_clears_the_cache(frozen):
     frozen(IMAGES)
     assert frozen.double()(IMAGES.double())[1].dtype == torch.float64
 
 
-def test_a_copy_starts_without_features(frozen):
+def test_copy_has_an_empty_cache(frozen):
     frozen(IMAGES)
     other = copy.deepcopy(frozen)
     other(IMAGES)

@@ -1,4 +1,4 @@
-"""Bad files are named, with what is wrong with them."""
+"""Invalid files are errors that name the file and the problem."""
 import cv2
 import numpy as np
 import pytest
@@ -24,15 +24,15 @@ def files(tmp_path):
     return image, labels, load
 
 
-def test_good_files_load_as_they_are(files):
+def test_valid_files_are_loaded_unchanged(files):
     loaded = files[2]()
     assert loaded['img'].shape == (8, 12, 3) and loaded['img'][0, 0, 0] == 7
     assert np.array_equal(loaded['gt_seg_map'], np.arange(96).reshape(8, 12) % 4)
 
 
-def test_a_file_that_is_no_image_is_named(files):
+def test_invalid_image_file_is_an_error_that_names_it(files):
     files[0].write_text('hello')
-    with pytest.raises(ValueError, match=r'a\.png is no image'):
+    with pytest.raises(ValueError, match=r'cannot read image .*a\.png'):
         files[2]()
 
 
@@ -50,13 +50,13 @@ def test_a_missing_label_map_is_named(files):
 
 def test_a_label_map_that_cannot_be_read_is_named(files):
     files[1].write_bytes(files[1].read_bytes()[:20])
-    with pytest.raises(ValueError, match=r'a_labels\.png is no label map'):
+    with pytest.raises(ValueError, match=r'cannot read label map .*a_labels\.png'):
         files[2]()
 
 
 def test_a_label_map_of_another_size_is_named_with_both_sizes(files):
     cv2.imwrite(str(files[1]), np.zeros((8, 10), np.uint8))
-    with pytest.raises(ValueError, match=r'a_labels\.png is 10 x 8, its image 12 x 8'):
+    with pytest.raises(ValueError, match=r'a_labels\.png has size 10 x 8, but its image has 12 x 8'):
         files[2]()
 
 
@@ -83,7 +83,7 @@ def load(path, **keys):
 @pytest.mark.parametrize('keys', [
     {}, dict(reduce_zero_label=True), dict(label_map={0: 1, 1: 0, 3: 255}),
     dict(reduce_zero_label=True, label_map={0: 3, 1: 1})])
-def test_numbers_become_the_classes_that_the_host_makes_of_them(tmp_path, keys):
+def test_values_map_to_the_same_classes_as_in_mmsegmentation(tmp_path, keys):
     path = tmp_path / 'labels.png'
     cv2.imwrite(str(path), np.array([[0, 1, 2], [3, 3, 255]], np.uint8))
     results = dict(dict(seg_map_path=str(path), seg_fields=[], reduce_zero_label=False), **keys)
@@ -92,17 +92,18 @@ def test_numbers_become_the_classes_that_the_host_makes_of_them(tmp_path, keys):
     assert np.array_equal(found, wanted) and found.dtype == wanted.dtype == np.uint8
 
 
-def test_numbers_above_255_do_not_wrap(tmp_path):
+def test_values_above_255_do_not_wrap(tmp_path):
     path = tmp_path / 'labels.png'
     cv2.imwrite(str(path), np.array([[0, 1, 2], [3, 3, 259]], np.uint16))
     with pytest.raises(ValueError, match=r'label 259 in .*labels\.png is neither one of the 4 classes'):
         load(path)
     assert load(path, label_map={259: 2}).tolist() == [[0, 1, 2], [3, 3, 2]]
-    with pytest.raises(ValueError, match=r'label 7 in .*labels\.png, made of 259 by label_map or reduce_zero_label,'):
+    with pytest.raises(ValueError, match=r'label 7 in .*labels\.png, mapped from 259 by label_map or '
+                                         'reduce_zero_label,'):
         load(path, label_map={259: 7})
 
 
-def test_every_pipeline_of_a_config_is_checked_with_the_heads_classes():
+def test_every_pipeline_is_validated_with_the_classes_of_the_head():
     pipeline = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')]
     views = [dict(type='LoadImageFromFile'), dict(type='TestTimeAug', transforms=[[dict(type='LoadAnnotations')]])]
     cfg = Config(dict(model=dict(decode_head=[dict(num_classes=5), dict(num_classes=5, ignore_index=7)]),
@@ -116,7 +117,7 @@ def test_every_pipeline_of_a_config_is_checked_with_the_heads_classes():
 
 
 @pytest.mark.parametrize('mode', ['L', 'I;16', 'RGB', 'RGBA', 'P'])
-def test_a_grey_ramp_comes_back_from_every_mode(tmp_path, mode):
+def test_grey_ramp_is_preserved_in_every_mode(tmp_path, mode):
     ramp = np.tile(np.arange(256, dtype=np.uint8), (4, 1))
     sixteen = Image.fromarray(ramp.astype(np.uint16) << 8 | 0x7F)
     (sixteen if mode == 'I;16' else Image.fromarray(ramp).convert(mode)).save(tmp_path / 'image.png')
@@ -124,7 +125,7 @@ def test_a_grey_ramp_comes_back_from_every_mode(tmp_path, mode):
     assert loaded.shape == (4, 256, 3) and np.array_equal(loaded, np.repeat(ramp[..., None], 3, axis=2))
 
 
-def test_numbers_without_an_agreed_white_are_refused_by_name(tmp_path):
+def test_values_without_a_defined_range_are_an_error(tmp_path):
     Image.fromarray(np.zeros((4, 4), np.float32)).save(tmp_path / 'image.tif')
-    with pytest.raises(ValueError, match=r'image\.tif is no image that can be read'):
+    with pytest.raises(ValueError, match=r'cannot read image .*image\.tif'):
         LoadCheckedImage().transform(dict(img_path=str(tmp_path / 'image.tif')))

@@ -1,4 +1,4 @@
-"""Logit adjustment at test time: what tools/test.py --logit-adjustment measures, and the prior that it subtracts."""
+"""Logit adjustment of segmentation: metrics of tools/test.py --logit-adjustment, and the class prior."""
 import json
 
 import pytest
@@ -51,7 +51,7 @@ def test_labels_are_counted_once_and_kept_in_the_work_directory(pair, tmp_path):
     assert count_labels(cfg).tolist() == [5] * 11
 
 
-def test_counts_of_other_images_are_not_taken(pair, tmp_path):
+def test_counts_of_other_images_are_not_reused(pair, tmp_path):
     count_labels(config(pair[0], tmp_path))
     other = config(pair[0], tmp_path)
     other.train_dataloader.dataset.indices = [0, 1]
@@ -59,19 +59,19 @@ def test_counts_of_other_images_are_not_taken(pair, tmp_path):
     assert len(list(tmp_path.glob('class_counts_*.json'))) == 2
 
 
-def test_the_prior_of_an_isda_checkpoint_is_what_its_statistics_counted(pair, tmp_path):
+def test_prior_of_an_isda_checkpoint_comes_from_its_statistics(pair, tmp_path):
     state = check_checkpoint(pair[3])['state_dict']
     prior = class_log_prior(config(pair[2], tmp_path), state)
     assert torch.equal(prior, log_prior(state['decode_head.loss_decode.statistics.count']))
     assert list(tmp_path.glob('class_counts_*')) == []
 
 
-def test_the_prior_of_a_plain_checkpoint_is_that_of_the_training_labels(pair, tmp_path):
+def test_prior_of_a_plain_checkpoint_comes_from_the_training_labels(pair, tmp_path):
     cfg = config(pair[0], tmp_path)
     assert torch.equal(class_log_prior(cfg, check_checkpoint(pair[1])['state_dict']), log_prior(pixels(cfg)))
 
 
-def test_a_config_without_training_labels_says_what_to_do(pair, tmp_path):
+def test_config_without_training_labels_is_an_error_with_a_remedy(pair, tmp_path):
     cfg = config(pair[0], tmp_path)
     cfg.train_dataloader.dataset.pipeline = []
     with pytest.raises(ValueError, match='whose pipeline has LoadAnnotations. Test a checkpoint trained with ISDA, or'):
@@ -107,7 +107,7 @@ def test_several_tau_of_one_pass_equal_predictions_adjusted_by_hand(pair, tmp_pa
         sum(seen := [value for value in result['AP'].values() if value is not None]) / len(seen), abs=1e-3)
 
 
-def test_without_tau_the_results_have_the_keys_they_had(pair, tmp_path):
+def test_results_without_tau_have_no_further_keys(pair, tmp_path):
     result = result_of(*pair[:2], tmp_path, protocols=('single',))['protocols']['single']
     assert set(result) == {'mIoU', 'aAcc', 'mAcc', 'IoU', 'precision', 'recall', 'nll', 'ece'}
 
@@ -122,13 +122,13 @@ def test_averaged_views_are_adjusted_by_the_log_of_their_mean_probability(pair, 
     assert summary(result, 'tiny').splitlines()[-1].split(' | ')[1] == f'{found["logit_adjustment"]["3"]["mIoU"]:8.2f}'
 
 
-def test_another_model_for_averaging_views_is_refused_by_name(pair, tmp_path):
+def test_unsupported_tta_model_is_an_error_that_names_it(pair, tmp_path):
     cfg = config(pair[0], tmp_path)
     cfg.tta_model = dict(type='MyTTAModel')
-    with pytest.raises(ValueError, match='needs the tta_model SegTTAModel, the config has MyTTAModel'):
+    with pytest.raises(ValueError, match='needs the tta_model SegTTAModel, but the config has MyTTAModel'):
         evaluate(cfg, str(pair[0]), str(pair[1]), ('ms',), taus=(0.5,))
 
 
-def test_a_negative_tau_is_refused_before_anything_is_tested(pair, tmp_path):
+def test_negative_tau_is_an_error_before_testing(pair, tmp_path):
     with pytest.raises(ValueError, match='--logit-adjustment must be a finite number >= 0, got -1'):
         result_of(*pair[:2], tmp_path, taus=(-1,))

@@ -1,4 +1,4 @@
-"""IoU, precision and recall by class."""
+"""IoU, precision and recall per class."""
 import math
 
 import pytest
@@ -7,7 +7,7 @@ import torch
 from isda_seg.segmentation.metric import ClassIoUMetric
 
 
-def test_measures_of_classes_are_those_of_all_images_together():
+def test_metrics_per_class_are_computed_over_all_images():
     metric = ClassIoUMetric(iou_metrics=['mIoU'], ignore_index=9)
     metric.dataset_meta = dict(classes=('road', 'sky', 'car'))
     for predicted, truth in (([0, 0, 1, 1], [0, 1, 1, 9]), ([0, 0, 0, 0], [0, 0, 1, 1])):

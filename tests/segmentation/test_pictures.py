@@ -1,4 +1,4 @@
-"""Pictures show image, truth and prediction in the palette's colours."""
+"""Visualisations show image, ground truth and prediction in palette colours."""
 import numpy as np
 
 from isda_seg.runtime.pictures import chosen
@@ -7,19 +7,19 @@ from isda_seg.segmentation.pictures import HEADER, paint, side_by_side
 PALETTE = [[255, 0, 0], [0, 255, 0]]
 
 
-def test_the_chosen_images_are_as_many_as_asked_and_spread_evenly():
+def test_requested_number_of_images_is_evenly_spaced():
     assert [i for i in range(100) if chosen(i, 100, 4)] == [24, 49, 74, 99]
     assert [i for i in range(3) if chosen(i, 3, 8)] == [0, 1, 2]
     assert [i for i in range(5) if chosen(i, 5, None)] == [0, 1, 2, 3, 4]
     assert [i for i in range(5) if chosen(i, 5, 0)] == []
 
 
-def test_labels_take_the_palettes_colours_as_bgr_and_void_is_black():
+def test_labels_have_palette_colours_in_bgr_and_void_is_black():
     painted = paint(np.array([[0, 1, 255]]), PALETTE)
     assert painted.tolist() == [[[0, 0, 255], [0, 255, 0], [0, 0, 0]]]
 
 
-def test_the_three_panels_stand_side_by_side_below_a_caption():
+def test_three_panels_are_side_by_side_below_captions():
     image = np.full((60, 100, 3), 9, np.uint8)
     truth, predicted = np.zeros((60, 100), int), np.ones((60, 100), int)
     picture = side_by_side(image, truth, predicted, PALETTE)

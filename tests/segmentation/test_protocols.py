@@ -1,4 +1,4 @@
-"""The three protocols: what they average, and that a batch keeps its images apart."""
+"""Evaluation protocols: averaged views, separate images of a batch."""
 import copy
 import runpy
 import sys
@@ -54,7 +54,7 @@ def probabilities(model, image, scale, flip):
 
 
 @pytest.mark.parametrize('protocol, flips', [('ms', (False,)), ('ms-flip', (False, True))])
-def test_a_protocol_is_the_mean_of_the_probabilities_of_its_views(protocol, flips):
+def test_protocol_averages_the_probabilities_of_its_views(protocol, flips):
     wrapped, pipeline = build(apply_protocol(config(), protocol))
     image = images(1)[0]
     with torch.no_grad():
@@ -77,7 +77,7 @@ def test_every_image_of_a_batch_gets_its_own_prediction():
     assert [torch.equal(a, b) for a, b in zip(alone, together, strict=True)] == [True, True]
 
 
-def test_single_is_the_configs_own_pipeline_and_nothing_is_changed_in_place():
+def test_single_uses_the_pipeline_of_the_config_without_side_effects():
     cfg = config()
     before = copy.deepcopy(cfg.to_dict())
     assert apply_protocol(cfg, 'single').to_dict() == before
@@ -102,7 +102,7 @@ def test_without_a_resize_the_image_itself_is_scaled():
 
 
 def test_an_unknown_protocol_is_an_error():
-    with pytest.raises(ValueError, match="'single', 'ms', 'ms-flip'.*'flip'"):
+    with pytest.raises(ValueError, match="unknown protocol 'flip'.*'single', 'ms', 'ms-flip'"):
         apply_protocol(config(), 'flip')
 
 
@@ -112,7 +112,7 @@ def test_tta_is_the_protocol_ms_flip(monkeypatch, options, protocols):
     assert parse_test_options(monkeypatch, options).protocols == protocols
 
 
-def test_tta_together_with_protocols_is_refused(monkeypatch, capsys):
+def test_tta_together_with_protocols_is_an_error(monkeypatch, capsys):
     with pytest.raises(SystemExit) as end:
         parse_test_options(monkeypatch, ['--tta', '--protocols', 'ms'])
     assert end.value.code == 2

@@ -1,4 +1,4 @@
-"""A config that names classes instead of strings is trained, saved and evaluated alike."""
+"""A config with classes instead of strings trains, is saved and is evaluated equally."""
 import re
 
 import pytest
@@ -41,7 +41,7 @@ def configs(tmp_path_factory):
     return named, classes
 
 
-def test_it_is_trained_and_saved_as_its_twin_of_strings(configs, tmp_path):
+def test_python_config_trains_and_saves_as_its_string_twin(configs, tmp_path):
     (named, steps), (classes, own) = (tiny.train(config, tmp_path / config.stem) for config in configs)
     assert own == steps
     assert sum(isinstance(hook, AtomicCheckpointHook) for hook in classes.hooks) == 1
@@ -49,13 +49,13 @@ def test_it_is_trained_and_saved_as_its_twin_of_strings(configs, tmp_path):
     assert [type(transform) for transform in transforms[:2]] == [LoadCheckedImage, LoadCheckedAnnotations]
 
 
-def test_half_precision_takes_it(configs, tmp_path):
+def test_python_config_supports_mixed_precision(configs, tmp_path):
     cfg = load_config(str(configs[1]), work_dir=str(tmp_path))
     enable_amp(cfg)
     assert cfg.optim_wrapper.type == 'BFloat16OptimWrapper'
 
 
-def test_every_protocol_measures_what_it_measures_of_its_twin(configs, tmp_path):
+def test_python_config_has_the_metrics_of_its_string_twin(configs, tmp_path):
     tiny.train(configs[0], tmp_path / 'work')
     found = [evaluate(load_config(str(config), work_dir=str(tmp_path / config.stem)), str(config),
                       str(tmp_path / 'work' / 'iter_6.pth'), ('single', 'ms-flip'))['protocols'] for config in configs]

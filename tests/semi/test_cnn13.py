@@ -1,4 +1,4 @@
-"""CNN-13: the shapes and the parameter count of Table 10, noise in training only, an initialisation for leaky ReLU."""
+"""CNN-13: shapes and parameter count of Table 10, noise only in training, initialisation for leaky ReLU."""
 import pytest
 import torch
 from mmengine.registry import MODELS
@@ -60,7 +60,7 @@ def test_noise_is_off_by_default():
     assert torch.equal(network(images)[0], network(images)[0])
 
 
-def test_the_initial_weights_have_the_variance_that_a_leaky_relu_of_slope_a_tenth_asks_for():
+def test_initial_variance_matches_the_leaky_relu():
     network = CNN13(width=0.5)
     network.init_weights()
     for conv in (layer for layer in network.modules() if isinstance(layer, nn.Conv2d)):
@@ -70,5 +70,5 @@ def test_the_initial_weights_have_the_variance_that_a_leaky_relu_of_slope_a_tent
 
 @pytest.mark.parametrize('keys', [dict(width=0), dict(width=0.001), dict(noise=-0.1)])
 def test_a_network_without_channels_or_with_negative_noise_is_an_error(keys):
-    with pytest.raises(ValueError, match='CNN13 needs a width of at least 1/128 and noise of at least 0, got'):
+    with pytest.raises(ValueError, match='CNN13 needs width >= 1/128 and noise >= 0, got'):
         CNN13(**keys)

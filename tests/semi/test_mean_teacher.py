@@ -1,4 +1,4 @@
-"""Laws of Mean Teacher: the decay, the teacher's own passes, who is tested."""
+"""Properties of Mean Teacher: decay, separate passes of the teacher, prediction."""
 import copy
 
 import numpy as np
@@ -14,7 +14,7 @@ from isda_seg.semi.mean_teacher import MeanTeacher
 
 
 class Model(nn.Module):
-    """What a SemiClassifier is to its method."""
+    """Minimal SemiClassifier as seen by its method."""
 
     def __init__(self, dropout=0.0):
         super().__init__()
@@ -38,7 +38,7 @@ def train(model, step):
             parameter.copy_(torch.randn(parameter.shape, generator=generator))
 
 
-def test_the_teacher_is_the_mean_with_decay_1_minus_1_over_t_plus_1_up_to_0_999():
+def test_teacher_is_the_ema_with_the_documented_decay():
     model = Model()
     model.method.start(model)
     mean = [np.zeros(parameter.shape) for parameter in model.own()]
@@ -57,7 +57,7 @@ def test_the_teacher_is_the_mean_with_decay_1_minus_1_over_t_plus_1_up_to_0_999(
         assert_close(found, 0.999 * old + 0.001 * new.detach(), rtol=1e-5, atol=1e-6)
 
 
-def test_the_term_is_the_mean_squared_difference_to_the_teacher_which_gets_no_gradient():
+def test_term_has_no_gradient_for_the_teacher():
     model = Model()
     train(model, 3)  # a student that has left its teacher behind
     views = [images(seed=1), images(seed=2)]
@@ -69,7 +69,7 @@ def test_the_term_is_the_mean_squared_difference_to_the_teacher_which_gets_no_gr
     assert all(parameter.grad.abs().max() > 0 for parameter in model.fc.parameters())
 
 
-def test_in_training_the_teacher_drops_units_and_normalises_by_its_own_batch():
+def test_teacher_in_training_uses_dropout_and_batch_statistics():
     model = Model(dropout=0.5).train()
     views = [images(64, seed=1), 3 + 2 * images(64, seed=2)]
     assert model.method.teacher.training
@@ -83,7 +83,7 @@ def test_in_training_the_teacher_drops_units_and_normalises_by_its_own_batch():
     assert (first - second).abs().max() > 1e-3
 
 
-def test_updates_leave_the_teachers_running_statistics_alone():
+def test_updates_do_not_change_the_teachers_running_statistics():
     model = Model()
     model(10 + images())
     model.method.after_step(model)
@@ -113,9 +113,9 @@ def test_teacher_and_updates_are_in_the_checkpoint():
 
 
 @pytest.mark.parametrize('law', state_laws.LAWS, ids=state_laws.name)
-def test_laws_of_state(law):
+def test_state_properties(law):
     def step(model, number):
-        """Student and teacher look at views of their own, an optimizer changes the one, the mean the other."""
+        """Student and teacher with separate views: an optimizer updates the student, the EMA the teacher."""
         model.method(model, dict(views=[images(seed=2 * number), images(seed=2 * number + 1)]))
         train(model, number)
         model.method.after_step(model)
@@ -124,6 +124,6 @@ def test_laws_of_state(law):
 
 
 @pytest.mark.parametrize('decay', [-0.1, 1.0])
-def test_decay_keeps_less_than_all(decay):
-    with pytest.raises(ValueError, match=f'decay must lie in 0..1, without 1, got {decay}'):
+def test_decay_outside_0_to_1_is_an_error(decay):
+    with pytest.raises(ValueError, match=rf'decay must be in \[0, 1\), got {decay}'):
         MeanTeacher(decay=decay)

@@ -1,4 +1,4 @@
-"""Laws of what the base methods share: the weight eta_2."""
+"""Properties shared by the base methods: the weight eta_2."""
 import math
 
 import pytest
@@ -28,33 +28,33 @@ def test_vat_has_no_ramp():
 
 
 def test_without_the_hook_the_weight_is_an_error():
-    with pytest.raises(RuntimeError, match="VAT does not know how far training is.*SemiHook"):
+    with pytest.raises(RuntimeError, match="the epoch of VAT is not set.*SemiHook"):
         VAT().weight  # noqa: B018
 
 
 @pytest.mark.parametrize('kind', [PiModel, MeanTeacher, TemporalEnsembling, VAT])
 def test_eta_2_and_its_ramp_are_not_negative(kind):
-    with pytest.raises(ValueError, match='eta_2 must be at least 0, got -1'):
+    with pytest.raises(ValueError, match='eta_2 must be >= 0, got -1'):
         kind(eta_2=-1)
-    with pytest.raises(ValueError, match='length of a ramp must be at least 0, got 0 and -5'):
+    with pytest.raises(ValueError, match='length of a ramp must be >= 0, got 0 and -5'):
         kind(ramp_epochs=-5)
 
 
-def test_a_method_tests_the_student_unless_it_has_a_better_network():
+def test_default_prediction_is_that_of_the_student():
     student, batch = Linear(), images()
     assert torch.equal(Method(1.0, 0).predict(student, batch), student(batch))
 
 
-def test_the_ramp_grows_from_exp_minus_5_to_1_as_a_gaussian():
+def test_ramp_increases_from_exp_minus_5_to_1():
     assert [sigmoid_ramp(epoch, 80) for epoch in (0, 40, 60, 80, 300)] == [
         math.exp(-5), math.exp(-1.25), math.exp(-0.3125), 1.0, 1.0]
 
 
-def test_no_ramp_is_1_from_the_start():
+def test_ramp_of_length_0_is_1():
     assert sigmoid_ramp(0, 0) == sigmoid_ramp(7.5, 0) == 1.0
 
 
 @pytest.mark.parametrize('epoch, length', [(-1, 80), (1, -80)])
-def test_no_ramp_is_negative(epoch, length):
-    with pytest.raises(ValueError, match=f'at least 0, got {epoch} and {length}'):
+def test_negative_ramp_is_an_error(epoch, length):
+    with pytest.raises(ValueError, match=f'must be >= 0, got {epoch} and {length}'):
         sigmoid_ramp(epoch, length)

@@ -1,4 +1,4 @@
-"""Laws of the Pi-model."""
+"""Properties of the Pi-model."""
 import numpy as np
 import torch
 from helpers.tiny_semi import Linear, images, softmax
@@ -18,7 +18,7 @@ def gradient_by_differences(value, weight, step=1e-6):
     return found
 
 
-def test_the_term_is_the_mean_squared_difference_of_both_views_probabilities():
+def test_term_is_the_mean_squared_difference_of_two_views():
     student, views = Linear(), [images(seed=1), images(seed=2)]
     logits, term = PiModel()(student, dict(views=views))
     weight = student.weight.detach().numpy()

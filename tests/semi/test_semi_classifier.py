@@ -1,4 +1,4 @@
-"""Laws of SemiClassifier: Eq. 19 term by term, and whose features are observed."""
+"""SemiClassifier: Eq. 19 term by term, and the observed features."""
 import numpy as np
 import pytest
 import reference
@@ -83,7 +83,7 @@ def test_the_loss_is_eq_19_term_by_term(method):
 
 
 @pytest.mark.parametrize('method', METHODS, ids=lambda method: method['type'])
-def test_without_isda_the_supervised_loss_is_cross_entropy_and_there_is_no_bound(method):
+def test_without_isda_the_loss_is_cross_entropy_without_a_bound(method):
     model = classifier(method, loss=None)
     entered, (inputs, labels, unlabelled) = entering(model), batch(model)
     losses = model(inputs, labels, unlabelled, mode='loss')
@@ -109,15 +109,15 @@ def test_only_labelled_features_of_the_student_are_observed(method):
     assert_close(model.loss.statistics.covariance.double(), everything[2], rtol=1e-4, atol=1e-5)
 
 
-def test_a_bound_without_isda_is_refused():
-    with pytest.raises(ValueError, match="eta_1 = 1.0 weighs a term of ISDA: it takes default_hooks = dict"):
+def test_bound_without_isda_is_an_error():
+    with pytest.raises(ValueError, match='eta_1 = 1.0 is the weight of an ISDA term. Enable ISDA with default_hooks'):
         classifier(METHODS[0], loss=None, eta_1=1.0).check_eta_1()
-    with pytest.raises(ValueError, match='eta_1 = -1.0 is a weight'):
+    with pytest.raises(ValueError, match='eta_1 must be >= 0, got -1.0'):
         classifier(METHODS[0], eta_1=-1.0)
     assert classifier(METHODS[0], eta_1=1.0).check_eta_1() is None
 
 
-def test_what_is_predicted_is_what_the_method_says():
+def test_prediction_comes_from_the_method():
     @MODELS.register_module()
     class Other(Method):
         def predict(self, student, images):

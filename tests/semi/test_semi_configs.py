@@ -1,4 +1,4 @@
-"""Every semi-supervised config is the cell of Table 6 that it says it is, builds, and differs from its twin in ISDA."""
+"""Every semi-supervised config matches its cell of Table 6, builds, and differs from its twin only in ISDA."""
 
 import numpy as np
 import pytest
@@ -83,7 +83,7 @@ def test_the_methods_have_the_hyper_parameters_of_their_own_papers(name, expecte
 
 
 @exhaustive('name', TYPES)
-def test_a_miniature_trains_on_250_labels_among_2000_images_and_is_tested_on_others(name, data_folder):
+def test_miniature_uses_250_of_2000_labels_and_other_test_images(name, data_folder):
     data_folder('cifar10')
     path = tiny.ROOT / 'configs' / 'miniature' / f'resnet8_{name}_isda_cifar10-250.py'
     cfg, supervised = Config.fromfile(path), Config.fromfile(path.with_name('resnet8_cifar10-1k.py'))

@@ -1,4 +1,4 @@
-"""Laws of ranks for semi-supervised training, through the scripts that users run, on gloo: one state everywhere."""
+"""Several ranks in semi-supervised training, through the user scripts on gloo: equal state on all ranks."""
 import pytest
 import torch
 from helpers import tiny, tiny_semi
@@ -15,7 +15,7 @@ tiny.leave_layout()
 
 @HOOKS.register_module()
 class SemiRecord(rank_runs.RankRecord):
-    """Statistics of labelled features, what the method remembers, and which unlabelled images were seen."""
+    """Statistics of labelled features, state of the method, and the unlabelled images seen."""
 
     def of(self, model, data_batch):
         method = model.method.state_dict()
@@ -54,7 +54,7 @@ def folder(tiny_data, tmp_path_factory):
 
 
 @pytest.mark.parametrize('name', ['te', 'mt', 'vat'])
-def test_two_ranks_hold_the_same_bits_and_share_out_every_image(name, folder):
+def test_ranks_are_bitwise_equal_and_partition_the_images(name, folder):
     run(folder, 'dist_train.sh', folder / f'{name}.py', 2, '--work-dir', folder / f'{name}_2')
     first, second = ranks(folder / f'{name}_2', 2)
     assert len(first) == len({step['statistics'] for step in first}) == 10

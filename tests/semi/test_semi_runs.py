@@ -1,4 +1,4 @@
-"""Laws of whole runs, from the configs: resume is exact, twins start alike, only a complete set-up trains."""
+"""Complete runs of the configs: exact resume, equal twins, errors for incomplete setups."""
 import json
 
 import numpy as np
@@ -35,7 +35,7 @@ def keep_all(cfg):
 
 
 @exhaustive('method', METHODS)
-def test_a_run_resumed_after_an_epoch_is_the_uninterrupted_one_to_the_bit(method, run, tmp_path):
+def test_resume_is_bitwise_exact(method, run, tmp_path):
     whole, steps = run(f'{method}_isda_cifar10', 'whole', change=keep_all)
     resumed, rest = run(f'{method}_isda_cifar10', 'resumed', resume=tmp_path / 'whole' / 'epoch_1.pth')
     assert rest == steps[5:] and len(steps) == 15
@@ -49,7 +49,7 @@ def test_a_run_resumed_after_an_epoch_is_the_uninterrupted_one_to_the_bit(method
 
 
 @exhaustive('method', METHODS)
-def test_with_lambda_0_zero_isda_trains_as_its_twin_bit_for_bit(method, run):
+def test_lambda_0_zero_trains_bitwise_as_the_twin(method, run):
     def nothing(cfg):
         cfg.default_hooks.isda.lambda_0 = 0
 
@@ -112,7 +112,7 @@ def test_too_few_views_are_refused(run):
     def one(cfg):
         cfg.train_dataloader.dataset.views = 1
 
-    with pytest.raises(ValueError, match='PiModel compares 2 views of every unlabelled image: set train_dataloader'):
+    with pytest.raises(ValueError, match='PiModel needs 2 views of every unlabelled image, got 1. Set train_'):
         run('pi_cifar10', 'work', change=one)
 
 
@@ -122,7 +122,7 @@ def test_labelled_images_alone_are_refused(run):
         loader.dataset = dict(loader.dataset.dataset, pipeline=loader.dataset.pipeline)
         loader.sampler = dict(type='DefaultSampler', shuffle=True)
 
-    with pytest.raises(ValueError, match='trains on labelled and unlabelled images: put the training'):
+    with pytest.raises(ValueError, match='needs labelled and unlabelled images. Wrap the training'):
         run('vat_cifar10', 'work', change=labelled)
 
 
@@ -130,15 +130,15 @@ def test_a_loop_without_epochs_is_refused(run):
     def by_iteration(cfg):
         cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=3, val_interval=100)
 
-    with pytest.raises(ValueError, match="counts epochs over the unlabelled images: use train_cfg = dict"):
+    with pytest.raises(ValueError, match="counts epochs over the unlabelled images. Set train_cfg = dict"):
         run('pi_cifar10', 'work', change=by_iteration)
 
 
-def test_without_its_hook_a_method_says_what_is_missing(run):
+def test_method_without_its_hook_is_an_error(run):
     def no_hook(cfg):
         cfg.custom_hooks = []
 
-    with pytest.raises(RuntimeError, match="PiModel does not know how far training is: add custom_hooks"):
+    with pytest.raises(RuntimeError, match="the epoch of PiModel is not set. Add custom_hooks"):
         run('pi_cifar10', 'work', change=no_hook)
 
 
@@ -149,7 +149,7 @@ def test_the_hook_alone_is_refused(tiny_data, tmp_path):
         del cfg.model.method
         del cfg.model['backbone']['width']
 
-    with pytest.raises(ValueError, match='SemiHook goes with a SemiClassifier, the model is a ImageClassifier'):
+    with pytest.raises(ValueError, match='SemiHook needs a SemiClassifier, got ImageClassifier'):
         tiny.train(SEMI / 'cifar10' / 'vat_cifar10.py', tmp_path, change=classifier)
 
 
@@ -160,5 +160,5 @@ def test_a_temporal_ensembling_checkpoint_of_other_data_is_refused(run, tmp_path
     for name in ('ensemble', 'targets', 'epochs'):
         checkpoint['state_dict'][f'method.{name}'] = checkpoint['state_dict'][f'method.{name}'][:60]
     torch.save(checkpoint, tmp_path / 'other.pth')
-    with pytest.raises(ValueError, match='remembers predictions of 100 images in 10 classes, the checkpoint holds 60'):
+    with pytest.raises(ValueError, match='has predictions of 100 images in 10 classes, but the checkpoint holds 60'):
         run('te_cifar10', 'again', resume=tmp_path / 'other.pth')

@@ -1,4 +1,4 @@
-"""Laws of Temporal Ensembling, against the running mean by hand."""
+"""Properties of Temporal Ensembling, compared with a reference average."""
 import numpy as np
 import pytest
 import torch
@@ -23,7 +23,7 @@ def step(method, student, index, seed):
     return softmax(logits.detach().numpy()), term
 
 
-def test_targets_are_the_bias_corrected_mean_over_epochs_of_each_images_predictions():
+def test_targets_are_bias_corrected_means_of_predictions():
     method, student = prepared(alpha=0.6), Linear()
     ensemble, epochs = np.zeros((IMAGES, CLASSES)), np.zeros(IMAGES)
     targets = np.zeros((IMAGES, CLASSES))
@@ -60,7 +60,7 @@ def test_the_weight_is_0_until_every_image_has_a_target():
     assert weights == [0.0, 0.0, 30.0]
 
 
-def test_an_image_that_comes_twice_in_an_epoch_counts_with_its_mean():
+def test_image_seen_twice_in_an_epoch_uses_its_mean():
     method, student = prepared(), Linear()
     first, _ = step(method, student, [2], 1)
     second, _ = step(method, student, [2], 2)
@@ -78,7 +78,7 @@ def epoch(method, number):
 
 
 @pytest.mark.parametrize('make', [prepared, TemporalEnsembling], ids=['with data', 'without'])
-def test_a_checkpoint_finds_its_place_with_and_without_data(make):
+def test_checkpoint_loads_with_and_without_data(make):
     method, fresh = prepared(), make()
     epoch(method, 0)
     fresh.load_state_dict(method.state_dict())
@@ -87,14 +87,14 @@ def test_a_checkpoint_finds_its_place_with_and_without_data(make):
 
 
 @pytest.mark.parametrize('law', state_laws.LAWS, ids=state_laws.name)
-def test_laws_of_state(law):
+def test_state_properties(law):
     state_laws.assert_holds(law, prepared, epoch)
 
 
 @pytest.mark.parametrize('law', [state_laws.a_pickled_copy_goes_on_alike,
                                  state_laws.a_deepcopy_goes_on_alike_and_leaves_the_original_alone],
                          ids=state_laws.name)
-def test_laws_of_copies_in_the_middle_of_an_epoch(law):
+def test_copies_within_an_epoch_have_the_same_state(law):
     def half(method, number):
         step(method, Linear(), [number % IMAGES, 4], number)
 
@@ -106,16 +106,16 @@ def test_laws_of_copies_in_the_middle_of_an_epoch(law):
 
 
 def test_a_checkpoint_of_other_data_is_refused():
-    with pytest.raises(ValueError, match='predictions of 5 images in 4 classes, the checkpoint holds 7 in 4'):
+    with pytest.raises(ValueError, match='predictions of 5 images in 4 classes, but the checkpoint holds 7 in 4'):
         prepared().load_state_dict(prepared(7).state_dict())
 
 
-def test_data_of_another_size_than_the_memory_are_refused():
-    with pytest.raises(ValueError, match='predictions of 5 images in 4 classes, the training data have 6 in 4'):
+def test_data_of_another_size_are_an_error():
+    with pytest.raises(ValueError, match='predictions of 5 images in 4 classes, but the training data have 6 in 4'):
         prepared().prepare(6, CLASSES)
 
 
 @pytest.mark.parametrize('alpha', [-0.1, 1.0])
-def test_alpha_keeps_less_than_all(alpha):
-    with pytest.raises(ValueError, match=f'alpha must lie in 0..1, without 1, got {alpha}'):
+def test_alpha_outside_0_to_1_is_an_error(alpha):
+    with pytest.raises(ValueError, match=rf'alpha must be in \[0, 1\), got {alpha}'):
         TemporalEnsembling(alpha=alpha)

@@ -1,4 +1,4 @@
-"""Laws of VAT: its value by hand, and the four things that a step must share or leave alone."""
+"""Properties of VAT: reference value, shared dropout and batch statistics, unchanged gradients."""
 import numpy as np
 import pytest
 import torch
@@ -29,7 +29,7 @@ def kl(p, q):
 
 
 @pytest.mark.parametrize('iterations', [1, 2])
-def test_the_term_equals_the_algorithm_in_numpy(iterations):
+def test_term_equals_a_numpy_reference(iterations):
     student, batch = Linear(), images()
     method = VAT(epsilon=0.7, xi=0.1, power_iterations=iterations)
     torch.manual_seed(4)
@@ -58,7 +58,7 @@ def test_the_gradient_is_of_the_moved_prediction_alone():
     assert_close(found, expected)
 
 
-def test_all_passes_of_a_step_drop_the_same_units_and_the_next_step_others():
+def test_all_passes_of_a_step_share_the_dropout_mask():
     network, masks = Network(), []
     network.backbone.dropout.register_forward_hook(
         lambda module, inputs, output: masks.append((output != 0) | (inputs[0] == 0)))
@@ -70,7 +70,7 @@ def test_all_passes_of_a_step_drop_the_same_units_and_the_next_step_others():
     assert not torch.equal(clean, later) and 0.3 < clean.float().mean() < 1.0
 
 
-def test_the_default_xi_finds_the_direction_that_float64_finds_in_the_limit():
+def test_default_xi_finds_the_direction_of_the_float64_limit():
     network, batch = Network(dropout=0.0), images(32)
     torch.manual_seed(1)
     start = torch.randn(32, 3, 2, 2)
@@ -100,7 +100,7 @@ def test_half_precision_is_switched_off():
     assert values[0].dtype == torch.float32 and torch.equal(*values)
 
 
-def test_gradients_that_are_being_accumulated_stay_as_they_are():
+def test_accumulated_gradients_do_not_change():
     network = Network()
     for parameter in network.parameters():
         parameter.grad = torch.full_like(parameter, 7.0)
@@ -115,7 +115,7 @@ def test_running_statistics_are_left_to_the_labelled_images():
     assert int(network.backbone.norm.num_batches_tracked) == 0
 
 
-def test_where_nothing_changes_the_prediction_the_term_is_0_and_no_nan():
+def test_term_of_a_constant_prediction_is_0():
     student = Linear()
     with torch.no_grad():
         student.weight.zero_()

@@ -1,1 +1,1 @@
-"""Image datasets: CIFAR, SVHN, folders of images; splits and checks."""
+"""Image datasets (CIFAR, SVHN, digits, image folders), their splits and checks."""

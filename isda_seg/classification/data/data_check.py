@@ -1,4 +1,7 @@
-"""Is all the data there, and of one kind? Asked once, before anything is built."""
+"""Check of datasets, classes and labels before a run."""
+from collections.abc import Sequence
+from typing import Any
+
 from mmengine.config import Config
 from mmengine.registry import DATASETS
 
@@ -7,11 +10,15 @@ from isda_seg.runtime.config_keys import dicts, type_name
 
 
 def check_data(cfg: Config, splits: tuple[str, ...] = ('train', 'val')) -> None:
-    """Every dataset loads, all have the same classes, and the model has an output for each label and top-k error.
+    """Check that every dataset loads, all have the same classes, and the model has enough classes.
+
+    Args:
+        cfg: config.
+        splits: splits to check.
 
     Raises:
-        FileNotFoundError, ValueError: as the datasets raise them; classes that differ; labels beyond the model's; a
-            top-k error of fewer classes than k.
+        FileNotFoundError, ValueError: errors of the datasets; different classes; labels or a top-k metric that need
+            more classes than the model has.
     """
     first, checked = None, []
     for split in splits:
@@ -26,33 +33,33 @@ def check_data(cfg: Config, splits: tuple[str, ...] = ('train', 'val')) -> None:
             first = first or here
             if here[1] != first[1]:
                 raise ValueError(f'the {first[0]} and the {here[0]} have different classes: '
-                                 f'{_summary(first[1], here[1])} against {_summary(here[1], first[1])}')
+                                 f'{_summary(first[1], here[1])} and {_summary(here[1], first[1])}')
             _check_outputs(cfg, here[0], max(labels))
 
 
-def _check_topk(cfg, name):
+def _check_topk(cfg: Config, name: str) -> None:
     classes = [node['num_classes'] for node in dicts(cfg.get('model')) if node.get('num_classes') is not None]
     for evaluator in dicts(cfg.get(name)):
         most = max(evaluator.get('topk', (1,))) if type_name(evaluator) == 'TopKAccuracy' else 0
         if classes and most > min(classes):
-            raise ValueError(f'{name} asks for the top-{most} error, and the model has {min(classes)} classes: set '
-                             f'{name}.topk=[1]')
+            raise ValueError(f'{name} requests the top-{most} error, but the model has only {min(classes)} classes. '
+                             f'Set {name}.topk=[1]')
 
 
-def _is_ours(node):
+def _is_ours(node: Any) -> bool:
     kind = node.get('type')
     kind = DATASETS.get(kind) if isinstance(kind, str) else kind
     return isinstance(kind, type) and issubclass(kind, ClassificationDataset)
 
 
-def _summary(classes, others):
+def _summary(classes: Sequence[str], others: Sequence[str]) -> str:
     own = [name for name in classes if name not in others]
     return f'{len(classes)}' + (f' with {", ".join(own[:10])}{" ..." if len(own) > 10 else ""}' if own else '')
 
 
-def _check_outputs(cfg, where, highest):
-    """ValueError for a module of the model with fewer classes than the labels need."""
+def _check_outputs(cfg: Config, where: str, highest: int) -> None:
+    """Raise a ValueError if a module of the model has too few classes for the labels."""
     for node in dicts(cfg.get('model')):
         if node.get('num_classes') is not None and node['num_classes'] <= highest:
             raise ValueError(f'the {where} has labels up to {highest}, but {node.get("type")} of the model has '
-                             f'num_classes={node["num_classes"]}: set it to {highest + 1} or more')
+                             f'num_classes={node["num_classes"]}. Set it to {highest + 1} or more')

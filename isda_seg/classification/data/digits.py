@@ -1,4 +1,4 @@
-"""The handwritten digits that come with scikit-learn: 8 x 8 greys, no download."""
+"""Handwritten digits of scikit-learn: 8 x 8 grey images, no download needed."""
 from typing import Any
 
 import numpy as np
@@ -13,20 +13,20 @@ TEST_IMAGES = 360  # a fifth
 
 @DATASETS.register_module()
 class DigitsDataset(ClassificationDataset):
-    """1,437 training and 360 test images; label i is digit i.
+    """Digits dataset of scikit-learn with 1,437 training and 360 test images; label i is digit i.
 
-    scikit-learn names no test set: a fifth of each class is chosen by a fixed seed. Its greys, 0 to 16, become 0 to 255
-    in three equal channels.
+    scikit-learn does not define a test set; it is a fifth of each class, sampled with a fixed seed. The grey values 0
+    to 16 are scaled to 0 to 255 and repeated in three channels.
     """
 
     def __init__(self, data_root: str = '', **kwargs: Any) -> None:
         super().__init__(data_root=data_root, **kwargs)
 
-    def read(self, train: bool) -> tuple[list[str], list[dict]]:
-        """The digits' names, and the images in scikit-learn's order.
+    def read(self, train: bool) -> tuple[list[str], list[dict[str, Any]]]:
+        """Return the class names, and the images in scikit-learn's order.
 
         Raises:
-            ImportError: without scikit-learn.
+            ImportError: scikit-learn is not installed.
         """
         require_scikit_learn()
         from sklearn.datasets import load_digits

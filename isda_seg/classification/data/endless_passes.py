@@ -1,16 +1,16 @@
-"""Images in endless shuffled passes, any part of which can be asked for."""
+"""Random access to an infinite sequence of shuffled passes over a set of images."""
 from collections.abc import Sequence
 
 import numpy as np
 
 
 def endless_passes(images: np.ndarray, numbers: np.ndarray, stream: Sequence[int]) -> np.ndarray:
-    """The images that have these numbers in passes one after the other, each shuffled by stream and pass alone.
+    """Return the images at given positions of consecutive shuffled passes; each order depends on stream and pass only.
 
     Args:
-        images: (N,) int64, what a pass consists of.
-        numbers: (n,) int64, counted from 0 over all passes.
-        stream: seed of the passes; another stream has other orders.
+        images: (N,) int64, images of one pass.
+        numbers: (n,) int64, positions counted from 0 over all passes.
+        stream: seed of the orders.
 
     Returns:
         (n,) int64.

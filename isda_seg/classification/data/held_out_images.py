@@ -1,30 +1,31 @@
-"""Training images held out to choose hyper-parameters by; the paper holds out 5,000 of CIFAR's."""
+"""Held-out training images for hyperparameter selection; the paper holds out 5,000 images of CIFAR."""
 import numpy as np
 
 
 def held_out_mask(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
-    """Choose ``count`` of the N images by seed, each class in proportion to its size; (N,) bool, True where held out.
+    """Sample ``count`` of N images, stratified by class; return a mask (N,) bool, True for held-out images.
 
-    The choice depends on nothing but the arguments: RandomState's stream is frozen, every numpy holds out the same.
+    The result depends only on the arguments, because RandomState's stream is the same in all numpy versions.
 
     Raises:
-        ValueError: no image would be held out, or none would be left to train on.
+        ValueError: no image is held out, or none is left for training.
     """
     if not 0 < count < len(labels):
-        raise ValueError(f'cannot hold out {count} of {len(labels)} training images: set holdout to a number between '
-                         f'1 and {len(labels) - 1}')
+        raise ValueError(f'cannot hold out {count} of {len(labels)} training images. Set holdout to a number from '
+                         f'1 to {len(labels) - 1}')
     by_class, rank = shuffle_by_class(labels, seed)
-    place = (rank + 0.5) / np.bincount(labels)[labels[by_class]]  # in 0..1, within the class
+    place = (rank + 0.5) / np.bincount(labels)[labels[by_class]]  # relative rank within the class, in 0..1
     mask = np.zeros(len(labels), dtype=bool)
     mask[by_class[np.argsort(place, kind='stable')[:count]]] = True
     return mask
 
 
 def shuffle_by_class(labels: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """The indices (N,) of all images, class after class and each class shuffled by seed, and their ranks in the class.
+    """Return the indices (N,) of all images sorted by class and shuffled within each class, and their ranks there.
 
     Args:
         labels: (N,) non-negative integers.
+        seed: seed of the shuffle.
     """
     shuffled = np.random.RandomState(seed).permutation(len(labels))
     by_class = shuffled[np.argsort(labels[shuffled], kind='stable')]

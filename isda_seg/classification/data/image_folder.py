@@ -1,6 +1,7 @@
-"""ImageNet, and everything laid out like it: one folder of images for every class."""
+"""ImageNet and datasets in its layout: one folder of images per class."""
 import os
 from pathlib import Path
+from typing import Any
 
 from mmengine.registry import DATASETS
 
@@ -12,13 +13,13 @@ FOLDERS = {True: 'train', False: 'val'}     # ImageNet's validation images are t
 
 @DATASETS.register_module()
 class ImageFolderDataset(ClassificationDataset):
-    """``train/<class>/*`` and ``val/<class>/*``; labels count the class folders in the order of their names.
+    """Images in ``train/<class>/*`` and ``val/<class>/*``; labels follow the sorted names of the class folders.
 
-    Every file that is not hidden counts as an image and is read when its turn comes.
+    Every file that is not hidden counts as an image. Images are read on access.
     """
 
-    def read(self, train: bool) -> tuple[list[str], list[dict]]:
-        """The class folders' names, and the path of every image as ``img_path``."""
+    def read(self, train: bool) -> tuple[list[str], list[dict[str, Any]]]:
+        """Return the names of the class folders, and the path of every image as ``img_path``."""
         folder, other = (Path(self.data_root, FOLDERS[which]) for which in (train, not train))
         classes = class_folders(folder)
         if other.is_dir() and class_folders(other) != classes:
@@ -26,32 +27,32 @@ class ImageFolderDataset(ClassificationDataset):
         return classes, [dict(img_path=path, gt_label=label) for label, name in enumerate(classes)
                          for path in _files(folder / name)]
 
-    def get_data_info(self, idx: int) -> dict:
-        """The entry of an image, with the image."""
+    def get_data_info(self, idx: int) -> dict[str, Any]:
+        """Return the entry of an image, including the image."""
         info = super().get_data_info(idx)
         return dict(info, img=read_image(info['img_path']))
 
 
 def class_folders(folder: Path) -> list[str]:
-    """The names of the folders in a folder, sorted."""
+    """Return the sorted names of the subfolders of a folder."""
     if not folder.is_dir():
-        raise FileNotFoundError(f'the folder {folder} does not exist: put one folder of images for every class there, '
-                                'point ISDA_SEG_DATA to the folder that holds the dataset, or set data_root')
+        raise FileNotFoundError(f'the folder {folder} does not exist. Put one folder of images per class there, '
+                                'set ISDA_SEG_DATA to the folder that holds the dataset, or set data_root')
     names = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith('.'))
     if not names:
-        raise ValueError(f'{folder} holds no class folders: sort the images into one folder for every class')
+        raise ValueError(f'{folder} contains no class folders. Sort the images into one folder per class')
     return names
 
 
-def _files(folder):
+def _files(folder: Path) -> list[str]:
     found = sorted(os.path.join(parent, name) for parent, _, names in os.walk(folder) for name in names
                    if not name.startswith('.'))
     if not found:
-        raise ValueError(f'the class folder {folder} holds no image: add some, or remove the class everywhere')
+        raise ValueError(f'the class folder {folder} contains no images. Add some, or remove the class from all splits')
     return found
 
 
-def _difference(folder, classes, other, others):
+def _difference(folder: Path, classes: set[str], other: Path, others: set[str]) -> str:
     parts = [f'only in {where}: {", ".join(sorted(names)[:10])}{" ..." if len(names) > 10 else ""}'
              for where, names in ((folder, classes - others), (other, others - classes)) if names]
-    return f'{folder} and {other} hold different class folders; {"; ".join(parts)}. Give both the same classes'
+    return f'{folder} and {other} contain different class folders; {"; ".join(parts)}. Use the same classes in both'

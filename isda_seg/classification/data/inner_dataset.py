@@ -1,21 +1,21 @@
-"""The dataset inside another one, whose pipeline is the only one that runs."""
+"""Building a wrapped dataset, which must not have a pipeline."""
 from typing import Any
 
 from mmengine.registry import DATASETS
 
 
 def inner_dataset(dataset: Any, outer: str) -> Any:
-    """Built from its config, or as it is.
+    """Build a wrapped dataset from its config, or return the given object.
 
     Args:
         dataset: config or object, without a pipeline.
-        outer: what it is put into, for the message.
+        outer: name of the wrapper, for the error message.
 
     Raises:
-        ValueError: it has a pipeline, which would never run.
+        ValueError: the dataset has a pipeline, which would never run.
     """
     built = DATASETS.build(dataset) if isinstance(dataset, dict) else dataset
     if getattr(getattr(built, 'pipeline', None), 'transforms', None):
-        raise ValueError(f'the {type(built).__name__} inside a {outer} has a pipeline of its own, which would never run'
-                         f': move it to the {outer}')
+        raise ValueError(f'the {type(built).__name__} inside a {outer} has a pipeline, which would never run. Move it '
+                         f'to the {outer}')
     return built

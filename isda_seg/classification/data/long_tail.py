@@ -3,11 +3,11 @@ import numpy as np
 
 from isda_seg.classification.data.held_out_images import shuffle_by_class
 
-ROUNDING = 1e-9  # so that 500 * 10 ** -1, in floating point below 50, is 50
+ROUNDING = 1e-9  # so that 500 * 10 ** -1, which is below 50 in floating point, gives 50
 
 
 def long_tail_counts(classes: int, imbalance: float, n_max: int) -> np.ndarray:
-    """The exponential profile: class c of C has ``n_max * imbalance ** (-c / (C - 1))`` images, rounded down.
+    """Return the exponential profile: class c of C has ``n_max * imbalance ** (-c / (C - 1))`` images, rounded down.
 
     Returns:
         (C,) int64; the first class has n_max images, the last one n_max / imbalance.
@@ -16,33 +16,36 @@ def long_tail_counts(classes: int, imbalance: float, n_max: int) -> np.ndarray:
         ValueError: fewer than two classes, an imbalance below 1, or a class without images.
     """
     if classes < 2 or not 1 <= imbalance < np.inf:
-        raise ValueError(f'imbalance must be a finite number >= 1 with at least two classes, got {imbalance} and '
-                         f'{classes} classes')
+        raise ValueError(f'imbalance must be a finite number >= 1 and needs at least two classes, got {imbalance} '
+                         f'and {classes} classes')
     counts = np.floor(n_max * imbalance ** (-np.arange(classes) / (classes - 1)) + ROUNDING).astype(np.int64)
     if counts[-1] < 1:
-        raise ValueError(f'imbalance={imbalance} with n_max={n_max} leaves the last class without images: set n_max '
+        raise ValueError(f'imbalance={imbalance} with n_max={n_max} leaves the last class without images. Set n_max '
                          f'to {int(np.ceil(imbalance))} or more')
     return counts
 
 
 def long_tail_mask(labels: np.ndarray, classes: int, imbalance: float, n_max: int | None, seed: int) -> np.ndarray:
-    """Choose images of every class by seed, as many as ``long_tail_counts`` says; (N,) bool, True where kept.
+    """Sample ``long_tail_counts`` images of every class; return a mask (N,) bool, True for kept images.
 
-    A smaller number of images is a subset of a larger one with the same seed. RandomState's stream is frozen: every
-    numpy chooses the same images.
+    With the same seed, a smaller sample is a subset of a larger one. The result is the same in all numpy versions,
+    because RandomState's stream is frozen.
 
     Args:
         labels: (N,) in 0..classes - 1.
-        n_max: None is the number of images of the smallest class.
+        classes: number of classes.
+        imbalance: ratio of the largest to the smallest class.
+        n_max: number of images of the first class; None is the size of the smallest class.
+        seed: seed of the sample.
 
     Raises:
-        ValueError: as ``long_tail_counts``; a class that has fewer images than the profile.
+        ValueError: as in ``long_tail_counts``; or a class has fewer images than the profile.
     """
     sizes = np.bincount(labels, minlength=classes)
     counts = long_tail_counts(classes, imbalance, int(sizes.min()) if n_max is None else n_max)
     if len(short := np.flatnonzero(sizes < counts)):
         raise ValueError(f'imbalance={imbalance} with n_max={n_max} needs {counts[short[0]]} images of class '
-                         f'{short[0]}, the training data has {sizes[short[0]]}: set a smaller n_max')
+                         f'{short[0]}, but the training data has {sizes[short[0]]}. Set a smaller n_max')
     by_class, rank = shuffle_by_class(labels, seed)
     mask = np.zeros(len(labels), dtype=bool)
     mask[by_class] = rank < counts[labels[by_class]]

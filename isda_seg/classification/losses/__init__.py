@@ -1,7 +1,7 @@
-"""The robust losses of Table 5 that torch and ``isda_seg.losses`` do not have, and ISDA with learned covariances.
+"""Robust losses of Table 5 that neither torch nor ``isda_seg.losses`` provides, and ISDA with learned covariances.
 
-Label smoothing is ``torch.nn.CrossEntropyLoss(label_smoothing=...)``; the focal loss is
-``isda_seg.losses.SoftmaxFocalLoss``, whose ``loss_weight`` is the factor alpha; dropout is a key of the backbone.
+For label smoothing use ``torch.nn.CrossEntropyLoss(label_smoothing=...)``; for the focal loss use
+``isda_seg.losses.SoftmaxFocalLoss``, whose ``loss_weight`` is the factor alpha; dropout is an argument of the backbone.
 """
 from isda_seg.classification.losses.center import CenterLoss
 from isda_seg.classification.losses.distribution_net import DistributionNetLoss

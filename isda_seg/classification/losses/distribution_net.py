@@ -1,6 +1,5 @@
-"""DistributionNet: each feature is a Gaussian of its own, a draw from it is classified too."""
+"""DistributionNet: models each feature as a Gaussian and also classifies a sample of it."""
 import math
-from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -10,29 +9,32 @@ from torch import Tensor, nn
 
 @MODELS.register_module()
 class DistributionNetLoss(nn.Module):
-    """The terms that DistributionNet adds to the cross-entropy of the mean (Yu et al., 2019, as its public code).
+    """Terms that DistributionNet adds to the cross-entropy of the mean (Yu et al., 2019, following its public code).
 
-    ``sample_weight * CE(fc(a + sigma * eps)) + uncertainty_weight * mean relu(gamma - H / A)``, with one draw eps of a
-    standard normal, ``gamma = ln(average) + (1 + ln 2 pi) / 2`` and H the entropy of the Gaussian: sigma would shrink
-    to 0 without the second term. The pooled feature a is its mean, and what is tested. sigma (A numbers for an image)
-    is softplus of a convolution over the whole last map.
+    The loss is ``sample_weight * CE(fc(a + sigma * eps)) + uncertainty_weight * mean relu(gamma - H / A)``, with one
+    standard-normal sample eps, ``gamma = ln(average) + (1 + ln 2 pi) / 2`` and H the entropy of the Gaussian. The
+    second term keeps sigma from shrinking to 0. The mean is the pooled feature a, which is used at test time. sigma (A
+    values per image) is the softplus of a convolution over the whole last map.
 
     Args:
-        classifier: of A channels; an ``ImageClassifier`` gives its own.
-        map_size: height and width of the last map, or the one number that is both.
-        average: sigma's wanted geometric mean, in the features' unit: the code's 5 belongs to features of another size.
-        sample_weight, uncertainty_weight: of the two terms; theirs: 0.1 and 0.001.
-        label_smoothing: in the cross-entropy of the draw; theirs 0.1, in the cross-entropy of the mean as well.
+        classifier: Linear layer with A inputs, passed by ``ImageClassifier``.
+        map_size: height and width of the last map, or one number for both.
+        average: target geometric mean of sigma, in units of the features. The public code uses 5 for features of a
+            different scale.
+        sample_weight: weight of the first term; 0.1 in the public code.
+        uncertainty_weight: weight of the second term; 0.001 in the public code.
+        label_smoothing: label smoothing in the cross-entropy of the sample; the public code uses 0.1 there and in the
+            cross-entropy of the mean.
 
     Raises:
-        ValueError: an average that is not positive, a negative weight.
+        ValueError: ``average`` is not positive, or a weight is negative.
     """
 
-    def __init__(self, classifier: nn.Linear, map_size: int | Sequence[int], average: float = 5.0,
+    def __init__(self, classifier: nn.Linear, map_size: int | tuple[int, int], average: float = 5.0,
                  sample_weight: float = 0.1, uncertainty_weight: float = 0.001, label_smoothing: float = 0.1) -> None:
         super().__init__()
         if not (math.isfinite(average) and average > 0):
-            raise ValueError(f'average is that of standard deviations: it must be a positive number, got {average}')
+            raise ValueError(f'average must be a positive finite number, got {average}')
         for name, weight in dict(sample_weight=sample_weight, uncertainty_weight=uncertainty_weight).items():
             if not (math.isfinite(weight) and weight >= 0):
                 raise ValueError(f'{name} must be a finite number >= 0, got {weight}')
@@ -41,30 +43,37 @@ class DistributionNetLoss(nn.Module):
         self.sample_weight, self.uncertainty_weight = sample_weight, uncertainty_weight
 
     def forward(self, features: Tensor, labels: Tensor, maps: Tensor, classifier: nn.Linear) -> Tensor:
-        """Features (N, A), labels (N,), maps (N, A, h, w) before pooling; a scalar. In eval mode the draw is the mean.
+        """Return the scalar loss; in eval mode the mean replaces the sample.
+
+        Args:
+            features: (N, A).
+            labels: (N,).
+            maps: (N, A, h, w) before pooling.
+            classifier: Linear layer of the model.
 
         Raises:
-            ValueError: maps of another size than ``map_size``.
+            ValueError: the size of the maps is not ``map_size``.
         """
         if maps.shape[2:] != self.spread.kernel_size:
-            raise ValueError(f'DistributionNetLoss was built with map_size={self.spread.kernel_size}, and the last map '
-                             f'has the size {tuple(maps.shape[2:])}: give it that one')
+            raise ValueError(f'DistributionNetLoss has map_size={self.spread.kernel_size}, but the last map has '
+                             f'size {tuple(maps.shape[2:])}. Set map_size to that size')
         sigma = F.softplus(self.spread(maps).flatten(1))
         drawn = features + sigma * torch.randn_like(sigma) if self.training else features
-        logits = F.linear(drawn, classifier.weight, classifier.bias)  # not a pass of the classifier that ISDA observes
+        # Bypasses the hooks of the classifier, through which ISDA observes features.
+        logits = F.linear(drawn, classifier.weight, classifier.bias)
         entropy = F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
         return self.sample_weight * entropy + self.uncertainty_weight * missing_entropy(sigma, self.average)
 
 
 def missing_entropy(sigma: Tensor, average: float) -> Tensor:
-    """``mean over N of relu(gamma - H / A)``, gamma the entropy of one number of standard deviation ``average``.
+    """Return ``mean over N of relu(gamma - H / A)``; gamma is the entropy of a Gaussian with deviation ``average``.
 
     Args:
-        sigma: (N, A) standard deviations of independent numbers.
-        average: the wanted one.
+        sigma: (N, A) standard deviations of independent channels.
+        average: target standard deviation.
 
     Returns:
-        a scalar, in nats for each of the A numbers.
+        scalar, in nats per channel.
     """
     logarithms = sigma.clamp(min=torch.finfo(sigma.dtype).tiny).log()
     return (math.log(average) - logarithms.mean(dim=1)).relu().mean()

@@ -1,4 +1,4 @@
-"""Large-margin softmax: the true class must win by an angle m times as large."""
+"""Large-margin softmax: multiplies the angle between feature and true-class weight by m."""
 import math
 
 import torch
@@ -11,23 +11,27 @@ from isda_seg.attachment.base_losses import MeanCrossEntropy
 
 @MODELS.register_module()
 class LargeMarginLoss(MeanCrossEntropy):
-    """Mean cross-entropy with ``|w_y| |a| psi(theta)`` for the true class's ``w_y a`` (Liu et al., 2016, Eqs. 5-6).
+    """Mean cross-entropy with ``|w_y| |a| psi(theta)`` as the true-class product (Liu et al., 2016, Eqs. 5-6).
 
-    The margin comes gradually: the cosine and psi are mixed, ``(l cos(theta) + psi(theta)) / (1 + l)``, with
-    ``l = max(minimum, start (1 + gamma t)^-power)`` in training step t. The classifier's bias is added as it was.
+    The margin is annealed: cosine and psi are mixed as ``(l cos(theta) + psi(theta)) / (1 + l)``, with
+    ``l = max(minimum, start (1 + gamma t)^-power)`` in training step t. The bias of the classifier is unchanged.
 
-    As base of ``ISDALoss`` it gets the augmented logits, and takes from the true one what the feature itself misses;
-    Eq. 7 is no bound of it. It counts its training calls as steps, so ``samples`` draws would count as so many.
+    As base of ``ISDALoss`` it receives the augmented logits and subtracts the margin of the unaugmented feature from
+    the true-class logit; Eq. 7 is not an upper bound of it. It counts every training call as a step, so with
+    ``samples`` one iteration counts ``samples`` steps.
 
     Args:
-        margin: m, a whole number; 1 is cross-entropy. The method's authors train CIFAR with 2.
-        start, gamma, power, minimum: of l. Theirs: 1000, 2e-5, 45, 0; shorter trainings need a larger gamma.
+        margin: m, an integer; 1 is cross-entropy. Liu et al. train CIFAR with 2.
+        start: initial l; 1000 in Liu et al.
+        gamma: rate of the annealing; 2e-5 in Liu et al. Shorter trainings need a larger one.
+        power: exponent of the annealing; 45 in Liu et al.
+        minimum: lower bound of l; 0 in Liu et al.
 
     Attributes:
-        steps: () int64, t: the state dict.
+        steps: t, () int64, a buffer.
 
     Raises:
-        ValueError: m that is no whole number of at least 1, a negative or infinite number for l.
+        ValueError: ``margin`` is not an integer >= 1, or a parameter of l is negative or infinite.
     """
 
     steps: Tensor
@@ -36,30 +40,30 @@ class LargeMarginLoss(MeanCrossEntropy):
                  minimum: float = 0.0) -> None:
         super().__init__()
         if isinstance(margin, bool) or not isinstance(margin, int) or margin < 1:
-            raise ValueError(f'margin multiplies an angle: it must be a whole number of at least 1, got {margin!r}')
+            raise ValueError(f'margin must be an integer >= 1, got {margin!r}')
         for name, number in dict(start=start, gamma=gamma, power=power, minimum=minimum).items():
             if not (math.isfinite(number) and number >= 0):
-                raise ValueError(f'{name} of the annealing must be a finite number >= 0, got {number}')
+                raise ValueError(f'{name} of LargeMarginLoss must be a finite number >= 0, got {number}')
         self.margin, self.start, self.gamma, self.power, self.minimum = margin, start, gamma, power, minimum
         self.register_buffer('steps', torch.zeros((), dtype=torch.int64))
 
     def forward(self, logits: Tensor, labels: Tensor, ignore_index: int = -100, *, features: Tensor | None = None,
                 classifier: nn.Linear | None = None) -> Tensor:
-        """The loss; a training call is a step of the annealing.
+        """Return the scalar loss; a training call advances the annealing by one step.
 
         Args:
             logits: (N, C).
             labels: (N,).
-            ignore_index: label that does not count.
-            features: (N, A) that entered the classifier.
-            classifier: of weight (C, A).
+            ignore_index: label of ignored samples.
+            features: (N, A), input of the classifier.
+            classifier: Linear layer with weight (C, A).
 
         Raises:
-            ValueError: no features or no classifier.
+            ValueError: features or classifier are missing.
         """
         if features is None or classifier is None:
-            raise ValueError('LargeMarginLoss needs the features and the classifier, which an ImageClassifier gives to '
-                             'its loss: call loss(logits, labels, features=..., classifier=...)')
+            raise ValueError('LargeMarginLoss needs features and classifier. Use it in an ImageClassifier, or call '
+                             'loss(logits, labels, features=..., classifier=...)')
         own = torch.where(labels == ignore_index, 0, labels)
         missing = missing_margin(features, classifier.weight[own], self.margin) / (1 + self.mixed())
         if self.training and torch.is_grad_enabled():
@@ -67,28 +71,29 @@ class LargeMarginLoss(MeanCrossEntropy):
         return super().forward(logits - F.one_hot(own, logits.shape[1]) * missing[:, None], labels, ignore_index)
 
     def mixed(self) -> Tensor:
-        """() l of the next training step."""
+        """Return l of the next training step, a scalar tensor."""
         return (self.start * (1 + self.gamma * self.steps) ** -self.power).clamp(min=self.minimum)
 
 
 def missing_margin(features: Tensor, weight: Tensor, margin: int) -> Tensor:
-    """``|w_y| |a| (cos(theta) - psi(theta))``, (N,), never below 0; features (N, A), weight (N, A) of their classes."""
+    """Return ``|w_y| |a| (cos(theta) - psi(theta)) >= 0`` (N,) of features (N, A) and true-class weights (N, A)."""
     lengths = features.norm(dim=1) * weight.norm(dim=1)
     cosine = ((features * weight).sum(dim=1) / lengths.clamp(min=torch.finfo(lengths.dtype).eps)).clamp(-1, 1)
     return lengths * (cosine - psi(cosine, margin))
 
 
 def psi(cosine: Tensor, margin: int) -> Tensor:
-    """``(-1)^k cos(m theta) - 2k`` for theta between k pi / m and (k + 1) pi / m: continuous, falling from 1 to 1 - 2m.
+    """Return ``(-1)^k cos(m theta) - 2k`` for theta in [k pi / m, (k + 1) pi / m].
 
-    ``cos(m theta)`` is Chebyshev's polynomial of the cosine, so that no arc cosine is differentiated.
+    The function of theta is continuous and decreases from 1 to 1 - 2m. ``cos(m theta)`` is computed as the Chebyshev
+    polynomial of the cosine, which avoids the unbounded gradient of the arc cosine.
 
     Args:
-        cosine: in [-1, 1], of any shape.
-        margin: m, a whole number of at least 1.
+        cosine: in [-1, 1], any shape.
+        margin: m, an integer >= 1.
 
     Returns:
-        like cosine.
+        tensor with the shape of ``cosine``.
     """
     before, multiple = torch.ones_like(cosine), cosine
     for _ in range(margin - 1):

@@ -1,4 +1,4 @@
-"""Covariances that the loss learns, in the place of those that are observed (Fig. 10)."""
+"""ISDA with learned instead of estimated covariances (Fig. 10)."""
 import math
 from typing import Any
 
@@ -10,25 +10,25 @@ from isda_seg.core import ClassStatistics
 from isda_seg.core.ops.checks import labelled
 from isda_seg.losses import ISDALoss
 
-NORMAL = (1 + math.log(2 * math.pi)) / 2  # entropy of a standard normal number
+NORMAL = (1 + math.log(2 * math.pi)) / 2  # entropy of a standard normal variable
 
 
 class LearnedCovariance(nn.Module):
-    """``Sigma_y = D_y D_y^T`` with a parameter D, in a loss's place for ``ClassStatistics``.
+    """Learned covariances ``Sigma_y = D_y D_y^T`` with a parameter D; replaces ``ClassStatistics`` in a loss.
 
-    Over a warm-up it observes the features' variances, and D is 0; then D begins as the identity times the root of
-    their mean over classes and channels.
+    During a warm-up D is 0 and the variances of the features are estimated. Then D is set to the identity times the
+    square root of their mean over classes and channels.
 
     Args:
         num_classes: C.
         channels: A.
-        warm_up: training calls before it learns.
+        warm_up: number of training calls before D is learned.
 
     Attributes:
-        factor: D (C, A, A). Weight decay would shrink it: give it ``decay_mult=0``.
+        factor: D (C, A, A). Set ``decay_mult=0`` for it, because weight decay would shrink it.
 
     Raises:
-        ValueError: a warm-up of no call.
+        ValueError: ``warm_up`` is less than 1.
     """
 
     steps: Tensor
@@ -36,8 +36,8 @@ class LearnedCovariance(nn.Module):
     def __init__(self, num_classes: int, channels: int, warm_up: int) -> None:
         super().__init__()
         if warm_up < 1:
-            raise ValueError(f'warm_up must be at least 1 training call, got {warm_up}: the covariances begin with the '
-                             'spread of the features that they saw')
+            raise ValueError(f'warm_up must be at least 1 training call, got {warm_up}: the covariances are '
+                             'initialised from the features of the warm-up')
         self.num_classes, self.channels, self.warm_up = num_classes, channels, warm_up
         self.observed = ClassStatistics(num_classes, channels, 'diagonal')
         self.factor = nn.Parameter(torch.zeros(num_classes, channels, channels))
@@ -46,24 +46,28 @@ class LearnedCovariance(nn.Module):
 
     @property
     def covariance(self) -> Tensor:
-        """(C, A, A), with gradients: twice those of the left side, which are those of both where it is symmetric."""
+        """Covariances (C, A, A).
+
+        The gradient is twice that of the left factor, which equals that of both factors if the incoming gradient is
+        symmetric.
+        """
         left = self.factor @ self.factor.detach().mT
         return 2 * left - left.detach()
 
     @property
     def count(self) -> Tensor:
-        """(C,), of the warm-up."""
+        """Number of samples per class (C,) in the warm-up."""
         return self.observed.count
 
     @property
     def dropped(self) -> Tensor:
-        """Features that were no numbers, in the warm-up."""
+        """Number of non-finite features in the warm-up."""
         return self.observed.dropped
 
     @torch.no_grad()
     def observe(self, features: Tensor, labels: Tensor, ignore_index: int | None = None, *,
                 checked: bool = False) -> None:
-        """A batch, as ``ClassStatistics.observe``; it is counted in the warm-up alone."""
+        """Observe a batch as ``ClassStatistics.observe``; statistics are updated only during the warm-up."""
         self.present = torch.unique(labels[labelled(labels, ignore_index)])
         if self.steps >= self.warm_up:
             return
@@ -75,50 +79,50 @@ class LearnedCovariance(nn.Module):
             self.factor.copy_(deviation * torch.eye(self.channels, device=self.factor.device))
 
     def uncertainty(self, sigma: float) -> Tensor:
-        """How far the mean entropy of the batch's classes, by channel, is below that of ``N(0, sigma)``; a scalar."""
+        """Return how far the mean entropy per channel of the batch's classes is below that of ``N(0, sigma)``."""
         if self.present is None or self.steps < self.warm_up:
             return self.factor.new_zeros(())
         entropy = NORMAL + torch.linalg.slogdet(self.factor[self.present])[1] / self.channels
         return (math.log(sigma) + NORMAL - entropy).relu().mean()
 
     def raise_overflow(self) -> None:
-        """As ``ClassStatistics.raise_overflow``."""
+        """Raise deferred errors, as ``ClassStatistics.raise_overflow``."""
         self.observed.raise_overflow()
 
 
 @MODELS.register_module()
 class LearnedISDALoss(ISDALoss):
-    """ISDA with covariances that are learned with the network: the closed form, or ``samples`` draws (Fig. 10).
+    """ISDA with covariances that are learned with the network, in closed form or with ``samples`` (Fig. 10).
 
-    The term of feature uncertainty is that of DistributionNet (Yu et al., 2019), with the entropy of ``Sigma_y``:
-    without it nothing holds the covariances up, because smaller ones make a smaller loss. With it they can shrink where
-    the classifier reads and grow where it does not; and where D loses a rank its gradient has no bound, so that
-    training may diverge: another weight, or a smaller rate for D (``lr_mult``).
+    The feature-uncertainty term is that of DistributionNet (Yu et al., 2019) with the entropy of ``Sigma_y``. Without
+    it the covariances shrink to 0, because smaller ones give a smaller loss. With it they can shrink in the directions
+    that the classifier uses and grow in the others. If D loses rank, the gradient of the term is unbounded and training
+    may diverge; then change the weight, or use a smaller learning rate for D (``lr_mult``).
 
     Args:
         lambda_0: as in ``ISDALoss``.
         num_classes: C.
         channels: A.
-        warm_up: training calls before the covariances are learned.
-        uncertainty: weight of the term of feature uncertainty.
-        sigma: the standard deviation below which features are too certain, in their own unit.
-        keys: of ``ISDALoss``, but covariance and sync.
+        warm_up: number of training calls before the covariances are learned.
+        uncertainty: weight of the feature-uncertainty term.
+        sigma: standard deviation below which features are penalised, in units of the features.
+        keys: further arguments of ``ISDALoss``, except covariance and sync.
 
     Raises:
-        ValueError: as ``ISDALoss``; a bad weight, sigma or warm-up.
+        ValueError: as in ``ISDALoss``; an invalid weight, sigma or warm-up.
     """
 
     def __init__(self, lambda_0: float, num_classes: int, channels: int, *, warm_up: int = 100,
                  uncertainty: float = 0.0, sigma: float = 1.0, **keys: Any) -> None:
         super().__init__(lambda_0, **keys)
         if not (uncertainty >= 0 and sigma > 0):
-            raise ValueError(f'uncertainty must be at least 0 and sigma above 0, got {uncertainty} and {sigma}')
+            raise ValueError(f'uncertainty must be >= 0 and sigma > 0, got {uncertainty} and {sigma}')
         self.uncertainty, self.sigma = uncertainty, sigma
         self.covariance = 'learned'
         self.statistics: Any = LearnedCovariance(num_classes, channels, warm_up)
 
     def forward(self, cls_score: Tensor, label: Tensor, *args: Any, **kwargs: Any) -> Tensor:  # type: ignore[override]
-        """As ``ISDALoss.forward``."""
+        """Return the loss of ``ISDALoss.forward`` plus the feature-uncertainty term."""
         loss = super().forward(cls_score, label, *args, **kwargs)
         if not (self.training and torch.is_grad_enabled() and self.uncertainty):
             return loss

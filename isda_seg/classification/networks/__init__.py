@@ -1,4 +1,4 @@
-"""The networks of Tables 1-4: images (B, 3, H, W) to one feature map, in MMEngine's root MODELS."""
+"""Networks of Tables 1-4, registered in MMEngine's root MODELS; each returns one feature map."""
 from isda_seg.classification.networks.densenet import DenseNetCifar, DenseNetImageNet
 from isda_seg.classification.networks.resnet_cifar import ResNetCifar
 from isda_seg.classification.networks.resnext_cifar import ResNeXtCifar

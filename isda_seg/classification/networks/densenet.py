@@ -1,4 +1,4 @@
-"""DenseNet-BC (Huang et al., 2017): every layer sees the maps of all layers before it; bottlenecks, compression 0.5."""
+"""DenseNet-BC (Huang et al., 2017): dense blocks with bottlenecks and compression 0.5."""
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +12,7 @@ IMAGENET_BLOCKS = {121: (6, 12, 24, 16), 265: (6, 12, 64, 48)}
 
 
 class DenseLayer(nn.Module):
-    """BN-ReLU-1x1 to four times the growth, BN-ReLU-3x3 to the growth; returned beside what came in."""
+    """Dense layer: BN-ReLU-1x1 to 4 * growth channels, BN-ReLU-3x3 to growth channels, concatenated to the input."""
 
     def __init__(self, inputs: int, growth: int) -> None:
         super().__init__()
@@ -21,23 +21,24 @@ class DenseLayer(nn.Module):
             nn.BatchNorm2d(4 * growth), nn.ReLU(inplace=True), convolution(4 * growth, growth, 3))
 
     def forward(self, x: Tensor) -> Tensor:
+        """Concatenate the input and the new channels."""
         return torch.cat([x, self.new(x)], dim=1)
 
 
 def transition(inputs: int) -> nn.Sequential:
-    """Half the channels at half the resolution."""
+    """Return a transition layer, which halves the channels and the resolution."""
     return nn.Sequential(nn.BatchNorm2d(inputs), nn.ReLU(inplace=True), convolution(inputs, inputs // 2, 1),
                          nn.AvgPool2d(2))
 
 
 class DenseNetBC(Network):
-    """The stem, dense blocks with transitions between them, and the final BN-ReLU.
+    """DenseNet-BC: stem, dense blocks with transitions between them, final BN-ReLU.
 
     Args:
-        stem: images to (B, 2 growth, h, w).
+        stem: module that maps images to (B, 2 growth, h, w).
         blocks: number of layers in each dense block.
-        growth: channels a layer adds.
-        init_cfg: as ``Network``.
+        growth: number of channels that each layer adds.
+        init_cfg: as in ``Network``.
     """
 
     def __init__(self, stem: nn.Module, blocks: Sequence[int], growth: int, init_cfg: Any = None) -> None:
@@ -54,15 +55,16 @@ class DenseNetBC(Network):
         self.out_channels = channels
 
     def forward(self, images: Tensor) -> tuple[Tensor]:
+        """Return the feature map."""
         return (self.final(self.dense(self.stem(images))),)
 
 
 @MODELS.register_module()
 class DenseNetCifar(DenseNetBC):
-    """DenseNet-BC-depth-growth for CIFAR: three equal blocks; 100 and 12 in the paper.
+    """DenseNet-BC for CIFAR with three equal blocks; depth 100 and growth 12 in the paper.
 
     Raises:
-        ValueError: a depth other than 6n+4.
+        ValueError: ``depth`` is not 6n+4.
     """
 
     def __init__(self, depth: int = 100, growth: int = 12, init_cfg: Any = None) -> None:
@@ -72,10 +74,10 @@ class DenseNetCifar(DenseNetBC):
 
 @MODELS.register_module()
 class DenseNetImageNet(DenseNetBC):
-    """DenseNet-BC-121 or -265 for ImageNet, growth 32.
+    """DenseNet-BC-121 or -265 for ImageNet with growth 32.
 
     Raises:
-        ValueError: another depth.
+        ValueError: ``depth`` is neither 121 nor 265.
     """
 
     def __init__(self, depth: int, init_cfg: Any = None) -> None:

@@ -1,4 +1,4 @@
-"""What all networks here have in common: the interface, the initialisation, stages of blocks."""
+"""Shared parts of the networks: base class, initialisation, stages of blocks."""
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,10 +10,10 @@ HE_NORMAL = [dict(type='Kaiming', layer='Conv2d', mode='fan_out', nonlinearity='
 
 
 class Network(BaseModule):
-    """Images (B, 3, H, W) to a tuple of one feature map (B, A, h, w), as it enters global average pooling.
+    """Base class of networks that map images (B, 3, H, W) to a tuple of one feature map (B, A, h, w).
 
     Args:
-        init_cfg: what ``init_weights`` does; default He normal over the fan-out, as the papers of these networks.
+        init_cfg: config of ``init_weights``; default He normal over the fan-out, as in the papers of these networks.
 
     Attributes:
         out_channels: A.
@@ -26,10 +26,10 @@ class Network(BaseModule):
 
 
 def blocks_per_stage(depth: int, block_layers: int, other_layers: int) -> int:
-    """How many blocks each of three equal stages has in a network of ``depth`` layers.
+    """Return the number of blocks in each of three equal stages of a network with ``depth`` layers.
 
     Raises:
-        ValueError: no whole number of blocks makes this depth.
+        ValueError: no integer number of blocks gives this depth.
     """
     blocks, rest = divmod(depth - other_layers, 3 * block_layers)
     if rest or blocks < 1:
@@ -39,9 +39,9 @@ def blocks_per_stage(depth: int, block_layers: int, other_layers: int) -> int:
 
 def three_stages(block: Callable[[int, int, int], nn.Module], channels: Sequence[int], blocks: int,
                  first_stride: int = 1) -> nn.Sequential:
-    """Three stages of ``blocks`` times ``block(inputs, outputs, stride)``, the last two at half the resolution each.
+    """Build three stages of ``blocks`` blocks ``block(inputs, outputs, stride)``; the last two halve the resolution.
 
-    ``channels`` are those that enter the first stage and those that leave each one.
+    ``channels`` lists the input channels of the first stage and the output channels of each stage.
     """
     stages = nn.Sequential()
     for inputs, outputs, stride in zip(channels[:-1], channels[1:], (first_stride, 2, 2), strict=True):
@@ -51,12 +51,12 @@ def three_stages(block: Callable[[int, int, int], nn.Module], channels: Sequence
 
 
 def convolution(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Conv2d:
-    """A convolution that keeps the size at stride 1; a batch normalisation follows or precedes, so it has no bias."""
+    """Return a convolution without bias that keeps the size at stride 1."""
     return nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, groups=groups, bias=False)
 
 
 def projection(inputs: int, outputs: int, stride: int) -> nn.Module:
-    """The option-B shortcut (He et al., 2016): the identity, or a 1x1 convolution where the shape changes."""
+    """Return the option-B shortcut (He et al., 2016): the identity, or a 1x1 convolution if the shape changes."""
     if stride == 1 and inputs == outputs:
         return nn.Identity()
     return nn.Sequential(convolution(inputs, outputs, 1, stride), nn.BatchNorm2d(outputs))

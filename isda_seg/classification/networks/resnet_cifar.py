@@ -9,11 +9,11 @@ from isda_seg.classification.networks.network import Network, blocks_per_stage, 
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions, dropout between them, beside a shortcut; ReLU after their sum."""
+    """Basic block: two 3x3 convolutions with dropout between them, a shortcut, and ReLU after their sum."""
 
     def __init__(self, inputs: int, outputs: int, stride: int, dropout: float = 0.0) -> None:
         super().__init__()
-        between = nn.Sequential(nn.ReLU(inplace=True), nn.Dropout(dropout))  # one place: the keys are those without
+        between = nn.Sequential(nn.ReLU(inplace=True), nn.Dropout(dropout))  # one module: stable state-dict keys
         self.residual = nn.Sequential(
             convolution(inputs, outputs, 3, stride), nn.BatchNorm2d(outputs), between,
             convolution(outputs, outputs, 3), nn.BatchNorm2d(outputs))
@@ -21,22 +21,23 @@ class BasicBlock(nn.Module):
         self.relu = nn.ReLU(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return the output of the block."""
         return self.relu(self.residual(x) + self.shortcut(x))
 
 
 @MODELS.register_module()
 class ResNetCifar(Network):
-    """ResNet of 6n+2 layers; 1x1 convolutions where a shortcut changes shape (Table 3's count has them).
+    """ResNet for CIFAR with 6n+2 layers and 1x1 convolutions in shortcuts that change shape, as counted in Table 3.
 
     Args:
         depth: 32 and 110 in the paper.
-        width: times the channels of He et al.; the paper's networks have 1.
-        first_stride: of the first stage; 2 makes small experiments about four times as fast.
-        dropout: probability between the convolutions of a block; Table 5: 0.3.
-        init_cfg: as ``Network``.
+        width: multiplier of the channels of He et al.; 1 in the paper.
+        first_stride: stride of the first stage; 2 makes small experiments about four times as fast.
+        dropout: dropout probability between the convolutions of a block; 0.3 in Table 5.
+        init_cfg: as in ``Network``.
 
     Raises:
-        ValueError: a depth other than 6n+2.
+        ValueError: ``depth`` is not 6n+2.
     """
 
     block: type[nn.Module] = BasicBlock
@@ -51,4 +52,5 @@ class ResNetCifar(Network):
         self.stages = three_stages(partial(self.block, dropout=dropout), channels, blocks, first_stride)
 
     def forward(self, images: Tensor) -> tuple[Tensor]:
+        """Return the feature map."""
         return (self.stages(self.stem(images)),)

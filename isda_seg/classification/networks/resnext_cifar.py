@@ -9,7 +9,7 @@ from isda_seg.classification.networks.network import Network, blocks_per_stage, 
 
 
 class GroupedBottleneck(nn.Module):
-    """1x1, grouped 3x3, 1x1 convolutions beside a shortcut; ``outputs / 256`` times the base width in each group."""
+    """Bottleneck with a grouped 3x3 convolution; each group has ``base_width * outputs / 256`` channels."""
 
     def __init__(self, inputs: int, outputs: int, stride: int, groups: int, base_width: int) -> None:
         super().__init__()
@@ -22,21 +22,22 @@ class GroupedBottleneck(nn.Module):
         self.relu = nn.ReLU(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return the output of the block."""
         return self.relu(self.residual(x) + self.shortcut(x))
 
 
 @MODELS.register_module()
 class ResNeXtCifar(Network):
-    """ResNeXt-depth, groups x base_width d.
+    """ResNeXt for CIFAR, called ResNeXt-<depth>, <groups>x<base_width>d.
 
     Args:
         depth: 9n+2; 29 in the paper.
-        groups: the cardinality, 8 in the paper.
-        base_width: channels of one group in the first stage, 64 in the paper.
-        init_cfg: as ``Network``.
+        groups: cardinality; 8 in the paper.
+        base_width: channels per group in the first stage; 64 in the paper.
+        init_cfg: as in ``Network``.
 
     Raises:
-        ValueError: a depth other than 9n+2.
+        ValueError: ``depth`` is not 9n+2.
     """
 
     out_channels = 1024
@@ -49,4 +50,5 @@ class ResNeXtCifar(Network):
         self.stages = three_stages(block, (64, 256, 512, 1024), blocks)
 
     def forward(self, images: Tensor) -> tuple[Tensor]:
+        """Return the feature map."""
         return (self.stages(self.stem(images)),)

@@ -1,4 +1,4 @@
-"""SE-ResNet for CIFAR (Hu et al., 2018): each residual is scaled channel by channel by a gate it computes."""
+"""SE-ResNet for CIFAR (Hu et al., 2018): residual blocks with squeeze-and-excitation."""
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
@@ -8,7 +8,7 @@ REDUCTION = 16
 
 
 class SqueezeExcitation(nn.Module):
-    """x times a gate in (0, 1) per image and channel, from the means of all channels."""
+    """Squeeze-and-excitation: multiply each channel by a gate in (0, 1) computed from the means of all channels."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -17,11 +17,12 @@ class SqueezeExcitation(nn.Module):
             nn.Linear(channels // REDUCTION, channels), nn.Sigmoid())
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return the gated channels."""
         return x * self.gate(x)[:, :, None, None]
 
 
 class SEBlock(BasicBlock):
-    """A basic block whose residual is gated before it meets the shortcut."""
+    """Basic block with squeeze-and-excitation on the residual."""
 
     def __init__(self, inputs: int, outputs: int, stride: int, dropout: float = 0.0) -> None:
         super().__init__(inputs, outputs, stride, dropout)
@@ -30,6 +31,6 @@ class SEBlock(BasicBlock):
 
 @MODELS.register_module()
 class SEResNetCifar(ResNetCifar):
-    """ResNetCifar (depth 110 in the paper) with a squeeze-and-excitation of reduction 16 in every block."""
+    """ResNetCifar with squeeze-and-excitation (reduction 16) in every block; depth 110 in the paper."""
 
     block = SEBlock

@@ -1,4 +1,4 @@
-"""Wide residual networks (Zagoruyko and Komodakis, 2016): pre-activation blocks, 6n+4 layers, k times as wide."""
+"""Wide residual networks (Zagoruyko and Komodakis, 2016): pre-activation blocks, 6n+4 layers, width factor k."""
 from functools import partial
 from typing import Any
 
@@ -9,7 +9,7 @@ from isda_seg.classification.networks.network import Network, blocks_per_stage, 
 
 
 class WideBlock(nn.Module):
-    """BN-ReLU-conv, dropout between the two; where the shape changes, the shortcut starts after the first BN-ReLU."""
+    """Two BN-ReLU-conv with dropout in between; a shortcut that changes shape starts after the first BN-ReLU."""
 
     def __init__(self, inputs: int, outputs: int, stride: int, dropout: float) -> None:
         super().__init__()
@@ -20,22 +20,23 @@ class WideBlock(nn.Module):
         self.shortcut = None if stride == 1 and inputs == outputs else convolution(inputs, outputs, 1, stride)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return the output of the block."""
         active = self.activate(x)
         return self.residual(active) + (x if self.shortcut is None else self.shortcut(active))
 
 
 @MODELS.register_module()
 class WideResNet(Network):
-    """Wide-ResNet-depth-width.
+    """Wide residual network, called WRN-<depth>-<width>.
 
     Args:
         depth: 6n+4; 16 and 28 in the paper.
-        width: k, 8 and 10 in the paper; A = 64 k.
-        dropout: probability between the convolutions of a block; the paper: 0.3 in WRN-28-10.
-        init_cfg: as ``Network``.
+        width: k; 8 and 10 in the paper. A = 64 k.
+        dropout: dropout probability between the convolutions of a block; 0.3 for WRN-28-10 in the paper.
+        init_cfg: as in ``Network``.
 
     Raises:
-        ValueError: a depth other than 6n+4.
+        ValueError: ``depth`` is not 6n+4.
     """
 
     def __init__(self, depth: int, width: int, dropout: float = 0.0, init_cfg: Any = None) -> None:
@@ -48,4 +49,5 @@ class WideResNet(Network):
         self.final = nn.Sequential(nn.BatchNorm2d(self.out_channels), nn.ReLU(inplace=True))
 
     def forward(self, images: Tensor) -> tuple[Tensor]:
+        """Return the feature map."""
         return (self.final(self.stages(self.stem(images))),)

@@ -1,1 +1,1 @@
-"""Labelled beside unlabelled images, whitened images, chosen labels."""
+"""Datasets and samplers of labelled and unlabelled images, label splits, whitening."""

@@ -1,4 +1,4 @@
-"""The labelled images that hyper-parameters are chosen by."""
+"""Held-out labelled images for hyperparameter selection."""
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,10 @@ from isda_seg.semi.data.wrapped_dataset import Wrapper, labels_of
 
 @DATASETS.register_module()
 class HeldOutLabelsDataset(Wrapper):
-    """Exactly the images whose labels a ``TwoStreamDataset`` of the same arguments holds out.
+    """Images whose labels a ``TwoStreamDataset`` with the same arguments holds out.
 
     Raises:
-        ValueError: nothing is held out, or labels cannot be chosen so.
+        ValueError: no label is held out, or the label split is not possible.
     """
 
     def __init__(self, dataset: Any, num_labels: int, held_out: float, label_seed: int = 0,
@@ -23,15 +23,16 @@ class HeldOutLabelsDataset(Wrapper):
         _, self.indices = split_labels(labels_of(self.dataset), num_labels, label_seed, split_file, held_out,
                                        held_out_seed)
         if len(self.indices) == 0:
-            raise ValueError(f'held_out={held_out} holds out no label to evaluate on: set it between 0 and 1')
+            raise ValueError(f'held_out={held_out} holds out no labels. Set it between 0 and 1')
 
-    def get_data_info(self, idx: int) -> dict:
-        """Image and label before the pipeline."""
+    def get_data_info(self, idx: int) -> dict[str, Any]:
+        """Return image and label before the pipeline."""
         return super().get_data_info(int(self.indices[idx]))
 
     def get_cat_ids(self, idx: int) -> list[int]:
-        """The one label of an image."""
+        """Return the label of an image, in a list."""
         return super().get_cat_ids(int(self.indices[idx]))
 
     def __len__(self) -> int:
+        """Return the number of images."""
         return len(self.indices)

@@ -1,4 +1,4 @@
-"""From a collated batch of two streams to what a SemiClassifier takes."""
+"""Data preprocessor of SemiClassifier."""
 from typing import Any
 
 import torch
@@ -11,18 +11,20 @@ from isda_seg.classification.preprocessor import ClassificationPreprocessor
 
 @MODELS.register_module()
 class TwoStreamPreprocessor(ClassificationPreprocessor):
-    """ClassificationPreprocessor that treats every view of unlabelled images as it does the labelled ones.
+    """ClassificationPreprocessor that also processes every view of the unlabelled images.
 
-    The datasets here have normalised their images: by default they stay as they are. With ``bgr_to_rgb``, ``mean`` and
-    ``std`` it takes bytes.
+    By default images are not normalised, because the datasets of this package have done it. For uint8 images set
+    ``bgr_to_rgb``, ``mean`` and ``std``.
     """
 
     def __init__(self, bgr_to_rgb: bool = False, **kwargs: Any) -> None:
         super().__init__(bgr_to_rgb=bgr_to_rgb, **kwargs)
 
-    def forward(self, data: dict, training: bool = False) -> dict[str, Any]:
-        """``inputs`` (B, 3, H, W) float32 and ``labels`` (B,) int64; of a training batch also ``unlabelled``, with
-        ``views``, each (B, 3, H, W) float32, and ``index`` (B,) int64.
+    def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:
+        """Return ``inputs`` (B, 3, H, W) float32 and ``labels`` (B,) int64.
+
+        For a training batch the result also has ``unlabelled``, a dict of ``views``, each (B, 3, H, W) float32, and
+        ``index`` (B,) int64.
         """
         out: dict[str, Any] = super().forward(data, training)
         if 'unlabelled' in data:

@@ -1,4 +1,6 @@
-"""Every image by itself: mean 0, root mean square 1."""
+"""Per-image standardisation."""
+from typing import Any
+
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmengine.registry import TRANSFORMS
@@ -6,13 +8,13 @@ from mmengine.registry import TRANSFORMS
 
 @TRANSFORMS.register_module()
 class StandardizeImage(BaseTransform):
-    """Subtract the mean over all pixels and channels, divide by the root mean square: the Pi-model's SVHN.
+    """Standardise an image to mean 0 and root mean square 1 over all pixels and channels, as the Pi-model on SVHN.
 
-    An image of one value becomes 0.
+    A constant image becomes 0.
     """
 
-    def transform(self, results: dict) -> dict:
-        """Replace ``img``; float32."""
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Transform ``img`` to float32."""
         image = results['img'].astype(np.float64)
         image -= image.mean()
         size = np.sqrt(np.square(image).mean())

@@ -1,4 +1,4 @@
-"""One labelled image beside every unlabelled one."""
+"""Dataset of pairs of a labelled and an unlabelled image."""
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,34 +11,37 @@ from isda_seg.semi.data.wrapped_dataset import Wrapper, labels_of
 
 @DATASETS.register_module()
 class TwoStreamDataset(Wrapper):
-    """All training images without their labels, and a few with them; ``TwoStreamSampler`` pairs them.
+    """All training images as unlabelled images, and a few as labelled images; ``TwoStreamSampler`` pairs them.
 
-    ``dataset[unlabelled, labelled]``, two indices of training images, is a dict of ``inputs`` (3, H, W) and ``labels``,
-    an int, of the labelled image, and of ``unlabelled``, a dict of ``views``, a list of (3, H, W), and ``index``. The
-    labelled image and each view go through the pipeline one after the other: each is augmented anew.
+    ``dataset[unlabelled, labelled]`` takes two image indices. It returns a dict of ``inputs`` (3, H, W) and ``labels``,
+    an int, of the labelled image, and ``unlabelled``, a dict of ``views``, a list of (3, H, W), and ``index``. The
+    labelled image and each view pass through the pipeline separately, with independent augmentation.
 
     Args:
-        dataset: config or object with the training images, all labelled.
-        num_labels, label_seed, split_file: how many labels are kept, chosen by which seed, or in which file; see
-            ``split_labels``.
-        held_out, held_out_seed: share of these labels that is not trained on either; its images stay among the
-            unlabelled ones.
-        pipeline: transforms; they end with ``PackImages``.
-        views: how many every unlabelled image comes in.
+        dataset: config or object of the training images, all with labels.
+        num_labels: number of labels; see ``split_labels``.
+        label_seed: seed of the choice of labels.
+        split_file: file of the choice of labels; see ``split_labels``.
+        held_out: share of the labels that is held out; their images remain unlabelled images.
+        held_out_seed: seed of the held-out labels.
+        pipeline: transforms, of which the last is ``PackImages``.
+        views: number of views of each unlabelled image.
 
     Attributes:
-        labelled_indices: (L,) of the images that are trained on with their label.
-        num_labelled, num_unlabelled, num_classes: L, N, C.
+        labelled_indices: (L,) indices of the labelled images.
+        num_labelled: L.
+        num_unlabelled: N.
+        num_classes: C.
 
     Raises:
-        ValueError: no images, no views, or labels that cannot be chosen so.
+        ValueError: there are no images or no views, or the label split is not possible.
     """
 
     def __init__(self, dataset: Any, num_labels: int, label_seed: int = 0, split_file: str | Path | None = None,
                  held_out: float = 0.0, held_out_seed: int = 0, pipeline: Sequence[Any] = (), views: int = 1) -> None:
         super().__init__(dataset, pipeline)
         if len(self.dataset) == 0 or views < 1:
-            raise ValueError('semi-supervised training needs unlabelled images and at least one view of each, got '
+            raise ValueError('TwoStreamDataset needs unlabelled images and views >= 1, got '
                              f'{len(self.dataset)} images and views={views}')
         self.views = views
         self.labelled_indices, _ = split_labels(labels_of(self.dataset), num_labels, label_seed, split_file, held_out,
@@ -46,15 +49,16 @@ class TwoStreamDataset(Wrapper):
 
     @property
     def num_labelled(self) -> int:
-        """L."""
+        """Number of labelled training images L."""
         return len(self.labelled_indices)
 
     @property
     def num_unlabelled(self) -> int:
-        """N, the length of an epoch."""
+        """Number of unlabelled images N, the length of an epoch."""
         return len(self)
 
-    def __getitem__(self, idx: tuple[int, int]) -> dict:
+    def __getitem__(self, idx: tuple[int, int]) -> dict[str, Any]:
+        """Return the labelled image and the views of the unlabelled image."""
         unlabelled, labelled = idx
         item = self.pipeline(self.get_data_info(labelled))
         views = [self.pipeline(self.get_data_info(unlabelled))['inputs'] for _ in range(self.views)]

@@ -1,4 +1,4 @@
-"""Which labelled image comes beside which unlabelled one."""
+"""Sampler of pairs of an unlabelled and a labelled image."""
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,41 +11,45 @@ from isda_seg.classification.data.endless_passes import endless_passes
 
 
 @DATA_SAMPLERS.register_module()
-class TwoStreamSampler(Sampler):
-    """Pairs (unlabelled index, labelled index) of a ``TwoStreamDataset``.
+class TwoStreamSampler(Sampler[Any]):
+    """Sampler of pairs (unlabelled index, labelled index) of a ``TwoStreamDataset``.
 
-    An epoch is one shuffled pass over the unlabelled images, spread over the ranks as ``DefaultSampler`` does it. The
-    labelled images come in endless shuffled passes, whose order follows from the seed and the pass: the n-th pair of
-    the whole training, counted over epochs and ranks, has the n-th image of these passes. So every labelled image is
-    seen equally often, to within one, whatever the number of ranks, and a resumed run goes on where it was.
+    An epoch is one shuffled pass over the unlabelled images, distributed over the ranks as in ``DefaultSampler``. The
+    labelled images come from an infinite sequence of shuffled passes whose orders depend only on the seed and the pass.
+    The n-th pair of the whole training, counted over epochs and ranks, has the n-th image of that sequence. Therefore
+    the counts of any two labelled images differ by at most one for any number of ranks, and a resumed run continues the
+    sequence.
 
     Args:
-        dataset, seed: given by the Runner.
-        round_up: ranks have equally many pairs; some unlabelled images come twice then.
+        dataset: passed by the Runner.
+        seed: passed by the Runner.
+        round_up: give all ranks the same number of pairs by repeating some unlabelled images.
 
     Raises:
-        ValueError: another dataset, or fewer unlabelled images than ranks.
+        ValueError: the dataset is not a ``TwoStreamDataset``, or has fewer unlabelled images than ranks.
     """
 
     def __init__(self, dataset: Any, seed: int | None = None, round_up: bool = True) -> None:
         labelled = getattr(dataset, 'labelled_indices', None)
         if labelled is None:
-            raise ValueError(f'TwoStreamSampler goes with a TwoStreamDataset, got a {type(dataset).__name__}')
+            raise ValueError(f'TwoStreamSampler needs a TwoStreamDataset, got {type(dataset).__name__}')
         self.labelled = np.asarray(labelled)
         self.unlabelled = DefaultSampler(dataset, shuffle=True, seed=seed, round_up=round_up)
         self.seed = self.unlabelled.seed
         if len(dataset) < self.unlabelled.world_size:
-            raise ValueError(f'{len(dataset)} unlabelled images cannot be spread over {self.unlabelled.world_size} '
-                             'ranks: some would get none; use fewer ranks or more images')
+            raise ValueError(f'cannot distribute {len(dataset)} unlabelled images over {self.unlabelled.world_size} '
+                             'ranks. Use fewer ranks or more images')
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
+        """Yield the pairs of this rank for the current epoch."""
         own = self.unlabelled
         numbers = own.epoch * own.total_size + np.arange(len(self)) * own.world_size + own.rank
         yield from zip(own, endless_passes(self.labelled, numbers, (self.seed,)).tolist(), strict=True)
 
     def __len__(self) -> int:
+        """Return the number of pairs of this rank per epoch."""
         return len(self.unlabelled)
 
     def set_epoch(self, epoch: int) -> None:
-        """Another shuffle of the unlabelled images, further passes over the labelled ones."""
+        """Set the shuffle of the unlabelled images, and continue the sequence of labelled images at this epoch."""
         self.unlabelled.set_epoch(epoch)

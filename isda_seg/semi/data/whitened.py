@@ -1,4 +1,4 @@
-"""Images whitened once, before anything augments them."""
+"""Dataset of ZCA-whitened images."""
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,24 +10,25 @@ from mmengine.registry import DATASETS
 from isda_seg.semi.data.wrapped_dataset import Wrapper, labels_of
 from isda_seg.semi.data.zca import EPS, ZCA, fingerprint, fitted
 
-# Of this process, as long as a dataset uses them: validation and test, say, use the same one.
-_transforms: WeakValueDictionary[tuple, ZCA] = WeakValueDictionary()
-_images: WeakValueDictionary[tuple, np.ndarray] = WeakValueDictionary()
+# Caches of this process, kept while a dataset uses an entry; validation and test often share one.
+_transforms: WeakValueDictionary[tuple[Any, ...], ZCA] = WeakValueDictionary()
+_images: WeakValueDictionary[tuple[Any, ...], np.ndarray] = WeakValueDictionary()
 
 
 @DATASETS.register_module()
 class WhitenedDataset(Wrapper):
-    """ZCA-whitened images (H, W, 3) float32 of a dataset, all in memory: 614 MB for CIFAR's 50,000.
+    """ZCA-whitened images (H, W, 3) float32 of a dataset, all in memory: 614 MB for the 50,000 images of CIFAR.
 
     Args:
-        dataset: config or object of a dataset with images of one size.
-        fit_on: the dataset whose images give mean and covariance, the whole training set; default ``dataset``.
-        file: keeps the transform, so that it is fitted only once; None: nowhere.
-        eps: added to the eigenvalues, inside the square root.
+        dataset: config or object of a dataset whose images have one size.
+        fit_on: dataset from which mean and covariance are computed, usually the training set; default ``dataset``.
+        file: file in which the transform is stored, so that it is fitted only once; None stores nothing.
+        eps: value added to the eigenvalues inside the square root.
         pipeline: transforms of the items.
 
     Raises:
-        ValueError: by ``full_init``, images that are not in memory or differ in size, a file of other images or eps.
+        ValueError: in ``full_init``, if images are not in memory or differ in size, or ``file`` belongs to other images
+            or another eps.
     """
 
     def __init__(self, dataset: Any, fit_on: Any = None, file: str | Path | None = None, eps: float = EPS,
@@ -35,10 +36,10 @@ class WhitenedDataset(Wrapper):
         super().__init__(dataset, pipeline)
         self.fit_on, self.file, self.eps = fit_on, file, eps
         self.labels = labels_of(self.dataset)
-        self.images: np.ndarray | None = None
+        self.images: Any = None  # (N, H, W, 3) float32 after full_init
 
     def full_init(self) -> None:
-        """Fit or read the transform, and whiten."""
+        """Fit or read the transform, and whiten the images."""
         if self.images is not None:
             return
         super().full_init()
@@ -47,7 +48,8 @@ class WhitenedDataset(Wrapper):
             source = images
         else:
             source = images_of(DATASETS.build(self.fit_on) if isinstance(self.fit_on, dict) else self.fit_on)
-        key = (fingerprint(source), self.eps, None if self.file is None else Path(self.file).absolute())
+        file = None if self.file is None else Path(self.file).absolute()
+        key: tuple[Any, ...] = (fingerprint(source), self.eps, file)
         self.zca = _transforms.get(key)
         if self.zca is None:
             self.zca = _transforms[key] = fitted(source, self.eps, self.file)
@@ -56,26 +58,26 @@ class WhitenedDataset(Wrapper):
         if self.images is None:
             self.images = _images[key] = self.zca.apply(images)
 
-    def get_data_info(self, idx: int) -> dict:
-        """``img`` (H, W, 3) float32 and ``gt_label``, without a pipeline."""
+    def get_data_info(self, idx: int) -> dict[str, Any]:
+        """Return ``img`` (H, W, 3) float32 and ``gt_label`` before the pipeline."""
         self.full_init()
         return dict(img=self.images[idx].copy(), gt_label=int(self.labels[idx]))
 
     def get_cat_ids(self, idx: int) -> list[int]:
-        """The one label of an image."""
+        """Return the label of an image, in a list."""
         return [int(self.labels[idx])]
 
 
 def images_of(dataset: Any) -> np.ndarray:
-    """All images (N, H, W, 3) uint8 of a dataset.
+    """Return all images (N, H, W, 3) uint8 of a dataset.
 
     Raises:
-        ValueError: images that are not in memory, or of several sizes.
+        ValueError: the images are not in memory, or differ in size.
     """
     images = [dataset.get_data_info(index).get('img') for index in range(len(dataset))]
     kinds = {(image.shape, str(image.dtype)) if isinstance(image, np.ndarray) else None for image in images}
-    if len(kinds) != 1 or None in kinds or kinds.copy().pop()[1] != 'uint8':
-        raise ValueError(f'a WhitenedDataset needs at least one image and all of one size, uint8 and in memory, as '
-                         f'CIFAR and SVHN have them; the {type(dataset).__name__} has {len(images)} images of '
+    if len(kinds) != 1 or {kind and kind[1] for kind in kinds} != {'uint8'}:
+        raise ValueError(f'WhitenedDataset needs at least one image, and all as uint8 arrays of one size, such as '
+                         f'those of CIFAR and SVHN; {type(dataset).__name__} has {len(images)} images of '
                          f'{len(kinds)} kinds')
     return np.stack(images)

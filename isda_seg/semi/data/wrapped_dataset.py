@@ -1,4 +1,4 @@
-"""What the datasets here have in common: they serve the images of another dataset through a pipeline of their own."""
+"""Base class of datasets that wrap another dataset and have a separate pipeline."""
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,11 +9,11 @@ from torch.utils.data import Dataset
 from isda_seg.classification.data.inner_dataset import inner_dataset
 
 
-class Wrapper(Dataset):
-    """Around a dataset with ``get_data_info`` (``img`` (H, W, 3) and ``gt_label``), ``get_cat_ids`` and ``metainfo``.
+class Wrapper(Dataset[Any]):
+    """Wrapper of a dataset with ``get_data_info`` (``img`` and ``gt_label``), ``get_cat_ids`` and ``metainfo``.
 
-    It has the three itself, so wrappers go around wrappers. Building one reads labels; images are made ready by
-    ``full_init``, which MMEngine calls when it builds the data loader.
+    A wrapper has the same methods, so wrappers can be nested. Building one reads only labels. ``full_init``, which
+    MMEngine calls when it builds the data loader, loads the images.
 
     Args:
         dataset: config or object, without a pipeline.
@@ -28,34 +28,36 @@ class Wrapper(Dataset):
         self.pipeline = Compose(pipeline)
 
     def full_init(self) -> None:
-        """Make the images ready."""
+        """Load the images."""
         self.dataset.full_init()
 
     @property
-    def metainfo(self) -> dict:
-        """The wrapped dataset's."""
+    def metainfo(self) -> dict[str, Any]:
+        """Metainfo of the wrapped dataset."""
         return self.dataset.metainfo
 
     @property
     def num_classes(self) -> int:
-        """C."""
+        """Number of classes C."""
         return len(self.metainfo['classes'])
 
-    def get_data_info(self, idx: int) -> dict:
-        """Image and label before the pipeline."""
+    def get_data_info(self, idx: int) -> dict[str, Any]:
+        """Return image and label before the pipeline."""
         return self.dataset.get_data_info(idx)
 
     def get_cat_ids(self, idx: int) -> list[int]:
-        """The one label of an image."""
+        """Return the label of an image, in a list."""
         return self.dataset.get_cat_ids(idx)
 
-    def __getitem__(self, idx: Any) -> dict:
+    def __getitem__(self, idx: Any) -> dict[str, Any]:
+        """Return the output of the pipeline."""
         return self.pipeline(self.get_data_info(idx))
 
     def __len__(self) -> int:
+        """Return the number of images."""
         return len(self.dataset)
 
 
 def labels_of(dataset: Any) -> np.ndarray:
-    """The labels (N,) int64 of all images."""
+    """Return the labels (N,) int64 of all images."""
     return np.array([dataset.get_cat_ids(index)[0] for index in range(len(dataset))], dtype=np.int64)

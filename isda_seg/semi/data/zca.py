@@ -1,4 +1,4 @@
-"""ZCA whitening of whole images, as the authors of the Pi-model (Laine and Aila, ICLR 2017) do it."""
+"""ZCA whitening of whole images, as in the Pi-model (Laine and Aila, ICLR 2017)."""
 import hashlib
 import zipfile
 from dataclasses import dataclass
@@ -9,29 +9,29 @@ import numpy as np
 from isda_seg.runtime.durable import written_aside
 
 EPS = 1e-5
-CHUNK = 2000  # images at a time: 50 MB in float64
+CHUNK = 2000  # number of images per chunk: 50 MB in float64
 
 
 @dataclass(frozen=True)
 class ZCA:
-    """``(x / 255 - mean) U diag(1 / sqrt(S + eps)) U^T`` with the covariance U diag(S) U^T of x / 255, x flattened.
+    """ZCA transform ``(x / 255 - mean) U diag(1 / sqrt(S + eps)) U^T`` of flattened images x.
 
-    The matrix is symmetric and follows the order of the D = H W 3 values, so that order changes nothing else.
+    U diag(S) U^T is the covariance of x / 255. Reordering the D = H W 3 values only reorders mean, matrix and result.
     """
     mean: np.ndarray         # (D,) float32
     matrix: np.ndarray       # (D, D) float32
     eps: float
-    fingerprint: str         # of the images it was fitted on
+    fingerprint: str         # hash of the images on which it was fitted
 
     @classmethod
     def fit(cls, images: np.ndarray, eps: float = EPS) -> 'ZCA':
-        """From images (N, H, W, 3) uint8; mean, covariance (divided by N) and eigenvectors in float64.
+        """Fit on images (N, H, W, 3) uint8; mean, covariance (divided by N) and eigenvectors are computed in float64.
 
         Raises:
-            ValueError: eps that is not positive.
+            ValueError: ``eps`` is not positive.
         """
         if eps <= 0:
-            raise ValueError(f'ZCA needs eps > 0, got {eps}: some directions of images hardly vary at all')
+            raise ValueError(f'ZCA needs eps > 0, got {eps}: some eigenvalues of the covariance are close to 0')
         flat = images.reshape(len(images), -1)
         mean = flat.mean(axis=0, dtype=np.float64) / 255
         covariance = np.zeros((len(mean),) * 2)
@@ -43,7 +43,7 @@ class ZCA:
         return cls(mean.astype(np.float32), matrix.astype(np.float32), float(eps), fingerprint(images))
 
     def apply(self, images: np.ndarray) -> np.ndarray:
-        """Whitened images (N, H, W, 3) float32 of images (N, H, W, 3) uint8."""
+        """Whiten images (N, H, W, 3) uint8; return float32."""
         whitened = np.empty(images.shape, np.float32)
         for start in range(0, len(images), CHUNK):
             part = images[start:start + CHUNK]
@@ -52,29 +52,29 @@ class ZCA:
         return whitened
 
     def save(self, path: str | Path) -> None:
-        """The file is complete or not there, also where several processes write it."""
+        """Write a file atomically, also if several processes write it."""
         with written_aside(Path(path)) as aside, open(aside, 'wb') as file:
             np.savez(file, mean=self.mean, matrix=self.matrix, eps=self.eps, fingerprint=self.fingerprint)
 
     @classmethod
     def load(cls, path: str | Path) -> 'ZCA':
-        """What ``save`` wrote, to the bit.
+        """Read a file of ``save``; the values are bitwise equal.
 
         Raises:
-            ValueError: another file.
+            ValueError: the file has another format.
         """
         try:
             with np.load(path) as file:
                 return cls(file['mean'], file['matrix'], float(file['eps']), str(file['fingerprint']))
         except (KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
-            raise ValueError(f'{path} is damaged or no ZCA file ({error}): remove it, and it is made again') from error
+            raise ValueError(f'{path} is damaged or not a ZCA file ({error}). Remove it to create it again') from error
 
 
 def fitted(images: np.ndarray, eps: float = EPS, path: str | Path | None = None) -> ZCA:
-    """Fitted on images (N, H, W, 3); read from the file if it is there, else written to it.
+    """Read a ZCA transform from a file, or fit it on images (N, H, W, 3) and write the file if it does not exist.
 
     Raises:
-        ValueError: the file is of other images or of another eps.
+        ValueError: the file belongs to other images or another eps.
     """
     if path is None or not Path(path).exists():
         zca = ZCA.fit(images, eps)
@@ -84,11 +84,11 @@ def fitted(images: np.ndarray, eps: float = EPS, path: str | Path | None = None)
     zca = ZCA.load(path)
     if (zca.fingerprint, zca.eps) != (fingerprint(images), eps):
         what = 'other images' if zca.eps == eps else f'eps = {zca.eps}, not {eps}'
-        raise ValueError(f'{path} holds a ZCA fitted with {what}: remove it, and it is made again, or set file of the '
+        raise ValueError(f'{path} contains a ZCA fitted with {what}. Remove it to create it again, or set file of the '
                          'WhitenedDataset to another name')
     return zca
 
 
 def fingerprint(images: np.ndarray) -> str:
-    """A hash of shape and values."""
+    """Return the SHA-256 hash of shape and values."""
     return hashlib.sha256(repr(images.shape).encode() + np.ascontiguousarray(images).tobytes()).hexdigest()

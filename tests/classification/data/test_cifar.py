@@ -1,4 +1,4 @@
-"""CIFAR from its archives: every image once, colours and labels right, damage named."""
+"""CIFAR from its archives: complete, with correct colours and labels; damage is an error."""
 import gzip
 import hashlib
 import pickle
@@ -25,7 +25,7 @@ def real(data_folder):
                 for split in ('train', 'train_rest', 'held_out', 'test')}
 
 
-def test_the_real_subset_holds_1000_training_and_200_test_images_of_every_class(real):
+def test_subset_has_1000_training_and_200_test_images_per_class(real):
     counts = {split: np.bincount([label for _, label in items(real[split])]).tolist() for split in real}
     assert counts == dict(train=[1000] * 10, train_rest=[900] * 10, held_out=[100] * 10, test=[200] * 10)
     assert real['train'].metainfo['classes'][:3] == ('airplane', 'automobile', 'bird')
@@ -74,17 +74,17 @@ def test_an_array_pickled_in_2009_is_read(write_cifar):
 
 
 def test_a_missing_archive_is_named_with_what_to_do(tmp_path):
-    with pytest.raises(FileNotFoundError, match=f'{tmp_path}/{ARCHIVE} does not exist.*download.*cs.toronto.edu'):
+    with pytest.raises(FileNotFoundError, match=f'neither {tmp_path}/{ARCHIVE} nor the folder .* exists. Download'):
         CIFARDataset(str(tmp_path))
 
 
-def test_a_wrong_checksum_of_an_archive_that_claims_all_images_is_an_error_with_what_to_do(write_cifar, monkeypatch):
+def test_wrong_checksum_with_the_official_size_is_an_error(write_cifar, monkeypatch):
     root = write_cifar()
     shutil.rmtree(root / FOLDER)
     monkeypatch.setattr('isda_seg.classification.data.cifar_files.OFFICIAL', (100, 20))
     found = hashlib.md5((root / ARCHIVE).read_bytes()).hexdigest()
     with pytest.raises(ValueError, match=f'{ARCHIVE} has the md5 checksum {found}, expected c58f3.* holds 100 training '
-                                         'and 20 test images .*damaged or altered. Download it again'):
+                                         'and 20 test images .*damaged or modified: download it again'):
         CIFARDataset(str(root))
     assert len(CIFARDataset(str(root), md5=found)) == len(CIFARDataset(str(root), md5=None)) == 100
 
@@ -99,45 +99,45 @@ def test_a_complete_archive_of_another_size_is_read_with_a_warning(write_cifar, 
     assert len(dataset) == images
 
 
-def test_an_archive_of_another_checksum_that_lacks_a_batch_of_the_other_split_is_incomplete(write_cifar):
+def test_unofficial_archive_without_a_batch_is_incomplete(write_cifar):
     root = write_cifar()
     (root / FOLDER / 'data_batch_4').unlink()
     with tarfile.open(root / ARCHIVE, 'w:gz') as tar:
         tar.add(root / FOLDER, FOLDER)
     shutil.rmtree(root / FOLDER)
-    with pytest.raises(FileNotFoundError, match=f'{ARCHIVE} is incomplete, data_batch_4 is missing'):
+    with pytest.raises(FileNotFoundError, match=f'{ARCHIVE} is incomplete: data_batch_4 is missing'):
         CIFARDataset(str(root), split='test')
 
 
 @pytest.mark.parametrize('damage', [lambda raw: raw[:-4], lambda raw: raw[:len(raw) // 2], lambda raw: raw[:5],
                                     lambda raw: raw[:-8] + b'\0' + raw[-7:], lambda raw: b'<html>' + raw,
                                     lambda raw: gzip.compress(b'no archive' * 200)])
-def test_a_truncated_or_damaged_archive_is_named_whatever_checksum_is_asked_for(write_cifar, damage):
+def test_damaged_archive_is_an_error_for_any_checksum(write_cifar, damage):
     root = write_cifar()
     shutil.rmtree(root / FOLDER)
     (root / ARCHIVE).write_bytes(damage((root / ARCHIVE).read_bytes()))
     for md5 in ('official', None):
-        with pytest.raises(ValueError, match=f'{root}/{ARCHIVE} is truncated or damaged .*download it again'):
+        with pytest.raises(ValueError, match=f'{root}/{ARCHIVE} is truncated or damaged .*Download it again'):
             CIFARDataset(str(root), md5=md5)
 
 
 def test_a_missing_batch_is_named(write_cifar):
     root = write_cifar()
     (root / FOLDER / 'data_batch_4').unlink()
-    with pytest.raises(FileNotFoundError, match=f'{FOLDER} is incomplete, data_batch_4 is missing'):
+    with pytest.raises(FileNotFoundError, match=f'{FOLDER} is incomplete: data_batch_4 is missing'):
         CIFARDataset(str(root))
 
 
 def test_a_label_outside_the_classes_is_an_error(write_cifar):
     root = write_cifar(data_batch_3={'data': np.zeros((2, 3072), np.uint8), 'labels': [1, 10]})
-    with pytest.raises(ValueError, match='1 labels of the train images .* outside 0..9; the first is 10, of image 41'):
+    with pytest.raises(ValueError, match='1 labels of the train images .* outside 0..9; the first is 10 of image 41'):
         CIFARDataset(str(root))
 
 
 @pytest.mark.parametrize('batch', [{'data': np.zeros((2, 3072), np.uint8), 'labels': [1]}, {'labels': [1]},
                                    {'data': np.zeros((1, 100), np.uint8), 'labels': [1]}, [1, 2]])
 def test_a_batch_of_another_format_is_named(write_cifar, batch):
-    with pytest.raises(ValueError, match='data_batch_2 in .*cifar10.*download'):
+    with pytest.raises(ValueError, match='data_batch_2 in .*cifar10.*Download'):
         CIFARDataset(str(write_cifar(data_batch_2=batch)))
 
 
@@ -146,8 +146,8 @@ class Intruder:
         return pytest.fail, ('the archive ran code of its own',)
 
 
-def test_an_archive_runs_no_code(write_cifar):
-    with pytest.raises(ValueError, match='data_batch_1 in .* is no file of CIFAR .*it asks for'):
+def test_archive_cannot_execute_code(write_cifar):
+    with pytest.raises(ValueError, match='data_batch_1 in .* is not a CIFAR file .* is not allowed'):
         CIFARDataset(str(write_cifar(data_batch_1=Intruder())))
 
 
@@ -157,5 +157,5 @@ def test_a_held_out_split_larger_than_the_data_is_an_error(write_cifar):
 
 
 def test_an_unknown_split_is_an_error(write_cifar):
-    with pytest.raises(ValueError, match="split must be one of .*'held_out', 'test'.*got 'val'"):
+    with pytest.raises(ValueError, match="unknown split 'val'. Choose from .*'held_out', 'test'"):
         CIFARDataset(str(write_cifar()), split='val')

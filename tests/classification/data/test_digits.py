@@ -1,4 +1,4 @@
-"""The digits of scikit-learn as a dataset: all of them, once, in its greys."""
+"""The digits dataset of scikit-learn: complete, and with its grey values."""
 import numpy as np
 import pytest
 
@@ -7,7 +7,7 @@ from isda_seg.classification import DigitsDataset
 load_digits = pytest.importorskip('sklearn.datasets').load_digits
 
 
-def test_training_and_test_images_are_all_digits_once():
+def test_training_and_test_images_partition_the_digits():
     train, test = (DigitsDataset(split=split) for split in ('train', 'test'))
     assert (len(train), len(test), train.metainfo['classes']) == (1437, 360, tuple('0123456789'))
     found = [(item['img'][..., 0].tobytes(), item['gt_label']) for part in (train, test)
@@ -20,7 +20,7 @@ def test_training_and_test_images_are_all_digits_once():
     assert np.array_equal(image, image[..., :1].repeat(3, axis=2))
 
 
-def test_each_digit_gives_a_fifth_of_its_images_to_the_test():
+def test_a_fifth_of_each_digit_is_in_the_test_set():
     labels = [[part.get_cat_ids(i)[0] for i in range(len(part))] for part in map(split, ('train', 'test'))]
     train, test = map(np.bincount, labels)
     assert np.abs(test - (train + test) / 5).max() <= 1

@@ -1,4 +1,4 @@
-"""An image file keeps its picture, whatever the mode it was saved in, or is refused by name."""
+"""An image file is read correctly in every mode, or is an error that names it."""
 import numpy as np
 import pytest
 from PIL import Image
@@ -18,14 +18,14 @@ def saved(folder, image, suffix, **options):
 @pytest.mark.parametrize(('mode', 'suffix'), [
     ('L', '.png'), ('RGB', '.png'), ('RGBA', '.png'), ('LA', '.png'), ('P', '.png'), ('L', '.tif'), ('RGB', '.tif'),
     ('CMYK', '.tif'), ('P', '.tif'), ('RGB', '.webp'), ('RGBA', '.webp'), ('L', '.bmp'), ('P', '.gif')])
-def test_a_grey_ramp_comes_back_from_every_mode(tmp_path, mode, suffix):
+def test_grey_ramp_is_preserved_in_every_mode(tmp_path, mode, suffix):
     options = dict(lossless=True) if suffix == '.webp' else {}
     image = read_image(saved(tmp_path, Image.fromarray(RAMP).convert(mode), suffix, **options))
     assert (image == RAMP[..., None]).all() and image.shape == (4, 256, 3) and image.dtype == np.uint8
 
 
 @pytest.mark.parametrize('mode', ['L', 'CMYK', 'RGB'])
-def test_jpeg_keeps_it_to_a_few_levels(tmp_path, mode):
+def test_jpeg_preserves_the_ramp_within_a_few_levels(tmp_path, mode):
     image = read_image(saved(tmp_path, Image.fromarray(RAMP).convert(mode), '.jpg', quality=100))
     assert abs(image.astype(int) - RAMP[..., None]).max() <= 2
 
@@ -35,7 +35,7 @@ def test_sixteen_bits_keep_their_upper_byte(tmp_path, suffix):
     assert (read_image(saved(tmp_path, Image.fromarray(SIXTEEN), suffix)) == RAMP[..., None]).all()
 
 
-def test_what_is_transparent_shows_the_canvas_and_no_hidden_colour(tmp_path):
+def test_transparent_pixels_have_the_background_colour(tmp_path):
     picture = np.zeros((2, 2, 4), np.uint8)
     picture[0] = (10, 20, 30, 255)
     picture[1] = (10, 20, 30, 0)
@@ -43,7 +43,7 @@ def test_what_is_transparent_shows_the_canvas_and_no_hidden_colour(tmp_path):
     assert (image[0, 0].tolist(), image[1, 0].tolist()) == ([30, 20, 10], list(CANVAS[::-1]))
 
 
-def test_an_orientation_tag_is_followed(tmp_path):
+def test_exif_orientation_is_applied(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 3  # upside down
     turned = read_image(saved(tmp_path, Image.fromarray(RAMP), '.png', exif=exif))
@@ -51,7 +51,7 @@ def test_an_orientation_tag_is_followed(tmp_path):
 
 
 @pytest.mark.parametrize(('dtype', 'kind'), [(np.float32, 'floating-point'), (np.int32, '32-bit')])
-def test_numbers_without_an_agreed_white_are_refused_by_name(tmp_path, dtype, kind):
+def test_values_without_a_defined_range_are_an_error(tmp_path, dtype, kind):
     path = saved(tmp_path, Image.fromarray(RAMP.astype(dtype)), '.tif')
-    with pytest.raises(ValueError, match=f'{path} is no image .*its {kind} numbers .* save it with 8 or 16 bits'):
+    with pytest.raises(ValueError, match=f'cannot read image {path}: its {kind} values .* save it with 8 or 16 bits'):
         read_image(path)

@@ -1,4 +1,4 @@
-"""ImageNet's layout: classes by folder name, every file an image or an error."""
+"""ImageNet layout: classes are folder names, every file is an image or an error."""
 import numpy as np
 import pytest
 
@@ -10,7 +10,7 @@ def entries(root, split):
     return [dataset.get_data_info(i) for i in range(len(dataset))]
 
 
-def test_labels_count_the_sorted_folders_and_images_are_theirs(image_folder):
+def test_labels_follow_the_sorted_folders(image_folder):
     for split, count in (('train', 3), ('test', 2)):
         found = entries(image_folder, split)
         assert [entry['gt_label'] for entry in found] == [0] * count + [1] * count
@@ -34,29 +34,29 @@ def test_held_out_images_come_from_the_training_folder(image_folder):
 
 
 @pytest.mark.parametrize('content', [b'', b'not an image', None])
-def test_a_file_that_is_no_image_is_named_when_it_is_read(image_folder, content):
+def test_invalid_image_file_is_an_error_on_access(image_folder, content):
     path = image_folder / 'train' / 'n01' / '1.JPEG'
     path.write_bytes(path.read_bytes()[:400] if content is None else content)
     dataset = ImageFolderDataset(str(image_folder))
     assert len(dataset) == 6
-    with pytest.raises(ValueError, match=f'{path} is no image that can be read'):
+    with pytest.raises(ValueError, match=f'cannot read image {path}: '):
         dataset[1]
 
 
 def test_different_class_folders_are_listed(image_folder):
     (image_folder / 'val' / 'n01').rename(image_folder / 'val' / 'n03')
     for split in ('train', 'test'):
-        with pytest.raises(ValueError, match='only in .*: n0[13]; only in .*: n0[13]. Give both the same classes'):
+        with pytest.raises(ValueError, match='only in .*: n0[13]; only in .*: n0[13]. Use the same classes in both'):
             ImageFolderDataset(str(image_folder), split=split)
 
 
-def test_a_missing_folder_one_without_classes_and_an_empty_class_are_named(image_folder):
-    with pytest.raises(FileNotFoundError, match='nowhere/train does not exist: .*ISDA_SEG_DATA'):
+def test_missing_and_empty_folders_are_errors(image_folder):
+    with pytest.raises(FileNotFoundError, match='nowhere/train does not exist. .*ISDA_SEG_DATA'):
         ImageFolderDataset(str(image_folder / 'nowhere'))
-    with pytest.raises(ValueError, match='n01/train holds no class folders'):
+    with pytest.raises(ValueError, match='n01/train contains no class folders'):
         (image_folder / 'train' / 'n01' / 'train').mkdir()
         ImageFolderDataset(str(image_folder / 'train' / 'n01'))
     for image in (image_folder / 'val' / 'n02').iterdir():
         image.unlink()
-    with pytest.raises(ValueError, match='the class folder .*val/n02 holds no image'):
+    with pytest.raises(ValueError, match='the class folder .*val/n02 contains no image'):
         ImageFolderDataset(str(image_folder), split='test')

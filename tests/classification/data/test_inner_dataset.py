@@ -1,4 +1,4 @@
-"""A dataset inside another one is built, and refused where it has a pipeline of its own."""
+"""A wrapped dataset is built, and must not have a pipeline."""
 from types import SimpleNamespace
 
 import pytest
@@ -8,12 +8,12 @@ from isda_seg.classification.data.digits import DigitsDataset
 from isda_seg.classification.data.inner_dataset import inner_dataset
 
 
-def test_an_object_stays_and_a_config_is_built():
+def test_object_is_returned_and_config_is_built():
     own = SimpleNamespace(pipeline=Compose([]))
     assert inner_dataset(own, 'Outer') is own
     assert type(inner_dataset(dict(type='DigitsDataset', split='train', lazy_init=True), 'Outer')) is DigitsDataset
 
 
-def test_a_pipeline_that_would_never_run_is_refused_by_name():
-    with pytest.raises(ValueError, match='the SimpleNamespace inside a Outer has a pipeline .* move it to the Outer'):
+def test_pipeline_of_the_inner_dataset_is_an_error():
+    with pytest.raises(ValueError, match='the SimpleNamespace inside a Outer has a pipeline.* Move it to the Outer'):
         inner_dataset(SimpleNamespace(pipeline=Compose([lambda item: item])), 'Outer')

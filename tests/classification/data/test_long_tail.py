@@ -1,4 +1,4 @@
-"""Long-tailed training images: as many of each class as the profile says, the same ones always."""
+"""Long-tailed training images: the documented profile, reproducible."""
 import numpy as np
 import pytest
 from helpers import tiny
@@ -39,7 +39,7 @@ def test_splits_of_the_miniature_configs_are_long_tailed_and_disjoint(data_folde
     assert sorted(images['train_rest'] + images['held_out']) == sorted(images['train'])
 
 
-def test_the_choice_follows_from_the_seed_alone_and_few_are_of_many():
+def test_sample_depends_only_on_the_seed_and_is_nested():
     few, many = (long_tail_mask(LABELS, 10, 10, n_max, seed=1) for n_max in (20, 50))
     np.random.seed(99)
     assert np.array_equal(few, long_tail_mask(LABELS, 10, 10, 20, seed=1))
@@ -48,26 +48,26 @@ def test_the_choice_follows_from_the_seed_alone_and_few_are_of_many():
     assert not np.array_equal(few, long_tail_mask(LABELS, 10, 10, 20, seed=2))
 
 
-def test_the_choice_never_changes():
+def test_sample_is_stable_across_versions():
     assert np.flatnonzero(long_tail_mask(np.arange(20) % 2, 2, 4, 4, seed=0)).tolist() == [1, 6, 8, 10, 18]
 
 
-def test_without_n_max_the_first_class_has_as_many_as_the_smallest_had():
+def test_default_n_max_is_the_size_of_the_smallest_class():
     labels = np.repeat([0, 1, 2], [40, 30, 20])
     assert np.bincount(labels[long_tail_mask(labels, 3, 4, None, seed=0)]).tolist() == [20, 10, 5]
 
 
 @pytest.mark.parametrize('imbalance, n_max, message', [
-    (0.5, 50, 'imbalance must be a finite number >= 1 with at least two classes, got 0.5'),
+    (0.5, 50, 'imbalance must be a finite number >= 1 and needs at least two classes, got 0.5'),
     (float('nan'), 50, 'imbalance must be a finite number >= 1'),
     (float('inf'), 50, 'imbalance must be a finite number >= 1'),
-    (100, 50, 'imbalance=100 with n_max=50 leaves the last class without images: set n_max to 100 or more'),
-    (1, 51, 'needs 51 images of class 0, the training data has 50: set a smaller n_max')])
-def test_a_profile_that_the_data_cannot_have_is_refused(imbalance, n_max, message):
+    (100, 50, 'imbalance=100 with n_max=50 leaves the last class without images. Set n_max to 100 or more'),
+    (1, 51, 'needs 51 images of class 0, but the training data has 50. Set a smaller n_max')])
+def test_profile_with_too_many_images_is_an_error(imbalance, n_max, message):
     with pytest.raises(ValueError, match=message):
         long_tail_mask(LABELS, 10, imbalance, n_max, seed=0)
 
 
-def test_n_max_without_imbalance_is_refused(write_cifar):
-    with pytest.raises(ValueError, match='n_max=5 belongs to imbalance, which is not set'):
+def test_n_max_without_imbalance_is_an_error(write_cifar):
+    with pytest.raises(ValueError, match='n_max=5 has no effect without imbalance'):
         CIFARDataset(str(write_cifar()), n_max=5)

@@ -33,14 +33,14 @@ def test_label_i_is_digit_i_and_images_are_bgr(root):
     assert all(np.array_equal(entry['img'][..., ::-1], images[..., i]) for i, entry in enumerate(entries))
 
 
-def test_a_held_out_split_takes_of_every_digit(root):
+def test_held_out_split_contains_every_digit(root):
     dataset = SVHNDataset(str(root[0]), split='held_out', holdout=10)
     assert sorted(dataset.get_data_info(i)['gt_label'] for i in range(10)) == list(range(10))
 
 
 def test_a_missing_file_is_named(root):
     (root[0] / 'train_32x32.mat').unlink()
-    with pytest.raises(FileNotFoundError, match='train_32x32.mat does not exist: download it from http'):
+    with pytest.raises(FileNotFoundError, match='train_32x32.mat does not exist. Download it from http'):
         SVHNDataset(str(root[0]))
 
 
@@ -48,11 +48,11 @@ def test_a_missing_file_is_named(root):
 def test_a_truncated_file_is_named(root, size):
     path = root[0] / 'train_32x32.mat'
     path.write_bytes(path.read_bytes()[:size])
-    with pytest.raises(ValueError, match='train_32x32.mat is truncated, damaged or not SVHN'):
+    with pytest.raises(ValueError, match='train_32x32.mat is truncated, damaged or not an SVHN file'):
         SVHNDataset(str(root[0]))
 
 
-def test_the_base_config_reads_it_and_mirrors_no_digit(root, monkeypatch):
+def test_base_config_reads_svhn_without_flips(root, monkeypatch):
     monkeypatch.setenv('ISDA_SEG_DATA', str(root[0].parent))
     cfg = Config.fromfile(CONFIG)
     check_data(cfg)

@@ -1,4 +1,4 @@
-"""SyntheticMixDataset: a fixed share of every batch is synthetic, under its class, the same after a resume."""
+"""SyntheticMixDataset: a fixed share of every batch is synthetic; resume is exact."""
 import itertools
 from collections import Counter
 
@@ -65,7 +65,7 @@ def test_an_item_is_that_of_its_dataset_with_its_label(mixed):
 
 
 @pytest.mark.parametrize('batch, synthetic', [(6, [1, 1, 1, 0]), (12, [2, 1]), (16, [3, 1]), (20, [3])])
-def test_a_sixth_of_every_batch_is_synthetic_and_an_epoch_is_as_long_as_without(epochs, batch, synthetic):
+def test_a_sixth_of_every_batch_is_synthetic(epochs, batch, synthetic):
     for (indices,) in epochs(3, batch=batch):
         batches = [indices[start:start + batch] for start in range(0, 20, batch)]
         assert [sum(index >= 20 for index in one) for one in batches] == synthetic
@@ -73,7 +73,7 @@ def test_a_sixth_of_every_batch_is_synthetic_and_an_epoch_is_as_long_as_without(
 
 
 @pytest.mark.parametrize('ranks', [1, 2])
-def test_every_image_is_seen_as_often_as_any_other_of_its_kind(epochs, ranks):
+def test_images_of_one_kind_are_seen_equally_often(epochs, ranks):
     counts = Counter(index for epoch in epochs(9, ranks) for rank in epoch for index in rank)
     for kind in (range(20), range(20, 27)):
         seen = [counts[index] for index in kind]
@@ -87,17 +87,17 @@ def test_the_order_follows_from_seed_and_epoch(epochs):
     assert first[0] != first[1] and first[0] != other[0]
 
 
-def test_what_does_not_fit_together_is_refused(mixed):
+def test_incompatible_datasets_and_settings_are_errors(mixed):
     class Others(Images):
         metainfo = dict(classes=('a', 'c'))
 
-    with pytest.raises(ValueError, match='classes a, b and the synthetic ones a, c'):
+    with pytest.raises(ValueError, match='classes a, b, but the synthetic ones have a, c'):
         SyntheticMixDataset(Images(2, 0), Others(2, 0))
     with pytest.raises(ValueError, match='got 2 and 0'):
         SyntheticMixDataset(Images(2, 0), Images(0, 0))
-    with pytest.raises(ValueError, match='goes with a SyntheticMixDataset, got a Images'):
+    with pytest.raises(ValueError, match='needs a SyntheticMixDataset, got Images'):
         SyntheticMixSampler(Images(2, 0), 6)
-    with pytest.raises(ValueError, match='makes 0 of 2 images synthetic'):
+    with pytest.raises(ValueError, match='0 of 2 images in a batch are synthetic'):
         SyntheticMixSampler(mixed, 2)
 
 
@@ -116,7 +116,7 @@ def mix(folder):
 
 
 @tiny.on_cpu
-def test_a_resumed_run_sees_the_batches_of_an_unbroken_one(tmp_path):
+def test_resumed_run_has_the_batches_of_the_uninterrupted_run(tmp_path):
     for digit, number in itertools.product(range(10), range(2)):
         path = tmp_path / 'made' / 'train' / str(digit) / f'{number}.png'
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -130,7 +130,7 @@ def test_a_resumed_run_sees_the_batches_of_an_unbroken_one(tmp_path):
 
 
 @pytest.mark.parametrize('kind', KINDS)
-def test_the_configs_of_the_generators_differ_in_the_folder_of_their_images_alone(kind):
+def test_generator_configs_differ_only_in_the_image_folder(kind):
     wgan, other = (tiny.flat(Config.fromfile(CONFIG.with_name(f'resnet8_{name}_cifar10-1k.py')).to_dict())
                    for name in ('wgan', kind))
     assert tiny.differing(wgan, other) == ['train_dataloader.dataset.synthetic.data_root']

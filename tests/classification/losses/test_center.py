@@ -1,4 +1,4 @@
-"""Laws of CenterLoss: its gradient, and how its centres follow their features."""
+"""Properties of CenterLoss: gradient and centre updates."""
 import pytest
 import torch
 from torch import nn
@@ -25,7 +25,7 @@ def followed(centers, features, labels, rate):
     return moved
 
 
-def test_value_and_gradient_draw_the_features_to_their_centres():
+def test_value_and_gradient_pull_features_to_their_centres():
     features, labels = batch()
     loss = CenterLoss(nn.Linear(CHANNELS, CLASSES), weight=0.3)
     loss.centers.normal_()
@@ -36,7 +36,7 @@ def test_value_and_gradient_draw_the_features_to_their_centres():
     assert list(loss.parameters()) == []
 
 
-def test_the_centres_follow_as_the_literal_rule_says_over_several_steps():
+def test_centre_updates_equal_the_rule_over_several_steps():
     loss, expected = CenterLoss(nn.Linear(CHANNELS, CLASSES), rate=0.5), torch.zeros(CLASSES, CHANNELS)
     for seed in range(3):
         features, labels = batch(seed)
@@ -46,7 +46,7 @@ def test_the_centres_follow_as_the_literal_rule_says_over_several_steps():
     assert torch.equal(loss.centers[-1], torch.zeros(CHANNELS))  # of the class without samples
 
 
-def test_the_centres_stay_without_training():
+def test_centres_are_constant_without_training():
     features, labels = batch()
     loss = CenterLoss(nn.Linear(CHANNELS, CLASSES))
     loss.centers.normal_()
@@ -57,7 +57,7 @@ def test_the_centres_stay_without_training():
     assert torch.equal(loss.centers, before)
 
 
-def test_two_ranks_follow_the_features_of_both(monkeypatch):
+def test_two_ranks_update_with_the_features_of_both(monkeypatch):
     features, labels = batch()
     alone, ranks = (CenterLoss(nn.Linear(CHANNELS, CLASSES)) for _ in range(2))
     alone(torch.cat([features, features]), torch.cat([labels, labels]))
@@ -67,8 +67,8 @@ def test_two_ranks_follow_the_features_of_both(monkeypatch):
 
 
 @pytest.mark.parametrize('keys, words', [
-    (dict(weight=-1), 'weight of the centre loss must be a finite number >= 0, got -1'),
-    (dict(rate=1.5), 'rate of the centres must be between 0 and 1, got 1.5')])
-def test_bad_settings_are_refused(keys, words):
+    (dict(weight=-1), 'weight of CenterLoss must be a finite number >= 0, got -1'),
+    (dict(rate=1.5), 'rate of CenterLoss must be in \\[0, 1\\], got 1.5')])
+def test_invalid_arguments_are_errors(keys, words):
     with pytest.raises(ValueError, match=words):
         CenterLoss(nn.Linear(CHANNELS, CLASSES), **keys)

@@ -1,4 +1,4 @@
-"""Laws of DistributionNetLoss: the literal terms, and its limits."""
+"""Properties of DistributionNetLoss: reference terms and limits."""
 import math
 
 import pytest
@@ -30,7 +30,7 @@ def spread_of(loss, sigma):
     nn.init.constant_(loss.spread.bias, math.log(math.expm1(sigma)))
 
 
-def test_the_value_is_the_cross_entropy_of_one_draw_and_the_missing_entropy():
+def test_value_is_the_cross_entropy_of_a_sample_plus_missing_entropy():
     loss, called = built(average=0.9, sample_weight=0.3, uncertainty_weight=0.2, label_smoothing=0.1)
     torch.manual_seed(3)
     found = loss(**called)
@@ -47,14 +47,14 @@ def test_the_value_is_the_cross_entropy_of_one_draw_and_the_missing_entropy():
     assert missing_entropy(torch.full((2, 5), 0.9), 0.8) == 0
 
 
-def test_without_spread_the_draw_is_the_mean_and_its_loss_cross_entropy():
+def test_zero_deviation_gives_the_cross_entropy_of_the_mean():
     loss, called = built(average=1.0, label_smoothing=0.0)
     spread_of(loss, 1e-6)
     plain = F.cross_entropy(called['classifier'](called['features']), called['labels'])
     assert_close(loss(**called), 0.1 * plain + 0.001 * math.log(1e6), rtol=1e-5, atol=1e-5)
 
 
-def test_in_eval_mode_the_draw_is_the_mean_and_nothing_is_drawn():
+def test_eval_mode_uses_the_mean_without_sampling():
     loss, called = built(average=1e-3, label_smoothing=0.1)
     state = torch.get_rng_state()
     plain = F.cross_entropy(called['classifier'](called['features']), called['labels'], label_smoothing=0.1)
@@ -62,7 +62,7 @@ def test_in_eval_mode_the_draw_is_the_mean_and_nothing_is_drawn():
     assert torch.equal(torch.get_rng_state(), state)
 
 
-def test_the_missing_entropy_widens_the_spread_until_its_mean_is_the_wanted_one():
+def test_missing_entropy_increases_sigma_to_the_target():
     loss, called = built(average=0.5, sample_weight=0.0, uncertainty_weight=1.0)
     spread_of(loss, 0.2)
     (slope,) = torch.autograd.grad(loss(**called), loss.spread.bias)
@@ -73,17 +73,18 @@ def test_the_missing_entropy_widens_the_spread_until_its_mean_is_the_wanted_one(
 
 
 @pytest.mark.parametrize('keys, words', [
-    (dict(average=0), 'it must be a positive number, got 0'), (dict(average=math.inf), 'a positive number, got inf'),
+    (dict(average=0), 'average must be a positive finite number, got 0'),
+    (dict(average=math.inf), 'average must be a positive finite number, got inf'),
     (dict(sample_weight=-1), 'sample_weight must be a finite number >= 0, got -1')])
-def test_bad_settings_are_refused(keys, words):
+def test_invalid_arguments_are_errors(keys, words):
     with pytest.raises(ValueError, match=words):
         built(**keys)
 
 
-def test_maps_of_another_size_are_refused_and_those_of_the_size_it_names_are_taken():
+def test_map_size_must_match():
     loss, called = built()
     called['maps'] = torch.zeros(SAMPLES, CHANNELS, 8, 5)
-    with pytest.raises(ValueError, match=r'map_size=\(3, 3\), and the last map has the size \(8, 5\): give it that'):
+    with pytest.raises(ValueError, match=r'map_size=\(3, 3\), but the last map has size \(8, 5\). Set map_size'):
         loss(**called)
     fitting = DistributionNetLoss(called['classifier'], map_size=(8, 5))
     assert fitting.spread.weight.shape == (CHANNELS, CHANNELS, 8, 5)

@@ -1,4 +1,4 @@
-"""Laws of DisturbLabelLoss: how often labels change and to what, and what stays."""
+"""Properties of DisturbLabelLoss: frequency and distribution of replaced labels, and limits."""
 import pytest
 import torch
 import torch.nn.functional as F
@@ -9,7 +9,7 @@ from isda_seg.classification.losses.disturb_label import disturb
 CLASSES, IGNORE, MANY = 5, 255, 200_000
 
 
-def test_labels_change_with_probability_alpha_times_c_minus_1_of_c_and_every_class_is_as_likely():
+def test_labels_are_replaced_with_the_given_probability():
     torch.manual_seed(0)
     labels, alpha = torch.full((MANY,), 2), 0.3
     counts = disturb(labels, CLASSES, alpha, IGNORE).bincount(minlength=CLASSES).double() / MANY
@@ -18,7 +18,7 @@ def test_labels_change_with_probability_alpha_times_c_minus_1_of_c_and_every_cla
     assert ((counts - expected).abs() < 4 * (expected * (1 - expected) / MANY).sqrt()).all()
 
 
-def test_ignored_labels_stay_and_no_other_becomes_one():
+def test_ignored_labels_do_not_change():
     torch.manual_seed(0)
     labels = torch.randint(CLASSES, (4, 30, 30))
     labels[:, ::3] = IGNORE
@@ -27,7 +27,7 @@ def test_ignored_labels_stay_and_no_other_becomes_one():
     assert disturbed[labels != IGNORE].unique().tolist() == list(range(CLASSES))
 
 
-def test_with_alpha_0_or_in_eval_mode_it_is_cross_entropy_and_draws_nothing():
+def test_alpha_0_and_eval_mode_give_cross_entropy_without_sampling():
     logits, labels = torch.randn(20, CLASSES), torch.arange(20) % CLASSES
     state = torch.get_rng_state()
     for loss in (DisturbLabelLoss(0).train(), DisturbLabelLoss(1).eval()):
@@ -35,7 +35,7 @@ def test_with_alpha_0_or_in_eval_mode_it_is_cross_entropy_and_draws_nothing():
     assert torch.equal(torch.get_rng_state(), state)
 
 
-def test_its_mean_over_draws_is_cross_entropy_with_smoothed_labels():
+def test_expected_loss_is_cross_entropy_with_smoothed_labels():
     torch.manual_seed(0)
     logits, labels = torch.randn(1, CLASSES).repeat(MANY, 1), torch.full((MANY,), 1)
     smoothed = F.cross_entropy(logits[:1], labels[:1], label_smoothing=0.2)
@@ -43,6 +43,6 @@ def test_its_mean_over_draws_is_cross_entropy_with_smoothed_labels():
 
 
 @pytest.mark.parametrize('alpha', [-0.1, 5, float('nan')])
-def test_an_alpha_that_is_no_probability_is_refused(alpha):
-    with pytest.raises(ValueError, match=f'between 0 and 1, got {alpha}: 5 per cent are alpha=0.05'):
+def test_alpha_outside_0_to_1_is_an_error(alpha):
+    with pytest.raises(ValueError, match=rf'in \[0, 1\], got {alpha}. For 5 per cent set alpha=0.05'):
         DisturbLabelLoss(alpha)

@@ -1,4 +1,4 @@
-"""Laws of LargeMarginLoss: psi, the literal loss, its annealing, and where it is plain cross-entropy."""
+"""Properties of LargeMarginLoss: psi, reference loss, annealing, equality with cross-entropy."""
 import math
 
 import pytest
@@ -49,7 +49,7 @@ def literal(features, labels, classifier, margin, mixed):
 
 
 @pytest.mark.parametrize('margin', [1, 2, 3, 4])
-def test_psi_is_continuous_and_falls_from_1_to_1_minus_2m(margin):
+def test_psi_is_continuous_and_decreases_from_1_to_1_minus_2m(margin):
     theta = torch.linspace(0, math.pi, 20001, dtype=torch.float64)
     found = psi(theta.cos(), margin)
     steps = found.diff()
@@ -59,7 +59,7 @@ def test_psi_is_continuous_and_falls_from_1_to_1_minus_2m(margin):
 
 
 @pytest.mark.parametrize('margin', [2, 3, 4])
-def test_value_and_gradients_are_the_literal_equations(margin):
+def test_value_and_gradients_equal_the_reference_equations(margin):
     features, labels, classifier = batch()
     found = call(LargeMarginLoss(margin, start=3.0), features, labels, classifier)
     expected = literal(features, labels, classifier, margin, mixed=3.0)
@@ -75,7 +75,7 @@ def test_with_margin_1_it_is_cross_entropy_bit_for_bit():
     assert all(torch.equal(a, b) for a, b in pairs)
 
 
-def test_a_feature_of_0_has_no_angle_and_the_plain_loss():
+def test_zero_feature_has_the_cross_entropy_loss():
     _, labels, classifier = batch()
     features = torch.zeros(SAMPLES, CHANNELS, dtype=torch.float64, requires_grad=True)
     found = call(LargeMarginLoss(4, start=0.0), features, labels, classifier)
@@ -83,7 +83,7 @@ def test_a_feature_of_0_has_no_angle_and_the_plain_loss():
                  with_gradients(plain(features, labels, classifier), features, classifier))
 
 
-def test_the_margin_comes_with_the_training_calls_and_goes_on_from_a_checkpoint():
+def test_margin_annealing_continues_from_a_checkpoint():
     features, labels, classifier = batch()
     settings = dict(start=10.0, gamma=0.5, power=2.0, minimum=0.7)
     loss, resumed = LargeMarginLoss(2, **settings), LargeMarginLoss(2, **settings)
@@ -112,15 +112,15 @@ def test_ignored_samples_equal_removed_samples():
 
 
 @pytest.mark.parametrize('keys, words', [
-    (dict(margin=0), 'margin multiplies an angle: it must be a whole number of at least 1, got 0'),
-    (dict(margin=1.5), 'got 1.5'), (dict(gamma=-1), 'gamma of the annealing must be a finite number >= 0, got -1'),
-    (dict(start=math.inf), 'start of the annealing must be a finite number >= 0, got inf')])
-def test_bad_settings_are_refused(keys, words):
+    (dict(margin=0), 'margin must be an integer >= 1, got 0'),
+    (dict(margin=1.5), 'got 1.5'), (dict(gamma=-1), 'gamma of LargeMarginLoss must be a finite number >= 0, got -1'),
+    (dict(start=math.inf), 'start of LargeMarginLoss must be a finite number >= 0, got inf')])
+def test_invalid_arguments_are_errors(keys, words):
     with pytest.raises(ValueError, match=words):
         LargeMarginLoss(**keys)
 
 
-def test_without_features_it_says_who_gives_them():
+def test_missing_features_are_an_error_with_a_remedy():
     features, labels, classifier = batch()
-    with pytest.raises(ValueError, match='LargeMarginLoss needs the features and the classifier, which an Image'):
+    with pytest.raises(ValueError, match='LargeMarginLoss needs features and classifier. Use it in an Image'):
         LargeMarginLoss()(classifier(features), labels)

@@ -1,4 +1,4 @@
-"""Covariances that are learned: both forms reach them, they begin as what was seen, and uncertainty holds them up."""
+"""Learned covariances: gradients of both forms, initialisation, feature uncertainty."""
 import math
 
 import pytest
@@ -29,7 +29,7 @@ def problem(**keys):
     return loss, classifier, features, labels
 
 
-def test_they_begin_as_the_root_of_the_mean_variance_seen_in_the_warm_up():
+def test_factor_starts_as_the_root_of_the_mean_warm_up_variance():
     loss = LearnedISDALoss(1.0, 2, CHANNELS, warm_up=2)
     classifier, features = nn.Linear(CHANNELS, 2), torch.randn(2, 8, CHANNELS)
     attach(loss, classifier)
@@ -42,7 +42,7 @@ def test_they_begin_as_the_root_of_the_mean_variance_seen_in_the_warm_up():
     assert_close(loss.statistics.covariance.detach(), expected)
 
 
-def test_the_closed_form_and_its_gradient_reach_the_factor_as_in_the_literal_equation():
+def test_closed_form_and_its_gradient_equal_the_equation():
     loss, classifier, features, labels = problem()
     factor = loss.statistics.factor
     found = loss(classifier(features), labels)
@@ -57,7 +57,7 @@ def test_the_closed_form_and_its_gradient_reach_the_factor_as_in_the_literal_equ
         True, True, False]
 
 
-def test_draws_have_in_expectation_the_gradient_of_a_plus_root_lambda_d_epsilon():
+def test_sampled_gradient_equals_reparametrisation_in_expectation():
     loss, classifier, features, labels = problem(samples=400)
     factor = loss.statistics.factor
     found = torch.autograd.grad(loss(classifier(features.repeat(100, 1)), labels.repeat(100)), factor)[0]
@@ -69,7 +69,7 @@ def test_draws_have_in_expectation_the_gradient_of_a_plus_root_lambda_d_epsilon(
     assert_close(found, expected, rtol=0, atol=0.05 * float(expected.abs().max()))
 
 
-def test_uncertainty_is_the_entropy_missing_in_the_classes_of_the_batch():
+def test_uncertainty_is_the_missing_entropy_of_the_batch_classes():
     loss, classifier, features, labels = problem(uncertainty=0.5, sigma=2.0)
     plain = problem()[0]
     missing = []
@@ -84,9 +84,9 @@ def test_uncertainty_is_the_entropy_missing_in_the_classes_of_the_batch():
 
 
 @pytest.mark.parametrize('keys, words', [
-    (dict(warm_up=0), 'warm_up must be at least 1'), (dict(uncertainty=-1.0), 'uncertainty must be at least 0'),
-    (dict(sigma=0.0), 'sigma above 0'), (dict(samples=0), 'samples must be a positive integer')])
-def test_bad_arguments_are_told(keys, words):
+    (dict(warm_up=0), 'warm_up must be at least 1'), (dict(uncertainty=-1.0), 'uncertainty must be >= 0'),
+    (dict(sigma=0.0), 'sigma > 0'), (dict(samples=0), 'samples must be a positive integer')])
+def test_invalid_arguments_are_errors(keys, words):
     with pytest.raises(ValueError, match=words):
         LearnedISDALoss(1.0, CLASSES, CHANNELS, **keys)
 

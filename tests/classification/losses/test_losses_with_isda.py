@@ -1,4 +1,4 @@
-"""Laws of the robust losses in an image classifier: what it hands to them, and ISDA around each."""
+"""Robust losses in an image classifier, alone and with ISDA."""
 import copy
 
 import pytest
@@ -57,7 +57,7 @@ def test_label_smoothing_and_the_focal_loss_are_the_papers_formulas():
 
 
 @pytest.mark.parametrize('name', BASES)
-def test_at_strength_0_isda_is_its_base_bit_for_bit(name):
+def test_isda_at_strength_0_is_bitwise_its_base(name):
     isda, plain = with_isda(BASES[name], 0.0), classifier(BASES[name])
     values = [loss_of(model) for model in (isda, plain)]
     assert torch.equal(*values)
@@ -67,7 +67,7 @@ def test_at_strength_0_isda_is_its_base_bit_for_bit(name):
 
 
 @pytest.mark.parametrize('name', BASES)
-def test_at_a_strength_isda_is_the_base_of_the_augmented_logits(name):
+def test_isda_is_the_base_loss_of_the_augmented_logits(name):
     model = with_isda(BASES[name], 0.7)
     base, (images, labels) = copy.deepcopy(model.loss.base), batch()
     found = loss_of(model)
@@ -85,7 +85,7 @@ def test_at_a_strength_isda_is_the_base_of_the_augmented_logits(name):
 
 
 @pytest.mark.parametrize('name', BASES)
-def test_the_one_key_serves_each_as_a_softmax_loss(name):
+def test_isda_hook_wraps_each_loss(name):
     model = classifier(BASES[name])
     (pair,) = wrap_losses(model, wrap_with_isda(1.0)).pairs
     assert (pair.classifier, pair.place, pair.loss.base.__class__.__name__) == (
@@ -93,7 +93,7 @@ def test_the_one_key_serves_each_as_a_softmax_loss(name):
 
 
 @pytest.mark.parametrize('feature_loss', [CENTER, NET])
-def test_a_loss_of_features_is_added_and_changes_neither_weights_nor_keys_of_the_others(feature_loss):
+def test_feature_loss_does_not_change_other_weights_or_keys(feature_loss):
     plain, model = classifier(), classifier(feature_loss=feature_loss)
     before, after = plain.state_dict(), model.state_dict()
     added = {key for key in after if key.startswith('feature_loss.')}
@@ -110,7 +110,7 @@ def test_a_loss_of_features_is_added_and_changes_neither_weights_nor_keys_of_the
 
 
 @pytest.mark.parametrize('feature_loss', [CENTER, NET])
-def test_beside_isda_a_loss_of_features_stays_and_the_log_says_so(feature_loss):
+def test_feature_loss_stays_unwrapped_with_a_log_message(feature_loss):
     model = classifier(feature_loss=feature_loss)
     (pair,), (line,) = wrap_losses(model, wrap_with_isda(1.0))
     assert pair.place == 'loss'
@@ -120,7 +120,7 @@ def test_beside_isda_a_loss_of_features_stays_and_the_log_says_so(feature_loss):
         ISDALoss(1.0, base=model.feature_loss)
 
 
-def test_a_loss_gets_what_it_names_and_no_more():
+def test_loss_receives_only_the_arguments_it_names():
     offered = dict(features=1, maps=2, classifier=3)
     losses = [classifier(BASES['lq']).loss, classifier(BASES['large_margin']).loss,
               with_isda(BASES['large_margin'], 0.0).loss, classifier(feature_loss=CENTER).feature_loss,

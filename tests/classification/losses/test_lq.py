@@ -1,4 +1,4 @@
-"""Laws of LqLoss: its two ends, its gradient, and that ISDA around it is still a bound."""
+"""Properties of LqLoss: limits, gradient, and the ISDA bound around it."""
 import pytest
 import torch
 import torch.nn.functional as F
@@ -21,7 +21,7 @@ def gradient(loss, logits):
 
 
 @pytest.mark.parametrize('q', [0.1, 0.4, 1.0])
-def test_value_and_gradient_are_the_literal_formula(q):
+def test_value_and_gradient_equal_the_formula(q):
     logits, labels = batch()
     p = logits.detach().softmax(dim=1)
     own = p[range(len(labels)), labels]
@@ -31,7 +31,7 @@ def test_value_and_gradient_are_the_literal_formula(q):
     assert_close(gradient(loss, logits), slope)
 
 
-def test_towards_q_0_it_is_cross_entropy():
+def test_limit_q_0_is_cross_entropy():
     logits, labels = batch((3, 5, 6))
     near, plain = LqLoss(1e-9)(logits, labels), F.cross_entropy(logits, labels)
     assert_close(near, plain, rtol=1e-7, atol=0)
@@ -46,7 +46,7 @@ def test_ignored_pixels_equal_removed_pixels():
     assert LqLoss()(logits, torch.full_like(labels, IGNORE), ignore_index=IGNORE).item() == 0
 
 
-def test_of_the_augmented_logits_it_bounds_the_mean_over_moved_features():
+def test_loss_of_augmented_logits_bounds_the_expected_loss():
     generator = torch.Generator().manual_seed(1)
     features, weight, root = (torch.randn(*shape, generator=generator, dtype=torch.float64)
                               for shape in ((6, 5), (CLASSES, 5), (CLASSES, 5, 5)))
@@ -61,6 +61,6 @@ def test_of_the_augmented_logits_it_bounds_the_mean_over_moved_features():
 
 
 @pytest.mark.parametrize('q', [0, -0.1, 1.5, float('nan')])
-def test_q_outside_of_0_and_1_is_refused(q):
-    with pytest.raises(ValueError, match=f'q must be above 0 and at most 1, got {q}: the limit 0 is cross-entropy'):
+def test_q_outside_0_to_1_is_an_error(q):
+    with pytest.raises(ValueError, match=rf'q must be in \(0, 1\], got {q}. For the limit 0, which is cross-entropy'):
         LqLoss(q)

@@ -1,4 +1,4 @@
-"""The robust losses' configs train real steps; with lambda_0 = 0 each ISDA twin is its plain one; a resume is exact."""
+"""Configs of the robust losses train; with lambda_0 = 0 ISDA configs equal their plain twins; resume is exact."""
 import pytest
 from helpers import tiny, tiny_images
 from helpers.exhaustive import exhaustive
@@ -49,7 +49,7 @@ def test_with_lambda_0_zero_two_steps_are_bitwise_those_of_the_plain_twin(name, 
 
 
 @exhaustive('name', WITH_STATE)
-def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(name, data, tmp_path):
+def test_resume_is_bitwise_exact(name, data, tmp_path):
     steps, state = trained(name, tmp_path / 'whole', epochs=2, feature_loss=WITH_STATE[name])
     rest, resumed = trained(name, tmp_path / 'rest', epochs=2, feature_loss=WITH_STATE[name],
                             resume=tmp_path / 'whole' / 'epoch_1.pth')

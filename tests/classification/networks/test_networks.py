@@ -1,4 +1,4 @@
-"""Laws of the networks of Tables 1-4: their size, their interface, and what is peculiar to each family."""
+"""Properties of the networks of Tables 1-4: size, interface, and features of each family."""
 
 import math
 
@@ -83,7 +83,7 @@ def test_the_loss_reaches_every_parameter_that_is_not_frozen(name):
 
 
 @pytest.mark.parametrize('name', SMALL)
-def test_evaluation_is_deterministic_and_sees_each_image_alone(name):
+def test_evaluation_is_deterministic_and_independent_of_the_batch(name):
     network = small(name).eval()
     with torch.no_grad():
         together, = network(images(3))
@@ -113,12 +113,12 @@ def test_initialisation_is_he_normal_over_the_fan_out(name):
     (dict(type='DenseNetImageNet', depth=169), r'one of \[121, 265\], got 169'),
     (dict(type='ShakeShake', channels=32, depth=27), r'6 n \+ 2 with n >= 1, got 27'),
     (dict(type='ShakeShake', channels=33), 'even, .* got 33')])
-def test_a_size_that_no_number_of_blocks_makes_is_refused(config, message):
+def test_invalid_depth_is_an_error(config, message):
     with pytest.raises(ValueError, match=message):
         MODELS.build(config)
 
 
-def test_a_gate_scales_each_channel_of_each_image_by_a_factor_between_0_and_1():
+def test_gate_scales_each_channel_by_a_factor_in_0_to_1():
     torch.manual_seed(0)
     x = torch.rand(3, 32, 4, 4, dtype=torch.float64) + 0.5
     factor = SqueezeExcitation(32).double()(x) / x
@@ -141,7 +141,7 @@ def test_dropout_acts_in_training_only_and_changes_no_key(kind, keys):
     assert torch.equal(plain(images())[0], dropped.eval()(images())[0])
 
 
-def test_a_dense_layer_keeps_what_came_in():
+def test_dense_layer_keeps_its_input():
     x = torch.randn(2, 6, 4, 4)
     kept = x.clone()
     out = DenseLayer(6, growth=4)(x)
@@ -179,7 +179,7 @@ def shaken(count):
     return alpha.detach().flatten(), one.grad.flatten()
 
 
-def test_each_image_is_shaken_on_its_own_and_anew_in_the_backward_pass():
+def test_shake_is_independent_per_image_and_in_the_backward_pass():
     torch.manual_seed(0)
     alpha, beta = shaken(4000)
     for drawn in (alpha, beta):
@@ -207,7 +207,7 @@ def test_evaluation_takes_the_mean_of_both_branches():
 
 
 @pytest.mark.parametrize('stride', [1, 2])
-def test_the_shortcut_takes_each_half_from_its_own_grid(stride):
+def test_halves_of_the_shortcut_use_shifted_grids(stride):
     shortcut = OffsetShortcut(1, 2, stride)
     shortcut.norm = nn.Identity()
     nn.init.ones_(shortcut.even.weight)
@@ -231,6 +231,6 @@ def test_idle_shortcuts_change_nothing_but_the_count(training):
 
 
 @pytest.mark.parametrize('channels, millions', [(32, '2.9'), (112, '35.6')])
-def test_without_idle_shortcuts_shake_shake_has_its_own_papers_size(channels, millions):
+def test_without_idle_shortcuts_the_size_is_that_of_the_original_paper(channels, millions):
     network = on_meta(dict(type='ShakeShake', channels=channels, idle_shortcuts=False))
     assert f'{parameters(network, network.out_channels, 10) / 1e6:.1f}' == millions

@@ -31,7 +31,7 @@ def test_weights_are_loaded_and_memories_of_training_are_not(tmp_path):
 
 @pytest.mark.parametrize('change, words', [
     (dict(conv=torch.ones(1)), 'unexpected: fc.conv'), (dict(weight=None), 'missing: fc.weight'),
-    (dict(weight=torch.ones(4, 3)), r'of another shape: fc.weight \(4, 3\) instead of \(2, 3\)')])
+    (dict(weight=torch.ones(4, 3)), r'wrong shape: fc.weight \(4, 3\) instead of \(2, 3\)')])
 def test_weights_of_another_model_are_refused(tmp_path, change, words):
     net = Net()
     state = {f'fc.{key}': value for key, value in dict(net.fc.state_dict(), **change).items() if value is not None}

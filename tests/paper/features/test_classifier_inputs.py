@@ -109,11 +109,11 @@ def test_images_of_a_classifier_are_counted_and_batches_are_those_of_its_test(mo
 
 
 def test_what_does_not_fit_is_said(trained, tmp_path):
-    with pytest.raises(FileNotFoundError, match='there is no checkpoint nowhere.pth'):
+    with pytest.raises(FileNotFoundError, match='the checkpoint nowhere.pth does not exist'):
         open_checkpoint(loaded(trained['isda'][0], tmp_path), 'nowhere.pth')
     with pytest.raises(ValueError, match='holds statistics of ISDA.*give the config it was trained with'):
         opened(trained, tmp_path, 'plain', 'isda')
-    with pytest.raises(ValueError, match='is not a checkpoint of the model of this config: .* of another shape'):
+    with pytest.raises(ValueError, match='is not a checkpoint of the model of this config: .* wrong shape'):
         opened(trained, tmp_path, 'isda', 'isda', **{'model.auxiliary_head.channels': 4})
     with pytest.raises(ValueError, match='no head of this model has a linear classifier.*decode_head: ISDA needs'):
         opened(trained, tmp_path, 'plain', 'plain', **{

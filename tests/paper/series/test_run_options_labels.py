@@ -41,5 +41,5 @@ def test_the_images_counted_are_those_trained_on_with_their_label(cfg):
 
 def test_a_share_that_leaves_a_class_without_label_is_refused(cfg):
     cfg.train_dataloader.dataset.num_labels = 10
-    with pytest.raises(ValueError, match='holding out 0.5 of 10 labels leaves 5 to evaluate on and 5 classes without'):
+    with pytest.raises(ValueError, match='held_out=0.5 of 10 labels gives 5 held-out labels and 5 classes without'):
         hold_out(cfg, 0.5)

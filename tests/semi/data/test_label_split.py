@@ -1,4 +1,4 @@
-"""Chosen labels: equally many of every class, the same ones always, and never both trained on and held out."""
+"""Chosen labels: balanced, reproducible, never both trained on and held out."""
 import json
 
 import numpy as np
@@ -17,7 +17,7 @@ def per_class(labels, indices):
 
 
 @pytest.mark.filterwarnings('ignore:.*not the official archive')
-def test_of_the_real_subset_every_class_gives_as_many(data_folder):
+def test_labels_of_the_subset_are_balanced(data_folder):
     labels = labels_of(CIFARDataset(str(data_folder('cifar10'))))
     chosen = choose_labels(labels, 1000, seed=0)
     kept, held = hold_out_labels(labels, chosen, 0.25, seed=0)
@@ -25,18 +25,18 @@ def test_of_the_real_subset_every_class_gives_as_many(data_folder):
     assert (per_class(labels, kept), per_class(labels, held)) == ([75] * 10, [25] * 10)
 
 
-def test_every_class_gives_as_many_though_one_is_a_hundred_times_as_large():
+def test_labels_of_imbalanced_data_are_balanced():
     labels = np.repeat([0, 1, 2], [10, 100, 890])
     assert per_class(labels, choose_labels(labels, 30, seed=3)) == [10, 10, 10]
     assert per_class(labels, choose_labels(labels, 90, seed=3)) == [10, 40, 40]
 
 
-def test_classes_of_one_size_are_chosen_from_as_images_are_held_out():
+def test_choice_for_balanced_data_equals_the_held_out_images():
     for count in (10, 13, 100, 499):
         assert np.array_equal(choose_labels(LABELS, count, 5), np.flatnonzero(held_out_mask(LABELS, count, 5)))
 
 
-def test_what_does_not_divide_goes_to_the_first_classes():
+def test_remainder_goes_to_the_first_classes():
     assert per_class(LABELS, choose_labels(LABELS, 23, seed=0)) == [3] * 3 + [2] * 7
 
 
@@ -44,7 +44,7 @@ def test_all_labels_can_be_chosen():
     assert choose_labels(LABELS, 500, seed=0).tolist() == list(range(500))
 
 
-def test_the_choice_follows_from_the_seed_alone_and_never_changes():
+def test_choice_depends_only_on_the_seed_and_is_stable():
     first = choose_labels(LABELS, 50, seed=1)
     np.random.seed(99)
     assert np.array_equal(first, choose_labels(LABELS, 50, seed=1))
@@ -54,8 +54,8 @@ def test_the_choice_follows_from_the_seed_alone_and_never_changes():
 
 @pytest.mark.parametrize('count', [0, 9, 501])
 def test_more_labels_than_images_or_fewer_than_classes_are_an_error(count):
-    with pytest.raises(ValueError, match=f'cannot choose {count} labels of 500 training images in 10 classes: set '
-                                         'num_labels to a number between 10 and 500'):
+    with pytest.raises(ValueError, match=f'cannot choose {count} labels of 500 training images in 10 classes. Set '
+                                         'num_labels to a number from 10 to 500'):
         choose_labels(LABELS, count, seed=0)
 
 
@@ -74,14 +74,14 @@ def test_nothing_held_out_keeps_all():
 
 @pytest.mark.parametrize('share', [-0.1, 1, 1.5])
 def test_a_share_outside_0_to_1_is_an_error(share):
-    with pytest.raises(ValueError, match=f'the share of the labels held out must lie between 0 and 1, got {share}'):
+    with pytest.raises(ValueError, match=rf'held_out must be in \[0, 1\), got {share}'):
         hold_out_labels(LABELS, np.arange(100), share, seed=0)
 
 
 @pytest.mark.parametrize('count, share, held, bare', [(10, 0.25, 2, 2), (10, 0.04, 0, 0), (20, 0.99, 20, 10)])
 def test_a_class_left_without_a_label_or_nothing_held_out_is_an_error(count, share, held, bare):
-    with pytest.raises(ValueError, match=f'holding out {share} of {count} labels leaves {held} to evaluate on and '
-                                         f'{bare} classes without a label to train on'):
+    with pytest.raises(ValueError, match=f'held_out={share} of {count} labels gives {held} held-out labels and '
+                                         f'{bare} classes without a training label'):
         hold_out_labels(LABELS, choose_labels(LABELS, count, 0), share, seed=0)
 
 
@@ -93,7 +93,7 @@ def split(tmp_path):
     return path, kept
 
 
-def test_a_missing_split_file_is_written_and_a_present_one_is_followed(split):
+def test_split_file_is_written_once_and_then_read(split):
     path, kept = split
     assert [entry.name for entry in path.parent.iterdir()] == ['split.json']
     content = json.loads(path.read_text())
@@ -117,24 +117,25 @@ def of_one_class(content):
 
 
 @pytest.mark.parametrize('change, words', [
-    (lambda content: dict(content, indices=content['indices'][:-1]), 'names 19 different images in 19 ent'),
-    (lambda content: dict(content, indices=[*content['indices'][:-1], content['indices'][0]]), 'names 19 .* in 20 ent'),
-    (lambda content: dict(content, indices=[*content['indices'][:-1], 500]), 'names images from .* to 500, there'),
-    (lambda content: dict(content, indices=[-1, *content['indices'][1:]]), 'names images from -1 to'),
-    (lambda content: dict(content, fingerprint='0'), 'was made for other training images'),
-    (lambda content: dict(content, seed=2), 'was chosen with seed 2, label_seed is 1'),
-    (of_one_class, r'has no label of the classes \[0, 1, 2, 4, 5, 6, 7, 8, 9\]'),
-    (lambda content: dict(indices=content['indices']), 'is no split of labels .*fingerprint'),
-    (lambda content: [1, 2], 'is no split of labels'), (lambda content: dict(content, indices='x'), 'is no split')])
+    (lambda content: dict(content, indices=content['indices'][:-1]), 'lists 19 different images in 19 ent'),
+    (lambda content: dict(content, indices=[*content['indices'][:-1], content['indices'][0]]), 'lists 19 .* in 20 ent'),
+    (lambda content: dict(content, indices=[*content['indices'][:-1], 500]), 'lists images from .* to 500, but'),
+    (lambda content: dict(content, indices=[-1, *content['indices'][1:]]), 'lists images from -1 to'),
+    (lambda content: dict(content, fingerprint='0'), 'was created for other training images'),
+    (lambda content: dict(content, seed=2), 'was created with seed 2, but label_seed is 1'),
+    (of_one_class, r'has no label for the classes \[0, 1, 2, 4, 5, 6, 7, 8, 9\]'),
+    (lambda content: dict(indices=content['indices']), 'is not a label split .*fingerprint'),
+    (lambda content: [1, 2], 'is not a label split'),
+    (lambda content: dict(content, indices='x'), 'is not a label split')])
 def test_a_split_file_that_does_not_fit_is_named_with_what_to_do(split, change, words):
     path, _ = split
     path.write_text(json.dumps(change(json.loads(path.read_text()))))
-    with pytest.raises(ValueError, match=f'{path} {words}.*remove it, and it is made again'):
+    with pytest.raises(ValueError, match=f'{path} {words}.*Remove it to create it again'):
         split_labels(LABELS, 20, label_seed=1, split_file=path)
 
 
 def test_a_truncated_split_file_is_named(split):
     path, _ = split
     path.write_text(path.read_text()[:30])
-    with pytest.raises(ValueError, match=f'{path} is no split of labels'):
+    with pytest.raises(ValueError, match=f'{path} is not a label split'):
         split_labels(LABELS, 20, label_seed=1, split_file=path)

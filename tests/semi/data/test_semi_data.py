@@ -1,4 +1,4 @@
-"""The base configs of few labels: whitened or standardised images, two streams, a cosine that ends at 0."""
+"""Semi-supervised base configs: whitened or standardised images, two streams, cosine schedule."""
 import numpy as np
 import pytest
 import torch
@@ -76,7 +76,7 @@ def crops(image):
     return [*windows, *(window[:, :, ::-1] for window in windows)]
 
 
-def test_svhn_is_standardised_and_no_digit_is_flipped(folder):
+def test_svhn_is_standardised_without_flips(folder):
     io = pytest.importorskip('scipy.io', reason='reading SVHN needs scipy')
     images = np.random.default_rng(0).integers(256, size=(32, 32, 3, 20), dtype=np.uint8)
     (folder / 'svhn').mkdir()
@@ -92,9 +92,9 @@ def test_svhn_is_standardised_and_no_digit_is_flipped(folder):
     assert DATASETS.build(cfg.train_dataloader.dataset)[4, 9]['labels'] == 0
 
 
-def test_data_that_is_missing_or_beyond_the_model_is_found_inside_the_wrappers(folder):
+def test_wrapped_data_are_checked(folder):
     cfg = config('semi_cifar10', 20)
-    with pytest.raises(FileNotFoundError, match='cifar-10-python.tar.gz does not exist'):
+    with pytest.raises(FileNotFoundError, match='neither .*cifar-10-python.tar.gz nor the folder .* exists'):
         check_data(cfg)
     tiny_images.write_cifar(folder)
     cfg.model.num_classes = 5
@@ -112,7 +112,7 @@ def test_the_data_of_equal_datasets_are_checked_once(folder, monkeypatch):
     assert read == ['train', 'test']
 
 
-def test_a_semi_classifier_is_checked_and_evaluated_as_an_image_classifier_is():
+def test_semi_classifier_uses_the_classification_task():
     for kind in ('SemiClassifier', 'ImageClassifier'):
         cfg = Config(dict(model=dict(type=kind), default_scope='mmengine'))
         assert (task_name(cfg), task_of(cfg).protocols) == (CLASSIFICATION, ('single',))

@@ -1,4 +1,4 @@
-"""StandardizeImage: every image by itself, mean 0 and root mean square 1."""
+"""StandardizeImage: mean 0 and root mean square 1 for every image."""
 import numpy as np
 
 from isda_seg.semi import StandardizeImage
@@ -16,11 +16,11 @@ def test_every_image_gets_mean_0_and_rms_1_over_all_its_values():
         assert found.dtype == np.float32
 
 
-def test_a_step_in_brightness_or_contrast_changes_nothing():
+def test_result_is_invariant_to_brightness_and_contrast():
     image = np.random.default_rng(1).integers(100, size=(8, 8, 3), dtype=np.uint8)
     first, second = (StandardizeImage()(dict(img=one))['img'] for one in (image, 2 * image + 30))
     np.testing.assert_allclose(first, second, atol=1e-5)
 
 
-def test_an_image_of_one_value_becomes_0():
+def test_constant_image_becomes_0():
     assert np.array_equal(StandardizeImage()(dict(img=np.full((4, 4, 3), 9, np.uint8)))['img'], np.zeros((4, 4, 3)))

@@ -1,4 +1,4 @@
-"""TwoStreamDataset: a labelled image beside every unlabelled one, whose label nobody sees."""
+"""TwoStreamDataset: pairs of a labelled image and an unlabelled image without its label."""
 import numpy as np
 import pytest
 import torch
@@ -46,7 +46,7 @@ def test_other_seeds_label_other_images(images):
     assert chosen[0] == chosen[1] != chosen[2]
 
 
-def test_each_view_and_the_labelled_image_are_augmented_anew(images):
+def test_views_and_labelled_image_are_augmented_independently(images):
     dataset = TwoStreamDataset(images, num_labels=20, pipeline=CROPPED, views=3)
     np.random.seed(0)
     items = [dataset[5, 5] for _ in range(20)]
@@ -56,7 +56,7 @@ def test_each_view_and_the_labelled_image_are_augmented_anew(images):
     assert len({one for item in together for one in item}) > 25  # of 50 windows
 
 
-def test_a_view_more_changes_neither_the_labelled_image_nor_the_first_view(images):
+def test_further_views_do_not_change_the_first_images(images):
     one, two = (PositionSeededDataset(TwoStreamDataset(images, num_labels=20, pipeline=CROPPED, views=views))
                 for views in (1, 2))
     for position in range(10):
@@ -75,7 +75,7 @@ def test_default_collate_stacks_every_view(images):
     assert torch.equal(views[1][2], plain(images)[2]['inputs'])
 
 
-def test_held_out_labels_are_no_longer_trained_on_and_are_exactly_those_evaluated(images):
+def test_held_out_labels_are_excluded_from_training(images):
     keys = dict(num_labels=40, label_seed=3, held_out=0.25, held_out_seed=5)
     every = TwoStreamDataset(images, num_labels=40, label_seed=3)
     dataset, held = TwoStreamDataset(images, **keys), HeldOutLabelsDataset(images, pipeline=PACKED, **keys)
@@ -91,8 +91,8 @@ def test_held_out_items_are_test_items(images):
         assert torch.equal(held[place]['inputs'], expected[index]['inputs'])
 
 
-def test_nothing_held_out_is_nothing_to_evaluate_on(images):
-    with pytest.raises(ValueError, match='held_out=0 holds out no label to evaluate on: set it between 0 and 1'):
+def test_no_held_out_labels_is_an_error(images):
+    with pytest.raises(ValueError, match='held_out=0 holds out no labels. Set it between 0 and 1'):
         HeldOutLabelsDataset(images, num_labels=40, held_out=0)
 
 
@@ -102,7 +102,7 @@ def test_both_follow_a_split_file(images, tmp_path):
     assert sorted(first.labelled_indices) == sorted(
         [*TwoStreamDataset(images, held_out=0.5, **keys).labelled_indices,
          *HeldOutLabelsDataset(images, held_out=0.5, **keys).indices])
-    with pytest.raises(ValueError, match='split.json was chosen with seed 2, label_seed is 4: remove it'):
+    with pytest.raises(ValueError, match='split.json was created with seed 2, but label_seed is 4. Remove it'):
         TwoStreamDataset(images, **dict(keys, label_seed=4))
 
 
@@ -116,13 +116,13 @@ class Empty(list):
     metainfo = dict(classes=('a', 'b'))
 
 
-def test_without_unlabelled_images_or_views_there_is_nothing_to_train_on(images):
+def test_no_images_or_no_views_is_an_error(images):
     for dataset, views, count in ((Empty(), 1, 0), (images, 0, 100)):
-        with pytest.raises(ValueError, match='needs unlabelled images and at least one view of each, got '
+        with pytest.raises(ValueError, match='needs unlabelled images and views >= 1, got '
                                              f'{count} images and views={views}'):
             TwoStreamDataset(dataset, num_labels=20, views=views)
 
 
 def test_a_pipeline_inside_is_an_error(images):
-    with pytest.raises(ValueError, match='the CIFARDataset inside a TwoStreamDataset has a pipeline of its own'):
+    with pytest.raises(ValueError, match='the CIFARDataset inside a TwoStreamDataset has a pipeline, which'):
         TwoStreamDataset(dict(images, pipeline=PACKED), num_labels=20)

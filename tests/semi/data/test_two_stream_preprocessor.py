@@ -1,4 +1,4 @@
-"""TwoStreamPreprocessor: whitened images stay as they are, views are treated as labelled images are."""
+"""TwoStreamPreprocessor: whitened images are unchanged, views are processed like labelled images."""
 import numpy as np
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""TwoStreamSampler: every unlabelled image once an epoch, every labelled one equally often, the same after a resume."""
+"""TwoStreamSampler: every unlabelled image once per epoch, balanced labelled images, exact resume."""
 from collections import Counter
 
 import numpy as np
@@ -42,7 +42,7 @@ def interleaved(ranks):
     return [pairs[step] for step in range(longest) for pairs in ranks if step < len(pairs)]
 
 
-def test_an_epoch_has_every_unlabelled_image_once_in_default_samplers_order(epochs):
+def test_epoch_is_one_pass_in_the_order_of_default_sampler(epochs):
     for epoch, (pairs,) in enumerate(epochs(3)):
         expected = DefaultSampler(Two(), seed=0)
         expected.set_epoch(epoch)
@@ -52,7 +52,7 @@ def test_an_epoch_has_every_unlabelled_image_once_in_default_samplers_order(epoc
 
 @pytest.mark.parametrize('ranks', [1, 2, 3])
 @pytest.mark.parametrize('round_up', [True, False])
-def test_labelled_images_come_in_whole_shuffled_passes_over_epochs_and_ranks(epochs, ranks, round_up):
+def test_labelled_images_come_in_complete_shuffled_passes(epochs, ranks, round_up):
     labelled = [pair[1] for epoch in epochs(6, ranks, round_up=round_up) for pair in interleaved(epoch)]
     passes = [labelled[start:start + 6] for start in range(0, len(labelled) - 5, 6)]
     assert len(passes) == (6 * (21 if ranks == 3 and round_up else 20)) // 6
@@ -72,7 +72,7 @@ def test_ranks_have_equally_many_pairs_unless_told_otherwise(epochs):
     assert [len(pairs) for pairs in epochs(1, ranks=3, round_up=False)[0]] == [7, 7, 6]
 
 
-def test_a_resumed_sampler_goes_on_where_the_other_was(epochs):
+def test_resumed_sampler_continues_the_sequence(epochs):
     through = epochs(5)
     fresh = TwoStreamSampler(Two(), seed=0)
     fresh.set_epoch(3)
@@ -83,7 +83,7 @@ def test_seeds_pair_differently(epochs):
     assert epochs(1, seed=0) == epochs(1, seed=0) != epochs(1, seed=1)
 
 
-def test_the_pairing_never_changes(epochs):
+def test_pairing_is_stable_across_versions(epochs):
     labelled = [labelled for _, labelled in epochs(1)[0][0]]
     assert labelled[:12] == [11, 18, 17, 1, 4, 3, 1, 18, 3, 11, 4, 17]
 
@@ -98,10 +98,10 @@ def test_positions_carry_the_pairs_unchanged(epochs):
 
 
 def test_fewer_unlabelled_images_than_ranks_are_an_error(epochs):
-    with pytest.raises(ValueError, match='2 unlabelled images cannot be spread over 3 ranks: some would get none'):
+    with pytest.raises(ValueError, match='cannot distribute 2 unlabelled images over 3 ranks'):
         epochs(1, ranks=3, count=2)
 
 
 def test_another_dataset_is_an_error():
-    with pytest.raises(ValueError, match='TwoStreamSampler goes with a TwoStreamDataset, got a list'):
+    with pytest.raises(ValueError, match='TwoStreamSampler needs a TwoStreamDataset, got list'):
         TwoStreamSampler([1, 2, 3], seed=0)

@@ -1,4 +1,4 @@
-"""WhitenedDataset: fitted once on one set of images, whitened once, served through its own pipeline."""
+"""WhitenedDataset: fitted once, whitened once, with a separate pipeline."""
 import numpy as np
 import pytest
 import torch
@@ -79,20 +79,20 @@ def test_two_datasets_of_the_same_images_share_memory_and_one_fit(train, others,
     assert (len(whitened._images), len(whitened._transforms)) == (0, 0)
 
 
-def test_labels_are_known_before_any_image_is_whitened(train):
+def test_labels_are_available_before_whitening(train):
     dataset = WhitenedDataset(train)
     assert ([dataset.get_cat_ids(index) for index in (0, 11)], dataset.images) == ([[0], [1]], None)
     dataset.full_init()
     assert dataset.images.shape == (100, 2, 2, 3)
 
 
-def test_items_come_through_its_own_pipeline_as_float32(train):
+def test_items_pass_the_pipeline_as_float32(train):
     item = WhitenedDataset(train, pipeline=PACKED)[7]
     assert np.array_equal(item['inputs'].numpy(), pixels(WhitenedDataset(train))[7].transpose(2, 0, 1))
     assert (item['inputs'].dtype, item['labels']) == (torch.float32, 7)
 
 
-def test_a_transform_that_writes_into_an_image_changes_no_later_one(train):
+def test_in_place_transform_does_not_change_stored_images(train):
     dataset = WhitenedDataset(train)
     before = dataset.get_data_info(3)['img'].copy()
     dataset.get_data_info(3)['img'][:] = 0
@@ -111,9 +111,9 @@ def test_crops_and_flips_of_whitened_images_are_windows_of_them(train):
     assert (len(expected), found) == (50, expected)
 
 
-def test_a_pipeline_inside_which_would_never_run_is_an_error(root):
-    with pytest.raises(ValueError, match='the CIFARDataset inside a WhitenedDataset has a pipeline of its own, which '
-                                         'would never run: move it to the WhitenedDataset'):
+def test_pipeline_of_the_inner_dataset_is_an_error(root):
+    with pytest.raises(ValueError, match='the CIFARDataset inside a WhitenedDataset has a pipeline, which would '
+                                         'never run. Move it to the WhitenedDataset'):
         WhitenedDataset(dict(type='CIFARDataset', data_root=root, pipeline=PACKED))
 
 
@@ -129,6 +129,6 @@ class OfTwoSizes(Corners):
 
 @pytest.mark.parametrize('kind, count', [(OnDisk, 1), (OfTwoSizes, 2)])
 def test_images_on_disk_or_of_two_sizes_cannot_be_whitened(train, kind, count):
-    with pytest.raises(ValueError, match=f'needs at least one image and all of one size, uint8 and in memory, .* the '
+    with pytest.raises(ValueError, match=f'needs at least one image, and all as uint8 arrays of one size, .*; '
                                          f'{kind.__name__} has 100 images of {count} kinds'):
         WhitenedDataset(kind(train.dataset)).full_init()

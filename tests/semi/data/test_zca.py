@@ -1,4 +1,4 @@
-"""ZCA: the formula in numpy, white where the data vary, one file for one set of images."""
+"""ZCA: numpy reference, unit covariance, one file per set of images."""
 import numpy as np
 import pytest
 
@@ -26,13 +26,13 @@ def by_hand(images, eps):
 
 
 @pytest.mark.parametrize('eps', [1e-5, 1e-1])
-def test_it_is_the_formula_with_eps_inside_the_square_root(images, eps):
+def test_zca_equals_the_formula_with_eps_inside_the_square_root(images, eps):
     whitened = ZCA.fit(images, eps).apply(images)
     assert (whitened.shape, whitened.dtype) == (images.shape, np.float32)
     np.testing.assert_allclose(whitened.reshape(len(images), -1), by_hand(images, eps)[2], atol=1e-3, rtol=1e-3)
 
 
-def test_the_covariance_is_the_identity_where_eigenvalues_exceed_eps_by_far(images):
+def test_covariance_is_the_identity_for_large_eigenvalues(images):
     values, vectors, _ = by_hand(images, 1e-5)
     flat = ZCA.fit(images).apply(images).reshape(len(images), -1).astype(np.float64)
     covariance = vectors.T @ np.cov(flat.T, bias=True) @ vectors
@@ -51,7 +51,7 @@ def test_real_images_become_white(data_folder):
     np.testing.assert_allclose(np.cov(flat.T, bias=True), np.eye(192), atol=0.05)
 
 
-def test_other_images_are_whitened_by_the_mean_and_matrix_of_those_it_was_fitted_on(images):
+def test_other_images_use_the_fitted_mean_and_matrix(images):
     zca = ZCA.fit(images[:2000])
     both = zca.apply(images)
     np.testing.assert_allclose(zca.apply(images[2000:]), both[2000:], atol=1e-4)
@@ -59,7 +59,7 @@ def test_other_images_are_whitened_by_the_mean_and_matrix_of_those_it_was_fitted
     assert np.abs(both[2000:].mean(axis=0)).max() > 0.01
 
 
-def test_the_order_of_values_changes_nothing_else(images):
+def test_zca_is_equivariant_to_reordering(images):
     planes = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
     np.testing.assert_allclose(ZCA.fit(planes).apply(planes), ZCA.fit(images).apply(images).transpose(0, 3, 1, 2),
                                atol=2e-3)
@@ -85,9 +85,9 @@ def test_a_file_gives_the_same_bits_and_is_not_fitted_again(images, tmp_path, mo
 def test_a_file_of_other_images_or_another_eps_is_refused_with_its_name(images, tmp_path):
     path = tmp_path / 'zca.npz'
     fitted(images, path=path)
-    with pytest.raises(ValueError, match=f'{path} holds a ZCA fitted with other images: remove it'):
+    with pytest.raises(ValueError, match=f'{path} contains a ZCA fitted with other images. Remove it'):
         fitted(images[1:], path=path)
-    with pytest.raises(ValueError, match=f'{path} holds a ZCA fitted with eps = 1e-05, not 0.1: remove it'):
+    with pytest.raises(ValueError, match=f'{path} contains a ZCA fitted with eps = 1e-05, not 0.1. Remove it'):
         fitted(images, eps=0.1, path=path)
 
 
@@ -97,7 +97,7 @@ def test_a_damaged_file_is_named(images, tmp_path, damage):
     path = tmp_path / 'zca.npz'
     fitted(images, path=path)
     path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(ValueError, match=f'{path} is damaged or no ZCA file .*remove it, and it is made again'):
+    with pytest.raises(ValueError, match=f'{path} is damaged or not a ZCA file .*Remove it to create it again'):
         fitted(images, path=path)
 
 
