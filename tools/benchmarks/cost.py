@@ -17,7 +17,6 @@ from isda_seg.paper.cost.meter import Meter
 from isda_seg.paper.cost.network_cost import SETTINGS, count, step_time, summary
 from isda_seg.paper.cost.profile import profile
 from isda_seg.paper.cost.report import report, two_lines
-from isda_seg.paper.cost.targets import targets
 from isda_seg.runtime.arguments import add_out, result_file
 from isda_seg.runtime.provenance import provenance, write_json
 from isda_seg.runtime.user_errors import run_main
@@ -109,7 +108,6 @@ def measure_losses(args: argparse.Namespace, meter: Meter) -> None:
     write_json(args.out, result)  # here, so that a place which cannot be written is known before the measurements
     for part in args.only:
         result[part] = measure(part, args, meter, bandwidth)
-        result['targets'] = targets(result)
         write_json(args.out, result)  # and here, so that an interrupted run keeps what it has
     print(report(result))
     if 'loss' in result:
