@@ -59,7 +59,7 @@ def test_it_says_what_was_asked_and_the_figures_are_there(looked):
 
 
 def test_a_config_without_its_checkpoint_is_refused(looked, monkeypatch):
-    with pytest.raises(ValueError, match='takes a config and its checkpoint, of one model or of two, got 3 paths'):
+    with pytest.raises(ValueError, match='takes CONFIG CHECKPOINT of one or two models, got 3 paths'):
         tiny.run_tool(monkeypatch, 'analyse.py', 'features', *looked.models[:3])
 
 

@@ -232,7 +232,7 @@ def test_a_killed_series_ends_as_the_uninterrupted_one_to_the_last_bit(resumed, 
     (['a/x.py', 'b/y.py', 'b/x.py'], [0], "two arms are called 'x'"),
     (['x.py', 'y.py', 'y.py a=1', 'y.py a=1'], [0], "two arms are called 'y a=1'"),
     (['x.py', 'model.loss.lambda_0=1'], [0], 'model.loss.lambda_0=1 is an option without a config'),
-    (['x.py', 'y.py'], [1, 0, 1], 'every seed can be given once only')])
+    (['x.py', 'y.py'], [1, 0, 1], '--seeds contains duplicates. Give each seed once.')])
 def test_an_arm_or_a_seed_given_twice_and_an_option_alone_are_refused(tmp_path, monkeypatch, arms, seeds, message):
     monkeypatch.setattr(sys, 'argv', ['paired.py', *arms, '--seeds', *map(str, seeds), '--work-dir', str(tmp_path)])
     with pytest.raises(SystemExit, match=message):
