@@ -25,9 +25,9 @@ class Extra(NamedTuple):
 
 
 def multiply_adds(model: nn.Module, shape: Sequence[int] = (3, 32, 32)) -> int:
-    """Count the multiply-adds of convolutions and linear layers for one input; meta devices work.
+    """Count multiply-adds of convolutions and linear layers for one input; meta devices work.
 
-    PyTorch's counter covers exactly these layers. MMEngine's also counts normalisation and pooling, which Table 3 omits.
+    PyTorch's counter covers exactly these layers; MMEngine's also counts normalisation and pooling, unlike Table 3.
     """
     training = [(module, module.training) for module in model.modules()]
     model.eval()
