@@ -25,11 +25,15 @@ class ConfigFolder(NamedTuple):
     caveat: str = ''  # printed with every number
 
 
-CONFIG_FOLDERS = (ConfigFolder('miniature', 'miniature', classification), ConfigFolder('demo', 'demo', segmentation),
-         ConfigFolder('camvid', 'camvid', segmentation),
-         ConfigFolder('cityscapes', 'cityscapes', segmentation), ConfigFolder('classification', 'classification', classification),
-         ConfigFolder('semi', 'semi', classification), ConfigFolder('coco', 'coco', detection),
-         ConfigFolder('coco256', 'coco', detection, 'shows that the path works and says nothing about a backbone'))
+CONFIG_FOLDERS = (
+    ConfigFolder('miniature', 'miniature', classification),
+    ConfigFolder('demo', 'demo', segmentation),
+    ConfigFolder('camvid', 'camvid', segmentation),
+    ConfigFolder('cityscapes', 'cityscapes', segmentation),
+    ConfigFolder('classification', 'classification', classification),
+    ConfigFolder('semi', 'semi', classification),
+    ConfigFolder('coco', 'coco', detection),
+    ConfigFolder('coco256', 'coco', detection, 'shows that the path works and says nothing about a backbone'))
 
 
 def generate(root: Path) -> dict[Path, str]:
