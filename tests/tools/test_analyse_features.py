@@ -38,7 +38,7 @@ def test_classes_without_a_sample_are_left_out_and_named(looked):
     samples = looked.found['models'][0]['samples']
     assert list(samples.values()) == [12] * 5 + [0] * 6  # five of the eleven are painted
     absent = ', '.join(list(samples)[5:])
-    assert summary(looked.found['models']).count(f'warning: no sample of {absent}; left out of the plane') == 2
+    assert summary(looked.found['models']).count(f'warning: no sample of {absent}; excluded from the t-SNE') == 2
 
 
 def test_the_table_is_that_of_the_checkpoint(looked):

@@ -1,7 +1,7 @@
 """BigGAN-deep (Brock et al., 2019) from local files: the weights converted by Hugging Face, and their package.
 
-Nothing is downloaded. The folder must contain ``config.json`` and ``pytorch_model.bin``, the files of biggan-deep-128, -256 or
--512 under these names.
+Nothing is downloaded. The folder must contain ``config.json`` and ``pytorch_model.bin``, the files of biggan-deep-128,
+-256 or -512 under these names.
 """
 from importlib import import_module
 from pathlib import Path
