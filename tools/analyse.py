@@ -1,9 +1,9 @@
-"""The paper's analyses of a config and checkpoint of your own: python tools/analyse.py NAME ... (-h after it tells)
+"""Run an analysis of the paper on your config and checkpoint: python tools/analyse.py ANALYSIS ... (see ANALYSIS -h)
 
-features CONFIG CHECKPOINT [CONFIG CHECKPOINT]: where the deep features lie, spectra of covariances, the table (Fig. 8)
-tightness CONFIG: trains it, and measures how far the loss is above what it bounds (Fig. 9)
-prior CONFIG CHECKPOINT [CONFIG CHECKPOINT]: mIoU and accuracy of a segmentor over tau, with tau * log prior subtracted
-    from its logits; tau chosen on held-out training images; average precision of each class
+features CONFIG CHECKPOINT [CONFIG CHECKPOINT]: t-SNE of deep features, covariance spectra, margin table (Fig. 8)
+tightness CONFIG: train, and measure the gap between the loss and the expectation it bounds (Fig. 9)
+prior CONFIG CHECKPOINT [CONFIG CHECKPOINT]: mIoU and accuracy over the tau of logit adjustment; tau is selected on
+    held-out training images; average precision of each class
 """
 import argparse
 import os
@@ -29,17 +29,21 @@ def parse_args() -> argparse.Namespace:
 
 def add_tightness(analyses: argparse._SubParsersAction) -> None:
     text = ('Train a config and measure cross-entropy, its expectation under augmentation and the bound on fixed '
-            'training images while it trains (Fig. 9); at the end, over strengths and numbers of classes.')
-    parser = analyses.add_parser('tightness', help='how far the ISDA loss is above what it bounds', description=text)
+            'training images during training (Fig. 9), and for several strengths and numbers of classes at the end.')
+    parser = analyses.add_parser('tightness', help='gap between the ISDA loss and the expectation it bounds',
+                                 description=text)
     add_config(parser)
-    parser.add_argument('--seeds', nargs='+', type=int, help="one training each; default the config's, or 0")
-    parser.add_argument('--interval', type=int, help='epochs, or iterations, between points; default about 20 points')
-    parser.add_argument('--samples', type=int, default=1000, help='training images; default %(default)s')
-    parser.add_argument('--pixels', type=int, default=10, help='of each image in segmentation; default %(default)s')
-    parser.add_argument('--draws', type=int, default=1000, help='per sample or pixel; default %(default)s')
+    parser.add_argument('--seeds', nargs='+', type=int,
+                        help="one training per seed; default the seed of the config, or 0")
+    parser.add_argument('--interval', type=int,
+                        help='epochs or iterations between two measurements; default about 20 in total')
+    parser.add_argument('--samples', type=int, default=1000, help='number of training images; default %(default)s')
+    parser.add_argument('--pixels', type=int, default=10, help='pixels per image in segmentation; default %(default)s')
+    parser.add_argument('--draws', type=int, default=1000,
+                        help='Monte Carlo samples per image or pixel; default %(default)s')
     parser.add_argument('--strengths', nargs='+', type=float, metavar='L',
-                        help='of the trained model; default from an eighth of lambda_0 to four times')
-    parser.add_argument('--resume', action='store_true', help='go on from the checkpoints in the work directory')
+                        help='strengths for the trained model; default lambda_0 / 8 to 4 lambda_0')
+    parser.add_argument('--resume', action='store_true', help='resume from the checkpoints in the work directory')
     add_out(parser, '<work-dir>/tightness.json')
     add_options(parser)
     parser.set_defaults(run=tightness)
@@ -63,16 +67,16 @@ def tightness(args: argparse.Namespace) -> None:
 
 
 def add_features(analyses: argparse._SubParsersAction) -> None:
-    text = ('Look at what enters the classifier of one trained model, or of two on the same data: t-SNE of a sample of '
-            'each class (Fig. 8), the spectrum of the covariances, the table with the names of the classes, and which '
-            'of the most frequent confusions it pushes apart.')
-    parser = analyses.add_parser('features', help='where the deep features of the classes lie', description=text)
-    parser.add_argument('models', nargs='+', metavar='CONFIG CHECKPOINT', help='of one model or of two')
+    text = ('Analyse the deep features of one trained model, or of two on the same data: t-SNE (Fig. 8), covariance '
+            'spectra, the margin table, and its relation to the confusion matrix.')
+    parser = analyses.add_parser('features', help='deep features of the classes', description=text)
+    parser.add_argument('models', nargs='+', metavar='CONFIG CHECKPOINT', help='one or two models')
     parser.add_argument('--split', choices=['test', 'val', 'train'], default='test', help='default %(default)s')
-    parser.add_argument('--head', help='whose classifier; default decode_head, or that of an image classifier')
-    parser.add_argument('--per-class', type=int, default=100, help='samples in the plane; default %(default)s')
-    parser.add_argument('--perplexity', type=float, default=30, help='of t-SNE; default %(default)s')
-    add_seed(parser, 'the sample and of t-SNE')
+    parser.add_argument('--head', help='head with the classifier; default decode_head, or the only one')
+    parser.add_argument('--per-class', type=int, default=100,
+                        help='samples per class in the t-SNE; default %(default)s')
+    parser.add_argument('--perplexity', type=float, default=30, help='perplexity of t-SNE; default %(default)s')
+    add_seed(parser, 'the sample and t-SNE')
     add_out(parser, '<work-dir>/features/features.json')
     add_options(parser)
     parser.set_defaults(run=features)
@@ -95,7 +99,7 @@ def features(args: argparse.Namespace) -> None:
     entries = [dict(entry(one, model.meta), config=os.path.relpath(config), checkpoint=os.path.relpath(checkpoint))
                for one, model, config, checkpoint in zip(found, opened, configs, checkpoints, strict=True)]
     write_json(out, dict(kind='features', models=entries, **asked, **provenance(args.seed)))
-    title = (f't-SNE of what enters the classifier\n{args.split} data, at most {args.per_class} samples of each class, '
+    title = (f't-SNE of the deep features\n{args.split} data, at most {args.per_class} samples of each class, '
              f'perplexity {args.perplexity:g}')
     pictures = draw_all(found, title, out.parent)
     print(summary(entries))
@@ -103,25 +107,25 @@ def features(args: argparse.Namespace) -> None:
 
 
 def one_or_two(args: argparse.Namespace) -> tuple[list[str], list[str]]:
-    """The configs and the checkpoints among the paths."""
+    """Split the paths into configs and checkpoints."""
     if len(args.models) not in (2, 4):
-        raise ValueError(f'{args.analysis} takes a config and its checkpoint, of one model or of two, got '
-                         f'{len(args.models)} paths')
+        raise ValueError(f'{args.analysis} takes CONFIG CHECKPOINT of one or two models, got {len(args.models)} '
+                         'paths')
     return args.models[::2], args.models[1::2]
 
 
 def add_prior(analyses: argparse._SubParsersAction) -> None:
-    text = ('Test one trained segmentor, or two, with tau * log prior subtracted from the logits (logit adjustment), '
-            'all tau in one pass: mIoU, mean accuracy and pixel accuracy over tau, IoU of each class, and its average '
-            'precision without adjustment. Training images that the checkpoint was not trained on choose tau.')
+    text = ('Test one or two trained segmentation models with tau * log prior subtracted from the logits (logit '
+            'adjustment): mIoU, mean accuracy and pixel accuracy over tau, and IoU and average precision of each '
+            'class. Tau is selected on training images that the checkpoint was not trained on.')
     parser = analyses.add_parser('prior', help='mIoU and accuracy over the tau of logit adjustment', description=text)
-    parser.add_argument('models', nargs='+', metavar='CONFIG CHECKPOINT', help='of one model or of two')
+    parser.add_argument('models', nargs='+', metavar='CONFIG CHECKPOINT', help='one or two models')
     parser.add_argument('--split', choices=['test', 'val', 'train'], default='test', help='default %(default)s')
     parser.add_argument('--tau', nargs='+', type=float, default=[number / 10 for number in range(11)], metavar='TAU',
-                        help='0 is always among them; a single value is used as given; default 0 0.1 ... 1')
+                        help='values to test, in addition to 0; a single value is not tuned; default 0 0.1 ... 1')
     parser.add_argument('--held-out', type=float, default=0.25, metavar='SHARE',
-                        help='the last of the training images, as in tools/benchmarks/sweep.py; those that the '
-                             'checkpoint was not trained on choose tau; default %(default)s')
+                        help='fraction of the training images, from the end, that selects tau unless the checkpoint '
+                             'was trained on them, as in tools/benchmarks/sweep.py; default %(default)s')
     add_out(parser, '<work-dir>/prior/prior.json')
     add_options(parser)
     parser.set_defaults(run=prior)
@@ -155,4 +159,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    run_main(main, 'stopped; with --resume the same command goes on')
+    run_main(main, 'stopped; add --resume to continue')

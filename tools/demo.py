@@ -1,6 +1,6 @@
-"""The whole path on built-in data: draw streets, train PSPNet + ISDA, evaluate three protocols, leave pictures.
+"""Run the demo on synthetic street scenes: create them, train PSPNet + ISDA, evaluate and save visualisations.
 
-python tools/demo.py [--work-dir work_dirs/demo] [options of train.py]; goes on where an interrupted demo stopped.
+python tools/demo.py [--work-dir work_dirs/demo] [options of train.py]; an interrupted demo resumes.
 """
 import argparse
 import json
@@ -20,7 +20,7 @@ CONFIG = TOOLS.parent / 'configs' / 'demo' / 'pspnet_r18-small-d8_isda_1xb8-400_
 
 
 def run(*command: str) -> None:
-    """One of the tools, showing its progress lines only; the full log is in the work directory."""
+    """Run a tool and print only its progress lines; the full log is in the work directory."""
     with subprocess.Popen([sys.executable, '-W', 'ignore', *command], stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True) as process:
         tail = []
@@ -36,12 +36,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_work_dir(parser, 'work_dirs/demo', 'work_dirs/demo')
     parser.add_argument('--streets', nargs=2, default=['160', '40'], metavar=('TRAIN', 'VAL'),
-                        help='numbers of images to draw; default 160 40')
+                        help='numbers of images to create; default 160 40')
     args, options = parser.parse_known_args()
     start, work_dir = time.time(), Path(args.work_dir)
     os.environ.setdefault('ISDA_SEG_DATA', 'data')
 
-    print('1/4 drawing the demo streets', flush=True)
+    print('1/4 creating synthetic street scenes', flush=True)
     run(str(TOOLS / 'make_streets.py'), '--train', args.streets[0], '--val', args.streets[1])
     print(f'2/4 training {CONFIG.name}', flush=True)
     run(str(TOOLS / 'train.py'), str(CONFIG), '--work-dir', str(work_dir), '--resume', *options)
@@ -49,18 +49,18 @@ def main() -> None:
     run(str(TOOLS / 'test.py'), str(CONFIG), str(latest_checkpoint(str(work_dir))), '--work-dir', str(work_dir),
         '--protocols', 'single', 'ms', 'ms-flip', '--out', str(work_dir / 'results.json'),
         '--show-dir', str(work_dir / 'pictures'), '--show-most', '8')
-    print('4/4 drawing the curves', flush=True)
+    print('4/4 plotting the curves', flush=True)
     plot_curves({'PSPNet + ISDA': work_dir}, work_dir / 'curves.png')
     report(work_dir, time.time() - start)
 
 
 def report(work_dir: Path, seconds: float) -> None:
-    """Say what the demo reached and where to look."""
+    """Print the results and the output paths."""
     miou = read_scalars(work_dir)[1]
     print(summary(json.loads((work_dir / 'results.json').read_text()), 'PSPNet + ISDA'))
     print(f'mIoU rose from {miou[0][1]:.1f} % after {miou[0][0]} iterations to {miou[-1][1]:.1f} % after '
           f'{miou[-1][0]}; the demo took {seconds / 60:.1f} minutes.')
-    print(f'Look at {work_dir}/pictures, {work_dir}/curves.png and {work_dir}/results.json')
+    print(f'See {work_dir}/pictures, {work_dir}/curves.png and {work_dir}/results.json')
 
 
 if __name__ == '__main__':

@@ -1,7 +1,7 @@
-"""A trained backbone for other programs: python tools/export_backbone.py CHECKPOINT --to mmseg|mmdet|torchvision
+"""Export a trained backbone: python tools/export_backbone.py CHECKPOINT --to mmseg|mmdet|torchvision
 
-Takes checkpoints of tools/train.py (classification) and the authors' released ones. Says what was dropped, how it was
-checked, and which configs here accept it.
+Accepts classification checkpoints of tools/train.py and the authors' released checkpoints. Prints the dropped keys, the
+verification of the export and the configs that accept it.
 """
 import argparse
 from pathlib import Path
@@ -21,7 +21,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_checkpoint(parser)
     parser.add_argument('--to', required=True, choices=['mmseg', 'mmdet', 'torchvision'],
-                        help='library whose names the weights get')
+                        help='library whose key names the weights receive')
     add_out(parser, 'CHECKPOINT with _<library> added to its name')
     return parser.parse_args()
 
@@ -40,7 +40,7 @@ def main() -> None:
 
 
 def report(found: Export, out: Path, target: str) -> None:
-    """Which configs here take the file, and how."""
+    """Print the configs that accept the file and the options they need."""
     kind, depth = found.architecture.kind, found.architecture.depth
     what = 'detection' if target == 'mmdet' else 'segmentation'
     print(f'It has a {"deep" if found.architecture.deep_stem else "plain"} stem: a {what} config takes it with '

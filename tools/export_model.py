@@ -1,7 +1,7 @@
-"""A trained model without ISDA: python tools/export_model.py CHECKPOINT [--out FILE]
+"""Export a trained model without ISDA: python tools/export_model.py CHECKPOINT [--out FILE]
 
-Writes the weights under the names that the plain config's model has, without statistics, optimizer and schedule. They
-load strictly there, and without isda_seg installed.
+Writes the weights under the key names of the baseline model, without statistics, optimizer and schedule. They load
+strictly into the baseline model, and without isda_seg installed.
 """
 import argparse
 from pathlib import Path

@@ -1,12 +1,12 @@
-"""Does it gain? The digits of scikit-learn, plain against ISDA, in pairs of seeds. Plain torch, a minute on a laptop.
+"""Compare ISDA with cross-entropy on scikit-learn's digits, with paired seeds; about a minute on a laptop.
 
-    python tools/gain.py                   pairs of runs: a table, and a figure in work_dirs/gain
-    python tools/gain.py --sweep           the strengths that LAMBDA_0 was chosen from: held-out images, other seeds
-    python tools/gain.py --segmentation    synthetic street scenes instead of digits: mIoU with logit adjustment
+    python tools/gain.py                   pairs of runs; prints a table, saves a figure in work_dirs/gain
+    python tools/gain.py --sweep           select LAMBDA_0 on held-out images with other seeds
+    python tools/gain.py --segmentation    synthetic street scenes instead of digits; mIoU with logit adjustment
 
-The two runs of a pair have their images, first weights and batches in common; ISDA is the only difference. With ten
-images of each digit the network fits all of them: there a regulariser has something to take away. Network and schedule
-were chosen among about a dozen on the half that --sweep uses; the verdict is on the other half, with other seeds.
+Both runs of a pair share images, initial weights and batches; they differ only in ISDA. The network fits its ten
+training images per digit completely, so that a regulariser can help. Network and schedule were selected among about a
+dozen on the half of the data that --sweep uses. The comparison uses the other half and other seeds.
 """
 import argparse
 import sys
@@ -33,7 +33,7 @@ MEASURES = SWEPT_MEASURES = {'error': 'test error, %', 'nll': 'negative log-like
 
 
 def digits(seed, held_out=False):
-    """Ten training images of each digit, chosen by the seed, and about 800 test images: of one half, or the other."""
+    """Sample ten training images per digit and about 800 test images from one half of the data."""
     data = load_digits()
     images = torch.tensor(data.images, dtype=torch.float32)[:, None] / 16
     labels = torch.tensor(data.target)
@@ -46,7 +46,7 @@ def digits(seed, held_out=False):
 
 
 def network(width=256):
-    """Three hidden layers, and the classifier, whose input is the deep feature."""
+    """Three hidden layers and a linear classifier on the deep feature."""
     layers = [nn.Flatten()]
     for inputs in (64, width, width):
         layers += [nn.Linear(inputs, width, bias=False), nn.BatchNorm1d(width), nn.ReLU()]
@@ -54,7 +54,7 @@ def network(width=256):
 
 
 def run(seed, lambda_0, held_out=False):
-    """Train with one seed and one final strength (0: plain cross-entropy), and measure."""
+    """Train with one seed and one final strength (0: cross-entropy), and return the measures."""
     torch.set_num_threads(1)
     images, labels, test_images, test_labels = digits(seed, held_out)
     torch.manual_seed(seed)
@@ -79,7 +79,7 @@ def run(seed, lambda_0, held_out=False):
 
 
 def run_all(experiment, strengths, seeds, held_out):
-    """{strength: the measures of each seed}, as many runs at a time as there are cores."""
+    """Run all strengths and seeds in parallel; return {strength: [measures of each seed]}."""
     with ProcessPoolExecutor() as pool:
         futures = {strength: [] for strength in strengths}
         for seed in seeds:
@@ -90,9 +90,10 @@ def run_all(experiment, strengths, seeds, held_out):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--segmentation', action='store_true', help='street scenes; needs the extras gain and seg')
-    parser.add_argument('--sweep', action='store_true', help='several lambda_0 on held-out images')
-    parser.add_argument('--pairs', type=int, help=f'pairs of runs; default {PAIRS}, with --segmentation fewer')
+    parser.add_argument('--segmentation', action='store_true',
+                        help='use synthetic street scenes; needs the extras gain and seg')
+    parser.add_argument('--sweep', action='store_true', help='compare several lambda_0 on held-out images')
+    parser.add_argument('--pairs', type=int, help=f'number of pairs; default {PAIRS}, with --segmentation 8')
     parser.add_argument('--first-seed', type=int, default=0, help='seed of the first pair; default %(default)s')
     add_out(parser, 'work_dirs/gain/pairs.json; with --sweep sweep.json, with --segmentation segmentation_*.json')
     args = parser.parse_args()

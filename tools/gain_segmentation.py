@@ -1,4 +1,4 @@
-"""The segmentation experiment of tools/gain.py --segmentation: synthetic street scenes, a small network, plain torch.
+"""Segmentation experiment of tools/gain.py --segmentation: a small network on synthetic street scenes.
 
 Every pair of runs has its own 16 training scenes, which the network fits; all are tested on the same other scenes. Both
 arms train with logit adjustment, and each is tested with its own further tau: tau * log prior is subtracted from the
@@ -28,7 +28,7 @@ SWEPT_MEASURES = {f'miou_{tau:g}': f'mIoU at a further tau of {tau:g}, %' for ta
 
 
 def scenes(seed, split, number):
-    """Images (number, 3, H, W) and labels (number, H, W), drawn at twice the size."""
+    """Create images (number, 3, H, W) and labels (number, H, W), rendered at twice the size."""
     drawn = [street(seed, split, index, 2 * SIZE[0], 2 * SIZE[1]) for index in range(number)]
     images = torch.from_numpy(np.stack([image for image, _ in drawn])).permute(0, 3, 1, 2).float()
     labels = torch.from_numpy(np.stack([labels for _, labels in drawn])).long()
@@ -41,7 +41,7 @@ def block(inputs, outputs, stride=1, dilation=1):
 
 
 class Network(nn.Module):
-    """Dilated convolutions at stride 4, joined with features at stride 2; `classifier` makes the logits."""
+    """Dilated convolutions at stride 4, fused with features at stride 2, and a linear ``classifier``."""
 
     def __init__(self, width=32):
         super().__init__()
@@ -59,7 +59,7 @@ class Network(nn.Module):
 
 
 def run(seed, lambda_0, held_out=False):
-    """Train with one seed and one final strength (0: logit-adjusted cross-entropy), and measure."""
+    """Train with one seed and one final strength (0: logit-adjusted cross-entropy), and return the measures."""
     torch.set_num_threads(1)
     images, labels = scenes(seed, 'train', SCENES)
     torch.manual_seed(seed)
@@ -85,7 +85,7 @@ def run(seed, lambda_0, held_out=False):
 
 @torch.no_grad()
 def evaluate(model, images, labels, prior, own_tau):
-    """mIoU at every further tau, and of the plain logits accuracy, likelihood and calibration."""
+    """Return mIoU at every further tau, and accuracy, NLL and calibration of the plain logits."""
     taus = sorted({*SWEPT_TAU, own_tau})
     confusion, sums = torch.zeros(len(taus), CLASSES ** 2), []
     for some, own in zip(images.split(10), labels.split(10), strict=True):
@@ -105,6 +105,6 @@ def evaluate(model, images, labels, prior, own_tau):
 
 @torch.no_grad()
 def accuracy(model, images, labels):
-    """Pixel accuracy in per cent."""
+    """Return the pixel accuracy in per cent."""
     known = labels != IGNORED
     return 100 * float((model(images).argmax(dim=1) == labels)[known].float().mean())

@@ -1,7 +1,7 @@
-"""Write what is generated: python tools/make.py {configs,index,tables,figures} ... [--check]
+"""Write the generated files: python tools/make.py {configs,index,tables,figures} ... [--check]
 
-configs: configs/classification and configs/semi from the paper's tables; index: the lists for OpenMMLab's tools;
-tables: tables, sentences and Result lines from configs/results; figures: README's picture, those of recorded pairs.
+configs: configs/classification and configs/semi, from the paper's tables; index: model lists for the OpenMMLab tools;
+tables: tables, sentences and Result lines, from configs/results; figures: overview figure and figures of the series.
 """
 import argparse
 import json
@@ -21,16 +21,16 @@ TEXTS: dict[str, Callable[[], dict[str, str]]] = {
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('what', nargs='+', choices=[*TEXTS, 'figures'], help='what to write')
-    parser.add_argument('--check', action='store_true', help='write nothing; fail if a file is not current')
+    parser.add_argument('what', nargs='+', choices=[*TEXTS, 'figures'], help='files to write')
+    parser.add_argument('--check', action='store_true', help='write nothing; fail if a file is out of date')
     args = parser.parse_args()
     if args.check and 'figures' in args.what:
-        parser.error('figures are not checked: another version of matplotlib draws a few other pixels')
+        parser.error('--check does not support figures: their pixels depend on the version of matplotlib')
     return args
 
 
 def draw_figures(configs: Path) -> None:
-    """README's picture, those of the recorded pairs, and their differences over the training accuracy."""
+    """Draw the overview figure, the figures of the recorded series and the gain figure."""
     from docs.draws_figure import draw_draws
     from docs.gain_figure import draw_gain
     from docs.gain_series import recorded_gains

@@ -1,8 +1,8 @@
-"""Draw the built-in demo data: street scenes in the Cityscapes folder layout, nineteen classes, no download.
+"""Create the demo data: synthetic street scenes in the Cityscapes folder layout, nineteen classes, no download.
 
     python tools/make_streets.py [--out data/streets] [--train 160] [--val 40] [--seed 0] [--height 128 --width 256]
 
-A folder that already holds these streets is left as it is; one that holds anything else is an error.
+A folder that already contains these scenes is not changed. A folder with other content is an error.
 """
 import argparse
 import os
@@ -17,12 +17,12 @@ from isda_seg.runtime.arguments import add_seed
 def parse(arguments=None):
     default = Path(os.environ.get('ISDA_SEG_DATA', 'data'), 'streets')
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--out', type=Path, default=default, help='folder to write; default %(default)s')
-    parser.add_argument('--train', type=int, default=160, help='training images; default %(default)s')
-    parser.add_argument('--val', type=int, default=40, help='validation images; default %(default)s')
+    parser.add_argument('--out', type=Path, default=default, help='output folder; default %(default)s')
+    parser.add_argument('--train', type=int, default=160, help='number of training images; default %(default)s')
+    parser.add_argument('--val', type=int, default=40, help='number of validation images; default %(default)s')
     add_seed(parser, 'the scenes')
-    parser.add_argument('--height', type=int, default=128, help='of an image in pixels; default %(default)s')
-    parser.add_argument('--width', type=int, default=256, help='of an image in pixels; default %(default)s')
+    parser.add_argument('--height', type=int, default=128, help='image height in pixels; default %(default)s')
+    parser.add_argument('--width', type=int, default=256, help='image width in pixels; default %(default)s')
     return parser.parse_args(arguments)
 
 

@@ -1,4 +1,4 @@
-"""Draw loss and mIoU, or test error, of runs: python tools/plot_curves.py WORK_DIR [WORK_DIR ...] [--out curves.png]"""
+"""Plot loss and mIoU or test error of runs: python tools/plot_curves.py WORK_DIR [WORK_DIR ...] [--out curves.png]"""
 import argparse
 from pathlib import Path
 
@@ -14,7 +14,7 @@ def main() -> None:
     args = parser.parse_args()
     paths = [Path(work_dir) for work_dir in args.work_dirs]
     out = result_file(args.out, 'work_dirs/curves.png')
-    alike = len({path.name for path in paths}) < len(paths)  # as the runs of a pair: arm/seed_0
+    alike = len({path.name for path in paths}) < len(paths)  # the runs of a pair, such as arm/seed_0
     plot_curves({f'{path.parent.name}/{path.name}' if alike else path.name: path for path in paths}, out)
     print(f'wrote {out}')
 

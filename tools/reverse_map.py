@@ -1,9 +1,9 @@
-"""Show what augmented features look like: python tools/reverse_map.py CONFIG CHECKPOINT GENERATOR --class cat
+"""Visualise augmented features: python tools/reverse_map.py CONFIG CHECKPOINT GENERATOR --class cat
 
-The reverse mapping of Appendix E (Figs. 6, 7, 13, 14), for image classifiers: codes of the generator are sought whose
-images have the features of some training images of the class (step I), then codes for these features moved by draws
-from N(0, lambda Sigma_y) (step II). GENERATOR is a file of tools/train_generator.py, or the folder of BigGAN-deep. A
-second picture shows the training images, of all classes, that are nearest in pixel space.
+Reverse mapping of Appendix E (Figs. 6, 7, 13, 14) for image classifiers. Step I optimises generator codes whose images
+have the features of training images of the class. Step II optimises codes for these features plus samples from
+N(0, lambda Sigma_y). GENERATOR is a file of tools/train_generator.py or a folder with BigGAN-deep. A second figure
+shows the nearest training images of all classes in pixel space.
 """
 import argparse
 from pathlib import Path
@@ -17,18 +17,20 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_config(parser)
     add_checkpoint(parser)
-    parser.add_argument('generator', help='file of tools/train_generator.py, or folder of BigGAN-deep')
-    parser.add_argument('--class', dest='wanted', metavar='NAME', required=True, help='its images are mapped')
-    parser.add_argument('--images', type=int, default=4, help='how many images of it; default %(default)s')
-    parser.add_argument('--augmented', type=int, default=5, help='draws for each; default %(default)s')
+    parser.add_argument('generator', help='file of tools/train_generator.py or folder with BigGAN-deep')
+    parser.add_argument('--class', dest='wanted', metavar='NAME', required=True, help='class of the images')
+    parser.add_argument('--images', type=int, default=4, help='number of images; default %(default)s')
+    parser.add_argument('--augmented', type=int, default=5, help='augmented features per image; default %(default)s')
     parser.add_argument('--strength', type=float, help='lambda; default lambda_0 of the loss')
     parser.add_argument('--recipe', choices=['short', 'cifar', 'imagenet'], default='short',
-                        help="the paper's for CIFAR, the public code's for ImageNet, or a shorter one; default short")
+                        help='optimisation schedule: short, or those of the paper (cifar) and of its code (imagenet); '
+                             'default %(default)s')
     parser.add_argument('--steps', type=int, nargs=2, metavar=('FIRST', 'SECOND'),
-                        help="the recipe's course in so many steps; default its own, 1000 1000 of the short one")
-    parser.add_argument('--restarts', type=int, default=4, help='first codes for each image; default %(default)s')
-    parser.add_argument('--neighbours', type=int, default=5, help='nearest training images; default %(default)s')
-    add_seed(parser, 'the images, draws and first codes')
+                        help='steps of step I and step II; default those of the recipe, for short 1000 1000')
+    parser.add_argument('--restarts', type=int, default=4, help='initial codes per image; default %(default)s')
+    parser.add_argument('--neighbours', type=int, default=5,
+                        help='number of nearest training images; default %(default)s')
+    add_seed(parser, 'the images, samples and initial codes')
     add_out(parser, '<work-dir>/reverse_<class>.json')
     add_options(parser)
     return parser.parse_args()

@@ -1,10 +1,10 @@
-"""See what ISDA changes: features of a class are moved along its covariance, and the nearest training images shown.
+"""Visualise semantic directions: move features of a class along its covariance and show the nearest training images.
 
     python tools/show_directions.py CONFIG CHECKPOINT [--classes car person]
 
-A PNG per class and directions.json. In each row the feature of a query is moved in another way: not at all, by draws of
-the augmentation N(0, lambda Sigma_y), by two standard deviations along leading directions of Sigma_y, and, for
-comparison, in random directions of equal length.
+Writes a PNG per class and directions.json. Each row shows one translation of the query feature: none, samples of the
+augmentation N(0, lambda Sigma_y), two standard deviations along the leading directions of Sigma_y, and random
+directions of equal length for comparison.
 """
 import argparse
 from pathlib import Path
@@ -18,17 +18,19 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_config(parser)
     add_checkpoint(parser)
-    parser.add_argument('--classes', '--class', nargs='+', default=[], metavar='NAME', help='default: all')
-    parser.add_argument('--head', help='of a segmenter; default decode_head')
-    parser.add_argument('--split', default='train', choices=['train', 'val', 'test'], help='default %(default)s')
-    parser.add_argument('--queries', type=int, default=20, help='features of each class; default %(default)s')
-    parser.add_argument('--shown', type=int, default=2, help='how many of them have pictures; default %(default)s')
-    parser.add_argument('--draws', type=int, default=2, help='of the augmentation, per query; default %(default)s')
-    parser.add_argument('--neighbours', type=int, default=5, help='images in a row; default %(default)s')
+    parser.add_argument('--classes', '--class', nargs='+', default=[], metavar='NAME', help='class names; default all')
+    parser.add_argument('--head', help='head of a segmentation model; default decode_head')
+    parser.add_argument('--split', default='train', choices=['train', 'val', 'test'],
+                        help='images to search; default %(default)s')
+    parser.add_argument('--queries', type=int, default=20, help='query features per class; default %(default)s')
+    parser.add_argument('--shown', type=int, default=2, help='number of queries in the figure; default %(default)s')
+    parser.add_argument('--draws', type=int, default=2,
+                        help='samples of the augmentation per query; default %(default)s')
+    parser.add_argument('--neighbours', type=int, default=5, help='nearest images per row; default %(default)s')
     parser.add_argument('--apart', type=int, default=0, metavar='N',
-                        help="leave out N images before and after a query's own, frames of one video; default 0")
+                        help="exclude N images before and after the query's image, for video frames; default 0")
     parser.add_argument('--strength', type=float, help='lambda; default lambda_0 of the loss')
-    add_seed(parser, 'the queries and draws')
+    add_seed(parser, 'the queries and samples')
     add_out(parser, '<work-dir>/directions/directions.json')
     add_options(parser)
     return parser.parse_args()

@@ -17,17 +17,17 @@ def parse_args() -> argparse.Namespace:
     add_checkpoint(parser)
     views = parser.add_mutually_exclusive_group()
     views.add_argument('--protocols', nargs='+', default=['single'], choices=['single', 'ms', 'ms-flip'],
-                       help='of segmentation: single, ms (scales 0.75, 1, 1.25, 1.5), ms-flip; default single')
+                       help='segmentation protocols: single, ms (scales 0.75, 1, 1.25, 1.5), ms-flip; default single')
     views.add_argument('--tta', dest='protocols', action='store_const', const=['ms-flip'],
                        help='test-time augmentation, the same as --protocols ms-flip')
     parser.add_argument('--logit-adjustment', nargs='+', type=float, default=[], metavar='TAU',
-                        help='also test with tau * log prior subtracted from the logits, all values in one pass; the '
-                             'class prior comes from the statistics in the checkpoint, or from the training labels')
+                        help='also test with tau * log prior subtracted from the logits; the class prior is read from '
+                             'the statistics in the checkpoint, else computed from the training labels')
     parser.add_argument('--out', metavar='PATH', help='write the results to this JSON file, or to results.json in this '
                         'folder; default: only print them')
-    parser.add_argument('--show-dir', help='write image, ground truth and prediction side by side into this folder')
-    parser.add_argument('--show-most', type=int, help='at most this many pictures')
-    parser.add_argument('--verbose', action='store_true', help='show all that goes into the log file')
+    parser.add_argument('--show-dir', help='save visualisations of ground truth and prediction to this folder')
+    parser.add_argument('--show-most', type=int, help='maximum number of visualisations')
+    parser.add_argument('--verbose', action='store_true', help='print the full log')
     add_options(parser)
     return parser.parse_args()
 

@@ -1,4 +1,4 @@
-"""Train a config of MMSeg, of MMDetection or of ours: python tools/train.py CONFIG [--resume] [--amp] ..."""
+"""Train a config of MMSegmentation, MMDetection or this project: python tools/train.py CONFIG [--resume] [--amp] ..."""
 import argparse
 
 from isda_seg.runtime.arguments import add_config
@@ -10,10 +10,10 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     add_config(parser)
     parser.add_argument('--resume', nargs='?', const='latest', metavar='CHECKPOINT',
-                        help='go on from the newest checkpoint of the work directory, or from this one')
+                        help='resume from CHECKPOINT, by default from the newest in the work directory')
     parser.add_argument('--amp', nargs='?', const='auto', choices=['auto', 'float16', 'bfloat16'],
-                        help='train in half precision; without a value bfloat16 on a CPU, float16 on a GPU')
-    parser.add_argument('--verbose', action='store_true', help='show all that goes into the log file')
+                        help='train in mixed precision; default float16 on a GPU, bfloat16 on a CPU')
+    parser.add_argument('--verbose', action='store_true', help='print the full log')
     add_options(parser)
     return parser.parse_args()
 

@@ -1,11 +1,10 @@
-"""Train a generator on the training images of a classifier's config.
+"""Train a GAN generator on the training images of a classification config.
 
     python tools/train_generator.py CONFIG [--kind wgan] [--classes [cat dog]] [--steps 20000] [--write-images 1000]
 
-A WGAN of all images, or one for each class; or a single generator that takes the label: CGAN, ACGAN, InfoGAN. The
-images are the config's: CIFAR, the digits, a folder of images by class; square, of 8, 16, 32 ... pixels. Writes
-<kind>_<class>.pth and a .png of random images into the work directory. Where the file is there it goes on from it, and
-the result is that of a run without a stop.
+Trains a WGAN on all images or one per class, or a single label-conditional generator: CGAN, ACGAN, InfoGAN. Images must
+be square with a side of 8, 16, 32, ... pixels. Writes <kind>_<class>.pth and a .png of random images to the work
+directory. If the file exists, training resumes exactly from it.
 """
 import argparse
 import textwrap
@@ -28,23 +27,24 @@ from isda_seg.runtime.durable import written_aside
 from isda_seg.runtime.launch import add_options, load_config
 from isda_seg.runtime.user_errors import run_main
 
-SHOWN = 8, 8  # random images of the picture; of a generator that takes labels as many rows as classes
+SHOWN = 8, 8  # rows and columns of the figure; conditional generators have one row per class
 
 
 def parse_args() -> argparse.Namespace:
     usual = WGANSettings()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_config(parser)
-    parser.add_argument('--kind', choices=['wgan', *KINDS], default='wgan', help='default %(default)s')
-    parser.add_argument('--classes', nargs='*', metavar='NAME', help='a WGAN for each of these classes, each of all '
-                        'where none is named; by default one of all images')
-    parser.add_argument('--steps', type=int, default=20_000, help='updates of each generator; default %(default)s')
-    parser.add_argument('--width', type=int, default=usual.width, help='of the networks; default %(default)s')
-    parser.add_argument('--batch', type=int, default=usual.batch, help='default %(default)s')
+    parser.add_argument('--kind', choices=['wgan', *KINDS], default='wgan', help='kind of GAN; default %(default)s')
+    parser.add_argument('--classes', nargs='*', metavar='NAME', help='train a WGAN for each of these classes; '
+                        'without names for every class; default one WGAN for all images')
+    parser.add_argument('--steps', type=int, default=20_000, help='updates per generator; default %(default)s')
+    parser.add_argument('--width', type=int, default=usual.width, help='width of the networks; default %(default)s')
+    parser.add_argument('--batch', type=int, default=usual.batch, help='batch size; default %(default)s')
     add_seed(parser, default=usual.seed)
-    parser.add_argument('--save-every', type=int, default=200, metavar='STEPS', help='default %(default)s')
-    parser.add_argument('--write-images', type=int, metavar='N', help='write so many images of each class, as a folder '
-                        'that ImageFolderDataset reads, into <work dir>/images')
+    parser.add_argument('--save-every', type=int, default=200, metavar='STEPS',
+                        help='checkpoint interval; default %(default)s')
+    parser.add_argument('--write-images', type=int, metavar='N', help='write N images per class to <work-dir>/images, '
+                        'in the format of ImageFolderDataset')
     add_options(parser)
     return parser.parse_args()
 
@@ -52,10 +52,10 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     if args.kind != 'wgan' and args.classes is not None:
-        raise ValueError(f'one {args.kind} makes the images of all classes: leave --classes out')
+        raise ValueError(f'A single {args.kind} generates images of all classes. Omit --classes.')
     if args.kind == 'wgan' and args.write_images and args.classes is None:
-        raise ValueError('--write-images needs a generator for each class, or one that takes the label: add --classes, '
-                         f'or --kind {KINDS[0]}')
+        raise ValueError('--write-images needs a generator per class or a conditional generator. Add --classes or '
+                         f'--kind {KINDS[0]}.')
     if args.steps < 1:
         raise ValueError(f'--steps must be at least 1, got {args.steps}')
     cfg = load_config(args.config, args.cfg_options, args.work_dir)
@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def make(cfg: Config, wanted: str | None, args: argparse.Namespace) -> None:
-    """One generator, a picture of what it draws, and its images where they are asked for."""
+    """Train one generator, draw random images and, if requested, write images to files."""
     out = Path(cfg.work_dir, f'{args.kind}_{wanted or "all"}.pth')
     data = training_images(cfg, wanted)
     images, common = data.images.to(get_device()), dict(width=args.width, batch=args.batch, seed=args.seed)
@@ -76,14 +76,14 @@ def make(cfg: Config, wanted: str | None, args: argparse.Namespace) -> None:
     if args.write_images:
         folder = Path(cfg.work_dir, 'images', 'train')
         for label, name in enumerate(data.classes) if labelled else [(None, wanted)]:
-            seed = args.seed if label is None else args.seed * len(data.classes) + label  # codes of its own
+            seed = args.seed if label is None else args.seed * len(data.classes) + label  # differs by class
             write_images(generator, folder / name, args.write_images, seed, label)
             print(f'wrote {args.write_images} images into {folder / name}')
 
 
 @torch.no_grad()
 def draw(generator: GeneratorAdapter, out: Path, classes: tuple[str, ...] | None, title: str, seed: int) -> None:
-    """Random images; a row for each class, where there are classes, with the same codes in every row."""
+    """Draw random images; a conditional generator has one row per class, with the same codes in every row."""
     rows, number = SHOWN
     codes, labels = draw_codes(rows * number, generator.z_dim, seed), None
     if classes is not None:
@@ -96,12 +96,12 @@ def draw(generator: GeneratorAdapter, out: Path, classes: tuple[str, ...] | None
 
 
 def train(training: GANTraining, out: Path, args: argparse.Namespace) -> None:
-    """To the end, saved on the way."""
+    """Train to the end and save checkpoints."""
     if out.is_file():
         training.load_state_dict(read_training(out))
         done = training.steps >= args.steps
-        print(f'{out}: ' + (f'has {training.steps} steps already, nothing to train' if done else
-                            f'goes on after {training.steps} steps'))
+        print(f'{out}: ' + (f'already trained for {training.steps} steps' if done else
+                            f'resuming after {training.steps} steps'))
     start = time.monotonic()
     while training.steps < args.steps:
         training.step()

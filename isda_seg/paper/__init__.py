@@ -1,1 +1,1 @@
-"""Everything that only reproduces the paper: series of experiments, cost, figures, semantic directions."""
+"""Reproduction of the paper: series of experiments, cost measurements, figures and semantic directions."""

@@ -1,4 +1,4 @@
-"""Logit adjustment at test: the measures over tau, the tau chosen on held-out training images, average precision."""
+"""Logit adjustment at test time: measures over tau, tau selected on held-out images, average precision."""
 import copy
 import os
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What every row of a results table says: seeds, means over them, where the numbers come from."""
+"""Cells of result tables: seeds, means over seeds, origin of the runs."""
 from collections.abc import Sequence
 from statistics import fmean, stdev
 from typing import Any
@@ -7,7 +7,7 @@ NOT_RUN = 'not yet run'
 
 
 def seeds(results: Sequence[dict[str, Any]]) -> str:
-    """The seeds the runs were trained with; five and more in a row as 10-14."""
+    """List the seeds of the runs; five or more consecutive seeds become a range such as 10-14."""
     rows: list[list[int]] = []
     for seed in ((result['training'] or [result])[0]['seed'] for result in results):
         if rows and None not in (seed, rows[-1][-1]) and rows[-1][-1] == seed - 1:
@@ -18,19 +18,19 @@ def seeds(results: Sequence[dict[str, Any]]) -> str:
 
 
 def average(values: Sequence[float], places: int = 2) -> str:
-    """The value of one run, mean and standard deviation over several; '' for none."""
+    """Format the value of one run, or mean and standard deviation of several; '' for none."""
     if not values:
         return ''
     return f'{fmean(values):.{places}f}' + (f' ± {stdev(values):.{places}f}' if len(values) > 1 else '')
 
 
 def runs_sentence(results: Sequence[dict[str, Any]]) -> str:
-    """How many runs an average is over."""
+    """Describe the runs of an average."""
     many = f'mean ± sd, seeds {seeds(results)}'
     return many if len(results) > 1 else f'seed {seeds(results)}, one run'
 
 
 def origin(results: Sequence[dict[str, Any]]) -> list[str]:
-    """Commits, hardware and date of the training runs."""
+    """Return commits, hardware and date of the training runs."""
     runs = [run for result in results for run in (result['training'] or [result])]
     return [', '.join(dict.fromkeys(run['commit'] for run in runs)), runs[-1]['hardware'], runs[-1]['date'][:10]]

@@ -1,4 +1,4 @@
-"""Laws of tools/analyse.py tightness, on real images: what a result holds, that it goes on, what it refuses."""
+"""tools/analyse.py tightness on real images: result file, resume and invalid arguments."""
 import json
 
 import pytest

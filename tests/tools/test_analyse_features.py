@@ -38,7 +38,7 @@ def test_classes_without_a_sample_are_left_out_and_named(looked):
     samples = looked.found['models'][0]['samples']
     assert list(samples.values()) == [12] * 5 + [0] * 6  # five of the eleven are painted
     absent = ', '.join(list(samples)[5:])
-    assert summary(looked.found['models']).count(f'warning: no sample of {absent}; left out of the plane') == 2
+    assert summary(looked.found['models']).count(f'warning: no sample of {absent}; excluded from the t-SNE') == 2
 
 
 def test_the_table_is_that_of_the_checkpoint(looked):
@@ -59,7 +59,7 @@ def test_it_says_what_was_asked_and_the_figures_are_there(looked):
 
 
 def test_a_config_without_its_checkpoint_is_refused(looked, monkeypatch):
-    with pytest.raises(ValueError, match='takes a config and its checkpoint, of one model or of two, got 3 paths'):
+    with pytest.raises(ValueError, match='takes CONFIG CHECKPOINT of one or two models, got 3 paths'):
         tiny.run_tool(monkeypatch, 'analyse.py', 'features', *looked.models[:3])
 
 

@@ -132,7 +132,7 @@ def test_bad_requests_are_refused_before_anything_is_computed(options, message, 
 
 
 def test_a_config_without_its_checkpoint_is_refused(looked):
-    with pytest.raises(ValueError, match='prior takes a config and its checkpoint, .* got 3 paths'):
+    with pytest.raises(ValueError, match='prior takes CONFIG CHECKPOINT .* got 3 paths'):
         run('analyse.py', 'prior', *looked.models[:3])
 
 

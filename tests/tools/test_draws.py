@@ -21,10 +21,10 @@ def test_every_number_of_draws_gets_its_row_and_its_samples(monkeypatch, capsys,
 
 def test_a_segmentor_is_told_from_an_image_classifier(monkeypatch, tmp_path):
     config = CONFIGS / 'demo' / 'pspnet_r18-small-d8_isda_1xb8-400_streets-192x128.py'
-    with pytest.raises(ValueError, match='is no image classifier: take a config of configs/miniature'):
+    with pytest.raises(ValueError, match='is not an image classification config. Use a config of configs/miniature.'):
         tiny.run_tool(monkeypatch, 'benchmarks/draws.py', config, '--out', tmp_path / 'draws.json')
 
 
 def test_no_draw_is_refused_by_the_name_of_the_option(monkeypatch):
-    with pytest.raises(ValueError, match='--draws takes numbers of at least 1, got 0'):
+    with pytest.raises(ValueError, match='--draws must be at least 1, got 0'):
         tiny.run_tool(monkeypatch, 'benchmarks/draws.py', '--draws', '1', '0')

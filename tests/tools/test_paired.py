@@ -190,7 +190,7 @@ def test_runs_that_exist_are_not_run_again(whole, tmp_path):
     before = files(whole.work)
     printed = spy.benchmark('paired.py', *whole.configs, '--seeds', *SEEDS, '--protocols', 'single', '--work-dir',
                             whole.work, '--out', 'again.json', cwd=tmp_path)
-    assert '4 runs, 4 of them there already\n' in printed
+    assert '4 runs, 4 of them complete\n' in printed
     assert files(whole.work) == before
     assert len([path for path in before if path.endswith('results.json')]) == 4
     again = json.loads((tmp_path / 'again.json').read_text())
@@ -199,7 +199,7 @@ def test_runs_that_exist_are_not_run_again(whole, tmp_path):
 
 def test_a_series_of_other_settings_is_refused_and_leaves_the_runs_alone(whole, tmp_path):
     before = files(whole.work)
-    with pytest.raises(ValueError, match=r'tiny_1xb2/seed_0 holds a run of other settings'):
+    with pytest.raises(ValueError, match=r'tiny_1xb2/seed_0 holds a run with other settings'):
         spy.benchmark('paired.py', *whole.configs, '--seeds', 0, '--work-dir', whole.work, '--cfg-options',
                       'optim_wrapper.optimizer.lr=0.1', cwd=tmp_path)
     assert files(whole.work) == before
@@ -208,10 +208,10 @@ def test_a_series_of_other_settings_is_refused_and_leaves_the_runs_alone(whole, 
 @pytest.mark.exhaustive
 def test_a_killed_series_goes_on_where_it_stopped(resumed):
     assert resumed.killed.returncode == -signal.SIGKILL
-    assert '2 runs, 0 of them there already\n' in resumed.killed.stdout
+    assert '2 runs, 0 of them complete\n' in resumed.killed.stdout
     assert resumed.left == [f'{ARMS[0]}/seed_0/iter_4.pth', f'{ARMS[0]}/seed_0/iter_6.pth',
                             f'{ARMS[0]}/seed_0/results.json', f'{ARMS[1]}/seed_0/iter_4.pth']
-    assert '2 runs, 1 of them there already\n' in resumed.printed
+    assert '2 runs, 1 of them complete\n' in resumed.printed
     plain, isda = (spy.spied(resumed.work / arm / 'seed_0') for arm in ARMS)
     assert [step.get('iter', 'start') for step in plain] == ['start', 0, 1, 2, 3, 4, 5, 'start']
     assert [step.get('iter', 'start') for step in isda] == ['start', 0, 1, 2, 3, 4, 'start', 4, 5]
@@ -229,10 +229,10 @@ def test_a_killed_series_ends_as_the_uninterrupted_one_to_the_last_bit(resumed, 
 
 
 @pytest.mark.parametrize(('arms', 'seeds', 'message'), [
-    (['a/x.py', 'b/y.py', 'b/x.py'], [0], "two arms are called 'x'"),
-    (['x.py', 'y.py', 'y.py a=1', 'y.py a=1'], [0], "two arms are called 'y a=1'"),
+    (['a/x.py', 'b/y.py', 'b/x.py'], [0], "Two arms have the label 'x'"),
+    (['x.py', 'y.py', 'y.py a=1', 'y.py a=1'], [0], "Two arms have the label 'y a=1'"),
     (['x.py', 'model.loss.lambda_0=1'], [0], 'model.loss.lambda_0=1 is an option without a config'),
-    (['x.py', 'y.py'], [1, 0, 1], 'every seed can be given once only')])
+    (['x.py', 'y.py'], [1, 0, 1], '--seeds contains duplicates. Give each seed once.')])
 def test_an_arm_or_a_seed_given_twice_and_an_option_alone_are_refused(tmp_path, monkeypatch, arms, seeds, message):
     monkeypatch.setattr(sys, 'argv', ['paired.py', *arms, '--seeds', *map(str, seeds), '--work-dir', str(tmp_path)])
     with pytest.raises(SystemExit, match=message):

@@ -34,7 +34,7 @@ def test_each_value_is_one_run_and_the_plain_one_is_not_named_after_a_curve(swep
     assert list(swept.sweep['runs']) == NAMES
     folders = (path for path in swept.work.glob('*/*') if path.is_dir())
     assert sorted(str(path.relative_to(swept.work)) for path in folders) == sorted(NAMES)
-    assert '2 runs, 0 of them there already\n' in swept.printed
+    assert '2 runs, 0 of them complete\n' in swept.printed
 
 
 def test_no_run_trains_on_an_image_it_is_evaluated_on_nor_sees_the_reported_ones(swept):

@@ -1,7 +1,9 @@
-"""What ISDA costs against plain cross-entropy and the literal form: python tools/benchmarks/cost.py [--out FILE]
+"""Measure time and memory of ISDA against cross-entropy and the literal form.
 
-With --flops instead: multiply-adds of the networks of Tables 1 and 3 and of ISDA beside each, all or some of them:
-python tools/benchmarks/cost.py --flops [cifar10 cifar100 imagenet] [--networks NAME ...] [--time]
+    python tools/benchmarks/cost.py [--out FILE]
+    python tools/benchmarks/cost.py --flops [cifar10 cifar100 imagenet] [--networks NAME ...] [--time]
+
+With --flops, count the multiply-adds of the networks of Tables 1 and 3 and of ISDA instead.
 """
 import argparse
 import sys
@@ -17,7 +19,6 @@ from isda_seg.paper.cost.meter import Meter
 from isda_seg.paper.cost.network_cost import SETTINGS, count, step_time, summary
 from isda_seg.paper.cost.profile import profile
 from isda_seg.paper.cost.report import report, two_lines
-from isda_seg.paper.cost.targets import targets
 from isda_seg.runtime.arguments import add_out, result_file
 from isda_seg.runtime.provenance import provenance, write_json
 from isda_seg.runtime.user_errors import run_main
@@ -34,23 +35,23 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--device', default='auto', help='cpu, cuda or auto; default %(default)s')
     add_out(parser, 'work_dirs/cost_<date>.json, with --flops work_dirs/flops_<date>.json')
-    parser.add_argument('--rounds', type=int, default=15, help='alternating rounds that count; default %(default)s')
-    parser.add_argument('--only', nargs='+', choices=PARTS, default=PARTS, help='these parts; default all')
+    parser.add_argument('--rounds', type=int, default=15, help='number of timed rounds; default %(default)s')
+    parser.add_argument('--only', nargs='+', choices=PARTS, default=PARTS, help='measurements to run; default all')
     parser.add_argument('--literal-gib', type=float, default=0.75,
-                        help='where one N x C x A tensor is larger, the literal form runs on a slice; default 0.75')
-    parser.add_argument('--step-config', type=Path, help='ISDA config of the step; default PSPNet-R50, R101 on a GPU')
-    parser.add_argument('--step-size', type=int, help='height and width of its crops; default 193, 769 on a GPU')
-    parser.add_argument('--step-images', type=int, default=2, help='its batch size; default %(default)s')
-    parser.add_argument('--toy', action='store_true', help='tiny tensors, to see that everything runs')
+                        help='run the literal form on a slice if one N x C x A tensor is larger; default 0.75')
+    parser.add_argument('--step-config', type=Path, help='ISDA config of the step; default PSPNet-R50, on a GPU R101')
+    parser.add_argument('--step-size', type=int, help='height and width of the crops; default 193, on a GPU 769')
+    parser.add_argument('--step-images', type=int, default=2, help='batch size of the step; default %(default)s')
+    parser.add_argument('--toy', action='store_true', help='use tiny tensors, for a quick test')
     flops = parser.add_argument_group('multiply-adds')
-    flops.add_argument('--flops', nargs='*', choices=SETTINGS, help='count, for these data sets; default all')
+    flops.add_argument('--flops', nargs='*', choices=SETTINGS, help='count for these datasets; default all')
     flops.add_argument('--networks', nargs='+', choices=NETWORKS, metavar='NAME',
-                       help=f'only these, by their printed names: {", ".join(NETWORKS)}')
-    flops.add_argument('--batch', type=int, help="samples in a step; default the paper's, per GPU")
-    flops.add_argument('--time', action='store_true', help='measure training steps too')
+                       help=f'count only these networks: {", ".join(NETWORKS)}')
+    flops.add_argument('--batch', type=int, help="samples per step; default the paper's batch size per GPU")
+    flops.add_argument('--time', action='store_true', help='also time training steps')
     args = parser.parse_args()
     if args.flops is None and (args.networks or args.batch or args.time):
-        parser.error('--networks, --batch and --time go with --flops')
+        parser.error('--networks, --batch and --time require --flops')
     return args
 
 
@@ -59,17 +60,17 @@ def say(what: str) -> None:
 
 
 def measure(part: str, args: argparse.Namespace, meter: Meter, bandwidth: float) -> list | dict:
-    """The entry of the result file under the name of this part."""
+    """Run one part of the benchmark and return its entry in the result file."""
     sizes = workload.TOY_SIZES if args.toy else workload.SIZES
     found = []
     if part == 'step':
         from isda_seg.paper.cost.step import compare_steps
         config, size = TOY_STEP if args.toy else GPU_STEP if meter.on_gpu else CPU_STEP
         config, size = args.step_config or config, args.step_size or size
-        say(f'a step of {config.stem}')
+        say(f'a training step of {config.stem}')
         return compare_steps(config, size, args.step_images, meter, args.rounds)
     for axis in growth.AXES if part == 'growth' else ():
-        say(f'growth with {axis}')
+        say(f'scaling with {axis}')
         found.append(growth.growth(axis, growth.TOY_BASE if args.toy else growth.BASE, meter, args.rounds))
     for one in sizes if part != 'growth' else ():
         say(f'{part}: {one.name}')
@@ -79,7 +80,7 @@ def measure(part: str, args: argparse.Namespace, meter: Meter, bandwidth: float)
 
 
 def measure_networks(args: argparse.Namespace, meter: Meter) -> None:
-    """Count and, where asked, time every network; print and write what was found."""
+    """Count the multiply-adds of every network and, with --time, time its steps; print and write the result."""
     from isda_seg import compat
     compat.prepare()
     from isda_seg.classification.classifier import ImageClassifier
@@ -103,14 +104,13 @@ def measure_networks(args: argparse.Namespace, meter: Meter) -> None:
 
 
 def measure_losses(args: argparse.Namespace, meter: Meter) -> None:
-    """Measure the parts that were asked for; print and write what was found."""
+    """Run the selected measurements; print and write the result."""
     bandwidth = floor.bandwidth(meter, floor.TOY_COPIED if args.toy else floor.COPIED)
     result = dict(toy=args.toy, device=meter.device.type, rounds=args.rounds, bandwidth=bandwidth, **provenance(seed=0))
-    write_json(args.out, result)  # here, so that a place which cannot be written is known before the measurements
+    write_json(args.out, result)  # fail early if the file cannot be written
     for part in args.only:
         result[part] = measure(part, args, meter, bandwidth)
-        result['targets'] = targets(result)
-        write_json(args.out, result)  # and here, so that an interrupted run keeps what it has
+        write_json(args.out, result)  # keep partial results if the run is interrupted
     print(report(result))
     if 'loss' in result:
         print(f'\n{two_lines(result)}')

@@ -1,6 +1,6 @@
-"""What M explicit draws cost beside the closed form: python tools/benchmarks/draws.py [CONFIG] [--draws M ...]
+"""Time M explicit samples against the closed form: python tools/benchmarks/draws.py [CONFIG] [--draws M ...]
 
-Times training steps with plain cross-entropy, with ISDA's closed form (Eq. 7) and with M draws (Eq. 5) in turn.
+Alternates training steps with cross-entropy, the closed form of ISDA (Eq. 7) and M samples (Eq. 5).
 """
 import argparse
 from pathlib import Path
@@ -23,13 +23,13 @@ CONFIG = Path(__file__).resolve().parents[2] / 'configs' / 'miniature' / 'resnet
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', nargs='?', default=str(CONFIG), help='an image classifier; the covariance is that of '
-                        f'default_hooks.isda; default {CONFIG.stem}')
+    parser.add_argument('config', nargs='?', default=str(CONFIG), help='classification config; the covariance is read '
+                        f'from default_hooks.isda; default {CONFIG.stem}')
     parser.add_argument('--draws', nargs='+', type=int, default=[1, 2, 5, 10, 20, 50], metavar='M',
-                        help='numbers of draws; default 1 2 5 10 20 50')
-    parser.add_argument('--batch', type=int, default=64, help='images in a step; default 64')
-    parser.add_argument('--size', type=int, default=32, help='their height and width; default 32')
-    parser.add_argument('--rounds', type=int, default=30, help='alternating rounds that count; default 30')
+                        help='numbers of samples; default 1 2 5 10 20 50')
+    parser.add_argument('--batch', type=int, default=64, help='images per step; default 64')
+    parser.add_argument('--size', type=int, default=32, help='height and width of the images; default 32')
+    parser.add_argument('--rounds', type=int, default=30, help='number of timed rounds; default 30')
     parser.add_argument('--device', default='auto', help='cpu, cuda or auto; default %(default)s')
     add_out(parser, 'work_dirs/draws.json')
     return parser.parse_args()
@@ -38,20 +38,20 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     if min(args.draws) < 1:
-        raise ValueError(f'--draws takes numbers of at least 1, got {min(args.draws)}: the closed form is measured too')
+        raise ValueError(f'--draws must be at least 1, got {min(args.draws)}. The closed form is always included.')
     out = result_file(args.out, 'work_dirs/draws.json')
     cfg = compat.read_config(args.config)
     if type_name(cfg.get('model')) not in CLASSIFIERS:
-        raise ValueError(f'{args.config} is no image classifier: take a config of configs/miniature')
+        raise ValueError(f'{args.config} is not an image classification config. Use a config of configs/miniature.')
     meter = Meter(args.device)
     torch.manual_seed(0)
-    cfg.model.pop('data_preprocessor', None)  # a step begins with tensors
+    cfg.model.pop('data_preprocessor', None)  # the step starts from tensors
     model = MODELS.build(cfg.model).to(meter.device)
     covariance = cfg.get('default_hooks', {}).get('isda', {}).get('covariance', 'diagonal')
     found = time_draws(model, covariance, args.draws, args.batch, args.size, meter, args.rounds)
     rows = [[name, f'{percent(share["median"])} ({percent(share["low"])} to {percent(share["high"])})']
             for name, share in found['extra_time'].items()]
-    print(markdown([['draws', 'extra time of a step (quartiles)'], *rows]))
+    print(markdown([['samples', 'extra time of a step (quartiles)'], *rows]))
     write_json(out, dict(provenance(seed=0), config=Path(args.config).name, covariance=covariance, batch=args.batch,
                          size=args.size, **found))
     print(f'wrote {out}')

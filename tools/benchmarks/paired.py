@@ -1,9 +1,9 @@
-"""Does it gain? python tools/benchmarks/paired.py PLAIN ISDA [...] --seeds 0 1 2 3 4
+"""Compare configs with paired seeds: python tools/benchmarks/paired.py BASELINE ISDA [...] --seeds 0 1 2 3 4
 
-An arm is a config, or in quotes a config and its own options: 'CONFIG default_hooks.isda.covariance=full'. The option
-test.logit_adjustment=TAU tests the same training with tau * log prior subtracted from the logits. Trains every arm with
-every seed: the same batches and the same initial weights in all arms. Runs that exist in the work directory, also those
-of another series, are not run again, and a killed series goes on where it stopped.
+An arm is a config, or a quoted config with options: 'CONFIG default_hooks.isda.covariance=full'. The option
+test.logit_adjustment=TAU tests the same training with tau * log prior subtracted from the logits. Every arm is trained
+with every seed; all arms share batches and initial weights. Existing runs in the work directory are reused, also those
+of other series, and an interrupted series resumes.
 """
 import argparse
 import sys
@@ -22,17 +22,17 @@ TOOLS = Path(__file__).resolve().parents[1]
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('plain', help='the arm that is the baseline')
-    parser.add_argument('isda', nargs='+', help='arms to compare with it')
+    parser.add_argument('plain', metavar='baseline', help='baseline arm')
+    parser.add_argument('isda', nargs='+', help='arms to compare with the baseline')
     parser.add_argument('--seeds', nargs='+', type=int, required=True, help='one run per arm and seed')
     parser.add_argument('--protocols', nargs='+',
-                        help='of tools/test.py; default single ms ms-flip, of classifiers and detectors single')
+                        help='test protocols of tools/test.py; default single ms ms-flip, for other tasks single')
     parser.add_argument('--logit-adjustment', nargs='+', type=float, default=[], metavar='TAU',
-                        help='also draw the chief measure of every training over these test.logit_adjustment')
-    parser.add_argument('--jobs', type=int, default=2, help='runs at a time; default %(default)s')
+                        help='also test every training with these tau, and plot the main measure over tau')
+    parser.add_argument('--jobs', type=int, default=2, help='number of concurrent runs; default %(default)s')
     add_work_dir(parser, 'work_dirs/paired', 'work_dirs/paired')
     add_out(parser, '<work-dir>/<first ISDA arm>.json')
-    parser.add_argument('--amp', action='store_true', help='half precision, as train.py --amp')
+    parser.add_argument('--amp', action='store_true', help='train in mixed precision, as with train.py --amp')
     add_cfg_options(parser)
     return parser.parse_args()
 
@@ -41,7 +41,7 @@ def main() -> None:
     args = parse_args()
     plain, *others = arms = parse_arms([args.plain, *args.isda])
     if len(set(args.seeds)) < len(args.seeds):
-        sys.exit('every seed can be given once only')
+        sys.exit('--seeds contains duplicates. Give each seed once.')
     check_writable(args.work_dir)
     out = result_file(args.out, Path(args.work_dir, f'{others[0].folder}.json'))
     from isda_seg.paper.series.band_figure import draw_bands
@@ -53,8 +53,8 @@ def main() -> None:
     from isda_seg.paper.series.tau_figure import draw_over_tau, over_tau
     from isda_seg.paper.series.training_runs import Run, run_series
     from isda_seg.runtime.amp import enable_amp
-    # Seed by seed, so that a series that is stopped early holds whole pairs.
-    trained = {arm.folder: arm for arm in arms}.values()  # arms that differ in their test alone share a training
+    # Ordered by seed, so that an interrupted series contains complete pairs.
+    trained = {arm.folder: arm for arm in arms}.values()  # arms that differ only at test time share a training
     runs = [Run(f'{arm.folder}/seed_{seed}',
                 with_options(compat.read_config(arm.config), seed, {**(args.cfg_options or {}), **arm.settings}))
             for seed in args.seeds for arm in trained]
@@ -80,4 +80,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    run_main(main, 'stopped; the same command goes on')
+    run_main(main, 'stopped; run the same command to resume')

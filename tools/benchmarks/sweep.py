@@ -1,8 +1,8 @@
-"""Which lambda_0? python tools/benchmarks/sweep.py ISDA --lambda-0 0 1 2.5 5 [--set resolution=label,feature]
+"""Sweep lambda_0: python tools/benchmarks/sweep.py ISDA --lambda-0 0 1 2.5 5 [--set resolution=label,feature]
 
-ISDA is a config, or in quotes a config and options: 'CONFIG train_dataloader.dataset.num_labels=2000'. Trains once per
-value and seed, and evaluates on training images held out for it, never on the validation set that is reported. A killed
-sweep goes on where it stopped.
+ISDA is a config, or a quoted config with options: 'CONFIG train_dataloader.dataset.num_labels=2000'. Every value is
+trained once per seed and evaluated on held-out training images, never on the reported validation set. An interrupted
+sweep resumes.
 """
 import argparse
 import ast
@@ -22,17 +22,19 @@ TOOLS = Path(__file__).resolve().parents[1]
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', metavar='isda', help='an ISDA config, with options or without')
-    parser.add_argument('--lambda-0', nargs='+', type=float, required=True, metavar='L', help='0 is the plain loss')
+    parser.add_argument('config', metavar='isda', help='ISDA config, optionally quoted with options')
+    parser.add_argument('--lambda-0', nargs='+', type=float, required=True, metavar='L',
+                        help='values of lambda_0; 0 is the baseline loss')
     parser.add_argument('--set', nargs='+', default=[], metavar='KEY=V1,V2',
-                        help='keys of the ISDA loss, or with dots of the config, to vary as well: a curve per '
+                        help='further keys to vary, of the ISDA loss or (with dots) of the config; one curve per '
                              'combination')
     parser.add_argument('--logit-adjustment', nargs='+', type=float, default=[], metavar='TAU',
-                        help='also test every run with tau * log prior subtracted from the logits: a curve for each')
+                        help='also test every run with tau * log prior subtracted from the logits; one curve per tau')
     parser.add_argument('--seeds', nargs='+', type=int, default=[100],
-                        help='such as no reported run uses; default 100; several give intervals')
-    parser.add_argument('--held-out', type=float, default=0.25, help='share of the training images; default 0.25')
-    parser.add_argument('--jobs', type=int, default=2, help='runs at a time; default %(default)s')
+                        help='use seeds of no reported run; several give intervals; default 100')
+    parser.add_argument('--held-out', type=float, default=0.25,
+                        help='fraction of the training images to hold out; default 0.25')
+    parser.add_argument('--jobs', type=int, default=2, help='number of concurrent runs; default %(default)s')
     add_work_dir(parser, 'work_dirs/sweep/<config name and options>')
     add_out(parser, '<work-dir>/sweep.json')
     add_cfg_options(parser)
@@ -72,7 +74,7 @@ def _key_values(text: str) -> tuple[str, list[Any]]:
 
 
 def _value(text: str) -> Any:
-    """A number, True, False or None where the text is one."""
+    """Parse a Python literal; return any other text unchanged."""
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):
@@ -80,4 +82,4 @@ def _value(text: str) -> Any:
 
 
 if __name__ == '__main__':
-    run_main(main, 'stopped; the same command goes on')
+    run_main(main, 'stopped; run the same command to resume')

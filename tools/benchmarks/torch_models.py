@@ -1,9 +1,9 @@
-"""Train models of other torch libraries for three steps with ISDA, and write which layer is the classifier.
+"""Train models of other PyTorch libraries for three steps with ISDA, and record the classifier layers.
 
 python tools/benchmarks/torch_models.py [--libraries transformers ...] [--out FILE]
 
-Each library has to be installed; configurations are small, weights random, and nothing is downloaded. A library that
-is left out keeps its entry in the file.
+Each library must be installed. The models are small and randomly initialised; nothing is downloaded. Libraries that
+are not selected keep their entries in the file.
 """
 import argparse
 import json
@@ -19,7 +19,8 @@ LIBRARIES = ['transformers', 'torchvision', 'segmentation-models-pytorch']
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--libraries', nargs='+', choices=LIBRARIES, default=LIBRARIES, help='default all')
+    parser.add_argument('--libraries', nargs='+', choices=LIBRARIES, default=LIBRARIES,
+                        help='libraries to test; default all')
     add_out(parser, 'work_dirs/torch_models.json')
     return parser.parse_args()
 
@@ -38,7 +39,7 @@ def main() -> int:
                 entry = dict(library=library, model=candidate.name, served=False, reason=str(error))
             failed += not entry['served']
             models.append(entry)
-            print(f'{library} {candidate.name}: {"served" if entry["served"] else entry}', flush=True)
+            print(f'{library} {candidate.name}: {"supported" if entry["served"] else entry}', flush=True)
         known[library] = dict(models=models, library=versions([library]), **provenance(seed=0))
         write_json(out, known)
     print(f'wrote {out}')

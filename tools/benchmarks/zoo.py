@@ -1,8 +1,8 @@
-"""README's diff over every configuration of the installed MMSegmentation: python tools/benchmarks/zoo.py [--out F]
+"""Add ISDA to every config of the installed MMSegmentation: python tools/benchmarks/zoo.py [--out FILE]
 
-Builds each model, without pretrained weights and with BN for SyncBN, and starts the hook. Prints how many are served,
-plain by nature, refused clearly, unclear, or cannot be built here (their operators or packages are not installed), and
-every reason given; ends with 1 where one is unclear.
+Builds each model without pretrained weights and with BN instead of SyncBN, and starts the hook. Prints the number of
+configs per verdict and all messages. Verdicts: served (losses are wrapped), plain by nature (no loss to wrap), refused
+clearly, unclear, cannot be built here (missing operators or packages). The exit code is 1 if a verdict is unclear.
 """
 import argparse
 import sys
@@ -17,7 +17,8 @@ from isda_seg.runtime.user_errors import run_main
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_out(parser, 'work_dirs/zoo.json')
-    parser.add_argument('--families', nargs='+', metavar='NAME', help='only these folders of configurations')
+    parser.add_argument('--families', nargs='+', metavar='NAME',
+                        help='test only these model families, the folders of the configs')
     return parser.parse_args()
 
 

@@ -1,1 +1,1 @@
-"""What tools/make.py writes: the tables and figures of the documentation, and the configs of the paper's tables."""
+"""Generators of tools/make.py: tables and figures of the documentation, and configs of the paper's tables."""

@@ -1,4 +1,4 @@
-"""What the recorded analyses say: tightness, deep features, semantic directions."""
+"""Sections of the recorded analyses: tightness, deep features, semantic directions."""
 import json
 from pathlib import Path
 from typing import Any
@@ -10,18 +10,19 @@ from isda_seg.paper.tightness.series import final_table
 
 
 def analyses(folder: Path, link: str) -> str:
-    """Each recorded analysis in the plan's order, then one sentence that holds those not run.
+    """Render the recorded analyses in the order of the plan, then a folded list of those not run.
 
     Args:
-        folder: of the plan and the results: ``<name>.json``, or a JSON file in ``<name>/``, pictures beside it.
-        link: of ``folder``, relative to the text that gets the sections.
+        folder: folder with the plan and the results, ``<name>.json`` or a JSON file in ``<name>/``, and figures.
+        link: link to ``folder``, relative to the document.
     """
     plans = read_plan(folder)
     found = {plan['name']: _result(folder, plan['name']) for plan in plans}
     blocks = [_recorded(plan, result, folder, link) for plan in plans if (result := found[plan['name']])]
     planned = [f'{plan["title"]}. {plan["question"]}\n\n{_commands(plan)}' for plan in plans if not found[plan['name']]]
     if planned:
-        blocks.append(fold(f'{len(planned)} planned and not run yet.', '\n\n'.join(planned)))
+        count = 'One planned analysis has' if len(planned) == 1 else f'{len(planned)} planned analyses have'
+        blocks.append(fold(f'{count} not been run yet.', '\n\n'.join(planned)))
     return '\n\n'.join(blocks)
 
 
@@ -47,7 +48,7 @@ def _tightness(result: dict[str, Any]) -> str:
 
 
 def _features(result: dict[str, Any]) -> str:
-    """A row per model, and one per model and source of covariances."""
+    """Return a table per model and a table per model and source of the covariances."""
     rows = [['model', 'silhouette', 'within / between', '1-NN error']]
     spreads = [['model', 'covariances', 'effective rank, smallest to largest',
                 'rank correlation of the table with the confusions']]
@@ -63,20 +64,20 @@ def _features(result: dict[str, Any]) -> str:
 
 
 def _directions(result: dict[str, Any]) -> str:
-    """A row per class: what share of the nearest images is of the class, and what share is new, by how it was moved."""
+    """Return a row per class: share of neighbours of the same class and of new neighbours, by kind of translation."""
     kinds = list(next(iter(result['classes'].values()))['shares'])
-    rows = [['class', *(f'{kind}: of the class, new' for kind in kinds)]]
+    rows = [['class', *(f'{kind}: same class, new' for kind in kinds)]]
     for name, found in result['classes'].items():
         rows.append([name, *(f'{share["same_class"]:.0%}, {share["new"]:.0%}' for share in found['shares'].values())])
     return markdown(rows)
 
 
 def _reverse(result: dict[str, Any]) -> str:
-    """Squared distances of features: where both steps began and ended, and how far the draws moved."""
-    rows = [['loss', 'at the start', 'at its best']]
+    """Return the losses of both steps and the squared distance of the samples."""
+    rows = [['loss', 'initial', 'best']]
     rows += [[title, *(f'{result[key][when]:.3g}' for when in ('start', 'best'))] for title, key in
-             (('step I, from noise to the image', 'step_1'), ('step II, to the moved features', 'step_2'))]
-    return f'{markdown(rows)}\n\nA draw moves the features by a squared distance of {result["moved"]:.3g} (medians).'
+             (('step I, reconstruction', 'step_1'), ('step II, augmented features', 'step_2'))]
+    return f'{markdown(rows)}\n\nThe median squared distance of an augmented feature is {result["moved"]:.3g}.'
 
 
 TABLES = {'tightness': _tightness, 'features': _features, 'directions': _directions,

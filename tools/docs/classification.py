@@ -1,4 +1,4 @@
-"""What is shown of a classifier's runs: test errors in per cent."""
+"""Columns of classification results: test errors in per cent."""
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -7,7 +7,7 @@ from isda_seg.paper.result_rows import NOT_RUN, average, runs_sentence
 
 
 def error(results: Sequence[dict[str, Any]], name: str) -> str:
-    """A metric over the runs, found by the beginning of its name; '' where it was not measured."""
+    """Average a metric over the runs, selected by name or prefix; '' if it was not measured."""
     metrics = [result['protocols']['single'] for result in results]
     exact = name in metrics[0]
     return average([value for run in metrics for key, value in run.items()
@@ -19,7 +19,7 @@ COLUMNS = {title: partial(error, name=name) for title, name in {
 
 
 def docstring_line(results: Sequence[dict[str, Any]] | None) -> str:
-    """What a config's docstring says about its result."""
+    """Return the Result line of a config."""
     if not results:
         return NOT_RUN
     errors = ', '.join(f'{cell(results)} % {title}' for title, cell in COLUMNS.items() if cell(results))

@@ -1,4 +1,4 @@
-"""The text of configs/classification/: rows of the paper's Tables 1, 2, 4 and 8 as tools/train.py reads them."""
+"""Generator of configs/classification/: rows of the paper's Tables 1, 2, 4 and 8 as configs."""
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ FOLDER = 'configs/classification'
 
 
 class Data(NamedTuple):
-    """What the configs of a folder share."""
+    """Common properties of the configs of a folder."""
     title: str
     classes: int
     covariance: str
@@ -27,7 +27,7 @@ AUGMENTATIONS = {'cutout': 'Cutout', 'randaugment': 'RandAugment', 'autoaugment'
 
 
 def render(root: Path) -> dict[str, str]:
-    """The text of each config by its path relative to ``root``."""
+    """Return the text of each config by its path relative to ``root``."""
     found = {f'{name}/{config_name(what, name, with_isda)}.py': write(name, what, row)
              for name, table in rows().items() for what, row in table.items()
              for with_isda, write in ((False, plain), (True, isda))}
@@ -38,7 +38,7 @@ def render(root: Path) -> dict[str, str]:
 
 
 def plain(name: str, what: str, row: Row) -> str:
-    """The baseline's config."""
+    """Return the text of a baseline config."""
     recipe, data = row.recipe, DATA[name]
     title = f'{recipe.network} on {data.title}' + (f' with {AUGMENTATIONS[row.augmentation]}' if row.augmentation
                                                    else '')
@@ -69,7 +69,7 @@ train_cfg = dict(max_epochs={recipe.epochs})
 
 
 def isda(name: str, what: str, row: Row) -> str:
-    """Its twin."""
+    """Return the text of the ISDA twin."""
     title = f'{row.recipe.network} + ISDA on {DATA[name].title}'
     title += f' with {AUGMENTATIONS[row.augmentation]}' if row.augmentation else ''
     stem, twin = (config_name(what, name, isda) for isda in (False, True))
@@ -78,7 +78,7 @@ def isda(name: str, what: str, row: Row) -> str:
 
 
 def subset() -> dict[str, str]:
-    """A small archive, a short schedule: two arms and Table 8's shape where there is no GPU."""
+    """Return the configs of a CIFAR-10 subset with a short schedule for CPUs: two arms and Table 8 in miniature."""
     name = 'cifar10_subset'
     stem, twin = (config_name('resnet32', name, isda) for isda in (False, True))
     note = '''
@@ -102,7 +102,7 @@ default_hooks = dict(last_evaluations=dict(last=2))
 
 
 def docstring(title: str, table: str, folder: str, stem: str, twin: str, error: float | None, note: str = '') -> str:
-    """The promise of a config."""
+    """Return the docstring of a config."""
     gpus, path = DATA[folder].gpus, f'{FOLDER}/{folder}/{stem}.py'
     command = f'python tools/train.py {path}' if gpus == 1 else f'tools/dist_train.sh {path} {gpus}'
     paper = None if error is None else f'{error:.{1 if folder == "imagenet" else 2}f} % top-1 error'
@@ -113,7 +113,7 @@ def docstring(title: str, table: str, folder: str, stem: str, twin: str, error: 
 
 
 def pipeline(name: str, stem: str, augmentation: str) -> str:
-    """The training pipeline of Table 4: Cutout alone, or after the other."""
+    """Return the training pipeline of Table 4: Cutout alone or after the other augmentation."""
     n, m = RANDAUGMENT.get((name, stem), RANDAUGMENT_ELSE)
     extra = {'cutout': '', 'randaugment': f"    dict(type='RandAugment', n={n}, m={m}),\n",
              'autoaugment': "    dict(type='AutoAugment'),\n"}[augmentation]

@@ -1,22 +1,22 @@
-"""Text of generated configs: the promise in the docstring, the keys that differ."""
+"""Text of generated configs: docstring and keys."""
 from collections.abc import Sequence
 from typing import Any
 
 
 def config_name(what: str, folder: str, isda: bool = False) -> str:
-    """The name of a config, which no other config has: a network or method, ISDA, the data of its folder."""
+    """Return the unique name of a config: network or method, ISDA, dataset."""
     return f'{what}{"_isda" if isda else ""}_{folder.replace("_", "-")}'
 
 
 def promise(title: str, command: str, twin: str, paper: str | None, note: str = '', rows: Sequence[str] = ()) -> str:
-    """The docstring of a config; ``RESULT`` stands where its result goes.
+    """Return the docstring of a config with the placeholder ``RESULT``.
 
     Args:
         title: one line.
-        command: that runs it.
-        twin: a line that names the config to compare with, its key first.
-        paper: the paper's number with its unit; None: there is none.
-        note: what else to know, a paragraph of whole lines.
+        command: training command.
+        twin: line that names the config to compare with.
+        paper: the paper's number with its unit, or None.
+        note: additional paragraph.
         rows: lines of ``option_lines``.
     """
     paper = '' if paper is None else f'Paper:     {paper}\n'
@@ -25,10 +25,10 @@ def promise(title: str, command: str, twin: str, paper: str | None, note: str = 
 
 
 def option_lines(table: str, rows: Sequence[tuple[str, str | None]]) -> list[str]:
-    """What a promise says of the rows that are its config and options: a line each, with the paper's number.
+    """Return the docstring lines of the table rows that are this config with options.
 
     Args:
-        rows: options, and the paper's number with its unit or None.
+        rows: pairs of options and the paper's number with its unit, or None.
     """
     if not rows:
         return []
@@ -38,19 +38,19 @@ def option_lines(table: str, rows: Sequence[tuple[str, str | None]]) -> list[str
 
 
 def isda_twin(base: str, keys: dict[str, Any], model: dict[str, Any] | None = None) -> str:
-    """All that makes the config ``base`` its ISDA twin: the hook with these keys, and what else its model needs."""
+    """Return the body of the ISDA twin of ``base``: the hook with these keys, and changed keys of the model."""
     hook = code(dict(isda=dict(type='isda_seg.hooks.ISDAHook', **keys)))
     more = '' if model is None else f'model = {code(model)}\n'
     return f"_base_ = './{base}.py'\n{more}default_hooks = {hook}\n"
 
 
 def baseline(name: str) -> str:
-    """The line that names a twin's plain config."""
+    """Return the line that names the baseline config."""
     return f'Baseline:  {name}.py; same seed, only the keys below differ'
 
 
 def code(value: Any) -> str:
-    """A value as these configs write it."""
+    """Format a value as Python source."""
     if isinstance(value, dict):
         return f'dict({", ".join(f"{key}={code(child)}" for key, child in value.items())})'
     return repr(value)

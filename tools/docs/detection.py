@@ -1,4 +1,4 @@
-"""What is shown of a detector's runs: box and mask mAP in per cent, and the file its backbone started from."""
+"""Columns of detection results: box and mask mAP in per cent, and the initial backbone checkpoint."""
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -7,13 +7,13 @@ from isda_seg.paper.result_rows import NOT_RUN, average, runs_sentence
 
 
 def value(results: Sequence[dict[str, Any]], name: str) -> str:
-    """A measure over the runs; '' where it was not taken."""
+    """Average a measure over the runs; '' if it was not measured."""
     found = [result['protocols']['single'].get(name) for result in results]
     return '' if None in found else average(found)
 
 
 def backbone(results: Sequence[dict[str, Any]]) -> str:
-    """The files training started from: name and the beginning of the hash."""
+    """Return name and hash prefix of the initial backbone checkpoints."""
     records = [result.get('backbone') or dict(checkpoint='random') for result in results]
     return ', '.join(dict.fromkeys(
         record['checkpoint'] + (f' ({record["sha256"][:12]})' if 'sha256' in record else '') for record in records))
@@ -26,7 +26,7 @@ COLUMNS = {**MAPS, 'backbone': backbone}
 
 
 def docstring_line(results: Sequence[dict[str, Any]] | None) -> str:
-    """What a config's docstring says about its result."""
+    """Return the Result line of a config."""
     if not results:
         return NOT_RUN
     numbers = ', '.join(f'{title} {MAPS[title](results)}' for title in ('box mAP', 'mask mAP')

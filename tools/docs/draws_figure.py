@@ -1,4 +1,4 @@
-"""Fig. 10: what M explicit draws gain and what they take, beside the closed form."""
+"""Fig. 10: gain and time of M explicit samples, compared with the closed form."""
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,27 +15,27 @@ import matplotlib.pyplot as plt  # noqa: E402
 
 
 def draw_draws(paired: Mapping[str, Any], timed: Mapping[str, Any], out: Path) -> None:
-    """Left the first measure's difference to plain with its interval over M, right the extra time of a step.
+    """Draw the difference to the baseline over M on the left and the extra time of a step on the right.
 
     Args:
-        paired: a series whose arms have ``samples=M``, or none for the closed form.
-        timed: what tools/benchmarks/draws.py wrote.
-        out: the picture.
+        paired: a series whose arms have ``samples=M``; arms without it use the closed form.
+        timed: result of tools/benchmarks/draws.py.
+        out: output file.
 
     Raises:
-        ValueError: no arm of the series has draws.
+        ValueError: no arm of the series has ``samples=M``.
     """
     arms = {draws_of(arm): comparison for arm, comparison in paired['comparisons'].items()}
     order = [*sorted((name for name in arms if name != CLOSED), key=int), *([CLOSED] if CLOSED in arms else [])]
     if order == [CLOSED] or not order:
-        raise ValueError('no arm of this series has samples=M: there is nothing to draw over M')
+        raise ValueError('No arm of this series has samples=M.')
     measure = next(iter(arms[order[0]]['measures']))
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), layout='constrained')
     entries = [arms[name]['measures'][measure] for name in order]
     left.errorbar(range(len(order)), [entry['mean'] for entry in entries],
                   [half_width(entry['mean'], entry['t']) for entry in entries], fmt='ks', capsize=4, markersize=5)
     left.axhline(0, color='0.5', linewidth=1)
-    left.set(title=f'{row_name(measure)}: minus plain, mean and 95 % (paired t)', ylabel='points')
+    left.set(title=f'{row_name(measure)}: minus baseline, mean and 95 % (paired t)', ylabel='points')
     left.set_xticks(range(len(order)), order)
     names = [name for name in order if name in timed['extra_time']]
     shares = [timed['extra_time'][name] for name in names]
@@ -44,10 +44,10 @@ def draw_draws(paired: Mapping[str, Any], timed: Mapping[str, Any], out: Path) -
              [100 * (share['high'] - share['median']) for share in shares]]
     right.errorbar([order.index(name) for name in names], median, spans, fmt='ks', capsize=4, markersize=5)
     right.axhline(0, color='0.5', linewidth=1)
-    right.set(title=f'extra time of a step, median and quartiles\n{timed["hardware"]}', ylabel='% of a plain step')
+    right.set(title=f'extra time of a step, median and quartiles\n{timed["hardware"]}', ylabel='% of a baseline step')
     right.set_xticks(range(len(order)), order)
     for axis in (left, right):
-        axis.set_xlabel('draws M')
+        axis.set_xlabel('samples M')
         axis.title.set_fontsize(9)
         axis.grid(axis='y', alpha=0.3)
     figure.savefig(out, dpi=120)
@@ -55,6 +55,6 @@ def draw_draws(paired: Mapping[str, Any], timed: Mapping[str, Any], out: Path) -
 
 
 def draws_of(arm: str) -> str:
-    """M of an arm's label, 'closed form' where it names none."""
+    """Return M of an arm's label, or 'closed form'."""
     found = re.search(r'\bsamples=(\d+)', arm)
     return found[1] if found else CLOSED

@@ -1,4 +1,4 @@
-"""What README says about the gain: a table over recorded series of pairs, a sentence about scikit-learn's digits."""
+"""Gain tables of the README: recorded paired series and scikit-learn's digits."""
 import json
 from collections.abc import Sequence
 from math import nan
@@ -16,10 +16,10 @@ TASKS = ('segmentation', 'classification', 'semi-supervised')  # in this order; 
 
 
 def gain(folder: Path, link: str) -> str:
-    """A table per task and measure with a row per setting, and what they leave out.
+    """Return a table per task and measure with a row per setting, and a note on the excluded series.
 
     Args:
-        link: of the text that shows all series.
+        link: link to the document that shows all series.
     """
     found = recorded_gains(folder)
     if not found.shown:
@@ -32,7 +32,7 @@ def gain(folder: Path, link: str) -> str:
 
 
 def table(task: str, measure: str, rows: Sequence[Gain]) -> str:
-    """Markdown of one task and measure."""
+    """Return the table of one task and measure."""
     better = 'lower is better' if rows[0].sign < 0 else 'higher is better'
     head = [f'{task}: {measure} in %, {better}', 'pairs', 'baseline', 'ISDA', 'difference (95 % CI)', 'ISDA is']
     cells = [[row.setting, str(row.pairs), f'{row.baseline:.2f}', f'{row.isda:.2f}', difference(row), row.verdict]
@@ -41,7 +41,7 @@ def table(task: str, measure: str, rows: Sequence[Gain]) -> str:
 
 
 def every_arm(folder: Path, task: str) -> str:
-    """Markdown: a row per arm of the recorded series of a task whose baseline has fitted its training images."""
+    """Return a row per arm of the recorded series of a task whose baseline fits its training images."""
     series = read_series(folder)
     rows = [['setting', 'arm', 'baseline mIoU (%)', 'mIoU', 'pixel accuracy', 'NLL', 'mean AP']]
     for plan in read_plan(folder):
@@ -60,22 +60,22 @@ def every_arm(folder: Path, task: str) -> str:
 
 
 def _change(values: dict[str, Any] | None, places: int) -> str:
-    """The mean difference and its interval; '' where it was not measured."""
+    """Format the mean difference and its interval; '' if it was not measured."""
     return '' if values is None else f'{values["mean"]:+.{places}f}{in_brackets(values["t"], places)}'
 
 
 def difference(row: Gain) -> str:
-    """ISDA minus baseline, and how sure it is."""
+    """Format ISDA minus baseline with its interval."""
     return f'{row.difference:+.2f}{in_brackets(row.interval)}'
 
 
 def note(found: Recorded, link: str) -> str:
-    """What the tables do not show: the likelihood, and the series left out, with why and how many."""
+    """Return the note below the tables: NLL and the number of excluded series by reason."""
     nll = [row.nll for row in found.shown if row.nll]
-    reasons = {f'{found.choices} that chose a setting': found.choices,
+    reasons = {f'{found.choices} that selected a setting': found.choices,
                f'{found.on_isda} with ISDA in the baseline': found.on_isda,
                f'{found.diverged} in which every pair diverged': found.diverged,
-               f'{found.repeated} that repeat a row on other seeds (shown: most pairs, of equals the last)':
+               f'{found.repeated} that repeat a row with other seeds (most pairs shown)':
                    found.repeated}
     left_out = '; '.join(reason for reason, number in reasons.items() if number)
     sentences = ['Better, worse: the 95 % CI (paired t) excludes zero.']
@@ -85,14 +85,14 @@ def note(found: Recorded, link: str) -> str:
     sentences.append(f'Left out of [{found.number} recorded series]({link}): {left_out or "none"}.')
     if found.unfitted:
         verdicts = [row.verdict for row in found.unfitted]
-        sentences.append(f'In {len(verdicts)} more the baseline has not fitted its training images (training accuracy '
+        sentences.append(f'In {len(verdicts)} more the baseline underfits its training images (training accuracy '
                          f'below {FITTED:g} %, where measured): ISDA is better in {verdicts.count("better")} and worse '
                          f'in {verdicts.count("worse")} of these.')
     return ' '.join(sentences)
 
 
 def digits(results: Path) -> str:
-    """What ``make gain`` measured, from gain.json, and what its strength was chosen from, from gain_sweep.json."""
+    """Return a sentence on the results of ``make gain`` (gain.json) and its selection (gain_sweep.json)."""
     pairs, sweep = results / 'gain.json', results / 'gain_sweep.json'
     if not pairs.is_file() or not sweep.is_file():
         return NOT_RUN
@@ -102,5 +102,5 @@ def digits(results: Path) -> str:
              f'({interval(own[measure]["interval"], places)})'
              for measure, name, places in (('error', 'test error in per cent', 2),
                                            ('nll', 'negative log-likelihood', 3))]
-    return (f'Over {len(entry["seeds"])} pairs of seeds with 95 % intervals: {"; ".join(parts)}. `lambda_0` is one of '
-            f'{len(tried["arms"])} values tried on other images with other seeds.')
+    return (f'Over {len(entry["seeds"])} pairs of seeds with 95 % intervals: {"; ".join(parts)}. `lambda_0` was '
+            f'selected among {len(tried["arms"])} values on other images with other seeds.')

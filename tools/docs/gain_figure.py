@@ -1,4 +1,4 @@
-"""When does ISDA help? The difference of every recorded setting over the training accuracy of its baseline."""
+"""Gain of ISDA in every recorded setting over the training accuracy of the baseline."""
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -15,7 +15,7 @@ COLORS = {'segmentation': 'tab:orange', 'classification': 'tab:blue', 'semi-supe
 
 
 def draw_gain(gains: Iterable[Gain], out: Path) -> None:
-    """A numbered point with its 95 % CI per setting that has one and whose training accuracy was measured."""
+    """Draw a numbered point with its 95 % CI per setting with known training accuracy."""
     figure, axis = plt.subplots(figsize=(8, 4.5), layout='constrained')
     shown = sorted((found for found in gains if found.fitted is not None and found.interval is not None),
                    key=lambda found: found.fitted or 0.0)

@@ -1,4 +1,4 @@
-"""Which recorded series of pairs are a verdict on ISDA, and why the others are not."""
+"""Selection of the recorded paired series that evaluate ISDA."""
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -7,12 +7,12 @@ from isda_seg.paper.series.measure_names import with_isda, wording
 from isda_seg.paper.series.paired import TRAINING, lower_is_better
 from isda_seg.paper.series.result_files import read_series
 
-FITTED = 80.0  # training accuracy in per cent from which on a baseline has fitted its training images
+FITTED = 80.0  # training accuracy in per cent above which a baseline fits its training images
 Interval = tuple[float, float]
 
 
 class Gain(NamedTuple):
-    """ISDA against its baseline in one recorded series; the measure is in per cent."""
+    """Comparison of ISDA with its baseline in one recorded series, in per cent."""
     task: str
     setting: str
     measure: str             # 'test error', 'mIoU', ...
@@ -20,41 +20,41 @@ class Gain(NamedTuple):
     baseline: float
     isda: float
     difference: float        # ISDA minus baseline
-    interval: Interval | None     # 95 % CI of the difference, paired t; None for one pair
-    nll: Interval | None     # that of the negative log-likelihood; None where it was not measured
-    fitted: float | None     # training accuracy of the baseline in per cent, where it was measured
+    interval: Interval | None     # 95 % CI of the difference (paired t); None for a single pair
+    nll: Interval | None     # 95 % CI of the NLL difference; None if not measured
+    fitted: float | None     # training accuracy of the baseline in per cent, if measured
 
     @property
     def sign(self) -> int:
-        """-1 where lower is better."""
+        """-1 if lower is better, else 1."""
         return -1 if self.measure == 'test error' else 1
 
     @property
     def verdict(self) -> str:
-        """'better' or 'worse' where the 95 % CI excludes zero, else ''."""
+        """'better' or 'worse' if the 95 % CI excludes zero, else ''."""
         low, high = sorted(self.sign * bound for bound in self.interval or (0, 0))
         return 'better' if low > 0 else 'worse' if high < 0 else ''
 
 
 class Recorded(NamedTuple):
-    """All recorded series of pairs."""
+    """Recorded paired series by category."""
     shown: list[Gain]      # one per task and setting
-    unfitted: list[Gain]   # the baseline had not fitted its training images
-    repeated: int          # of a task and setting that is shown, with no more pairs
-    choices: int           # a setting was chosen by them
-    on_isda: int           # the baseline trains with ISDA
-    diverged: int          # no pair is left
+    unfitted: list[Gain]   # the baseline underfits its training images
+    repeated: int          # same task and setting as a shown series, with no more pairs
+    choices: int           # selected a setting
+    on_isda: int           # the baseline uses ISDA
+    diverged: int          # every pair has a diverged run
 
     @property
     def number(self) -> int:
-        """Of all series."""
+        """Total number of series."""
         return len(self.shown) + len(self.unfitted) + self.repeated + self.choices + self.on_isda + self.diverged
 
 
 def recorded_gains(folder: Path) -> Recorded:
-    """The recorded series in the plan's order, by whether they are shown.
+    """Categorise the recorded series in the order of the plan.
 
-    Of the series of one task and setting the one with the most pairs is shown, of equal ones the last.
+    For each task and setting, the series with the most pairs is shown; for equal numbers the last one.
     """
     series = read_series(folder)
     shown: dict[tuple[str, str], Gain] = {}
@@ -83,14 +83,14 @@ def recorded_gains(folder: Path) -> Recorded:
 
 
 def measures_of(plan: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
-    """The measures of the arm that stands for a series, or of its first one."""
+    """Return the measures of the representative arm of a series, by default the first one."""
     arms = entry['comparisons']
     found: dict[str, Any] = arms[plan.get('arm') or next(iter(arms))]['measures']
     return found
 
 
 def gain_of(plan: dict[str, Any], entry: dict[str, Any]) -> Gain:
-    """The first measure of the arm that stands for the series."""
+    """Return the comparison in the main measure of the representative arm."""
     measures = measures_of(plan, entry)
     name, values = next(iter(measures.items()))
     is_error = lower_is_better(name)

@@ -1,28 +1,28 @@
-"""Text that is generated, in its place: blocks between markers, and what the docstring of a config says."""
+"""Replacement of generated text: marked blocks of documents and docstring lines of configs."""
 import re
 
 
 def paper(text: str) -> str:
-    """The number that the paper reports; '' where it reports none."""
+    """Return the number that the paper reports, or ''."""
     found = re.search(r'^Paper: +(.*)$', text, re.MULTILINE)
     return found[1] if found and found[1] != 'not reported' else ''
 
 
 def paper_with_options(text: str) -> dict[str, str]:
-    """The paper's numbers of the rows that are this config and options, by the options."""
+    """Return the paper's numbers of this config with options, by option."""
     return dict(re.findall(r'^ +(\S+=\S+)  +(\d.*)$', text, re.MULTILINE))
 
 
 def replace_result_line(text: str, line: str) -> str:
-    """Set the ``Result:`` line."""
+    """Replace the ``Result:`` line."""
     return re.sub(r'^(Result: +).*$', lambda match: match[1] + line, text, count=1, flags=re.MULTILINE)
 
 
 def replace_block(text: str, name: str, content: str) -> str:
-    """Put ``content`` between the markers ``<!-- name -->`` and ``<!-- /name -->``.
+    """Replace the text between the markers ``<!-- name -->`` and ``<!-- /name -->``.
 
     Raises:
-        ValueError: the markers are not there.
+        ValueError: the markers are missing.
     """
     pattern = re.compile(rf'(<!-- {name} -->\n).*?(<!-- /{name} -->)', re.DOTALL)
     if not pattern.search(text):

@@ -1,4 +1,4 @@
-"""configs/metafile.yml and model-index.yml, the lists by which the OpenMMLab tools find our configs; no results."""
+"""Generator of configs/metafile.yml and model-index.yml, the model lists for the OpenMMLab tools."""
 
 from pathlib import Path
 
@@ -27,13 +27,13 @@ MODEL = """\
 
 
 def list_configs(root: Path) -> list[Path]:
-    """Every config that a user can train, relative to ``root``: all but the ``_base_`` files."""
+    """List every trainable config relative to ``root``, without ``_base_`` files."""
     paths = (path.relative_to(root) for path in sorted((root / 'configs').rglob('*.py')))
     return [path for path in paths if '_base_' not in path.parts]
 
 
 def render(root: Path) -> dict[str, str]:
-    """The text of each generated file, by its path relative to ``root``."""
+    """Return the text of each generated file by its path relative to ``root``."""
     configs = list_configs(root)
     names = [path.stem for path in configs]
     if repeated := sorted({name for name in names if names.count(name) > 1}):

@@ -1,4 +1,4 @@
-"""Rows of the paper's tables that are a config and options: the covariances of Table 8, the labels of Table 6."""
+"""Table rows that are a config with options: covariances of Table 8, numbers of labels of Table 6."""
 from typing import NamedTuple
 
 from docs.config_text import config_name
@@ -8,21 +8,21 @@ SUBSET, CAMVID = 'resnet32_isda_cifar10-subset', 'pspnet_mobilenetv2-d16_isda_1x
 
 
 class OptionRow(NamedTuple):
-    """A row, beside that of the config as it is written."""
+    """Table row of a config with options."""
     table: str
-    options: str         # as they stand behind --cfg-options, or behind the config of an arm
+    options: str         # in the format of --cfg-options
     error: float | None  # the paper's, in per cent
 
 
 def option_rows() -> dict[str, list[OptionRow]]:
-    """stem of a config -> its other rows."""
+    """Return the rows with options by the stem of their config."""
     found: dict[str, list[OptionRow]] = {SUBSET: [], CAMVID: []}
     for change, errors in TABLE_8:
         for (folder, network), error in zip(TABLE_8_ROWS, errors, strict=True):
             row = OptionRow('Table 8', table_8_options(change), error)
             found.setdefault(config_name(network, folder, isda=True), []).append(row)
         found[SUBSET].append(OptionRow('Table 8', table_8_options(change), None))
-        if change != 'diagonal':  # which a segmentation config has as it is written
+        if change != 'diagonal':  # the default of segmentation configs
             found[CAMVID].append(OptionRow('Table 8', table_8_options(change), None))
     for method, datasets in TABLE_6.items():
         for folder, cells in datasets.items():
@@ -34,5 +34,5 @@ def option_rows() -> dict[str, list[OptionRow]]:
 
 
 def table_8_options(change: str) -> str:
-    """What turns ISDA as proposed into a row of Table 8."""
+    """Return the option that turns ISDA into a row of Table 8."""
     return f'default_hooks.isda.{"ramp" if change == "constant" else "covariance"}={change}'

@@ -1,6 +1,7 @@
-"""The README's picture: which tensor ISDA augments, and why its loss is still cross-entropy.
+"""Overview figure of the README: the augmented tensor and the closed-form loss.
 
-Its toy (three classes, two channels) is computed by ``isda_seg.core``. Copies are drawn for the picture, never by ISDA.
+The toy example (three classes, two channels) is computed by ``isda_seg.core``. Augmented copies are sampled only for
+this figure, never by ISDA.
 """
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,7 +22,7 @@ STYLE: list[Any] = ['default', {'font.size': 11, 'text.color': INK, 'axes.labelc
 
 
 class Toy(NamedTuple):
-    """What the picture shows. The losses are those of the first feature, a, whose label y is the first class."""
+    """Content of the figure. The losses belong to the first feature, a, whose label y is the first class."""
     features: torch.Tensor      # (N, 2)
     labels: torch.Tensor        # (N,)
     weight: torch.Tensor        # (3, 2)
@@ -33,7 +34,7 @@ class Toy(NamedTuple):
 
 
 def make_toy() -> Toy:
-    """The same numbers at every call."""
+    """Compute the toy example, deterministically."""
     generator = torch.Generator().manual_seed(0)
     mean, deviation = torch.tensor([[[-1.6, -0.5], [1.6, -0.5], [0, 1.7]], [[1, 0.3], [0.45, 0.55], [0.8, 0.35]]])
     labels = torch.arange(3).repeat(80)
@@ -50,7 +51,7 @@ def make_toy() -> Toy:
 
 
 def draw_overview(out: str | Path) -> Toy:
-    """Write the picture, a .png of WIDTH x HEIGHT pixels, and return the numbers in it."""
+    """Write the figure, a .png of WIDTH x HEIGHT pixels, and return its data."""
     toy = make_toy()
     Path(out).parent.mkdir(parents=True, exist_ok=True)
     with style.context(STYLE, after_reset=True):
@@ -59,7 +60,7 @@ def draw_overview(out: str | Path) -> Toy:
 
 
 def compose(toy: Toy) -> Figure:
-    """The figure, laid out in pixels: x, y, width, height."""
+    """Compose the figure; the layout is in pixels: x, y, width, height."""
     figure = Figure(figsize=(WIDTH / DPI, HEIGHT / DPI))
     places = ((0, 0, WIDTH, HEIGHT), (20, 75, 370, 195), (450, 75, 160, 160), (1025, 72, 350, 360))
     page, points, table, losses = (figure.add_axes((x / WIDTH, y / HEIGHT, w / WIDTH, h / HEIGHT))
@@ -92,7 +93,7 @@ def compose(toy: Toy) -> Figure:
 
 
 def draw_path(page: Any) -> None:
-    """The boxes and arrows on the left, and all headings."""
+    """Draw boxes, arrows and headings."""
     page.axis((0, WIDTH, 0, HEIGHT))
     page.axis('off')
     for x, y, width, text in ((62, 410, 84, 'image'), (195, 410, 118, 'backbone\n+ head'), (62, 325, 84, 'labels'),

@@ -1,4 +1,4 @@
-"""Rows of the paper's Tables 1, 2, 4, 6 and 8: how each network is trained, and its errors without and with ISDA."""
+"""Rows of the paper's Tables 1, 2, 4, 6 and 8: training recipes, and errors without and with ISDA."""
 from typing import NamedTuple
 
 from isda_seg.paper.networks import IMAGENET
@@ -7,19 +7,19 @@ Errors = tuple[float, float]  # per cent, without ISDA and with it
 
 
 class Recipe(NamedTuple):
-    """How a network is trained, on whatever data."""
+    """Training recipe of a network, independent of the dataset."""
     network: str
     stem: str
     epochs: int
     batch: int
     weight_decay: float
     lr: float
-    milestones: tuple[int, ...] = ()  # none: cosine
+    milestones: tuple[int, ...] = ()  # empty: cosine schedule
     gamma: float = 0.1
 
 
 class Row(NamedTuple):
-    """A row of a table on one dataset, with and without ISDA."""
+    """Table row for one dataset, without and with ISDA."""
     recipe: Recipe
     table: str
     errors: Errors
@@ -58,7 +58,7 @@ TABLE_4 = [
     ('shake-shake26-2x112d', 'autoaugment', (2.01, 1.82), (15.21, 13.87)),
 ]
 
-# Table 8, Wide-ResNet-28-10: what is changed, then errors on CIFAR-10, CIFAR-100 and CIFAR-100 with Cutout.
+# Table 8, Wide-ResNet-28-10: changed option, then errors on CIFAR-10, CIFAR-100 and CIFAR-100 with Cutout.
 TABLE_8 = [('identity', (3.63, 18.53, 17.83)), ('diagonal', (3.70, 18.23, 17.54)), ('shared', (3.67, 18.29, 18.12)),
            ('constant', (3.69, 18.33, 17.34))]
 TABLE_8_ROWS = [('cifar10', 'wrn28-10'), ('cifar100', 'wrn28-10'), ('cifar100', 'wrn28-10_cutout')]
@@ -72,15 +72,15 @@ TABLE_1 = [
     ('ResNeXt-101, 32x8d', 'resnext101-32x8d', 7.5, (21.1, 20.1)),
 ]
 
-# The ISDA paper gives no n and m: those of the RandAugment paper for CIFAR-10 and CIFAR-100, and for Shake-Shake where
-# it has them.
+# The ISDA paper does not report n and m. These are the values of the RandAugment paper for CIFAR-10 and CIFAR-100, and
+# for Shake-Shake if reported.
 RANDAUGMENT = {('cifar10', 'wrn28-10'): (3, 5), ('cifar10', 'shake-shake26-2x32d'): (3, 9),
                ('cifar10', 'shake-shake26-2x112d'): (3, 9)}
 RANDAUGMENT_ELSE = (2, 14)
 
 
 def rows() -> dict[str, dict[str, Row]]:
-    """dataset -> stem of the plain config -> its row."""
+    """Return the rows by dataset and stem of the baseline config."""
     found: dict[str, dict[str, Row]] = {name: {} for name in ('cifar10', 'cifar100', 'imagenet')}
     for place, name in enumerate(('cifar10', 'cifar100')):
         for recipe, *errors in TABLE_2:

@@ -1,4 +1,4 @@
-"""What a README says of the configs of a folder: a row for each that was run, one sentence and a list for the rest."""
+"""README section of a folder of configs: a row per result, and a folded list of the configs without one."""
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -7,27 +7,27 @@ from typing import Any
 from docs.generated_text import paper, paper_with_options
 from isda_seg.paper.result_rows import origin, seeds
 
-Runs = Sequence[dict[str, Any]]        # of one config, one per seed
+Runs = Sequence[dict[str, Any]]        # results of one config, one per seed
 Columns = Mapping[str, Callable[[Runs], str]]
 ORIGIN = ('trained at commit', 'hardware', 'date')
 
 
 def section(configs: Sequence[Path], results: Mapping[str, Runs], columns: Columns, folder: Path) -> str:
-    """Rows of the configs that were run, then what was not.
+    """Return the table of results and the list of configs without results.
 
     Args:
         results: runs by the stem of their config, or by stem and options.
-        columns: what a row shows of its runs, by title.
-        folder: of the README, for its links.
+        columns: functions of the cells, by title.
+        folder: folder of the README, for relative links.
     """
     rows, run = results_rows(configs, results, columns, folder), {label.split(' ')[0] for label in results}
     return '\n\n'.join(filter(None, [rows, not_run([path for path in configs if path.stem not in run], folder)]))
 
 
 def results_rows(configs: Sequence[Path], results: Mapping[str, Runs], columns: Columns, folder: Path) -> str:
-    """Markdown: a row per config that was run, and per set of options it was run with; '' where there is none.
+    """Return a table with one row per config and set of options with results, or ''.
 
-    Columns in which no row has anything are left out.
+    Empty columns are omitted.
     """
     rows = []
     for config in configs:
@@ -43,7 +43,7 @@ def results_rows(configs: Sequence[Path], results: Mapping[str, Runs], columns: 
 
 
 def not_run(configs: Sequence[Path], folder: Path) -> str:
-    """One sentence, and a folded list of the configs with the paper's numbers; '' where there is none."""
+    """Return a folded list of the configs with the paper's numbers, or ''."""
     if not configs:
         return ''
     count = 'One config has' if len(configs) == 1 else f'{len(configs)} configs have'
@@ -52,17 +52,17 @@ def not_run(configs: Sequence[Path], folder: Path) -> str:
 
 
 def papers_numbers(text: str) -> str:
-    """What the paper reports of a config, and of the config with options; '' where it reports nothing."""
+    """Return the paper's numbers of a config and of the config with options, or ''."""
     numbers = [*filter(None, [paper(text)]),
                *(f'{number} with `{options}`' for options, number in paper_with_options(text).items())]
     return f': in the paper {", ".join(numbers)}' if numbers else ''
 
 
 def fold(sentence: str, content: str) -> str:
-    """A sentence that opens what stands behind it."""
+    """Return a folded block with a summary."""
     return f'<details>\n<summary>{sentence}</summary>\n\n{content}\n\n</details>'
 
 
 def link(path: Path, folder: Path) -> str:
-    """A path as the README in ``folder`` names it."""
+    """Return a path relative to ``folder``."""
     return Path(os.path.relpath(path, folder)).as_posix()

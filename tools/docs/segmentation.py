@@ -1,4 +1,4 @@
-"""What is shown of a segmenter's runs: mIoU of every protocol, in per cent."""
+"""Columns of segmentation results: mIoU of every protocol, in per cent."""
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -7,7 +7,7 @@ from isda_seg.paper.result_rows import NOT_RUN, average, runs_sentence
 
 
 def miou(results: Sequence[dict[str, Any]], protocol: str) -> str:
-    """mIoU of one run, or mean and standard deviation over runs; '' where the protocol was not run."""
+    """Average mIoU over the runs; '' if the protocol was not run."""
     return average([result['protocols'][protocol]['mIoU'] for result in results if protocol in result['protocols']])
 
 
@@ -15,7 +15,7 @@ COLUMNS = {protocol: partial(miou, protocol=protocol) for protocol in ('single',
 
 
 def docstring_line(results: Sequence[dict[str, Any]] | None) -> str:
-    """What a config's docstring says about its result."""
+    """Return the Result line of a config."""
     if not results:
         return NOT_RUN
     values = ', '.join(f'{title} {cell(results)}' for title, cell in COLUMNS.items() if cell(results))

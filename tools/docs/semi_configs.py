@@ -1,4 +1,4 @@
-"""The text of configs/semi/: cells of the paper's Table 6 as tools/train.py reads them."""
+"""Generator of configs/semi/: cells of the paper's Table 6 as configs."""
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,12 +9,12 @@ from docs.paper_tables import LABELS, TABLE_6
 from isda_seg.paper.series.result_files import read_results
 
 FOLDER = 'configs/semi'
-# The paper gives neither: they are to be chosen on a quarter of the labels, README says how.
+# The paper reports neither. The README describes how to select them on a quarter of the labels.
 LAMBDA_0, ETA_1 = 0.5, 1.0
 
 
 class Base(NamedTuple):
-    """A base method: its name, its config, and how many views it compares."""
+    """Semi-supervised method: name, config and number of views."""
     name: str
     config: dict[str, Any]
     views: int = 1
@@ -24,12 +24,12 @@ BASES = {'pi': Base('Pi-model', dict(type='PiModel', eta_2=100.0), 2),
          'te': Base('Temporal Ensembling', dict(type='TemporalEnsembling', eta_2=30.0)),
          'mt': Base('Mean Teacher', dict(type='MeanTeacher', eta_2=100.0), 2),
          'vat': Base('VAT', dict(type='VAT', epsilon=8.0))}
-CHANGES = {('te', 'cifar100'): dict(eta_2=100.0), ('vat', 'svhn'): dict(epsilon=3.5)}  # of their own papers
+CHANGES = {('te', 'cifar100'): dict(eta_2=100.0), ('vat', 'svhn'): dict(epsilon=3.5)}  # values of the original papers
 DATA = {'cifar10': ('CIFAR-10', 10), 'cifar100': ('CIFAR-100', 100), 'svhn': ('SVHN', 10)}
 
 
 def render(root: Path) -> dict[str, str]:
-    """The text of each config by its path relative to ``root``."""
+    """Return the text of each config by its path relative to ``root``."""
     found = {}
     for method, datasets in TABLE_6.items():
         for dataset, cells in datasets.items():
@@ -41,7 +41,7 @@ def render(root: Path) -> dict[str, str]:
 
 
 def pair(method: str, dataset: str, errors: tuple[float, float]) -> dict[str, str]:
-    """Two cells of the table, with the fewest labels: without ISDA and with it."""
+    """Return the configs with the fewest labels, without and with ISDA."""
     title, classes = DATA[dataset]
     base, labels = BASES[method], LABELS[dataset][0]
     stem, twin = (config_name(method, dataset, isda) for isda in (False, True))
@@ -54,7 +54,7 @@ def pair(method: str, dataset: str, errors: tuple[float, float]) -> dict[str, st
 
 
 def subset(method: str) -> dict[str, str]:
-    """A small archive, a narrow network and a short schedule, for two cores."""
+    """Return the configs of the subset with a narrow network and a short schedule, for two cores."""
     base, folder = BASES[method], 'cifar10_subset'
     stem, twin = (config_name(method, folder, isda) for isda in (False, True))
     title = 'a CIFAR-10 subset (re-encoded)'
@@ -73,7 +73,7 @@ epochs, as there.
 
 
 def keys(dataset: str, schedule: str, labels: int, views: int, model: dict[str, Any]) -> str:
-    """All of a plain config but its promise."""
+    """Return the body of a baseline config."""
     more = f', views={views}' if views > 1 else ''
     model_keys = ',\n'.join(f'    {key}={code(value)}' for key, value in model.items())
     return f'''\
@@ -89,7 +89,7 @@ train_dataloader = dict(dataset=dict(num_labels={labels}{more}))
 
 def heading(name: str, data: str, labels: int, folder: str, stem: str, twin: str, error: float | None = None,
             note: str = '') -> str:
-    """The promise of a config."""
+    """Return the docstring of a config."""
     paper = None if error is None else f'{error:.2f} % test error'
     rows = [(row.options, f'{row.error:.2f} % test error') for row in option_rows().get(stem, [])]
     return promise(f'{name} on {data} with {labels:,} labels{"" if error is None else " (Table 6)"}',
@@ -98,5 +98,5 @@ def heading(name: str, data: str, labels: int, folder: str, stem: str, twin: str
 
 
 def with_isda(stem: str) -> str:
-    """L_sup becomes ISDA's loss, and L_U is added (Eq. 19)."""
+    """Return the body of the ISDA twin: L_sup becomes the ISDA loss, and L_U is added (Eq. 19)."""
     return isda_twin(stem, dict(lambda_0=LAMBDA_0, covariance='full'), dict(eta_1=ETA_1))

@@ -1,4 +1,4 @@
-"""What the recorded series say: the sections of configs/README.md."""
+"""Sections of the recorded series in configs/README.md."""
 import json
 from pathlib import Path
 from typing import Any
@@ -10,26 +10,26 @@ from isda_seg.paper.series.result_files import RENAMED, read_series
 from isda_seg.paper.series.sweep_report import seeds_of, sweep_table
 
 PLAN = 'plan.json'
-# By how their names end.
-FIGURES = dict(curves='while training goes on', time='gain and time over the draws', tau='over the logit adjustment')
+# By suffix of the file name.
+FIGURES = dict(curves='during training', time='gain and time over the samples', tau='over the logit adjustment')
 
 
 def read_plan(folder: Path) -> list[dict[str, Any]]:
-    """The series that were planned, in order: name, title, the question, the command without ``--out``.
+    """Read the planned series in order: name, title, question and command without ``--out``.
 
-    Where they are given: what was learned; ``task`` and ``setting``, the row of the front page, which series of the
-    same two configs share; ``arm``, the one that stands for the series; ``choice``, true where a setting was chosen by
-    it; ``underfitted``, true where the networks had not fitted their training images.
+    Optional entries: ``learned``, the findings; ``task`` and ``setting``, the row of the README table, shared by series
+    of the same two configs; ``arm``, the representative arm; ``choice``, true if the series selected a setting;
+    ``underfitted``, true if the networks underfit their training images.
     """
     path = folder / PLAN
     return json.loads(path.read_text()) if path.is_file() else []
 
 
 def sections(folder: Path, link: str) -> str:
-    """An overview, every recorded series in the plan's order, and one sentence that holds the planned ones.
+    """Return an overview, the recorded series in the order of the plan and a folded list of the planned ones.
 
     Args:
-        link: of ``folder``, relative to the text that gets the sections.
+        link: link to ``folder``, relative to the document.
     """
     series, plans = read_series(folder), read_plan(folder)
     recorded = [plan for plan in plans if plan['name'] in series]
@@ -41,14 +41,14 @@ def sections(folder: Path, link: str) -> str:
 
 
 def underfitted(series: dict[str, dict[str, Any]], plans: list[dict[str, Any]]) -> str:
-    """One sentence, and the folded differences of series that can show nothing; '' where there is none."""
+    """Return the folded differences of series with underfitted networks, or ''."""
     rows = overview(series, plans)
-    return fold(f'{len(plans)} earlier series are of networks that had not fitted their training images: there a '
-                'regulariser has nothing to take away.', rows) if rows else ''
+    return fold(f'{len(plans)} earlier series use networks that underfit their training images, where a '
+                'regulariser cannot help.', rows) if rows else ''
 
 
 def recorded_series(plan: dict[str, Any], entry: dict[str, Any], folder: Path, link: str) -> str:
-    """Title, question, command, tables, what was learned, and the figures that are there."""
+    """Return title, question, command, tables, findings and figures of a series."""
     name, title = plan['name'], plan['title']
     blocks = [f'### {title}', plan['question'], command(plan, link), *renamed(entry),
               paired_table(entry) if entry['kind'] == 'paired' else sweep_section(entry),
@@ -59,28 +59,28 @@ def recorded_series(plan: dict[str, Any], entry: dict[str, Any], folder: Path, l
 
 
 def renamed(entry: dict[str, Any]) -> list[str]:
-    """A sentence where the commits of a record know an option under another name; else nothing."""
+    """Return a sentence on options that had another name at the commit of the runs, if any."""
     then = [f'`{now}` is spelled `{before}`' for now, before in entry.get(RENAMED, {}).items()]
     return [f'At commit {", ".join(commits(entry))}, where these runs were trained, {" and ".join(then)}.'] if then \
         else []
 
 
 def not_run(plans: list[dict[str, Any]], link: str) -> str:
-    """One sentence, and the folded commands of the series that are planned; '' where there is none."""
+    """Return the folded commands of the planned series, or ''."""
     if not plans:
         return ''
     count = 'One series is' if len(plans) == 1 else f'{len(plans)} series are'
-    return fold(f'{count} planned and not run yet.', '\n\n'.join(
+    return fold(f'{count} planned and not yet run.', '\n\n'.join(
         f'{plan["title"]}. {plan["question"]}\n\n{command(plan, link)}' for plan in plans))
 
 
 def command(plan: dict[str, Any], link: str) -> str:
-    """What runs a series, as a block."""
+    """Return the command of a series as a code block."""
     return f'```bash\n{plan["command"]} --out configs/{link}/{plan["name"]}.json\n```'
 
 
 def overview(series: dict[str, dict[str, Any]], plans: list[dict[str, Any]]) -> str:
-    """A row per arm of recorded paired series: its first measure with and without, and the difference."""
+    """Return a table with one row per arm of the recorded paired series, in the main measure."""
     rows = ['| series | arm | measure | pairs | baseline | arm | difference | 95 % (paired t) |',
             '|---|---|---|---|---|---|---|---|']
     for plan in plans:
@@ -97,7 +97,7 @@ def overview(series: dict[str, dict[str, Any]], plans: list[dict[str, Any]]) -> 
 
 
 def sweep_section(sweep: dict[str, Any]) -> str:
-    """The table of a sweep and how it was run."""
+    """Return the table of a sweep and a description of its runs."""
     runs = [run for result in sweep['runs'].values() for run in result['training']]
     measure = sweep.get('measure', 'mIoU')
     what = 'mIoU in per cent on the last' if measure == 'mIoU' else f'{measure} in per cent, lower is better, on'

@@ -9,7 +9,7 @@ from isda_seg.runtime.provenance import provenance, write_json
 
 
 def main() -> None:
-    """The seconds of COMMAND, which must succeed, in OUT under its words, beside what OUT already knows."""
+    """Run COMMAND, which must succeed, and add its duration to OUT."""
     if len(sys.argv) < 3:
         sys.exit(__doc__)
     out, command = Path(sys.argv[1]), sys.argv[2:]

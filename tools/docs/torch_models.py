@@ -1,4 +1,4 @@
-"""The table of other libraries' models: which layer is the classifier, and what has to be set."""
+"""Table of models of other libraries: classifier layer and required settings."""
 import json
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ HEAD = ['| library | model | attach to | settings |', '| --- | --- | --- | --- |
 
 
 def table(path: Path) -> str:
-    """Every model that was run, in the order of the file; the sentence below says what each run was held against."""
+    """Return a table of the tested models with a note on the test."""
     if not path.is_file():
         return NOT_RUN
     libraries = json.loads(path.read_text())
@@ -20,17 +20,17 @@ def table(path: Path) -> str:
 
 
 def attached(entry: dict[str, Any]) -> str:
-    """The layer, as Python names it in the model."""
+    """Return the classifier layer as a Python expression."""
     if not entry['served']:
-        return 'not served'
+        return 'not supported'
     name = ''.join(f'[{part}]' if part.isdigit() else f'.{part}' for part in entry['classifier'].split('.'))
     return f'`model{name}`'
 
 
 def settings(entry: dict[str, Any]) -> str:
-    """What differs from a head that returns logits of the labels' size, or upsamples them without corners."""
+    """Return the settings that differ from those of a head with logits at label resolution."""
     if not entry['served']:
-        return str(entry.get('reason', 'Eq. 7 is not met'))
+        return str(entry.get('reason', 'does not match Eq. 7'))
     inside = entry['logits'] != entry['positions']
     found = ['upsample its logits'] if entry['logits'] != entry['labels'] else []
     found += ['`align_corners=True`'] if inside and entry['align_corners'] else []
@@ -39,11 +39,11 @@ def settings(entry: dict[str, Any]) -> str:
 
 
 def sentence(libraries: list[dict[str, Any]]) -> str:
-    """What was run, and how near it came."""
+    """Describe the test and its numerical error."""
     entries = [entry for library in libraries for entry in library['models']]
     served = [entry for entry in entries if entry['served']]
     worst = max((max(entry['value_error'], entry['gradient_error']) for entry in served), default=0.0)
     origins = dict.fromkeys(f'{library["date"][:10]}, commit {library["commit"]}' for library in libraries)
-    return (f'{len(served)} of {len(entries)} models are served: three training steps each, with random weights; '
-            'strength 0 is plain cross-entropy bit for bit, the numbers of samples are exact, and Eq. 7 in float64 '
-            f'with its gradient is met to {worst:.0e} ({"; ".join(origins)}).')
+    return (f'{len(served)} of {len(entries)} models are supported, tested in three training steps with random '
+            'weights. Strength 0 equals cross-entropy bitwise, and the sample counts are exact. The largest relative '
+            f'error of Eq. 7 and its gradient against float64 is {worst:.0e} ({"; ".join(origins)}).')

@@ -1,1 +1,1 @@
-"""What ISDA costs: time and memory against plain cross-entropy and against the literal N x C x A form."""
+"""Time and memory of ISDA, compared with cross-entropy and with the literal N x C x A form."""

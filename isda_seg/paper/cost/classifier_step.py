@@ -1,4 +1,4 @@
-"""A whole training step of a classifier with one loss after another, in turn."""
+"""Training steps of a classifier, timed with several losses in alternation."""
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -17,19 +17,19 @@ PLAIN, CLOSED = 'plain', 'closed form'
 
 def time_losses(model: nn.Module, losses: Mapping[str, ISDACriterion], batch: int, size: int, meter: Meter,
                 rounds: int) -> dict[str, Any]:
-    """Samples of a step with plain cross-entropy and with each loss, and what each takes more within a round.
+    """Time a training step with cross-entropy and with each loss.
 
     Args:
-        model: ends in a linear layer ``fc``, on the meter's device.
-        losses: by name; they are attached here.
-        batch: images in a step.
-        size: their height and width.
-        meter: of the device.
-        rounds: that count.
+        model: on the meter's device, with a linear classifier ``fc``.
+        losses: losses by name; this function attaches them.
+        batch: images per step.
+        size: height and width of the images.
+        meter: measures time on the device.
+        rounds: number of timed rounds.
 
     Returns:
-        ``samples`` in seconds by name, plain's included; ``extra_time`` by name, median and quartiles of the share of a
-        plain step.
+        ``samples``: seconds per step by name, including the cross-entropy baseline. ``extra_time``: median and
+        quartiles of the extra time by name, as a fraction of the baseline step of the same round.
     """
     images = torch.randn(batch, 3, size, size, device=meter.device)
     labels = torch.randint(model.fc.out_features, (batch,), device=meter.device)
@@ -53,6 +53,6 @@ def time_losses(model: nn.Module, losses: Mapping[str, ISDACriterion], batch: in
 
 def time_draws(model: nn.Module, covariance: str, draws: Sequence[int], batch: int, size: int, meter: Meter,
                rounds: int) -> dict[str, Any]:
-    """``time_losses`` of the closed form (Eq. 7) and of M draws (Eq. 5): the time axis of Fig. 10."""
+    """Time the closed form (Eq. 7) and M explicit samples (Eq. 5), the time axis of Fig. 10; see ``time_losses``."""
     losses = {CLOSED: ISDACriterion(covariance), **{str(m): ISDACriterion(covariance, samples=m) for m in draws}}
     return time_losses(model, losses, batch, size, meter, rounds)

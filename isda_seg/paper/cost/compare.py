@@ -1,4 +1,4 @@
-"""The comparison of the three losses at one size: time, peak memory, what is extra."""
+"""Time and peak memory of cross-entropy, ISDA and the literal form at one tensor size."""
 from collections.abc import Callable
 from math import ceil
 from typing import Any
@@ -13,18 +13,18 @@ from isda_seg.paper.cost.workload import Workload, first_part, make_tensors
 
 def compare_losses(workload: Workload, meter: Meter, rounds: int, literal_bytes: float,
                    bandwidth: float) -> dict[str, Any]:
-    """All losses at one size in one alternation.
+    """Measure all losses at one size, in alternation.
 
     Args:
-        workload: the size.
-        meter: of the device.
-        rounds: that count.
-        literal_bytes: where one N x C x A tensor is larger, the literal form runs on a slice (with plain
-            cross-entropy on the same slice) and its extra cost is multiplied by how much smaller the slice is.
-        bandwidth: bytes per second, for the floor.
+        workload: the tensor sizes.
+        meter: measures on the device.
+        rounds: number of timed rounds.
+        literal_bytes: if one N x C x A tensor is larger than this, the literal form and cross-entropy run on a slice
+            of the tensors, and the extra cost is scaled up to the full size.
+        bandwidth: copy bandwidth in bytes per second, for the lower bound on the time.
 
     Returns:
-        the size, samples of every loss, and one entry of ``rows`` per resolution.
+        The size, the samples of every loss, and one entry in ``rows`` per resolution.
     """
     tensors = make_tensors(workload, meter.device)
     cut, times = first_part(tensors, ceil(workload.literal_bytes / literal_bytes))
@@ -53,19 +53,19 @@ def compare_losses(workload: Workload, meter: Meter, rounds: int, literal_bytes:
 
 
 def measure(steps: dict[str, Callable[[], Any]], meter: Meter, rounds: int) -> dict[str, dict[str, Any]]:
-    """Time every step in turn, then the peak memory of each."""
+    """Time the steps in alternation, then measure the peak memory of each."""
     samples = alternate(steps, rounds, meter.seconds)
     return {name: dict(seconds=spread(samples[name]), samples=samples[name], peak_bytes=meter.peak_bytes(step))
             for name, step in steps.items()}
 
 
 def extra_cost(ours: dict[str, Any], plain: dict[str, Any]) -> dict[str, Any]:
-    """What ours costs above plain: medians of the differences and shares within each round, and of peak memory."""
+    """Return the extra time of ``ours`` over ``plain`` within each round, and the difference in peak memory."""
     return dict(seconds=spread(differences(ours['samples'], plain['samples'])),
                 share=spread(relative(ours['samples'], plain['samples'])),
                 bytes=ours['peak_bytes'] - plain['peak_bytes'])
 
 
 def quotient(large: float, small: float) -> float | None:
-    """large / small; None where the small one was lost in the noise."""
+    """Return large / small, or None if ``small`` is not measurably positive."""
     return large / small if small > 0 else None

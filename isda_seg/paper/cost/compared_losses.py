@@ -1,4 +1,4 @@
-"""Forward and backward of the three losses that are compared, on the same tensors."""
+"""The three compared losses, forward and backward, on the same tensors."""
 from collections.abc import Callable
 
 import torch.nn.functional as F
@@ -13,12 +13,12 @@ STRENGTH = 7.5
 
 
 def plain_loss(tensors: Tensors) -> Callable[[], Tensor]:
-    """Cross-entropy, mean over the labelled samples."""
+    """Cross-entropy averaged over the labelled samples."""
     return lambda: F.cross_entropy(tensors.logits, tensors.labels, ignore_index=IGNORED)
 
 
 def isda_loss(tensors: Tensors, workload: Workload, resolution: str = 'label') -> Callable[[], Tensor]:
-    """The criterion as users have it, attached to the classifier: observe, table, addition, cross-entropy."""
+    """ISDA through the public criterion: statistics, margin table, addition and cross-entropy."""
     criterion = ISDACriterion(workload.covariance, resolution, ignore_index=IGNORED)
     criterion.strength = STRENGTH
     attach(criterion, tensors.classifier, workload.align_corners)
@@ -30,13 +30,13 @@ def isda_loss(tensors: Tensors, workload: Workload, resolution: str = 'label') -
 
 
 def literal_form(tensors: Tensors, workload: Workload) -> LiteralISDA:
-    """The yardstick for a workload, nothing observed yet."""
+    """Literal N x C x A form for a workload, with empty statistics."""
     return LiteralISDA(workload.classes, workload.features[1], workload.covariance == 'full', STRENGTH, IGNORED,
                        device=tensors.features.device)
 
 
 def literal_loss(tensors: Tensors, workload: Workload) -> Callable[[], Tensor]:
-    """The literal N x C x A form, its own statistics included."""
+    """Literal N x C x A form, including its own statistics."""
     form = literal_form(tensors, workload)
     features, labels, classifier, logits = tensors
 
@@ -48,7 +48,7 @@ def literal_loss(tensors: Tensors, workload: Workload) -> Callable[[], Tensor]:
 
 
 def both_ways(loss: Callable[[], Tensor], tensors: Tensors) -> Callable[[], None]:
-    """Forward, backward into logits and classifier, gradients freed."""
+    """Return a step: forward, backward into logits and classifier, and release of the gradients."""
     def step() -> None:
         loss().backward()
         tensors.logits.grad = None

@@ -1,7 +1,7 @@
-"""What a training step costs: multiply-adds of a network, of ISDA by the paper's formula, and of ISDA as it is here.
+"""Multiply-adds of a network, of ISDA by the paper's formula, and of this implementation of ISDA.
 
-One unit is one multiply-add per sample of the forward pass, as in Tables 1 and 3. C classes, A feature channels,
-N samples in the batch (the paper's B), U of the C classes present in it.
+The unit is one multiply-add per sample of the forward pass, as in Tables 1 and 3. Notation: C classes, A feature
+channels, N samples in the batch (B in the paper), U classes present in the batch.
 """
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-UPDATE = 3  # multiply-adds per element of a covariance that is folded into the running one (Eq. 2)
+UPDATE = 3  # multiply-adds per element when a covariance is merged into the running one (Eq. 2)
 
 
 class Extra(NamedTuple):
@@ -25,9 +25,9 @@ class Extra(NamedTuple):
 
 
 def multiply_adds(model: nn.Module, shape: Sequence[int] = (3, 32, 32)) -> int:
-    """Multiply-adds of the convolutions and linear layers for one input of ``shape``, on a meta device too.
+    """Count multiply-adds of convolutions and linear layers for one input; meta devices work.
 
-    Torch's counter sees exactly these; MMEngine's adds normalisation and pooling, which Table 3's units do not have.
+    PyTorch's counter covers exactly these layers; MMEngine's also counts normalisation and pooling, unlike Table 3.
     """
     training = [(module, module.training) for module in model.modules()]
     model.eval()
@@ -37,16 +37,16 @@ def multiply_adds(model: nn.Module, shape: Sequence[int] = (3, 32, 32)) -> int:
     finally:
         for module, mode in training:
             module.training = mode
-    return counter.get_total_flops() // 2  # to torch a multiply-add is two
+    return counter.get_total_flops() // 2  # PyTorch counts a multiply-add as two operations
 
 
 def paper_extra(classes: int, channels: int, batch: int, covariance: str = 'full') -> float:
-    """The paper's count: ``C A^2 + A^2 + 3 C A^2 / B + 2 C A`` full, ``3 C A + 2 C A + 3 C A / B`` diagonal.
+    """Return the paper's count: ``C A^2 + A^2 + 3 C A^2 / B + 2 C A`` full, ``3 C A + 2 C A + 3 C A / B`` diagonal.
 
-    Reproduces the "theoretical" columns of Table 3 (full) and, DenseNets apart, of Table 1 (diagonal).
+    Reproduces the "theoretical" columns of Table 3 (full) and of Table 1 (diagonal), except for the DenseNets.
 
     Raises:
-        ValueError: another kind of covariance.
+        ValueError: unknown covariance.
     """
     size = classes * channels
     if _is_full(covariance):
@@ -56,18 +56,20 @@ def paper_extra(classes: int, channels: int, batch: int, covariance: str = 'full
 
 def implementation_extra(classes: int, channels: int, batch: int, covariance: str = 'full',
                          present: float | None = None) -> Extra:
-    """The count of ``isda_seg.core``: full, a row of the table is made once per class present, not once per sample;
-    diagonal, once per sample or once per class, whichever is less.
+    """Count the multiply-adds of ``isda_seg.core``.
+
+    With full covariances, a row of the margin table is computed once per class present; with diagonal covariances, once
+    per sample or once per class, whichever is cheaper.
 
     Args:
         classes: C.
         channels: A.
         batch: N.
         covariance: 'full' or 'diagonal'.
-        present: U; default the expected number for labels drawn evenly.
+        present: U; by default its expected value for uniformly distributed labels.
 
     Raises:
-        ValueError: another kind of covariance.
+        ValueError: unknown covariance.
     """
     present = expected_present(classes, batch) if present is None else present
     size = classes * channels
@@ -80,11 +82,11 @@ def implementation_extra(classes: int, channels: int, batch: int, covariance: st
 
 
 def expected_present(classes: int, batch: int) -> float:
-    """How many different classes a batch of evenly drawn labels holds on average."""
+    """Return the expected number of distinct classes in a batch of uniformly distributed labels."""
     return classes * (1 - (1 - 1 / classes) ** batch)
 
 
 def _is_full(covariance: str) -> bool:
     if covariance not in ('full', 'diagonal'):
-        raise ValueError(f"covariance must be 'full' or 'diagonal', got {covariance!r}")
+        raise ValueError(f"Unknown covariance {covariance!r}. Choose 'full' or 'diagonal'.")
     return covariance == 'full'

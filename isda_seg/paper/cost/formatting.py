@@ -1,10 +1,9 @@
-"""Seconds, bytes, shares and rows as Markdown words."""
-LOST = 'none measurable'
-LESS = dict(longer='shorter', higher='lower')
+"""Seconds, bytes, shares and table rows as Markdown text."""
+LOST = 'not measurable'
 
 
 def span(seconds: dict[str, float]) -> str:
-    """Median and quartiles in one unit."""
+    """Format the median and the quartiles in one unit."""
     unit, scale = ('s', 1) if abs(seconds['median']) >= 1 else ('ms', 1000)
     return '{:.3g} [{:.3g}, {:.3g}] {}'.format(*(seconds[key] * scale for key in ('median', 'low', 'high')), unit)
 
@@ -21,9 +20,14 @@ def percent(share: float) -> str:
     return f'{100 * share:.1f} %'
 
 
-def change(share: float, more: str, of: str = '') -> str:
-    """'2.0 % longer', or '2.0 % shorter' of a negative share."""
-    return f'{percent(abs(share))}{of} {more if share >= 0 else LESS[more]}'
+def duration(share: float) -> str:
+    """Return '2.0 % longer', or '2.0 % shorter' for a negative share."""
+    return f'{percent(abs(share))} {"longer" if share >= 0 else "shorter"}'
+
+
+def memory(tensors: float) -> str:
+    """Return 'higher by 0.02 times', or 'lower by ...' for a negative number of logits tensors."""
+    return f'{"higher" if tensors >= 0 else "lower"} by {abs(tensors):.2f} times'
 
 
 def factor(times: float | None) -> str:
@@ -34,11 +38,7 @@ def power(value: float | None) -> str:
     return LOST if value is None else f'{value:.2f}'
 
 
-def verdict(reached: bool) -> str:
-    return 'reached' if reached else 'not reached'
-
-
 def markdown(rows: list[list[str]]) -> str:
-    """Rows one below the other; the first is the head."""
+    """Return a Markdown table; the first row is the header."""
     lines = ['| ' + ' | '.join(row) + ' |' for row in rows]
     return '\n'.join([lines[0], '|' + '---|' * len(rows[0]), *lines[1:]])

@@ -1,4 +1,4 @@
-"""How the work grows as N, C and A double: the slope of log2 cost over log2 size."""
+"""Scaling of the cost with N, C and A: the slope of log2 cost over log2 size."""
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -18,14 +18,14 @@ AXES = ('N', 'C', 'A')
 
 
 def exponent(sizes: Sequence[float], costs: Sequence[float]) -> float | None:
-    """The slope of a line through (log2 size, log2 cost); None where a cost is not above 0 and so has no logarithm."""
+    """Fit the slope of log2 cost over log2 size; None if a cost is not positive."""
     if min(costs) <= 0:
         return None
     return float(np.polyfit(np.log2(sizes), np.log2(costs), 1)[0])
 
 
 def enlarged(base: Workload, axis: str, factor: int) -> Workload:
-    """The workload with N (images, labels with them), C or A times ``factor``."""
+    """Return the workload with N (images and labels), C or A multiplied by ``factor``."""
     images, channels, *size = base.features
     if axis == 'N':
         return replace(base, features=(factor * images, channels, *size), labels=(factor * images, *base.labels[1:]))
@@ -35,10 +35,10 @@ def enlarged(base: Workload, axis: str, factor: int) -> Workload:
 
 
 def growth(axis: str, base: Workload, meter: Meter, rounds: int) -> dict[str, Any]:
-    """Time and memory at each factor, and the exponents of what grows.
+    """Measure time and memory at each size and fit the scaling exponents.
 
-    ISDA's difference from plain cross-entropy may be lost in the noise, or negative, where one visit does both. So the
-    exponents are those of the work beside cross-entropy (statistics and table) and of both losses as a whole.
+    The difference between ISDA and cross-entropy can be below the noise, or negative when one fused pass computes both.
+    The exponents are therefore fitted to statistics and table alone, and to each complete loss.
     """
     points = []
     for factor in FACTORS:

@@ -1,7 +1,7 @@
-"""The yardstick: ISDA as its equations are usually typed, with a tensor of N x C x A for every intermediate result.
+"""Literal reference implementation of ISDA that materialises N x C x A intermediate tensors.
 
-Written from arXiv:2007.10538v5. Full covariances gather one A x A matrix per sample (N x A x A) and need N C A A
-multiplications; the N x C x A x A tensor itself is not built, which makes the yardstick cheaper than the words say.
+Written from arXiv:2007.10538v5. With full covariances it gathers one A x A matrix per sample (N x A x A) and needs
+N C A A multiplications. It does not build the N x C x A x A tensor, so it is cheaper than a fully literal form.
 """
 import torch
 import torch.nn.functional as F
@@ -18,7 +18,7 @@ class LiteralISDA:
         classes, channels: C and A.
         full: (C, A, A) covariances, otherwise (C, A).
         strength: lambda.
-        ignore_index: samples with this label do not count.
+        ignore_index: samples with this label are ignored.
     """
 
     def __init__(self, classes: int, channels: int, full: bool, strength: float, ignore_index: int,
@@ -30,7 +30,7 @@ class LiteralISDA:
         self.covariance = torch.zeros(shape, dtype=dtype, device=device)
 
     def rows(self, features: Tensor, labels: Tensor, align_corners: bool) -> tuple[Tensor, Tensor]:
-        """Features (n, A) and labels (n,) of every feature pixel, or as they are."""
+        """Flatten feature maps to features (n, A) and labels (n,); vectors are returned unchanged."""
         if features.dim() == 2:
             return features, labels
         on_grid = labels_on_grid(labels, tuple(features.shape[2:]), align_corners)
@@ -38,7 +38,7 @@ class LiteralISDA:
 
     @torch.no_grad()
     def observe(self, features: Tensor, labels: Tensor) -> None:
-        """Eqs. 1-3 for rows (N, A): each sample stands in the row of its class, zeros in the other C - 1."""
+        """Update the statistics by Eqs. 1-3 from features (N, A), one-hot expanded over the classes."""
         kept = labels != self.ignore_index
         features, labels = features[kept], labels[kept]
         member = F.one_hot(labels, self.classes).to(features.dtype)[:, :, None].expand(-1, -1, features.shape[1])
@@ -60,7 +60,7 @@ class LiteralISDA:
         self.count = self.count + count                                          # Eq. 3
 
     def penalty(self, weight: Tensor, labels: Tensor) -> Tensor:
-        """lambda / 2 (w_c - w_y)^T Sigma_y (w_c - w_y) of every row (Eq. 7): (N, C), zeros where ignored."""
+        """Return ``lambda / 2 (w_c - w_y)^T Sigma_y (w_c - w_y)`` (Eq. 7) as (N, C); zero for ignored samples."""
         kept = labels != self.ignore_index
         own = labels[kept]
         difference = weight[None] - weight[own][:, None]                         # N x C x A
@@ -74,9 +74,9 @@ class LiteralISDA:
 
     def loss(self, logits: Tensor, labels: Tensor, size: tuple[int, ...], on_grid: Tensor, weight: Tensor,
              align_corners: bool) -> Tensor:
-        """Cross-entropy of the penalised logits; penalties of feature pixels are resized to the logits' size.
+        """Cross-entropy of the augmented logits; penalties of feature pixels are resized to the size of the logits.
 
-        Public code adds at feature resolution and resizes the sum. Resizing is linear, so the result is the same.
+        The authors' code adds at feature resolution and resizes the sum. Resizing is linear, so the result is equal.
         """
         penalty = self.penalty(weight.flatten(1), on_grid)
         if logits.dim() > 2:

@@ -1,4 +1,4 @@
-"""Peak tensor memory of a piece of code, above what was allocated before."""
+"""Peak CPU tensor memory of a function call."""
 import json
 import tempfile
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from torch.profiler import ProfilerActivity, profile
 
 
 def peak_bytes(function: Callable[[], Any]) -> int:
-    """The most bytes of CPU tensors alive at once while ``function`` runs, above those alive at its start."""
+    """Return the peak of the CPU tensor bytes while ``function`` runs, relative to its start."""
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as recorded:
         function()
     with tempfile.TemporaryDirectory() as folder:

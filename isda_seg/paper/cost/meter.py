@@ -1,4 +1,4 @@
-"""Seconds and peak bytes of a piece of work: the one place that knows how a CPU and a GPU are measured."""
+"""Time and peak memory of a function call, on a CPU or a GPU."""
 import time
 from collections.abc import Callable
 from typing import Any
@@ -9,10 +9,10 @@ from isda_seg.paper.cost.memory import peak_bytes
 
 
 class Meter:
-    """Measures on one device; ``'auto'`` is the GPU where there is one.
+    """Measure on one device; ``'auto'`` selects a GPU if one is available.
 
     Raises:
-        ValueError: a GPU is asked for and there is none.
+        ValueError: a GPU is requested but not available.
     """
 
     def __init__(self, device: str = 'auto') -> None:
@@ -21,10 +21,10 @@ class Meter:
         self.device = torch.device(device)
         self.on_gpu = self.device.type == 'cuda'
         if self.on_gpu and not torch.cuda.is_available():
-            raise ValueError(f'--device {device}: torch sees no GPU here; use --device cpu')
+            raise ValueError(f'--device {device}: PyTorch found no GPU. Use --device cpu.')
 
     def seconds(self, function: Callable[[], Any]) -> float:
-        """How long ``function`` takes, its work on the device included."""
+        """Return the seconds that ``function`` takes, including its work on the device."""
         if not self.on_gpu:
             start = time.perf_counter()
             function()
@@ -38,7 +38,7 @@ class Meter:
         return start.elapsed_time(end) / 1000
 
     def peak_bytes(self, function: Callable[[], Any]) -> int:
-        """The most tensor bytes alive at once while ``function`` runs, above those alive at its start."""
+        """Return the peak of the tensor bytes while ``function`` runs, relative to its start."""
         if not self.on_gpu:
             return peak_bytes(function)
         torch.cuda.synchronize(self.device)

@@ -1,4 +1,4 @@
-"""What ISDA costs beside a network of the paper's Tables 1 and 3: multiply-adds, and the time of a training step."""
+"""Cost of ISDA relative to the networks of Tables 1 and 3: multiply-adds and time of a training step."""
 from typing import Any, NamedTuple
 
 from torch import nn
@@ -12,7 +12,7 @@ from isda_seg.paper.networks import CIFAR, IMAGENET, PaperNetwork
 
 
 class Setting(NamedTuple):
-    """A data set as the paper's tables have it."""
+    """Networks and data shape of one dataset in the paper's tables."""
     networks: dict[str, PaperNetwork]
     classes: int
     size: int
@@ -21,17 +21,19 @@ class Setting(NamedTuple):
 
 SETTINGS = {'cifar10': Setting(CIFAR, 10, 32, 'full'), 'cifar100': Setting(CIFAR, 100, 32, 'full'),
             'imagenet': Setting(IMAGENET, 1000, 224, 'diagonal')}
-HEAD = ['network', 'dataset', 'A', 'network M', 'paper M', 'paper %', 'here M', 'here %', 'statistics M', 'table M',
-        'addition M', 'extra time % (quartiles)']
+HEAD = ['network', 'dataset', 'A', 'network M', 'paper M', 'paper %', 'implementation M', 'implementation %',
+        'statistics M', 'table M', 'addition M', 'extra time % (quartiles)']
 
 
 def count(model: nn.Module, setting: Setting, batch: int) -> dict[str, Any]:
-    """Multiply-adds per sample of the forward pass: the network's, ISDA's by the paper's formula and as it is here.
+    """Count multiply-adds per sample of the forward pass, of the network and of ISDA.
+
+    ISDA is counted by the paper's formula (``paper``) and for this implementation (``here``).
 
     Args:
-        model: ends in a linear layer ``fc``; may be on the meta device.
-        setting: the data set.
-        batch: samples in a step.
+        model: has a linear classifier ``fc``; may be on the meta device.
+        setting: the dataset.
+        batch: samples per step.
     """
     channels = model.fc.in_features
     here = implementation_extra(setting.classes, channels, batch, setting.covariance)
@@ -42,21 +44,21 @@ def count(model: nn.Module, setting: Setting, batch: int) -> dict[str, Any]:
 
 
 def step_time(model: nn.Module, setting: Setting, batch: int, meter: Meter, rounds: int) -> dict[str, Any]:
-    """Samples of a plain and of an ISDA training step of the same network in turn, and the extra time within a round.
+    """Time training steps of the network with cross-entropy and with ISDA in alternation.
 
     Args:
-        model: ends in a linear layer ``fc``, on the meter's device.
-        setting: the data set.
-        batch: samples in a step.
-        meter: of the device.
-        rounds: that count.
+        model: on the meter's device, with a linear classifier ``fc``.
+        setting: the dataset.
+        batch: samples per step.
+        meter: measures on the device.
+        rounds: number of timed rounds.
     """
     found = time_losses(model, dict(isda=ISDACriterion(setting.covariance)), batch, setting.size, meter, rounds)
     return dict(found, extra_time=found['extra_time']['isda'])
 
 
 def summary(rows: list[dict[str, Any]]) -> str:
-    """One line per network and data set."""
+    """Return a Markdown table with one row per network and dataset."""
     return markdown([HEAD, *map(_line, rows)])
 
 

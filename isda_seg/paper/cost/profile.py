@@ -1,4 +1,4 @@
-"""Where the extra time goes: statistics, table and addition timed apart, beside the whole."""
+"""Breakdown of the extra time into statistics, margin table and addition."""
 from collections.abc import Callable
 from typing import Any
 
@@ -17,10 +17,10 @@ LITERAL_PIECES = ('literal statistics', 'literal loss with cross-entropy')
 
 
 def profile(workload: Workload, meter: Meter, rounds: int) -> dict[str, Any]:
-    """Plain, ISDA and its pieces in one alternation; with full covariances also those of the literal form.
+    """Time cross-entropy, ISDA and its components in alternation; with full covariances also those of the literal form.
 
-    Addition may be one with cross-entropy, so its time is that of Eq. 7 without the table and plain cross-entropy.
-    ``rest`` is what the pieces do not explain: checks, caches that a piece alone finds warm.
+    The addition may be fused with cross-entropy. Its time is that of Eq. 7 minus the table and cross-entropy.
+    ``rest`` is the extra time that the components do not explain, such as input checks and cache misses.
     """
     tensors = make_tensors(workload, meter.device)
     functions = {'plain': both_ways(plain_loss(tensors), tensors),
@@ -36,7 +36,7 @@ def profile(workload: Workload, meter: Meter, rounds: int) -> dict[str, Any]:
 
 
 def pieces(tensors: Tensors, workload: Workload) -> dict[str, Callable[[], Any]]:
-    """Statistics; the table, both ways; and Eq. 7 both ways, which is table, addition and cross-entropy."""
+    """Return the components: statistics, and forward and backward of the table and of the complete Eq. 7."""
     features, labels, classifier, logits = tensors
     statistics = ClassStatistics(workload.classes, workload.features[1], workload.covariance).to(features.device)
     size = tuple(features.shape[2:])
@@ -58,7 +58,7 @@ def pieces(tensors: Tensors, workload: Workload) -> dict[str, Callable[[], Any]]
 
 
 def literal_pieces(tensors: Tensors, workload: Workload) -> dict[str, Callable[[], Any]]:
-    """The two halves of the literal form; its loss includes cross-entropy and both directions."""
+    """Return the statistics and the loss of the literal form; the loss includes cross-entropy, forward and backward."""
     features, labels, classifier, logits = tensors
     form = literal_form(tensors, workload)
     rows, on_grid = form.rows(features, labels, workload.align_corners)

@@ -1,4 +1,4 @@
-"""A whole training step of a segmentor from two twin configs: plain against ISDA."""
+"""Training step of a segmentation model, from a baseline config and its ISDA twin."""
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -16,12 +16,12 @@ from isda_seg.paper.cost.workload import FLOAT, IGNORED, make_labels
 
 
 def compare_steps(config: Path, size: int, images: int, meter: Meter, rounds: int) -> dict[str, Any]:
-    """Time and peak memory of a step of an ISDA config and of its plain twin, no pretrained weights.
+    """Measure a training step of an ISDA config and of its baseline, without pretrained weights.
 
     Args:
-        config: the ISDA config; the name of the twin lacks ``_isda``.
-        size: of the square crops.
-        images: in a batch.
+        config: the ISDA config; the baseline has the same name without ``_isda``.
+        size: height and width of the crops.
+        images: batch size.
     """
     twins = {'plain': config.with_name(config.name.replace('_isda', '')), 'isda': config}
     steps, classes = {}, 0
@@ -36,7 +36,7 @@ def compare_steps(config: Path, size: int, images: int, meter: Meter, rounds: in
 
 def training_step(path: Path, size: int, images: int, device: torch.device,
                   seed: int = 0) -> tuple[Callable[[], dict[str, torch.Tensor]], int]:
-    """Data preprocessing, forward, losses, backward and optimizer step on one batch; and the number of classes."""
+    """Build a complete training step on one batch; return it with the number of classes."""
     compat.prepare()
     from mmengine.optim import build_optim_wrapper
     from mmengine.registry import init_default_scope
@@ -60,7 +60,7 @@ def training_step(path: Path, size: int, images: int, device: torch.device,
 
 
 def make_batch(classes: int, ignore_index: int, size: int, images: int, seed: int) -> dict[str, list]:
-    """Coloured noise and labels in blocks, as MMSeg's loaders hand them on."""
+    """Create random images and block-shaped labels in the format of MMSegmentation's dataloaders."""
     from mmengine.structures import PixelData
     from mmseg.structures import SegDataSample
     generator = torch.Generator().manual_seed(seed)

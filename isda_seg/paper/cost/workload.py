@@ -1,4 +1,4 @@
-"""The sizes at which losses are measured, and tensors of such a size."""
+"""Tensor sizes at which the losses are measured."""
 from dataclasses import dataclass
 from math import prod
 from typing import Any, NamedTuple
@@ -9,13 +9,13 @@ from torch import Tensor, nn
 from isda_seg.core.ops.upsampled import resize
 
 IGNORED = -100
-BLOCKS = 12  # per image side: labels are constant on blocks, as they are on things, and one block in ten is ignored
+BLOCKS = 12  # per image side: labels are constant within a block, like objects, and one block in ten is ignored
 FLOAT = 4    # bytes
 
 
 @dataclass(frozen=True)
 class Workload:
-    """One size: what enters the classifier, the labels, the classes, the kind of covariance."""
+    """Shapes of features and labels, number of classes and kind of covariance."""
     name: str
     classes: int
     features: tuple[int, ...]  # (B, A, h, w) or (N, A)
@@ -25,26 +25,26 @@ class Workload:
 
     @property
     def samples(self) -> int:
-        """N: feature pixels, or rows."""
+        """Number N of feature pixels or feature vectors."""
         return prod(self.features) // self.features[1]
 
     @property
     def pixels(self) -> bool:
-        """Whether it segments; otherwise it classifies images."""
+        """Whether the workload is segmentation, not image classification."""
         return len(self.features) > 2
 
     @property
     def logits_bytes(self) -> int:
-        """One full-size logits tensor."""
+        """Size of the logits at label resolution."""
         return FLOAT * self.classes * prod(self.labels)
 
     @property
     def literal_bytes(self) -> int:
-        """One N x C x A tensor."""
+        """Size of one N x C x A tensor."""
         return FLOAT * self.samples * self.classes * self.features[1]
 
     def describe(self) -> dict[str, Any]:
-        """What a result file says about it."""
+        """Return the entries for a result file."""
         return dict(name=self.name, classes=self.classes, features=list(self.features), labels=list(self.labels),
                     covariance=self.covariance, align_corners=self.align_corners, samples=self.samples,
                     logits_bytes=self.logits_bytes)
@@ -67,15 +67,15 @@ TOY_SIZES = (
 
 
 class Tensors(NamedTuple):
-    """What all losses of one comparison get."""
-    features: Tensor       # like the workload's, no gradient
-    labels: Tensor         # like the workload's
-    classifier: nn.Module  # whose weight gets ISDA's gradient
-    logits: Tensor         # (B, C, H, W) at the labels' size, or (N, C); a leaf
+    """Inputs of all losses in one comparison."""
+    features: Tensor       # shape as in the workload, without gradient
+    labels: Tensor         # shape as in the workload
+    classifier: nn.Module  # its weight receives the gradient of ISDA
+    logits: Tensor         # (B, C, H, W) at label resolution, or (N, C); a leaf
 
 
 def make_tensors(workload: Workload, device: torch.device, seed: int = 0) -> Tensors:
-    """Normal features, labels in blocks, and the logits a linear classifier makes of the features."""
+    """Create normally distributed features, block-shaped labels and the logits of a linear classifier."""
     generator = torch.Generator().manual_seed(seed)
     features = torch.randn(workload.features, generator=generator)
     labels = make_labels(workload.labels, workload.classes, generator)
@@ -92,7 +92,7 @@ def make_tensors(workload: Workload, device: torch.device, seed: int = 0) -> Ten
 
 
 def make_labels(shape: tuple[int, ...], classes: int, generator: torch.Generator) -> Tensor:
-    """(N,) independent labels, or (B, H, W) constant on blocks of which a tenth is ignored."""
+    """Draw independent labels (N,), or label maps (B, H, W) of constant blocks, a tenth of them ignored."""
     if len(shape) == 1:
         return torch.randint(classes, shape, generator=generator)
     blocks = torch.randint(classes, (shape[0], BLOCKS, BLOCKS), generator=generator)
@@ -102,7 +102,7 @@ def make_labels(shape: tuple[int, ...], classes: int, generator: torch.Generator
 
 
 def first_part(tensors: Tensors, parts: int) -> tuple[Tensors, float]:
-    """About one part in ``parts`` of the samples, cut from the top of every image, and by how much it is smaller."""
+    """Cut about 1 / ``parts`` of the samples from the top of every image; return the cut and the exact factor."""
     features, labels, classifier, logits = tensors
     if parts <= 1:
         return tensors, 1.0

@@ -1,4 +1,4 @@
-"""Segmentation models of the libraries beside OpenMMLab, small and with random weights: nothing is downloaded."""
+"""Small, randomly initialised segmentation models of libraries other than OpenMMLab; nothing is downloaded."""
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ SMALL = dict(num_labels=CLASSES)
 
 
 class Candidate(NamedTuple):
-    """A model, how its logits are had, and the layer that makes them."""
+    """Model with access to its logits and the name of its classifier."""
     library: str
     name: str
     build: Callable[[], nn.Module]
@@ -22,7 +22,7 @@ class Candidate(NamedTuple):
 
 
 def candidates(libraries: list[str]) -> Iterator[Candidate]:
-    """Those of these libraries, each of which is imported only if it is asked for."""
+    """Yield the models of the selected libraries, importing only these."""
     found = {'transformers': of_transformers, 'torchvision': of_torchvision,
              'segmentation-models-pytorch': of_segmentation_models}
     without_compiled_operators()

@@ -1,4 +1,4 @@
-"""README's diff over every configuration of the installed MMSegmentation: which models does ISDA serve?"""
+"""Support of ISDA for every config of the installed MMSegmentation."""
 import contextlib
 import logging
 import re
@@ -25,7 +25,7 @@ SERVED, PLAIN, REFUSED, UNCLEAR, NOT_BUILT = VERDICTS = (
 
 
 class Verdict(NamedTuple):
-    """What became of a configuration: one of ``VERDICTS``, and the log's lines or the error."""
+    """Verdict on a config, one of ``VERDICTS``, with log lines or the error."""
     kind: str
     told: list[str]
 
@@ -94,7 +94,7 @@ def clearer(error: Exception) -> Exception:
 
 
 def first_line(error: Exception) -> str:
-    """An error in a line."""
+    """Format an error in one line."""
     return f'{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ""}'
 
 
@@ -122,7 +122,7 @@ def survey(paths: Sequence[Path]) -> Iterator[tuple[Path, Verdict]]:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """What models say while they are built goes unheard; the random state stays."""
+    """Suppress logging and preserve the random state while models are built."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
@@ -133,7 +133,7 @@ def quiet() -> Iterator[None]:
 
 
 def model_text(path: Path) -> str:
-    """What tells models apart."""
+    """Return the text of the model config, a key for equal models."""
     try:
         return str(Config.fromfile(path, import_custom_modules=False).get('model'))
     except Exception as error:  # judged like any other, and told

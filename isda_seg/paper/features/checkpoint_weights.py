@@ -1,4 +1,4 @@
-"""A checkpoint's weights into the model of a config, all of them."""
+"""Complete loading of checkpoint weights into the model of a config."""
 from typing import Any
 
 from torch import nn
@@ -7,18 +7,18 @@ from isda_seg.runtime.checkpoint import check_checkpoint
 from isda_seg.runtime.plain_weights import STATISTICS
 from isda_seg.runtime.weights import coverage
 
-METHOD = 'method.'  # for few labels, whose memories have a row per training image
+METHOD = 'method.'  # semi-supervised methods; their buffers have a row per training image
 
 
 def load_weights(model: nn.Module, checkpoint: str) -> dict[str, Any]:
-    """Load a checkpoint and return its meta; statistics that it lacks and memories of training stay as they are.
+    """Load a checkpoint and return its meta; missing statistics and per-image buffers are not changed.
 
     Raises:
-        FileNotFoundError, ValueError: as ``check_checkpoint``; an address; weights of another model.
+        FileNotFoundError, ValueError: see ``check_checkpoint``; ``checkpoint`` is a URL or belongs to another model.
     """
     loaded = check_checkpoint(checkpoint)
     if not loaded:
-        raise ValueError(f'{checkpoint} is an address: download it, and give the file')
+        raise ValueError(f'{checkpoint} is a URL; download it and pass a local path')
     state = {key.removeprefix('module.'): value for key, value in loaded.get('state_dict', loaded).items()}
     wanted = model.state_dict()
     memories = {key for key, value in wanted.items() if key.startswith(METHOD) and key in state
@@ -28,9 +28,9 @@ def load_weights(model: nn.Module, checkpoint: str) -> dict[str, Any]:
               if key in state or not (key in memories or STATISTICS.search(key))}
     found = coverage(needed, state, whole=True)
     if not found.full:
-        hint = '; it holds statistics of ISDA, and this config has no ISDAHook: give the config it was trained with' \
+        hint = '. It contains ISDA statistics, but the config has no ISDAHook. Use the config of the training.' \
             if found.unexpected and all(map(STATISTICS.search, found.unexpected)) else \
-            '; give the config it was trained with'
+            '. Use the config of the training.'
         raise ValueError(f'{checkpoint} is not a checkpoint of the model of this config: {found}{hint}')
     model.load_state_dict(state, strict=False)
     return dict(loaded.get('meta', {}))

@@ -1,4 +1,4 @@
-"""A few labelled features of every class, the same images and pixels whatever the model and the batches."""
+"""Seeded sample of labelled features per class, independent of model and batch size."""
 from typing import NamedTuple
 
 import numpy as np
@@ -15,10 +15,10 @@ class Sample(NamedTuple):
 
 
 def draw(step: Step, first: int, per_class: int, seed: int) -> Sample:
-    """At most so many features of each class from a batch.
+    """Sample up to ``per_class`` features of each class from a batch.
 
-    The keys of an image follow from the seed and its position alone, so that ``union`` over all batches draws evenly
-    from all labelled samples or pixels, and the same ones from any model with the same grid of features.
+    Random keys depend only on the seed and the position of the image. The ``union`` over all batches is therefore a
+    uniform sample, equal for all models with the same feature resolution.
 
     Args:
         step: a batch.
@@ -37,14 +37,14 @@ def draw(step: Step, first: int, per_class: int, seed: int) -> Sample:
 
 
 def union(a: Sample, b: Sample, per_class: int) -> Sample:
-    """At most so many of each class from both, those with the lowest keys; any order of unions draws the same."""
+    """Merge two samples, keeping the lowest keys of each class; associative and commutative."""
     both = Sample(*(np.concatenate(parts) for parts in zip(a, b, strict=True)))
     kept = _lowest(both.keys, both.labels, per_class)
     return Sample(*(part[kept] for part in both))
 
 
 def _lowest(keys: np.ndarray, labels: np.ndarray, per_class: int) -> np.ndarray:
-    """Indices of the lowest keys of each class, by class and key."""
+    """Return the indices of the lowest keys of each class, sorted by class and key."""
     order = np.lexsort((keys, labels))
     ordered = labels[order]
     rank = np.arange(len(order)) - np.searchsorted(ordered, ordered)

@@ -1,4 +1,4 @@
-"""What enters the classifier of a trained model while it sees a split of the data."""
+"""Classifier inputs of a trained model on a split of the data."""
 import copy
 import logging
 from collections.abc import Iterator
@@ -21,25 +21,25 @@ from isda_seg.paper.features.classifier_pairs import classifier_pairs, pair_of
 from isda_seg.paper.features.split_data import labels_of, split_loader
 from isda_seg.runtime.config_keys import type_name
 
-IGNORED = -1  # the label of what a loss ignores, whatever its own number for that
+IGNORED = -1  # label of ignored samples, independent of the loss
 
 
 class Opened(NamedTuple):
     """A trained model in eval mode."""
     cfg: Config
     model: Any
-    pairs: list[Pair]     # one for each classifier; where no training with ISDA was, its statistics have count 0
+    pairs: list[Pair]     # one per classifier; statistics are empty without ISDA training
     meta: dict[str, Any]  # of the checkpoint
 
     def classes(self, pair: Pair) -> list[str]:
-        """Their names in the training data, else 'class 0' and so on."""
+        """Return class names of the training data, else 'class 0' and so on."""
         number = pair.loss.statistics.num_classes
         names = list((self.meta.get('dataset_meta') or {}).get('classes') or ())
         return names if len(names) == number else [f'class {index}' for index in range(number)]
 
 
 class Step(NamedTuple):
-    """A batch, and what its images became at the classifier."""
+    """Batch with the inputs and outputs of the classifier."""
     features: Tensor      # (N, A) or (B, A, h, w)
     labels: Tensor        # (N,) or (B, h, w) int64, of the pixels that features sit on; IGNORED where the loss ignores
     logits: Tensor        # (N, C) or (B, C, h, w), the classifier's output
@@ -47,16 +47,16 @@ class Step(NamedTuple):
     sources: list[Any]    # the path of each image, or its position in the data
 
     def labelled(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Features (N, A), labels (N,) and logits (N, C) of the samples or pixels that are not ignored, in order."""
+        """Return features (N, A), labels (N,) and logits (N, C) of all labelled samples or pixels."""
         labels = self.labels.flatten()
         features, logits = (part.movedim(1, -1).flatten(0, -2) for part in (self.features, self.logits))
         return features[labels != IGNORED], labels[labels != IGNORED], logits[labels != IGNORED]
 
 
 def open_checkpoint(cfg: Config, checkpoint: str) -> Opened:
-    """The model of a config with the weights of a checkpoint, and the statistics that ISDA left in it.
+    """Build the model of a config and load weights and ISDA statistics of a checkpoint.
 
-    A model trained without ISDA has its classifiers found by structure.
+    Without ISDA, classifiers are found by the structure of the model.
 
     Args:
         cfg: as ``load_config`` returns it.
@@ -82,7 +82,7 @@ def open_checkpoint(cfg: Config, checkpoint: str) -> Opened:
 
 
 def steps(opened: Opened, split: str = 'test', head: str | None = None, augmented: bool = False) -> Iterator[Step]:
-    """One pass in eval mode over the data of a split, in their order; nothing in the model changes.
+    """Iterate over a split in order, in eval mode, without changing the model.
 
     Args:
         opened: by ``open_checkpoint``.
@@ -107,7 +107,7 @@ def steps(opened: Opened, split: str = 'test', head: str | None = None, augmente
 
 @torch.no_grad()
 def _step(model: Any, pair: Pair, batch: dict[str, Any], augmented: bool) -> Step:
-    """A batch through the model; the sources are empty where the data have no paths."""
+    """Run a batch through the model; sources are empty if the data have no paths."""
     passes: list[tuple[Tensor, Tensor]] = []
     images = torch.stack(list(batch['inputs']))
     images = images.flip(1) if getattr(model.data_preprocessor, '_channel_conversion', False) else images
@@ -128,8 +128,8 @@ def _step(model: Any, pair: Pair, batch: dict[str, Any], augmented: bool) -> Ste
     ignored = getattr(pair.holder, 'ignore_index', loss.ignore_index)
     labels = labels_of(data, ignored)
     if isinstance(features, Windows) or features.dim() != labels.dim() + 1:
-        raise ValueError(f'{tuple(entered.shape)} enter the classifier {pair.classifier}: only vectors of images and '
-                         'maps under a 1x1 convolution can be looked at')
+        raise ValueError(f'{tuple(entered.shape)} enter the classifier {pair.classifier}: only feature vectors '
+                         'and maps with a 1x1 convolution are supported')
     labels = labels_on_grid(labels, tuple(features.shape[2:]), loss.align_corners, loss.label_sampling)
     sources = [sample.img_path for sample in data.get('data_samples') or []]
     labels = check_labels(labels, logits.shape[1], ignored, sources)

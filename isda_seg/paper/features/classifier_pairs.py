@@ -1,4 +1,4 @@
-"""The classifiers of a model, each with the ISDA loss that holds its statistics, or a new one where it has none."""
+"""Classifiers of a model, each with its ISDA loss or a new one with empty statistics."""
 from collections.abc import Sequence
 
 from torch import nn
@@ -11,7 +11,7 @@ from isda_seg.openmmlab.wrapping import held_losses
 
 
 def classifier_pairs(model: nn.Module) -> list[Pair]:
-    """The pairs of ISDA, then one for each other classifier whose logits a loss gets, with statistics that are empty.
+    """Return the ISDA pairs, and a pair with empty statistics for every other classifier with a loss.
 
     Raises:
         ValueError: the model has no such classifier; says why each of its losses has none.

@@ -1,4 +1,4 @@
-"""Which pairs of classes the table moves most, and whether they are those that the model confuses."""
+"""Comparison of the margin table with the confusion matrix."""
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,13 +14,13 @@ def confusion(labels: Tensor, logits: Tensor) -> Tensor:
 
 
 def largest(table: Tensor, classes: Sequence[str], most: int) -> list[dict[str, Any]]:
-    """The largest entries outside the diagonal: true class, other class, value; largest first."""
+    """Return the largest off-diagonal entries in descending order: true class, other class, value."""
     return [dict(true=classes[row], other=classes[column], table=float(table[row, column]))
             for row, column in _off_diagonal(table, most)]
 
 
 def frequent(counts: Tensor, table: Tensor, classes: Sequence[str], most: int) -> list[dict[str, Any]]:
-    """The most frequent confusions, that which the table pushes apart most first.
+    """Return the most frequent confusions, sorted by their entry in the margin table.
 
     Args:
         counts: (C, C), row = true class.
@@ -59,7 +59,7 @@ def agreement(counts: Tensor, table: Tensor) -> float | None:
 
 
 def _off_diagonal(values: Tensor, most: int | None = None) -> list[tuple[int, int]]:
-    """Places (row, column) outside the diagonal by value, largest first."""
+    """Return off-diagonal positions (row, column) by descending value."""
     classes = len(values)
     order = values.flatten().double().argsort(descending=True, stable=True).tolist()
     places = [divmod(index, classes) for index in order]

@@ -1,4 +1,4 @@
-"""The features of a sample in the plane, by class, with how far apart the classes are."""
+"""t-SNE figure by class, with measures of separation."""
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,13 +18,13 @@ WIDE = 60    # characters of a title
 
 
 def colour_and_marker(number: int, classes: int) -> tuple[tuple[float, ...], str]:
-    """Of a class, no two alike up to 100."""
+    """Return colour and marker of a class, unique for up to 100 classes."""
     colours = plt.get_cmap('tab10' if classes <= 10 else 'tab20').colors
     return colours[number % len(colours)], MARKERS[number // len(colours) % len(MARKERS)]
 
 
 def draw_embedding(found: Sequence[Features], title: str, out: Path) -> None:
-    """A panel for each model, its numbers below it; the classes' names beside the panels."""
+    """Draw a panel per model with its measures below and a legend of the classes."""
     columns = -(-len(found[0].classes) // ROWS)
     figure, axes = plt.subplots(1, len(found), figsize=(4.6 * len(found) + COLUMN * columns, 5), squeeze=False,
                                 layout='constrained')

@@ -1,4 +1,4 @@
-"""The deep features of a trained model: a sample of them in the plane, their covariances and the tables (Fig. 8)."""
+"""Analysis of deep features: t-SNE (Fig. 8), covariances and margin tables."""
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ from isda_seg.paper.features.classifier_pairs import pair_of
 from isda_seg.paper.features.confusions import confusion
 from isda_seg.paper.features.separation import Separation, separation
 
-LARGEST = 1 << 28  # numbers in the full covariances of all classes; beyond, diagonals are looked at
+LARGEST = 1 << 28  # maximum entries of full covariances; larger ones become diagonal
 
 
 class Spread(NamedTuple):
@@ -31,7 +31,7 @@ class Spread(NamedTuple):
 
 
 class Pass(NamedTuple):
-    """What one pass over a split gathers."""
+    """Result of one pass over a split."""
     images: int
     sample: Sample
     confusion: Tensor      # (C, C) int64, row = true class; in segmentation of pixels on the features' grid
@@ -40,7 +40,7 @@ class Pass(NamedTuple):
 
 
 class Features(NamedTuple):
-    """What was found in a model."""
+    """Result of the analysis of a model."""
     name: str
     classes: list[str]
     seen: Pass
@@ -51,7 +51,7 @@ class Features(NamedTuple):
 
 def look(name: str, opened: Opened, split: str = 'test', head: str | None = None, per_class: int = 100,
          perplexity: float = 30, seed: int = 0) -> Features:
-    """Features of a split, and what they say.
+    """Analyse the features of a split.
 
     Args:
         name: of the model, for people.
@@ -87,7 +87,7 @@ def look(name: str, opened: Opened, split: str = 'test', head: str | None = None
 
 
 def one_pass(opened: Opened, split: str, head: str | None, per_class: int, seed: int) -> Pass:
-    """See ``Pass``; the memory it takes does not grow with the data."""
+    """Run one pass over a split, with memory independent of its size."""
     pair = pair_of(opened.pairs, head)
     classes, channels = pair.loss.statistics.num_classes, pair.loss.statistics.channels
     kind = 'full' if classes * channels ** 2 <= LARGEST else 'diagonal'
@@ -110,7 +110,7 @@ def embedding(features: np.ndarray, perplexity: float, seed: int) -> np.ndarray:
 
 
 def check_alike(found: Sequence[Features]) -> None:
-    """ValueError unless all models saw the same samples of the same classes."""
+    """Raise ValueError unless all models use the same samples and classes."""
     first = found[0]
     for other in found[1:]:
         if first.classes != other.classes or not np.array_equal(first.seen.sample.places, other.seen.sample.places):

@@ -1,4 +1,4 @@
-"""What was found in the features of models, as a value for a file and as text."""
+"""Report of the feature analysis: result file, figures and text."""
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -48,7 +48,7 @@ def draw_all(found: Sequence[Features], title: str, out: Path) -> list[Path]:
 
 
 def summary(entries: Sequence[dict[str, Any]]) -> str:
-    """A few lines on each model."""
+    """Return a text summary of each model."""
     return '\n'.join(line for found in entries for line in _lines(found))
 
 
@@ -59,7 +59,7 @@ def _lines(found: dict[str, Any]) -> list[str]:
              f'{apart["nearest_error"]:.1f} %']
     absent = [name for name, count in found['samples'].items() if not count]
     if absent:
-        lines.append(f'  warning: no sample of {", ".join(absent)}; left out of the plane and its numbers')
+        lines.append(f'  warning: no sample of {", ".join(absent)}; excluded from the t-SNE and its measures')
     pairs = len(found['samples']) * (len(found['samples']) - 1)
     for spread in found['spreads']:
         ranks, confusions = spread['effective_rank'], spread['frequent_confusions']
@@ -68,7 +68,7 @@ def _lines(found: dict[str, Any]) -> list[str]:
                   f'    effective rank: {", ".join(f"{name} {rank:.1f}" for name, rank in ranks.items() if rank)}',
                   '    largest in the table (true class - other class): '
                   f'{", ".join(map(_pair, spread["largest"][:SHOWN]))}',
-                  f'    of the {len(confusions)} most frequent confusions it pushes these apart most (rank among '
+                  f'    of the {len(confusions)} most frequent confusions these have the largest entries (rank among '
                   f'{pairs} pairs): {", ".join(map(_confusion, confusions[:SHOWN])) or "none occurs"}']
         if agreed is not None:
             lines.append(f'    rank correlation of the table with the shares of confusions: {agreed:.2f}')

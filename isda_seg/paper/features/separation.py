@@ -1,4 +1,4 @@
-"""How far the classes lie apart in the space of features, as three numbers."""
+"""Measures of class separation in feature space."""
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +14,7 @@ class Separation(NamedTuple):
 
 
 def separation(features: np.ndarray, labels: np.ndarray) -> Separation:
-    """The three numbers of features (N, A) with labels (N,).
+    """Compute the measures for features (N, A) with labels (N,).
 
     Raises:
         ValueError: fewer than 2 classes, as many classes as samples, features that are all equal.
@@ -24,7 +24,7 @@ def separation(features: np.ndarray, labels: np.ndarray) -> Separation:
         raise ValueError(f'{len(labels)} features of {classes} classes cannot be told apart: at least 2 classes are '
                          'needed, and more features than classes')
     if (features == features[0]).all():
-        raise ValueError(f'all {len(features)} features are equal: this network tells nothing apart')
+        raise ValueError(f'all {len(features)} features are equal, so classes cannot be separated')
     return Separation(float(silhouette_score(features, labels)), variance_ratio(features, labels),
                       nearest_error(features, labels))
 

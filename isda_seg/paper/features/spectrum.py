@@ -1,10 +1,10 @@
-"""Over how many directions a class's covariance spreads."""
+"""Eigenvalue spectra and effective ranks of covariances."""
 import torch
 from torch import Tensor
 
 
 def spectrum(covariance: Tensor) -> Tensor:
-    """Eigenvalues of each covariance, largest first.
+    """Return the eigenvalues of each covariance in descending order.
 
     Args:
         covariance: (C, A) diagonals, whose eigenvalues are the variances, or (C, A, A).
@@ -18,7 +18,7 @@ def spectrum(covariance: Tensor) -> Tensor:
 
 
 def cumulative_share(eigenvalues: Tensor) -> Tensor:
-    """What part of the variance the first directions hold: (C, A), 0..1; NaN for a class without variance."""
+    """Return the cumulative share of variance (C, A), 0..1; NaN for a class without variance."""
     return eigenvalues.cumsum(dim=1) / eigenvalues.sum(dim=1, keepdim=True)
 
 

@@ -1,1 +1,1 @@
-"""Semantic directions as pictures: what a feature's neighbours show when it is moved."""
+"""Visualisation of semantic directions: nearest images of translated features, and the reverse mapping."""

@@ -1,4 +1,4 @@
-"""The augmentation of a trained model, N(0, strength Sigma_y): of its checkpoint, or else of what a split shows."""
+"""Augmentation N(0, strength Sigma_y) of a trained model, from its checkpoint or computed from a split."""
 from typing import NamedTuple
 
 from torch import Tensor
@@ -8,20 +8,20 @@ from isda_seg.core.schedule import check_strength
 from isda_seg.criterion import ISDACriterion
 from isda_seg.paper.features.classifier_inputs import IGNORED, Step
 
-DIAGONAL, MATRIX = 7.5, 0.5  # the authors' lambda_0, for a loss without its own
-LARGEST_FULL = 512           # channels of which a full covariance is estimated
+DIAGONAL, MATRIX = 7.5, 0.5  # the authors' lambda_0, the default for losses without one
+LARGEST_FULL = 512           # maximum number of channels for a full covariance
 
 
 class Augmentation(NamedTuple):
-    """N(0, strength Sigma_y) of every class."""
+    """Augmentation N(0, strength Sigma_y) of every class."""
     moments: ClassMoments
-    kind: str         # of the covariance: 'diagonal', 'full', 'shared' or 'identity'
+    kind: str         # covariance: 'diagonal', 'full', 'shared' or 'identity'
     strength: float   # lambda
     origin: str       # 'the checkpoint' or 'the train split'
 
 
 def fold_step(moments: ClassMoments | None, step: Step, num_classes: int) -> ClassMoments:
-    """The moments with those of another batch: full for images of at most 512 channels, else diagonal."""
+    """Merge the moments of another batch: full for image features of at most 512 channels, else diagonal."""
     full = step.features.dim() == 2 and step.features.shape[1] <= LARGEST_FULL
     new = class_moments(step.features, step.labels, num_classes, covariance='full' if full else 'diagonal',
                         ignore_index=IGNORED)
@@ -29,13 +29,13 @@ def fold_step(moments: ClassMoments | None, step: Step, num_classes: int) -> Cla
 
 
 def is_empty(loss: ISDACriterion) -> bool:
-    """Whether its statistics have seen nothing, as those of a model that was trained without ISDA."""
+    """Whether the statistics are empty, as after training without ISDA."""
     return not bool(loss.statistics.count.sum())
 
 
 def augmentation_of(loss: ISDACriterion, of_split: ClassMoments | None, split: str,
                     strength: float | None) -> Augmentation:
-    """That of the checkpoint, or of a split where moments of it are given; errors as ``strength_of``."""
+    """Return the augmentation of the checkpoint, or of a split if its moments are given; see ``strength_of``."""
     if of_split is None:
         moments, kind, origin = loss.statistics.moments, loss.statistics.kind, 'the checkpoint'
     else:
@@ -45,18 +45,18 @@ def augmentation_of(loss: ISDACriterion, of_split: ClassMoments | None, split: s
 
 
 def strength_of(loss: ISDACriterion, kind: str, strength: float | None = None) -> float:
-    """The strength asked for, or lambda_0 of the loss, or the authors' for this kind of covariance.
+    """Return ``strength``, by default lambda_0 of the loss or the authors' value for this kind of covariance.
 
     Raises:
-        ValueError: it is not above 0.
+        ValueError: the strength is not positive.
     """
     if strength is None:
         strength = getattr(loss, 'lambda_0', MATRIX if kind in ('full', 'shared') else DIAGONAL)
     if check_strength(strength) == 0:
-        raise ValueError('with strength 0 no feature moves: give another, such as the lambda_0 of an ISDA config')
+        raise ValueError('strength must be positive, got 0. Use, for example, lambda_0 of an ISDA config.')
     return float(strength)
 
 
 def covariance_of(moments: ClassMoments, label: int) -> Tensor:
-    """Sigma_y of one class, (A,) diagonal or (A, A)."""
+    """Return Sigma_y of one class, (A,) diagonal or (A, A)."""
     return moments.covariance[label if len(moments.covariance) > 1 else 0]

@@ -1,6 +1,6 @@
-"""BigGAN-deep (Brock et al., 2019) from files of the user's: the weights that Hugging Face converted, and its package.
+"""BigGAN-deep (Brock et al., 2019) from local files: the weights converted by Hugging Face, and their package.
 
-Nothing is downloaded. The folder holds ``config.json`` and ``pytorch_model.bin``, the two files of biggan-deep-128,
+Nothing is downloaded. The folder must contain ``config.json`` and ``pytorch_model.bin``, the files of biggan-deep-128,
 -256 or -512 under these names.
 """
 from importlib import import_module
@@ -19,7 +19,7 @@ TRUNCATION = 1.0  # the whole normal distribution, as in the authors' code
 
 
 class BigGANDeep(GeneratorAdapter):
-    """The package's ``BigGAN`` under the names of ``GeneratorAdapter``; labels count ImageNet's 1,000 classes."""
+    """Adapter of the package's ``BigGAN``; labels are the 1,000 ImageNet classes."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -32,11 +32,11 @@ class BigGANDeep(GeneratorAdapter):
 
 
 def read_big_gan(folder: str | Path) -> BigGANDeep:
-    """BigGAN-deep from a folder, in eval mode.
+    """Read BigGAN-deep from a folder, in eval mode.
 
     Raises:
-        ImportError: without the package, or with one of another kind.
-        FileNotFoundError, ValueError: a file that is missing, damaged or without a weight of the network.
+        ImportError: the package is missing or incompatible.
+        FileNotFoundError, ValueError: a file is missing, damaged or lacks weights.
     """
     package = _package()
     for name in (CONFIG, WEIGHTS):
@@ -47,7 +47,7 @@ def read_big_gan(folder: str | Path) -> BigGANDeep:
         network = package.BigGAN(package.BigGANConfig.from_json_file(str(Path(folder, CONFIG))))
         state = torch.load(Path(folder, WEIGHTS), map_location='cpu', weights_only=True)
         found = coverage(network.state_dict(), state)
-    except Exception as error:  # a damaged file raises whatever its bytes happen to mean
+    except Exception as error:  # damaged files raise many kinds of errors
         raise ValueError(f'{CONFIG} or {WEIGHTS} in {folder} is damaged or not of BigGAN-deep ({error}): download it '
                          'again') from error
     if found.missing or found.reshaped:

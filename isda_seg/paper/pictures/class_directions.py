@@ -1,4 +1,4 @@
-"""What a trained model's features arrive at when they are moved: two passes over a split; what is held is Q x k."""
+"""Nearest images of translated features, computed in two passes over a split with O(Q k) memory."""
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -20,23 +20,23 @@ Place = tuple[int, int]  # numbers of an image in a split and of a sample in it
 
 
 class Wanted(NamedTuple):
-    """What is to be looked at."""
-    classes: Sequence[str] = ()    # names; none: all that split and statistics have samples of
-    queries: int = 20              # features of each class that are moved, of as many images ...
-    shown: int = 2                 # ... and how many of them have pictures
+    """Options of the visualisation."""
+    classes: Sequence[str] = ()    # names; empty: all classes with samples
+    queries: int = 20              # query features per class, from distinct images
+    shown: int = 2                 # number of queries in the figure
     draws: int = 2
     directions: int = 2
     neighbours: int = 5
-    apart: int = 0                 # images before and after a query's own that are left out as well
+    apart: int = 0                 # excluded images before and after the query's image
     strength: float | None = None  # None: lambda_0 of the loss, or the authors'
     seed: int = 0
-    required: bool = True          # a named class without a sample is an error; False leaves it out
+    required: bool = True          # raise for a named class without samples; False skips it
 
 
 class Looked(NamedTuple):
-    """What was found."""
-    rows: dict[str, list[list[Row]]]  # class -> query -> its moves, the unmoved one first
-    patches: dict[Place, Patch]       # of the queries that are shown, and of their neighbours
+    """Result of ``look``."""
+    rows: dict[str, list[list[Row]]]  # class -> query -> translations, the identity first
+    patches: dict[Place, Patch]       # of the shown queries and their neighbours
     sources: list[Any]                # path of every image of the split, or its position
     names: list[str]                  # of all classes
     augmentation: Augmentation
@@ -44,7 +44,7 @@ class Looked(NamedTuple):
 
 
 class Moved(NamedTuple):
-    """A query and what is added to it."""
+    """Query and its translation."""
     query: Query
     move: Move
     shown: bool
@@ -52,17 +52,18 @@ class Moved(NamedTuple):
 
 def look(stream: Callable[[], Iterable[Step]], loss: ISDACriterion, names: Sequence[str], wanted: Wanted,
          split: str) -> Looked:
-    """Move features of some classes, and find the images of a split whose features lie nearest.
+    """Translate features of some classes and find the images of a split with the nearest features.
 
     Args:
-        stream: starts a pass over the split, as ``classifier_inputs.steps``; it is called twice.
-        loss: of the classifier, with its statistics.
-        names: of the C classes.
-        split: its name, for messages.
+        stream: starts a pass over the split, as ``classifier_inputs.steps``; called twice.
+        loss: loss of the classifier, with its statistics.
+        names: names of the C classes.
+        wanted: options.
+        split: name of the split, for messages.
 
     Raises:
-        ValueError: an unknown class, one that the split or the statistics have no sample of, a strength that is not
-            above 0, a number below 1.
+        ValueError: a class is unknown or has no samples in the split or the statistics; the strength is not positive;
+            a number is below 1.
     """
     labels = labels_of(wanted.classes, names)
     check_wanted(wanted)
@@ -89,7 +90,7 @@ def look(stream: Callable[[], Iterable[Step]], loss: ISDACriterion, names: Seque
 
 
 def check_wanted(wanted: Wanted) -> None:
-    """ValueError for a number below 1, a negative distance or a negative strength."""
+    """Raise ValueError for numbers below 1, a negative ``apart`` or a negative strength."""
     for name in ('queries', 'shown', 'draws', 'neighbours'):
         if getattr(wanted, name) < 1:
             raise ValueError(f'the number of {name} must be at least 1, got {getattr(wanted, name)}')
@@ -99,10 +100,10 @@ def check_wanted(wanted: Wanted) -> None:
 
 
 def labels_of(classes: Sequence[str], names: Sequence[str]) -> list[int]:
-    """The labels of some classes; all where none is named.
+    """Return the labels of the named classes, by default all.
 
     Raises:
-        ValueError: an unknown class.
+        ValueError: unknown class.
     """
     unknown = [name for name in classes if name not in names]
     if unknown:
@@ -120,7 +121,7 @@ def _require_samples(name: str, in_split: int, in_statistics: int, split: str) -
 
 def _moved(queries: dict[int, list[Query]], augmentation: Augmentation, wanted: Wanted,
            num_classes: int) -> Iterator[Moved]:
-    """Every move of every query; of each class the same, whichever others are looked at."""
+    """Yield every translation of every query, independent of the other selected classes."""
     for label, own in queries.items():
         if not augmentation.moments.count[label]:
             continue
@@ -133,7 +134,7 @@ def _moved(queries: dict[int, list[Query]], augmentation: Augmentation, wanted: 
 
 def _arrive(moved: Sequence[Moved], stream: Iterable[Step], align_corners: bool,
             wanted: Wanted) -> tuple[Neighbours, dict[Place, Patch], list[Any]]:
-    """The neighbours of all that was moved, what those that are shown look like, and the sources of all images."""
+    """Find the neighbours of all translated features, the patches to show and the sources of all images."""
     queries = torch.stack([query.feature + move.shift.to(query.feature) for query, move, _ in moved])
     own = torch.tensor([query.image for query, _, _ in moved], device=queries.device)
     nearest = NearestImages(queries, own, wanted.neighbours, wanted.apart)
@@ -156,5 +157,5 @@ def _arrive(moved: Sequence[Moved], stream: Iterable[Step], align_corners: bool,
 
 
 def _picture(image: Tensor) -> np.ndarray:
-    """(3, H, W) in 0..255 as (H, W, 3) uint8."""
+    """Convert (3, H, W) in 0..255 to (H, W, 3) uint8."""
     return image.movedim(0, 2).cpu().numpy().astype(np.uint8)

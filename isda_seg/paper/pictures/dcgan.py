@@ -1,4 +1,4 @@
-"""The generator and critic of DCGAN (Radford et al., 2016) as the authors of WGAN use them, for any power of two."""
+"""Generator and critic of DCGAN (Radford et al., 2016) as used in WGAN, for any power-of-two resolution."""
 import math
 
 from torch import Tensor, nn
@@ -9,12 +9,12 @@ SMALLEST = 4  # H = W of the first map of the generator and the last one of the 
 
 
 class DCGANGenerator(GeneratorAdapter):
-    """Codes to images by transposed convolutions, the resolution doubling at each.
+    """Generator of transposed convolutions that double the resolution.
 
     Args:
         resolution: H = W of the images, a power of two from 8.
-        channels: 3, or 1 for greys, which come out as three equal channels.
-        z_dim: numbers in a code; 100 in the papers.
+        channels: 3, or 1 for greyscale, returned as three equal channels.
+        z_dim: dimension of a code; 100 in the papers.
         width: channels of the last hidden map; 64 in the papers.
     """
 
@@ -36,11 +36,11 @@ class DCGANGenerator(GeneratorAdapter):
 
 
 class Critic(nn.Sequential):
-    """Images (N, channels, H, W) to ``outputs`` numbers each (N, outputs), without a bound.
+    """Critic from images (N, channels, H, W) to unbounded outputs (N, outputs).
 
     Args:
         resolution, channels, width: as in ``DCGANGenerator``; any number of channels.
-        outputs: numbers for each image; one, the score, in WGAN.
+        outputs: outputs per image; 1, the score, in WGAN.
     """
 
     def __init__(self, resolution: int = 32, channels: int = 3, width: int = 64, outputs: int = 1) -> None:
@@ -54,10 +54,10 @@ class Critic(nn.Sequential):
 
 
 def hidden_widths(resolution: int, width: int) -> list[int]:
-    """Channels of the hidden maps, from the largest map to that of 4 x 4.
+    """Return the channels of the hidden maps, from the largest map to the 4 x 4 map.
 
     Raises:
-        ValueError: a resolution that is no power of two from 8.
+        ValueError: the resolution is not a power of two of at least 8.
     """
     doublings = math.log2(resolution / SMALLEST) if resolution > SMALLEST else 0
     if doublings < 1 or doublings % 1:
@@ -67,7 +67,7 @@ def hidden_widths(resolution: int, width: int) -> list[int]:
 
 
 def initialise(module: nn.Module) -> None:
-    """DCGAN's: weights from N(0, 0.02), of batch normalisations from N(1, 0.02)."""
+    """Initialise as in DCGAN: weights from N(0, 0.02), batch normalisation from N(1, 0.02)."""
     if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
         nn.init.normal_(module.weight, 0.0, 0.02)
     elif isinstance(module, nn.BatchNorm2d):

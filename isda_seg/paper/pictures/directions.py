@@ -1,7 +1,7 @@
-"""How a feature is moved: draws of the augmentation, leading directions of a covariance, random ones as a control.
+"""Translations of a feature: samples of the augmentation, leading directions, and random directions as control.
 
-Every move is in units of the features. A standard deviation is that of the augmentation, ``N(0, strength Sigma_y)``:
-along a unit vector v it is ``sqrt(strength v^T Sigma_y v)``.
+Standard deviations are those of the augmentation ``N(0, strength Sigma_y)``: ``sqrt(strength v^T Sigma_y v)`` along a
+unit vector v.
 """
 from typing import NamedTuple
 
@@ -11,28 +11,28 @@ from torch import Tensor
 from isda_seg.core.sampling import square_root
 from isda_seg.core.schedule import check_strength
 
-DEVIATIONS = 2.0  # of the steps along leading directions
+DEVIATIONS = 2.0  # length of the steps along leading directions
 UNMOVED, DRAWN, ALONG = 'unmoved', 'drawn', 'along leading directions'
 RANDOM_DRAWN, RANDOM_ALONG = 'random, as long as drawn', 'random, as long as along leading directions'
 
 
 class Move(NamedTuple):
-    """What is added to a feature."""
+    """Translation of a feature."""
     kind: str      # one of the names above
-    name: str      # the row of the picture
+    name: str      # label of the row in the figure
     shift: Tensor  # (A,)
 
 
 def moves(covariance: Tensor, strength: float, num_draws: int, num_directions: int,
           generator: torch.Generator) -> list[Move]:
-    """All moves of one feature: none, draws, both ways along leading directions, and of each kind random ones as long.
+    """Return all translations: identity, samples, both ways along leading directions, and random ones of equal length.
 
     Args:
         covariance: Sigma_y, (A,) diagonal or (A, A).
         strength: lambda.
-        num_draws: random directions as long as each come with them.
-        num_directions: at most A; one random direction as long as each step comes with them.
-        generator: what the draws and the random directions are drawn from.
+        num_draws: number of samples; each has a random direction of equal length.
+        num_directions: at most A; each has a random direction of equal length.
+        generator: random generator.
     """
     drawn = draws(covariance, strength, num_draws, generator)
     steps = DEVIATIONS * leading(covariance, strength, num_directions)
@@ -49,10 +49,10 @@ def moves(covariance: Tensor, strength: float, num_draws: int, num_directions: i
 
 
 def draws(covariance: Tensor, strength: float, count: int, generator: torch.Generator) -> Tensor:
-    """``count`` draws of N(0, strength Sigma_y), the augmentation of Eq. 5: (count, A).
+    """Sample N(0, strength Sigma_y), the augmentation of Eq. 5: (count, A).
 
     Args:
-        covariance: Sigma_y, (A,) or (A, A); any positive semi-definite one, singular included.
+        covariance: Sigma_y, (A,) or (A, A); positive semi-definite, possibly singular.
 
     Raises:
         ValueError: a bad strength.
@@ -63,25 +63,25 @@ def draws(covariance: Tensor, strength: float, count: int, generator: torch.Gene
 
 
 def leading(covariance: Tensor, strength: float, count: int) -> Tensor:
-    """One standard deviation of the augmentation along each of the directions in which Sigma_y is largest: (count, A).
+    """Return one standard deviation along each leading eigenvector of Sigma_y: (count, A).
 
-    They are eigenvectors, for a diagonal the coordinates; the largest first, its largest component positive.
+    Directions are in descending order of variance, with a positive largest component.
 
     Raises:
-        ValueError: a bad strength, more directions than channels.
+        ValueError: invalid strength, or more directions than channels.
     """
     if not 0 <= count <= len(covariance):
-        raise ValueError(f'features of {len(covariance)} channels have as many directions, got {count}')
+        raise ValueError(f'at most {len(covariance)} directions exist for {len(covariance)} channels, got {count}')
     scale = check_strength(strength) ** 0.5
     if covariance.dim() == 1:
         order = covariance.argsort(descending=True, stable=True)[:count]
         return scale * torch.diag(covariance.clamp(min=0).sqrt())[order]
-    values, vectors = torch.linalg.eigh(covariance)  # the smallest first, vectors as columns
+    values, vectors = torch.linalg.eigh(covariance)  # ascending, vectors as columns
     steps = (scale * vectors * values.clamp(min=0).sqrt()).t().flip(0)[:count]
     return steps * steps.gather(1, steps.abs().argmax(dim=1, keepdim=True)).sign()
 
 
 def random_directions(lengths: Tensor, channels: int, generator: torch.Generator) -> Tensor:
-    """Vectors (n, A) of these lengths (n,), each in a direction uniform on the sphere."""
+    """Sample vectors (n, A) of given lengths (n,), uniform on the sphere."""
     noise = torch.randn(len(lengths), channels, dtype=lengths.dtype, generator=generator)
     return lengths[:, None] * torch.nn.functional.normalize(noise, dim=1)

@@ -1,4 +1,4 @@
-"""What was found, as files: a picture per class, and one JSON with the numbers and sources behind them."""
+"""Output files: a figure per class and a JSON file with numbers and sources."""
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,11 +11,11 @@ from isda_seg.paper.pictures.neighbours_figure import draw_class
 from isda_seg.paper.pictures.shares import Row, shares
 from isda_seg.runtime.provenance import provenance, write_json
 
-COLOURS = 128  # a third of the size of full colour
+COLOURS = 128  # a third of the file size of full colour
 
 
 class Source(NamedTuple):
-    """What was looked at."""
+    """Model and split of the visualisation."""
     config: str      # path
     checkpoint: str  # path
     head: str
@@ -30,7 +30,7 @@ def write(looked: Looked, source: Source, out: Path) -> Iterator[str]:
                f'{augmentation.origin}')
     missing = [name for name in looked.names if name not in looked.rows]
     if missing and not wanted.classes:
-        yield f'left out, because the {split} split or the statistics have no sample of them: {", ".join(missing)}'
+        yield f'skipped classes without samples in the {split} split or the statistics: {", ".join(missing)}'
     out.parent.mkdir(parents=True, exist_ok=True)
     for name in looked.rows:
         path = out.with_name(f'{file_name(name)}.png')
@@ -47,14 +47,14 @@ def write(looked: Looked, source: Source, out: Path) -> Iterator[str]:
 
 
 def title_of(looked: Looked, what: str, split: str) -> str:
-    """What was looked at, in a line."""
+    """Return a title with model, split and augmentation."""
     _, kind, strength, origin = looked.augmentation
     return (f'{what}, images of the {split} split, augmentation N(0, {strength:g} Sigma) with the {kind} covariance of '
             f'{origin}')
 
 
 def file_name(name: str) -> str:
-    """A class's name without what a path gives a meaning."""
+    """Return the class name with special characters replaced."""
     return ''.join(letter if letter.isalnum() else '_' for letter in name)
 
 
@@ -65,7 +65,7 @@ def _class(looked: Looked, name: str) -> dict[str, Any]:
 
 
 def _row(looked: Looked, row: Row) -> dict[str, Any]:
-    """A query, how it is moved and what lies there: by file name or position in the split, and column and row."""
+    """Return a query, its translation and its neighbours as JSON values."""
     found = zip(*(field.tolist() for field in row.neighbours), strict=True)
     return dict(query=_place(looked, row.query.image, row.query.sample), move=row.move.name,
                 length=round(float(row.move.shift.norm()), 6),

@@ -1,4 +1,4 @@
-"""From images to the feature that enters the classifier, with one preprocessing for real and generated images."""
+"""Feature network with the same preprocessing for real and generated images."""
 from collections.abc import Sequence
 
 import torch
@@ -10,16 +10,16 @@ from isda_seg.core import ClassMoments, class_moments
 from isda_seg.paper.pictures.augmentation import LARGEST_FULL
 from isda_seg.runtime.isolation import frozen
 
-BATCH = 128  # images at a time, of those whose features are measured
+BATCH = 128  # batch size for feature moments
 
 
 class FeatureAdapter(nn.Module):
-    """Images (N, 3, H, W) in [0, 1], RGB, to features (N, A).
+    """Network from RGB images (N, 3, H, W) in [0, 1] to features (N, A).
 
     Args:
-        network: from preprocessed images to features, or to maps (N, A, h, w), the last of which is averaged.
-        mean, std: of each channel, in [0, 1] and RGB order.
-        resolution: H = W that images are resized to; None keeps their size.
+        network: network from preprocessed images to features or maps (N, A, h, w); the last map is averaged.
+        mean, std: normalisation of each RGB channel, in [0, 1].
+        resolution: images are resized to this height and width; None keeps their size.
     """
 
     mean: Tensor
@@ -33,14 +33,14 @@ class FeatureAdapter(nn.Module):
         self.register_buffer('std', torch.as_tensor(std)[:, None, None])
 
     def preprocess(self, images: Tensor) -> Tensor:
-        """Resized (bilinear, antialiased where it shrinks) and normalised, by the same numbers whatever made them."""
+        """Resize (bilinear, antialiased) and normalise images."""
         size = (self.resolution, self.resolution)
         if self.resolution is not None and images.shape[2:] != size:
             images = F.interpolate(images, size, mode='bilinear', antialias=True)
         return (images - self.mean) / self.std
 
     def features(self, preprocessed: Tensor) -> Tensor:
-        """Features (N, A) of what ``preprocess`` returned."""
+        """Compute features (N, A) of preprocessed images."""
         maps = last_map(self.network(preprocessed))
         return maps.mean(dim=(2, 3)) if maps.dim() == 4 else maps
 
@@ -49,10 +49,9 @@ class FeatureAdapter(nn.Module):
 
     @torch.no_grad()
     def moments(self, images: Tensor) -> ClassMoments:
-        """Mean (1, A) and covariance of the features of images (N, 3, H, W) uint8 of one class.
+        """Compute mean (1, A) and covariance of the features of uint8 images (N, 3, H, W) of one class, in eval mode.
 
-        In eval mode: they are those of the network as it is, not of what it was during training. The covariance is
-        (1, A, A), above 512 channels the diagonal (1, A).
+        The covariance is (1, A, A), or diagonal (1, A) for more than 512 channels.
         """
         with frozen(self):
             features = torch.cat([self(batch / 255) for batch in images.split(BATCH)])
@@ -61,14 +60,14 @@ class FeatureAdapter(nn.Module):
 
 
 def of_classifier(model: nn.Module, resolution: int) -> FeatureAdapter:
-    """The backbone of a trained image classifier, which it shares.
+    """Wrap the backbone of a trained image classifier.
 
     Args:
-        model: as ``open_checkpoint`` returns it.
-        resolution: H = W of the images that it is tested on.
+        model: model from ``open_checkpoint``.
+        resolution: height and width of its test images.
 
     Raises:
-        ValueError: another model, or one that takes BGR.
+        ValueError: not an image classifier, or BGR input.
     """
     if not isinstance(model, ImageClassifier):
         raise ValueError(f'the reverse mapping is for image classifiers, got a {type(model).__name__}')

@@ -1,4 +1,4 @@
-"""What trainings of a generator against a critic have in common: data, own random numbers, an exact resume."""
+"""Base class of GAN training: data, separate random streams, exact resume."""
 import hashlib
 from typing import Any, Protocol
 
@@ -12,7 +12,7 @@ _FIRST_WEIGHTS, _STEP = 0, 1  # separate streams
 
 
 class Settings(Protocol):
-    """Of any kind, a NamedTuple."""
+    """Settings of a kind of GAN, a NamedTuple."""
     batch: int
     seed: int
 
@@ -20,22 +20,22 @@ class Settings(Protocol):
 
 
 class GANTraining:
-    """A training that is the same however often it is stopped: every step draws from a stream of its own.
+    """GAN training with exact resume: every step uses a separate random stream.
 
-    A kind of GAN says what ``build`` makes and what ``update`` does.
+    Subclasses implement ``build`` and ``update``.
 
     Args:
-        images: (N, 3, H, W) uint8, RGB, on the device to train on; greys, which have three equal channels, get a
-            generator of greys.
-        settings: of networks and optimizers.
+        images: (N, 3, H, W) uint8, RGB, on the training device; greyscale images with three equal
+            channels use a greyscale generator.
+        settings: settings of networks and optimizers.
 
     Attributes:
-        kind: of the GAN, as tools/train_generator.py names it.
-        steps: updates of the generator so far.
-        progress: what the last step reached, by the name it has on the screen.
+        kind: kind of GAN, as in tools/train_generator.py.
+        steps: number of generator updates.
+        progress: monitored values of the last step, by printed name.
 
     Raises:
-        ValueError: images that are not square, of a side that DCGAN has not, or fewer than a batch.
+        ValueError: the images are not square, have an unsupported size, or are fewer than a batch.
     """
 
     kind: str
@@ -57,42 +57,42 @@ class GANTraining:
         self.build(resolution=images.shape[2], channels=channels)
 
     def build(self, resolution: int, channels: int) -> None:
-        """Make generator, critic, their optimizers and ``shape``."""
+        """Create generator, critic, their optimizers and ``shape``."""
         raise NotImplementedError
 
     def update(self) -> None:
-        """One update of the generator, and those of the critic before it."""
+        """Update the critic, then the generator once."""
         raise NotImplementedError
 
     def step(self) -> None:
-        """``update`` with random numbers that follow from the seed and the number of the step."""
+        """Run ``update`` with random numbers determined by the seed and the step."""
         seed_cpu(self.settings.seed, _STEP, self.steps)
         self.update()
         self.steps += 1
 
     def chosen(self) -> Tensor:
-        """The positions of a batch of training images, drawn without replacement."""
+        """Sample the indices of a batch without replacement."""
         return torch.randperm(len(self.images))[:self.settings.batch]
 
     def real(self, chosen: Tensor) -> Tensor:
-        """Training images in [-1, 1]."""
+        """Return training images in [-1, 1]."""
         return self.images[chosen] / 127.5 - 1
 
     def origin(self) -> dict[str, str]:
-        """What a training goes on with, or not at all: its kind and digests of its data."""
+        """Return what must match for a resume: the kind and digests of the data."""
         return dict(kind=self.kind, images=digest(self.images))
 
     def state_dict(self) -> dict[str, Any]:
-        """All that a training needs to go on, and what a reader of the generator needs."""
+        """Return the state for resuming and for loading the generator."""
         return dict(**self.origin(), shape=self.shape, settings=self.settings._asdict(), steps=self.steps,
                     generator=self.generator.state_dict(), critic=self.critic.state_dict(),
                     optimizers=[optimizer.state_dict() for optimizer in self.optimizers])
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where a training with the same data and settings stopped.
+        """Resume a training with the same data and settings.
 
         Raises:
-            ValueError: another kind, other data or settings; nothing has been loaded.
+            ValueError: kind, data or settings differ; nothing is loaded.
         """
         origin = self.origin()
         own, other = self.settings._asdict() | origin, state['settings'] | {name: state.get(name) for name in origin}
@@ -107,5 +107,5 @@ class GANTraining:
 
 
 def digest(data: Tensor) -> str:
-    """Equal for equal data."""
+    """Return the SHA-256 digest of a tensor."""
     return hashlib.sha256(data.cpu().numpy().tobytes()).hexdigest()

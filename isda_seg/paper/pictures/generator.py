@@ -1,16 +1,16 @@
-"""What the reverse mapping asks of a generator: codes in, images out."""
+"""Generator interface of the reverse mapping: from codes to images."""
 import torch
 from torch import Tensor, nn
 
 
 class GeneratorAdapter(nn.Module):
-    """Codes (N, z_dim), drawn from N(0, 1), to images (N, 3, H, W) in RGB.
+    """Generator from codes (N, z_dim) with distribution N(0, 1) to RGB images (N, 3, H, W).
 
     Attributes:
-        z_dim: numbers in a code.
-        resolution: H = W of the images.
-        num_classes: C of a conditional generator, which needs labels; None of one that takes none.
-        value_range: of the pixels that ``forward`` returns.
+        z_dim: dimension of a code.
+        resolution: height and width of the images.
+        num_classes: number of classes of a conditional generator; None for an unconditional one.
+        value_range: pixel range of the output of ``forward``.
     """
 
     z_dim: int
@@ -19,15 +19,14 @@ class GeneratorAdapter(nn.Module):
     value_range: tuple[float, float] = (-1.0, 1.0)
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        """Images (N, 3, H, W) in ``value_range`` of codes z (N, z_dim) and, of a conditional generator, labels y (N,).
-        """
+        """Generate images (N, 3, H, W) in ``value_range`` from codes z (N, z_dim) and labels y (N,), if conditional."""
         raise NotImplementedError
 
     def images(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        """The same in [0, 1].
+        """Generate images in [0, 1].
 
         Raises:
-            ValueError: codes of another length; labels that a conditional generator lacks or does not know.
+            ValueError: wrong code dimension, or missing or invalid labels.
         """
         if z.dim() != 2 or z.shape[1] != self.z_dim:
             raise ValueError(f'codes (N, {self.z_dim}) expected, got {tuple(z.shape)}')
@@ -40,14 +39,14 @@ class GeneratorAdapter(nn.Module):
 
 
 def normalized_codes(z: Tensor) -> Tensor:
-    """Codes (N, Z) with mean 0 and standard deviation 1 over their Z numbers, as a draw from N(0, 1) nearly has.
+    """Normalise codes (N, Z) to mean 0 and standard deviation 1 over their Z entries.
 
-    The result does not change with the scale of ``z``, and its gradient falls as 1 / scale: a descent turns the code,
-    and with a learning rate r its step is about r / scale^2 radians, whatever that scale is. (Appendix E; the authors'
-    code divides by the unbiased standard deviation too.)
+    The result is invariant to the scale of ``z``, and its gradient is proportional to 1 / scale. A descent step with
+    learning rate r rotates the code by about r / scale^2 radians. As in the authors' code (Appendix E), the standard
+    deviation is the unbiased one.
 
     Raises:
-        ValueError: codes of fewer than two numbers.
+        ValueError: codes have fewer than two entries.
     """
     if z.dim() != 2 or z.shape[1] < 2:
         raise ValueError(f'codes (N, Z) of at least 2 numbers expected, got {tuple(z.shape)}')
@@ -55,5 +54,5 @@ def normalized_codes(z: Tensor) -> Tensor:
 
 
 def draw_codes(count: int, z_dim: int, seed: int) -> Tensor:
-    """``count`` codes (count, z_dim) from N(0, 1), the same for the same seed."""
+    """Sample codes (count, z_dim) from N(0, 1), determined by the seed."""
     return torch.randn(count, z_dim, generator=torch.Generator().manual_seed(seed))

@@ -1,4 +1,4 @@
-"""In training: what features of some classes arrive at when they are moved, as pictures in the run's Visualizer."""
+"""DirectionsHook: visualisations of semantic directions during training, in the Visualizer of the run."""
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,26 +18,27 @@ from isda_seg.paper.pictures.neighbours_figure import draw_class
 from isda_seg.paper.pictures.pixels import table_pixels
 from isda_seg.runtime.isolation import undisturbed
 
-FEW = 3  # classes that are shown where none is named
+FEW = 3  # default number of classes
 
 
 @HOOKS.register_module()
 class DirectionsHook(Hook):
-    """Every so often, a grid of neighbours of some classes and the table as a heat map, to all visualizer backends.
+    """Send nearest-image grids of some classes and the margin table to the visualizer backends at intervals.
 
-    In a config, beside ISDAHook: ``custom_hooks = [dict(type='isda_seg.paper.pictures.hook.DirectionsHook',
-    interval=10, classes=['car', 'person'])]``. The run stays, bit for bit, what it is without. Of several ranks the
-    first one looks, at its share of the images.
+    Add it to a config with ISDAHook: ``custom_hooks = [dict(type='isda_seg.paper.pictures.hook.DirectionsHook',
+    interval=10, classes=['car', 'person'])]``. The run is bitwise unchanged. With several ranks, the
+    first rank uses its shard of the images.
 
     Args:
         interval: epochs, or iterations with ``by_epoch=False``.
-        classes: names; default the first three. One without a sample is left out.
-        head: of a segmenter; default 'decode_head'.
-        split: 'train', 'val' or 'test', whose images are the neighbours. They are passed through the model twice.
+        classes: class names; default the first three. Classes without samples are skipped.
+        head: head of a segmentation model; default 'decode_head'.
+        split: 'train', 'val' or 'test', the images to search, in two passes.
         queries, neighbours, strength, seed: as in ``Wanted``.
 
     Raises:
-        ValueError: a number below 1; before training, an unknown class or head, a model without ISDA, a strength of 0.
+        ValueError: a number is below 1; before training, the class or head is unknown, the model has no ISDA loss, or
+            the strength is 0.
     """
 
     priority = 'VERY_LOW'
@@ -53,7 +54,7 @@ class DirectionsHook(Hook):
         check_wanted(self.wanted)
 
     def before_train(self, runner: Any) -> None:
-        """Refuse what cannot be shown."""
+        """Check model, head, classes and strength."""
         opened = self._open(runner)
         if not opened.pairs:
             raise ValueError('DirectionsHook shows the augmentation of ISDA, and this model has none: add '
@@ -65,12 +66,12 @@ class DirectionsHook(Hook):
         self.wanted = self.wanted._replace(classes=self.wanted.classes or tuple(names[:FEW]))
 
     def after_train_epoch(self, runner: Any) -> None:
-        """Look, where epochs are counted."""
+        """Visualise, with ``by_epoch=True``."""
         if self.by_epoch and self.every_n_epochs(runner, self.interval):
             self._show(runner, f'epoch {runner.epoch + 1}', runner.iter)
 
     def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
-        """Look, where iterations are counted."""
+        """Visualise, with ``by_epoch=False``."""
         if not self.by_epoch and self.every_n_train_iters(runner, self.interval):
             self._show(runner, f'iteration {runner.iter + 1}', runner.iter + 1)
 

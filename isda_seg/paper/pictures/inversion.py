@@ -1,7 +1,7 @@
-"""The reverse mapping of Appendix E: which image has these features?
+"""Reverse mapping of Appendix E, from features to generated images.
 
-Step I finds the code of an image, by its features and its pixels; step II moves on to codes of other features. Both are
-descents in the code alone: ``invert``, ``augment`` and ``walk``.
+Step I (``invert``) optimises the code of an image by its features and pixels. Step II (``walk``) continues to codes of
+augmented features (``augment``). Only the codes are optimised.
 """
 from collections.abc import Callable
 from typing import NamedTuple
@@ -18,10 +18,10 @@ MOMENTUM = 0.9  # of 'sgd'
 
 
 class Descent(NamedTuple):
-    """How codes are moved.
+    """Optimisation schedule of the codes.
 
-    A code is normalised before it is used, so that its length does not matter (``normalized_codes``). The first steps
-    of a large learning rate make codes long, and the longer a code is the less a step turns it.
+    Codes are normalised before use (``normalized_codes``). Initial steps with a large learning rate increase the norm
+    of a code, which reduces the rotation of later steps.
     """
     steps: int
     lr: float
@@ -31,23 +31,23 @@ class Descent(NamedTuple):
     weight_decay: float = 1e-4
 
     def within(self, steps: int) -> 'Descent':
-        """The same course in so many steps."""
+        """Rescale the schedule to a number of steps."""
         return self._replace(steps=steps, milestones=tuple(place * steps // self.steps for place in self.milestones))
 
 
 class Recipe(NamedTuple):
-    """Of step I and step II, and the weight of the pixels in step I."""
+    """Schedules of both steps, and the pixel weight ``eta`` of step I."""
     first: Descent
     second: Descent
     eta: float
 
     def within(self, first: int, second: int) -> 'Recipe':
-        """The same courses in so many steps."""
+        """Rescale both schedules."""
         return self._replace(first=self.first.within(first), second=self.second.within(second))
 
 
 _SHORT = Descent(1000, 0.1, (250, 500, 750), optimizer='adam')
-RECIPES = {  # 'cifar' is the paper's, which gives no eta; 'imagenet' is the public code's
+RECIPES = {  # 'cifar': the paper, which reports no eta; 'imagenet': the authors' code
     'short': Recipe(_SHORT, _SHORT, 5e-3),
     'cifar': Recipe(Descent(10_000, 10, (2500, 5000, 7500)), Descent(10_000, 1, (2500, 5000, 7500)), 5e-3),
     'imagenet': Recipe(Descent(12_000, 100, (3000, 6000, 9000), optimizer='adam'),
@@ -56,28 +56,28 @@ RECIPES = {  # 'cifar' is the paper's, which gives no eta; 'imagenet' is the pub
 
 
 class Mapped(NamedTuple):
-    """What a descent found for each of N targets."""
-    z: Tensor        # (N, Z) of the smallest loss on the way, not of the last step; as long as it had become
+    """Optimised codes of N targets."""
+    z: Tensor        # (N, Z) at the smallest loss of all steps, not normalised
     best: Tensor     # (N,) that loss
     history: Tensor  # (steps, N) the loss of each step
 
     @property
     def codes(self) -> Tensor:
-        """What the generator gets: ``z`` normalised."""
+        """Normalised codes, the input of the generator."""
         return normalized_codes(self.z)
 
 
 def invert(images: Tensor, labels: Tensor, generator: GeneratorAdapter, network: FeatureAdapter, eta: float,
            descent: Descent, restarts: int = 1, seed: int = 0) -> Mapped:
-    """Step I: codes whose images have the features, and by ``eta`` the pixels, of real ones.
+    """Step I: optimise codes whose images match the features and pixels of real images.
 
-    It minimises ``|f(G(z)) - f(x)|^2 + eta |G(z) - x|^2``, sums over features and over preprocessed pixels.
+    Minimises ``|f(G(z)) - f(x)|^2 + eta |G(z) - x|^2``, sums over features and over preprocessed pixels.
 
     Args:
         images: x (N, 3, H, W) in [0, 1], RGB.
         labels: (N,), which a generator without classes does not read.
-        restarts: first codes tried for each image, of which the best is kept.
-        seed: of the first codes.
+        restarts: number of initial codes per image; the best result is kept.
+        seed: seed of the initial codes.
 
     Raises:
         ValueError: no steps, no restarts, an unknown optimizer, a negative ``eta``.
@@ -100,7 +100,7 @@ def invert(images: Tensor, labels: Tensor, generator: GeneratorAdapter, network:
 
 
 def augment(features: Tensor, covariance: Tensor, strength: float, count: int, seed: int = 0) -> Tensor:
-    """``count`` draws of ``N(a, strength * Sigma_y)`` for each of N features of one class: (N, count, A).
+    """Sample ``N(a, strength * Sigma_y)`` for each of N features of one class: (N, count, A).
 
     Args:
         features: a (N, A).
@@ -121,12 +121,12 @@ def augment(features: Tensor, covariance: Tensor, strength: float, count: int, s
 
 def walk(z: Tensor, labels: Tensor, targets: Tensor, generator: GeneratorAdapter, network: FeatureAdapter,
          descent: Descent) -> Mapped:
-    """Step II: from codes to those whose images have the target features.
+    """Step II: optimise codes whose images match the target features.
 
-    It minimises ``|f(G(z)) - a~|^2``.
+    Minimises ``|f(G(z)) - a~|^2``.
 
     Args:
-        z: (N, Z), as ``invert`` returns them: that they are long is a part of the authors' course.
+        z: (N, Z) from ``invert``, not normalised, as in the authors' schedule.
         labels: (N,), as in ``invert``.
         targets: a~ (N, A), of each code; K targets of one image take K rows of the same code.
 
@@ -145,7 +145,7 @@ def walk(z: Tensor, labels: Tensor, targets: Tensor, generator: GeneratorAdapter
 
 def _descend(z: Tensor, labels: Tensor, generator: GeneratorAdapter, network: FeatureAdapter,
              loss: Callable[[Tensor], Tensor], descent: Descent) -> Mapped:
-    """Minimise ``loss`` (N,) of the preprocessed images of each code by itself: one backward pass for all per step."""
+    """Minimise ``loss`` (N,) independently for each code, with one shared backward pass per step."""
     if descent.steps < 1:
         raise ValueError(f'a descent takes at least one step, got {descent.steps}: raise --steps')
     z = z.detach().clone().requires_grad_()
@@ -175,5 +175,5 @@ def _optimizer(z: Tensor, descent: Descent) -> torch.optim.Optimizer:
 
 
 def _squares(difference: Tensor) -> Tensor:
-    """The sum of squares of each of N."""
+    """Return the sum of squares of each of N items."""
     return difference.square().flatten(1).sum(dim=1)

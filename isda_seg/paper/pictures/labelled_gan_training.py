@@ -1,4 +1,4 @@
-"""Generators of all classes at once: CGAN, ACGAN and InfoGAN, each an addition to the one before or beside it."""
+"""Label-conditional GANs: CGAN, ACGAN and InfoGAN."""
 from typing import NamedTuple
 
 import torch
@@ -25,16 +25,15 @@ class LabelledGANSettings(NamedTuple):
 
 
 class LabelledGANTraining(GANTraining):
-    """A discriminator that tells real images from made ones, and what each kind has in the place of the label.
+    """Training of a label-conditional GAN.
 
-    - ``cgan`` (Mirza and Osindero, 2014): the discriminator sees the label, as C constant maps beside the image.
-    - ``acgan`` (Odena et al., 2017): it does not, and predicts it, of real and made images; both networks are to make
-      the prediction right.
-    - ``infogan`` (Chen et al., 2016): as ``acgan``, and of made images it predicts two attributes that the code holds.
-      InfoGAN itself has no labels, and its classes no names; here real images give them theirs, because an image that
-      trains a classifier has to have a label.
+    - ``cgan`` (Mirza and Osindero, 2014): the discriminator receives the label as C constant maps.
+    - ``acgan`` (Odena et al., 2017): the discriminator predicts the label of real and generated images; both networks
+      minimise the classification loss.
+    - ``infogan`` (Chen et al., 2016): as ``acgan``, and it also predicts two attributes in the code of generated
+      images. The original InfoGAN has no labels; here labels are needed to train a classifier on the images.
 
-    Progress: the probability of being real that the discriminator gives real and made images, means over a batch.
+    Progress: mean predicted probability of being real for real and generated images.
 
     Args:
         images, settings: as in ``GANTraining``.
@@ -46,7 +45,7 @@ class LabelledGANTraining(GANTraining):
     """
 
     settings: LabelledGANSettings
-    told: tuple[int, int, int]  # how many outputs of the discriminator are scores, logits and attributes
+    told: tuple[int, int, int]  # numbers of discriminator outputs: scores, logits, attributes
 
     def __init__(self, images: Tensor, labels: Tensor, settings: LabelledGANSettings, kind: str) -> None:
         self.labels, self.kind = labels.to(images.device), kind
@@ -65,11 +64,11 @@ class LabelledGANTraining(GANTraining):
                            for network in (self.generator, self.critic)]
 
     def origin(self) -> dict[str, str]:
-        """With the labels."""
+        """Add the digest of the labels."""
         return dict(super().origin(), labels=digest(self.labels))
 
     def update(self) -> None:
-        """One update of the discriminator, one of the generator, for the same made images."""
+        """Update the discriminator and the generator once, with the same generated images."""
         of_generator, of_critic = self.optimizers
         chosen, device = self.chosen(), self.images.device
         real, labels = self.real(chosen), self.labels[chosen]
@@ -87,11 +86,11 @@ class LabelledGANTraining(GANTraining):
         of_generator.zero_grad()
         loss.backward()
         of_generator.step()
-        self.progress = {'taken for real: real images': score_real.sigmoid().mean().item(),
-                         'made ones': score_made.sigmoid().mean().item()}
+        self.progress = {'probability of real: real images': score_real.sigmoid().mean().item(),
+                         'generated images': score_made.sigmoid().mean().item()}
 
     def _judged(self, images: Tensor, labels: Tensor, real: bool, codes: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Scores (N,) and how wrong they and the predicted labels and attributes are, a scalar."""
+        """Return the scores (N,) and the scalar loss of scores, labels and attributes."""
         if self.kind == 'cgan':
             maps = F.one_hot(labels, self.settings.num_classes).to(images)
             images = torch.cat([images, maps[:, :, None, None].expand(-1, -1, *images.shape[2:])], dim=1)

@@ -1,4 +1,4 @@
-"""One generator of the images of all classes: the label is part of its code."""
+"""Label-conditional generator."""
 import math
 
 import torch
@@ -12,7 +12,7 @@ NOISE = 100  # numbers of a code beside attributes and label, as in the paper
 
 
 class LabelledGenerator(GeneratorAdapter):
-    """DCGAN's generator of codes, attributes and a one-hot label side by side.
+    """DCGAN generator of concatenated code, attributes and one-hot label.
 
     Args:
         num_classes: C.

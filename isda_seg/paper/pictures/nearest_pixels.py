@@ -1,4 +1,4 @@
-"""Fig. 14: the training images nearest to a generated one in pixel space, which tell whether it is merely a copy."""
+"""Fig. 14: nearest training images in pixel space, to detect memorised images."""
 from collections.abc import Iterable
 
 import torch
@@ -9,7 +9,7 @@ from isda_seg.paper.pictures.neighbours import NearestImages
 
 
 def nearest_in_pixels(queries: Tensor, batches: Iterable[dict], count: int) -> Tensor:
-    """The ``count`` nearest images of a stream for each of Q, the nearest first: (Q, count, 3, H, W) in [0, 1], RGB.
+    """Return the nearest images of a stream for each of Q images, sorted: (Q, count, 3, H, W) in [0, 1], RGB.
 
     Distances are Euclidean over pixels in [0, 1] at the size of the stream's images. One pass; of the stream's images
     those are held that are among the nearest.

@@ -1,4 +1,4 @@
-"""The nearest images of some features, found in one pass over a stream of images; memory Q x k."""
+"""Exact nearest-image search in one pass over a stream, with O(Q k) memory."""
 from typing import NamedTuple
 
 import torch
@@ -16,10 +16,10 @@ class Neighbours(NamedTuple):
 
 
 class NearestImages:
-    """The k nearest of all images that have been observed, exactly; of equal distances the earlier image comes first.
+    """Exact k nearest images of all observed images; ties are resolved by stream order.
 
-    An image counts once, by its nearest sample: all nearest pixels would else be those of one and the same car.
-    Distances are sums of squared differences, so that nothing cancels where features are large.
+    Each image is represented by its nearest sample, so that one object does not fill all ranks. Distances are computed
+    from differences, without cancellation for large features.
 
     Args:
         queries: (Q, A).

@@ -1,4 +1,4 @@
-"""The features that are moved: a seeded sample of some classes, from one pass over a stream of images."""
+"""Seeded sample of query features of some classes, in one pass over a stream."""
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -16,10 +16,10 @@ class Query(NamedTuple):
 
 
 class QuerySample:
-    """At most ``count`` features of each class, of as many images, drawn from those that the model gets right.
+    """Sample up to ``count`` features per class from distinct images, preferring correct predictions.
 
-    Others follow only where these are too few. Every image that shows the class is as likely. Which they are depends
-    on the seed and on the order of the images, not on batches nor on the classes asked for.
+    Images that contain the class are equally likely. The sample depends only on the seed and the order of the images,
+    not on batches or the selected classes.
 
     Args:
         labels: the classes wanted, in 0..C-1.

@@ -1,4 +1,4 @@
-"""The reverse mapping of a class of a trained classifier: which images, which network, which covariance."""
+"""Reverse mapping for a class of a trained classifier."""
 from typing import NamedTuple
 
 import torch
@@ -14,7 +14,7 @@ from isda_seg.paper.pictures.training_images import training_images
 
 
 class Wanted(NamedTuple):
-    """What is to be looked at."""
+    """Options of the reverse mapping."""
     name: str                      # of the class
     images: int = 4                # N of its training images, ...
     draws: int = 5                 # ... and K of each
@@ -24,7 +24,7 @@ class Wanted(NamedTuple):
 
 
 class ReversedClass(NamedTuple):
-    """What was found."""
+    """Result of ``reverse_class``."""
     found: Reversed
     chosen: list[int]            # numbers of the images among those of the class
     augmentation: Augmentation

@@ -1,4 +1,4 @@
-"""Both steps of the reverse mapping for some images of a class, what they reached, and the columns of its pictures."""
+"""Reverse mapping of images of a class, its report and the columns of its figures."""
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 

@@ -1,4 +1,4 @@
-"""Generators in files, those of tools/train_generator.py and BigGAN-deep in a folder, and their images in files."""
+"""Loading of generators (tools/train_generator.py or BigGAN-deep) and writing of their images."""
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,8 @@ def read_training(path: str | Path) -> dict[str, Any]:
     try:
         state = torch.load(path, map_location='cpu', weights_only=True)
     except Exception as error:  # torch raises many kinds for a damaged file
-        raise ValueError(f'{path} is truncated, damaged or no file of tools/train_generator.py: give the .pth that '
-                         'this tool wrote') from error
+        raise ValueError(f'{path} is damaged or not a file of tools/train_generator.py. Use a .pth file written by '
+                         'this tool.') from error
     missing = [key for key in KEYS if not isinstance(state, dict) or key not in state]
     if missing:
         raise ValueError(f'{path} is no file of tools/train_generator.py: it holds no {", ".join(missing)}')

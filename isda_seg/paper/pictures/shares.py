@@ -1,4 +1,4 @@
-"""Do the directions keep the class? What share of the neighbours is of the query's class, and what share is new."""
+"""Shares of neighbours with the class of the query, and of new neighbours, by kind of translation."""
 from collections.abc import Sequence
 from typing import NamedTuple
 

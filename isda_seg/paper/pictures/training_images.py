@@ -1,4 +1,4 @@
-"""The training images of an image classifier's config as its network meets them in testing: not augmented."""
+"""Training images of a classification config, without augmentation."""
 from typing import NamedTuple
 
 import torch

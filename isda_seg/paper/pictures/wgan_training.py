@@ -1,4 +1,4 @@
-"""WGAN (Arjovsky et al., 2017): a critic that estimates a distance, a generator that shortens it."""
+"""WGAN training (Arjovsky et al., 2017)."""
 from typing import NamedTuple
 
 import torch

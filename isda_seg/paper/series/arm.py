@@ -1,4 +1,4 @@
-"""An arm of a series: a config, the options that make it another one, and how its checkpoint is tested."""
+"""Arm of a series: a config, its options and the logit adjustment at test time."""
 import argparse
 import hashlib
 import shlex
@@ -10,8 +10,8 @@ from mmengine.config import DictAction
 
 from isda_seg.core.schedule import check_strength
 
-LONGEST = 150  # characters of a folder's name; file systems end at 255
-TAU = 'test.logit_adjustment'  # an option that is not of the config
+LONGEST = 150  # maximum length of a folder name; file systems allow 255
+TAU = 'test.logit_adjustment'  # test-time option, not part of the config
 
 
 class Arm(NamedTuple):
@@ -21,12 +21,12 @@ class Arm(NamedTuple):
 
     @property
     def label(self) -> str:
-        """What results, tables and figures call it: the config's stem, and the options."""
+        """Name in results, tables and figures: the stem of the config and the options."""
         return ' '.join([Path(self.config).stem, *self.options])
 
     @property
     def folder(self) -> str:
-        """The config's stem and the options of training as the name of a folder; two trainings never share one."""
+        """Folder name, unique for each training: the stem of the config and the training options."""
         name = quote_plus(' '.join([Path(self.config).stem, *self.of_training]), safe='=,')
         if len(name) <= LONGEST:
             return name
@@ -34,17 +34,17 @@ class Arm(NamedTuple):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The options of the config by key, their values read as --cfg-options reads them."""
+        """Training options by key, parsed as by --cfg-options."""
         found = argparse.Namespace()
         DictAction([], 'settings', nargs='*')(argparse.ArgumentParser(), found, self.of_training)
         return found.settings
 
     @property
     def tau(self) -> float:
-        """The logit adjustment at test time, 0 without.
+        """Tau of the logit adjustment at test time; 0 disables it.
 
         Raises:
-            ValueError: it is not a number >= 0.
+            ValueError: tau is not a number >= 0.
         """
         found = next((option for option in self.options if option.startswith(f'{TAU}=')), '=0').partition('=')[2]
         try:
@@ -54,15 +54,15 @@ class Arm(NamedTuple):
 
     @property
     def of_training(self) -> tuple[str, ...]:
-        """The options of the config alone."""
+        """Options of the config, without test-time options."""
         return tuple(option for option in self.options if not option.startswith(f'{TAU}='))
 
 
 def parse_arm(text: str) -> Arm:
-    """An arm from one argument: CONFIG, or 'CONFIG KEY=VALUE ...'; a text that names a file is a config.
+    """Parse an arm from CONFIG or 'CONFIG KEY=VALUE ...'; the path of an existing file is a config.
 
     Raises:
-        ValueError: something else; the message says how an arm is written.
+        ValueError: invalid syntax.
     """
     try:
         config, *options = [text] if Path(text).is_file() else shlex.split(text) or ['']
@@ -84,14 +84,14 @@ def parse_arm(text: str) -> Arm:
 
 
 def parse_arms(texts: list[str]) -> list[Arm]:
-    """The arms of one series.
+    """Parse the arms of a series.
 
     Raises:
-        ValueError: as ``parse_arm``; two arms that results could not tell apart.
+        ValueError: see ``parse_arm``; two arms have the same label.
     """
     arms = [parse_arm(text) for text in texts]
     labels = [arm.label for arm in arms]
     if len(set(labels)) < len(labels):
-        raise ValueError(f'two arms are called {max(labels, key=labels.count)!r}: every arm can be given once, and '
-                         'configs in different folders need names of their own')
+        raise ValueError(f'Two arms have the label {max(labels, key=labels.count)!r}. Give each arm once, and use '
+                         'different names for configs in different folders.')
     return arms

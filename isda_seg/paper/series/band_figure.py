@@ -1,4 +1,4 @@
-"""What was validated while the runs of a series went on, a line per arm with a band over its seeds (Fig. 5)."""
+"""Validation curves of a series, one line per arm with a band over its seeds (Fig. 5)."""
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,13 @@ from isda_seg.paper.series.paired import first_measure
 matplotlib.use('Agg')
 import matplotlib.pyplot as plt  # noqa: E402
 
-FEWEST = 4  # points that make a curve
+FEWEST = 4  # minimum number of points of a curve
 
 
 def curves(paired: dict[str, Any]) -> dict[str, tuple[list[int], np.ndarray]]:
-    """arm -> where it was validated, and the values (seeds, places) in per cent; arms without a curve are left out.
+    """Return the validation steps and the values (seeds, steps) in per cent of each arm that has a curve.
 
-    A place counts that all runs of the arm have; a run that diverged has none, and is left out.
+    Only steps common to all runs of an arm are used. Diverged runs are excluded.
     """
     found = {}
     for arm, runs in paired['runs'].items():
@@ -30,7 +30,7 @@ def curves(paired: dict[str, Any]) -> dict[str, tuple[list[int], np.ndarray]]:
 
 
 def draw_bands(paired: dict[str, Any], out: str | Path) -> bool:
-    """Means, and bands of one standard deviation over the seeds; False, and no picture, where there is no curve."""
+    """Draw means and bands of one standard deviation over seeds; return False if there is no curve."""
     found = curves(paired)
     if not found:
         return False

@@ -1,4 +1,4 @@
-"""Loss and mIoU over the iterations of a run, or test error over its epochs (Fig. 5), from MMEngine's log."""
+"""Loss and mIoU over iterations, or test error over epochs (Fig. 5), from the log of MMEngine."""
 import json
 from pathlib import Path
 
@@ -11,12 +11,12 @@ MEASURES = {'mIoU': ('mIoU on val (%)', 'iteration'), 'top1_error': ('test error
 
 
 def read_scalars(work_dir: str | Path) -> tuple[list[tuple[int, float]], list[tuple[int, float]]]:
-    """(iteration, loss) and (iteration, mIoU), or (epoch, test error), of every log in a work directory; in per cent.
+    """Read (iteration, loss) and (iteration, mIoU) or (epoch, test error), in per cent, from a work directory.
 
-    A resumed run's logs join.
+    The logs of resumed runs are joined.
 
     Raises:
-        FileNotFoundError: no log there. ValueError: a log in which nothing stands yet.
+        FileNotFoundError: there is no log. ValueError: the log is empty.
     """
     entries, name = _entries(work_dir), validated_by(work_dir)
     loss, values = ({entry['step']: entry[key] for entry in entries if key in entry} for key in ('loss', name))
@@ -24,7 +24,7 @@ def read_scalars(work_dir: str | Path) -> tuple[list[tuple[int, float]], list[tu
 
 
 def validated_by(work_dir: str | Path) -> str:
-    """What the runs in a work directory were validated by: a key of ``MEASURES``."""
+    """Return the validation measure of the runs in a work directory, a key of ``MEASURES``."""
     return 'top1_error' if any('top1_error' in entry for entry in _entries(work_dir)) else 'mIoU'
 
 
@@ -39,7 +39,7 @@ def _entries(work_dir: str | Path) -> list[dict]:
 
 
 def _entry(line: str) -> dict | None:
-    """None for a line that a killed run wrote half."""
+    """Parse a line; return None for the incomplete line of a killed run."""
     try:
         entry: dict = json.loads(line)
     except json.JSONDecodeError:
@@ -48,14 +48,14 @@ def _entry(line: str) -> dict | None:
 
 
 def plot_curves(work_dirs: dict[str, str | Path], out: str | Path) -> None:
-    """One figure: loss on the left, mIoU or test error on the right, a line per run.
+    """Plot the loss on the left and mIoU or test error on the right, one line per run.
 
     Args:
         work_dirs: label -> work directory.
-        out: the picture, .png or .pdf.
+        out: output file, .png or .pdf.
 
     Raises:
-        ValueError: segmentation and classification together.
+        ValueError: the runs have different validation measures.
     """
     names = {validated_by(work_dir) for work_dir in work_dirs.values()}
     if len(names) > 1:

@@ -1,4 +1,4 @@
-"""Table and figure of tools/gain.py: measures of a small network at several strengths, compared with the baseline."""
+"""Table and figure of tools/gain.py: measures at several strengths, compared with the baseline."""
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,14 @@ Strengths = dict[float, dict[str, dict[str, Any]]]
 
 
 def compare_strengths(arms: dict[float, list[dict[str, float]]], names: dict[str, str]) -> Strengths:
-    """Every strength against strength 0.
+    """Compare every strength with strength 0.
 
     Args:
-        arms: lambda_0 -> measures of every seed, the seeds in one order.
-        names: measure -> its name in the report.
+        arms: lambda_0 -> measures of every seed, in the same order of seeds.
+        names: measure -> name in the report.
 
     Returns:
-        lambda_0 -> measure -> mean, the mean difference to plain and its paired-t interval of 95 %.
+        lambda_0 -> measure -> mean, mean difference to the baseline and its 95 % CI (paired t).
     """
     found: Strengths = {}
     for strength, runs in arms.items():
@@ -34,25 +34,25 @@ def compare_strengths(arms: dict[float, list[dict[str, float]]], names: dict[str
 
 
 def report(found: Strengths, names: dict[str, str]) -> str:
-    """Markdown: a row per measure and strength."""
-    rows = ['| | lambda_0 | mean | difference to plain | 95 % (paired t) |', '|---|---|---|---|---|']
+    """Return a Markdown table with one row per measure and strength."""
+    rows = ['| | lambda_0 | mean | difference to baseline | 95 % (paired t) |', '|---|---|---|---|---|']
     for measure, name in names.items():
         for strength, entry in found.items():
             own = entry[measure]
             gap = f'{own["difference"]:+.3f}' if strength else ''
             sure = interval(own['interval'], 3) if strength else ''
-            rows.append(f'| {name} | {strength or "plain"} | {own["mean"]:.3f} | {gap} | {sure} |')
+            rows.append(f'| {name} | {strength or "baseline"} | {own["mean"]:.3f} | {gap} | {sure} |')
     return '\n'.join(rows)
 
 
 def draw(found: Strengths, names: dict[str, str], out: Path) -> None:
-    """The first measure and another against the strength; bars are intervals of the difference to plain."""
+    """Plot two measures over the strength, with intervals of the difference to the baseline."""
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.5), layout='constrained')
     for axis, measure in zip(axes, (list(names)[0], 'nll' if 'nll' in names else list(names)[-1]), strict=True):
         means = [entry[measure]['mean'] for entry in found.values()]
         half = [half_width(entry[measure]['difference'], entry[measure]['interval']) for entry in found.values()]
-        axis.errorbar([str(strength or 'plain') for strength in found], means, half, marker='o', capsize=4)
+        axis.errorbar([str(strength or 'baseline') for strength in found], means, half, marker='o', capsize=4)
         axis.set(xlabel='lambda_0', ylabel=names[measure])
-    figure.suptitle('means; bars: 95 % interval of the difference to plain (paired t)', fontsize=9)
+    figure.suptitle('means; bars: 95 % CI of the difference to the baseline (paired t)', fontsize=9)
     figure.savefig(out, dpi=120)
     plt.close(figure)

@@ -1,10 +1,10 @@
-"""Two arms run with the same seeds, compared seed by seed."""
+"""Paired comparison of two arms that were run with the same seeds."""
 from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import stats  # the t quantile and the bootstrap, rather than our own
+from scipy import stats  # t quantile and bootstrap
 
 from isda_seg.metrics.best_measure import direction
 from isda_seg.paper.series.result_files import DIVERGED
@@ -13,13 +13,13 @@ CONFIDENCE = 0.95
 RESAMPLES = 10_000
 SECONDARY = ('aAcc', 'nll', 'ece', 'mean_AP')
 TRAINING = 'training_accuracy'
-OVER_CLASSES = 'mean_class_error'  # what long-tailed data are judged by
+OVER_CLASSES = 'mean_class_error'  # main measure of long-tailed data
 OF_CLASSES = ('precision', 'recall', 'AP')  # besides IoU
-MAPS = {'bbox_mAP': 'box mAP', 'segm_mAP': 'mask mAP'}  # a detector's measures and what they are called
+MAPS = {'bbox_mAP': 'box mAP', 'segm_mAP': 'mask mAP'}  # measures of detectors
 
 
 class Difference(NamedTuple):
-    """One measure of an arm minus that of the baseline; intervals are None where one pair alone is known."""
+    """Difference of a measure between an arm and the baseline; intervals are None for a single pair."""
     by_seed: list[float]
     mean: float
     t: list[float] | None          # paired t, 95 %
@@ -27,13 +27,13 @@ class Difference(NamedTuple):
 
 
 def difference(baseline: Sequence[float], arm: Sequence[float]) -> Difference:
-    """The mean difference of pairs and how sure it is.
+    """Compute the mean paired difference and its confidence intervals.
 
     Args:
         baseline, arm: one value per seed, in the same order.
 
     Raises:
-        ValueError: nothing to compare, or different numbers of runs.
+        ValueError: no runs, or different numbers of runs.
     """
     if not baseline or len(baseline) != len(arm):
         raise ValueError(f'pairs need the same runs in both arms, got {len(baseline)} and {len(arm)}')
@@ -48,16 +48,16 @@ def difference(baseline: Sequence[float], arm: Sequence[float]) -> Difference:
 
 
 def half_width(mean: float, t: Sequence[float] | None) -> float:
-    """Of the paired-t interval about its mean, as figures draw it; 0 where it is not known."""
+    """Return half the width of the paired-t interval, or 0 without an interval."""
     return 0.0 if t is None else t[1] - mean
 
 
 def measures(result: dict[str, Any]) -> dict[str, float]:
-    """What a result file of tools/test.py is judged by, the chief measure first; all but 'nll' in per cent.
+    """Extract the measures of a result of tools/test.py, the main measure first; all but 'nll' in per cent.
 
-    mIoU of every protocol, and over the last evaluations; a classifier's test errors, where lower is better, the mean
-    over classes first, then that over the last epochs; or a detector's mAP of boxes and of masks. Then, where they were
-    measured, those of ``SECONDARY``, of the single protocol, and the training accuracy.
+    Segmentation: mIoU of every protocol and its mean over the last evaluations. Classification: test errors, the mean
+    over classes first, then the mean over the last epochs. Detection: box and mask mAP. If available, the measures of
+    ``SECONDARY`` for the single protocol and the training accuracy follow.
     """
     single = result['protocols'].get('single', {})
     if any(name in single for name in MAPS):
@@ -73,32 +73,31 @@ def measures(result: dict[str, Any]) -> dict[str, float]:
 
 
 def first_measure(results: Iterable[dict[str, Any]]) -> str:
-    """What runs are judged by: the first measure of the first that did not diverge; 'mIoU' where all did."""
+    """Return the main measure of the first run that did not diverge; 'mIoU' if all runs diverged."""
     return next((name for result in results for name in measures(result)), 'mIoU')
 
 
 def lower_is_better(measure: str) -> bool:
-    """Whether a measure is an error, so that a gain is negative."""
+    """Whether lower values of a measure are better."""
     return direction(measure) == 'less'
 
 
 def class_measures(result: dict[str, Any], kind: str = 'IoU') -> dict[str, float]:
-    """IoU, or another kind, of every class in the first protocol, in per cent; without classes that never occur."""
+    """Return IoU or another measure of every class in the first protocol, in per cent, without absent classes."""
     first = next(iter(result['protocols'].values()))
     return {name: value for name, value in first.get(kind, {}).items() if value is not None}
 
 
 def compare_arms(baseline: dict[str, dict[str, Any]], arm: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """All differences of two arms.
+    """Compare two arms in all measures.
 
     Args:
         baseline, arm: seed -> result of tools/test.py.
 
     Returns:
-        {'measures': {protocol: {...}}, 'classes': {class: {...}}, 'precision', 'recall'}; each entry the means of both
-        arms and the fields of ``Difference``, 'classes' those of IoU. 'seeds': of the pairs; a pair with a run that
-        diverged is none. 'diverged': {'baseline': seeds, 'arm': seeds}, where there are such. Without a pair there are
-        no measures.
+        {'measures': {protocol: {...}}, 'classes': {class: {...}}, 'precision', 'recall'}; each entry holds the means of
+        both arms and the fields of ``Difference``; 'classes' is IoU. 'seeds': seeds of the pairs without a diverged
+        run. 'diverged': {'baseline': seeds, 'arm': seeds}, if any. Without pairs there are no measures.
 
     Raises:
         ValueError: the arms have different seeds.

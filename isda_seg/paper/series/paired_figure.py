@@ -1,4 +1,4 @@
-"""The figure of a paired series, from its result file."""
+"""Figure of a paired series."""
 import math
 import os
 import statistics
@@ -16,21 +16,21 @@ from isda_seg.paper.series.result_files import DIVERGED
 matplotlib.use('Agg')
 import matplotlib.pyplot as plt  # noqa: E402
 
-ROWS = 2   # arms up to which each has a row of its own
+ROWS = 2   # maximum number of arms with separate rows
 WIDE = 75  # characters above an axis
-FAR = 10   # times the median arm's reach, from where an arm is named at the edge so that the others can be told apart
+FAR = 10   # times the median extent, beyond which an arm is drawn at the edge so that the others stay readable
 
 
 def draw_paired(paired: dict[str, Any], out: str | Path) -> None:
-    """A row per arm: each seed's difference by protocol on the left, per-class means with intervals on the right.
+    """Draw one row per arm: differences by seed and protocol on the left, per-class means with intervals on the right.
 
-    More than ``ROWS`` arms stand beside each other, each with its mean difference and interval.
+    More than ``ROWS`` arms are drawn next to each other, each with its mean difference and interval.
     """
     arms = {arm: comparison for arm, comparison in paired['comparisons'].items() if comparison['measures']}
     if not arms:
         figure, axis = plt.subplots(figsize=(6, 1))
         axis.set_axis_off()
-        axis.text(0.5, 0.5, 'no pair is left: runs of every pair diverged', ha='center')
+        axis.text(0.5, 0.5, 'no pairs: a run of every pair diverged', ha='center')
         _save(figure, out)
         return
     if len(arms) > ROWS:
@@ -55,9 +55,9 @@ def draw_paired(paired: dict[str, Any], out: str | Path) -> None:
 
 
 def _diverged(comparison: dict[str, Any]) -> str:
-    """How many pairs are left out; '' where all stand."""
+    """Return the note on excluded pairs, or ''."""
     gone = {seed for seeds in comparison.get(DIVERGED, {}).values() for seed in seeds}
-    return f'\n{len(gone)} left out: a run diverged' if gone else ''
+    return f'\n{len(gone)} excluded: a run diverged' if gone else ''
 
 
 def _save(figure: Any, out: str | Path) -> None:
@@ -69,13 +69,13 @@ def _save(figure: Any, out: str | Path) -> None:
 
 
 def beside_each_other(arms: dict[str, Any]) -> Any:
-    """The chief measure and the likelihood where it is known: an arm per place, named by what it has of its own.
+    """Draw the main measure and, if available, the NLL for all arms, labelled by their distinguishing options.
 
-    Of an arm without a pair, because runs diverged, the place is empty.
+    The position of an arm without pairs stays empty.
     """
     before, own, after = parts_of(list(arms))
     short = short_options(list(arms))
-    labels = ['\n'.join(short.get(word, word) for word in name.split()) or 'as it is' for name in own]
+    labels = ['\n'.join(short.get(word, word) for word in name.split()) or 'unchanged' for name in own]
     labels = [label + _diverged(comparison) for label, comparison in zip(labels, arms.values(), strict=True)]
     measures = next(list(comparison['measures']) for comparison in arms.values() if comparison['measures'])
     shown = [measures[0], *(name for name in ('nll',) if name in measures)]
@@ -93,7 +93,7 @@ def beside_each_other(arms: dict[str, Any]) -> Any:
 
 
 def _draw_arms(axis: Any, entries: dict[int, dict[str, Any]]) -> None:
-    """Means and intervals by place; an arm far out stands at the edge with its number."""
+    """Draw means and intervals; an arm far outside is drawn at the edge with its value."""
     errors = [_error(entry) for entry in entries.values()]
     means = [entry['mean'] for entry in entries.values()]
     axis.errorbar(list(entries), means, errors, fmt='ks', capsize=4, markersize=5)
@@ -112,7 +112,7 @@ def _draw_arms(axis: Any, entries: dict[int, dict[str, Any]]) -> None:
 
 
 def parts_of(names: list[str]) -> tuple[str, list[str], str]:
-    """What names begin with, what each has of its own, and what they end with, cut where a word ends."""
+    """Split names into common prefix, distinguishing parts and common suffix, at word boundaries."""
     before = os.path.commonprefix([f'{name} ' for name in names])
     before = before[:max(before.rfind(mark) for mark in ' .=_') + 1]
     own = [f'{name} '.removeprefix(before).rstrip() for name in names]
@@ -124,7 +124,7 @@ def parts_of(names: list[str]) -> tuple[str, list[str], str]:
 
 
 def short_options(names: list[str]) -> dict[str, str]:
-    """Each key=value of the names -> the same by the last part of its key, where no other key ends with it."""
+    """Map each key=value to a form with only the last part of the key, if that is unambiguous."""
     options = {word: word.partition('=')[0] for name in names for word in name.split() if '=' in word}
     ends = Counter(_last_part(key) for key in set(options.values()))
     return {option: option.replace(key, _last_part(key), 1) for option, key in options.items()
@@ -145,7 +145,7 @@ def _draw_differences(axis: Any, entries: dict[str, Any], seeds: list[int]) -> N
     axis.axhline(0, color='0.5', linewidth=1)
     axis.set_xticks(range(len(entries)), list(entries))
     axis.grid(axis='y', alpha=0.3)
-    axis.legend(fontsize=6, ncol=3, loc='upper center', bbox_to_anchor=(0.5, -0.08))  # below, where it hides no point
+    axis.legend(fontsize=6, ncol=3, loc='upper center', bbox_to_anchor=(0.5, -0.08))
 
 
 def _draw_classes(axis: Any, entries: dict[str, Any]) -> None:

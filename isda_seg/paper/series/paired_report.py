@@ -1,4 +1,4 @@
-"""The table and the figure of a paired series, from its result file."""
+"""Markdown tables of a paired series."""
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,13 +7,13 @@ from isda_seg.paper.series.measure_names import arm_names, decimals, row_name, w
 from isda_seg.paper.series.paired import OF_CLASSES, measures
 from isda_seg.paper.series.result_files import DIVERGED
 
-MANY = 3  # arms from which they stand in one table
+MANY = 3  # minimum number of arms for a combined table
 
 
 def paired_table(paired: dict[str, Any]) -> str:
-    """Markdown: several arms side by side; a table per arm, a row per measure; then one per arm with a row per class.
+    """Return the tables: arms side by side, differences by measure, and differences by class for each arm.
 
-    From ``MANY`` arms on one table holds the differences of all.
+    With ``MANY`` arms or more, a single table holds the differences of all arms.
     """
     arms = paired['comparisons']
     beside = [side_by_side(paired)] if len(arms) > 1 else []
@@ -25,17 +25,17 @@ def paired_table(paired: dict[str, Any]) -> str:
 
 
 def left_out(paired: dict[str, Any], arm: str) -> str:
-    """Which runs diverged, so that their pairs are left out; '' where none did."""
+    """Return a sentence on the diverged runs, or ''."""
     gone = paired['comparisons'][arm].get(DIVERGED)
     if not gone:
         return ''
     names = dict(baseline=next(iter(paired['runs'])), arm=arm)
     which = '; '.join(f'`{names[side]}` seed {seed}' for side, seeds in gone.items() for seed in seeds)
-    return f'Diverged, and left out with their pairs: {which}.'
+    return f'Diverged runs, excluded with their pairs: {which}.'
 
 
 def _all_arms(paired: dict[str, Any]) -> str:
-    """A row per arm and measure: the mean difference and its interval."""
+    """Return a table with one row per arm and measure."""
     rows = [f'Differences to `{next(iter(paired["runs"]))}`, seeds {", ".join(map(str, paired["seeds"]))}, trained at '
             f'commit {", ".join(commits(paired))}:', '',
             '| arm | measure | mean | 95 % (paired t) | 95 % (bootstrap) |', '|---|---|---|---|---|']
@@ -48,7 +48,7 @@ def _all_arms(paired: dict[str, Any]) -> str:
 
 
 def side_by_side(paired: dict[str, Any]) -> str:
-    """Markdown: a row per arm with the mean and standard deviation of every measure, the baseline first."""
+    """Return a table with the mean and standard deviation of every measure, one row per arm."""
     found = {arm: [measures(result) for result in runs.values() if DIVERGED not in result]
              for arm, runs in paired['runs'].items()}
     names = list(dict.fromkeys(name for runs in found.values() for run in runs[:1] for name in run))
@@ -79,7 +79,7 @@ def _arm_table(paired: dict[str, Any], arm: str) -> str:
 
 
 def class_table(paired: dict[str, Any], arm: str) -> str:
-    """Markdown: a row per class with its IoU, and its precision and recall where they were measured."""
+    """Return a table with IoU and, if measured, precision, recall and AP, one row per class."""
     comparison = paired['comparisons'][arm]
     known = {'IoU': comparison['classes'],
              **{kind: comparison[kind] for kind in OF_CLASSES if comparison.get(kind)}}
@@ -94,16 +94,16 @@ def class_table(paired: dict[str, Any], arm: str) -> str:
 
 
 def in_brackets(bounds: Sequence[float] | None, places: int = 2) -> str:
-    """The interval as it follows a mean; '' where it is not known."""
+    """Format an interval in parentheses after a mean; '' without an interval."""
     return f' ({interval(bounds, places)})' if bounds else ''
 
 
 def commits(paired: dict[str, Any]) -> list[str]:
-    """The commits the runs were trained at."""
+    """Return the commits of the training runs."""
     return sorted({run['commit'] for arm in paired['runs'].values() for result in arm.values()
                    for run in result['training']})
 
 
 def interval(bounds: Sequence[float] | None, places: int = 2) -> str:
-    """From the lower bound to the upper one; '' where it is not known."""
+    """Format an interval; '' without an interval."""
     return '' if bounds is None else f'{bounds[0]:+.{places}f} to {bounds[1]:+.{places}f}'

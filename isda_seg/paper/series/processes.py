@@ -1,4 +1,4 @@
-"""The processes of a series: one series in a folder at a time, and none of its processes outlives it."""
+"""Processes of a series: one series per folder, and no process outlives its series."""
 import ctypes
 import fcntl
 import os
@@ -16,16 +16,16 @@ PR_SET_PDEATHSIG = 1
 
 
 def _end_with_parent() -> None:
-    """Linux sends this process SIGTERM when the thread that started it ends, however it ends."""
+    """Request SIGTERM from Linux when the parent thread ends, for any reason."""
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 @contextmanager
 def only_one(folder: Path) -> Iterator[None]:
-    """Hold the folder; the system lets go of it when this process ends.
+    """Lock the folder until the block or the process ends.
 
     Raises:
-        BlockingIOError: another process holds it.
+        BlockingIOError: another process holds the lock.
     """
     folder.mkdir(parents=True, exist_ok=True)
     lock = os.open(folder, os.O_RDONLY)
@@ -33,15 +33,15 @@ def only_one(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise BlockingIOError(f'another series is under way in {folder}: wait for its end, or choose another '
-                                  '--work-dir') from error
+            raise BlockingIOError(f'Another series is running in {folder}. Wait until it ends or choose another '
+                                  '--work-dir.') from error
         yield
     finally:
         os.close(lock)
 
 
 class Processes:
-    """The tools under way: who stops the series, by Ctrl-C or SIGTERM, stops them too."""
+    """Running tools of a series; Ctrl-C and SIGTERM stop them together with the series."""
 
     def __init__(self, jobs: int) -> None:
         threads = str(max(1, (os.cpu_count() or 1) // jobs))
@@ -51,7 +51,7 @@ class Processes:
         self.lock = threading.Lock()
 
     def __enter__(self) -> 'Processes':
-        self.in_main = threading.current_thread() is threading.main_thread()  # no other thread may handle signals
+        self.in_main = threading.current_thread() is threading.main_thread()  # only the main thread may handle signals
         if self.in_main:
             self.before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
         return self
@@ -66,7 +66,7 @@ class Processes:
             signal.signal(signal.SIGTERM, self.before)
 
     def run(self, command: list[str], log: IO[str]) -> int:
-        """The exit code."""
+        """Run a command and return its exit code."""
         with self.lock:
             if self.stopped:
                 raise RuntimeError('the series was stopped')

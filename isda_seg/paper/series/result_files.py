@@ -1,18 +1,18 @@
-"""The recorded results: files of tools/test.py, and of the series of tools/benchmarks, as one may look them up."""
+"""Recorded results of tools/test.py and of the series of tools/benchmarks."""
 import json
 from pathlib import Path
 from typing import Any
 
 from isda_seg.runtime.logit_adjustment import KEY
 
-RENAMED = 'renamed_options'  # key in a series: options of its arms as the tools take them now -> as they were typed
-DIVERGED = 'diverged'  # key in the result of a run that did, and in a comparison that leaves its pair out
+RENAMED = 'renamed_options'  # key in a series: current option name -> name at the time of the run
+DIVERGED = 'diverged'  # key in the result of a diverged run and in its comparison
 
 
 def at_tau(result: dict[str, Any], tau: float) -> dict[str, Any]:
-    """A result of tools/test.py --logit-adjustment with the measures at one tau in the place of the others.
+    """Return a result of tools/test.py --logit-adjustment with the measures at one tau.
 
-    Means over the last evaluations, ``<measure>_last<n>``, are of plain logits and have none at a tau.
+    Means over the last evaluations, ``<measure>_last<n>``, exist only for unadjusted logits.
     """
     protocols = {}
     for name, values in result['protocols'].items():
@@ -23,16 +23,16 @@ def at_tau(result: dict[str, Any], tau: float) -> dict[str, Any]:
 
 
 def read_series(folder: Path) -> dict[str, dict[str, Any]]:
-    """Recorded series by file name: what paired.py and sweep.py wrote."""
+    """Read the series of paired.py and sweep.py by file name."""
     found = {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob('*.json'))}
     return {name: entry for name, entry in found.items() if 'kind' in entry}
 
 
 def read_results(folder: Path) -> dict[str, list[dict[str, Any]]]:
-    """Results of tools/test.py by the stem of their config, from files of ``folder``; of a paired series one per seed.
+    """Read the results in ``folder`` by the stem of their config; paired series contribute one result per seed.
 
-    An arm with options of its own stands under its label, the stem and the options. A series whose options are for all
-    arms is no result of the config as it is written, and is left out; so is a run that diverged.
+    An arm with options is listed under its label, the stem and the options. Series with global options are not results
+    of the unchanged config and are excluded, like diverged runs.
     """
     found = {Path(result['config']).stem: [result] for path in sorted(folder.glob('*.json'))
              if 'protocols' in (result := json.loads(path.read_text()))}

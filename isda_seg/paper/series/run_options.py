@@ -1,4 +1,4 @@
-"""How the runs of a series differ: seeds, keys of ISDA, training images held out."""
+"""Modifications of a config for the runs of a series: seed, options, ISDA keys, held-out images."""
 import copy
 from typing import Any
 
@@ -7,14 +7,14 @@ from mmengine.registry import DATASETS, init_default_scope
 
 from isda_seg.runtime.config_keys import check_options, dicts, type_name
 
-SAMPLE = ('sample', 'sample_seed', 'sample_from')  # of a CamVidDataset
+SAMPLE = ('sample', 'sample_seed', 'sample_from')  # arguments of CamVidDataset
 
 
 def with_options(cfg: Config, seed: int | None = None, options: dict[str, Any] | None = None) -> Config:
-    """A copy with a seed and with options, as --cfg-options.
+    """Return a copy with a seed and with options as in --cfg-options.
 
     Raises:
-        ValueError: an option that nothing reads.
+        ValueError: unknown option.
     """
     cfg = copy.deepcopy(cfg)
     if options:
@@ -23,38 +23,38 @@ def with_options(cfg: Config, seed: int | None = None, options: dict[str, Any] |
     if seed is not None:
         cfg.randomness = dict(cfg.get('randomness') or {}, seed=seed)
         for node in dicts(cfg.get('train_dataloader')):
-            if node.get('sample') is not None:  # every seed draws its own images
+            if node.get('sample') is not None:  # every seed samples its own images
                 node['sample_seed'] = seed
     return cfg
 
 
 def with_isda(cfg: Config, **keys: Any) -> Config:
-    """A copy with keys set of every ISDALoss in the model and of the hook that makes them.
+    """Return a copy with keys set in every ISDALoss and in the ISDAHook.
 
     Raises:
-        ValueError: the config has neither.
+        ValueError: the config has neither of them.
     """
     cfg = copy.deepcopy(cfg)
     places = [node for node in dicts(cfg.model) if type_name(node) == 'ISDALoss']
     places += [node for node in dicts([cfg.get('default_hooks', {}), cfg.get('custom_hooks') or []])
                if type_name(node) == 'ISDAHook' and 'lambda_0' in node]
     if not places:
-        raise ValueError(f'{cfg.filename} has neither an ISDALoss nor an ISDAHook with lambda_0, so there is nothing '
-                         'to vary')
+        raise ValueError(f'{cfg.filename} has neither an ISDALoss nor an ISDAHook with lambda_0. Use an ISDA '
+                         'config.')
     for place in places:
         place.update(keys)
     return cfg
 
 
 def hold_out(cfg: Config, share: float) -> Config:
-    """A copy that trains without the last ``share`` of the training files and is evaluated on them alone.
+    """Return a copy that holds out the last ``share`` of the training files for evaluation.
 
-    The last ones and not random ones: neighbouring frames of a video are alike. A config that trains on some images
-    only (``indices``) goes on with those of them that are not held out. A dataset with splits of its own (``split``)
-    holds out images of every class by its seed; a ``TwoStreamDataset`` holds out labels, and its own seed chooses them.
+    The last files are held out instead of random ones, because neighbouring frames of a video are similar. A config
+    with ``indices`` keeps those that are not held out. A dataset with a ``split`` argument holds out images of every
+    class by its seed. A ``TwoStreamDataset`` holds out labels by its seed.
 
     Raises:
-        ValueError: a share outside 0..1, one that leaves nothing, a wrapped dataset, ``indices`` beside ``split``.
+        ValueError: ``share`` is outside (0, 1) or leaves no images; a wrapped dataset; both ``indices`` and ``split``.
     """
     if not 0 < share < 1:
         raise ValueError(f'the share held out must lie between 0 and 1, got {share}')
@@ -73,7 +73,7 @@ def hold_out(cfg: Config, share: float) -> Config:
     own = train.get('indices')
     if own is None:
         own = range(total)
-    elif isinstance(own, int):  # as MMEngine reads it: the first ones, or the last ones where it is negative
+    elif isinstance(own, int):  # MMEngine: the first ones, or the last ones if negative
         own = range(total)[:own] if own >= 0 else range(total)[own:]
     kept = [index for index in own if range(total)[index] < first]
     if not kept or first == total:
@@ -88,7 +88,7 @@ def hold_out(cfg: Config, share: float) -> Config:
 
 
 def _split(cfg: Config, share: float) -> Config:
-    """``hold_out`` by the splits of our classification datasets."""
+    """Hold out images by the splits of the classification datasets."""
     train = cfg.train_dataloader.dataset
     if train.get('indices') is not None:
         raise ValueError(f'cannot hold out images of a {train.type} with both split and indices')
@@ -98,18 +98,18 @@ def _split(cfg: Config, share: float) -> Config:
         cfg[loader].dataset = {**copy.deepcopy(train), 'split': 'held_out', 'test_mode': True,
                                'pipeline': cfg[loader].dataset.pipeline}
     train.split = 'train_rest'
-    training_images(cfg)  # refuses a share that leaves nothing
+    training_images(cfg)  # raises if the share leaves nothing
     return cfg
 
 
 def _labels(cfg: Config, share: float) -> Config:
-    """``hold_out`` of labels: the images stay among the unlabelled ones."""
+    """Hold out labels; the images stay in the unlabelled stream."""
     train = cfg.train_dataloader.dataset
     train.held_out = share
     for loader in ('val_dataloader', 'test_dataloader'):
         cfg[loader].dataset = {**copy.deepcopy({key: value for key, value in train.items() if key != 'views'}),
                                'type': 'HeldOutLabelsDataset', 'pipeline': cfg[loader].dataset.pipeline}
-    training_images(cfg)  # refuses a share that leaves nothing
+    training_images(cfg)  # raises if the share leaves nothing
     return cfg
 
 
@@ -118,7 +118,7 @@ def _two_streams(dataset: Any) -> bool:
 
 
 def training_images(cfg: Config) -> int:
-    """How many images a config trains on; how many labelled ones where others are unlabelled."""
+    """Return the number of training images, for semi-supervised configs the number of labelled ones."""
     init_default_scope(cfg.get('default_scope', 'mmengine'))
     train = cfg.train_dataloader.dataset
     if _two_streams(train):

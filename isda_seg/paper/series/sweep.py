@@ -1,4 +1,4 @@
-"""The lambda_0 sweep: mIoU or error on held-out training images against the final strength (the shape of Fig. 11)."""
+"""Sweep of lambda_0: mIoU or error on held-out training images over the final strength (Fig. 11)."""
 import itertools
 from collections.abc import Sequence
 from typing import Any
@@ -13,13 +13,13 @@ from isda_seg.paper.series.training_runs import Run
 
 def sweep_runs(cfg: Config, lambdas: Sequence[float], curves: dict[str, Sequence[Any]], seeds: Sequence[int],
                share: float, options: dict[str, Any] | None = None) -> list[Run]:
-    """One run per seed, lambda_0 and curve; lambda_0 = 0 is the plain loss whatever the ISDA loss's keys: one run.
+    """Create one run per seed, lambda_0 and curve; lambda_0 = 0 is a single baseline run for all ISDA loss keys.
 
     Args:
-        curves: key -> the values it takes: a key of the ISDA loss, {'resolution': ['label', 'feature']}, or with dots
-            one of the config, {'model.eta_1': [0.5, 1]}.
-        share: of the training files, held out to evaluate on.
-        options: as --cfg-options.
+        curves: key -> values. A key of the ISDA loss, {'resolution': ['label', 'feature']}, or, with dots, of the
+            config, {'model.eta_1': [0.5, 1]}.
+        share: fraction of the training files to hold out for evaluation.
+        options: options as in --cfg-options.
     """
     cfg = hold_out(with_options(cfg, options=options), share)
     runs = {}
@@ -36,21 +36,21 @@ def _of_config(curve: dict[str, Any]) -> dict[str, Any]:
 
 
 def settings(curves: dict[str, Sequence[Any]]) -> list[dict[str, Any]]:
-    """Every combination of the curves' values; one empty setting where nothing but lambda_0 varies."""
+    """Return every combination of values; one empty setting if only lambda_0 varies."""
     return [dict(zip(curves, values, strict=True)) for values in itertools.product(*curves.values())]
 
 
 def run_name(seed: int, curve: dict[str, Any], lambda_0: float) -> str:
-    """The folder of a run."""
+    """Return the folder of a run."""
     kept = curve if lambda_0 else _of_config(curve)
     return f'seed_{seed}/' + '_'.join([*(f'{key}={value}' for key, value in kept.items()), f'lambda_0={lambda_0:g}'])
 
 
 def summarize(results: dict[str, dict[str, Any]], lambdas: Sequence[float], curves: dict[str, Sequence[Any]],
               seeds: Sequence[int], taus: Sequence[float] = ()) -> dict[str, dict[str, list[float | None]]]:
-    """curve -> lambda_0 -> the chief measure by seed, from ``sweep_runs``; 'ISDA' where there is one curve.
+    """Collect the main measure by curve, lambda_0 and seed; a single curve is named 'ISDA'.
 
-    With taus each curve comes again for each of them. None for a run that diverged.
+    Each tau adds a copy of every curve. The value of a diverged run is None.
     """
     found: dict[str, dict[str, list[float | None]]] = {}
     for curve, tau in itertools.product(settings(curves), dict.fromkeys([0.0, *taus])):
@@ -62,6 +62,6 @@ def summarize(results: dict[str, dict[str, Any]], lambdas: Sequence[float], curv
 
 
 def chief_measure(results: dict[str, dict[str, Any]]) -> str:
-    """What a sweep compares: 'mIoU', or an error."""
+    """Return the measure that a sweep compares: 'mIoU' or an error."""
     first = first_measure(results.values())
     return first if lower_is_better(first) else 'mIoU'

@@ -1,4 +1,4 @@
-"""The table and the figure of a sweep, from its result file."""
+"""Table and figure of a sweep."""
 import re
 from math import isnan, nan
 from pathlib import Path
@@ -14,17 +14,17 @@ from isda_seg.paper.series.paired_report import interval
 matplotlib.use('Agg')
 import matplotlib.pyplot as plt  # noqa: E402
 
-CROWD = 5  # curves up to which each has its intervals and the legend lies inside
+CROWD = 5  # maximum number of curves drawn with intervals and an inner legend
 
 
 def by_seed(sweep: dict[str, Any]) -> dict[str, dict[str, list[float]]]:
-    """The curves; in files of one seed a point may be a number alone. NaN stands for a run that diverged."""
+    """Return the curves with one value per seed, NaN for diverged runs; files of one seed may hold scalars."""
     return {label: {value: [nan if one is None else one for one in (found if isinstance(found, list) else [found])]
                     for value, found in points.items()} for label, points in sweep['curves'].items()}
 
 
 def _mean(found: list[float]) -> float:
-    """Of the runs that did not diverge; NaN where all did."""
+    """Average the runs that did not diverge; NaN if all diverged."""
     return fmean(sound) if (sound := [value for value in found if not isnan(value)]) else nan
 
 
@@ -34,9 +34,9 @@ def _cell(found: list[float]) -> str:
 
 
 def sweep_table(sweep: dict[str, Any]) -> str:
-    """Markdown: one row per curve, one column per lambda_0.
+    """Return a Markdown table with one row per curve and one column per lambda_0.
 
-    Of several seeds it shows means, and below each the difference to lambda_0 = 0 with its interval.
+    Several seeds are averaged, with the difference to lambda_0 = 0 and its interval below.
     """
     curves = by_seed(sweep)
     lambdas = list(next(iter(curves.values())))
@@ -56,15 +56,15 @@ def _gap(base: list[float], own: list[float]) -> str:
 
 
 def _difference(base: list[float], own: list[float]) -> Difference | None:
-    """Of the pairs without a run that diverged; None where none is left."""
+    """Compare the pairs without a diverged run; None if there are none."""
     pairs = [pair for pair in zip(base, own, strict=True) if not any(map(isnan, pair))]
     return difference(*zip(*pairs, strict=True)) if pairs else None
 
 
 def draw_sweep(sweep: dict[str, Any], out: str | Path) -> None:
-    """The measure over lambda_0, a line per curve, lambda_0 = 0 as a level line of its colour.
+    """Plot the measure over lambda_0, one line per curve, with lambda_0 = 0 as a horizontal line.
 
-    Beyond ``CROWD`` curves the intervals are in the table alone.
+    With more than ``CROWD`` curves, intervals are shown only in the table.
     """
     figure, axis = plt.subplots(figsize=(5.2, 3.4), layout='constrained')
     curves = by_seed(sweep)
@@ -96,17 +96,17 @@ def draw_sweep(sweep: dict[str, Any], out: str | Path) -> None:
 
 
 def _short(label: str) -> str:
-    """A curve's name without the place of its keys in the config."""
+    """Shorten config keys in the name of a curve to their last part."""
     return re.sub(r'[\w.]+\.(\w+=)', r'\1', label)
 
 
 def _half(base: list[float] | None, own: list[float]) -> float:
-    """Of the interval of the difference to lambda_0 = 0."""
+    """Return half the interval of the difference to lambda_0 = 0."""
     gap = None if base is None else _difference(base, own)
     return half_width(gap.mean, gap.t) if gap else 0.0
 
 
 def seeds_of(sweep: dict[str, Any]) -> str:
-    """'seed 100', or 'seeds 100, 101'."""
+    """Return 'seed 100' or 'seeds 100, 101'."""
     seeds = sweep.get('seeds') or [sweep['seed']]
     return f'seed{"s" if len(seeds) > 1 else ""} {", ".join(map(str, seeds))}'

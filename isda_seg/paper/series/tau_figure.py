@@ -1,4 +1,4 @@
-"""The chief measure of a paired series over the logit adjustment at test time: a curve per training."""
+"""Main measure of a paired series over the logit adjustment at test time, one curve per training."""
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
@@ -16,16 +16,16 @@ matplotlib.use('Agg')
 import matplotlib.pyplot as plt  # noqa: E402
 
 OverTau = dict[str, dict[str, list[float]]]
-LINE = 100  # characters of a name that fit into the legend
+LINE = 100  # characters per line of the legend
 
 
 def over_tau(arms: Sequence[Arm], results: dict[str, dict[str, Any]], seeds: Sequence[int]) -> OverTau:
-    """The chief measure by seed: {config and options of training: {tau: values}}, tau 0 first.
+    """Collect the main measure by seed: {config and training options: {tau: values}}, tau 0 first.
 
     Args:
-        arms: of the series; those that share a training count once, the first is the baseline.
-        results: of the runs, by ``<folder of the arm>/seed_<seed>``.
-        seeds: in the order of the values. Seeds with a run that diverged are left out.
+        arms: arms of the series, the baseline first; arms that share a training are used once.
+        results: results by ``<folder of the arm>/seed_<seed>``.
+        seeds: seeds in the order of the values. Seeds with a diverged run are excluded.
     """
     trained = list({arm.folder: arm for arm in arms}.values())
     sound = [seed for seed in seeds if not any(DIVERGED in results[f'{arm.folder}/seed_{seed}'] for arm in trained)]
@@ -40,9 +40,9 @@ def over_tau(arms: Sequence[Arm], results: dict[str, dict[str, Any]], seeds: Seq
 
 
 def draw_over_tau(paired: dict[str, Any], out: str | Path) -> bool:
-    """Means over the seeds; bars are 95 % CIs of the difference to the baseline at the same tau.
+    """Plot means over seeds, with 95 % CIs of the difference to the baseline at the same tau.
 
-    False, and no picture, where nothing was tested at more than one tau.
+    Return False without a figure if no training was tested at several tau.
     """
     curves: OverTau = paired.get('over_tau', {})
     if not any(len(points) > 1 for points in curves.values()):

@@ -1,4 +1,4 @@
-"""A series of training runs, each trained and evaluated once: a killed series goes on where it stopped."""
+"""Resumable series of training runs, each trained and evaluated once."""
 import json
 import os
 import sys
@@ -20,56 +20,56 @@ from isda_seg.runtime.provenance import provenance, write_json
 from isda_seg.runtime.sound_run import diverged
 
 RESULTS, LOG = 'results.json', 'log.txt'
-PULSE = 30.0  # seconds between two signs of life before the first run has ended
+PULSE = 30.0  # seconds between two progress lines before the first run ends
 
 
 class Run(NamedTuple):
     """One training run of a series."""
-    name: str    # its folder below the series' folder
-    cfg: Config  # complete: seed and settings included
+    name: str    # folder below the folder of the series
+    cfg: Config  # complete config with seed and options
 
 
 class Test(NamedTuple):
-    """What every checkpoint of a series is tested with."""
+    """Test settings of all checkpoints of a series."""
     protocols: tuple[str, ...]
-    taus: tuple[str, ...]  # of --logit-adjustment, as results name them
+    taus: tuple[str, ...]  # values of --logit-adjustment, formatted as in results
 
 
 def run_series(runs: Iterable[Run], folder: str | Path, tools: str | Path, protocols: Iterable[str],
                jobs: int = 1, say: Callable[[str], None] | None = None,
                taus: Iterable[float] = ()) -> dict[str, dict[str, Any]]:
-    """Train and evaluate what is not there yet, and read what is.
+    """Train and evaluate the missing runs, and read all results.
 
-    Every run gets its config as ``folder/name.py``, and ``folder/name`` with log, checkpoints and results; a run that
-    was killed resumes. Ctrl-C and SIGTERM end the runs under way; on Linux, so does killing the series.
+    Every run has its config in ``folder/name.py`` and log, checkpoints and results in ``folder/name``. Interrupted runs
+    resume. Ctrl-C and SIGTERM stop the running processes; on Linux, so does killing the series.
 
     Args:
-        tools: the folder of train.py and test.py.
-        protocols: for tools/test.py.
-        jobs: runs at a time; the cores are shared among them unless OMP_NUM_THREADS says otherwise.
-        say: gets a line per finished run with an estimate of the time left; by default it is printed at once.
+        tools: folder of train.py and test.py.
+        protocols: protocols for tools/test.py.
+        jobs: number of concurrent runs, which share the cores unless OMP_NUM_THREADS is set.
+        say: receives a progress line per finished run; prints by default.
         taus: values of --logit-adjustment for tools/test.py.
 
     Returns:
-        name -> what tools/test.py wrote, with these protocols in this order; of a run that diverged no protocols, and
+        name -> result of tools/test.py with these protocols. A diverged run has no protocols and the entry
         {"diverged": {"iteration": ...}}.
 
     Raises:
-        ValueError: two runs of one name, a folder that holds a run of other settings, no job.
-        BlockingIOError: another series is under way in the folder.
-        ChildProcessError: a run that failed, with the end of its log; finished ones are kept, those under way finish.
+        ValueError: duplicate names, a folder with a run of other settings, or ``jobs`` below 1.
+        BlockingIOError: another series is running in the folder.
+        ChildProcessError: a run failed; the message has the end of its log. Other running processes finish.
     """
     runs, folder, say = list(runs), Path(folder), say or _print
     test = Test(tuple(protocols), tuple(dict.fromkeys(f'{tau:g}' for tau in taus if tau)))
     if len({run.name for run in runs}) < len(runs):
-        raise ValueError(f'every run of a series needs a name of its own, got {[run.name for run in runs]}')
+        raise ValueError(f'Runs of a series need unique names, got {[run.name for run in runs]}.')
     if jobs < 1:
-        raise ValueError(f'--jobs is how many runs go on at a time, at least 1; got {jobs}')
+        raise ValueError(f'--jobs must be at least 1, got {jobs}')
     with only_one(folder):
         for run in runs:
             _write_config(run, folder / run.name)
         missing = [run for run in runs if _results(folder / run.name, test) is None]
-        say(f'{len(runs)} runs, {len(runs) - len(missing)} of them there already')
+        say(f'{len(runs)} runs, {len(runs) - len(missing)} of them complete')
         progress, processes, failed = _Progress(len(missing), jobs, say), Processes(jobs), threading.Event()
 
         def one(run: Run) -> None:
@@ -83,7 +83,7 @@ def run_series(runs: Iterable[Run], folder: str | Path, tools: str | Path, proto
                     say(f'{run.name} diverged')
             except BaseException:
                 failed.set()
-                say(f'{run.name} failed: runs under way finish, no other starts')
+                say(f'{run.name} failed; running runs finish, no further run starts')
                 raise
             progress.finished(run.name, time.monotonic() - started)
 
@@ -94,16 +94,16 @@ def run_series(runs: Iterable[Run], folder: str | Path, tools: str | Path, proto
 
 
 def _print(line: str) -> None:
-    print(line, flush=True)  # in a log file too the line is there when the run is
+    print(line, flush=True)  # flush, so that log files are up to date
 
 
 class _Progress:
-    """Says after each run how long the rest will take, at the pace so far; until the first has ended, where it is."""
+    """Report the estimated remaining time after each run, and the last log lines until the first run ends."""
 
     def __init__(self, total: int, jobs: int, say: Callable[[str], None]) -> None:
         self.total, self.jobs, self.say = total, jobs, say
         self.seconds: list[float] = []
-        self.logs: dict[str, Path] = {}  # of the runs that have started
+        self.logs: dict[str, Path] = {}  # logs of the started runs
         self.lock, self.first_ended = threading.Lock(), threading.Event()
 
     def __enter__(self) -> '_Progress':
@@ -129,24 +129,24 @@ class _Progress:
 
 
 def _write_config(run: Run, folder: Path) -> None:
-    """The config of a run stands beside it; another one's results must not be taken for its own."""
+    """Write the config of a run; raise if the folder holds a run with another config."""
     path = _config(folder)
     text = run.cfg.pretty_text
     if path.is_file() and path.read_text() != text:
-        raise ValueError(f'{folder} holds a run of other settings (they are in {path.name}): choose another '
-                         '--work-dir, or delete both')
+        raise ValueError(f'{folder} holds a run with other settings (see {path.name}). Choose another '
+                         '--work-dir or delete both.')
     folder.mkdir(parents=True, exist_ok=True)
     with written_aside(path) as aside:
         aside.write_text(text)
 
 
 def _config(folder: Path) -> Path:
-    """Beside the folder and not in it, where MMEngine puts the config as the Runner changed it."""
+    """Return the path of a config, outside the folder, where MMEngine writes its modified config."""
     return folder.with_name(folder.name + '.py')
 
 
 def _results(folder: Path, test: Test) -> dict[str, Any] | None:
-    """What tools/test.py wrote, with the test's protocols alone; None where a protocol or a tau is not there yet."""
+    """Read the result with the protocols of the test; None if a protocol or tau is missing."""
     path = folder / RESULTS
     result = json.loads(path.read_text()) if path.is_file() else dict(protocols={})
     if DIVERGED in result:
@@ -160,7 +160,7 @@ def _results(folder: Path, test: Test) -> dict[str, Any] | None:
 
 
 def _execute(run: Run, folder: Path, tools: Path, test: Test, processes: Processes) -> None:
-    """Train to the end, resuming what is there, then evaluate; results appear only when complete."""
+    """Train to the end, resuming if possible, then evaluate; results are written only when complete."""
     config = str(_config(folder))
     try:
         _call([str(tools / 'train.py'), config, '--work-dir', str(folder), '--resume'], folder, processes)
@@ -172,7 +172,7 @@ def _execute(run: Run, folder: Path, tools: Path, test: Test, processes: Process
         return
     checkpoint = latest_checkpoint(str(folder), run.cfg.get('default_hooks', {}).get('checkpoint'))
     if checkpoint is None:
-        raise ChildProcessError(f'{folder}: the training ended without a checkpoint; has its config a checkpoint hook?')
+        raise ChildProcessError(f'{folder}: the training wrote no checkpoint. Add a checkpoint hook to the config.')
     _call([str(tools / 'test.py'), config, str(checkpoint), '--work-dir', str(folder / 'test'),
            '--protocols', *test.protocols, *(['--logit-adjustment', *test.taus] if test.taus else []),
            '--out', str(folder / RESULTS)], folder, processes)

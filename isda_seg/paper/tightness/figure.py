@@ -1,4 +1,4 @@
-"""The figure of a tightness result: over training (Fig. 9), over the strength, over the number of classes."""
+"""Figure of a tightness result: over training (Fig. 9), over the strength and over the number of classes."""
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ LINES = {'bound': ('bound', 'C3'), 'expected': ('expectation', 'C0'),
 
 
 def draw_tightness(result: dict[str, Any], out: str | Path) -> None:
-    """A row per head: means over seeds, with bands of one standard deviation where there are several."""
+    """Draw one row per head: means over seeds, with bands of one standard deviation for several seeds."""
     heads = list(result['final'])
     figure, axes = plt.subplots(len(heads), 3, figsize=(13, 3.9 * len(heads)), squeeze=False, layout='constrained')
     for head, (training, strength, classes) in zip(heads, axes, strict=True):
@@ -30,7 +30,7 @@ def draw_tightness(result: dict[str, Any], out: str | Path) -> None:
 
 
 def _by(result: dict[str, Any], what: str, head: str, key: str) -> dict[float, list[dict[str, Any]]]:
-    """The entries of a head by a key, those of all seeds together."""
+    """Group the entries of a head over all seeds by a key."""
     found: dict[float, list[dict[str, Any]]] = defaultdict(list)
     for run in result['runs'].values():
         for entry in run[what]:

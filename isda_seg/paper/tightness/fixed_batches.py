@@ -1,4 +1,4 @@
-"""The same training images at every call, without random numbers of the run."""
+"""Fixed training batches, independent of the random state of the run."""
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,12 +8,12 @@ from isda_seg.runtime.reproducible import PositionSeededDataset
 
 
 def fixed_batches(loader: Any, images: int, seed: int) -> Iterator[Any]:
-    """Collated batches of randomly chosen training images, through the training pipeline.
+    """Yield collated batches of randomly selected training images, processed by the training pipeline.
 
     Args:
-        loader: a training loader; of a ``TwoStreamDataset`` labelled images stand beside the unlabelled ones in turn.
-        images: how many; whole batches of the loader's size are taken, at least one.
-        seed: chooses the images. How they are augmented is up to ``own_random_numbers``.
+        loader: training dataloader; a ``TwoStreamDataset`` pairs unlabelled images with labelled ones in turn.
+        images: number of images, rounded down to whole batches, at least one batch.
+        seed: selects the images. The caller seeds their augmentation with ``own_random_numbers``.
     """
     dataset = loader.dataset.dataset if isinstance(loader.dataset, PositionSeededDataset) else loader.dataset
     size = min(getattr(loader.batch_sampler, 'batch_size', loader.batch_size), len(dataset))

@@ -1,4 +1,4 @@
-"""How the gap below the bound grows with the strength, and with the number of classes."""
+"""Gap between bound and expectation over the strength and over the number of classes."""
 from collections.abc import Iterable
 from typing import Any
 
@@ -7,27 +7,27 @@ import torch
 from isda_seg.paper.tightness.head_samples import HeadSamples
 from isda_seg.paper.tightness.tightness import Tightness, summary, tightness
 
-CLASSES = (2, 5, 10, 20, 50, 100, 200, 500)  # those well below what a head has
-SUBSETS = 10                                 # random sets of so many classes
+CLASSES = (2, 5, 10, 20, 50, 100, 200, 500)  # used if well below the number of classes of a head
+SUBSETS = 10                                 # number of random class subsets
 
 
 def measured(samples: HeadSamples, strength: float, draws: int, seed: int) -> Tightness:
-    """Of a head's samples at some strength, with draws that follow from the seed."""
+    """Measure the tightness for the samples of a head at a strength, with seeded Monte Carlo samples."""
     generator = torch.Generator(samples.logits.device).manual_seed(seed)
     return tightness(samples.logits, samples.labels, samples.weight, samples.covariance, strength, draws=draws,
                      generator=generator)
 
 
 def over_strengths(samples: HeadSamples, strengths: Iterable[float], draws: int, seed: int) -> list[dict[str, Any]]:
-    """The same samples, weight and covariances at other strengths."""
+    """Measure the same samples at several strengths."""
     return [dict(head=samples.head, strength=strength, **summary(measured(samples, strength, draws, seed)))
             for strength in sorted(set(strengths))]
 
 
 def over_classes(samples: HeadSamples, strength: float, draws: int, seed: int) -> list[dict[str, Any]]:
-    """The softmax over k classes instead of C: means over ten random sets of k, and all of the C at the end.
+    """Measure the softmax over k of the C classes: means over ten random subsets, and finally all classes.
 
-    A sample counts where its label, or without labels its prediction, is one of the k.
+    A subset uses the samples whose label, or prediction if unlabelled, belongs to it.
     """
     total = len(samples.weight)
     choice = torch.Generator().manual_seed(seed)
@@ -43,7 +43,7 @@ def over_classes(samples: HeadSamples, strength: float, draws: int, seed: int) -
 
 
 def among(samples: HeadSamples, classes: torch.Tensor) -> HeadSamples:
-    """The samples of some classes (k,), with the weight's rows and the covariances of those alone."""
+    """Restrict samples, weight and covariances to some classes (k,)."""
     classes = classes.to(samples.logits.device).sort().values
     own = samples.logits.argmax(dim=1) if samples.labels is None else samples.labels
     counts = torch.isin(own, classes)

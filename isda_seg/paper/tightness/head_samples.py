@@ -1,4 +1,4 @@
-"""The logits and labels that each ISDA loss of a model gets for some training images, found without a trace."""
+"""Logits and labels that each ISDA loss receives for some training images, without side effects."""
 import copy
 import inspect
 from functools import partial
@@ -16,22 +16,22 @@ from isda_seg.paper.tightness.fixed_batches import fixed_batches
 from isda_seg.runtime.isolation import own_random_numbers
 from isda_seg.semi.classifier import SemiClassifier
 
-UNLABELLED = ', unlabelled images'  # ends the name of a head whose samples have no labels
+UNLABELLED = ', unlabelled images'  # suffix for heads without labels
 
 
 class HeadSamples(NamedTuple):
-    """Samples or pixels of one head, and what augments them now."""
+    """Samples or pixels of one head and the current augmentation."""
     head: str
     logits: Tensor         # (N, C)
-    labels: Tensor | None  # (N,); None of unlabelled images
+    labels: Tensor | None  # (N,); None for unlabelled images
     weight: Tensor         # (C, A)
     covariance: Tensor     # (C, A) or (C, A, A), or leading dimension 1
-    strength: float        # now
+    strength: float        # current
     lambda_0: float
 
 
-def served(model: nn.Module) -> dict[str, Pair]:
-    """The attached ISDA losses by the name of their head, with their place in it where it has several."""
+def attached_pairs(model: nn.Module) -> dict[str, Pair]:
+    """Return the attached ISDA losses by head name, with the attribute if a head has several."""
     pairs = [pair for pair in find_pairs(_unwrapped(model)) if pair.loss.attached]
     names = [pair.name for pair in pairs]
     return {(pair.name or 'the model') + (f', {pair.place}' if names.count(pair.name) > 1 else ''): pair
@@ -40,24 +40,24 @@ def served(model: nn.Module) -> dict[str, Pair]:
 
 @torch.no_grad()
 def head_samples(model: nn.Module, loader: Any, images: int, pixels: int, seed: int) -> list[HeadSamples]:
-    """What the losses get in training mode and full precision, by a copy of the model: nothing in the run changes.
+    """Collect the inputs of the losses in training mode and full precision from a copy of the model.
 
-    Images, their augmentation, dropout and the choice of pixels follow from the seed. Pixels are those of the label
-    map, where the loss stands: there Eq. 7 augments the logits with each pixel's own label by default. A
-    semi-supervised model with ISDA's term for unlabelled images (Eq. 15) gives those too.
+    The seed determines images, their augmentation, dropout and the selected pixels. Pixels are sampled at label
+    resolution, where Eq. 7 augments the logits by default. For a semi-supervised model with the unlabelled ISDA term
+    (Eq. 15), unlabelled images are included.
 
     Args:
-        model: MMEngine's, with at least one attached ISDA loss.
-        loader: of its training images.
-        images: how many are looked at, in whole batches.
-        pixels: labelled ones that a map gives, at most.
-        seed: see above.
+        model: MMEngine model with at least one attached ISDA loss.
+        loader: training dataloader.
+        images: number of images, in whole batches.
+        pixels: maximum number of labelled pixels per image.
+        seed: random seed.
 
     Raises:
-        ValueError: a head that gets no labelled sample of these images.
+        ValueError: a head receives no labelled sample.
     """
     twin = copy.deepcopy(_unwrapped(model)).train()
-    pairs = served(twin)
+    pairs = attached_pairs(twin)
     parts: dict[str, list[tuple[Tensor, Tensor]]] = {}
     with own_random_numbers(seed):
         choice = torch.Generator().manual_seed(seed)
@@ -70,7 +70,7 @@ def head_samples(model: nn.Module, loader: Any, images: int, pixels: int, seed: 
         loss: Any = pair.loss  # an ISDALoss, which knows its lambda_0
         logits, labels = (torch.cat(part) for part in zip(*found, strict=True))
         if len(logits) == 0:
-            raise ValueError(f'{head}: no pixel of the {images} training images looked at has a label: look at more')
+            raise ValueError(f'{head}: no pixel of the {images} training images has a label. Use more images.')
         result.append(HeadSamples(head, logits, None if head.endswith(UNLABELLED) else labels,
                                   weight_of(pair.classifier), loss.statistics.covariance, loss.strength, loss.lambda_0))
     return result
@@ -81,7 +81,7 @@ def _unwrapped(model: Any) -> nn.Module:
 
 
 def _given(model: Any, pairs: dict[str, Pair], batch: Any) -> dict[str, tuple[Tensor, Tensor]]:
-    """By head, the logits (B, C, ...) and labels (B, ...) of one forward pass, -1 where a label is ignored."""
+    """Return logits (B, C, ...) and labels (B, ...) of one forward pass by head; ignored labels are -1."""
     given: dict[str, tuple[Tensor, Tensor]] = {}
 
     def look(head: str, loss: Any, args: Any, kwargs: Any) -> None:
@@ -94,7 +94,7 @@ def _given(model: Any, pairs: dict[str, Pair], batch: Any) -> dict[str, tuple[Te
     handles = [pair.loss.register_forward_pre_hook(partial(look, head), with_kwargs=True)
                for head, pair in pairs.items()]
     data = model.data_preprocessor(batch, True)
-    if isinstance(model, SemiClassifier):  # without what its method remembers
+    if isinstance(model, SemiClassifier):  # without the memory of its method
         ImageClassifier.forward(model, data['inputs'], data['labels'], 'loss')
         if model.eta_1 > 0:
             logits = classify(data['unlabelled']['views'][0], model.backbone, model.fc)
@@ -107,7 +107,7 @@ def _given(model: Any, pairs: dict[str, Pair], batch: Any) -> dict[str, tuple[Te
 
 
 def _chosen(logits: Tensor, labels: Tensor, pixels: int, choice: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Labelled samples (N, C) and (N,); of maps some labelled pixels of each image."""
+    """Select labelled samples (N, C) and (N,); of label maps, random labelled pixels of each image."""
     if labels.dim() == 1:
         return logits[labels >= 0], labels[labels >= 0]
     found = []

@@ -1,4 +1,4 @@
-"""TightnessHook: cross-entropy, expectation and bound of every served head while a run trains (Fig. 9)."""
+"""TightnessHook: cross-entropy, expectation and bound of every ISDA head during training (Fig. 9)."""
 import json
 from pathlib import Path
 from typing import Any
@@ -9,33 +9,33 @@ from mmengine.registry import HOOKS
 from mmengine.runner import EpochBasedTrainLoop
 
 from isda_seg.paper.tightness.growth import measured
-from isda_seg.paper.tightness.head_samples import HeadSamples, head_samples, served
+from isda_seg.paper.tightness.head_samples import HeadSamples, attached_pairs, head_samples
 from isda_seg.paper.tightness.tightness import DRAWS, check_draws, summary
 from isda_seg.runtime.durable import written_aside
 
-POINTS = 'tightness.jsonl'  # in the work directory: a line per point and head
-ABOUT = 20                  # points, unless an interval is given
+POINTS = 'tightness.jsonl'  # in the work directory, one line per point and head
+ABOUT = 20                  # number of points without an explicit interval
 
 
 @HOOKS.register_module()
 class TightnessHook(Hook):
-    """Measure each head on the same training images at intervals, and leave the run as it is without the hook.
+    """Measure each head on the same training images at intervals, without changing the run.
 
-    Every point is a line of ``tightness.jsonl`` in the work directory: ``step`` done and its ``unit``, ``head``,
-    ``strength``, ``draws``, and what ``summary`` says. A resumed run drops the points after its checkpoint and measures
-    them again. Strength and covariances are those of the last step, the network is in training mode, images and draws
-    are the same at every point.
+    Every point is a line of ``tightness.jsonl`` in the work directory: ``step``, ``unit``, ``head``, ``strength``,
+    ``draws`` and the values of ``summary``. A resumed run discards the points after its checkpoint. Strength and
+    covariances are those of the last step; the network is in training mode. All points use the same images and Monte
+    Carlo samples.
 
     Args:
-        interval: epochs, or iterations in loops that count those, between two points; the last step is one too. None:
-            about 20 points.
-        samples: training images, in whole batches.
-        pixels: of each image, where the head makes a map.
-        draws: of each sample.
-        seed: of images, augmentation, pixels and draws.
+        interval: epochs or iterations, depending on the loop, between two points; the last step is always a point.
+            None: about 20 points.
+        samples: number of training images, in whole batches.
+        pixels: pixels per image for segmentation heads.
+        draws: Monte Carlo samples per image or pixel.
+        seed: seed of images, augmentation, pixels and Monte Carlo samples.
 
     Raises:
-        ValueError: numbers that are too small; before training, no attached ISDA loss, or lambda_0 = 0 in all of them.
+        ValueError: an argument is too small; before training, no ISDA loss is attached or all have lambda_0 = 0.
     """
 
     priority = 'LOW'  # before the checkpoint
@@ -49,8 +49,8 @@ class TightnessHook(Hook):
         self.interval, self.samples, self.pixels, self.draws, self.seed = interval, samples, pixels, draws, seed
 
     def before_train(self, runner: Any) -> None:
-        """Is there a bound to look at? Keep the points up to the checkpoint that the run resumes from."""
-        check_served(runner)
+        """Check that an ISDA loss is attached, and discard the points after the resumed checkpoint."""
+        check_attached(runner)
         self.by_epoch = isinstance(runner.train_loop, EpochBasedTrainLoop)
         self.total = runner.max_epochs if self.by_epoch else runner.max_iters
         done = runner.epoch if self.by_epoch else runner.iter
@@ -59,21 +59,21 @@ class TightnessHook(Hook):
 
     def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None,
                          outputs: dict[str, Any] | None = None) -> None:
-        """A point, in a loop that counts iterations."""
+        """Measure, in iteration-based loops."""
         if not self.by_epoch:
             self._measure(runner, runner.iter + 1)
 
     def after_train_epoch(self, runner: Any) -> None:
-        """A point, in a loop that counts epochs."""
+        """Measure, in epoch-based loops."""
         if self.by_epoch:
             self._measure(runner, runner.epoch + 1)
 
     def samples_of(self, runner: Any) -> list[HeadSamples]:
-        """Those of every head, with the model as it is now."""
+        """Return the samples of every head with the current model."""
         return head_samples(runner.model, runner.train_dataloader, self.samples, self.pixels, self.seed)
 
     def _measure(self, runner: Any, step: int) -> None:
-        """All ranks look at the same images, so that what they wait for in each other comes; one writes."""
+        """Measure the same images on all ranks, so that collectives match; the main process writes."""
         if step % (self.interval or max(1, self.total // ABOUT)) and step != self.total:
             return
         of = dict(step=step, unit='epoch' if self.by_epoch else 'iteration')
@@ -88,20 +88,20 @@ class TightnessHook(Hook):
         return Path(runner.work_dir, POINTS)
 
 
-def check_served(runner: Any) -> None:
-    """ValueError unless a loss of the model grows beyond strength 0."""
-    pairs = served(runner.model)
+def check_attached(runner: Any) -> None:
+    """Raise ValueError unless an ISDA loss of the model has lambda_0 > 0."""
+    pairs = attached_pairs(runner.model)
     if not pairs:
-        raise ValueError('there is no bound to look at: no loss of the model is served by ISDA. Add default_hooks = '
-                         "dict(isda=dict(type='isda_seg.hooks.ISDAHook', lambda_0=...)) to the config, or take an ISDA "
-                         'config')
+        raise ValueError('The model has no ISDA loss. Add default_hooks = '
+                         "dict(isda=dict(type='isda_seg.hooks.ISDAHook', lambda_0=...)) to the config, or use an ISDA "
+                         'config.')
     if not any(pair.loss.lambda_0 for pair in pairs.values()):
-        raise ValueError(f'lambda_0 = 0 in {", ".join(pairs)}: nothing is augmented, so cross-entropy, expectation and '
-                         'bound are one; choose lambda_0 > 0')
+        raise ValueError(f'lambda_0 = 0 in {", ".join(pairs)}, so cross-entropy, expectation and bound are equal. '
+                         'Choose lambda_0 > 0.')
 
 
 def read_points(work_dir: str | Path) -> list[dict[str, Any]]:
-    """The points of a run, none where it has no file of them; a line that a killed run wrote half is left out."""
+    """Read the points of a run; a missing file gives none, and incomplete lines are skipped."""
     path = Path(work_dir, POINTS)
     lines = path.read_text().splitlines(keepends=True) if path.is_file() else []
     return [json.loads(line) for line in lines if line.endswith('\n')]

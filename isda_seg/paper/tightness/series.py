@@ -1,4 +1,4 @@
-"""Fig. 9 of a config: trainings with the hook, and what the gap depends on when they have ended."""
+"""Fig. 9 for a config: training with the hook, and the gap over strengths and classes of the trained model."""
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean, stdev
@@ -13,28 +13,28 @@ from isda_seg.paper.tightness.hook import TightnessHook, read_points
 from isda_seg.run import build_runner
 from isda_seg.runtime.config_keys import type_name
 
-SHARES = (0.125, 0.25, 0.5, 1, 2, 4)  # of lambda_0, the strengths looked at at the end
+SHARES = (0.125, 0.25, 0.5, 1, 2, 4)  # of lambda_0, for the trained model
 MEASURES = ('cross_entropy', 'expected', 'bound', 'gap_ratio')
 
 
 def train_and_measure(cfg: Config, seeds: Sequence[int], keys: dict[str, Any], strengths: Sequence[float] | None,
                       resume: bool) -> dict[str, dict[str, list[dict[str, Any]]]]:
-    """Train once per seed in ``seed_<n>`` below the work directory, one after the other.
+    """Train sequentially once per seed, in ``seed_<n>`` below the work directory.
 
     Args:
-        cfg: read by ``load_config``.
-        keys: of ``TightnessHook``.
-        strengths: at which the trained model is looked at; None: from an eighth of each head's lambda_0 to four times.
-        resume: go on from what the folders hold.
+        cfg: config from ``load_config``.
+        keys: arguments of ``TightnessHook``.
+        strengths: strengths for the trained model; None: from lambda_0 / 8 to 4 lambda_0 of each head.
+        resume: resume from the latest checkpoints.
 
     Returns:
-        seed -> ``points`` over training, and of the trained model ``strengths`` and, at lambda_0, ``classes``: lists of
-        what ``summary`` gives, with ``head`` and what else they are of.
+        seed -> ``points`` over training, and for the trained model ``strengths`` and, at lambda_0, ``classes``: lists
+        of the values of ``summary`` with their ``head`` and setting.
 
     Raises:
-        ValueError: bad numbers; a config without ISDA, or with lambda_0 = 0.
+        ValueError: invalid arguments; a config without ISDA or with lambda_0 = 0.
     """
-    TightnessHook(**keys)  # refuses bad numbers before data are read
+    TightnessHook(**keys)  # validates the arguments before reading data
     for strength in strengths or ():
         check_strength(strength, 'a strength to look at')
     return {str(seed): _one(_with_hook(cfg, seed, keys), strengths, resume) for seed in seeds}
@@ -45,7 +45,7 @@ def _with_hook(cfg: Config, seed: int, keys: dict[str, Any]) -> Config:
     cfg.work_dir = str(Path(cfg.work_dir, f'seed_{seed}'))
     cfg.experiment_name = f'{Path(cfg.filename).stem}_seed_{seed}'
     if cfg.get('visualizer'):
-        cfg.visualizer.name = cfg.experiment_name  # else that of the first seed would draw for all
+        cfg.visualizer.name = cfg.experiment_name  # otherwise all seeds would share the first visualizer
     hooks = [hook for hook in cfg.get('custom_hooks') or [] if type_name(hook) != TightnessHook.__name__]
     cfg.custom_hooks = [*hooks, dict(type=f'{TightnessHook.__module__}.{TightnessHook.__name__}', **keys)]
     return cfg
@@ -64,7 +64,7 @@ def _one(cfg: Config, strengths: Sequence[float] | None, resume: bool) -> dict[s
 
 
 def final_means(runs: dict[str, dict[str, list[dict[str, Any]]]]) -> dict[str, dict[str, dict[str, float]]]:
-    """head -> measure -> mean and, of several seeds, sd of the last points; a ratio that no seed has is left out."""
+    """Return head -> measure -> mean and, for several seeds, sd of the last points; unknown ratios are omitted."""
     found: dict[str, dict[str, dict[str, float]]] = {}
     for head in dict.fromkeys(point['head'] for run in runs.values() for point in run['points']):
         last = [next(point for point in reversed(run['points']) if point['head'] == head) for run in runs.values()]
@@ -75,10 +75,10 @@ def final_means(runs: dict[str, dict[str, list[dict[str, Any]]]]) -> dict[str, d
 
 
 def final_table(final: dict[str, dict[str, dict[str, float]]]) -> str:
-    """Markdown: a row per head."""
+    """Return a Markdown table with one row per head."""
     rows = ['| at the end of training | cross-entropy | expectation | bound | ratio of the gaps |', '|---' * 5 + '|']
     for head, measures in final.items():
-        cells = [f'{own["mean"]:.4f}' + (f' ± {own["sd"]:.4f}' if 'sd' in own else '') if own else 'not known'
+        cells = [f'{own["mean"]:.4f}' + (f' ± {own["sd"]:.4f}' if 'sd' in own else '') if own else 'unknown'
                  for own in map(measures.get, MEASURES)]
         rows.append(f'| {" | ".join([head, *cells])} |')
     return '\n'.join(rows)

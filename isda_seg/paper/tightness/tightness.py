@@ -1,4 +1,4 @@
-"""How tight is the bound? Cross-entropy, its expectation under augmentation by Monte Carlo, and Eq. 7 (Fig. 9)."""
+"""Tightness of the bound: cross-entropy, its Monte Carlo expectation under augmentation, and Eq. 7 (Fig. 9)."""
 from typing import NamedTuple
 
 import torch
@@ -10,14 +10,14 @@ from isda_seg.core.logit_sampling import LogitNoise
 from isda_seg.core.ops.device import widest
 
 DRAWS = 1000     # per sample, as in the paper
-CHUNK = 1 << 23  # logits drawn at once
-SURE = 3         # standard errors beyond which a difference is no chance
+CHUNK = 1 << 23  # logits sampled at once
+SURE = 3         # standard errors that make a difference significant
 
 
 class Tightness(NamedTuple):
-    """What the bound bounds, in nats: without augmentation, expected, and bounded; in double precision."""
+    """Cross-entropy, its expectation under augmentation and the bound, in nats and double precision."""
     cross_entropy: Tensor  # (N,)
-    expected: Tensor       # (N,), mean over draws
+    expected: Tensor       # (N,), mean over samples
     error: Tensor          # (N,), standard error of ``expected``
     bound: Tensor          # (N,)
 
@@ -25,24 +25,24 @@ class Tightness(NamedTuple):
 @torch.no_grad()
 def tightness(logits: Tensor, labels: Tensor | None, weight: Tensor, covariance: Tensor, strength: float, *,
               draws: int = DRAWS, generator: torch.Generator | None = None) -> Tightness:
-    """Cross-entropy of ``z``, its mean over draws ``z~ ~ N(z, strength W Sigma_y W^T)`` (Eq. 6), and the bound (Eq. 7).
+    """Return cross-entropy, its mean over samples ``z~ ~ N(z, strength W Sigma_y W^T)`` (Eq. 6) and the bound (Eq. 7).
 
-    The logits of features ``a~ ~ N(a, strength Sigma_y)`` have just this law, in C numbers instead of A. Draws come in
-    pairs ``z + e`` and ``z - e``, whose means are independent: the standard error is that of these means.
+    This is the distribution of the logits of ``a~ ~ N(a, strength Sigma_y)``, sampled in C dimensions instead of A.
+    Samples are antithetic pairs ``z + e`` and ``z - e``; the standard error is that of the independent pair means.
 
-    Of unlabelled samples the same with weights ``p = softmax(z)`` and the covariance of ``argmax p`` (Eqs. 14, 15).
+    Unlabelled samples use weights ``p = softmax(z)`` and the covariance of ``argmax p`` (Eqs. 14, 15).
 
     Args:
         logits: (N, C).
         labels: (N,), or None for unlabelled samples.
-        weight: (C, A) of the classifier that made the logits.
+        weight: (C, A), weight of the classifier.
         covariance: (C, A) or (C, A, A), or leading dimension 1.
         strength: lambda.
         draws: M per sample, an even number of at least 4.
-        generator: of the weight's device.
+        generator: on the device of the weight.
 
     Raises:
-        ValueError: shapes that do not fit, a bad strength or label, a number of draws that makes no two pairs.
+        ValueError: inconsistent shapes, an invalid strength or label, or an invalid number of draws.
     """
     check_draws(draws)
     z, weight, covariance = (part.to(widest(part)) for part in (logits, weight, covariance))
@@ -66,17 +66,16 @@ def tightness(logits: Tensor, labels: Tensor | None, weight: Tensor, covariance:
 
 
 def check_draws(draws: int) -> None:
-    """ValueError unless draws come in at least two antithetic pairs."""
+    """Raise ValueError unless ``draws`` gives at least two antithetic pairs."""
     if draws < 4 or draws % 2:
-        raise ValueError(f'draws come in pairs, and a standard error takes two pairs: give an even number of at least '
-                         f'4, got {draws}')
+        raise ValueError(f'draws must be an even number of at least 4, got {draws}')
 
 
 def summary(found: Tightness) -> dict[str, float | int | None]:
-    """Means over samples, the standard error of the mean expectation, and ``gap_ratio``.
+    """Return means over samples, the standard error of the mean expectation, and ``gap_ratio``.
 
-    ``gap_ratio`` is (bound - cross-entropy) / (expectation - cross-entropy), 1 where the bound is exact; None where the
-    expectation is above the cross-entropy by no more than three standard errors.
+    ``gap_ratio`` is (bound - cross-entropy) / (expectation - cross-entropy), 1 if the bound is exact. It is None if the
+    expectation exceeds the cross-entropy by at most three standard errors.
     """
     plain, expected, bound = (float(part.mean()) for part in (found.cross_entropy, found.expected, found.bound))
     error = float(found.error.square().sum().sqrt()) / len(found.error)
@@ -86,5 +85,5 @@ def summary(found: Tightness) -> dict[str, float | int | None]:
 
 
 def _cross_entropy(z: Tensor, targets: Tensor) -> Tensor:
-    """``sum_k p_k (log sum_j exp z_j - z_k)`` of logits (..., N, C) and targets (N, C): (..., N)."""
+    """Return ``sum_k p_k (log sum_j exp z_j - z_k)`` for logits (..., N, C) and targets (N, C): (..., N)."""
     return z.logsumexp(dim=-1) - (targets * z).sum(dim=-1)

@@ -18,7 +18,7 @@ def test_functions_alternate_and_warm_up_rounds_do_not_count():
     samples = alternate(functions, 2, seconds, warm_up=1)
     assert called == list('ABC' * 3)
     assert samples == {'A': [3, 6], 'B': [4, 7], 'C': [5, 8]}
-    with pytest.raises(ValueError, match='at least one round is needed, got 0'):
+    with pytest.raises(ValueError, match='rounds must be at least 1, got 0'):
         alternate(functions, 0, seconds)
 
 
@@ -62,5 +62,5 @@ def test_the_meter_calls_once_per_measurement_and_counts_bytes():
 
 @pytest.mark.skipif('__import__("torch").cuda.is_available()', reason='a GPU answers')
 def test_a_gpu_that_is_not_there_is_an_error():
-    with pytest.raises(ValueError, match='torch sees no GPU here; use --device cpu'):
+    with pytest.raises(ValueError, match='PyTorch found no GPU. Use --device cpu.'):
         Meter('cuda')

@@ -39,6 +39,6 @@ def test_weights_of_another_model_are_refused(tmp_path, change, words):
         load_weights(net, saved(tmp_path, **state))
 
 
-def test_an_address_is_to_be_downloaded():
-    with pytest.raises(ValueError, match='is an address: download it'):
+def test_url_checkpoint_is_rejected():
+    with pytest.raises(ValueError, match='is a URL; download it'):
         load_weights(Net(), 'https://example.org/model.pth')

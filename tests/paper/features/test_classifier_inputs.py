@@ -111,7 +111,7 @@ def test_images_of_a_classifier_are_counted_and_batches_are_those_of_its_test(mo
 def test_what_does_not_fit_is_said(trained, tmp_path):
     with pytest.raises(FileNotFoundError, match='the checkpoint nowhere.pth does not exist'):
         open_checkpoint(loaded(trained['isda'][0], tmp_path), 'nowhere.pth')
-    with pytest.raises(ValueError, match='holds statistics of ISDA.*give the config it was trained with'):
+    with pytest.raises(ValueError, match='contains ISDA statistics.*Use the config of the training'):
         opened(trained, tmp_path, 'plain', 'isda')
     with pytest.raises(ValueError, match='is not a checkpoint of the model of this config: .* wrong shape'):
         opened(trained, tmp_path, 'isda', 'isda', **{'model.auxiliary_head.channels': 4})

@@ -76,7 +76,7 @@ def test_a_seed_reproduces_every_picture_byte_for_byte_however_images_are_batche
         wanted = FEW._replace(shown=1, seed=seed)
         source = Source('configs/tiny.py', 'epoch_1.pth', 'decode_head', 'train')
         lines = list(write(looked_at(wanted, batch=batch), source, tmp_path / name / 'directions.json'))
-        assert lines[0] == 'left out, because the train split or the statistics have no sample of them: traffic light'
+        assert lines[0] == 'skipped classes without samples in the train split or the statistics: traffic light'
         return {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()}
 
     first, again, other = files('first'), files('again', batch=5), files('other', seed=1)
@@ -97,7 +97,7 @@ def test_what_cannot_be_shown_is_refused_in_words():
         looked_at(FEW._replace(classes=['traffic light']))
     with pytest.raises(ValueError, match="seen no sample of the class 'traffic light'"):
         looked_at(FEW._replace(classes=['traffic light']), classes=3)
-    with pytest.raises(ValueError, match='with strength 0 no feature moves'):
+    with pytest.raises(ValueError, match='strength must be positive, got 0'):
         looked_at(FEW._replace(strength=0.0))
     with pytest.raises(ValueError, match='number of neighbours must be at least 1, got 0'):
         looked_at(FEW._replace(neighbours=0))

@@ -89,7 +89,7 @@ def test_seeds_reproduce_moves_and_strength_0_moves_nothing():
 
 
 def test_more_directions_than_channels_and_negative_strengths_are_refused():
-    with pytest.raises(ValueError, match='5 channels have as many directions, got 6'):
+    with pytest.raises(ValueError, match='at most 5 directions exist for 5 channels, got 6'):
         leading(own_covariance('full'), 1.0, 6)
     with pytest.raises(ValueError, match='strength'):
         draws(own_covariance('full'), -1.0, 1, seeded())

@@ -82,7 +82,7 @@ def test_the_tools_lead_from_a_config_to_pictures(tmp_path, monkeypatch):
     assert len(report['chosen']) == 2 and report['step_2']['best'] <= report['step_2']['start']
     sizes = [cv2.imread(str(tmp_path / f'{name}.png')).shape for name in ('reverse_3', 'reverse_3_nearest', 'wgan_3')]
     assert [size[0] for size in sizes] == [322, 562, 1042]
-    with pytest.raises(ValueError, match='--write-images needs a generator for each class'):
+    with pytest.raises(ValueError, match='--write-images needs a generator per class'):
         tiny.run_tool(monkeypatch, 'train_generator.py', CONFIG, '--write-images', '2')
     other = WGANTraining(torch.randint(256, (8, 3, 16, 16), dtype=torch.uint8), WGANSettings(width=2, batch=8))
     torch.save(other.state_dict(), tmp_path / 'large.pth')
@@ -95,7 +95,7 @@ def test_the_tools_lead_from_a_config_to_pictures(tmp_path, monkeypatch):
     assert [folder.name for folder in folders] == [str(digit) for digit in range(10)]
     assert len({(folder / '00000.png').read_bytes() for folder in folders}) == 10
     assert cv2.imread(str(tmp_path / 'one' / 'acgan_all.png')).shape[0] == 1282
-    with pytest.raises(ValueError, match='one acgan makes the images of all classes: leave --classes out'):
+    with pytest.raises(ValueError, match='A single acgan generates images of all classes. Omit --classes.'):
         tiny.run_tool(monkeypatch, 'train_generator.py', *labelled, '--classes')
     with pytest.raises(ValueError, match='--steps must be at least 1, got 0'):
         tiny.run_tool(monkeypatch, 'train_generator.py', *options, '--steps', '0')

@@ -107,5 +107,5 @@ def test_bad_input_is_refused(tmp_path):
     with pytest.raises(ValueError, match='other.pth is no file of tools/train_generator.py: it holds no kind, shape, '):
         read_training(tmp_path / 'other.pth')
     (tmp_path / 'half.pth').write_bytes(b'half')
-    with pytest.raises(ValueError, match='half.pth is truncated, damaged or no file'):
+    with pytest.raises(ValueError, match='half.pth is damaged or not a file'):
         read_training(tmp_path / 'half.pth')

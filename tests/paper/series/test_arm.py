@@ -60,7 +60,7 @@ def test_one_config_with_other_options_is_another_arm():
 @pytest.mark.parametrize('texts', [['a.py', 'b.py', 'a.py'], ['one/a.py', 'two/a.py'], ['a.py x=1', 'a.py  x=1']])
 def test_two_arms_of_one_label_are_refused_by_it(texts):
     label = 'a x=1' if 'x=1' in texts[0] else 'a'
-    with pytest.raises(ValueError, match=f"two arms are called '{label}': every arm can be given once"):
+    with pytest.raises(ValueError, match=f"Two arms have the label '{label}'. Give each arm once"):
         parse_arms(texts)
 
 

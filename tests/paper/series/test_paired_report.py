@@ -58,7 +58,7 @@ def test_a_class_has_its_iou_precision_and_recall_with_intervals_in_one_row():
             result['protocols']['single'].update(precision=dict(sky=80.0 + number), recall=dict(sky=None))
     paired['comparisons'] = dict(isda=compare_arms(paired['runs']['plain'], paired['runs']['isda']))
     lines = class_table(paired, 'isda').splitlines()
-    assert lines[2:4] == ['| class | plain IoU | IoU | precision |', '|---|---|---|---|']
+    assert lines[2:4] == ['| class | baseline IoU | IoU | precision |', '|---|---|---|---|']
     assert lines[4] == '| sky | 89.67 | +2.00 (-0.48 to +4.48) | +0.00 (+0.00 to +0.00) |'
     assert lines[5] == '| car | 14.67 | +3.33 (-4.26 to +10.92) |  |'
 
@@ -98,7 +98,7 @@ def test_box_and_mask_map_of_three_initialisations_stand_side_by_side(tmp_path):
                          '| `isda` | 39.40 | 35.60 |', '| `torchvision` | 38.20 | 34.70 |']
     assert lines[6].startswith("`isda` minus `plain`, COCO's mAP in per cent, seeds 0, trained at commit a1")
     heads = [line for line in lines if line.endswith('| 95 % (bootstrap) |')]
-    assert [head.split(' difference')[0] for head in heads] == ['| | plain | ISDA |', '| | baseline | this arm |']
+    assert [head.split(' difference')[0] for head in heads] == ['| | baseline | ISDA |', '| | baseline | this arm |']
     assert [cells(line)[:5] for line in lines[10:12]] == [['box mAP', '38.90', '39.40', '+0.50', '+0.50'],
                                                           ['mask mAP', '35.20', '35.60', '+0.40', '+0.40']]
     draw_paired(paired, tmp_path / 'map.png')
@@ -156,14 +156,14 @@ def test_a_run_that_diverged_is_named_and_no_number_comes_of_it(tmp_path):
     paired['runs']['isda']['1'] = dict(protocols={}, diverged=dict(iteration=9), training=[dict(commit='a1')])
     paired['comparisons'] = dict(isda=compare_arms(paired['runs']['plain'], paired['runs']['isda']))
     lines = paired_table(paired).splitlines()
-    assert lines[0] == 'Diverged, and left out with their pairs: `isda` seed 1.'
+    assert lines[0] == 'Diverged runs, excluded with their pairs: `isda` seed 1.'
     assert lines[2].startswith('`isda` minus `plain`, mIoU and IoU in per cent, seeds 0, 2,')
     assert cells(lines[6])[:5] == ['mIoU, single', '39.75', '40.00', '+1.00 -0.50', '+0.25']
     draw_paired(paired, tmp_path / 'pairs.png')
     for seed in paired['runs']['plain']:
         paired['runs']['plain'][seed] = dict(protocols={}, diverged=dict(iteration=9), training=[dict(commit='a1')])
     paired['comparisons'] = dict(isda=compare_arms(paired['runs']['plain'], paired['runs']['isda']))
-    assert paired_table(paired).startswith('Diverged, and left out with their pairs: `plain` seed 0; `plain` seed 1;')
+    assert paired_table(paired).startswith('Diverged runs, excluded with their pairs: `plain` seed 0; `plain` seed 1;')
     draw_paired(paired, tmp_path / 'none.png')
     assert cv2.imread(str(tmp_path / 'pairs.png')).shape != cv2.imread(str(tmp_path / 'none.png')).shape
 
@@ -187,7 +187,7 @@ def test_an_arm_far_out_stands_at_the_edge_with_its_number_and_one_without_a_pai
     largest = 1.5 * arms['isda']['measures']['single']['t'][1]
     assert axis.get_ylim() == pytest.approx((-largest, largest))
     assert [text.get_text() for text in axis.texts] == ['-1.23e+03']
-    assert [label.get_text() for label in axis.get_xticklabels()] == ['isda', 'far', 'gone\n3 left out: a run diverged',
+    assert [label.get_text() for label in axis.get_xticklabels()] == ['isda', 'far', 'gone\n3 excluded: a run diverged',
                                                                       'last']
     assert axis.lines[0].get_xdata().tolist() == [0, 1, 3]
 

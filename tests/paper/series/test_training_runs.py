@@ -102,7 +102,7 @@ def single(miou):
 def test_every_run_is_trained_and_evaluated_with_its_own_config(series):
     results, said = series(a=dict(number=3), b=dict(number=5))
     assert results == dict(a=single(3), b=single(5))
-    assert said[0] == '2 runs, 0 of them there already'
+    assert said[0] == '2 runs, 0 of them complete'
     assert [line.split(':')[0] for line in said[1:]] == ['1/2 a', '2/2 b']
     assert sorted(states(series.folder)) == ['a.py', *(f'a/{name}' for name in ('iter_1.pth', 'log.txt', 'pid',
                                                                                 'results.json')),
@@ -116,7 +116,7 @@ def test_a_run_that_diverges_is_a_result_and_the_series_goes_on(series):
     assert (results['a']['protocols'], results['a']['diverged'], results['b']) == ({}, dict(iteration=7), single(5))
     assert results['a']['config'] == os.path.relpath(series.folder / 'a.py')
     assert [line.split(':')[0] for line in said[1:]] == ['a diverged', '1/2 a', '2/2 b']
-    assert series(a=dict(diverges=True), b=dict(number=5))[1] == ['2 runs, 2 of them there already']
+    assert series(a=dict(diverges=True), b=dict(number=5))[1] == ['2 runs, 2 of them complete']
 
 
 def test_the_first_run_gives_a_sign_of_life_with_its_log(series, monkeypatch):
@@ -128,7 +128,7 @@ def test_the_first_run_gives_a_sign_of_life_with_its_log(series, monkeypatch):
 
 
 def test_no_job_at_all_is_refused(series):
-    with pytest.raises(ValueError, match='--jobs is how many runs go on at a time, at least 1; got 0'):
+    with pytest.raises(ValueError, match='--jobs must be at least 1, got 0'):
         series(jobs=0, a={})
     assert not series.folder.exists()
 
@@ -137,7 +137,7 @@ def test_runs_that_exist_are_not_run_again(series):
     series(a=dict(number=3), b=dict(number=5))
     before = states(series.folder / 'a')
     results, said = series(a=dict(number=3), b=dict(number=5), c=dict(number=7))
-    assert said[0] == '3 runs, 2 of them there already'
+    assert said[0] == '3 runs, 2 of them complete'
     assert [line.split(':')[0] for line in said[1:]] == ['1/1 c']
     assert states(series.folder / 'a') == before
     assert results == dict(a=single(3), b=single(5), c=single(7))
@@ -147,18 +147,18 @@ def test_a_protocol_that_is_not_there_yet_is_evaluated_and_what_is_asked_for_com
     series(a=dict(number=3))
     checkpoint = states(series.folder)['a/iter_1.pth']
     results, said = series(('ms', 'single'), a=dict(number=3))
-    assert said[0] == '1 runs, 0 of them there already'
+    assert said[0] == '1 runs, 0 of them complete'
     assert list(results['a']['protocols']) == ['ms', 'single']
     assert states(series.folder)['a/iter_1.pth'][1] == checkpoint[1]
     results, said = series(('single',), a=dict(number=3))
-    assert said == ['1 runs, 1 of them there already']
+    assert said == ['1 runs, 1 of them complete']
     assert results == dict(a=single(3))
 
 
 def test_a_run_of_other_settings_is_refused_by_name_and_left_alone(series):
     series(a=dict(number=3))
     before = states(series.folder)
-    with pytest.raises(ValueError, match=r'work/a holds a run of other settings \(they are in a.py\): choose another '
+    with pytest.raises(ValueError, match=r'work/a holds a run with other settings \(see a.py\). Choose another '
                                          '--work-dir, or delete both'):
         series(a=dict(number=4))
     assert states(series.folder) == before
@@ -166,7 +166,7 @@ def test_a_run_of_other_settings_is_refused_by_name_and_left_alone(series):
 
 def test_two_runs_of_one_name_are_refused(tmp_path, tools):
     runs = [Run('a', Config(dict(number=1))), Run('a', Config(dict(number=1)))]
-    with pytest.raises(ValueError, match=r"needs a name of its own, got \['a', 'a'\]"):
+    with pytest.raises(ValueError, match=r"Runs of a series need unique names, got \['a', 'a'\]"):
         run_series(runs, tmp_path / 'work', tools, ['single'])
     assert (tmp_path / 'work').exists() is False
 
@@ -225,7 +225,7 @@ def test_who_stops_the_series_stops_its_runs(tmp_path, tools, number, code):
     work = tmp_path / 'work'
     with subprocess.Popen([sys.executable, '-c', DRIVER, str(work), str(tools)], stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, env=dict(os.environ, PYTHONPATH=str(ROOT)), text=True) as driver:
-        assert driver.stdout.readline() == '3 runs, 0 of them there already\n'
+        assert driver.stdout.readline() == '3 runs, 0 of them complete\n'
         pids = [int(wait_for(work / name / 'pid')) for name in 'ab']
         os.kill(driver.pid, number)
         assert driver.wait(60) == code, driver.stderr.read()
@@ -258,7 +258,7 @@ def test_a_second_series_in_one_folder_is_refused_with_the_remedy(tmp_path, tool
     with subprocess.Popen([sys.executable, '-c', DRIVER, str(work), str(tools)], stdout=subprocess.PIPE,
                           env=dict(os.environ, PYTHONPATH=str(ROOT)), text=True) as driver:
         wait_for(work / 'a' / 'pid')
-        with pytest.raises(BlockingIOError, match=f'another series is under way in {work}: .* another --work-dir'):
+        with pytest.raises(BlockingIOError, match=f'Another series is running in {work}. .* another --work-dir'):
             series(d=dict(number=1))
         (work / 'never').touch()
         assert driver.wait(60) == 0

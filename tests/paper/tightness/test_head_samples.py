@@ -99,7 +99,7 @@ def test_unlabelled_images_are_looked_at_where_isda_has_a_term_for_them(eta_1):
 
 
 def test_a_head_without_a_labelled_pixel_is_an_error(trained):
-    with pytest.raises(ValueError, match='decode_head: no pixel of the 2 training images looked at has a label'):
+    with pytest.raises(ValueError, match='decode_head: no pixel of the 2 training images has a label'):
         head_samples(nothing_labelled(trained.model), trained.train_dataloader, 2, 5, seed=0)
 
 

@@ -22,7 +22,7 @@ def text(folder):
 
 def test_without_results_all_are_told_in_one_folded_sentence(tmp_path):
     found = text(tmp_path)
-    assert '<summary>3 planned and not run yet.</summary>' in found and found.count('```bash') == 3
+    assert '<summary>3 planned analyses have not been run yet.</summary>' in found and found.count('```bash') == 3
 
 
 def test_recorded_ones_show_their_numbers_where_they_come_from_and_their_pictures(tmp_path):
@@ -39,7 +39,7 @@ def test_recorded_ones_show_their_numbers_where_they_come_from_and_their_picture
         '| `net` | checkpoint | 1.5 to 3.0 | -0.50 |', '![Deep: embedding](../here/f/embedding.png)',
         '![Deep: table](../here/f/table.png)']
     assert found.count('a CPU, 2026-11-26, commit c0ffee.') == 2
-    assert '<summary>1 planned and not run yet.</summary>' in found
+    assert '<summary>One planned analysis has not been run yet.</summary>' in found
 
 
 def test_directions_show_how_well_each_kind_of_move_keeps_the_class(tmp_path):
@@ -47,7 +47,7 @@ def test_directions_show_how_well_each_kind_of_move_keeps_the_class(tmp_path):
     result = dict(kind='directions', **ORIGIN, classes=dict(car=dict(shares=shares)))
     (tmp_path / 't.json').write_text(json.dumps(result))
     found = text(tmp_path).splitlines()
-    assert '| class | unmoved: of the class, new | drawn: of the class, new |' in found
+    assert '| class | unmoved: same class, new | drawn: same class, new |' in found
     assert '| car | 90%, 0% | 75%, 50% |' in found
 
 
@@ -55,6 +55,6 @@ def test_a_reverse_mapping_shows_how_far_both_steps_came(tmp_path):
     steps = dict(step_1=dict(start=78.25, best=0.5), step_2=dict(start=20.0, best=5.25), moved=19.5)
     (tmp_path / 't.json').write_text(json.dumps(dict(kind='reverse mapping', **ORIGIN, **steps)))
     found = text(tmp_path).splitlines()
-    assert '| step I, from noise to the image | 78.2 | 0.5 |' in found
-    assert '| step II, to the moved features | 20 | 5.25 |' in found
-    assert 'A draw moves the features by a squared distance of 19.5 (medians).' in found
+    assert '| step I, reconstruction | 78.2 | 0.5 |' in found
+    assert '| step II, augmented features | 20 | 5.25 |' in found
+    assert 'The median squared distance of an augmented feature is 19.5.' in found

@@ -4,7 +4,7 @@ import json
 import pytest
 
 from docs.generated_text import replace_block
-from docs.results import ROOMS, Room, docstring_line, generate, room_section, served, timings
+from docs.results import CONFIG_FOLDERS, ConfigFolder, docstring_line, folder_section, generate, supported, timings
 from docs.segmentation import COLUMNS
 from docs.segmentation import docstring_line as miou_line
 from isda_seg.paper import result_rows
@@ -21,9 +21,9 @@ PROMISE = '"""Title.\n\nRun:       x\nResult:    something old\n"""\n'
 def root(tmp_path):
     """A repository with a README in every folder and two configs of CamVid, one of them run."""
     configs = tmp_path / 'configs'
-    for folder in {room.readme for room in ROOMS}:
+    for folder in {one.readme for one in CONFIG_FOLDERS}:
         (configs / folder).mkdir(parents=True)
-        blocks = [room.folder for room in ROOMS if room.readme == folder]
+        blocks = [one.name for one in CONFIG_FOLDERS if one.readme == folder]
         (configs / folder / 'README.md').write_text(''.join(f'<!-- {name} -->\n<!-- /{name} -->\n' for name in blocks))
     for name in ('a', 'a_isda'):
         (configs / 'camvid' / f'{name}.py').write_text(PROMISE)
@@ -41,7 +41,7 @@ def root(tmp_path):
     return tmp_path
 
 
-def test_a_result_stands_in_the_readme_of_its_folder_and_in_the_docstring_of_its_config(root):
+def test_result_is_shown_in_the_readme_and_in_the_config_docstring(root):
     files = {path.relative_to(root).as_posix(): text for path, text in generate(root).items()}
     (row,) = [line for line in files['configs/camvid/README.md'].splitlines() if 'abc123' in line]
     assert row == ('| [a_isda](a_isda.py) | 3 | 38.01 | 39.00 | 40.00 | abc123, def456 | a machine | 2026-01-03 |')
@@ -52,41 +52,41 @@ def test_a_result_stands_in_the_readme_of_its_folder_and_in_the_docstring_of_its
     assert [name for name, text in files.items() if 'abc123' in text] == ['configs/camvid/README.md']
 
 
-def test_what_is_generated_is_generated_again_unchanged(root):
+def test_generation_is_idempotent(root):
     first = generate(root)
     for path, text in first.items():
         path.write_text(text)
     assert generate(root) == first
 
 
-def test_a_number_that_only_shows_the_path_says_so_beside_it(tmp_path):
-    (room,) = [room for room in ROOMS if room.folder == 'coco256']
+def test_caveat_is_printed_with_every_number(tmp_path):
+    (folder,) = [folder for folder in CONFIG_FOLDERS if folder.name == 'coco256']
     caveat = 'shows that the path works and says nothing about a backbone'
     runs = [dict(RESULT, protocols=dict(single=dict(bbox_mAP=0.3)))]
-    assert docstring_line(room, runs) == f'box mAP 0.30 (seed 3, one run); {caveat}'
-    assert docstring_line(room, None) == 'not yet run'
-    assert room_section(room, tmp_path, {}) == f'Every number of this table {caveat}.'
+    assert docstring_line(folder, runs) == f'box mAP 0.30 (seed 3, one run); {caveat}'
+    assert docstring_line(folder, None) == 'not yet run'
+    assert folder_section(folder, tmp_path, {}) == f'Every number of this table {caveat}.'
 
 
-def test_pictures_that_are_there_are_shown(tmp_path):
+def test_existing_visualisations_are_shown(tmp_path):
     pictures = tmp_path / 'results' / 'coco256'
     pictures.mkdir(parents=True)
     (pictures / '7.png').touch()
-    assert room_section(Room('coco256', 'coco', ROOMS[-1].task), tmp_path, {}) == (
+    assert folder_section(ConfigFolder('coco256', 'coco', CONFIG_FOLDERS[-1].task), tmp_path, {}) == (
         '![Ground truth and prediction, image 7](../results/coco256/7.png)')
 
 
-def test_the_newest_timing_of_a_command_is_told(tmp_path):
+def test_newest_timing_of_each_command_is_shown(tmp_path):
     for day, seconds in ((2, 60), (1, 120)):
         record = dict(seconds=seconds, hardware='a machine', date=f'2026-01-0{day}T03:04:05', commit='abc')
         (tmp_path / f'timings_{3 - day}.json').write_text(json.dumps({'make demo': record}))
     assert timings(tmp_path).splitlines() == [
-        'Installation in a new environment included:', '',
+        'Durations, including installation in a new environment:', '',
         '- `make demo`: 1 minutes on a machine, 2026-01-02, commit abc', '- `make test`: not yet run',
         '- `make setup-openmmlab`: not yet run']
 
 
-def test_a_protocol_that_was_not_run_has_an_empty_cell():
+def test_missing_protocol_has_an_empty_cell():
     runs = [dict(RESULT, protocols=dict(single=dict(mIoU=mean))) for mean in (38.0, 40.0)]
     assert {title: cell(runs) for title, cell in COLUMNS.items()} == {'single': '39.00 ± 1.41', 'ms': '', 'ms-flip': ''}
     assert miou_line(runs) == 'mIoU single 39.00 ± 1.41 (mean ± sd, seeds 3, 3)'
@@ -99,16 +99,16 @@ def test_only_the_marked_block_is_replaced():
         replace_block(text, 'y', 'new')
 
 
-def test_what_the_diff_serves_is_told_of_those_that_could_be_built(tmp_path):
-    assert served(tmp_path / 'zoo.json') == '- `tools/benchmarks/zoo.py`: not yet run'
+def test_supported_configs_are_counted_among_those_that_were_built(tmp_path):
+    assert supported(tmp_path / 'zoo.json') == '- `tools/benchmarks/zoo.py`: not yet run'
     counts = {'served': 6, 'plain by nature': 2, 'refused clearly': 1, 'unclear': 0, 'cannot be built here': 3}
     (tmp_path / 'zoo.json').write_text(json.dumps(dict(configurations=12, counts=counts, date='2026-02-03T04:05:06',
                                                        commit='abc')))
-    assert served(tmp_path / 'zoo.json') == (
-        "- Of MMSegmentation's 12 configurations, 9 were built without further packages. The diff serves 6; 2 are "
-        'plain by nature, 1 fail in another way (2026-02-03, commit abc).')
+    assert supported(tmp_path / 'zoo.json') == (
+        "- Of MMSegmentation's 12 configurations, 9 were built without further packages. ISDA works with 6; 2 have "
+        'no loss to wrap, 1 fail for another reason (2026-02-03, commit abc).')
 
 
-def test_many_seeds_in_a_row_are_told_by_their_ends():
+def test_consecutive_seeds_are_shown_as_a_range():
     results = [dict(training=[dict(seed=seed)]) for seed in (0, 1, 2, 7, 10, 11, 12, 13, 14)]
     assert result_rows.seeds(results) == '0, 1, 2, 7, 10-14'

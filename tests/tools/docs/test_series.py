@@ -52,7 +52,7 @@ def test_an_option_that_was_renamed_since_is_named_with_the_commits_that_know_it
 
 def test_planned_series_are_one_sentence_that_opens_their_commands():
     text = not_run(PLAN, 'results')
-    assert '<summary>2 series are planned and not run yet.</summary>' in text and text.count('<summary>') == 1
+    assert '<summary>2 series are planned and not yet run.</summary>' in text and text.count('<summary>') == 1
     assert 'Another. When?\n\n```bash\npaired.py b.py b_isda.py --out configs/results/later.json\n```' in text
     assert not_run([], 'results') == ''
 
@@ -64,5 +64,5 @@ def test_without_a_recorded_pair_there_is_no_overview(tmp_path):
 def test_series_of_networks_that_had_not_fitted_stand_in_one_folded_table(folder):
     (folder / 'plan.json').write_text(json.dumps([dict(PLAN[0], underfitted=True)]))
     text = sections(folder, 'results')
-    assert text.startswith('<details>\n<summary>1 earlier series are of networks that had not fitted their training ')
+    assert text.startswith('<details>\n<summary>1 earlier series use networks that underfit their training ')
     assert overview(read_series(folder), PLAN[:1]) in text and '###' not in text and 'pair.png' not in text

@@ -22,13 +22,13 @@ def test_each_row_names_the_layer_and_only_the_settings_that_are_needed(tmp_path
     assert found[2:5] == ['| smp 1.2 | Net | `model.head[0].conv` |  |',
                           '| smp 1.2 | Net | `model.head[0].conv` | `align_corners=True` |',
                           '| smp 1.2 | Net | `model.head[0].conv` | upsample its logits, 3x3 convolution |']
-    assert found[-1].startswith('3 of 3 models are served') and 'met to 3e-06 (2026-11-26, commit c).' in found[-1]
+    assert found[-1].startswith('3 of 3 models are supported') and 'is 3e-06 (2026-11-26, commit c).' in found[-1]
 
 
 def test_a_model_that_is_not_served_says_why(tmp_path):
     found = lines(tmp_path, entry(), dict(library='smp', model='Other', served=False, reason='it has groups'))
-    assert found[3] == '| smp 1.2 | Other | not served | it has groups |'
-    assert found[-1].startswith('1 of 2 models are served')
+    assert found[3] == '| smp 1.2 | Other | not supported | it has groups |'
+    assert found[-1].startswith('1 of 2 models are supported')
 
 
 def test_without_a_run_there_is_no_table(tmp_path):
