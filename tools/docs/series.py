@@ -1,4 +1,4 @@
-"""What the recorded series say: the sections of configs/README.md."""
+"""The recorded series: the sections of configs/results/README.md."""
 import json
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ def sections(folder: Path, link: str) -> str:
     """An overview, every recorded series in the plan's order, and one sentence that holds the planned ones.
 
     Args:
-        link: of ``folder``, relative to the text that gets the sections.
+        link: of ``folder``, relative to configs/results, where the text with the sections lies.
     """
     series, plans = read_series(folder), read_plan(folder)
     recorded = [plan for plan in plans if plan['name'] in series]
@@ -76,7 +76,7 @@ def not_run(plans: list[dict[str, Any]], link: str) -> str:
 
 def command(plan: dict[str, Any], link: str) -> str:
     """What runs a series, as a block."""
-    return f'```bash\n{plan["command"]} --out configs/{link}/{plan["name"]}.json\n```'
+    return f'```bash\n{plan["command"]} --out configs/results/{link}/{plan["name"]}.json\n```'
 
 
 def overview(series: dict[str, dict[str, Any]], plans: list[dict[str, Any]]) -> str:

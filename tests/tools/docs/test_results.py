@@ -33,10 +33,10 @@ def root(tmp_path):
     with (configs / 'camvid' / 'README.md').open('a') as guide:
         guide.write('<!-- segmentation-arms -->\n<!-- /segmentation-arms -->\n')
     (configs / 'torch' / 'README.md').write_text('<!-- torch-models -->\n<!-- /torch-models -->\n')
-    (configs / 'README.md').write_text('<!-- series -->\n<!-- /series -->\n<!-- cost -->\n<!-- /cost -->\n')
-    (tmp_path / 'README.md').write_text(''.join(
-        f'<!-- {name} -->\n<!-- /{name} -->\n' for name in ('timings', 'cost', 'digits', 'gain', 'zoo')))
     (configs / 'results').mkdir()
+    for folder, names in ((configs / 'results', ('gain', 'digits', 'series', 'cost', 'zoo', 'timings')),
+                          (tmp_path, ('gain', 'cost'))):
+        (folder / 'README.md').write_text(''.join(f'<!-- {name} -->\n<!-- /{name} -->\n' for name in names))
     (configs / 'results' / 'a.json').write_text(json.dumps(RESULT))
     return tmp_path
 
@@ -100,13 +100,14 @@ def test_only_the_marked_block_is_replaced():
 
 
 def test_what_the_diff_serves_is_told_of_those_that_could_be_built(tmp_path):
-    assert served(tmp_path / 'zoo.json') == '- `tools/benchmarks/zoo.py`: not yet run'
+    assert served(tmp_path / 'zoo.json') == '`tools/benchmarks/zoo.py`: not yet run.'
     counts = {'served': 6, 'plain by nature': 2, 'refused clearly': 1, 'unclear': 0, 'cannot be built here': 3}
     (tmp_path / 'zoo.json').write_text(json.dumps(dict(configurations=12, counts=counts, date='2026-02-03T04:05:06',
                                                        commit='abc')))
-    assert served(tmp_path / 'zoo.json') == (
-        "- Of MMSegmentation's 12 configurations, 9 were built without further packages. The diff serves 6; 2 are "
-        'plain by nature, 1 fail in another way (2026-02-03, commit abc).')
+    assert served(tmp_path / 'zoo.json').splitlines() == [
+        '| configurations of MMSegmentation | number |', '|---|---|', '| all | 12 |',
+        '| built without further packages | 9 |', '| wrapped | 6 |', '| without a linear softmax classifier | 2 |',
+        '| fail in another way | 1 |', '', 'Measured on 2026-02-03 at commit abc.']
 
 
 def test_many_seeds_in_a_row_are_told_by_their_ends():
