@@ -44,8 +44,8 @@ def tool_commands():
 
 
 def script(tool):
-    """A tool's file; of dist_*.sh that of the tool it starts."""
-    return tool.replace('dist_', '').replace('.sh', '.py')
+    """A tool's file; of dist_*.sh and slurm_*.sh that of the tool they start."""
+    return re.sub(r'(?:dist|slurm)_(\w+)\.sh', r'\1.py', tool)
 
 
 @functools.cache
@@ -58,9 +58,13 @@ def load(path):
 
 
 def parse(words, monkeypatch):
-    """What the tool's parser makes of the words; dist_*.sh takes the number of GPUs out of them."""
+    """What the tool's parser makes of the words; dist_*.sh takes the number of GPUs out of them, slurm_*.sh the partition
+    and the job's name.
+    """
     tool, *rest = words
-    if tool.endswith('.sh'):
+    if 'slurm_' in tool:
+        rest = rest[2:]
+    elif tool.endswith('.sh'):
         gpus = next(place for place, word in enumerate(rest) if word.isdecimal())
         rest = [*rest[:gpus], *rest[gpus + 1:]]
     monkeypatch.setattr(sys, 'argv', [script(tool), *rest])
