@@ -1,4 +1,4 @@
-"""Every block of code in the documents runs: README's, and those of the folders' READMEs."""
+"""Every block of code in README, the guides and the READMEs of the folders runs."""
 import logging
 from types import SimpleNamespace
 
@@ -6,9 +6,9 @@ import pytest
 import torch
 from helpers.documents import blocks
 
-BLOCKS = {kind: [block for block in blocks() if block.language == 'python' and block.kind == kind]
-          for kind in ('', 'config', 'classifier', 'semi-supervised', 'transformers', 'torchvision', 'lightning',
-                       'segmentation-models-pytorch')}
+KINDS = ('', 'plain PyTorch', 'config', 'own data', 'tracking', 'classifier', 'semi-supervised', 'transformers',
+         'torchvision', 'lightning', 'segmentation-models-pytorch')
+BLOCKS = {kind: [block for block in blocks() if block.language == 'python' and block.kind == kind] for kind in KINDS}
 
 HEADS = {
     'PSPHead': dict(type='PSPHead', in_channels=16, in_index=1, pool_scales=(1, 2)),
@@ -28,7 +28,7 @@ def code(kind):
 
 
 def test_every_block_is_executed_by_one_of_the_tests_below_or_its_commands_are_checked():
-    assert {block.language for block in blocks()} == {'python', 'bash'}
+    assert {block.language for block in blocks()} == {'python', 'bash', 'text'}
     assert sum(map(len, BLOCKS.values())) == len([block for block in blocks() if block.language == 'python'])
     assert [kind for kind, found in BLOCKS.items() if not found] == []
 
@@ -40,6 +40,18 @@ def test_the_plain_torch_lines_train(code):
     assert space['criterion'].strength == 7.5
     assert int(space['criterion'].statistics.count.sum()) == 20 * 2 * 32 * 32
     assert space['loss'].item() < 2 * torch.log(torch.tensor(5.0))
+
+
+@code('plain PyTorch')
+def test_the_lines_for_a_users_model_compute_the_isda_loss(code):
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3, padding=1), torch.nn.ReLU())
+    model.add_module('classifier', torch.nn.Conv2d(8, 5, 1))
+    space = dict(model=model, images=torch.randn(2, 3, 16, 16), labels=torch.randint(5, (2, 16, 16)))
+    exec(compile(code, 'README.md', 'exec'), space)
+    assert (space['criterion'].strength, int(space['criterion'].statistics.count.sum())) == (7.5 / 1000, 2 * 16 * 16)
+    plain = torch.nn.functional.cross_entropy(model(space['images']), space['labels'])
+    assert plain < space['loss'] < 1.1 * plain
 
 
 def run(code, **others):
@@ -108,6 +120,61 @@ def test_the_lightning_module_trains_resumes_and_validates_with_the_plain_loss(c
     images, labels = torch.randn(2, 3, 32, 32), torch.randint(5, (2, 32, 32))
     logits = torch.nn.functional.interpolate(whole.eval().network(images), size=(32, 32), mode='bilinear')
     assert torch.equal(whole.validation_step((images, labels), 0), whole.criterion.base(logits, labels))
+
+
+@code('own data')
+def test_the_config_for_a_users_folder_trains_and_evaluates(code, tmp_path, monkeypatch):
+    import cv2
+    import numpy as np
+
+    from isda_seg.run import build_runner, task_of
+    from isda_seg.runtime.launch import load_config
+
+    monkeypatch.chdir(tmp_path)
+    pixels = np.random.default_rng(0)
+    for split, count in (('train', 8), ('val', 2)):
+        for kind, channels, high, suffix in (('images', 3, 256, 'jpg'), ('masks', 1, 3, 'png')):
+            folder = tmp_path / 'data' / 'fields' / kind / split
+            folder.mkdir(parents=True)
+            for number in range(count):
+                image = pixels.integers(high, size=(64, 64, channels)).astype('u1')
+                cv2.imwrite(str(folder / f'{number}.{suffix}'), image)
+    for old, new in (('(512, 512)', '(64, 64)'), ('(1024, 1024)', '(64, 64)'), ('num_workers=2', 'num_workers=0')):
+        code = code.replace(old, new)
+    (tmp_path / 'my_fields.py').write_text(code)
+    options = {'train_cfg.max_iters': 2, 'train_cfg.val_interval': 2, 'default_hooks.checkpoint.interval': 2,
+               'model.pretrained': None,
+               **{f'{split}_dataloader.persistent_workers': False for split in ('train', 'val', 'test')}}
+    cfg = load_config('my_fields.py', options, None, 'none')
+    build_runner(cfg).train()
+    state = torch.load(f'{cfg.work_dir}/iter_2.pth', weights_only=False)['state_dict']
+    positions = 2 * 4 * (64 // 8) ** 2  # iterations, images, features; some lie on padding
+    assert positions / 2 < int(state['decode_head.loss_decode.statistics.count'].sum()) <= positions
+    found = task_of(cfg).evaluate(cfg, 'my_fields.py', f'{cfg.work_dir}/iter_2.pth', ('single',), None, None)
+    assert list(found['protocols']['single']['IoU']) == ['soil', 'crop', 'weed']
+
+
+@code('tracking')
+def test_each_backend_is_added_with_arguments_that_it_takes(code, tmp_path):
+    import inspect
+
+    from mmengine.config import Config
+    from mmengine.registry import VISBACKENDS
+
+    from isda_seg.runtime.launch import add_vis_backends
+
+    (tmp_path / 'my_config.py').write_text('')
+    (tmp_path / 'tracked.py').write_text(code)
+    cfg = Config.fromfile(tmp_path / 'tracked.py')
+    add_vis_backends(cfg)
+    local, added = cfg.visualizer.vis_backends
+    kind = VISBACKENDS.get(added.pop('type'))
+    assert local.type == 'LocalVisBackend' and inspect.signature(kind).bind(save_dir=str(tmp_path), **added)
+    if kind.__name__ == 'TensorboardVisBackend':
+        backend = kind(save_dir=str(tmp_path / 'board'))
+        backend.add_scalar('loss', 0.5, step=1)
+        backend.close()
+        assert len(list((tmp_path / 'board').glob('events*'))) == 1
 
 
 @code('config')

@@ -95,8 +95,8 @@ def test_the_package_is_the_larger_part_of_the_wheel(wheel):
     assert 2 * sum(mim.values()) < sum(sizes.values())
 
 
-def test_installed_library_trains_as_readme_shows(installed, tmp_path):
-    (example,) = [block.code for block in blocks() if block.document == 'README.md' and block.kind == ''
+def test_installed_library_trains_as_the_guide_shows(installed, tmp_path):
+    (example,) = [block.code for block in blocks() if block.document == 'configs/torch/README.md' and block.kind == ''
                   and block.language == 'python' and 'attach(criterion' in block.code]
     printed = [run(python, '-c', f'{example}\nprint(loss.item(), criterion.strength)', cwd=tmp_path)
                for python in (installed, sys.executable)]

@@ -2,12 +2,11 @@
 import functools
 import importlib.util
 import re
-import shlex
 import sys
 
 import pytest
 from helpers import tiny
-from helpers.documents import DOCUMENTS, ROOT, commands
+from helpers.documents import DOCUMENTS, ROOT, commands, split
 from mmengine.registry import HOOKS, MODELS, init_default_scope
 
 from docs.model_index import list_configs
@@ -39,15 +38,14 @@ def promised():
 
 def tool_commands():
     """The printed commands of tools that can be asked to parse: all but those `make` starts."""
-    found = [shlex.split(command) for command in commands()]
-    found = [words[words[0] == 'python':] for words in found if 'tools/' in ' '.join(words[:2])]
+    found = [words for words in map(split, commands()) if words[0].startswith('tools/')]
     return [pytest.param(words, marks=[pytest.mark.mmdet] * any(word.startswith(NEEDS_DETECTION) for word in words))
             for words in found if 'def parse_args' in (ROOT / script(words[0])).read_text()]
 
 
 def script(tool):
-    """A tool's file; of dist_*.sh that of the tool it starts."""
-    return tool.replace('dist_', '').replace('.sh', '.py')
+    """A tool's file; of dist_*.sh and slurm_*.sh that of the tool they start."""
+    return re.sub(r'(?:dist|slurm)_(\w+)\.sh', r'\1.py', tool)
 
 
 @functools.cache
@@ -60,9 +58,14 @@ def load(path):
 
 
 def parse(words, monkeypatch):
-    """What the tool's parser makes of the words; dist_*.sh takes the number of GPUs out of them."""
+    """Return what the tool's parser makes of the words.
+
+    dist_*.sh takes the number of GPUs out of them, slurm_*.sh the partition and the job's name.
+    """
     tool, *rest = words
-    if tool.endswith('.sh'):
+    if 'slurm_' in tool:
+        rest = rest[2:]
+    elif tool.endswith('.sh'):
         gpus = next(place for place, word in enumerate(rest) if word.isdecimal())
         rest = [*rest[:gpus], *rest[gpus + 1:]]
     monkeypatch.setattr(sys, 'argv', [script(tool), *rest])
@@ -89,7 +92,7 @@ def assert_takes(config, options):
 def test_a_printed_command_is_parsed_and_its_configs_take_its_options(words, monkeypatch):
     args = vars(parse(words, monkeypatch))
     options = args.get('cfg_options') or {}
-    if 'plain' in args:
+    if args.get('plain', '').startswith('configs/'):
         arms = parse_arms([args['plain'], *args['isda']])
     else:
         named = [args.get('config'), *args.get('models', [])[::2]]

@@ -1,10 +1,14 @@
-"""The documents of the repository, and what they promise: blocks of code, commands, links, tools with their options."""
+"""The documents of the repository and their contents: blocks of code, commands, links, tools with their options."""
 import re
+import shlex
 from pathlib import Path
 from typing import NamedTuple
 
+from isda_seg.runtime.cli import find_tools
+
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', *sorted((ROOT / 'configs').rglob('README.md'))]
+DOCUMENTS = [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', *sorted((ROOT / 'docs').glob('*.md')),
+             *sorted((ROOT / 'configs').rglob('README.md'))]
 FOLDERS = [path.parent for path in DOCUMENTS if path.parent.parent == ROOT / 'configs']
 FENCED = re.compile(r'```(\w*)\n(.*?)```', re.DOTALL)
 
@@ -37,6 +41,14 @@ def commands() -> list[str]:
     lines = [line.split('  #')[0].strip() for block in blocks() if block.language == 'bash'
              for line in block.code.replace('\\\n', ' ').splitlines() if line.strip()]
     return list(dict.fromkeys(lines))
+
+
+def split(command: str) -> list[str]:
+    """Split a command into words, without variables and ``python``; ``isda-seg NAME`` becomes the tool's file."""
+    words = shlex.split(command)
+    while re.match(r'[A-Z_]+=', words[0]) or words[0] == 'python':
+        words = words[1:]
+    return [find_tools()[words[1]].relative_to(ROOT).as_posix(), *words[2:]] if words[0] == 'isda-seg' else words
 
 
 def mentions() -> list[str]:

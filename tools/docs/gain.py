@@ -1,4 +1,4 @@
-"""Gain tables of the README: recorded paired series and scikit-learn's digits."""
+"""Tables of the gains of ISDA in recorded paired series: for README, for all settings, for the digits."""
 import json
 from collections.abc import Sequence
 from math import nan
@@ -13,6 +13,39 @@ from isda_seg.paper.series.paired_report import in_brackets, interval
 from isda_seg.paper.series.result_files import read_series
 
 TASKS = ('segmentation', 'classification', 'semi-supervised')  # in this order; others follow
+FRONT_ROWS = 3  # of each task
+VERDICT = 'Better, worse: the 95 % CI (paired t) excludes zero.'
+
+
+def front_page(folder: Path, link: str) -> str:
+    """A table per measure, with the settings of each task that have the most pairs, gains and losses alike.
+
+    Args:
+        link: of the text that shows all settings.
+    """
+    shown = by_task(recorded_gains(folder).shown)
+    if not shown:
+        return NOT_RUN
+    tables = []
+    for measure in dict.fromkeys(row.measure for row in shown):
+        groups: dict[str, list[Gain]] = {}
+        for row in (row for row in shown if row.measure == measure):
+            groups.setdefault(row.task, []).append(row)
+        rows = [row for group in groups.values() for row in most_pairs(group)]
+        tables.append(table(' and '.join(groups), measure, rows))
+    return '\n\n'.join([*tables, f'{VERDICT} Shown are the settings of each task with the most pairs; '
+                                  f'[all settings, and what is left out]({link}).'])
+
+
+def by_task(rows: Sequence[Gain]) -> list[Gain]:
+    """The rows in the order of ``TASKS``."""
+    return sorted(rows, key=lambda row: TASKS.index(row.task) if row.task in TASKS else len(TASKS))
+
+
+def most_pairs(rows: Sequence[Gain]) -> list[Gain]:
+    """The ``FRONT_ROWS`` rows with the most pairs, of equal ones the first, in their order."""
+    kept = sorted(rows, key=lambda row: -row.pairs)[:FRONT_ROWS]
+    return [row for row in rows if row in kept]
 
 
 def gain(folder: Path, link: str) -> str:
@@ -24,8 +57,7 @@ def gain(folder: Path, link: str) -> str:
     found = recorded_gains(folder)
     if not found.shown:
         return NOT_RUN
-    groups = list(dict.fromkeys((row.task, row.measure) for row in found.shown))
-    groups.sort(key=lambda group: TASKS.index(group[0]) if group[0] in TASKS else len(TASKS))
+    groups = list(dict.fromkeys((row.task, row.measure) for row in by_task(found.shown)))
     tables = [table(task, measure, [row for row in found.shown if (row.task, row.measure) == (task, measure)])
               for task, measure in groups]
     return '\n\n'.join([*tables, note(found, link)])
@@ -78,7 +110,7 @@ def note(found: Recorded, link: str) -> str:
                f'{found.repeated} that repeat a row with other seeds (most pairs shown)':
                    found.repeated}
     left_out = '; '.join(reason for reason, number in reasons.items() if number)
-    sentences = ['Better, worse: the 95 % CI (paired t) excludes zero.']
+    sentences = [VERDICT]
     if nll:
         sentences.append(f'NLL decreases in {sum(high < 0 for _, high in nll)} of {len(nll)} rows and increases in '
                          f'{sum(low > 0 for low, _ in nll)}, by the same rule.')
@@ -98,9 +130,10 @@ def digits(results: Path) -> str:
         return NOT_RUN
     entry, tried = json.loads(pairs.read_text()), json.loads(sweep.read_text())
     plain, own = (entry['comparison'][f'{strength:g}'] for strength in (0, entry['lambda_0']))
-    parts = [f'{name} from {plain[measure]["mean"]:.{places}f} to {own[measure]["mean"]:.{places}f} '
-             f'({interval(own[measure]["interval"], places)})'
-             for measure, name, places in (('error', 'test error in per cent', 2),
-                                           ('nll', 'negative log-likelihood', 3))]
-    return (f'Over {len(entry["seeds"])} pairs of seeds with 95 % intervals: {"; ".join(parts)}. `lambda_0` was '
-            f'selected among {len(tried["arms"])} values on other images with other seeds.')
+    rows = [['lower is better', 'pairs', 'baseline', 'ISDA', 'difference (95 % CI)']]
+    for measure, name, places in (('error', 'test error in %', 2), ('nll', 'NLL', 3)):
+        bounds = own[measure]['interval']
+        rows.append([name, str(len(entry['seeds'])), f'{plain[measure]["mean"]:.{places}f}',
+                     f'{own[measure]["mean"]:.{places}f}', interval(bounds, places)])
+    return (f'{markdown(rows)}\n\n`lambda_0` is one of {len(tried["arms"])} values tried on held-out images with other '
+            'seeds.')

@@ -1,5 +1,6 @@
 """Replacement of generated text: marked blocks of documents and docstring lines of configs."""
 import re
+from collections.abc import Mapping
 
 
 def paper(text: str) -> str:
@@ -28,3 +29,10 @@ def replace_block(text: str, name: str, content: str) -> str:
     if not pattern.search(text):
         raise ValueError(f'no block <!-- {name} --> in the text')
     return pattern.sub(lambda match: f'{match[1]}{content}\n{match[2]}', text)
+
+
+def replace_blocks(text: str, blocks: Mapping[str, str]) -> str:
+    """Put the content of each named block between its markers."""
+    for name, content in blocks.items():
+        text = replace_block(text, name, content)
+    return text

@@ -6,14 +6,16 @@ from typing import Any, NamedTuple
 
 from docs import classification, detection, segmentation, series, torch_models
 from docs.analyses import analyses
-from docs.gain import digits, every_arm, gain
-from docs.generated_text import replace_block, replace_result_line
+from docs.cost_line import cost_line
+from docs.gain import digits, every_arm, front_page, gain
+from docs.generated_text import replace_block, replace_blocks, replace_result_line
 from docs.section import Runs, link, section
 from isda_seg.paper.cost import report as cost_report
+from isda_seg.paper.cost.formatting import markdown
 from isda_seg.paper.result_rows import NOT_RUN
 from isda_seg.paper.series.result_files import read_results
 
-SERIES = 'configs/README.md#recorded-series'
+RECORDED = 'configs/results/README.md'  # as README links it
 TIMED = ('make demo', 'make test', 'make setup-openmmlab')
 
 
@@ -54,14 +56,14 @@ def generate(root: Path) -> dict[Path, str]:
     files[guide] = replace_block(files[guide], 'segmentation-arms', every_arm(results / 'series', 'segmentation'))
     card = configs / 'torch' / 'README.md'
     files[card] = replace_block(card.read_text(), 'torch-models', torch_models.table(results / 'torch_models.json'))
-    index, front = configs / 'README.md', root / 'README.md'
-    text = replace_block(index.read_text(), 'series', series.sections(results / 'series', 'results/series'))
-    files[index] = replace_block(text, 'cost', cost_report.section(measured))
-    text = replace_block(front.read_text(), 'timings', timings(results))
-    text = replace_block(text, 'cost', cost_report.front_page(measured))
-    text = replace_block(text, 'digits', digits(results))
-    text = replace_block(text, 'zoo', supported(results / 'zoo.json'))
-    files[front] = replace_block(text, 'gain', gain(results / 'series', SERIES))
+    recorded, front = results / 'README.md', root / 'README.md'
+    files[recorded] = replace_blocks(recorded.read_text(), {
+        'gain': gain(results / 'series', '#recorded-series'), 'digits': digits(results),
+        'series': series.sections(results / 'series', 'series'), 'cost': cost_report.section(measured),
+        'zoo': supported(results / 'zoo.json'), 'timings': timings(results)})
+    files[front] = replace_blocks(front.read_text(), {
+        'gain': front_page(results / 'series', f'{RECORDED}#does-it-help'),
+        'cost': cost_line(measured, f'{RECORDED}#what-does-it-cost')})
     return files
 
 
@@ -92,14 +94,14 @@ def timings(results: Path) -> str:
 def supported(path: Path) -> str:
     """Return a sentence on the MMSegmentation configs that ISDA supports, from tools/benchmarks/zoo.py."""
     if not path.is_file():
-        return f'- `tools/benchmarks/zoo.py`: {NOT_RUN}'
+        return f'`tools/benchmarks/zoo.py`: {NOT_RUN}.'
     found = json.loads(path.read_text())
     counts = found['counts']
-    built = found['configurations'] - counts['cannot be built here']
-    return (f"- Of MMSegmentation's {found['configurations']} configurations, {built} were built without further "
-            f'packages. ISDA works with {counts["served"]}; {counts["plain by nature"]} have no loss to wrap, '
-            f'{counts["refused clearly"] + counts["unclear"]} fail for another reason ({found["date"][:10]}, '
-            f'commit {found["commit"]}).')
+    rows = [['configurations of MMSegmentation', 'number'], ['all', str(found['configurations'])],
+            ['built without further packages', str(found['configurations'] - counts['cannot be built here'])],
+            ['wrapped', str(counts['served'])], ['without a linear softmax classifier', str(counts['plain by nature'])],
+            ['fail in another way', str(counts['refused clearly'] + counts['unclear'])]]
+    return f'{markdown(rows)}\n\nMeasured on {found["date"][:10]} at commit {found["commit"]}.'
 
 
 def timing_sentence(name: str, timing: dict[str, Any] | None) -> str:

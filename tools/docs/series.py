@@ -1,4 +1,4 @@
-"""Sections of the recorded series in configs/README.md."""
+"""Sections of the recorded series in configs/results/README.md."""
 import json
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ def sections(folder: Path, link: str) -> str:
     """Return an overview, the recorded series in the order of the plan and a folded list of the planned ones.
 
     Args:
-        link: link to ``folder``, relative to the document.
+        link: link to ``folder``, relative to configs/results.
     """
     series, plans = read_series(folder), read_plan(folder)
     recorded = [plan for plan in plans if plan['name'] in series]
@@ -76,7 +76,7 @@ def not_run(plans: list[dict[str, Any]], link: str) -> str:
 
 def command(plan: dict[str, Any], link: str) -> str:
     """Return the command of a series as a code block."""
-    return f'```bash\n{plan["command"]} --out configs/{link}/{plan["name"]}.json\n```'
+    return f'```bash\n{plan["command"]} --out configs/results/{link}/{plan["name"]}.json\n```'
 
 
 def overview(series: dict[str, dict[str, Any]], plans: list[dict[str, Any]]) -> str:

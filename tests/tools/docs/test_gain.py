@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from docs.gain import digits, every_arm, gain
+from docs.gain import digits, every_arm, front_page, gain
 from docs.gain_series import recorded_gains
 
 NOTE = 'Better, worse: the 95 % CI (paired t) excludes zero.'
@@ -118,7 +118,29 @@ def test_likelihoods_are_counted_both_ways_where_they_were_measured(tmp_path):
     assert 'NLL decreases in 1 of 3 rows and increases in 1, by the same rule.' in gain(tmp_path, 'ALL')
 
 
-def test_the_sentence_of_the_digits_is_that_of_their_result_files(tmp_path):
+def test_the_front_page_shows_of_each_task_the_settings_with_the_most_pairs(tmp_path):
+    series(tmp_path, *((name, 'top1_error', mean, [mean - 1.0, mean + 1.0])
+                       for name, mean in dict(A=3.0, B=-3.0, C=0.0, D=-5.0, E=2.0).items()))
+    change_plan(tmp_path, 4, task='semi-supervised')
+    change_measures(tmp_path, 'D', top1_error=values(-5.0, [-6.0, -4.0], pairs=3))
+    table, note = front_page(tmp_path, 'ALL').split('\n\n')
+    head, _, *rows = table.splitlines()
+    assert head.startswith('| classification and semi-supervised: test error in %, lower is better |')
+    assert [row.split(' |')[0] for row in rows] == ['| A', '| B', '| D', '| E']
+    assert [line.split('| ')[-1] for line in rows] == ['worse |', 'better |', 'better |', 'worse |']
+    assert note == (f'{NOTE} Shown are the settings of each task with the most pairs; [all settings, and what is left '
+                    'out](ALL).')
+
+
+def test_the_front_page_has_a_table_per_measure_with_segmentation_first(tmp_path):
+    series(tmp_path, ('A', 'top1_error', -3.0, [-4.0, -2.0]), ('B', 'single', 1.0, None))
+    first, second, _ = front_page(tmp_path, 'ALL').split('\n\n')
+    assert first.startswith('| segmentation: mIoU') and second.startswith('| classification: test error')
+    (tmp_path / 'plan.json').write_text('[]')
+    assert front_page(tmp_path, 'ALL') == 'not yet run'
+
+
+def test_the_table_of_the_digits_is_that_of_their_result_files(tmp_path):
     assert digits(tmp_path) == 'not yet run'
     plain = dict(error=dict(mean=5.0, interval=None), nll=dict(mean=0.25, interval=None))
     own = dict(error=dict(mean=4.5, interval=[-0.75, -0.25]),
@@ -126,10 +148,10 @@ def test_the_sentence_of_the_digits_is_that_of_their_result_files(tmp_path):
     entry = dict(lambda_0=1.5, seeds=[0, 1], comparison={'0': plain, '1.5': own})
     (tmp_path / 'gain.json').write_text(json.dumps(entry))
     (tmp_path / 'gain_sweep.json').write_text(json.dumps(dict(arms={'0': [], '1': [], '1.5': []})))
-    assert digits(tmp_path) == (
-        'Over 2 pairs of seeds with 95 % intervals: test error in per cent from 5.00 to 4.50 (-0.75 to -0.25); '
-        'negative log-likelihood from 0.250 to 0.125 (-0.150 to -0.100). `lambda_0` was selected among 3 values on '
-        'other images with other seeds.')
+    assert digits(tmp_path).splitlines() == [
+        '| lower is better | pairs | baseline | ISDA | difference (95 % CI) |', '|---|---|---|---|---|',
+        '| test error in % | 2 | 5.00 | 4.50 | -0.75 to -0.25 |', '| NLL | 2 | 0.250 | 0.125 | -0.150 to -0.100 |', '',
+        '`lambda_0` is one of 3 values tried on held-out images with other seeds.']
 
 
 def test_every_arm_of_a_task_has_a_row_with_what_was_measured(tmp_path):

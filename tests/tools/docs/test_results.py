@@ -33,10 +33,10 @@ def root(tmp_path):
     with (configs / 'camvid' / 'README.md').open('a') as guide:
         guide.write('<!-- segmentation-arms -->\n<!-- /segmentation-arms -->\n')
     (configs / 'torch' / 'README.md').write_text('<!-- torch-models -->\n<!-- /torch-models -->\n')
-    (configs / 'README.md').write_text('<!-- series -->\n<!-- /series -->\n<!-- cost -->\n<!-- /cost -->\n')
-    (tmp_path / 'README.md').write_text(''.join(
-        f'<!-- {name} -->\n<!-- /{name} -->\n' for name in ('timings', 'cost', 'digits', 'gain', 'zoo')))
     (configs / 'results').mkdir()
+    for folder, names in ((configs / 'results', ('gain', 'digits', 'series', 'cost', 'zoo', 'timings')),
+                          (tmp_path, ('gain', 'cost'))):
+        (folder / 'README.md').write_text(''.join(f'<!-- {name} -->\n<!-- /{name} -->\n' for name in names))
     (configs / 'results' / 'a.json').write_text(json.dumps(RESULT))
     return tmp_path
 
@@ -100,13 +100,14 @@ def test_only_the_marked_block_is_replaced():
 
 
 def test_supported_configs_are_counted_among_those_that_were_built(tmp_path):
-    assert supported(tmp_path / 'zoo.json') == '- `tools/benchmarks/zoo.py`: not yet run'
+    assert supported(tmp_path / 'zoo.json') == '`tools/benchmarks/zoo.py`: not yet run.'
     counts = {'served': 6, 'plain by nature': 2, 'refused clearly': 1, 'unclear': 0, 'cannot be built here': 3}
     (tmp_path / 'zoo.json').write_text(json.dumps(dict(configurations=12, counts=counts, date='2026-02-03T04:05:06',
                                                        commit='abc')))
-    assert supported(tmp_path / 'zoo.json') == (
-        "- Of MMSegmentation's 12 configurations, 9 were built without further packages. ISDA works with 6; 2 have "
-        'no loss to wrap, 1 fail for another reason (2026-02-03, commit abc).')
+    assert supported(tmp_path / 'zoo.json').splitlines() == [
+        '| configurations of MMSegmentation | number |', '|---|---|', '| all | 12 |',
+        '| built without further packages | 9 |', '| wrapped | 6 |', '| without a linear softmax classifier | 2 |',
+        '| fail in another way | 1 |', '', 'Measured on 2026-02-03 at commit abc.']
 
 
 def test_consecutive_seeds_are_shown_as_a_range():

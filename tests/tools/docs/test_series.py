@@ -35,34 +35,34 @@ def test_the_overview_has_a_row_per_recorded_arm_with_its_difference(folder):
 
 
 def test_a_recorded_series_has_a_section_and_the_planned_ones_stand_folded_at_the_end(folder):
-    first, section = sections(folder, 'results').split('### ')
+    first, section = sections(folder, 'series').split('### ')
     assert first.strip() == overview(read_series(folder), PLAN)
-    assert section.splitlines()[0] == 'A pair' and section.count('![A pair](results/pair.png)') == 1
-    assert 'paired.py a.py a_isda.py a_other.py --out configs/results/pair.json' in section
-    assert section.endswith(not_run(PLAN[1:], 'results'))
+    assert section.splitlines()[0] == 'A pair' and section.count('![A pair](series/pair.png)') == 1
+    assert 'paired.py a.py a_isda.py a_other.py --out configs/results/series/pair.json' in section
+    assert section.endswith(not_run(PLAN[1:], 'series'))
 
 
 def test_an_option_that_was_renamed_since_is_named_with_the_commits_that_know_it(folder):
     entry = json.loads((folder / 'pair.json').read_text())
     sentence = 'At commit c1, where these runs were trained, `new.key` is spelled `old.key`.'
-    assert sentence not in sections(folder, 'results')
+    assert sentence not in sections(folder, 'series')
     (folder / 'pair.json').write_text(json.dumps(dict(entry, renamed_options={'new.key': 'old.key'})))
-    assert f'```\n\n{sentence}\n\n' in sections(folder, 'results')
+    assert f'```\n\n{sentence}\n\n' in sections(folder, 'series')
 
 
 def test_planned_series_are_one_sentence_that_opens_their_commands():
-    text = not_run(PLAN, 'results')
+    text = not_run(PLAN, 'series')
     assert '<summary>2 series are planned and not yet run.</summary>' in text and text.count('<summary>') == 1
-    assert 'Another. When?\n\n```bash\npaired.py b.py b_isda.py --out configs/results/later.json\n```' in text
-    assert not_run([], 'results') == ''
+    assert 'Another. When?\n\n```bash\npaired.py b.py b_isda.py --out configs/results/series/later.json\n```' in text
+    assert not_run([], 'series') == ''
 
 
 def test_without_a_recorded_pair_there_is_no_overview(tmp_path):
-    assert (overview({}, []), sections(tmp_path, 'results')) == ('', '')
+    assert (overview({}, []), sections(tmp_path, 'series')) == ('', '')
 
 
 def test_series_of_networks_that_had_not_fitted_stand_in_one_folded_table(folder):
     (folder / 'plan.json').write_text(json.dumps([dict(PLAN[0], underfitted=True)]))
-    text = sections(folder, 'results')
+    text = sections(folder, 'series')
     assert text.startswith('<details>\n<summary>1 earlier series use networks that underfit their training ')
     assert overview(read_series(folder), PLAN[:1]) in text and '###' not in text and 'pair.png' not in text

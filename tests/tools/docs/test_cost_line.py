@@ -1,0 +1,22 @@
+"""The line about cost on the front page is that of the newest whole measurement, on a GPU if there is one."""
+from docs.cost_line import cost_line
+
+
+def measured(device, share, day):
+    return dict(device=device, date=f'2026-01-0{day}', step=dict(
+        config='cityscapes/net_isda_data.py', extra=dict(share=dict(median=share))))
+
+
+def line(change):
+    return (f'Cost: a training step of `net` takes {change} '
+            '([time and memory, also of the loss alone](ALL)); inference costs nothing extra.')
+
+
+def test_the_newest_gpu_comes_before_a_cpu():
+    old, new, cpu = measured('cuda', 0.3, 1), measured('cuda', 0.03, 2), measured('cpu', -0.05, 3)
+    assert cost_line([new, old, cpu], 'ALL') == line('3.0 % longer on a GPU')
+    assert cost_line([cpu], 'ALL') == line('5.0 % shorter on a CPU')
+
+
+def test_a_measurement_without_a_step_is_not_shown():
+    assert cost_line([], 'ALL') == cost_line([dict(device='cuda', date='2026-01-01')], 'ALL') == 'not yet run'

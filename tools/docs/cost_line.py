@@ -1,0 +1,24 @@
+"""The line of README about cost: how much longer a training step takes with ISDA."""
+from typing import Any
+
+from isda_seg.paper.cost.formatting import change
+from isda_seg.paper.cost.report import network, newest_of_devices
+from isda_seg.paper.result_rows import NOT_RUN
+
+DEVICES = dict(cuda='GPU', cpu='CPU')  # a GPU before a CPU
+
+
+def cost_line(results: list[dict[str, Any]], link: str) -> str:
+    """The newest whole training step, on a GPU if one was measured.
+
+    Args:
+        link: of the text that shows all measurements.
+    """
+    newest = newest_of_devices([result for result in results if 'step' in result])
+    for device, name in DEVICES.items():
+        if device in newest:
+            step = newest[device]['step']
+            return (f'Cost: a training step of `{network(step["config"])}` takes '
+                    f'{change(step["extra"]["share"]["median"], "longer")} on a {name} '
+                    f'([time and memory, also of the loss alone]({link})); inference costs nothing extra.')
+    return NOT_RUN
