@@ -1,7 +1,7 @@
 """The line of README about cost: how much longer a training step takes with ISDA."""
 from typing import Any
 
-from isda_seg.paper.cost.formatting import change
+from isda_seg.paper.cost.formatting import duration
 from isda_seg.paper.cost.report import network, newest_of_devices
 from isda_seg.paper.result_rows import NOT_RUN
 
@@ -19,6 +19,6 @@ def cost_line(results: list[dict[str, Any]], link: str) -> str:
         if device in newest:
             step = newest[device]['step']
             return (f'Cost: a training step of `{network(step["config"])}` takes '
-                    f'{change(step["extra"]["share"]["median"], "longer")} on a {name} '
+                    f'{duration(step["extra"]["share"]["median"])} on a {name} '
                     f'([time and memory, also of the loss alone]({link})); inference costs nothing extra.')
     return NOT_RUN
