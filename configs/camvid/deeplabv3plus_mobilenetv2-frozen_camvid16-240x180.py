@@ -2,7 +2,7 @@
 
 Run:       python tools/train.py configs/camvid/deeplabv3plus_mobilenetv2-frozen_camvid16-240x180.py
 ISDA twin: deeplabv3plus_mobilenetv2-frozen_isda_camvid16-240x180.py
-Result:    not yet run
+Result:    mIoU single 41.39 ± 2.36 (mean ± sd, seeds 200-211)
 """
 _base_ = [
     '../_base_/models/deeplabv3plus_mobilenetv2-frozen.py', '../_base_/datasets/camvid16_240x180.py',

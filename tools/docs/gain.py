@@ -106,6 +106,7 @@ def note(found: Recorded, link: str) -> str:
     nll = [row.nll for row in found.shown if row.nll]
     reasons = {f'{found.choices} that selected a setting': found.choices,
                f'{found.on_isda} with ISDA in the baseline': found.on_isda,
+               f'{found.combined} whose arms differ from the baseline by more than ISDA': found.combined,
                f'{found.diverged} in which every pair diverged': found.diverged,
                f'{found.repeated} that repeat a row with other seeds (most pairs shown)':
                    found.repeated}

@@ -43,12 +43,14 @@ class Recorded(NamedTuple):
     repeated: int          # same task and setting as a shown series, with no more pairs
     choices: int           # selected a setting
     on_isda: int           # the baseline uses ISDA
+    combined: int          # arms differ from the baseline by more than ISDA
     diverged: int          # every pair has a diverged run
 
     @property
     def number(self) -> int:
         """Total number of series."""
-        return len(self.shown) + len(self.unfitted) + self.repeated + self.choices + self.on_isda + self.diverged
+        return (len(self.shown) + len(self.unfitted) + self.repeated + self.choices + self.on_isda + self.combined +
+                self.diverged)
 
 
 def recorded_gains(folder: Path) -> Recorded:
@@ -59,13 +61,15 @@ def recorded_gains(folder: Path) -> Recorded:
     series = read_series(folder)
     shown: dict[tuple[str, str], Gain] = {}
     unfitted: list[Gain] = []
-    repeated = choices = on_isda = diverged = 0
+    repeated = choices = on_isda = combined = diverged = 0
     for plan in read_plan(folder):
         entry = series.get(plan['name'], {})
         if entry.get('kind') != 'paired':
             continue
         if plan.get('choice'):
             choices += 1
+        elif plan.get('combined'):
+            combined += 1
         elif with_isda(entry.get('plain', '')):
             on_isda += 1
         elif not measures_of(plan, entry):
@@ -79,7 +83,7 @@ def recorded_gains(folder: Path) -> Recorded:
             repeated += known is not None
             if known is None or found.pairs >= known.pairs:
                 shown[found.task, found.setting] = found
-    return Recorded(list(shown.values()), unfitted, repeated, choices, on_isda, diverged)
+    return Recorded(list(shown.values()), unfitted, repeated, choices, on_isda, combined, diverged)
 
 
 def measures_of(plan: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:

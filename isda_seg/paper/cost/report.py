@@ -112,20 +112,6 @@ def two_lines(result: dict[str, Any]) -> str:
     return f'{text} ({signature(result)}).'
 
 
-def front_page(results: list[dict[str, Any]]) -> str:
-    """Summarise the newest complete measurement on a GPU and on a CPU: time of a step, peak memory of the loss."""
-    newest = newest_of_devices([result for result in results if {'loss', 'step'} <= set(result)])
-    shown = [newest[device] for device in ('cuda', 'cpu') if device in newest]
-    if not shown:
-        return NOT_RUN
-    steps = [f'{duration(one["step"]["extra"]["share"]["median"])} on {one["hardware"]} ({where(one["step"])}, '
-             f'{one["date"][:10]}, commit {one["commit"]})' for one in shown]
-    peaks = [f'{memory(one["loss"][0]["rows"][0]["of_logits"])} the logits tensor on the '
-             f'{"GPU" if one["device"] == "cuda" else "CPU"}' for one in shown]
-    return (f'With ISDA a training step takes {" and ".join(steps)}. The peak memory of the loss is '
-            f'{" and ".join(peaks)}.')
-
-
 def where(step: dict[str, Any]) -> str:
     """Name the network and the size of its batch."""
     return f'`{network(step["config"])}` at {step["images"]} x {step["size"]} x {step["size"]}'

@@ -2,7 +2,7 @@
 from copy import deepcopy
 
 from isda_seg.paper.cost.formatting import duration, factor, memory, percent, power, size, span, time
-from isda_seg.paper.cost.report import front_page, report, section, two_lines
+from isda_seg.paper.cost.report import report, section, two_lines
 
 
 def known(median):
@@ -41,19 +41,6 @@ def test_two_lines_summarise_one_measurement():
         '25.0 % longer than cross-entropy at 769 x 769 labels and 7 classes, and its peak memory is higher by '
         '0.02 times the logits tensor; the extra time of the N x C x A form is 80.0 times as long '
         '(a machine, 2026-01-02, commit abc).')
-
-
-def test_front_page_shows_the_newest_gpu_and_cpu_measurement():
-    old, new = (dict(RESULT, device='cuda', date=f'2026-01-0{day}', commit=f'day{day}') for day in (3, 4))
-    part = {key: value for key, value in dict(new, date='2026-01-05').items() if key != 'step'}
-    smaller = deepcopy(RESULT)
-    smaller['loss'][0]['rows'][0]['of_logits'] = -1.924
-    assert front_page([]) == front_page([part]) == 'not yet run'
-    assert front_page([new, part, dict(smaller, device='cpu'), old]) == (
-        'With ISDA a training step takes 0.8 % longer on a machine (`pspnet_r50-d8` at 2 x 193 x 193, 2026-01-04, '
-        'commit day4) and 0.8 % longer on a machine (`pspnet_r50-d8` at 2 x 193 x 193, 2026-01-02, commit abc). The '
-        'peak memory of the loss is higher by 0.02 times the logits tensor on the GPU and lower by 1.92 times the '
-        'logits tensor on the CPU.')
 
 
 def test_summary_omits_a_ratio_to_an_unmeasurable_extra_time():

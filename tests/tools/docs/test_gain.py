@@ -96,19 +96,21 @@ def test_of_one_setting_the_series_with_the_most_pairs_is_shown_and_of_equal_one
     assert [gain.difference for gain in recorded_gains(tmp_path).shown] == [2.0, 3.0]
 
 
-def test_a_choice_an_isda_baseline_and_pairs_that_diverged_are_counted_and_not_shown(tmp_path):
-    series(tmp_path, *((title, 'single', 1.5, [1.0, 2.0]) for title in 'ABCD'))
+def test_what_is_no_comparison_of_isda_alone_is_counted_and_not_shown(tmp_path):
+    series(tmp_path, *((title, 'single', 1.5, [1.0, 2.0]) for title in 'ABCDE'))
     change_plan(tmp_path, 1, choice=True)
+    change_plan(tmp_path, 4, combined=True)
     for name, keys in (('A', dict(plain='configs/isda/resnet8_data.py x=1')),
                        ('C', dict(plain='configs/resnet8_isda_data.py x=1')),
                        ('D', dict(comparisons=dict(isda=dict(measures={}))))):
         entry = json.loads((tmp_path / f'{name}.json').read_text())
         (tmp_path / f'{name}.json').write_text(json.dumps(dict(entry, **keys)))
     found = recorded_gains(tmp_path)
-    assert (settings(found.shown), found.choices, found.on_isda, found.diverged, found.number) == (['A'], 1, 1, 1, 4)
+    assert (settings(found.shown), found.choices, found.on_isda, found.combined, found.diverged, found.number) == (
+        ['A'], 1, 1, 1, 1, 5)
     assert gain(tmp_path, 'ALL').endswith(
-        'Left out of [4 recorded series](ALL): 1 that selected a setting; 1 with ISDA in the baseline; 1 in which '
-        'every pair diverged.')
+        'Left out of [5 recorded series](ALL): 1 that selected a setting; 1 with ISDA in the baseline; 1 whose arms '
+        'differ from the baseline by more than ISDA; 1 in which every pair diverged.')
 
 
 def test_likelihoods_are_counted_both_ways_where_they_were_measured(tmp_path):
