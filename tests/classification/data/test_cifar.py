@@ -74,8 +74,8 @@ def test_an_array_pickled_in_2009_is_read(write_cifar):
 
 
 def test_a_missing_archive_is_named_with_what_to_do(tmp_path):
-    message = f'neither {tmp_path}/{ARCHIVE} nor the folder .* exists. Download.*cs.toronto.edu'
-    with pytest.raises(FileNotFoundError, match=message):
+    with pytest.raises(FileNotFoundError, match=f'neither {tmp_path}/{ARCHIVE} nor the folder .* exists. '
+                                                'Download.*cs.toronto.edu'):
         CIFARDataset(str(tmp_path))
 
 
