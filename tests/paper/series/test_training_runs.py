@@ -159,7 +159,7 @@ def test_a_run_of_other_settings_is_refused_by_name_and_left_alone(series):
     series(a=dict(number=3))
     before = states(series.folder)
     with pytest.raises(ValueError, match=r'work/a holds a run with other settings \(see a.py\). Choose another '
-                                         '--work-dir, or delete both'):
+                                         '--work-dir or delete both'):
         series(a=dict(number=4))
     assert states(series.folder) == before
 
@@ -193,7 +193,7 @@ def test_beside_a_failing_run_the_one_under_way_finishes_and_no_other_starts(ser
 
 
 def test_a_training_that_saves_nothing_is_an_error(series):
-    with pytest.raises(ChildProcessError, match='work/a: the training ended without a checkpoint'):
+    with pytest.raises(ChildProcessError, match='work/a: the training wrote no checkpoint'):
         series(a=dict(saves_nothing=True))
 
 

@@ -60,7 +60,7 @@ def test_a_resumed_run_has_the_points_of_the_uninterrupted_one_each_once(runs):
 
 def test_a_run_without_isda_or_without_strength_is_refused(runs):
     folder = runs[0]
-    with pytest.raises(ValueError, match='no loss of the model is served by ISDA. Add default_hooks'):
+    with pytest.raises(ValueError, match='The model has no ISDA loss. Add default_hooks'):
         tiny.train(folder / tiny.PLAIN, folder / 'plain', change=with_hook())
     nothing = {f'model.{head}.loss_decode.lambda_0': 0 for head in ('decode_head', 'auxiliary_head')}
     with pytest.raises(ValueError, match='lambda_0 = 0 in decode_head, auxiliary_head, so cross-entropy'):

@@ -33,5 +33,5 @@ def test_both_axes_show_the_arms_in_order(tmp_path, monkeypatch):
 
 
 def test_a_series_without_draws_is_told(tmp_path):
-    with pytest.raises(ValueError, match='no arm of this series has samples=M'):
+    with pytest.raises(ValueError, match='No arm of this series has samples=M'):
         draw_draws(paired('isda'), {}, tmp_path / 'f.png')
