@@ -58,9 +58,7 @@ def load(path):
 
 
 def parse(words, monkeypatch):
-    """What the tool's parser makes of the words; dist_*.sh takes the number of GPUs out of them, slurm_*.sh the partition
-    and the job's name.
-    """
+    """Parse the words as the tool does, without what only dist_*.sh (GPUs) and slurm_*.sh (partition, job) read."""
     tool, *rest = words
     if 'slurm_' in tool:
         rest = rest[2:]
