@@ -58,10 +58,7 @@ def load(path):
 
 
 def parse(words, monkeypatch):
-    """Return what the tool's parser makes of the words.
-
-    dist_*.sh takes the number of GPUs out of them, slurm_*.sh the partition and the job's name.
-    """
+    """Parse the words as the tool does, without what only dist_*.sh (GPUs) and slurm_*.sh (partition, job) read."""
     tool, *rest = words
     if 'slurm_' in tool:
         rest = rest[2:]
@@ -123,7 +120,7 @@ def test_the_options_in_the_docstring_of_a_config_are_taken_by_it(config, option
 
 
 def test_options_of_older_spelling_are_refused():
-    with pytest.raises(ValueError, match='unknown option model.loss.lambda_0'):
+    with pytest.raises(ValueError, match='nothing reads the option model.loss.lambda_0'):
         assert_takes(CONFIGS['resnet8_isda_cifar10-1k'], {'model.loss.lambda_0': 1})
     with pytest.raises(TypeError, match='lambda_0'):
         assert_takes(CONFIGS['resnet8_lq_isda_cifar10-1k'], {'model.loss.lambda_0': 1})
