@@ -66,4 +66,4 @@ def test_an_opaque_function_keeps_name_docstring_and_result():
         """Twice the input."""
         return 2 * number
 
-    assert (opaque(twice)(3), opaque(twice).__name__, opaque(twice).__doc__) == (6, 'twice', 'Two of it.')
+    assert (opaque(twice)(3), opaque(twice).__name__, opaque(twice).__doc__) == (6, 'twice', 'Twice the input.')

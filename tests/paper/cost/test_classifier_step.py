@@ -31,5 +31,5 @@ def test_the_closed_form_and_each_number_of_draws_train_the_network_beside_plain
 
 
 def test_no_draw_is_refused():
-    with pytest.raises(ValueError, match='samples must be a whole number of draws'):
+    with pytest.raises(ValueError, match='samples must be a positive integer'):
         time_draws(Network(), 'full', [0], 6, 8, Meter('cpu'), 2)

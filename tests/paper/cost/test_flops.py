@@ -127,5 +127,5 @@ def test_a_full_table_row_for_every_sample_is_the_papers_count():
 
 def test_another_covariance_is_refused():
     for count in (paper_extra, implementation_extra):
-        with pytest.raises(ValueError, match="'full' or 'diagonal', got 'shared'"):
+        with pytest.raises(ValueError, match="Unknown covariance 'shared'. Choose 'full' or 'diagonal'"):
             count(10, 64, 128, 'shared')

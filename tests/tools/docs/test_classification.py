@@ -37,10 +37,10 @@ def test_a_classifier_is_judged_by_its_errors_the_mean_over_the_last_epochs_firs
     assert measures(dict(protocols=dict(single=dict(top1_error=3.0, top5_error=1.0)))) == dict(top1_error=3.0)
 
 
-def test_the_table_of_a_pair_says_that_a_negative_difference_is_a_gain():
+def test_the_table_of_a_pair_says_that_lower_is_better():
     lines = paired_table(series()).splitlines()
-    assert lines[0] == ('`resnet32_isda` minus `resnet32`, test error in per cent, lower is better: a negative '
-                        'difference is a gain, seeds 0, 1, trained at commit a1:')
+    assert lines[0] == ('`resnet32_isda` minus `resnet32`, test error in per cent (lower is better), seeds 0, 1, '
+                        'trained at commit a1:')
     assert [line.split(' | ')[:4] for line in lines[4:]] == [
         ['| top1_error_last10', '52.25', '50.50', '-2.00 -1.50'], ['| top1_error', '50.50', '49.00', '-2.00 -1.00']]
 
