@@ -41,11 +41,11 @@ def test_an_isda_checkpoint_is_shown_by_its_own_statistics_and_lambda_0(monkeypa
 def test_a_plain_checkpoint_is_shown_by_the_moments_of_the_split_and_says_so(monkeypatch, tmp_path, trained, capsys):
     report = shown(monkeypatch, tmp_path, trained[0], '--class', 'sky', '--split', 'val', '--head', 'auxiliary_head')
     assert (report['statistics'], report['head'], report['strength']) == ('the val split', 'auxiliary_head', 7.5)
-    assert 'holds no statistics: the diagonal covariance of each class is computed from the val split' in \
+    assert 'contains no statistics; the diagonal covariance of each class is computed from the val split' in \
         capsys.readouterr().out
 
 
 def test_an_unknown_class_is_refused_with_those_there_are(monkeypatch, tmp_path, trained):
-    with pytest.raises(ValueError, match="no class 'lorry'; the classes are sky, building, pole"):
+    with pytest.raises(ValueError, match="unknown class 'lorry'. Choose from sky, building, pole"):
         shown(monkeypatch, tmp_path, trained[1], '--class', 'lorry')
     assert list((tmp_path / 'work' / 'directions').iterdir()) == []

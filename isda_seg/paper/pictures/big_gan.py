@@ -1,4 +1,4 @@
-"""BigGAN-deep (Brock et al., 2019) from local files: the weights converted by Hugging Face, and their package.
+"""BigGAN-deep (Brock et al., 2019) from local files: weights converted by Hugging Face, read by their package.
 
 Nothing is downloaded. The folder must contain ``config.json`` and ``pytorch_model.bin``, the files of biggan-deep-128,
 -256 or -512 under these names.
@@ -15,7 +15,7 @@ from isda_seg.paper.pictures.generator import GeneratorAdapter
 from isda_seg.runtime.weights import coverage
 
 PACKAGE, CONFIG, WEIGHTS = 'pytorch_pretrained_biggan', 'config.json', 'pytorch_model.bin'
-TRUNCATION = 1.0  # the whole normal distribution, as in the authors' code
+TRUNCATION = 1.0  # no truncation, as in the authors' code
 
 
 class BigGANDeep(GeneratorAdapter):
@@ -28,6 +28,7 @@ class BigGANDeep(GeneratorAdapter):
         self.num_classes = network.config.num_classes
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        """Generate images from codes and ImageNet labels."""
         return self.network(z, F.one_hot(y, self.num_classes).to(z.dtype), TRUNCATION)
 
 
@@ -41,17 +42,17 @@ def read_big_gan(folder: str | Path) -> BigGANDeep:
     package = _package()
     for name in (CONFIG, WEIGHTS):
         if not Path(folder, name).is_file():
-            raise FileNotFoundError(f'{folder} holds no {name}: BigGAN-deep is read from a folder with {CONFIG} and '
-                                    f'{WEIGHTS}, the files of biggan-deep-128, -256 or -512 under these names')
+            raise FileNotFoundError(f'{folder} contains no {name}. BigGAN-deep needs a folder with {CONFIG} and '
+                                    f'{WEIGHTS}, the files of biggan-deep-128, -256 or -512 under these names.')
     try:
         network = package.BigGAN(package.BigGANConfig.from_json_file(str(Path(folder, CONFIG))))
         state = torch.load(Path(folder, WEIGHTS), map_location='cpu', weights_only=True)
         found = coverage(network.state_dict(), state)
     except Exception as error:  # damaged files raise many kinds of errors
-        raise ValueError(f'{CONFIG} or {WEIGHTS} in {folder} is damaged or not of BigGAN-deep ({error}): download it '
-                         'again') from error
+        raise ValueError(f'cannot load BigGAN-deep from {folder}: {CONFIG} or {WEIGHTS} is damaged or belongs to '
+                         f'another model ({error}). Download both again.') from error
     if found.missing or found.reshaped:
-        raise ValueError(f'{WEIGHTS} in {folder} is not of the network that {CONFIG} describes: {found}')
+        raise ValueError(f'the weights {WEIGHTS} in {folder} do not match {CONFIG}: {found}')
     network.load_state_dict(state, strict=False)
     return BigGANDeep(network).eval()
 
@@ -63,5 +64,5 @@ def _package() -> ModuleType:
         raise ImportError(f'BigGAN-deep needs the package {PACKAGE}: pip install pytorch-pretrained-biggan') from error
     missing = [name for name in ('BigGAN', 'BigGANConfig') if not hasattr(package, name)]
     if missing:
-        raise ImportError(f'the package {PACKAGE} has no {" and no ".join(missing)}: install version 0.1.1')
+        raise ImportError(f'the package {PACKAGE} has no {" and no ".join(missing)}. Install version 0.1.1.')
     return package

@@ -16,7 +16,7 @@ from isda_seg.paper.pictures.patches import Patch, patch_of
 from isda_seg.paper.pictures.queries import Query, QuerySample
 from isda_seg.paper.pictures.shares import Row
 
-Place = tuple[int, int]  # numbers of an image in a split and of a sample in it
+Place = tuple[int, int]  # index of an image in a split, index of a sample in the image
 
 
 class Wanted(NamedTuple):
@@ -63,7 +63,7 @@ def look(stream: Callable[[], Iterable[Step]], loss: ISDACriterion, names: Seque
 
     Raises:
         ValueError: a class is unknown or has no samples in the split or the statistics; the strength is not positive;
-            a number is below 1.
+            an option is below 1.
     """
     labels = labels_of(wanted.classes, names)
     check_wanted(wanted)
@@ -90,7 +90,7 @@ def look(stream: Callable[[], Iterable[Step]], loss: ISDACriterion, names: Seque
 
 
 def check_wanted(wanted: Wanted) -> None:
-    """Raise ValueError for numbers below 1, a negative ``apart`` or a negative strength."""
+    """Raise ValueError for counts below 1, a negative ``apart`` or a negative strength."""
     for name in ('queries', 'shown', 'draws', 'neighbours'):
         if getattr(wanted, name) < 1:
             raise ValueError(f'the number of {name} must be at least 1, got {getattr(wanted, name)}')
@@ -107,16 +107,17 @@ def labels_of(classes: Sequence[str], names: Sequence[str]) -> list[int]:
     """
     unknown = [name for name in classes if name not in names]
     if unknown:
-        raise ValueError(f'there is no class {unknown[0]!r}; the classes are {", ".join(names)}')
+        raise ValueError(f'unknown class {unknown[0]!r}. Choose from {", ".join(names)}.')
     return [names.index(name) for name in classes or names]
 
 
 def _require_samples(name: str, in_split: int, in_statistics: int, split: str) -> None:
     if not in_split:
-        raise ValueError(f'no image of the {split} split shows the class {name!r}: choose another class or --split')
+        raise ValueError(f'the {split} split contains no sample of the class {name!r}. Choose another class or '
+                         '--split.')
     if not in_statistics:
-        raise ValueError(f'the statistics of the checkpoint have seen no sample of the class {name!r}, so it has no '
-                         'directions: choose another class')
+        raise ValueError(f'the statistics of the checkpoint contain no sample of the class {name!r}, so it has no '
+                         'covariance. Choose another class.')
 
 
 def _moved(queries: dict[int, list[Query]], augmentation: Augmentation, wanted: Wanted,

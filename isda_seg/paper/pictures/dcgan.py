@@ -32,6 +32,7 @@ class DCGANGenerator(GeneratorAdapter):
         self.apply(initialise)
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        """Generate images from codes; labels are ignored."""
         return self.layers(z).expand(-1, 3, -1, -1)
 
 
@@ -61,8 +62,8 @@ def hidden_widths(resolution: int, width: int) -> list[int]:
     """
     doublings = math.log2(resolution / SMALLEST) if resolution > SMALLEST else 0
     if doublings < 1 or doublings % 1:
-        raise ValueError(f'the networks of DCGAN make square images of 8, 16, 32, ... pixels, got {resolution}: resize '
-                         'the images in the pipeline of the test data')
+        raise ValueError(f'DCGAN supports square images of 8, 16, 32, ... pixels, got {resolution}. Resize the images '
+                         'in the test pipeline.')
     return [width * 2 ** i for i in range(int(doublings))]
 
 

@@ -53,9 +53,12 @@ def draws(covariance: Tensor, strength: float, count: int, generator: torch.Gene
 
     Args:
         covariance: Sigma_y, (A,) or (A, A); positive semi-definite, possibly singular.
+        strength: lambda.
+        count: number of samples.
+        generator: random generator.
 
     Raises:
-        ValueError: a bad strength.
+        ValueError: invalid strength.
     """
     noise = torch.randn(count, len(covariance), dtype=covariance.dtype, generator=generator)
     root = check_strength(strength) ** 0.5 * square_root(covariance[None])[0]

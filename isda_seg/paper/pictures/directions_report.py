@@ -1,4 +1,4 @@
-"""Output files: a figure per class and a JSON file with numbers and sources."""
+"""Output files: a figure per class and a JSON file with the neighbours, their shares and the provenance."""
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,8 +26,8 @@ def write(looked: Looked, source: Source, out: Path) -> Iterator[str]:
     """Write the result file ``out`` and a ``<class>.png`` next to it; yield the lines to print."""
     augmentation, wanted, split = looked.augmentation, looked.wanted, source.split
     if augmentation.origin != 'the checkpoint':
-        yield (f'the checkpoint holds no statistics: the {augmentation.kind} covariance of each class is computed from '
-               f'{augmentation.origin}')
+        yield (f'the checkpoint contains no statistics; the {augmentation.kind} covariance of each class is computed '
+               f'from {augmentation.origin}')
     missing = [name for name in looked.names if name not in looked.rows]
     if missing and not wanted.classes:
         yield f'skipped classes without samples in the {split} split or the statistics: {", ".join(missing)}'

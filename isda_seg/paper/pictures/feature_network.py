@@ -45,6 +45,7 @@ class FeatureAdapter(nn.Module):
         return maps.mean(dim=(2, 3)) if maps.dim() == 4 else maps
 
     def forward(self, images: Tensor) -> Tensor:
+        """Compute features (N, A) of images in [0, 1]."""
         return self.features(self.preprocess(images))
 
     @torch.no_grad()
@@ -70,9 +71,9 @@ def of_classifier(model: nn.Module, resolution: int) -> FeatureAdapter:
         ValueError: not an image classifier, or BGR input.
     """
     if not isinstance(model, ImageClassifier):
-        raise ValueError(f'the reverse mapping is for image classifiers, got a {type(model).__name__}')
+        raise ValueError(f'the reverse mapping needs an image classifier, got {type(model).__name__}')
     given = model.data_preprocessor
     if not given._channel_conversion:
-        raise ValueError('the reverse mapping is for networks that take RGB, and data_preprocessor.bgr_to_rgb of this '
-                         'one is False')
+        raise ValueError('the reverse mapping needs a network with RGB input, but data_preprocessor.bgr_to_rgb is '
+                         'False')
     return FeatureAdapter(model.backbone, given.mean.flatten() / 255, given.std.flatten() / 255, resolution)

@@ -39,7 +39,7 @@ class GANTraining:
     """
 
     kind: str
-    shape: dict[str, int]  # the generator's arguments
+    shape: dict[str, int]  # arguments of the generator
     generator: GeneratorAdapter
     critic: nn.Module
     optimizers: list[torch.optim.Optimizer]  # of the generator and of the critic
@@ -48,8 +48,8 @@ class GANTraining:
         if images.dim() != 4 or images.shape[1] != 3 or images.shape[2] != images.shape[3]:
             raise ValueError(f'square images (N, 3, H, H) expected, got {tuple(images.shape)}')
         if len(images) < settings.batch:
-            raise ValueError(f'a batch of {settings.batch} needs as many images, got {len(images)}: set a smaller '
-                             'batch, or give more images')
+            raise ValueError(f'a batch of {settings.batch} needs as many images, got {len(images)}. Set a smaller '
+                             '--batch or use more images.')
         channels = 1 if torch.equal(images, images[:, :1].expand_as(images)) else 3
         self.images, self.settings, self.steps = images[:, :channels], settings, 0
         self.progress: dict[str, float] = {}
@@ -97,8 +97,8 @@ class GANTraining:
         origin = self.origin()
         own, other = self.settings._asdict() | origin, state['settings'] | {name: state.get(name) for name in origin}
         if differ := [name for name in own if own[name] != other.get(name)]:
-            raise ValueError(f'this generator was trained with other {", ".join(differ)}: go on with the same, or '
-                             'train another one into another folder')
+            raise ValueError(f'cannot resume: the generator was trained with other values of {", ".join(differ)}. Use '
+                             'the same values or another --work-dir.')
         self.generator.load_state_dict(state['generator'])
         self.critic.load_state_dict(state['critic'])
         for optimizer, saved in zip(self.optimizers, state['optimizers'], strict=True):

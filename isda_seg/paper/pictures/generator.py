@@ -49,7 +49,7 @@ def normalized_codes(z: Tensor) -> Tensor:
         ValueError: codes have fewer than two entries.
     """
     if z.dim() != 2 or z.shape[1] < 2:
-        raise ValueError(f'codes (N, Z) of at least 2 numbers expected, got {tuple(z.shape)}')
+        raise ValueError(f'codes (N, Z) with at least 2 entries expected, got {tuple(z.shape)}')
     return (z - z.mean(dim=1, keepdim=True)) / z.std(dim=1, keepdim=True)
 
 

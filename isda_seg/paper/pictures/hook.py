@@ -37,7 +37,7 @@ class DirectionsHook(Hook):
         queries, neighbours, strength, seed: as in ``Wanted``.
 
     Raises:
-        ValueError: a number is below 1; before training, the class or head is unknown, the model has no ISDA loss, or
+        ValueError: an option is below 1; before training, the class or head is unknown, the model has no ISDA loss, or
             the strength is 0.
     """
 
@@ -57,8 +57,8 @@ class DirectionsHook(Hook):
         """Check model, head, classes and strength."""
         opened = self._open(runner)
         if not opened.pairs:
-            raise ValueError('DirectionsHook shows the augmentation of ISDA, and this model has none: add '
-                             "default_hooks = dict(isda=dict(type='isda_seg.hooks.ISDAHook', lambda_0=7.5))")
+            raise ValueError('DirectionsHook needs a model with ISDA. Add default_hooks = '
+                             "dict(isda=dict(type='isda_seg.hooks.ISDAHook', lambda_0=7.5)).")
         pair = pair_of(opened.pairs, self.head)
         names = opened.classes(pair)
         labels_of(self.wanted.classes, names)

@@ -14,7 +14,7 @@ from isda_seg.paper.pictures.feature_network import FeatureAdapter
 from isda_seg.paper.pictures.generator import GeneratorAdapter, draw_codes, normalized_codes
 from isda_seg.runtime.isolation import frozen
 
-MOMENTUM = 0.9  # of 'sgd'
+MOMENTUM = 0.9  # for 'sgd'
 
 
 class Descent(NamedTuple):
@@ -75,7 +75,11 @@ def invert(images: Tensor, labels: Tensor, generator: GeneratorAdapter, network:
 
     Args:
         images: x (N, 3, H, W) in [0, 1], RGB.
-        labels: (N,), which a generator without classes does not read.
+        labels: (N,); ignored by an unconditional generator.
+        generator: generator G.
+        network: feature network f.
+        eta: weight of the pixel term.
+        descent: optimisation schedule.
         restarts: number of initial codes per image; the best result is kept.
         seed: seed of the initial codes.
 
@@ -104,16 +108,17 @@ def augment(features: Tensor, covariance: Tensor, strength: float, count: int, s
 
     Args:
         features: a (N, A).
-        covariance: Sigma_y, (A,) diagonal or (A, A); any positive semi-definite one, singular included.
+        covariance: Sigma_y, (A,) diagonal or (A, A); positive semi-definite, possibly singular.
         strength: lambda.
-        seed: of the draws.
+        count: number of samples per feature.
+        seed: random seed.
 
     Raises:
-        ValueError: a bad strength, a covariance of other channels, no draws.
+        ValueError: invalid strength, a covariance of another size, or ``count`` below 1.
     """
     number, channels = features.shape
     if count < 1 or tuple(covariance.shape) not in ((channels,), (channels, channels)):
-        raise ValueError(f'at least one draw and a covariance of {channels} channels expected, got {count} and a '
+        raise ValueError(f'at least one sample and a covariance of {channels} channels expected, got {count} and a '
                          f'covariance of shape {tuple(covariance.shape)}')
     moved = draws(covariance.cpu(), strength, number * count, torch.Generator().manual_seed(seed))
     return features[:, None] + moved.to(features).unflatten(0, (number, count))
@@ -128,13 +133,16 @@ def walk(z: Tensor, labels: Tensor, targets: Tensor, generator: GeneratorAdapter
     Args:
         z: (N, Z) from ``invert``, not normalised, as in the authors' schedule.
         labels: (N,), as in ``invert``.
-        targets: a~ (N, A), of each code; K targets of one image take K rows of the same code.
+        targets: a~ (N, A), one per code; for K targets of an image, repeat its code K times.
+        generator: generator G.
+        network: feature network f.
+        descent: optimisation schedule.
 
     Raises:
-        ValueError: numbers of codes and targets that differ, no steps, an unknown optimizer.
+        ValueError: different numbers of codes and targets, no steps, an unknown optimizer.
     """
     if len(z) != len(targets) or len(labels) != len(targets):
-        raise ValueError(f'a code and a label for each target expected, got {len(z)} codes and {len(labels)} labels '
+        raise ValueError(f'one code and one label per target expected, got {len(z)} codes and {len(labels)} labels '
                          f'for {len(targets)} targets')
 
     def loss(generated: Tensor) -> Tensor:
@@ -147,7 +155,7 @@ def _descend(z: Tensor, labels: Tensor, generator: GeneratorAdapter, network: Fe
              loss: Callable[[Tensor], Tensor], descent: Descent) -> Mapped:
     """Minimise ``loss`` (N,) independently for each code, with one shared backward pass per step."""
     if descent.steps < 1:
-        raise ValueError(f'a descent takes at least one step, got {descent.steps}: raise --steps')
+        raise ValueError(f'the optimisation needs at least one step, got {descent.steps}. Increase --steps.')
     z = z.detach().clone().requires_grad_()
     optimizer = _optimizer(z, descent)
     schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, descent.milestones, descent.gamma)

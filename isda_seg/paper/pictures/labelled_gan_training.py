@@ -10,12 +10,12 @@ from isda_seg.paper.pictures.gan_training import GANTraining, digest
 from isda_seg.paper.pictures.labelled_generator import NOISE, LabelledGenerator
 
 KINDS = 'cgan', 'acgan', 'infogan'
-ATTRIBUTES = 2          # of InfoGAN, beside the noise, as in the paper
-ATTRIBUTE_WEIGHT = 0.1  # of the attributes' loss, InfoGAN's for continuous codes
+ATTRIBUTES = 2          # number of InfoGAN attributes in addition to the noise, as in the paper
+ATTRIBUTE_WEIGHT = 0.1  # loss weight of the attributes, as in InfoGAN for continuous codes
 
 
 class LabelledGANSettings(NamedTuple):
-    """DCGAN's values."""
+    """Settings; the defaults are those of DCGAN."""
     num_classes: int
     width: int = 64
     batch: int = 64
@@ -37,11 +37,11 @@ class LabelledGANTraining(GANTraining):
 
     Args:
         images, settings: as in ``GANTraining``.
-        labels: (N,) int64, of the images.
+        labels: (N,) int64, labels of the images.
         kind: one of the above.
 
     Raises:
-        ValueError: as ``GANTraining``.
+        ValueError: see ``GANTraining``.
     """
 
     settings: LabelledGANSettings
@@ -52,7 +52,7 @@ class LabelledGANTraining(GANTraining):
         super().__init__(images, settings)
 
     def build(self, resolution: int, channels: int) -> None:
-        """DCGAN's networks, Adam."""
+        """Create DCGAN networks and Adam optimizers."""
         own, device, classes = self.settings, self.images.device, self.settings.num_classes
         attributes = ATTRIBUTES if self.kind == 'infogan' else 0
         self.shape = dict(num_classes=classes, attributes=attributes, resolution=resolution, channels=channels,

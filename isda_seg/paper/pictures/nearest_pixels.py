@@ -11,12 +11,13 @@ from isda_seg.paper.pictures.neighbours import NearestImages
 def nearest_in_pixels(queries: Tensor, batches: Iterable[dict], count: int) -> Tensor:
     """Return the nearest images of a stream for each of Q images, sorted: (Q, count, 3, H, W) in [0, 1], RGB.
 
-    Distances are Euclidean over pixels in [0, 1] at the size of the stream's images. One pass; of the stream's images
-    those are held that are among the nearest.
+    Distances are Euclidean over pixels in [0, 1] at the size of the stream's images. One pass; memory holds only the
+    current nearest images.
 
     Args:
-        queries: (Q, 3, h, w) in [0, 1], RGB; resized where they are of another size.
-        batches: dicts of ``inputs`` (B, 3, H, W) uint8, BGR, and ``labels`` (B,), as ``split_loader`` gives them.
+        queries: (Q, 3, h, w) in [0, 1], RGB; resized to the size of the stream's images.
+        batches: dicts of ``inputs`` (B, 3, H, W) uint8, BGR, and ``labels`` (B,), as from ``split_loader``.
+        count: number of nearest images per query.
 
     Raises:
         ValueError: ``count`` < 1, or more than the stream has images.
@@ -34,6 +35,6 @@ def nearest_in_pixels(queries: Tensor, batches: Iterable[dict], count: int) -> T
         held = {number: image for number, image in held.items() if number in needed}
         held.update({number: images[number - first] for number in needed if number >= first})
     if nearest is None or nearest.seen < count:
-        raise ValueError(f'{count} nearest images asked for, and the training data have '
-                         f'{0 if nearest is None else nearest.seen}')
+        raise ValueError(f'requested {count} nearest images, but the training data has only '
+                         f'{0 if nearest is None else nearest.seen}. Set a smaller --neighbours.')
     return torch.stack([torch.stack([held[number] for number in row]) for row in nearest.found.image.tolist()]) / 255

@@ -4,31 +4,31 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-AT_ONCE = 1 << 24  # distances in memory
+AT_ONCE = 1 << 24  # maximum number of distances in memory
 
 
 class Neighbours(NamedTuple):
-    """Of each of Q queries the nearest images first, and of each image its nearest sample."""
-    distance: Tensor  # (Q, k) Euclidean, in units of the features; inf where no sample was left
-    image: Tensor     # (Q, k) int64, number of the image in the stream
-    sample: Tensor    # (Q, k) int64, number of the sample (row-major pixel) in that image
-    label: Tensor     # (Q, k) int64, its label
+    """Nearest images of Q queries in ascending order of distance, each with its nearest sample."""
+    distance: Tensor  # (Q, k) Euclidean, in units of the features; inf for excluded images
+    image: Tensor     # (Q, k) int64, index of the image in the stream
+    sample: Tensor    # (Q, k) int64, index of the sample (row-major pixel) in the image
+    label: Tensor     # (Q, k) int64, label of the sample
 
 
 class NearestImages:
     """Exact k nearest images of all observed images; ties are resolved by stream order.
 
-    Each image is represented by its nearest sample, so that one object does not fill all ranks. Distances are computed
+    Each image is represented by its nearest sample, so one object cannot occupy all k entries. Distances are computed
     from differences, without cancellation for large features.
 
     Args:
         queries: (Q, A).
-        own: (Q,) int64, number of the image that a query comes from, which is no neighbour of it; -1 for none.
+        own: (Q,) int64, index of the query's image, which is excluded from its neighbours; -1 excludes none.
         count: k, at least 1.
-        apart: nor are so many images before and after it, as the next frames of a video.
+        apart: number of images before and after it that are also excluded, for video frames.
 
     Raises:
-        ValueError: shapes that do not fit.
+        ValueError: incompatible shapes.
     """
 
     def __init__(self, queries: Tensor, own: Tensor, count: int, apart: int = 0) -> None:
@@ -44,10 +44,11 @@ class NearestImages:
 
         Args:
             features: (B, A), or maps (B, A, h, w).
-            labels: (B,) or (B, h, w); samples with ``ignore_index`` are nobody's neighbours.
+            labels: (B,) or (B, h, w).
+            ignore_index: samples with this label are ignored.
 
         Raises:
-            ValueError: channels other than A, labels that do not fit.
+            ValueError: wrong number of channels, or labels of another shape.
         """
         if features.dim() < 2 or features.shape[1] != self.queries.shape[1] or \
                 labels.shape != features.shape[:1] + features.shape[2:]:
@@ -67,11 +68,12 @@ class NearestImages:
 
 
 def nearest_samples(queries: Tensor, samples: Tensor, left_out: Tensor) -> tuple[Tensor, Tensor]:
-    """Of queries (Q, A) the distance to each image's nearest sample, and its number, both (Q, B).
+    """Return the distance from each query to the nearest sample of each image, and its index, both (Q, B).
 
     Args:
-        samples: (B, P, A), P of each image.
-        left_out: (B, P), which samples do not count.
+        queries: (Q, A).
+        samples: (B, P, A), P samples per image.
+        left_out: (B, P), True for ignored samples.
     """
     images, each, channels = samples.shape
     parts = []
@@ -85,7 +87,7 @@ def nearest_samples(queries: Tensor, samples: Tensor, left_out: Tensor) -> tuple
 
 
 def _nearest_of(old: Neighbours, new: Neighbours, count: int) -> Neighbours:
-    """The ``count`` nearest of both; of equal ones the old first."""
+    """Merge two lists of neighbours and keep the ``count`` nearest; ties keep the earlier entry."""
     both = Neighbours(*(torch.cat(fields, dim=1) for fields in zip(old, new, strict=True)))
     order = both.distance.argsort(dim=1, stable=True)[:, :count]
     return Neighbours(*(field.gather(1, order) for field in both))

@@ -1,4 +1,4 @@
-"""A grid of pictures: in each row a query is moved in another way, in its columns are the images it arrives at."""
+"""Figure of nearest images: one row per translation of a query, one column per neighbour."""
 import textwrap
 from collections.abc import Sequence
 from typing import Any
@@ -16,15 +16,15 @@ from isda_seg.paper.pictures.shares import Row, shares
 
 DPI = 100
 SIDE, PITCH, ROW, LABELS, GAP, HEADER, FOOTER = 0.64, 0.71, 0.88, 2.15, 0.3, 0.98, 0.5  # inches
-LEAST = 9.0  # inches across, which the longest line takes
-LETTERS = 13  # per inch of the title
+LEAST = 9.0  # minimum width in inches, for the longest line of text
+LETTERS = 13  # characters per inch of the title
 INK, GREY, SAME, OTHER, OUTLINE = '#333333', '#777777', '#00805f', '#c43d12', '#ffe600'
 STYLE: list[Any] = ['default', {'font.size': 9, 'text.color': INK}]
 CONTROLS = RANDOM_DRAWN, RANDOM_ALONG
 
 
 class Page:
-    """A figure that is drawn on in inches from its upper left corner."""
+    """Figure with coordinates in inches from the upper left corner."""
 
     def __init__(self, width: float, height: float) -> None:
         self.width, self.height = width, height
@@ -35,11 +35,11 @@ class Page:
 
     def write(self, x: float, y: float, text: str, size: float = 9, colour: str = INK, weight: str = 'normal',
               align: str = 'left') -> None:
-        """Text whose upper edge is at y."""
+        """Write text with its upper edge at y."""
         self.axis.text(x, y, text, size=size, color=colour, weight=weight, ha=align, va='top')
 
     def show(self, x: float, y: float, patch: Patch, caption: str, colour: str) -> None:
-        """A picture with a frame and a caption in its colour."""
+        """Draw an image with a frame and a caption in the given colour."""
         height, width = patch.pixels.shape[:2]
         scale = SIDE / max(height, width)
         self.axis.imshow(patch.pixels, extent=(x, x + scale * width, y + scale * height, y), interpolation='nearest',
@@ -51,7 +51,7 @@ class Page:
         self.write(x + SIDE / 2, y + SIDE + 0.04, caption, 7.5, colour, align='center')
 
     def rule(self, y: float) -> None:
-        """A line across the page."""
+        """Draw a horizontal line across the page."""
         self.axis.plot([0.1, self.width - 0.1], [y, y], color='#dddddd')
 
     def _outline(self, x: float, y: float, width: float, height: float, colour: str, line: float) -> None:
@@ -59,10 +59,12 @@ class Page:
 
 
 def draw_class(looked: Looked, name: str, title: str) -> np.ndarray:
-    """The picture of a class, pixels (H, W, 3) uint8 RGB: the same for the same numbers.
+    """Draw the figure of a class, deterministically, and return its pixels (H, W, 3) uint8 RGB.
 
     Args:
-        title: what was looked at, in a line or two.
+        looked: result of ``look``.
+        name: class name.
+        title: title, one or two lines.
     """
     queries = looked.rows[name]
     blocks = [rows_to_draw(own) for own in queries[:looked.wanted.shown]]
@@ -71,27 +73,27 @@ def draw_class(looked: Looked, name: str, title: str) -> np.ndarray:
     width, height = max(LEAST, LABELS + len(blocks) * across), HEADER + ROW * len(blocks[0]) + FOOTER
     with style.context(STYLE):
         page = Page(width, height)
-        page.write(0.1, 0.1, f'What does ISDA change about "{name}"? Its features are moved; shown is what then lies '
-                   'nearest.', 11, weight='bold')
+        page.write(0.1, 0.1, f'Features of "{name}", translated as by ISDA, and the images with the nearest features',
+                   11, weight='bold')
         page.write(0.1, 0.35, textwrap.fill(title, int(LETTERS * width)), colour=GREY)
         _write_labels(page, blocks[0], queries)
         for number, block in enumerate(blocks):
             left = LABELS + number * across
             page.write(left, HEADER - 0.22, 'query', weight='bold')
-            page.write(left + PITCH, HEADER - 0.22, 'nearest images, the nearest first', weight='bold')
+            page.write(left + PITCH, HEADER - 0.22, 'nearest images, by distance', weight='bold')
             _draw_block(page, looked, block, left)
         _write_legend(page, queries, blocks[0][0], looked)
         return pixels_of(page.figure)
 
 
 def rows_to_draw(rows: Sequence[Row]) -> list[Row]:
-    """All rows, but of the random directions the first of each length."""
+    """Return the rows to draw: all rows, but only the first of consecutive random directions of one kind."""
     return [row for number, row in enumerate(rows)
             if row.move.kind not in CONTROLS or row.move.kind != rows[number - 1].move.kind]
 
 
 def _draw_block(page: Page, looked: Looked, block: Sequence[Row], left: float) -> None:
-    """A query, and its neighbours in every row."""
+    """Draw a query and its neighbours in every row."""
     query = block[0].query
     right = query.predicted == query.label
     page.show(left, HEADER, looked.patches[query.image, query.sample],
@@ -104,7 +106,7 @@ def _draw_block(page: Page, looked: Looked, block: Sequence[Row], left: float) -
 
 
 def _write_labels(page: Page, block: Sequence[Row], queries: Sequence[Sequence[Row]]) -> None:
-    """What each row is; at the first of a kind a line above it, and the shares over all queries."""
+    """Label each row; the first row of each kind also gets a separator and the shares over all queries."""
     found, kind = shares(queries), None
     for line, row in enumerate(block):
         top = HEADER + ROW * line
@@ -118,12 +120,12 @@ def _write_labels(page: Page, block: Sequence[Row], queries: Sequence[Sequence[R
 
 
 def _write_legend(page: Page, queries: Sequence[Sequence[Row]], row: Row, looked: Looked) -> None:
-    """How to read it."""
+    """Write the legend."""
     square = looked.patches[row.query.image, row.query.sample].cell is not None
     where = 'yellow square: the pixel of the feature; ' if square else ''
     apart = f' and {looked.wanted.apart} on each side of it are' if looked.wanted.apart else ' is'
     page.write(0.1, page.height - FOOTER + 0.08,
-               f'Green: of the class; red: of another, or taken for it ("as"); {where}an image counts once, by its '
-               f"nearest feature; the query's own image{apart} left out.\nShares of {len(queries)} queries' "
-               'neighbours; new: not among those of the feature that is not moved. Random directions are as long, for '
-               'comparison.', 8, GREY)
+               f'Green: same class; red: another class, true or predicted ("as"); {where}each image counts once, by '
+               f"its nearest feature; the query's image{apart} excluded.\nShares over the neighbours of {len(queries)} "
+               'queries; new: not a neighbour of the untranslated feature. Random directions of equal length are the '
+               'control.', 8, GREY)

@@ -1,4 +1,4 @@
-"""The part of a picture that shows where a feature sits."""
+"""Image patch around the position of a feature."""
 from typing import NamedTuple
 
 import numpy as np
@@ -6,25 +6,25 @@ import numpy as np
 from isda_seg.attachment.label_grid import pixel_of
 
 STRIDES = 8   # side of a patch, in cells
-LEAST = 0.3   # of a picture's shorter side
+LEAST = 0.3   # minimum side of a patch, as a share of the image's shorter side
 
 
 class Patch(NamedTuple):
-    """A part of a picture and where the feature sits in it; None for a feature of the whole picture."""
-    pixels: np.ndarray                              # (P, P, 3) uint8 RGB, less where the picture is smaller
+    """Patch of an image and the position of the feature in it; None for a pooled feature."""
+    pixels: np.ndarray                              # (P, P, 3) uint8 RGB, smaller if the image is smaller
     cell: tuple[float, float, float, float] | None  # left, top, width, height in pixels of the patch
-    pixel: tuple[int, int] | None                   # column and row in the picture
+    pixel: tuple[int, int] | None                   # column and row in the image
 
 
 def patch_of(image: np.ndarray, grid: tuple[int, ...], sample: int, align_corners: bool = False) -> Patch:
-    """The patch around a feature of a map, or the whole picture of a feature that describes all of it.
+    """Return the patch around a feature of a map, or the whole image for a pooled feature.
 
-    It is 8 cells wide, but at least 0.3 of the picture's shorter side, and is moved inwards at the picture's border.
+    The patch is 8 cells wide, at least 0.3 times the image's shorter side, and is shifted inwards at the border.
 
     Args:
         image: (H, W, 3).
         grid: (h, w) of the feature map; () for one feature of the whole image.
-        sample: number of the feature in the map, row-major.
+        sample: index of the feature in the map, row-major.
         align_corners: how logits are resized to the labels.
     """
     if not grid:

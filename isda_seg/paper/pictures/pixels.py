@@ -1,22 +1,22 @@
-"""A figure as an image in memory, as visualizer backends take it."""
+"""Rendering of a figure to an image array, the input of visualizer backends."""
 from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure  # no pyplot: a Figure on its own is drawn by Agg
+from matplotlib.figure import Figure  # without pyplot, a Figure is rendered by Agg
 
 from isda_seg.paper.features.table_map import show_table
 
 
 def pixels_of(figure: Figure) -> np.ndarray:
-    """(H, W, 3) uint8 RGB."""
+    """Render a figure to (H, W, 3) uint8 RGB."""
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[:, :, :3].copy()
 
 
 def table_pixels(table: np.ndarray, classes: Sequence[str], title: str) -> np.ndarray:
-    """The table (C, C) as a heat map: (H, W, 3) uint8 RGB."""
+    """Render the margin table (C, C) as a heat map: (H, W, 3) uint8 RGB."""
     side = max(4.5, 0.36 * min(len(classes), 40))
     figure = Figure(figsize=(side + 1.6, side + 1), dpi=100, layout='constrained')
     axis = figure.subplots()

@@ -7,12 +7,12 @@ from torch import Tensor
 
 
 class Query(NamedTuple):
-    """A feature, and where it comes from."""
+    """Query feature and its position."""
     feature: Tensor  # (A,)
     label: int
     predicted: int
-    image: int       # number of the image in the stream
-    sample: int      # number of the sample (row-major pixel) in that image
+    image: int       # index of the image in the stream
+    sample: int      # index of the sample (row-major pixel) in the image
 
 
 class QuerySample:
@@ -22,9 +22,10 @@ class QuerySample:
     not on batches or the selected classes.
 
     Args:
-        labels: the classes wanted, in 0..C-1.
+        labels: selected classes, in 0..C-1.
         num_classes: C.
-        count: at least 1.
+        count: maximum number of queries per class, at least 1.
+        seed: random seed.
     """
 
     def __init__(self, labels: Sequence[int], num_classes: int, count: int, seed: int) -> None:
@@ -33,7 +34,7 @@ class QuerySample:
         self._kept: dict[int, list[tuple[bool, float, Query]]] = {label: [] for label in labels}
 
     def observe(self, features: Tensor, labels: Tensor, logits: Tensor) -> None:
-        """Look at the next images: features (B, A) or maps (B, A, h, w), labels (B, ...), logits (B, C, ...)."""
+        """Observe the next images: features (B, A) or maps (B, A, h, w), labels (B, ...), logits (B, C, ...)."""
         predictions = logits.argmax(dim=1).reshape(len(labels), -1)
         for image, own, predicted in zip(features, labels.reshape(len(labels), -1), predictions, strict=True):
             rank, place = torch.rand(2, self.num_classes, generator=self.generator).tolist()
@@ -50,5 +51,5 @@ class QuerySample:
             self.seen += 1
 
     def of(self, label: int) -> list[Query]:
-        """The queries of one class, in random order; fewer than ``count`` where fewer images show it."""
+        """Return the queries of one class in random order; fewer than ``count`` if fewer images contain the class."""
         return [query for _, _, query in self._kept[label]]

@@ -15,9 +15,9 @@ from isda_seg.paper.pictures.training_images import training_images
 
 class Wanted(NamedTuple):
     """Options of the reverse mapping."""
-    name: str                      # of the class
-    images: int = 4                # N of its training images, ...
-    draws: int = 5                 # ... and K of each
+    name: str                      # class name
+    images: int = 4                # N, number of training images
+    draws: int = 5                 # K, samples per image
     strength: float | None = None  # None: lambda_0 of the loss, or the authors'
     restarts: int = 4
     seed: int = 0
@@ -26,33 +26,36 @@ class Wanted(NamedTuple):
 class ReversedClass(NamedTuple):
     """Result of ``reverse_class``."""
     found: Reversed
-    chosen: list[int]            # numbers of the images among those of the class
+    chosen: list[int]            # indices of the images among those of the class
     augmentation: Augmentation
 
 
 def reverse_class(opened: Opened, generator: GeneratorAdapter, wanted: Wanted, recipe: Recipe) -> ReversedClass:
-    """Reverse a random choice of a class's training images.
+    """Apply the reverse mapping to randomly selected training images of a class.
 
-    The covariance is that of the checkpoint, or where training knew no ISDA that of the class's training features.
+    Use the covariance in the checkpoint; without ISDA statistics, compute it from the training features of the class.
 
     Args:
-        opened: by ``open_checkpoint``.
+        opened: model from ``open_checkpoint``.
+        generator: generator for images of the class.
+        wanted: options.
+        recipe: optimisation schedules.
 
     Raises:
-        ValueError: another model than an image classifier, an unknown class, fewer images than wanted, a generator of
-            other classes or of images of another size, a strength of 0.
+        ValueError: not an image classifier, an unknown class, too few images, a generator for other classes or another
+            image size, or a strength of 0.
     """
     data = training_images(opened.cfg, wanted.name)
     if not 1 <= wanted.images <= len(data.images):
-        raise ValueError(f'there are {len(data.images)} training images of the class {wanted.name!r}, and '
-                         f'{wanted.images} are asked for')
+        raise ValueError(f'class {wanted.name!r} has {len(data.images)} training images, but --images is '
+                         f'{wanted.images}. Set --images between 1 and {len(data.images)}.')
     if generator.num_classes not in (None, len(data.classes)):
-        raise ValueError(f'the generator knows {generator.num_classes} classes and the data have {len(data.classes)}: '
-                         'give a generator of these data')
+        raise ValueError(f'the generator has {generator.num_classes} classes, but the data has {len(data.classes)}. '
+                         'Use a generator trained on this data.')
     side = data.images.shape[-1]
     if generator.num_classes is None and generator.resolution != side:  # BigGAN's images are resized
-        raise ValueError(f'the generator makes images of {generator.resolution} x {generator.resolution} pixels and '
-                         f'those of the config have {side} x {side}: give a generator of these data')
+        raise ValueError(f'the generator returns images of {generator.resolution} x {generator.resolution} pixels, but '
+                         f'the images of the config have {side} x {side}. Use a generator trained on this data.')
     network = of_classifier(opened.model, side)
     device = network.mean.device
     loss = pair_of(opened.pairs, None).loss

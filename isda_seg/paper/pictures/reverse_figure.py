@@ -1,4 +1,4 @@
-"""Pictures in columns under headings: what augmented features show (Figs. 6, 7, 13), and what is nearest (Fig. 14)."""
+"""Figures of the reverse mapping: generated images (Figs. 6, 7, 13) and nearest training images (Fig. 14)."""
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple

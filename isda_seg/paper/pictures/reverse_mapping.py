@@ -12,31 +12,31 @@ from isda_seg.paper.pictures.nearest_pixels import nearest_in_pixels
 from isda_seg.paper.pictures.reverse_figure import Column
 from isda_seg.runtime.isolation import frozen
 
-SHOWN = 2  # draws of each image, of those beside their nearest training images
+SHOWN = 2  # samples per image in the nearest-neighbour figure
 
 
 class Draws(NamedTuple):
-    """How features are moved."""
+    """Augmentation of the features of a class."""
     covariance: Tensor   # Sigma_y of the class, (A,) or (A, A)
     strength: float      # lambda
-    count: int           # K, for each image
+    count: int           # K, samples per image
 
 
 class Reversed(NamedTuple):
-    """Images in [0, 1], RGB, of N real ones with K draws of each, and the descents that found them."""
+    """Result of the reverse mapping of N images with K samples each: RGB images in [0, 1] and optimisation records."""
     initial: Tensor         # (N, 3, H, W)
     reconstruction: Tensor  # (N, 3, h, w)
     augmented: Tensor       # (N, K, 3, h, w)
-    random: Tensor          # (N, K, 3, h, w), of codes from N(0, 1)
-    first: Mapped           # of N
-    second: Mapped          # of N K, image by image
-    moved: Tensor           # (N, K) squared distance of each target from the feature of its image
+    random: Tensor          # (N, K, 3, h, w), generated from codes from N(0, 1)
+    first: Mapped           # step I, N codes
+    second: Mapped          # step II, N K codes, ordered by image
+    moved: Tensor           # (N, K) squared distance from the feature of the image to the target
 
     def report(self) -> dict[str, Any]:
-        """What the descents reached, as JSON values, medians over the images or draws.
+        """Return median losses as JSON values.
 
-        'step_1' and 'step_2' hold the losses at the first step and the smallest ones; 'moved' is the squared distance
-        by which a draw moves a feature, with which the loss of step II is to be compared.
+        'step_1' and 'step_2' hold the initial and the smallest loss. 'moved' is the squared norm of the augmentation,
+        the reference for the loss of step II.
         """
         losses = {name: dict(start=mapped.history[0].median().item(), best=mapped.best.median().item())
                   for name, mapped in (('step_1', self.first), ('step_2', self.second))}
@@ -45,15 +45,20 @@ class Reversed(NamedTuple):
 
 def reverse_map(images: Tensor, labels: Tensor, generator: GeneratorAdapter, network: FeatureAdapter, draws: Draws,
                 recipe: Recipe, restarts: int = 1, seed: int = 0) -> Reversed:
-    """Step I for N images of one class, step II for K draws of each feature, and as many random images.
+    """Run step I for N images of one class and step II for K samples of each feature, and generate N K random images.
 
     Args:
-        images: (N, 3, H, W) in [0, 1], RGB, on the networks' device.
+        images: (N, 3, H, W) in [0, 1], RGB, on the device of the networks.
         labels: (N,).
-        restarts, seed: as in ``invert``; the draws have the same seed.
+        generator: generator G.
+        network: feature network f.
+        draws: augmentation of the class.
+        recipe: optimisation schedules.
+        restarts: number of initial codes per image.
+        seed: seed of the initial codes and the samples.
 
     Raises:
-        ValueError: as ``invert``, ``augment`` and ``walk``.
+        ValueError: see ``invert``, ``augment`` and ``walk``.
     """
     with torch.no_grad(), frozen(network):
         features = network(images)
@@ -71,13 +76,13 @@ def reverse_map(images: Tensor, labels: Tensor, generator: GeneratorAdapter, net
 
 
 def grid_columns(found: Reversed) -> list[Column]:
-    """As in Figs. 6, 7 and 13."""
+    """Return the columns of Figs. 6, 7 and 13."""
     return [Column('initial', found.initial[:, None]), Column('reconstruction', found.reconstruction[:, None]),
             Column('augmented', found.augmented), Column('random', found.random)]
 
 
 def nearest_columns(found: Reversed, batches: Iterable[dict], count: int) -> list[Column]:
-    """As in Fig. 14, of the first two draws of each image; ``batches`` and ``count`` as in ``nearest_in_pixels``."""
+    """Return the columns of Fig. 14 for two samples per image; see ``nearest_in_pixels`` for the arguments."""
     shown = found.augmented[:, :SHOWN].flatten(0, 1)
     nearest = nearest_in_pixels(shown, batches, count)
     return [Column('augmented', shown[:, None]), Column('nearest training images', nearest)]

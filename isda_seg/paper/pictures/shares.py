@@ -8,25 +8,25 @@ from isda_seg.paper.pictures.queries import Query
 
 
 class Row(NamedTuple):
-    """A query that is moved, and what it arrives at."""
+    """A translated query and its nearest neighbours."""
     query: Query
     move: Move
-    neighbours: Neighbours  # each field (k,) or shorter, where fewer images were there
+    neighbours: Neighbours  # fields (k,), shorter if there are fewer images
 
 
 class Share(NamedTuple):
-    """Over all rows of one kind of move."""
-    same_class: float  # share of the neighbours whose label is the query's, 0..1
-    new: float         # share of the neighbours' images that are none of the unmoved query's, 0..1
-    length: float      # of the move, mean, in units of the features
-    neighbours: int    # how many were counted
+    """Shares over all rows of one kind of translation."""
+    same_class: float  # share of the neighbours with the label of the query, in [0, 1]
+    new: float         # share of the neighbour images that are not neighbours of the untranslated query, in [0, 1]
+    length: float      # mean length of the translation, in units of the features
+    neighbours: int    # number of neighbours
 
 
 def shares(rows: Sequence[Sequence[Row]]) -> dict[str, Share]:
-    """By kind of move, over all queries.
+    """Return the shares over all queries by kind of translation.
 
     Args:
-        rows: of each query; its first row is the unmoved one.
+        rows: rows of each query; the first row is the untranslated query.
     """
     by_kind: dict[str, list[tuple[Row, Row]]] = {}
     for own in rows:

@@ -1,4 +1,4 @@
-"""Training images of a classification config, without augmentation."""
+"""Training images of a classification config, without data augmentation."""
 from typing import NamedTuple
 
 import torch
@@ -10,29 +10,30 @@ from isda_seg.run import CLASSIFICATION, task_name
 
 
 class TrainingImages(NamedTuple):
-    """All images, or those of one class."""
+    """Training images, of all classes or of one class."""
     images: Tensor              # (N, 3, H, W) uint8, RGB
     labels: Tensor              # (N,) int64
-    classes: tuple[str, ...]    # the names of all C classes
+    classes: tuple[str, ...]    # names of all C classes
 
 
 def training_images(cfg: Config, wanted: str | None = None) -> TrainingImages:
-    """The training images in their order, through the pipeline of the test data.
+    """Load the training images in order, with the test pipeline.
 
     Args:
-        cfg: as ``load_config`` returns it.
-        wanted: the name of a class; None for all.
+        cfg: config from ``load_config``.
+        wanted: class name; None for all classes.
 
     Raises:
-        ValueError: another task, an unknown class, images of several sizes. FileNotFoundError: missing data.
+        ValueError: not a classification config, an unknown class, or images of different sizes.
+        FileNotFoundError: missing data.
     """
     if task_name(cfg) != CLASSIFICATION:
-        raise ValueError('generators and the reverse mapping are for image classifiers: give a config of one, such as '
+        raise ValueError('generators and the reverse mapping need the config of an image classifier, for example '
                          'configs/miniature/resnet8_digits.py')
     loader = split_loader(cfg, 'train')
     classes = tuple(loader.dataset.metainfo['classes'])
     if wanted is not None and wanted not in classes:
-        raise ValueError(f'there is no class {wanted!r}; the classes are {", ".join(classes)}')
+        raise ValueError(f'unknown class {wanted!r}. Choose from {", ".join(classes)}.')
     images, labels = [], []
     try:
         for batch in loader:
@@ -40,6 +41,6 @@ def training_images(cfg: Config, wanted: str | None = None) -> TrainingImages:
             images.append(batch['inputs'][own.bool()])
             labels.append(batch['labels'][own.bool()])
         return TrainingImages(torch.cat(images).flip(1), torch.cat(labels), classes)  # BGR to RGB
-    except RuntimeError as error:  # of torch.stack and torch.cat
-        raise ValueError(f'the training images are not of one size ({error}): add a Resize and a CenterCrop to '
-                         'test_dataloader.dataset.pipeline') from error
+    except RuntimeError as error:  # raised by torch.stack and torch.cat
+        raise ValueError(f'the training images have different sizes ({error}). Add a Resize and a CenterCrop to '
+                         'test_dataloader.dataset.pipeline.') from error

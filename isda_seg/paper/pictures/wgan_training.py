@@ -7,11 +7,11 @@ from torch import Tensor
 from isda_seg.paper.pictures.dcgan import Critic, DCGANGenerator
 from isda_seg.paper.pictures.gan_training import GANTraining
 
-EAGER_STEPS, EAGER_EVERY = 25, 500  # at the first 25 steps and at every 500th the critic takes ``eager_critic_steps``
+EAGER_STEPS, EAGER_EVERY = 25, 500  # the first 25 steps and every 500th use ``eager_critic_steps``
 
 
 class WGANSettings(NamedTuple):
-    """The authors' values."""
+    """Settings; the defaults are those of the authors."""
     z_dim: int = 100
     width: int = 64
     batch: int = 64
@@ -23,13 +23,16 @@ class WGANSettings(NamedTuple):
 
 
 class WGANTraining(GANTraining):
-    """As ``GANTraining``; its progress is the critic's estimate, up to a factor, which falls as the images improve."""
+    """WGAN training; see ``GANTraining``.
+
+    Progress: the critic's estimate of the Wasserstein distance, up to a factor; it decreases as the images improve.
+    """
 
     kind = 'wgan'
     settings: WGANSettings
 
     def build(self, resolution: int, channels: int) -> None:
-        """DCGAN's networks, RMSprop."""
+        """Create DCGAN networks and RMSprop optimizers."""
         own, device = self.settings, self.images.device
         self.shape = dict(resolution=resolution, channels=channels, z_dim=own.z_dim, width=own.width)
         self.generator = DCGANGenerator(**self.shape).to(device)
@@ -38,7 +41,7 @@ class WGANTraining(GANTraining):
                            for network in (self.generator, self.critic)]
 
     def update(self) -> None:
-        """Some updates of the critic, one of the generator."""
+        """Update the critic several times, then the generator once."""
         eager = self.steps < EAGER_STEPS or self.steps % EAGER_EVERY == 0
         of_generator, of_critic = self.optimizers
         for _ in range(self.settings.eager_critic_steps if eager else self.settings.critic_steps):

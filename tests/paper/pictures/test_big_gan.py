@@ -65,13 +65,13 @@ def test_what_is_missing_is_said(package, network, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match='2 of 3 tensors covered; missing: embeddings.weight'):
         read_generator(tmp_path)
     (tmp_path / WEIGHTS).write_bytes(b'half')
-    with pytest.raises(ValueError, match='damaged or not of BigGAN-deep'):
+    with pytest.raises(ValueError, match='is damaged or belongs to another model'):
         read_generator(tmp_path)
     (tmp_path / WEIGHTS).unlink()
-    with pytest.raises(FileNotFoundError, match=f'holds no {WEIGHTS}'):
+    with pytest.raises(FileNotFoundError, match=f'contains no {WEIGHTS}'):
         read_generator(tmp_path)
     del package.BigGAN
-    with pytest.raises(ImportError, match='has no BigGAN: install version 0.1.1'):
+    with pytest.raises(ImportError, match='has no BigGAN. Install version 0.1.1'):
         read_generator(tmp_path)
     monkeypatch.setitem(sys.modules, PACKAGE, None)
     with pytest.raises(ImportError, match='pip install pytorch-pretrained-biggan'):

@@ -42,7 +42,7 @@ def test_codes_and_labels_that_do_not_fit_are_refused():
     generator = LinearGenerator()
     with pytest.raises(ValueError, match=r'codes \(N, 12\) expected, got \(2, 3\)'):
         generator.images(torch.zeros(2, 3))
-    with pytest.raises(ValueError, match=r'at least 2 numbers expected, got \(2, 1\)'):
+    with pytest.raises(ValueError, match=r'at least 2 entries expected, got \(2, 1\)'):
         normalized_codes(torch.zeros(2, 1))
     generator.num_classes = 10
     with pytest.raises(ValueError, match=r'a label in 0..9 for each of 2 codes, got None'):

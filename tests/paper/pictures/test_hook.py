@@ -50,10 +50,10 @@ def test_modes_and_random_states_are_what_they_were_even_after_an_error():
 
 
 @exhaustive('keys, isda, words', [
-    (dict(classes=['Lorry']), True, "no class 'Lorry'; the classes are "),
+    (dict(classes=['Lorry']), True, "unknown class 'Lorry'. Choose from "),
     (dict(head='neck'), True, 'neck names no classifier'),
     (dict(strength=0), True, 'strength must be positive, got 0'),
-    (dict(), False, 'this model has none: add default_hooks'),
+    (dict(), False, 'needs a model with ISDA. Add default_hooks'),
 ])
 def test_what_cannot_be_shown_is_refused_before_training(tmp_path, keys, isda, words):
     configs = tiny.write_configs(tmp_path / 'tiny')

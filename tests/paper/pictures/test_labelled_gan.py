@@ -72,10 +72,10 @@ def test_a_training_that_was_stopped_is_the_unbroken_one_bit_for_bit(kind):
     torch.randn(7)  # what else is drawn in between does not matter
     first = trained(kind, 2).state_dict()
     assert tiny.differing(tiny.flat(trained(kind, 2, state=first).state_dict()), tiny.flat(whole.state_dict())) == []
-    with pytest.raises(ValueError, match='trained with other kind'):
+    with pytest.raises(ValueError, match='trained with other values of kind'):
         LabelledGANTraining(*data(), SETTINGS, 'acgan' if kind == 'cgan' else 'cgan').load_state_dict(first)
     images, labels = data()
-    with pytest.raises(ValueError, match='trained with other labels'):
+    with pytest.raises(ValueError, match='trained with other values of labels'):
         LabelledGANTraining(images, labels.flip(0), SETTINGS, kind).load_state_dict(first)
 
 

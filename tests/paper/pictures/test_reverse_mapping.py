@@ -59,7 +59,7 @@ def test_nearest_images_equal_brute_force():
     images = pixels.flip(1) / 255  # of BGR
     order = (queries[:, None] - images).flatten(2).square().sum(2).argsort(dim=1)[:, :6]
     assert torch.equal(nearest_in_pixels(queries, batches, 6), images[order])
-    with pytest.raises(ValueError, match='41 nearest images asked for, and the training data have 40'):
+    with pytest.raises(ValueError, match='41 nearest images, but the training data has only 40'):
         nearest_in_pixels(queries, batches, 41)
 
 
@@ -86,7 +86,7 @@ def test_the_tools_lead_from_a_config_to_pictures(tmp_path, monkeypatch):
         tiny.run_tool(monkeypatch, 'train_generator.py', CONFIG, '--write-images', '2')
     other = WGANTraining(torch.randint(256, (8, 3, 16, 16), dtype=torch.uint8), WGANSettings(width=2, batch=8))
     torch.save(other.state_dict(), tmp_path / 'large.pth')
-    with pytest.raises(ValueError, match='images of 16 x 16 pixels and those of the config have 8 x 8'):
+    with pytest.raises(ValueError, match='images of 16 x 16 pixels, but the images of the config have 8 x 8'):
         tiny.run_tool(monkeypatch, 'reverse_map.py', CONFIG, tmp_path / 'net.pth', tmp_path / 'large.pth', '--class',
                       '3', '--work-dir', tmp_path)
     labelled = CONFIG, '--work-dir', tmp_path / 'one', '--kind', 'acgan', '--batch', '8', '--width', '2', '--steps', '1'

@@ -96,16 +96,16 @@ def test_bad_input_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r'square images \(N, 3, H, H\) expected, got \(12, 3, 8, 4\)'):
         WGANTraining(images()[..., :4], SETTINGS)
     training = trained(1)
-    with pytest.raises(ValueError, match='trained with other seed, images'):
+    with pytest.raises(ValueError, match='trained with other values of seed, images'):
         WGANTraining(images(seed=1), SETTINGS._replace(seed=1)).load_state_dict(training.state_dict())
     write_images(training.generator, tmp_path / 'cat', 3)
-    with pytest.raises(FileExistsError, match='cat holds other images, such as 00002.png: remove them, or set another'):
+    with pytest.raises(FileExistsError, match='cat contains other images, such as 00002.png. Remove them or set'):
         write_images(training.generator, tmp_path / 'cat', 2)
-    with pytest.raises(FileNotFoundError, match='there is no generator .*none.pth'):
+    with pytest.raises(FileNotFoundError, match='the generator .*none.pth does not exist'):
         read_generator(tmp_path / 'none.pth')
     torch.save(dict(state_dict={}), tmp_path / 'other.pth')
-    with pytest.raises(ValueError, match='other.pth is no file of tools/train_generator.py: it holds no kind, shape, '):
+    with pytest.raises(ValueError, match='other.pth was not written by tools/train_generator.py: missing kind, '):
         read_training(tmp_path / 'other.pth')
     (tmp_path / 'half.pth').write_bytes(b'half')
-    with pytest.raises(ValueError, match='half.pth is damaged or not a file'):
+    with pytest.raises(ValueError, match='half.pth is damaged or was not written'):
         read_training(tmp_path / 'half.pth')
