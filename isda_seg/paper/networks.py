@@ -1,9 +1,9 @@
-"""The networks of the paper's Tables 1-3 by their printed names, as configs."""
+"""Configs of the networks in Tables 1-3 by printed name."""
 from typing import Any, NamedTuple
 
 
 class PaperNetwork(NamedTuple):
-    """A network's config and how many images one GPU sees in a training step."""
+    """Model config and batch size per GPU."""
     config: dict[str, Any]
     batch: int
 
@@ -20,8 +20,8 @@ CIFAR = {
     'Shake-Shake (26, 2x112d)': PaperNetwork(dict(type='ShakeShake', depth=26, channels=112), 64),
 }
 
-# MMSegmentation's own backbones, so that a trained one already has the key names that segmentation loads; initialised
-# as torchvision's, from which the authors trained.
+# Backbones of MMSegmentation, so that segmentation can load trained weights without renamed keys; initialised as in
+# torchvision, which the authors used.
 MMSEG = dict(zero_init_residual=False, out_indices=(3,))
 IMAGENET = {
     'ResNet-50': PaperNetwork(dict(type='mmseg.ResNet', depth=50, **MMSEG), 64),

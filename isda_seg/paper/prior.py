@@ -1,4 +1,4 @@
-"""Logit adjustment at test time: measures over tau, tau selected on held-out images, average precision."""
+"""Test-time logit adjustment: measures over tau, tau selected on held-out images, average precision."""
 import copy
 import os
 from collections.abc import Sequence
@@ -19,27 +19,27 @@ from isda_seg.segmentation.data_check import check_data
 from isda_seg.segmentation.evaluation import evaluate
 
 MEASURES = {'mIoU': 'mIoU', 'mAcc': 'mean accuracy', 'aAcc': 'pixel accuracy'}  # in per cent
-REMEDY = ('To choose tau, analyse a checkpoint that was trained with a part held out, as tools/benchmarks/sweep.py '
-          'does; then give its tau here with --tau')
+REMEDY = ('To select tau, analyse a checkpoint trained with held-out images, as by tools/benchmarks/sweep.py; then '
+          'pass its tau with --tau')
 
 
 class Plan(NamedTuple):
-    """A trained model, and the images that it is evaluated on."""
+    """Trained model and the images of its evaluation."""
     name: str
     config: str
     checkpoint: str
-    cfg: Config             # tests on the images that are drawn
-    images: list[str]       # their paths
-    held_out: list[str]     # training images that the model was not trained on, which choose tau; [] where tau is given
-    choice: Config | None   # tests on those
-    note: str               # why there is no choice
+    cfg: Config             # config that evaluates the split
+    images: list[str]       # image paths of the split
+    held_out: list[str]     # held-out training images for the selection of tau; empty if tau is given
+    choice: Config | None   # config that evaluates the held-out images
+    note: str               # reason why tau is not selected
 
 
 def check_taus(taus: Sequence[float]) -> list[float]:
-    """The values in order, with 0.
+    """Return the values in ascending order, including 0.
 
     Raises:
-        ValueError: a value below 0, or none above.
+        ValueError: a negative value, or no positive value.
     """
     found = sorted({0.0, *(check_strength(tau, '--tau') for tau in taus)})
     if len(found) == 1:
@@ -48,23 +48,26 @@ def check_taus(taus: Sequence[float]) -> list[float]:
 
 
 def plan(name: str, cfg: Config, config: str, checkpoint: str, split: str, share: float | None) -> Plan:
-    """Check a model and select its images; nothing is evaluated yet.
+    """Check a model and select its images, without evaluation.
 
     Args:
-        name: of the model, in figure and table.
-        cfg: as ``load_config`` returns it; config, checkpoint: paths.
-        split: 'test', 'val' or 'train', whose images are drawn.
-        share: of the training images, the last ones, as ``hold_out`` holds them out. Those of them that the checkpoint
-            was not trained on choose tau. None: tau is not chosen.
+        name: name of the model in figure and table.
+        cfg: config from ``load_config``.
+        config: path of the config.
+        checkpoint: path of the checkpoint.
+        split: 'test', 'val' or 'train', the images to evaluate.
+        share: share of the training images, from the end as in ``hold_out``, for the selection of tau; images that the
+            checkpoint was trained on are excluded. None: tau is not selected.
 
     Raises:
-        ValueError: not a segmentation config, an unknown split or one that is not measured, a share outside 0..1, not
-            a checkpoint of this model. FileNotFoundError: a missing checkpoint, missing data.
+        ValueError: not a segmentation config, an unknown split or one without IoUMetric, a share outside (0, 1), or
+            a checkpoint of another model.
+        FileNotFoundError: missing checkpoint or data.
     """
     if task_name(cfg) != SEGMENTATION:
         raise ValueError(f'prior needs a segmentation config, and {config} is not one')
     if share is not None and not 0 < share < 1:
-        raise ValueError(f'--held-out must lie between 0 and 1, got {share:g}')
+        raise ValueError(f'--held-out must be between 0 and 1, got {share:g}')
     meta = check_checkpoint(checkpoint, module='decode_head').get('meta', {})
     drawn = _testing(cfg, split_config(cfg, split), split)
     images = image_paths(cfg, drawn.test_dataloader.dataset)
@@ -79,22 +82,25 @@ def plan(name: str, cfg: Config, config: str, checkpoint: str, split: str, share
 
 
 def check_alike(plans: Sequence[Plan]) -> None:
-    """ValueError unless all models are evaluated on the same images and have as many classes."""
+    """Raise ValueError unless all models have the same images and number of classes."""
     first = plans[0]
     for other in plans[1:]:
         if first.images != other.images or num_classes(first.cfg) != num_classes(other.cfg):
-            raise ValueError(f'{first.name} and {other.name} are not tested on the same images and classes: look at '
-                             'each alone')
+            raise ValueError(f'{first.name} and {other.name} are not tested on the same images and classes. Analyse '
+                             'each model separately.')
 
 
 def unseen(cfg: Config, share: float, meta: dict[str, Any]) -> dict[str, Any]:
-    """The dataset of the last ``share`` of the training images, without those that a checkpoint was trained on.
+    """Return the dataset config of the last training images, without those that a checkpoint was trained on.
 
     Args:
-        meta: of the checkpoint. The config in it selects the images it was trained on; without one, ``cfg`` does.
+        cfg: config from ``load_config``.
+        share: share of the training images, from the end.
+        meta: meta of the checkpoint. Its config, or else ``cfg``, determines the images it was trained on.
 
     Raises:
-        ValueError: no image is left, or images of this config cannot be held out. FileNotFoundError: missing data.
+        ValueError: no image is left, or images of this config cannot be held out.
+        FileNotFoundError: missing data.
     """
     if cfg.get('train_dataloader') is None:
         raise ValueError('the config has no train_dataloader')
@@ -114,19 +120,22 @@ def unseen(cfg: Config, share: float, meta: dict[str, Any]) -> dict[str, Any]:
 
 
 def image_paths(cfg: Config, dataset: dict[str, Any]) -> list[str]:
-    """The paths of a dataset's images, in order."""
+    """Return the image paths of a dataset, in order."""
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmseg')):
         built = DATASETS.build({**dataset, 'lazy_init': False})
     return [os.path.abspath(built.get_data_info(index)['img_path']) for index in range(len(built))]
 
 
 def _testing(cfg: Config, loader: dict[str, Any], split: str) -> Config:
-    """A copy that tests on the images of ``loader`` with the evaluator of a split; training has that of 'val'."""
+    """Return a config copy that evaluates the images of ``loader`` with the evaluator of the split.
+
+    The split 'train' uses the evaluator of 'val'.
+    """
     cfg = copy.deepcopy(cfg)
     evaluator = cfg.test_evaluator if split == 'test' else cfg.val_evaluator
     own = evaluator if isinstance(evaluator, list) else [evaluator]
     if any(one.get('format_only') for one in own) or 'IoUMetric' not in map(type_name, own):
-        raise ValueError(f'no IoUMetric measures the images of --split {split}: choose another --split')
+        raise ValueError(f'the config has no IoUMetric for --split {split}. Choose another --split.')
     cfg.test_dataloader, cfg.test_evaluator = loader, copy.deepcopy(evaluator)
     return cfg
 
@@ -135,18 +144,19 @@ def look(model: Plan, taus: Sequence[float]) -> dict[str, Any]:
     """Evaluate a model.
 
     Args:
-        taus: by ``check_taus``. A single one above 0 is taken where tau is not chosen.
+        model: model from ``plan``.
+        taus: values from ``check_taus``. A single positive value is used if tau is not selected.
 
     Returns:
-        {"name", "config", "checkpoint", "images": how many, "tau": chosen or given, else None, "chosen_on": {"images",
-        "drawn": whether some of them are also drawn, "mIoU": {tau: ...}} or None, "note", "mean_AP", "AP": {class:
-        ...}, "curve": {tau: the measures of tools/test.py}, "training"}.
+        {"name", "config", "checkpoint", "images": number of images, "tau": selected or given, else None, "chosen_on":
+        {"images", "drawn": whether some of them are also in the split, "mIoU": {tau: ...}} or None, "note", "mean_AP",
+        "AP": {class: ...}, "curve": {tau: measures of tools/test.py}, "training"}.
     """
     found = evaluate(model.cfg, model.config, model.checkpoint, ('single',), taus=taus[1:])
     curve, chosen_on, tau = _curve(found), None, taus[1] if len(taus) == 2 else None
     if model.choice is not None:
         held = _curve(evaluate(model.choice, model.config, model.checkpoint, ('single',), taus=taus[1:]))
-        tau = max(taus, key=lambda each: held[f'{each:g}']['mIoU'])  # of equal ones the smallest
+        tau = max(taus, key=lambda each: held[f'{each:g}']['mIoU'])  # the smallest for ties
         chosen_on = dict(images=len(model.held_out), drawn=not set(model.images).isdisjoint(model.held_out),
                          mIoU={key: values['mIoU'] for key, values in held.items()})
     precision = {key: curve['0'].pop(key) for key in ('mean_AP', 'AP')}
@@ -156,6 +166,6 @@ def look(model: Plan, taus: Sequence[float]) -> dict[str, Any]:
 
 
 def _curve(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """What ``evaluate`` measured, by tau."""
+    """Return the measures of ``evaluate`` by tau."""
     adjusted = found['protocols']['single'].pop('logit_adjustment')
     return {'0': found['protocols']['single'], **adjusted}

@@ -1,4 +1,4 @@
-"""The figure and the tables of logit adjustment at test, from what ``look`` found in one model or two."""
+"""Figure and text tables of test-time logit adjustment for one or two models."""
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import matplotlib.pyplot as plt  # noqa: E402
 
 
 def draw_prior(models: Sequence[dict[str, Any]], split: str, out: Path) -> None:
-    """The measures over tau, a line per model; a ring marks the tau that held-out training images chose."""
+    """Draw the measures over tau, one line per model; a ring marks the tau selected on held-out training images."""
     figure, axes = plt.subplots(1, len(MEASURES), figsize=(11, 3.8 + 0.2 * len(models)), layout='constrained')
     for axis, (key, measure) in zip(axes, MEASURES.items(), strict=True):
         for number, model in enumerate(models):
@@ -20,8 +20,8 @@ def draw_prior(models: Sequence[dict[str, Any]], split: str, out: Path) -> None:
             axis.plot(taus, values, marker='.', color=f'C{number}', label=model['name'])
             if model['chosen_on']:
                 axis.plot(model['tau'], values[taus.index(model['tau'])], 'o', markersize=11, fillstyle='none',
-                          color=f'C{number}', label=f'tau = {model["tau"]:g}, chosen on held-out training images')
-        axis.set(xlabel='tau, the factor of the subtracted log prior', ylabel=f'{measure} (%)')
+                          color=f'C{number}', label=f'tau = {model["tau"]:g}, selected on held-out training images')
+        axis.set(xlabel='tau, factor of the subtracted log prior', ylabel=f'{measure} (%)')
         axis.grid(alpha=0.3)
     figure.suptitle(f'logits - tau * log prior, {split} split, {models[0]["images"]} images', fontsize=10)
     figure.legend(*axes[0].get_legend_handles_labels(), fontsize=8, loc='outside lower center', ncols=len(models))
@@ -30,7 +30,7 @@ def draw_prior(models: Sequence[dict[str, Any]], split: str, out: Path) -> None:
 
 
 def summary(models: Sequence[dict[str, Any]], split: str) -> str:
-    """Each model's tau and measures, and the table of classes."""
+    """Return tau and measures of each model, and the class table."""
     letters = 'AB' if len(models) > 1 else ' '
     lines = [line for letter, model in zip(letters, models, strict=True) for line in _lines(letter.strip(), model)]
     return '\n'.join([f'{split} split, {models[0]["images"]} images, in per cent', *lines, '', class_table(models)])
@@ -41,10 +41,10 @@ def _lines(letter: str, model: dict[str, Any]) -> list[str]:
     if chosen:
         lines.append(f'  tau {model["tau"]:g} has the highest mIoU on {chosen["images"]} held-out training images')
         if chosen['drawn']:
-            lines.append('  warning: the measures below include images that chose tau: give the config whose test '
-                         'images are reported')
+            lines.append('  warning: the measures below include images used to select tau; pass a config with separate '
+                         'test images')
     elif model['note']:
-        lines += [f'  tau is not chosen: {model["note"]}', f'  {REMEDY}']
+        lines += [f'  tau is not selected: {model["note"]}', f'  {REMEDY}']
     for tau in _shown(model):
         measures = ', '.join(f'{measure} {model["curve"][tau][key]:.1f}' for key, measure in MEASURES.items())
         lines.append(f'  tau {tau}: {measures}')
@@ -52,12 +52,12 @@ def _lines(letter: str, model: dict[str, Any]) -> list[str]:
 
 
 def _shown(model: dict[str, Any]) -> list[str]:
-    """0, and the tau that was chosen or given."""
+    """Return 0 and the selected or given tau."""
     return list(dict.fromkeys(['0', f'{model["tau"] or 0:g}']))
 
 
 def class_table(models: Sequence[dict[str, Any]]) -> str:
-    """Average precision of each class, its difference between two models, and IoU at the tau that are shown."""
+    """Return a table of average precision, its difference between two models, and IoU at the shown tau, by class."""
     marks = [' A', ' B'] if len(models) > 1 else ['']
     columns = {f'AP{mark}': [*model['AP'].values(), model['mean_AP']]
                for mark, model in zip(marks, models, strict=True)}

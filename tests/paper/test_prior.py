@@ -113,7 +113,7 @@ def test_the_summary_tells_the_choice_or_why_there_is_none():
         '  tau 0.5 has the highest mIoU on 2 held-out training images',
         '  tau 0: mIoU 40.0, mean accuracy 50.0, pixel accuracy 80.0',
         '  tau 0.5: mIoU 42.0, mean accuracy 60.0, pixel accuracy 79.0', 'B: isda']
-    assert lines[6] == '  tau is not chosen: it saw all images'
+    assert lines[6] == '  tau is not selected: it saw all images'
 
 
 def test_the_figure_shows_each_measure_over_tau_and_marks_the_choice(tmp_path, monkeypatch):

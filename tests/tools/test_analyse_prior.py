@@ -92,7 +92,7 @@ def test_equal_weights_have_equal_average_precision_in_the_table(looked):
 def test_the_config_of_the_run_warns_that_its_test_images_chose_tau(looked):
     printed = run('analyse.py', 'prior', looked.folder / 'held.py', looked.models[3], '--work-dir',
                   looked.folder / 'work', '--tau', *TAUS)
-    assert printed.count('warning: the measures below include images that chose tau') == 1
+    assert printed.count('warning: the measures below include images used to select tau') == 1
     model = json.loads((looked.folder / 'work' / 'prior' / 'prior.json').read_text())['models'][0]
     assert {tau: values['mIoU'] for tau, values in model['curve'].items()} == model['chosen_on']['mIoU']
 
@@ -103,8 +103,8 @@ def test_without_unseen_training_images_the_curve_alone_is_drawn(looked, tmp_pat
     torch.save(trained, tmp_path / 'all.pth')
     printed = run('analyse.py', 'prior', looked.models[2], tmp_path / 'all.pth', '--work-dir', tmp_path / 'work',
                   '--split', 'train')
-    assert ('  tau is not chosen: the checkpoint was trained on all of the last 25 % of the training images\n  To '
-            'choose tau, analyse a checkpoint that was trained with a part held out') in printed
+    assert ('  tau is not selected: the checkpoint was trained on all of the last 25 % of the training images\n  To '
+            'select tau, analyse a checkpoint trained with held-out images') in printed
     found = json.loads((tmp_path / 'work' / 'prior' / 'prior.json').read_text())
     model = found['models'][0]
     assert (found['split'], model['images'], model['tau'], model['chosen_on']) == ('train', 8, None, None)
@@ -123,8 +123,8 @@ def test_a_single_tau_is_used_as_given(looked, tmp_path):
 @pytest.mark.parametrize('options, message', [
     (('--tau', '0.5', '-1'), '--tau must be a finite number >= 0, got -1.0'),
     (('--tau', '0'), '--tau needs at least one value above 0'),
-    (('--held-out', '1'), '--held-out must lie between 0 and 1, got 1'),
-    (('--cfg-options', 'test_evaluator.format_only=True'), 'no IoUMetric measures the images of --split test')])
+    (('--held-out', '1'), '--held-out must be between 0 and 1, got 1'),
+    (('--cfg-options', 'test_evaluator.format_only=True'), 'no IoUMetric for --split test')])
 def test_bad_requests_are_refused_before_anything_is_computed(options, message, looked, tmp_path):
     with pytest.raises(ValueError, match=message):
         run('analyse.py', 'prior', *looked.models[:2], '--work-dir', tmp_path, *options)

@@ -1,8 +1,9 @@
-"""Add ISDA to every config of the installed MMSegmentation: python tools/benchmarks/zoo.py [--out FILE]
+"""Test ISDA with every config of the installed MMSegmentation: python tools/benchmarks/zoo.py [--out FILE]
 
-Builds each model without pretrained weights and with BN instead of SyncBN, and starts the hook. Prints the number of
+Builds each model without pretrained weights and with BN instead of SyncBN, and runs the hook. Prints the number of
 configs per verdict and all messages. Verdicts: served (losses are wrapped), plain by nature (no loss to wrap), refused
-clearly, unclear, cannot be built here (missing operators or packages). The exit code is 1 if a verdict is unclear.
+clearly (ValueError), unclear (any other error), cannot be built here (missing operators or packages). The exit code is
+1 if a verdict is unclear.
 """
 import argparse
 import sys

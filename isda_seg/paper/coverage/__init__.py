@@ -1,1 +1,1 @@
-"""Which models of other libraries ISDA can be used with: every MMSegmentation config, models of torch libraries."""
+"""Supported models of other libraries: all MMSegmentation configs and models of torch libraries."""

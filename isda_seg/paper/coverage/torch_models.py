@@ -15,10 +15,10 @@ class Candidate(NamedTuple):
     library: str
     name: str
     build: Callable[[], nn.Module]
-    logits: Callable[[Any], Tensor]          # of what the model returns
-    classifier: Callable[[nn.Module], str]   # the dotted name of the layer, once the model is built
-    align_corners: bool = False              # of the resize between that layer and the loss
-    size: int = 64                           # of the images
+    logits: Callable[[Any], Tensor]          # extracts the logits from the model output
+    classifier: Callable[[nn.Module], str]   # dotted name of the classifier in the built model
+    align_corners: bool = False              # for the resize between classifier and loss
+    size: int = 64                           # height and width of the images
 
 
 def candidates(libraries: list[str]) -> Iterator[Candidate]:
@@ -31,12 +31,12 @@ def candidates(libraries: list[str]) -> Iterator[Candidate]:
 
 
 def versions(libraries: list[str]) -> dict[str, str]:
-    """Installed ones."""
+    """Return the installed versions of the libraries."""
     return {library: version(library) for library in libraries}
 
 
 def of_transformers() -> Iterator[Candidate]:
-    """Their heads return logits smaller than the image, but for UperNet and DPT."""
+    """Yield models of transformers; logits are smaller than the image, except for UperNet and DPT."""
     import transformers as t
     vit = dict(SMALL, image_size=64, patch_size=16, hidden_size=32, num_hidden_layers=4, num_attention_heads=2,
                intermediate_size=32)
@@ -63,7 +63,7 @@ def of_transformers() -> Iterator[Candidate]:
 
 
 def of_torchvision() -> Iterator[Candidate]:
-    """Both return logits of the image's size; the auxiliary head's stand beside them."""
+    """Yield torchvision models; logits have the size of the image, and auxiliary logits are a separate output."""
     from torchvision.models import segmentation
     for name in ('fcn_resnet50', 'deeplabv3_resnet50', 'deeplabv3_mobilenet_v3_large'):
         build = getattr(segmentation, name)
@@ -73,7 +73,7 @@ def of_torchvision() -> Iterator[Candidate]:
 
 
 def of_segmentation_models() -> Iterator[Candidate]:
-    """Every decoder that the installed version has."""
+    """Yield a model per decoder of the installed segmentation-models-pytorch."""
     import segmentation_models_pytorch as smp
     for model in sorted(smp.MODEL_ARCHITECTURES_MAPPING.values(), key=lambda model: model.__name__):
         dpt = model.__name__ == 'DPT'
@@ -86,21 +86,21 @@ def of_segmentation_models() -> Iterator[Candidate]:
 
 
 def last_convolution(module: nn.Module) -> str:
-    """Its dotted name."""
+    """Return the dotted name of the last convolution."""
     return [name for name, child in module.named_modules() if isinstance(child, nn.Conv2d)][-1]
 
 
 def without_compiled_operators() -> None:
-    """Let torchvision be imported beside a torch it was not built for: segmentation calls no operator of its own."""
+    """Make torchvision importable with an incompatible torch build; segmentation models need no compiled operators."""
     try:
         import torchvision  # noqa: F401
     except ImportError:
         return
-    except RuntimeError:  # its operators are not there: some are asked for by name while it is imported
+    except RuntimeError:  # torchvision looks up some missing operators by name during its import
         library = torch.library.Library('torchvision', 'DEF')
         for name in ('nms', 'qnms'):
             library.define(f'{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor')
-        _DEFINED.append(library)  # defined as long as it is held
+        _DEFINED.append(library)  # the operators exist as long as the library object
 
 
 _DEFINED: list[Any] = []

@@ -11,7 +11,7 @@ from isda_seg.paper.coverage.torch_models import CLASSES, Candidate
 
 IGNORE = 255
 STRENGTHS = (0.0, 2.0, 4.0)
-ALLOWED = 2e-4  # relative, float32 against float64
+ALLOWED = 2e-4  # maximum relative error of float32 against float64
 
 
 def trial(candidate: Candidate) -> dict[str, Any]:
@@ -55,13 +55,13 @@ def trial(candidate: Candidate) -> dict[str, Any]:
 
 
 def batch(size: int) -> tuple[Tensor, Tensor]:
-    """Two images; labels in blocks, of which some are void."""
+    """Create two images with blocks of equal labels, some of them void."""
     labels = torch.randint(CLASSES + 1, (2, size // 8, size // 8)).repeat_interleave(8, 1).repeat_interleave(8, 2)
     return torch.randn(2, 3, size, size), torch.where(labels == CLASSES, IGNORE, labels)
 
 
 def windows(classifier: nn.Module, features: Tensor) -> Tensor:
-    """What a convolution sees at each position, unfolded: (B, A k k, h, w)."""
+    """Unfold the input window of a convolution at each position: (B, A k k, h, w)."""
     if not isinstance(classifier, nn.Conv2d):
         return features
     size = classifier(features).shape[2:]
@@ -70,7 +70,7 @@ def windows(classifier: nn.Module, features: Tensor) -> Tensor:
 
 
 def rows(features: Tensor, labels: Tensor, align_corners: bool) -> tuple[Tensor, Tensor]:
-    """Labelled features (n, A) and their labels (n,), each that of the pixel it sits on."""
+    """Return labelled features (n, A) and the labels (n,) of the pixels at their positions."""
     at = [torch.tensor([int(i * (large - 1) / max(small - 1, 1) + 0.5) if align_corners else
                         int((i + 0.5) * large / small) for i in range(small)])
           for small, large in zip(features.shape[2:], labels.shape[1:], strict=True)]
@@ -80,7 +80,7 @@ def rows(features: Tensor, labels: Tensor, align_corners: bool) -> tuple[Tensor,
 
 def literal(logits: Tensor, labels: Tensor, classifier: nn.Module, seen: list[tuple[Tensor, Tensor]],
             strength: float) -> Tensor:
-    """Eq. 7 in float64 with the covariance of all features so far, by a tensor of N x C x A for each class."""
+    """Compute Eq. 7 directly in float64, with the covariance of all features so far."""
     samples, classes = (torch.cat(part) for part in zip(*seen, strict=True))
     weight: Tensor = classifier.weight.flatten(1).double()  # type: ignore[operator]
     exponents = logits.double().movedim(1, -1).flatten(0, -2)

@@ -1,4 +1,4 @@
-"""Support of ISDA for every config of the installed MMSegmentation."""
+"""Test ISDA with every config of the installed MMSegmentation."""
 import contextlib
 import logging
 import re
@@ -31,7 +31,7 @@ class Verdict(NamedTuple):
 
 
 def zoo() -> list[Path]:
-    """Every configuration of the installed package; its folder is its family."""
+    """Return all configs of the installed package, sorted; the folder of a config is its model family."""
     compat.prepare()
     import mmseg
     folder = Path(mmseg.__file__).parent / '.mim' / 'configs'
@@ -39,7 +39,7 @@ def zoo() -> list[Path]:
 
 
 def with_diff(path: Path, diff: str = DIFF) -> Config:
-    """The configuration that a user writes: the diff, based on that of the package."""
+    """Load the config that a user would write: the package's config as base, and the diff."""
     with tempfile.TemporaryDirectory() as folder:
         mine = Path(folder) / 'mine.py'
         mine.write_text(f'_base_ = {str(path)!r}\n{diff}')
@@ -47,7 +47,7 @@ def with_diff(path: Path, diff: str = DIFF) -> Config:
 
 
 def without_downloads(model: Any) -> Any:
-    """The config of a model that starts from nothing and normalises in one process; changed in place."""
+    """Remove pretrained weights and replace SyncBN by BN in a model config, in place."""
     for node in dicts(model):
         node.pop('pretrained', None)
         if isinstance(node.get('init_cfg'), dict) and node['init_cfg'].get('type') == 'Pretrained':
@@ -57,19 +57,19 @@ def without_downloads(model: Any) -> Any:
 
 
 def judge(path: Path) -> Verdict:
-    """Build the model of a configuration with the diff and start the hook, as a run does before it loads weights."""
+    """Build the model of a config with the diff and run the hook, as a run does before it loads weights."""
     from mmseg.registry import MODELS
     try:
         cfg = with_diff(path)
         with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmseg')), uninitialised():
             model = MODELS.build(without_downloads(cfg.model))
-    except Exception as error:  # what is missing here differs from one configuration to the next
+    except Exception as error:  # configs need different operators and packages
         return Verdict(NOT_BUILT, [first_line(clearer(error))])
     return start(model, cfg)
 
 
 def start(model: nn.Module, cfg: Config) -> Verdict:
-    """What the config's ISDAHook makes of a model before the run."""
+    """Run the ISDAHook of the config on a model, and return the verdict."""
     lines: list[str] = []
     logger = SimpleNamespace(info=lines.append)
     try:
@@ -83,8 +83,8 @@ def start(model: nn.Module, cfg: Config) -> Verdict:
 
 
 def clearer(error: Exception) -> Exception:
-    """The error of building a model; where compiled operators are missing, the one that says how to get them."""
-    operator = re.search(r'Please install \S*mmcv for (\w+) ops', str(error))  # MMSegmentation's own words
+    """Return the build error; for missing compiled operators, the error with installation instructions."""
+    operator = re.search(r'Please install \S*mmcv for (\w+) ops', str(error))  # message of MMSegmentation
     if operator:
         try:
             compat.require_operators(operator[1])
@@ -100,7 +100,7 @@ def first_line(error: Exception) -> str:
 
 @contextlib.contextmanager
 def uninitialised() -> Iterator[None]:
-    """Modules built inside have memory for their weights and no values: large models in no time."""
+    """Skip random weight initialisation inside this context, to build large models quickly."""
     names = [name for name in vars(nn.init) if name.endswith('_') and not name.startswith('_') and name not in
              ('zeros_', 'ones_', 'constant_')]
     with contextlib.ExitStack() as stack:
@@ -110,7 +110,7 @@ def uninitialised() -> Iterator[None]:
 
 
 def survey(paths: Sequence[Path]) -> Iterator[tuple[Path, Verdict]]:
-    """The verdict on each configuration; models that are written alike are built once."""
+    """Yield the verdict on each config; equal model configs are built once."""
     known: dict[str, Verdict] = {}
     for path in paths:
         with quiet():
@@ -136,12 +136,12 @@ def model_text(path: Path) -> str:
     """Return the text of the model config, a key for equal models."""
     try:
         return str(Config.fromfile(path, import_custom_modules=False).get('model'))
-    except Exception as error:  # judged like any other, and told
+    except Exception as error:  # part of the report
         return f'{path}: {error}'
 
 
 def summary(verdicts: dict[str, Verdict]) -> dict[str, Any]:
-    """Counts, by family too, and each reason with the configurations ('family/name.py') it is given for."""
+    """Count verdicts, in total and by family, and list each message with its configs ('family/name.py')."""
     families: dict[str, Counter[str]] = {}
     reasons: dict[tuple[str, str], list[str]] = {}
     for name, verdict in verdicts.items():
@@ -157,7 +157,7 @@ def summary(verdicts: dict[str, Verdict]) -> dict[str, Any]:
 
 
 def report(found: dict[str, Any]) -> str:
-    """The counts, the families, and the reasons with the number of configurations each is given for."""
+    """Format the counts, the families, and the messages with their number of configs."""
     lines = [f'{found["configurations"]} configurations in {len(found["families"])} families: '
              + ', '.join(f'{kind} {count}' for kind, count in found['counts'].items())]
     lines += [f'  {family}: {", ".join(f"{kind} {count}" for kind, count in counts.items())}'
