@@ -36,7 +36,7 @@ def parse_args() -> argparse.Namespace:
     add_config(parser)
     parser.add_argument('--kind', choices=['wgan', *KINDS], default='wgan', help='kind of GAN; default %(default)s')
     parser.add_argument('--classes', nargs='*', metavar='NAME', help='train a WGAN for each of these classes; '
-                        'without names for every class; default one WGAN for all images')
+                        'without names, train one for every class; default one WGAN for all images')
     parser.add_argument('--steps', type=int, default=20_000, help='updates per generator; default %(default)s')
     parser.add_argument('--width', type=int, default=usual.width, help='width of the networks; default %(default)s')
     parser.add_argument('--batch', type=int, default=usual.batch, help='batch size; default %(default)s')

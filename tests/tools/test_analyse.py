@@ -69,7 +69,7 @@ def test_the_table_shows_means_and_spread_over_seeds():
 
 
 @pytest.mark.parametrize('options, message', [
-    (('--strengths', '-1'), 'a strength to look at must be a finite number >= 0, got -1.0'),
+    (('--strengths', '-1'), 'a value of --strengths must be a finite number >= 0, got -1.0'),
     (('--draws', '3'), 'an even number of at least 4, got 3')])
 def test_bad_numbers_are_refused_before_training(options, message, tmp_path, monkeypatch, data_folder):
     monkeypatch.setenv('ISDA_SEG_DATA', str(data_folder('cifar10').parent))

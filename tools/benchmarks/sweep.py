@@ -31,7 +31,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--logit-adjustment', nargs='+', type=float, default=[], metavar='TAU',
                         help='also test every run with tau * log prior subtracted from the logits; one curve per tau')
     parser.add_argument('--seeds', nargs='+', type=int, default=[100],
-                        help='use seeds of no reported run; several give intervals; default 100')
+                        help='choose seeds that no reported run uses; several give intervals; default 100')
     parser.add_argument('--held-out', type=float, default=0.25,
                         help='fraction of the training images to hold out; default 0.25')
     parser.add_argument('--jobs', type=int, default=2, help='number of concurrent runs; default %(default)s')

@@ -1,18 +1,19 @@
-"""The line of README about cost: how much longer a training step takes with ISDA."""
+"""Cost sentence of the README."""
 from typing import Any
 
 from isda_seg.paper.cost.formatting import duration
 from isda_seg.paper.cost.report import network, newest_of_devices
 from isda_seg.paper.result_rows import NOT_RUN
 
-DEVICES = dict(cuda='GPU', cpu='CPU')  # a GPU before a CPU
+DEVICES = dict(cuda='GPU', cpu='CPU')  # in order of preference
 
 
 def cost_line(results: list[dict[str, Any]], link: str) -> str:
-    """The newest whole training step, on a GPU if one was measured.
+    """Describe the newest measurement of a complete training step, on a GPU if available.
 
     Args:
-        link: of the text that shows all measurements.
+        results: results of the cost benchmarks.
+        link: link to all measurements.
     """
     newest = newest_of_devices([result for result in results if 'step' in result])
     for device, name in DEVICES.items():

@@ -1,4 +1,4 @@
-"""Tables of the gains of ISDA in recorded paired series: for README, for all settings, for the digits."""
+"""Tables of the gain of ISDA in recorded paired series: for the README, all settings, and the digits."""
 import json
 from collections.abc import Sequence
 from math import nan
@@ -12,16 +12,17 @@ from isda_seg.paper.result_rows import NOT_RUN
 from isda_seg.paper.series.paired_report import in_brackets, interval
 from isda_seg.paper.series.result_files import read_series
 
-TASKS = ('segmentation', 'classification', 'semi-supervised')  # in this order; others follow
-FRONT_ROWS = 3  # of each task
+TASKS = ('segmentation', 'classification', 'semi-supervised')  # order of the tables; other tasks follow
+FRONT_ROWS = 3  # rows per task in the README
 VERDICT = 'Better, worse: the 95 % CI (paired t) excludes zero.'
 
 
 def front_page(folder: Path, link: str) -> str:
-    """A table per measure, with the settings of each task that have the most pairs, gains and losses alike.
+    """Return a table per measure with the settings of each task that have the most pairs, whether better or worse.
 
     Args:
-        link: of the text that shows all settings.
+        folder: folder of the recorded series.
+        link: link to the document that shows all settings.
     """
     shown = by_task(recorded_gains(folder).shown)
     if not shown:
@@ -38,12 +39,12 @@ def front_page(folder: Path, link: str) -> str:
 
 
 def by_task(rows: Sequence[Gain]) -> list[Gain]:
-    """The rows in the order of ``TASKS``."""
+    """Sort the rows in the order of ``TASKS``."""
     return sorted(rows, key=lambda row: TASKS.index(row.task) if row.task in TASKS else len(TASKS))
 
 
 def most_pairs(rows: Sequence[Gain]) -> list[Gain]:
-    """The ``FRONT_ROWS`` rows with the most pairs, of equal ones the first, in their order."""
+    """Return the ``FRONT_ROWS`` rows with the most pairs; ties keep the first; the original order is preserved."""
     kept = sorted(rows, key=lambda row: -row.pairs)[:FRONT_ROWS]
     return [row for row in rows if row in kept]
 

@@ -21,6 +21,7 @@ class Extra(NamedTuple):
 
     @property
     def total(self) -> float:
+        """Return the sum of all parts."""
         return sum(self)
 
 

@@ -9,14 +9,17 @@ def span(seconds: dict[str, float]) -> str:
 
 
 def time(seconds: float) -> str:
+    """Return '1.25 s' or '12.5 ms'."""
     return f'{seconds:.3g} s' if abs(seconds) >= 1 else f'{seconds * 1000:.3g} ms'
 
 
 def size(count: float) -> str:
+    """Return '1.5 MB' or '1.5 kB'."""
     return f'{count / 1e6:.1f} MB' if abs(count) >= 1e5 else f'{count / 1e3:.1f} kB'
 
 
 def percent(share: float) -> str:
+    """Return '2.0 %'."""
     return f'{100 * share:.1f} %'
 
 
@@ -31,10 +34,12 @@ def memory(tensors: float) -> str:
 
 
 def factor(times: float | None) -> str:
+    """Return '2.0 times', or 'not measurable' for None."""
     return LOST if times is None else f'{times:.1f} times'
 
 
 def power(value: float | None) -> str:
+    """Return '1.50', or 'not measurable' for None."""
     return LOST if value is None else f'{value:.2f}'
 
 

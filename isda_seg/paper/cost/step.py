@@ -22,6 +22,8 @@ def compare_steps(config: Path, size: int, images: int, meter: Meter, rounds: in
         config: the ISDA config; the baseline has the same name without ``_isda``.
         size: height and width of the crops.
         images: batch size.
+        meter: measures time and memory of a step.
+        rounds: number of measured rounds.
     """
     twins = {'plain': config.with_name(config.name.replace('_isda', '')), 'isda': config}
     steps, classes = {}, 0

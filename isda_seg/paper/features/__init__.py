@@ -1,1 +1,1 @@
-"""The deep features of a trained model: their covariance, separation and embedding, the table made of them."""
+"""Deep features of a trained model: covariances, margin table, class separation and t-SNE."""

@@ -7,11 +7,11 @@ from isda_seg.runtime.checkpoint import check_checkpoint
 from isda_seg.runtime.plain_weights import STATISTICS
 from isda_seg.runtime.weights import coverage
 
-METHOD = 'method.'  # semi-supervised methods; their buffers have a row per training image
+METHOD = 'method.'  # prefix of semi-supervised methods; their buffers have a row per training image
 
 
 def load_weights(model: nn.Module, checkpoint: str) -> dict[str, Any]:
-    """Load a checkpoint and return its meta; missing statistics and per-image buffers are not changed.
+    """Load a checkpoint and return its meta; missing statistics and per-image buffers remain unchanged.
 
     Raises:
         FileNotFoundError, ValueError: see ``check_checkpoint``; ``checkpoint`` is a URL or belongs to another model.

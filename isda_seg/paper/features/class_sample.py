@@ -7,24 +7,24 @@ from isda_seg.paper.features.classifier_inputs import IGNORED, Step
 
 
 class Sample(NamedTuple):
-    """Ordered by class, within a class by key."""
-    keys: np.ndarray      # (N,) random numbers: of each class those with the lowest are kept
+    """Sample of labelled features, sorted by class and key."""
+    keys: np.ndarray      # (N,) random numbers; the lowest keys of each class are kept
     labels: np.ndarray    # (N,) int64
-    places: np.ndarray    # (N, 2) int64: position of the image in the data, pixel on the features' grid
+    places: np.ndarray    # (N, 2) int64: index of the image in the data, index on the feature grid
     features: np.ndarray  # (N, A) float32
 
 
 def draw(step: Step, first: int, per_class: int, seed: int) -> Sample:
     """Sample up to ``per_class`` features of each class from a batch.
 
-    Random keys depend only on the seed and the position of the image. The ``union`` over all batches is therefore a
+    Random keys depend only on the seed and the index of the image. The ``union`` over all batches is therefore a
     uniform sample, equal for all models with the same feature resolution.
 
     Args:
         step: a batch.
-        first: position of its first image in the data.
-        per_class: the most of each class.
-        seed: at least 0.
+        first: index of its first image in the data.
+        per_class: maximum number of features per class.
+        seed: random seed, at least 0.
     """
     labels = step.labels.reshape(len(step.labels), -1).cpu().numpy()
     keys = np.stack([np.random.default_rng((seed, first + image)).random(labels.shape[1])

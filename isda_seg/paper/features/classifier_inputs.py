@@ -29,10 +29,10 @@ class Opened(NamedTuple):
     cfg: Config
     model: Any
     pairs: list[Pair]     # one per classifier; statistics are empty without ISDA training
-    meta: dict[str, Any]  # of the checkpoint
+    meta: dict[str, Any]  # meta of the checkpoint
 
     def classes(self, pair: Pair) -> list[str]:
-        """Return class names of the training data, else 'class 0' and so on."""
+        """Return the class names of the training data, or 'class 0' and so on if they are missing."""
         number = pair.loss.statistics.num_classes
         names = list((self.meta.get('dataset_meta') or {}).get('classes') or ())
         return names if len(names) == number else [f'class {index}' for index in range(number)]
@@ -41,10 +41,10 @@ class Opened(NamedTuple):
 class Step(NamedTuple):
     """Batch with the inputs and outputs of the classifier."""
     features: Tensor      # (N, A) or (B, A, h, w)
-    labels: Tensor        # (N,) or (B, h, w) int64, of the pixels that features sit on; IGNORED where the loss ignores
+    labels: Tensor        # (N,) or (B, h, w) int64, at the positions of the features; IGNORED for ignored labels
     logits: Tensor        # (N, C) or (B, C, h, w), the classifier's output
-    images: Tensor        # (B, 3, H, W) as the pipeline gives them, in RGB order, not normalised
-    sources: list[Any]    # the path of each image, or its position in the data
+    images: Tensor        # (B, 3, H, W) from the pipeline, RGB, not normalised
+    sources: list[Any]    # path of each image, or its index in the data
 
     def labelled(self) -> tuple[Tensor, Tensor, Tensor]:
         """Return features (N, A), labels (N,) and logits (N, C) of all labelled samples or pixels."""
@@ -59,12 +59,12 @@ def open_checkpoint(cfg: Config, checkpoint: str) -> Opened:
     Without ISDA, classifiers are found by the structure of the model.
 
     Args:
-        cfg: as ``load_config`` returns it.
-        checkpoint: path.
+        cfg: config from ``load_config``.
+        checkpoint: path of the checkpoint.
 
     Raises:
-        FileNotFoundError, ValueError: no such file, no checkpoint, one of another model; no head with a linear
-            classifier.
+        FileNotFoundError, ValueError: the file does not exist, is not a checkpoint or belongs to another model; no head
+            has a linear classifier.
     """
     preprocessor = {'data_preprocessor': cfg.data_preprocessor} if cfg.get('data_preprocessor') else {}
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmengine')):
@@ -85,17 +85,18 @@ def steps(opened: Opened, split: str = 'test', head: str | None = None, augmente
     """Iterate over a split in order, in eval mode, without changing the model.
 
     Args:
-        opened: by ``open_checkpoint``.
-        split: 'test', 'val' or 'train'; the images of all pass through the test pipeline.
-        head: as for ``pair_of``.
-        augmented: images of 'train' pass through their own pipeline, with the random state as it is.
+        opened: model from ``open_checkpoint``.
+        split: 'test', 'val' or 'train'; all use the test pipeline.
+        head: see ``pair_of``.
+        augmented: use the training pipeline for 'train', with the current random state.
 
     Yields:
-        batches on the model's device. Those of a Mean Teacher are the student's, to whom the statistics belong.
+        batches on the model's device. Batches of a Mean Teacher come from the student, which holds the statistics.
 
     Raises:
-        ValueError: a split that the config has not, images without labels, a classifier that does not run outside of
-            training or sees neither vectors nor maps, labels outside the classes. FileNotFoundError: missing data.
+        ValueError: a split that is not in the config, images without labels, a classifier that does not run in eval
+            mode or whose input is neither vectors nor maps, or labels outside the classes.
+        FileNotFoundError: missing data.
     """
     pair, position = pair_of(opened.pairs, head), 0
     for batch in split_loader(opened.cfg, split, augmented):
@@ -107,29 +108,29 @@ def steps(opened: Opened, split: str = 'test', head: str | None = None, augmente
 
 @torch.no_grad()
 def _step(model: Any, pair: Pair, batch: dict[str, Any], augmented: bool) -> Step:
-    """Run a batch through the model; sources are empty if the data have no paths."""
+    """Run a batch through the model; sources are empty if the data has no paths."""
     passes: list[tuple[Tensor, Tensor]] = []
     images = torch.stack(list(batch['inputs']))
     images = images.flip(1) if getattr(model.data_preprocessor, '_channel_conversion', False) else images
     data = model.data_preprocessor(batch, augmented)
     handle = pair.classifier.register_forward_hook(lambda _, args, output: passes.append((args[0], output)))
     try:
-        if pair.name.startswith('auxiliary_head'):  # which no prediction needs
+        if pair.name.startswith('auxiliary_head'):  # not part of the prediction
             pair.holder(model.extract_feat(data['inputs']))
         else:
             model(data['inputs'], mode='tensor')
     finally:
         handle.remove()
     if not passes:
-        raise ValueError(f'the classifier of {pair.name or "the model"} does not run outside of training: choose '
-                         'another --head')
+        raise ValueError(f'the classifier of {pair.name or "the model"} does not run in eval mode. Choose another '
+                         '--head.')
     entered, logits = passes[-1]
     features, loss = classifier_input(pair.classifier, entered, logits.shape), pair.loss
     ignored = getattr(pair.holder, 'ignore_index', loss.ignore_index)
     labels = labels_of(data, ignored)
     if isinstance(features, Windows) or features.dim() != labels.dim() + 1:
-        raise ValueError(f'{tuple(entered.shape)} enter the classifier {pair.classifier}: only feature vectors '
-                         'and maps with a 1x1 convolution are supported')
+        raise ValueError(f'the input of the classifier {pair.classifier} has the shape {tuple(entered.shape)}. Only '
+                         'feature vectors and maps with a 1x1 convolution are supported.')
     labels = labels_on_grid(labels, tuple(features.shape[2:]), loss.align_corners, loss.label_sampling)
     sources = [sample.img_path for sample in data.get('data_samples') or []]
     labels = check_labels(labels, logits.shape[1], ignored, sources)

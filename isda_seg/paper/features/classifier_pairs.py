@@ -14,7 +14,7 @@ def classifier_pairs(model: nn.Module) -> list[Pair]:
     """Return the ISDA pairs, and a pair with empty statistics for every other classifier with a loss.
 
     Raises:
-        ValueError: the model has no such classifier; says why each of its losses has none.
+        ValueError: the model has no such classifier; the message has a reason for each loss.
     """
     pairs, reasons = list(find_pairs(model)), []
     for held in held_losses(model):
@@ -30,21 +30,21 @@ def classifier_pairs(model: nn.Module) -> list[Pair]:
             attach(loss, classifier, getattr(held.holder, 'align_corners', False))
             pairs.append(Pair(held.name, held.holder, loss, classifier, held.place))
     if not pairs:
-        raise ValueError('no head of this model has a linear classifier whose features could be looked at. '
-                         f'{"; ".join(reasons) or "The model holds no loss"}')
+        raise ValueError('no head of this model has a linear classifier whose features can be analysed. '
+                         f'{"; ".join(reasons) or "The model has no loss"}')
     return pairs
 
 
 def pair_of(pairs: Sequence[Pair], head: str | None = None) -> Pair:
-    """The pair of a head.
+    """Return the pair of a head.
 
     Args:
-        pairs: as ``classifier_pairs`` finds them.
-        head: its name, with that of the classifier where it has several ('decode_head.conv_seg'); default
-            'decode_head' where the model has one, else the only classifier.
+        pairs: pairs from ``classifier_pairs``.
+        head: name of the head, with the classifier if the head has several ('decode_head.conv_seg'); default
+            'decode_head' if the model has one, else the only classifier.
 
     Raises:
-        ValueError: none, or several of this name.
+        ValueError: the name matches none or several.
     """
     named: dict[str, Pair] = {}
     for pair in pairs:
@@ -53,6 +53,6 @@ def pair_of(pairs: Sequence[Pair], head: str | None = None) -> Pair:
     wanted = head or ('decode_head' if any(name.startswith('decode_head.') for name in named) else '')
     fitting = [name for name in named if not wanted or f'{name}.'.startswith(f'{wanted}.')]
     if len(fitting) != 1:
-        raise ValueError(f'--head {wanted or "(not given)"} names {len(fitting) or "no"} classifier'
-                         f'{"s" if fitting else ""} of this model; name one of {", ".join(fitting or named)}')
+        raise ValueError(f'--head {wanted or "(not given)"} matches {len(fitting) or "no"} classifier'
+                         f'{"s" if fitting else ""} of this model. Choose one of {", ".join(fitting or named)}.')
     return named[fitting[0]]

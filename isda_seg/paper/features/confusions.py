@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 def confusion(labels: Tensor, logits: Tensor) -> Tensor:
-    """(C, C) int64, row = true class, column = predicted; labels (N,), logits (N, C)."""
+    """Return the confusion matrix (C, C), row = true class, column = predicted class; labels (N,), logits (N, C)."""
     classes = logits.shape[1]
     return torch.bincount(labels * classes + logits.argmax(dim=1), minlength=classes ** 2).view(classes, classes)
 
@@ -23,14 +23,14 @@ def frequent(counts: Tensor, table: Tensor, classes: Sequence[str], most: int) -
     """Return the most frequent confusions, sorted by their entry in the margin table.
 
     Args:
-        counts: (C, C), row = true class.
-        table: (C, C).
-        classes: their names.
-        most: how many.
+        counts: confusion matrix (C, C), row = true class.
+        table: margin table (C, C).
+        classes: class names.
+        most: maximum number of confusions.
 
     Returns:
-        of each: true class, other class, how many of the true class were taken for the other, in per cent of the true
-        class, the table's entry, and its rank among the C (C - 1) entries, 1 for the largest.
+        for each: true class, predicted class as 'other', number of confusions, their share of the true class in per
+        cent, entry of the margin table, and its rank among the C (C - 1) entries, 1 for the largest.
     """
     ranks = {place: rank for rank, place in enumerate(_off_diagonal(table), 1)}
     pairs = most_frequent(counts, most)
@@ -40,14 +40,14 @@ def frequent(counts: Tensor, table: Tensor, classes: Sequence[str], most: int) -
 
 
 def most_frequent(counts: Tensor, most: int) -> list[tuple[int, int]]:
-    """(true class, predicted class) of the most frequent confusions, among those that occur."""
+    """Return (true class, predicted class) of the most frequent confusions with nonzero count."""
     return [place for place in _off_diagonal(counts, most) if counts[place] > 0]
 
 
 def agreement(counts: Tensor, table: Tensor) -> float | None:
-    """Spearman's rank correlation of the table with the shares of confusions, over all pairs of classes; -1..1.
+    """Spearman's rank correlation between the margin table and the confusion rates over all pairs of classes.
 
-    Rows of classes without samples are left out; None where all shares or all entries are equal.
+    Classes without samples are excluded as true classes. None if all rates or all entries are equal.
     """
     there = counts.sum(dim=1) > 0
     off = ~torch.eye(len(table), dtype=torch.bool)[there]

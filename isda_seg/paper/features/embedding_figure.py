@@ -12,9 +12,9 @@ matplotlib.use('Agg')
 import matplotlib.pyplot as plt  # noqa: E402
 
 MARKERS = 'o^sDv'
-ROWS = 20    # of a legend's column ...
-COLUMN = 1.6  # ... and its width, in inches
-WIDE = 60    # characters of a title
+ROWS = 20     # rows per legend column
+COLUMN = 1.6  # width of a legend column in inches
+WIDE = 60     # characters per line of a title
 
 
 def colour_and_marker(number: int, classes: int) -> tuple[tuple[float, ...], str]:
@@ -24,7 +24,7 @@ def colour_and_marker(number: int, classes: int) -> tuple[tuple[float, ...], str
 
 
 def draw_embedding(found: Sequence[Features], title: str, out: Path) -> None:
-    """Draw a panel per model with its measures below and a legend of the classes."""
+    """Draw a panel per model with its separation measures below, and a legend of the classes."""
     columns = -(-len(found[0].classes) // ROWS)
     figure, axes = plt.subplots(1, len(found), figsize=(4.6 * len(found) + COLUMN * columns, 5), squeeze=False,
                                 layout='constrained')

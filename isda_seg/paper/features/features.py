@@ -19,14 +19,14 @@ LARGEST = 1 << 28  # maximum entries of full covariances; larger ones become dia
 
 
 class Spread(NamedTuple):
-    """Covariances of the classes, and the table of the classifier with them."""
-    source: str         # of the covariances, for people
+    """Class covariances and the margin table computed from them."""
+    source: str         # description of the source
     covariance: Tensor  # (C, A), (C, A, A), or with leading dimension 1
-    table: Tensor       # (C, C)
+    table: Tensor       # margin table (C, C)
 
     @classmethod
     def of(cls, source: str, weight: Tensor, covariance: Tensor) -> 'Spread':
-        """With the classifier's weight (C, A)."""
+        """Compute the margin table with the classifier weight (C, A)."""
         return cls(source, covariance.cpu(), margin_variance(weight, covariance).cpu())
 
 
@@ -34,9 +34,9 @@ class Pass(NamedTuple):
     """Result of one pass over a split."""
     images: int
     sample: Sample
-    confusion: Tensor      # (C, C) int64, row = true class; in segmentation of pixels on the features' grid
-    moments: ClassMoments  # of all labelled features
-    kind: str              # of their covariances: 'full', or 'diagonal' where those would be too large
+    confusion: Tensor      # (C, C) int64, row = true class; for segmentation, over pixels of the feature grid
+    moments: ClassMoments  # moments of all labelled features
+    kind: str              # covariance: 'full', or 'diagonal' if full covariances are too large
 
 
 class Features(NamedTuple):
@@ -44,9 +44,9 @@ class Features(NamedTuple):
     name: str
     classes: list[str]
     seen: Pass
-    points: np.ndarray      # (N, 2), t-SNE of the sample
-    separation: Separation  # of the sample
-    spreads: list[Spread]   # of the checkpoint's statistics where ISDA left some, and of the moments of the pass
+    points: np.ndarray      # t-SNE of the sample (N, 2)
+    separation: Separation  # separation measures of the sample
+    spreads: list[Spread]   # from the statistics in the checkpoint, if any, and from the moments of the pass
 
 
 def look(name: str, opened: Opened, split: str = 'test', head: str | None = None, per_class: int = 100,
@@ -54,17 +54,17 @@ def look(name: str, opened: Opened, split: str = 'test', head: str | None = None
     """Analyse the features of a split.
 
     Args:
-        name: of the model, for people.
-        opened: by ``open_checkpoint``.
+        name: display name of the model.
+        opened: model from ``open_checkpoint``.
         split: 'test', 'val' or 'train'.
-        head: as for ``pair_of``.
-        per_class: at most so many samples of each class, at least 2.
-        perplexity: of t-SNE.
-        seed: of the sample and of t-SNE.
+        head: see ``pair_of``.
+        per_class: maximum number of samples per class, at least 2.
+        perplexity: perplexity of t-SNE.
+        seed: seed of the sample and of t-SNE.
 
     Raises:
-        ValueError: as ``steps`` and ``separation``; fewer than 2 per class, a negative seed, no more samples than the
-            perplexity.
+        ValueError: see ``steps`` and ``separation``; also ``per_class`` below 2, a negative seed, or too few samples
+            for the perplexity.
     """
     if per_class < 2:
         raise ValueError(f'--per-class must be at least 2, got {per_class}')
@@ -75,8 +75,8 @@ def look(name: str, opened: Opened, split: str = 'test', head: str | None = None
     seen = one_pass(opened, split, head, per_class, seed)
     samples = len(seen.sample.labels)
     if samples <= perplexity:
-        raise ValueError(f'{samples} samples are too few for --perplexity {perplexity:g}: raise --per-class (now '
-                         f'{per_class}), or set --perplexity below {samples}')
+        raise ValueError(f'{samples} samples are too few for --perplexity {perplexity:g}. Increase --per-class '
+                         f'({per_class}) or set --perplexity below {samples}.')
     apart = separation(seen.sample.features, seen.sample.labels)
     spreads = [Spread.of(f'{split} data, {seen.kind} covariances', weight, seen.moments.covariance)]
     if statistics.count.any():
@@ -104,7 +104,7 @@ def one_pass(opened: Opened, split: str, head: str | None, per_class: int, seed:
 
 
 def embedding(features: np.ndarray, perplexity: float, seed: int) -> np.ndarray:
-    """(N, 2): scikit-learn's t-SNE of features (N, A), started from their two principal components."""
+    """Compute t-SNE (N, 2) of features (N, A), initialised with the first two principal components."""
     points: np.ndarray = TSNE(perplexity=perplexity, init='pca', random_state=seed).fit_transform(features)
     return points
 
@@ -114,5 +114,5 @@ def check_alike(found: Sequence[Features]) -> None:
     first = found[0]
     for other in found[1:]:
         if first.classes != other.classes or not np.array_equal(first.seen.sample.places, other.seen.sample.places):
-            raise ValueError(f'{first.name} and {other.name} do not see the same samples: two models are compared on '
-                             'the same data, classes and grid of features; look at each alone')
+            raise ValueError(f'{first.name} and {other.name} have different samples; a comparison needs the same data, '
+                             'classes and feature grid. Analyse each model separately.')

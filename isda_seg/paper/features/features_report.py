@@ -11,16 +11,18 @@ from isda_seg.paper.features.spectrum_figure import draw_spectra
 from isda_seg.paper.features.table_figure import draw_tables
 from isda_seg.runtime.run_record import RUNS
 
-MOST = 10   # pairs of classes that are listed
-SHOWN = 5   # of those, on the screen
+MOST = 10   # class pairs in the result file
+SHOWN = 5   # class pairs in the printed summary
 
 
 def entry(one: Features, meta: dict[str, Any]) -> dict[str, Any]:
-    """Of a model: its numbers, for each source of covariances ranks, table and pairs of classes, and its training.
+    """Return the report entry of a model.
+
+    It contains the measures, the ranks, table and class pairs per covariance source, and the training provenance.
 
     Args:
-        one: what was found.
-        meta: of its checkpoint.
+        one: result of ``look``.
+        meta: meta of the checkpoint.
     """
     counts = dict.fromkeys(one.classes, 0)
     for label in one.seen.sample.labels:
@@ -39,7 +41,7 @@ def entry(one: Features, meta: dict[str, Any]) -> dict[str, Any]:
 
 
 def draw_all(found: Sequence[Features], title: str, out: Path) -> list[Path]:
-    """Draw the three figures into a folder, and return their paths; the title is that of the plane."""
+    """Draw the three figures into a folder and return their paths; ``title`` is the title of the t-SNE figure."""
     paths = [out / f'{name}.png' for name in ('embedding', 'spectrum', 'table')]
     draw_embedding(found, title, paths[0])
     draw_spectra(found, paths[1])
@@ -66,12 +68,12 @@ def _lines(found: dict[str, Any]) -> list[str]:
         agreed = spread['rank_correlation_with_confusions']
         lines += [f'  {spread["source"]}:',
                   f'    effective rank: {", ".join(f"{name} {rank:.1f}" for name, rank in ranks.items() if rank)}',
-                  '    largest in the table (true class - other class): '
+                  '    largest entries of the margin table (true class - other class): '
                   f'{", ".join(map(_pair, spread["largest"][:SHOWN]))}',
-                  f'    of the {len(confusions)} most frequent confusions these have the largest entries (rank among '
-                  f'{pairs} pairs): {", ".join(map(_confusion, confusions[:SHOWN])) or "none occurs"}']
+                  f'    largest entries among the {len(confusions)} most frequent confusions (rank among {pairs} '
+                  f'pairs): {", ".join(map(_confusion, confusions[:SHOWN])) or "no confusions"}']
         if agreed is not None:
-            lines.append(f'    rank correlation of the table with the shares of confusions: {agreed:.2f}')
+            lines.append(f'    rank correlation of the margin table with the confusion rates: {agreed:.2f}')
     return lines
 
 
@@ -80,5 +82,5 @@ def _pair(pair: dict[str, Any]) -> str:
 
 
 def _confusion(pair: dict[str, Any]) -> str:
-    return (f'{pair["true"]} taken for {pair["other"]} ({pair["share"]:.0f} % of {pair["true"]}, {pair["table"]:.3g}, '
-            f'rank {pair["rank"]})')
+    return (f'{pair["true"]} predicted as {pair["other"]} ({pair["share"]:.0f} % of {pair["true"]}, '
+            f'{pair["table"]:.3g}, rank {pair["rank"]})')

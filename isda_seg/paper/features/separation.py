@@ -7,22 +7,22 @@ from sklearn.neighbors import NearestNeighbors
 
 
 class Separation(NamedTuple):
-    """Of labelled features; distances are Euclidean."""
-    silhouette: float       # -1..1, more is farther apart: Rousseeuw's mean coefficient
-    variance_ratio: float   # within classes over between them, less is farther apart
-    nearest_error: float    # per cent of samples whose nearest other sample has another label
+    """Separation measures of labelled features with Euclidean distances."""
+    silhouette: float       # mean silhouette coefficient (Rousseeuw) in [-1, 1]; higher is better separated
+    variance_ratio: float   # within-class over between-class variance; lower is better separated
+    nearest_error: float    # leave-one-out 1-nearest-neighbour error in per cent
 
 
 def separation(features: np.ndarray, labels: np.ndarray) -> Separation:
     """Compute the measures for features (N, A) with labels (N,).
 
     Raises:
-        ValueError: fewer than 2 classes, as many classes as samples, features that are all equal.
+        ValueError: fewer than 2 classes, no more samples than classes, or all features are equal.
     """
     classes = len(np.unique(labels))
     if not 2 <= classes < len(labels):
-        raise ValueError(f'{len(labels)} features of {classes} classes cannot be told apart: at least 2 classes are '
-                         'needed, and more features than classes')
+        raise ValueError('class separation needs at least 2 classes and more samples than classes, got '
+                         f'{len(labels)} samples of {classes} classes')
     if (features == features[0]).all():
         raise ValueError(f'all {len(features)} features are equal, so classes cannot be separated')
     return Separation(float(silhouette_score(features, labels)), variance_ratio(features, labels),
@@ -30,10 +30,10 @@ def separation(features: np.ndarray, labels: np.ndarray) -> Separation:
 
 
 def variance_ratio(features: np.ndarray, labels: np.ndarray) -> float:
-    """tr(S_w) / tr(S_b), with the within-class covariance S_w and the between-class covariance S_b of N samples.
+    """Return tr(S_w) / tr(S_b) of the within-class and between-class covariances of N samples, in float64.
 
     ``S_w = 1/N sum_i (a_i - mean of a_i's class)(...)^T``, ``S_b = 1/N sum_c n_c (mean_c - mean)(...)^T``; their sum is
-    the covariance of all samples. In float64.
+    the covariance of all samples.
     """
     features = features.astype(np.float64)
     _, place, counts = np.unique(labels, return_inverse=True, return_counts=True)
@@ -44,6 +44,6 @@ def variance_ratio(features: np.ndarray, labels: np.ndarray) -> float:
 
 
 def nearest_error(features: np.ndarray, labels: np.ndarray) -> float:
-    """The error in per cent of the nearest neighbour among all other samples."""
+    """Return the leave-one-out 1-nearest-neighbour error in per cent."""
     nearest = NearestNeighbors(n_neighbors=1).fit(features).kneighbors(return_distance=False)[:, 0]
     return 100 * float(np.mean(labels[nearest] != labels))

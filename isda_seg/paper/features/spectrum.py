@@ -18,14 +18,15 @@ def spectrum(covariance: Tensor) -> Tensor:
 
 
 def cumulative_share(eigenvalues: Tensor) -> Tensor:
-    """Return the cumulative share of variance (C, A), 0..1; NaN for a class without variance."""
+    """Return the cumulative share of variance (C, A) in [0, 1]; NaN for a class without variance."""
     return eigenvalues.cumsum(dim=1) / eigenvalues.sum(dim=1, keepdim=True)
 
 
 def effective_rank(eigenvalues: Tensor) -> Tensor:
-    """``exp(-sum_i p_i log p_i)`` of the shares p of the eigenvalues (C, A): (C,), 1..A.
+    """Return the effective rank (C,) of eigenvalues (C, A) (Roy and Vetterli, EUSIPCO 2007).
 
-    A for equal ones, 1 for a single one, 0 for a class without variance (Roy and Vetterli, EUSIPCO 2007).
+    ``exp(-sum_i p_i log p_i)`` with the normalised eigenvalues p: A for equal eigenvalues, 1 for a single nonzero
+    eigenvalue, 0 for a class without variance.
     """
     shares = eigenvalues / eigenvalues.sum(dim=1, keepdim=True)
     return torch.special.entr(shares).sum(dim=1).exp().nan_to_num(0)

@@ -1,4 +1,4 @@
-"""The data of a split, in order and as they are tested, from the config of a run."""
+"""Data of a split in order, with the test pipeline."""
 import copy
 from importlib import import_module
 from typing import Any
@@ -18,32 +18,33 @@ SPLITS = ('test', 'val', 'train')
 
 
 def split_loader(cfg: Config, split: str, augmented: bool = False) -> DataLoader:
-    """The dataloader that ``split_config`` describes; arguments and errors are the same."""
+    """Build the dataloader of ``split_config``, with the same arguments and errors."""
     loader = split_config(cfg, split, augmented)
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmengine')):
         return Runner.build_dataloader(loader)
 
 
 def split_config(cfg: Config, split: str, augmented: bool = False) -> dict[str, Any]:
-    """The config of a dataloader of a split's images, each once and in order, in the test batches and pipeline.
+    """Return a dataloader config that yields each image of a split once, in order, with the test pipeline.
 
     Args:
-        cfg: as ``load_config`` returns it.
-        split: 'test', 'val' or 'train', whose dataloader tells the data.
-        augmented: the split's own batches and pipeline instead.
+        cfg: config from ``load_config``.
+        split: 'test', 'val' or 'train'.
+        augmented: use the batches and the pipeline of the split instead.
 
     Raises:
-        ValueError: an unknown split, one that the config has not. FileNotFoundError: missing data.
+        ValueError: the split is unknown or not in the config.
+        FileNotFoundError: missing data.
     """
     if split not in SPLITS or cfg.get(f'{split}_dataloader') is None:
         known = [name for name in SPLITS if cfg.get(f'{name}_dataloader') is not None]
-        raise ValueError(f'the config has no data for --split {split}: choose one of {", ".join(known)}')
+        raise ValueError(f'the config has no data for --split {split}. Choose one of {", ".join(known)}.')
     module = 'segmentation.data_check' if task_name(cfg) == SEGMENTATION else 'classification.data.data_check'
     import_module(f'isda_seg.{module}').check_data(cfg, (split,))
     own = cfg[f'{split}_dataloader']
     test = own if augmented else cfg.get('test_dataloader') or cfg.val_dataloader
     dataset = copy.deepcopy(own.dataset)
-    if type_name(dataset) == 'TwoStreamDataset':  # its images, all labelled
+    if type_name(dataset) == 'TwoStreamDataset':  # use all images, with labels
         dataset = dict(dataset.dataset, pipeline=dataset.pipeline)
     if split == 'train' and not augmented:
         pipeline = next(node['pipeline'] for node in dicts(test.dataset) if 'pipeline' in node)
@@ -56,11 +57,11 @@ def split_config(cfg: Config, split: str, augmented: bool = False) -> dict[str, 
 
 
 def labels_of(data: dict[str, Any], ignored: int) -> Tensor:
-    """(B,) int64 of images or (B, H, W) of pixels, from a batch that a data preprocessor has seen.
+    """Return the int64 labels (B,) or label maps (B, H, W) of a preprocessed batch.
 
     Args:
-        data: the batch.
-        ignored: the label of the margin that the preprocessor gave images.
+        data: batch from the data preprocessor.
+        ignored: label for the padding of the preprocessor.
 
     Raises:
         ValueError: images without labels.
@@ -69,13 +70,13 @@ def labels_of(data: dict[str, Any], ignored: int) -> Tensor:
     maps = [_padded(sample, ignored) for sample in samples if 'gt_sem_seg' in sample]
     labels = torch.stack(maps) if maps else data.get('labels')
     if labels is None or len(maps) < len(samples):
-        raise ValueError('images of this split have no labels: choose another --split, or put LoadAnnotations into '
-                         'its pipeline')
+        raise ValueError('images of this split have no labels. Choose another --split or add LoadAnnotations to the '
+                         'pipeline.')
     return labels.long()
 
 
 def _padded(sample: Any, ignored: int) -> Tensor:
-    """The label map (H, W), with the margin."""
+    """Return the label map (H, W), padded like the image."""
     labels: Tensor = sample.gt_sem_seg.data[0]
     if 'img_padding_size' not in sample:
         return labels

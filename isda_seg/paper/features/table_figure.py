@@ -1,4 +1,4 @@
-"""The table as a heat map, and on it what the model confuses most often."""
+"""Margin table as a heat map, with the most frequent confusions marked."""
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,11 +15,11 @@ matplotlib.use('Agg')
 import matplotlib.pyplot as plt  # noqa: E402
 from matplotlib.patches import Circle  # noqa: E402
 
-COLUMNS = 2  # of panels, where there are more than 3
+COLUMNS = 2  # columns of panels if there are more than 3
 
 
 def draw_tables(found: Sequence[Features], most: int, out: Path) -> None:
-    """A panel for each model and source of covariances; rings are on the ``most`` frequent confusions of the model."""
+    """Draw a panel per model and covariance source; rings mark the ``most`` most frequent confusions of the model."""
     panels = [(one, spread) for one in found for spread in one.spreads]
     columns = len(panels) if len(panels) <= 3 else COLUMNS
     side = min(max(3.6, 0.36 * len(found[0].classes)), 9)
@@ -27,13 +27,13 @@ def draw_tables(found: Sequence[Features], most: int, out: Path) -> None:
                                 figsize=((side + 1.6) * columns, (0.95 * side + 1.6) * -(-len(panels) // columns)))
     for axis, (one, spread) in zip(axes.flat, panels, strict=True):
         draw_table(axis, one, spread, most)
-    figure.suptitle(f'the table; rings: the {most} most frequent confusions of the model', fontsize=9)
+    figure.suptitle(f'margin table; rings: the {most} most frequent confusions of the model', fontsize=9)
     figure.savefig(out, dpi=120)
     plt.close(figure)
 
 
 def draw_table(axis: Any, one: Features, spread: Spread, most: int) -> None:
-    """One panel: row = true class."""
+    """Draw one panel; row = true class."""
     show_table(axis, spread.table.numpy(), one.classes)
     for row, column in most_frequent(one.seen.confusion, most):
         axis.add_patch(Circle((column, row), 0.4, fill=False, color='red'))

@@ -1,4 +1,4 @@
-"""The table on an axis of a figure, as a heat map with the classes' names."""
+"""Draw the margin table as a heat map."""
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 
 UNIT = 'variance of the logit difference per unit of strength'
-WRITTEN = 12  # classes up to which the entries are written
-NAMED = 100   # classes up to which the rows have names
+WRITTEN = 12  # maximum number of classes for printed entries
+NAMED = 100   # maximum number of classes for row and column names
 
 
 def show_table(axis: Any, table: np.ndarray, classes: Sequence[str]) -> None:
-    """The table (C, C) with the classes' names and a colour bar; its diagonal, which is always 0, is grey."""
+    """Draw the margin table (C, C) with class names and a colour bar; the zero diagonal is grey."""
     image = axis.imshow(np.ma.masked_array(table, np.eye(len(table), dtype=bool)), cmap='viridis')
     axis.set_facecolor('0.85')
     bar = axis.figure.colorbar(image, ax=axis, shrink=0.85)

@@ -1,1 +1,1 @@
-"""Series of training runs compared: pairs of seeds, sweeps of settings, curves."""
+"""Comparison of training runs: paired seeds, sweeps of settings, curves."""

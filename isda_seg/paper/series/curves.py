@@ -31,10 +31,10 @@ def validated_by(work_dir: str | Path) -> str:
 def _entries(work_dir: str | Path) -> list[dict]:
     logs = sorted(Path(work_dir).glob('*/vis_data/scalars.json'))
     if not logs:
-        raise FileNotFoundError(f'no vis_data/scalars.json below {work_dir}: is it the work directory of a run?')
+        raise FileNotFoundError(f'no vis_data/scalars.json below {work_dir}. Pass the work directory of a run.')
     found = [entry for log in logs for line in log.read_text().splitlines() if (entry := _entry(line)) is not None]
     if not found:
-        raise ValueError(f'{logs[-1]} holds no step yet: draw it when the run has logged some')
+        raise ValueError(f'{logs[-1]} contains no logged step yet. Draw it after the first log interval of the run.')
     return found
 
 
@@ -59,7 +59,7 @@ def plot_curves(work_dirs: dict[str, str | Path], out: str | Path) -> None:
     """
     names = {validated_by(work_dir) for work_dir in work_dirs.values()}
     if len(names) > 1:
-        raise ValueError(f'runs of one figure are validated by one measure, these by {sorted(names)}')
+        raise ValueError(f'runs in one figure need the same validation measure, got {sorted(names)}')
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.4))
     for label, work_dir in work_dirs.items():
         for axis, series in zip(axes, read_scalars(work_dir), strict=True):

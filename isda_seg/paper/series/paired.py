@@ -30,7 +30,8 @@ def difference(baseline: Sequence[float], arm: Sequence[float]) -> Difference:
     """Compute the mean paired difference and its confidence intervals.
 
     Args:
-        baseline, arm: one value per seed, in the same order.
+        baseline: one value per seed.
+        arm: one value per seed, in the same order.
 
     Raises:
         ValueError: no runs, or different numbers of runs.
@@ -92,7 +93,8 @@ def compare_arms(baseline: dict[str, dict[str, Any]], arm: dict[str, dict[str, A
     """Compare two arms in all measures.
 
     Args:
-        baseline, arm: seed -> result of tools/test.py.
+        baseline: seed -> result of tools/test.py.
+        arm: seed -> result of tools/test.py.
 
     Returns:
         {'measures': {protocol: {...}}, 'classes': {class: {...}}, 'precision', 'recall'}; each entry holds the means of

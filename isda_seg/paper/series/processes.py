@@ -51,12 +51,14 @@ class Processes:
         self.lock = threading.Lock()
 
     def __enter__(self) -> 'Processes':
+        """Handle SIGTERM like an exit of the program."""
         self.in_main = threading.current_thread() is threading.main_thread()  # only the main thread may handle signals
         if self.in_main:
             self.before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *error: Any) -> None:
+        """Terminate running processes on Ctrl-C or SIGTERM, and restore the signal handler."""
         if kind is not None and not issubclass(kind, Exception):
             with self.lock:
                 self.stopped = True

@@ -57,7 +57,7 @@ def hold_out(cfg: Config, share: float) -> Config:
         ValueError: ``share`` is outside (0, 1) or leaves no images; a wrapped dataset; both ``indices`` and ``split``.
     """
     if not 0 < share < 1:
-        raise ValueError(f'the share held out must lie between 0 and 1, got {share}')
+        raise ValueError(f'the held-out share must be between 0 and 1, got {share}')
     cfg = copy.deepcopy(cfg)
     train = cfg.train_dataloader.dataset
     if _two_streams(train):

@@ -44,6 +44,8 @@ def run_series(runs: Iterable[Run], folder: str | Path, tools: str | Path, proto
     resume. Ctrl-C and SIGTERM stop the running processes; on Linux, so does killing the series.
 
     Args:
+        runs: runs with unique names.
+        folder: folder of all runs.
         tools: folder of train.py and test.py.
         protocols: protocols for tools/test.py.
         jobs: number of concurrent runs, which share the cores unless OMP_NUM_THREADS is set.

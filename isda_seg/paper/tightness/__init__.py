@@ -1,1 +1,1 @@
-"""How tight the bound is: the closed form beside the mean loss of explicit draws, during training and after."""
+"""Tightness of the bound: closed form compared with Monte Carlo estimates."""

@@ -26,7 +26,7 @@ class HeadSamples(NamedTuple):
     labels: Tensor | None  # (N,); None for unlabelled images
     weight: Tensor         # (C, A)
     covariance: Tensor     # (C, A) or (C, A, A), or leading dimension 1
-    strength: float        # current
+    strength: float        # current strength
     lambda_0: float
 
 
@@ -67,7 +67,7 @@ def head_samples(model: nn.Module, loader: Any, images: int, pixels: int, seed: 
     result = []
     for head, found in parts.items():
         pair = pairs[head.removesuffix(UNLABELLED)]
-        loss: Any = pair.loss  # an ISDALoss, which knows its lambda_0
+        loss: Any = pair.loss  # an ISDALoss, which has lambda_0
         logits, labels = (torch.cat(part) for part in zip(*found, strict=True))
         if len(logits) == 0:
             raise ValueError(f'{head}: no pixel of the {images} training images has a label. Use more images.')
@@ -88,13 +88,13 @@ def _given(model: Any, pairs: dict[str, Pair], batch: Any) -> dict[str, tuple[Te
         logits, labels, *_ = inspect.signature(loss.forward).bind(*args, **kwargs).arguments.values()
         index = kwargs.get('ignore_index')  # heads pass it by name
         counts = labelled(labels, loss.ignore_index if index is None else index)
-        given.setdefault(head, (logits, torch.where(counts, labels.long(), -1)))  # a pixel sampler calls once more
-        loss.captured.clear()  # of several classifiers the next one has its turn
+        given.setdefault(head, (logits, torch.where(counts, labels.long(), -1)))  # keep the first of repeated calls
+        loss.captured.clear()  # with several classifiers, the next call verifies the next classifier
 
     handles = [pair.loss.register_forward_pre_hook(partial(look, head), with_kwargs=True)
                for head, pair in pairs.items()]
     data = model.data_preprocessor(batch, True)
-    if isinstance(model, SemiClassifier):  # without the memory of its method
+    if isinstance(model, SemiClassifier):  # without the method, which would update its state
         ImageClassifier.forward(model, data['inputs'], data['labels'], 'loss')
         if model.eta_1 > 0:
             logits = classify(data['unlabelled']['views'][0], model.backbone, model.fc)
@@ -107,7 +107,7 @@ def _given(model: Any, pairs: dict[str, Pair], batch: Any) -> dict[str, tuple[Te
 
 
 def _chosen(logits: Tensor, labels: Tensor, pixels: int, choice: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Select labelled samples (N, C) and (N,); of label maps, random labelled pixels of each image."""
+    """Select labelled logits (N, C) and labels (N,); from label maps, random labelled pixels of each image."""
     if labels.dim() == 1:
         return logits[labels >= 0], labels[labels >= 0]
     found = []

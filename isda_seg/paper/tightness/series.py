@@ -23,6 +23,7 @@ def train_and_measure(cfg: Config, seeds: Sequence[int], keys: dict[str, Any], s
 
     Args:
         cfg: config from ``load_config``.
+        seeds: seeds of the runs.
         keys: arguments of ``TightnessHook``.
         strengths: strengths for the trained model; None: from lambda_0 / 8 to 4 lambda_0 of each head.
         resume: resume from the latest checkpoints.
@@ -36,7 +37,7 @@ def train_and_measure(cfg: Config, seeds: Sequence[int], keys: dict[str, Any], s
     """
     TightnessHook(**keys)  # validates the arguments before reading data
     for strength in strengths or ():
-        check_strength(strength, 'a strength to look at')
+        check_strength(strength, 'a value of --strengths')
     return {str(seed): _one(_with_hook(cfg, seed, keys), strengths, resume) for seed in seeds}
 
 

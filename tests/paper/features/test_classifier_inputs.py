@@ -120,9 +120,9 @@ def test_what_does_not_fit_is_said(trained, tmp_path):
             'model.auxiliary_head': None, 'model.decode_head.out_channels': 1, 'model.decode_head.num_classes': 2,
             'model.decode_head.loss_decode.use_sigmoid': True})
     model = opened(trained, tmp_path, 'plain', 'plain')
-    with pytest.raises(ValueError, match='--head neck names no classifier .* decode_head.conv_seg, auxiliary_head'):
+    with pytest.raises(ValueError, match='--head neck matches no classifier .* decode_head.conv_seg, auxiliary_head'):
         next(steps(model, head='neck'))
-    with pytest.raises(ValueError, match='no data for --split all: choose one of test, val, train'):
+    with pytest.raises(ValueError, match='no data for --split all. Choose one of test, val, train'):
         next(steps(model, 'all'))
     model.cfg.test_dataloader.dataset.pipeline.pop(2)
     with pytest.raises(ValueError, match='images of this split have no labels'):

@@ -44,9 +44,9 @@ def test_classes_that_lie_in_points_are_wholly_apart():
 
 
 def test_what_cannot_be_told_apart_is_said(labelled):
-    with pytest.raises(ValueError, match='40 features of 1 classes cannot be told apart'):
+    with pytest.raises(ValueError, match='more samples than classes, got 40 samples of 1 classes'):
         separation(labelled[0], np.zeros(40))
-    with pytest.raises(ValueError, match='3 features of 3 classes cannot'):
+    with pytest.raises(ValueError, match='got 3 samples of 3 classes'):
         separation(np.eye(3), np.arange(3))
     with pytest.raises(ValueError, match='all 40 features are equal'):
         separation(np.ones((40, 4)), labelled[1])

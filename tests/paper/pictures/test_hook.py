@@ -51,7 +51,7 @@ def test_modes_and_random_states_are_what_they_were_even_after_an_error():
 
 @exhaustive('keys, isda, words', [
     (dict(classes=['Lorry']), True, "unknown class 'Lorry'. Choose from "),
-    (dict(head='neck'), True, 'neck names no classifier'),
+    (dict(head='neck'), True, 'neck matches no classifier'),
     (dict(strength=0), True, 'strength must be positive, got 0'),
     (dict(), False, 'needs a model with ISDA. Add default_hooks'),
 ])

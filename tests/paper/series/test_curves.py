@@ -30,7 +30,7 @@ def test_the_half_line_of_a_killed_run_is_left_out_and_an_empty_log_is_said(tmp_
     log.write_text(log.read_text() + '{"loss": 2.')
     assert read_scalars(tmp_path) == ([(10, 3.0)], [])
     log.write_text('')
-    with pytest.raises(ValueError, match=f'{log} holds no step yet: draw it when the run has logged some'):
+    with pytest.raises(ValueError, match=f'{log} contains no logged step yet. Draw it after'):
         read_scalars(tmp_path)
 
 
@@ -53,5 +53,5 @@ def test_a_classifiers_curve_is_its_test_error_over_epochs_and_no_mixture(tmp_pa
         plot_curves({'run': tmp_path / name}, tmp_path / f'{name}.png')
     one, other = (cv2.imread(str(tmp_path / f'{name}.png')) for name in ('a', 'b'))
     assert (one[:30, 540:] != other[:30, 540:]).any()  # the title
-    with pytest.raises(ValueError, match=r"validated by one measure, these by \['mIoU', 'top1_error'\]"):
+    with pytest.raises(ValueError, match=r"the same validation measure, got \['mIoU', 'top1_error'\]"):
         plot_curves({name: tmp_path / name for name in ('a', 'b')}, tmp_path / 'both.png')

@@ -126,7 +126,7 @@ def test_a_config_that_trains_on_some_images_goes_on_with_those_not_held_out(isd
 
 @pytest.mark.parametrize('share', [0, 1, -0.25, 1.5])
 def test_a_share_lies_between_0_and_1(isda, share):
-    with pytest.raises(ValueError, match=f'must lie between 0 and 1, got {share}'):
+    with pytest.raises(ValueError, match=f'the held-out share must be between 0 and 1, got {share}'):
         hold_out(isda, share)
 
 
