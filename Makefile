@@ -1,25 +1,26 @@
 # On a fresh machine with Python 3.11:
 #
-#   make gain    set up, then train a small network on scikit-learn's digits, plain and with ISDA in pairs of seeds, and
-#                print what ISDA gains           make gain ARGS=--sweep tries other strengths
+#   make gain    set up, then train a small network on scikit-learn's digits without and with ISDA, with paired seeds,
+#                and print the difference        make gain ARGS=--sweep compares strengths
 #                make gain ARGS=--segmentation trains on synthetic street scenes and compares mIoU
 #   make demo    set up, then train and evaluate PSPNet + ISDA on the built-in demo data
-#   make test    set up, then run every test in one case of each kind, two files at a time (the other cases are marked
-#                exhaustive)                make test ARGS='-x -k margin' passes arguments on
-#   make test-all    the same with every case
-#   make gpu     on a CUDA machine: the tests marked gpu, what ISDA costs there, a pair of demo runs in half precision
+#   make test    set up, then run the tests in two processes, without the cases marked exhaustive
+#                make test ARGS='-x -k margin' passes arguments to pytest
+#   make test-all    run all tests, including the cases marked exhaustive
+#   make gpu     on a CUDA machine: run the tests marked gpu, the cost benchmark and two pairs of demo runs in mixed
+#                precision
 #   make lint    ruff                                   make types    mypy --strict
-#   make setup-detection    MMDetection, and mmcv with the compiled operators it needs, beside MMSegmentation in an
-#                environment of their own, .venv-det, and the tests of both there. Where pip finds no mmcv with operators
-#                it is built: C++ compiler, 20 to 40 minutes on two cores. ARGS are passed to pytest
-#   make setup-openmmlab    the original OpenMMLab packages (mmengine, mmcv-lite, mmsegmentation) in .venv-openmmlab, and
-#                all tests there. ARGS are passed to pytest
+#   make setup-detection    install MMSegmentation, MMDetection and mmcv with compiled operators in a separate
+#                environment, .venv-det, and run the tests of both. If pip finds no mmcv with operators, it is built:
+#                this needs a C++ compiler and 20 to 40 minutes on two cores. ARGS are passed to pytest
+#   make setup-openmmlab    install the original OpenMMLab packages (mmengine, mmcv-lite, mmsegmentation) in
+#                .venv-openmmlab, and run all tests. ARGS are passed to pytest
 #   make timings record in configs/results/timings.json how long the demo, the tests and setup-openmmlab take, each
-#                with the installation of a new environment, .venv-openmmlab too. make timing-demo, timing-test and
-#                timing-setup-openmmlab measure one of them. Nothing else should run on the machine
+#                including the installation of a new environment; .venv-openmmlab is replaced. make timing-demo,
+#                timing-test and timing-setup-openmmlab measure one of them. Run nothing else on the machine
 #
-# VENV=folder     the environment, .venv by default unless said otherwise above; it is made if it is not there
-# PYTHON=python   the Python that makes it; by default the first of the candidates below that is 3.11 or newer
+# VENV=folder     environment, created if missing; default .venv, or as named above
+# PYTHON=python   Python for a new environment; default: the first candidate below that is 3.11 or newer
 
 VENV ?= .venv
 PYTHON ?= python3.11 python3 python3.12 python3.13 python
@@ -73,8 +74,8 @@ setup-openmmlab:
 	$(MAKE) VENV='$(VENV)' EXTRAS=seg-openmmlab,dev setup
 	$(VENV)/bin/python -m pytest $(ARGS)
 
-# Each in an environment, and the demo in folders, that are not there before. The words of a command are its name in the
-# file, so that what it is told goes through its surroundings.
+# Each target uses a new environment, and the demo new folders. The result file names a measurement by its command, so
+# options are passed as environment variables.
 TIME = $(VENV)/bin/python tools/docs/time_command.py configs/results/timings.json
 NEW = work_dirs/timings
 timings: $(TIMED)
@@ -91,7 +92,7 @@ timing-setup-openmmlab: setup
 	rm -rf .venv-openmmlab
 	MAKEFLAGS= ARGS= $(TIME) make setup-openmmlab
 
-# One stamp per set of extras, renewed when what is to be installed changes.
+# One stamp per set of extras, updated when the requirements change.
 $(VENV)/.installed-%: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(VENV)/bin/python -m pip install -c constraints.txt -e '.[$*]'
 	@test '$*' = gain || $(VENV)/bin/python -c 'import cv2' || { echo "OpenCV needs: apt-get install libgl1 libglib2.0-0" >&2; exit 1; }

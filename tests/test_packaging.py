@@ -78,7 +78,7 @@ def test_wheel_holds_the_package_and_one_copy_of_configs_and_tools(wheel):
         sources = {name: (ROOT / name.replace('isda_seg/.mim/', '')).read_bytes() for name in names}
         changed = [name for name, source in sources.items() if archive.read(name) != source]
         licence = [name for name in archive.namelist() if name.endswith('LICENSE')]
-    package = {name for name in files_below(ROOT / 'isda_seg') if name.endswith('.py')}
+    package = {name for name in files_below(ROOT / 'isda_seg') if name.endswith(('.py', 'py.typed'))}
     tree = files_below(ROOT / 'configs') | files_below(ROOT / 'tools') | {'model-index.yml'}
     mim = {name for name in tree if not name.startswith(CLONE_ONLY)}
     assert names == package | {f'isda_seg/.mim/{name}' for name in mim}
@@ -91,7 +91,7 @@ def test_the_package_is_the_larger_part_of_the_wheel(wheel):
     with zipfile.ZipFile(wheel) as archive:
         sizes = {info.filename: info.file_size for info in archive.infolist() if '.dist-info/' not in info.filename}
     mim = {name: size for name, size in sizes.items() if name.startswith('isda_seg/.mim/')}
-    assert {Path(name).suffix for name in sizes} == {'.py', '.sh', '.md', '.yml'}
+    assert {Path(name).suffix for name in sizes} == {'.py', '.typed', '.sh', '.md', '.yml'}
     assert 2 * sum(mim.values()) < sum(sizes.values())
 
 

@@ -1,4 +1,4 @@
-"""Cascade Mask R-CNN, ResNet-50 FPN, on COCO from the plain backbone of ours (not in the paper).
+"""Cascade Mask R-CNN, ResNet-50 FPN, on COCO from our baseline backbone, trained without ISDA (not in the paper).
 
 Backbone:  work_dirs/resnet50_imagenet/mmdet.pth, or --cfg-options model.backbone.init_cfg.checkpoint=FILE
 Run:       tools/dist_train.sh configs/coco/cascade-mask-rcnn_r50_fpn_1x_coco.py 8

@@ -1,7 +1,7 @@
 """Cascade Mask R-CNN, ResNet-50 FPN, on COCO from torchvision's backbone (not in the paper).
 
 Run:       tools/dist_train.sh configs/coco/cascade-mask-rcnn_r50_torchvision_fpn_1x_coco.py 8
-Baseline:  none; this is what mmdet starts from, the others differ in the backbone alone
+Baseline:  none; the backbone of MMDetection's config. The other configs differ only in the backbone
 Paper:     not reported
 Result:    not yet run
 """

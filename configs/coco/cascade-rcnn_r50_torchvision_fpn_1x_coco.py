@@ -1,7 +1,7 @@
 """Cascade R-CNN, ResNet-50 FPN, on COCO from torchvision's backbone (Table 11).
 
 Run:       tools/dist_train.sh configs/coco/cascade-rcnn_r50_torchvision_fpn_1x_coco.py 8
-Baseline:  none; this is what mmdet starts from, the others differ in the backbone alone
+Baseline:  none; the backbone of MMDetection's config. The other configs differ only in the backbone
 Paper:     40.3 box mAP
 Result:    not yet run
 """

@@ -1,4 +1,4 @@
-"""Faster R-CNN, ResNet-50 FPN, on COCO from the plain backbone of ours (Table 11).
+"""Faster R-CNN, ResNet-50 FPN, on COCO from our baseline backbone, trained without ISDA (Table 11).
 
 Backbone:  work_dirs/resnet50_imagenet/mmdet.pth, or --cfg-options model.backbone.init_cfg.checkpoint=FILE
 Run:       tools/dist_train.sh configs/coco/faster-rcnn_r50_fpn_1x_coco.py 8

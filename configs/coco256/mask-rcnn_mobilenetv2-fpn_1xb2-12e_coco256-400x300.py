@@ -10,11 +10,11 @@ data_root = '{{$ISDA_SEG_DATA:data}}/coco256/'
 train_annotations = 'annotations/instances_train2017.json'
 val_annotations = 'annotations/instances_val2017_from_yolo.json'
 scale = (400, 300)
-# What is evaluated is a detector with fewer channels and candidates than MMDetection's, so that a step takes a second.
+# Fewer channels and candidates than in MMDetection's config, so that a step takes a second.
 model = dict(
     backbone=dict(
         _delete_=True,
-        type='mmseg.MobileNetV2',  # MMDetection's has other key names than the file
+        type='mmseg.MobileNetV2',  # the keys of MMDetection's MobileNetV2 differ from the file
         out_indices=(1, 2, 4, 6),
         frozen_stages=1,
         norm_eval=True,

@@ -1,4 +1,4 @@
-"""A ResNet of eight layers on scikit-learn's digits, 8 x 8, for pictures: no download, seconds on one core.
+"""A ResNet of eight layers on scikit-learn's digits, 8 x 8, for figures: no download, seconds on one core.
 
 Run:       python tools/train.py configs/miniature/resnet8_digits.py
 ISDA twin: resnet8_isda_digits.py

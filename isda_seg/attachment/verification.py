@@ -95,7 +95,7 @@ def check_shapes(captured: CapturedInput, logits: Tensor) -> None:
 
 
 def _whole_image(captured: CapturedInput, logits: Tensor, align_corners: bool, allowed: float) -> bool:
-    """Check the first image, and return whether its values could be compared."""
+    """Verify the logits of the first image; return False if NaN prevented the comparison."""
     small, got, size = _first_logits(captured), logits[:1].float(), tuple(logits.shape[2:])
     again = small if small.dim() == 2 else resize(small, size, align_corners)
     error, scale = float((again - got).abs().max()), float(again.abs().max())

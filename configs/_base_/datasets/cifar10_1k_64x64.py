@@ -1,6 +1,6 @@
-"""1,000 training images of CIFAR-10 at 64 x 64 for a network that knows ImageNet, tested on 5,000 others."""
+"""CIFAR-10 at 64 x 64 for networks pretrained on ImageNet: 1,000 training and 5,000 other images for testing."""
 _base_ = './cifar10_1k.py'
-data_preprocessor = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375])  # RGB, the network's own
+data_preprocessor = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375])  # RGB, of the pretrained network
 train_pipeline = [
     dict(type='RandomReflectCrop', size=32, padding=4),
     dict(type='Resize', scale=(64, 64)),

@@ -1,6 +1,6 @@
-"""CIFAR-10, ZCA-whitened, few labels (Section 5): reflect pad 2, crop 32, flip; data at $ISDA_SEG_DATA/cifar10.
+"""Semi-supervised CIFAR-10, ZCA-whitened (Section 5): reflect pad 2, crop 32, flip; data at $ISDA_SEG_DATA/cifar10.
 
-128 labelled images beside 128 unlabelled ones; the config says how many labels there are. The transform is kept in
+A batch has 128 labelled and 128 unlabelled images; the config sets the number of labels. The transform is stored in
 work_dirs/zca/.
 """
 _base_ = './cifar10.py'

@@ -1,4 +1,4 @@
-"""CIFAR-100, ZCA-whitened, few labels (Section 5), as semi_cifar10.py; data at $ISDA_SEG_DATA/cifar100."""
+"""Semi-supervised CIFAR-100, ZCA-whitened (Section 5), as semi_cifar10.py; data at $ISDA_SEG_DATA/cifar100."""
 _base_ = './semi_cifar10.py'
 data_root = '{{$ISDA_SEG_DATA:data}}/cifar100'
 train_images = dict(num_classes=100, data_root=data_root)

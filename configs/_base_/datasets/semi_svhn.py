@@ -1,6 +1,6 @@
-"""SVHN, each image at mean 0 and rms 1, few labels (Section 5): reflect pad 2, crop 32; data at $ISDA_SEG_DATA/svhn.
+"""Semi-supervised SVHN, standardised images (Section 5): reflect pad 2, crop 32; data at $ISDA_SEG_DATA/svhn.
 
-128 labelled images beside 128 unlabelled ones; the config says how many labels there are.
+A batch has 128 labelled and 128 unlabelled images; the config sets the number of labels.
 """
 _base_ = './svhn.py'
 custom_imports = dict(imports=['isda_seg.semi'], allow_failed_imports=False)

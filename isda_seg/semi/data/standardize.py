@@ -14,7 +14,7 @@ class StandardizeImage(BaseTransform):
     """
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Transform ``img`` to float32."""
+        """Standardise ``img`` and convert it to float32."""
         image = results['img'].astype(np.float64)
         image -= image.mean()
         size = np.sqrt(np.square(image).mean())
