@@ -118,7 +118,7 @@ def test_a_classifier_has_a_curve_for_each_tau_of_the_error_over_classes(tmp_pat
 
 def test_an_option_without_a_config_is_refused(monkeypatch):
     monkeypatch.setattr(sys, 'argv', ['sweep.py', 'model.eta_1=1', '--lambda-0', '1'])
-    with pytest.raises(SystemExit, match="write both in quotes, as in 'CONFIG model.eta_1=1'"):
+    with pytest.raises(SystemExit, match="Write both in quotes, as in 'CONFIG model.eta_1=1'"):
         runpy.run_path(str(TOOL), run_name='__main__')
 
 

@@ -125,7 +125,7 @@ def _write_legend(page: Page, queries: Sequence[Sequence[Row]], row: Row, looked
     where = 'yellow square: the pixel of the feature; ' if square else ''
     apart = f' and {looked.wanted.apart} on each side of it are' if looked.wanted.apart else ' is'
     page.write(0.1, page.height - FOOTER + 0.08,
-               f'Green: same class; red: another class, true or predicted ("as"); {where}each image counts once, by '
+               f'Green: same class; red: other class, true or predicted ("as"); {where}each image counts once, by '
                f"its nearest feature; the query's image{apart} excluded.\nShares over the neighbours of {len(queries)} "
                'queries; new: not a neighbour of the untranslated feature. Random directions of equal length are the '
                'control.', 8, GREY)

@@ -69,14 +69,14 @@ def parse_arm(text: str) -> Arm:
     except ValueError as error:
         raise ValueError(f'cannot read {text!r}: {error}') from error
     if not config.endswith('.py') and '=' in config:
-        raise ValueError(f'{config} is an option without a config: write both in quotes, as in \'CONFIG {config}\'')
+        raise ValueError(f'{config} is an option without a config. Write both in quotes, as in \'CONFIG {config}\'')
     if not config:
-        raise ValueError("an arm is a config, or in quotes a config and options: 'CONFIG KEY=VALUE'")
+        raise ValueError("the arm is empty. Pass a config, or a config with options in quotes: 'CONFIG KEY=VALUE'")
     keys = []
     for option in options:
         key, equals, _ = option.partition('=')
         if not key or not equals:
-            raise ValueError(f"the options of {config} are KEY=VALUE, got {option!r}")
+            raise ValueError(f"options of {config} must have the form KEY=VALUE, got {option!r}")
         keys.append(key)
     if len(set(keys)) < len(keys):
         raise ValueError(f'{text!r} sets {max(keys, key=keys.count)} twice')

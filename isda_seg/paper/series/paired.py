@@ -14,7 +14,7 @@ RESAMPLES = 10_000
 SECONDARY = ('aAcc', 'nll', 'ece', 'mean_AP')
 TRAINING = 'training_accuracy'
 OVER_CLASSES = 'mean_class_error'  # main measure of long-tailed data
-OF_CLASSES = ('precision', 'recall', 'AP')  # besides IoU
+OF_CLASSES = ('precision', 'recall', 'AP')  # in addition to IoU
 MAPS = {'bbox_mAP': 'box mAP', 'segm_mAP': 'mask mAP'}  # measures of detectors
 
 

@@ -77,8 +77,8 @@ def hold_out(cfg: Config, share: float) -> Config:
         own = range(total)[:own] if own >= 0 else range(total)[own:]
     kept = [index for index in own if range(total)[index] < first]
     if not kept or first == total:
-        raise ValueError(f'holding out {share} of {total} training images leaves {len(kept)} to train on and '
-                         f'{total - first} to evaluate on')
+        raise ValueError(f'holding out {share} of {total} training images leaves {len(kept)} for training and '
+                         f'{total - first} for evaluation')
     for loader in ('val_dataloader', 'test_dataloader'):
         held = {**copy.deepcopy(whole), 'pipeline': cfg[loader].dataset.pipeline, 'test_mode': True,
                 'indices': list(range(first, total))}

@@ -41,10 +41,10 @@ def test_folders_are_safe_names_and_differ_where_labels_do():
 
 
 @pytest.mark.parametrize(('text', 'message'), [
-    ('', "an arm is a config, or in quotes a config and options: 'CONFIG KEY=VALUE'"),
-    ('a.py covariance', r"the options of a.py are KEY=VALUE, got 'covariance'"),
-    ('a.py =1', r"the options of a.py are KEY=VALUE, got '=1'"),
-    (KIND, f"{KIND} is an option without a config: write both in quotes, as in 'CONFIG {KIND}'"),
+    ('', "the arm is empty. Pass a config, or a config with options in quotes: 'CONFIG KEY=VALUE'"),
+    ('a.py covariance', r"options of a.py must have the form KEY=VALUE, got 'covariance'"),
+    ('a.py =1', r"options of a.py must have the form KEY=VALUE, got '=1'"),
+    (KIND, f"{KIND} is an option without a config. Write both in quotes, as in 'CONFIG {KIND}'"),
     ('a.py x=1 y=2 x=3', "'a.py x=1 y=2 x=3' sets x twice"),
     ('a.py x="1', 'cannot read .*: No closing quotation')])
 def test_a_text_that_is_no_arm_is_refused_with_how_one_is_written(text, message):

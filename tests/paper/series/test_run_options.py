@@ -134,8 +134,8 @@ def test_a_share_lies_between_0_and_1(isda, share):
     (0.05, None, 8, 0), (0.95, None, 0, 8), (0.25, [6, 7], 0, 2), (0.25, 0, 0, 2)])
 def test_a_share_that_leaves_nothing_is_refused_with_the_numbers(isda, share, indices, trained, evaluated):
     isda.train_dataloader.dataset.indices = indices
-    with pytest.raises(ValueError, match=f'holding out {share} of 8 training images leaves {trained} to train on and '
-                                         f'{evaluated} to evaluate on'):
+    with pytest.raises(ValueError, match=f'holding out {share} of 8 training images leaves {trained} for training and '
+                                         f'{evaluated} for evaluation'):
         hold_out(isda, share)
 
 
