@@ -67,7 +67,9 @@ def shrink(cfg, lambda_0=None):
     if backbone.type == 'FrozenBackbone':
         backbone.backbone.pop('init_cfg')
     for head in heads(cfg):
-        head.in_channels, head.channels = round(head.in_channels * factor), CHANNELS
+        if factor != 1:  # of a ResNet, whose heads read one level
+            head.in_channels = round(head.in_channels * factor)
+        head.channels = CHANNELS
         if 'c1_in_channels' in head:
             head.c1_in_channels = round(head.c1_in_channels * factor)
     for loader in (cfg.train_dataloader, cfg.val_dataloader):
