@@ -64,7 +64,7 @@ def test_annotations_of_the_evaluator_are_checked(check, root):
     ([], IMAGES, '2 images and 0'), ([BOX], [], '0 images and 1')])
 def test_an_empty_split_is_named(check, root, annotations, images, numbers):
     write(root, 'train', annotations, images)
-    with pytest.raises(ValueError, match=f'train split is empty: .*train.json holds {numbers} boxes'):
+    with pytest.raises(ValueError, match=f'train split is empty: .*train.json has {numbers} boxes'):
         check(config(root))
 
 

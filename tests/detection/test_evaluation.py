@@ -48,7 +48,7 @@ def test_resume_is_bitwise_exact(run, tmp_path):
 
 
 def test_resume_with_another_seed_is_an_error(run, tmp_path):
-    with pytest.raises(ValueError, match='was trained with seed 0, this run has seed 1: resume with'):
+    with pytest.raises(ValueError, match='was trained with seed 0, this run has seed 1. Resume with'):
         tiny_coco.train(tiny_coco.SMALL, tmp_path, change, resume=run[0] / 'epoch_1.pth',
                         options={'randomness.seed': 1})
 
