@@ -93,7 +93,7 @@ def main():
     parser.add_argument('--segmentation', action='store_true',
                         help='use synthetic street scenes; needs the extras gain and seg')
     parser.add_argument('--sweep', action='store_true', help='compare several lambda_0 on held-out images')
-    parser.add_argument('--pairs', type=int, help=f'number of pairs; default {PAIRS}, with --segmentation 8')
+    parser.add_argument('--pairs', type=int, help=f'number of pairs; default {PAIRS}, fewer with --segmentation')
     parser.add_argument('--first-seed', type=int, default=0, help='seed of the first pair; default %(default)s')
     add_out(parser, 'work_dirs/gain/pairs.json; with --sweep sweep.json, with --segmentation segmentation_*.json')
     args = parser.parse_args()

@@ -4,11 +4,12 @@ Run:       python tools/train.py configs/camvid/deeplabv3plus_mobilenetv2-frozen
 ISDA twin: deeplabv3plus_mobilenetv2-frozen_isda_camvid16-240x180.py
 Result:    mIoU single 41.39 ± 2.36 (mean ± sd, seeds 200-211)
 """
-_base_ = [
-    '../_base_/models/deeplabv3plus_mobilenetv2-frozen.py', '../_base_/datasets/camvid16_240x180.py',
-    '../_base_/schedules/sgd_1k.py', '../_base_/default_runtime.py',
-]
-optim_wrapper = dict(optimizer=dict(_delete_=True, type='AdamW', lr=2e-3, weight_decay=0.01))
-param_scheduler = [dict(type='PolyLR', eta_min=1e-5, power=0.9, begin=0, end=400, by_epoch=False)]
-train_cfg = dict(max_iters=400, val_begin=400, val_interval=400)
-default_hooks = dict(checkpoint=dict(interval=400, max_keep_ckpts=1))
+_base_ = './deeplabv3plus_mobilenetv2-d16-frozen_camvid16-240x180.py'
+model = dict(
+    backbone=dict(backbone=dict(strides=(1, 2, 2, 2, 1, 2, 1), dilations=(1, 1, 1, 1, 1, 1, 1))),
+    decode_head=dict(
+        in_channels=[32, 96, 320],  # three levels at the backbone's own strides, joined at stride 8
+        in_index=[1, 2, 3],
+        input_transform='resize_concat',
+        dilations=(1, ),
+        c1_channels=16))

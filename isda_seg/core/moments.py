@@ -72,16 +72,17 @@ def batch_moments(features: Tensor, labels: Tensor, num_classes: int, covariance
     if not on_cpu(features):
         return _whole_moments(features, labels, num_classes, covariance, ignore_index)
     dtype = at_least_float32(features)
-    total = empty_moments(num_classes, features.shape[1], covariance, dtype, features.device)
+    empty = empty_moments(num_classes, features.shape[1], covariance, dtype, features.device)
     if covariance == 'full':
-        return total, update_full_in_place(total, features, labels, ignore_index)
-    classes = torch.arange(num_classes, device=labels.device)
+        return empty, update_full_in_place(empty, features, labels, ignore_index)
+    classes, total = torch.arange(num_classes, device=labels.device), None
     with full_precision(features.device.type):
         for rows, row_labels in sample_rows(features, labels):
             for x, y in zip(torch.split(rows, CHUNK), torch.split(row_labels, CHUNK), strict=True):
                 member = (y[:, None] == classes) & labelled(y, ignore_index)[:, None]
                 chunk = _chunk_moments(x.to(dtype), member, covariance)
-                total = merge(total, chunk) if total.count.any() else chunk
+                total = chunk if total is None else merge(total, chunk)
+    total = total or empty
     return total, labelled(labels, ignore_index).sum() - total.count.sum()
 
 

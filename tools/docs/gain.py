@@ -126,7 +126,7 @@ def note(found: Recorded, link: str) -> str:
 
 
 def digits(results: Path) -> str:
-    """Return a sentence on the results of ``make gain`` (gain.json) and its selection (gain_sweep.json)."""
+    """Return a table of the results of ``make gain`` (gain.json) and its selection (gain_sweep.json)."""
     pairs, sweep = results / 'gain.json', results / 'gain_sweep.json'
     if not pairs.is_file() or not sweep.is_file():
         return NOT_RUN
