@@ -1,4 +1,4 @@
-"""Outlines of which flat figures and signs are composed, in the plane of the figure."""
+"""Outlines that make up flat figures and signs, in the plane of the figure."""
 from collections.abc import Sequence
 
 import numpy as np

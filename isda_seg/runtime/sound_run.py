@@ -17,7 +17,7 @@ class SoundRunHook(Hook):
     """Check before training that the dataloader yields a batch, and during training that weights and loss are finite.
 
     Args:
-        interval: steps between two checks, each of which synchronises with the device. Weights are also checked before
+        interval: steps between two checks; a check synchronises with the device. Weights are also checked before
             every checkpoint is written.
 
     Raises:

@@ -19,7 +19,7 @@ class VAT(Method):
 
     Args:
         eta_2: as in ``Method``; default 1.
-        ramp_epochs: as in ``Method``; by default there is no ramp.
+        ramp_epochs: as in ``Method``; default: no ramp.
         epsilon: norm of the perturbation, in units of the whitened image; 8 on CIFAR and 3.5 on SVHN, both with
             augmentation.
         xi: step length of the power iteration. The original's 1e-6 is below float32 resolution for most pixels of an

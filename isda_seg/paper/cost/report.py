@@ -61,9 +61,9 @@ def growth_summary(result: dict[str, Any]) -> str:
     rows = [['axis', 'sizes', '', 'statistics and table', 'exponent', 'exponent of ISDA', 'exponent of the baseline']]
     for growth in result['growth']:
         sizes = ', '.join(str(point['size']) for point in growth['points'])
-        beside = [point['measured']['beside'] for point in growth['points']]
-        shown = dict(seconds=', '.join(time(one['seconds']['median']) for one in beside),
-                     bytes=', '.join(size(one['peak_bytes']) for one in beside))
+        own = [point['measured']['beside'] for point in growth['points']]
+        shown = dict(seconds=', '.join(time(one['seconds']['median']) for one in own),
+                     bytes=', '.join(size(one['peak_bytes']) for one in own))
         for kind, name in (('seconds', 'time'), ('bytes', 'peak memory')):
             rows.append([growth['axis'], sizes, name, shown[kind],
                          *(power(growth['exponents'][which][kind]) for which in ('beside', 'isda', 'plain'))])

@@ -30,7 +30,7 @@ def curves(paired: dict[str, Any]) -> dict[str, tuple[list[int], np.ndarray]]:
 
 
 def draw_bands(paired: dict[str, Any], out: str | Path) -> bool:
-    """Draw means and bands of one standard deviation over seeds; return False if there is no curve."""
+    """Draw means and bands of one standard deviation over seeds; return False without curves."""
     found = curves(paired)
     if not found:
         return False

@@ -16,7 +16,7 @@ def read_scalars(work_dir: str | Path) -> tuple[list[tuple[int, float]], list[tu
     The logs of resumed runs are joined.
 
     Raises:
-        FileNotFoundError: there is no log. ValueError: the log is empty.
+        FileNotFoundError: the log does not exist. ValueError: the log is empty.
     """
     entries, name = _entries(work_dir), validated_by(work_dir)
     loss, values = ({entry['step']: entry[key] for entry in entries if key in entry} for key in ('loss', name))

@@ -24,7 +24,7 @@ class TwoStreamDataset(Wrapper):
         split_file: file of the choice of labels; see ``split_labels``.
         held_out: share of the labels that is held out; their images remain unlabelled images.
         held_out_seed: seed of the held-out labels.
-        pipeline: transforms, of which the last is ``PackImages``.
+        pipeline: transforms; the last one is ``PackImages``.
         views: number of views of each unlabelled image.
 
     Attributes:
