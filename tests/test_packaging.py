@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers.documents import blocks
+from helpers.documents import PROJECT, blocks
 
 from docs import model_index
 
@@ -170,9 +170,6 @@ def test_model_index_leads_to_every_config():
 
 def test_openmmlab_families_are_never_hard_dependencies():
     """They own the same modules, so requiring either would break an environment that has the other."""
-    import tomllib
-
-    project = tomllib.loads((ROOT / 'pyproject.toml').read_text())['project']
-    assert [name for name in project['dependencies'] if 'mm' in name] == []
-    assert all(name.startswith('onedl-') for name in project['optional-dependencies']['seg'] if 'mm' in name)
-    assert not any(name.startswith('onedl-') for name in project['optional-dependencies']['seg-openmmlab'])
+    assert [name for name in PROJECT['dependencies'] if 'mm' in name] == []
+    assert all(name.startswith('onedl-') for name in PROJECT['optional-dependencies']['seg'] if 'mm' in name)
+    assert not any(name.startswith('onedl-') for name in PROJECT['optional-dependencies']['seg-openmmlab'])

@@ -2,7 +2,6 @@
 import re
 import shlex
 import subprocess
-import tomllib
 from functools import reduce
 from operator import getitem
 
@@ -11,6 +10,7 @@ from helpers.documents import (
     DOCUMENTS,
     FENCED,
     FOLDERS,
+    PROJECT,
     ROOT,
     anchors,
     commands,
@@ -60,10 +60,9 @@ def test_no_sentence_of_readme_has_two_numbers():
 
 
 def test_the_names_to_install_are_those_of_the_package():
-    project = tomllib.loads((ROOT / 'pyproject.toml').read_text())['project']
     found = re.findall(r"`pip install '([\w-]+)\[(\w+)\]", README)
-    assert [package for package, _ in found] == [project['name']] * 2
-    assert {extra for _, extra in found} <= project['optional-dependencies'].keys()
+    assert [package for package, _ in found] == [PROJECT['name']] * 2
+    assert {extra for _, extra in found} <= PROJECT['optional-dependencies'].keys()
 
 
 def test_the_headline_calls_the_loss_an_upper_bound_and_not_exact():
@@ -167,7 +166,7 @@ def test_every_command_names_targets_extras_tools_configs_and_options_that_exist
         assert_made(words[1:])
         return
     if words[:2] == ['pip', 'install']:
-        extras = tomllib.loads((ROOT / 'pyproject.toml').read_text())['project']['optional-dependencies']
+        extras = PROJECT['optional-dependencies']
         assert words[-1] == '.[seg]' and 'seg' in extras and (ROOT / 'constraints.txt').is_file()
         return
     assert_tool_takes(words)

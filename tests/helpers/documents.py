@@ -6,7 +6,13 @@ from typing import NamedTuple
 
 from isda_seg.runtime.cli import find_tools
 
+try:
+    import tomllib
+except ModuleNotFoundError:  # Python 3.10
+    import tomli as tomllib
+
 ROOT = Path(__file__).resolve().parents[2]
+PROJECT = tomllib.loads((ROOT / 'pyproject.toml').read_text(encoding='utf-8'))['project']
 DOCUMENTS = [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', *sorted((ROOT / 'docs').glob('*.md')),
              *sorted((ROOT / 'configs').rglob('README.md'))]
 FOLDERS = [path.parent for path in DOCUMENTS if path.parent.parent == ROOT / 'configs']

@@ -16,7 +16,7 @@ from isda_seg.paper.result_rows import NOT_RUN
 from isda_seg.paper.series.result_files import read_results
 
 RECORDED = 'configs/results/README.md'  # as README links it
-TIMED = ('make demo', 'make test', 'make setup-openmmlab')
+TIMED = ('make demo', 'make test')
 
 
 class ConfigFolder(NamedTuple):
