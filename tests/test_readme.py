@@ -151,6 +151,17 @@ def assert_made(words):
     assert (asked.returncode, asked.stderr) == (0, '')
 
 
+def assert_installed(words):
+    """The constraints are a file that pins the further packages, and the extras are those of the package."""
+    pinned = ''
+    if words[0] == '-c':
+        pinned, words = (ROOT / words[1]).read_text(), words[2:]
+    name, _, extras = next(word for word in words if word.startswith(('.', PROJECT['name']))).strip(']').partition('[')
+    assert name in ('.', PROJECT['name']) and set(filter(None, extras.split(','))) <= PROJECT[
+        'optional-dependencies'].keys()
+    assert all(f'\n{word}==' in pinned for word in words if word[0].isalpha() and word != PROJECT['name'])
+
+
 def assert_tool_takes(words):
     """The tool is there and has the options."""
     tool = ROOT / words[0]
@@ -166,8 +177,7 @@ def test_every_command_names_targets_extras_tools_configs_and_options_that_exist
         assert_made(words[1:])
         return
     if words[:2] == ['pip', 'install']:
-        extras = PROJECT['optional-dependencies']
-        assert words[-1] == '.[seg]' and 'seg' in extras and (ROOT / 'constraints.txt').is_file()
+        assert_installed(words[2:])
         return
     assert_tool_takes(words)
     written = [result for option, result in zip(words, words[1:], strict=False) if option in WRITTEN]

@@ -14,7 +14,8 @@ import torch
 from isda_seg.runtime.durable import written_aside
 
 PACKAGES = ('torch', 'numpy', 'onedl-mmengine', 'onedl-mmcv', 'onedl-mmsegmentation', 'onedl-mmdetection', 'mmengine',
-            'mmcv', 'mmcv-lite', 'mmsegmentation', 'mmdet', 'opencv-python', 'scikit-learn')
+            'mmcv', 'mmcv-lite', 'mmsegmentation', 'mmdet', 'opencv-python', 'scikit-learn', 'transformers',
+            'segmentation-models-pytorch')
 
 
 def provenance(seed: int | None = None) -> dict[str, Any]:

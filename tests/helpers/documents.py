@@ -54,6 +54,8 @@ def split(command: str) -> list[str]:
     words = shlex.split(command)
     while re.match(r'[A-Z_]+=', words[0]) or words[0] == 'python':
         words = words[1:]
+    if words[:2] == ['-m', 'torch.distributed.run']:  # starts a tool
+        words = words[next(place for place, word in enumerate(words) if word.startswith('tools/')):]
     return [find_tools()[words[1]].relative_to(ROOT).as_posix(), *words[2:]] if words[0] == 'isda-seg' else words
 
 

@@ -1,7 +1,7 @@
 """Imports files as another system would: python elsewhere.py ROOT FILE ..., without what only POSIX has.
 
-Only files below ROOT see this; packages they import keep the real modules. Prints the files that need a package which is
-not installed.
+Only files below ROOT see this; packages they import keep the real modules. Prints the files that need a package which
+is not installed.
 """
 import builtins
 import importlib
@@ -33,6 +33,7 @@ def main() -> None:
     root, files = Path(sys.argv[1]), [Path(name) for name in sys.argv[2:]]
     stubs = {module.__name__: reduced(module, names) for module, names in NAMES.items()}
     stubs['sys'].platform = 'win32'
+    sys.path[:0] = [str(root / 'tools'), str(root)]
     real = builtins.__import__
 
     def on_another_system(name, globals=None, locals=None, fromlist=(), level=0):
