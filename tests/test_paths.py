@@ -1,4 +1,4 @@
-"""Paths with spaces, letters beyond ASCII and long names work in every tool of a run."""
+"""README's diff runs in a folder whose name is long and has spaces and letters beyond ASCII."""
 import json
 import os
 import subprocess
@@ -7,6 +7,7 @@ import sys
 import pytest
 import torch
 from helpers import tiny
+from helpers.documents import blocks
 
 pytestmark = tiny.on_cpu
 
@@ -14,10 +15,13 @@ ODD = f"Daten für Straßen, 街 {'long' * 40}"
 
 
 @pytest.mark.exhaustive
-def test_a_run_works_in_a_folder_with_an_odd_name(tmp_path):
+def test_readmes_diff_runs_in_a_folder_with_an_odd_name(tmp_path):
     folder = tmp_path / ODD
-    _, config = tiny.write_configs(folder, val=1)
-    work = folder / 'the run'
+    plain, _ = tiny.write_configs(folder, val=1)
+    plain.rename(folder / 'my_config.py')
+    (diff,) = [block.code for block in blocks() if block.document == 'README.md' and block.kind == 'config']
+    config, work = folder / 'config é.py', folder / 'the run'
+    config.write_text(diff, encoding='utf-8')
     environment = dict(os.environ, MPLCONFIGDIR=str(folder))
 
     def tool(name, *words):
@@ -34,4 +38,5 @@ def test_a_run_works_in_a_folder_with_an_odd_name(tmp_path):
     assert len(list((folder / 'gezeigt').rglob('*.png'))) == 1
     exported = torch.load(folder / 'plain é.pth', weights_only=False)
     assert not [key for key in exported.get('state_dict', exported) if 'statistics' in key]
-    assert tiny.saved_state(work / 'iter_4.pth')
+    saved = torch.load(work / 'iter_4.pth', weights_only=False)['state_dict']
+    assert saved['decode_head.loss_decode.statistics.count'].sum() > 0
