@@ -9,7 +9,7 @@
 #   make test-all    run all tests, including the cases marked exhaustive
 #   make gpu     on a CUDA machine: run the tests marked gpu, the cost benchmark and two pairs of demo runs in mixed
 #                precision
-#   make lint    ruff                                   make types    mypy --strict
+#   make lint    ruff, vermin                              make types    mypy --strict
 #   make setup-detection    install MMSegmentation, MMDetection and mmcv with compiled operators in a separate
 #                environment, .venv-det, and run the tests of both. If pip finds no mmcv with operators, it is built:
 #                this needs a C++ compiler and 20 to 40 minutes on two cores. ARGS are passed to pytest
@@ -58,6 +58,8 @@ gpu: setup
 
 lint: setup
 	$(VENV)/bin/python -m ruff check .
+	$(VENV)/bin/vermin -q --no-tips -t=3.10- --exclude long --exclude str.decode --violations isda_seg configs \
+	    tools tests setup.py
 
 types: setup
 	$(VENV)/bin/python -m mypy

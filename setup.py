@@ -11,7 +11,7 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 try:
-    import tomllib
+    import tomllib  # novm
 except ModuleNotFoundError:  # Python 3.10
     import tomli as tomllib
 

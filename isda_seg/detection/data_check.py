@@ -52,7 +52,7 @@ def _read(split: str, path: str) -> dict[str, list[Any]]:
     if not os.path.isfile(path):
         raise FileNotFoundError(f'the {split} annotation file {path} does not exist: {REMEDY}')
     try:
-        with open(path) as file:
+        with open(path, encoding='utf-8') as file:
             content = json.load(file)
         images, annotations = content['images'], content['annotations']
     except (ValueError, KeyError, TypeError) as error:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from isda_seg.runtime.cli import find_tools
 
 try:
-    import tomllib
+    import tomllib  # novm
 except ModuleNotFoundError:  # Python 3.10
     import tomli as tomllib
 

@@ -4,6 +4,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from helpers.documents import PROJECT
 
 from docs.results import TIMED
 
@@ -47,6 +48,13 @@ def test_a_contributor_runs_the_first_cases_and_test_all_every_one():
     short, every = (recipe(target, 'VENV=mine', 'ARGS=-x')[-1] for target in ('test', 'test-all'))
     assert short == "mine/bin/python -m pytest -n 2 --dist loadfile -m 'not exhaustive' -x"
     assert every == 'mine/bin/python -m pytest -n 2 --dist loadfile -x'
+
+
+def test_lint_finds_what_the_oldest_python_does_not_have():
+    oldest = PROJECT['requires-python'].removeprefix('>=')
+    assert any(f'/bin/vermin -q --no-tips -t={oldest}-' in line for line in recipe('lint'))
+    ruff = (ROOT / 'pyproject.toml').read_text().split('target-version = "py')[1].split('"')[0]
+    assert ruff == oldest.replace('.', '')
 
 
 def timed(target):

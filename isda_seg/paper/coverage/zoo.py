@@ -42,7 +42,7 @@ def with_diff(path: Path, diff: str = DIFF) -> Config:
     """Load the config that a user would write: the package's config as base, and the diff."""
     with tempfile.TemporaryDirectory() as folder:
         mine = Path(folder) / 'mine.py'
-        mine.write_text(f'_base_ = {str(path)!r}\n{diff}')
+        mine.write_text(f'_base_ = {str(path)!r}\n{diff}', encoding='utf-8')
         return Config.fromfile(mine)
 
 

@@ -134,12 +134,12 @@ def _write_config(run: Run, folder: Path) -> None:
     """Write the config of a run; raise if the folder holds a run with another config."""
     path = _config(folder)
     text = run.cfg.pretty_text
-    if path.is_file() and path.read_text() != text:
+    if path.is_file() and path.read_text(encoding='utf-8') != text:
         raise ValueError(f'{folder} holds a run with other settings (see {path.name}). Choose another '
                          '--work-dir or delete both.')
     folder.mkdir(parents=True, exist_ok=True)
     with written_aside(path) as aside:
-        aside.write_text(text)
+        aside.write_text(text, encoding='utf-8')
 
 
 def _config(folder: Path) -> Path:
