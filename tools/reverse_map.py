@@ -42,11 +42,11 @@ def main() -> None:
     out = result_file(args.out, Path(cfg.work_dir, f'reverse_{args.wanted}.json'))
     from isda_seg.paper.features.classifier_inputs import open_checkpoint
     from isda_seg.paper.features.split_data import split_loader
-    from isda_seg.paper.pictures.inversion import RECIPES
-    from isda_seg.paper.pictures.reverse_class import Wanted, reverse_class
-    from isda_seg.paper.pictures.reverse_figure import draw_columns
-    from isda_seg.paper.pictures.reverse_mapping import grid_columns, nearest_columns
-    from isda_seg.paper.pictures.saved_generator import read_generator
+    from isda_seg.paper.generators.saved_generator import read_generator
+    from isda_seg.paper.visualisation.inversion import RECIPES
+    from isda_seg.paper.visualisation.reverse_class import Wanted, reverse_class
+    from isda_seg.paper.visualisation.reverse_figure import draw_columns
+    from isda_seg.paper.visualisation.reverse_mapping import grid_columns, nearest_columns
     from isda_seg.runtime.provenance import provenance, write_json
     recipe = RECIPES[args.recipe]
     recipe = recipe if args.steps is None else recipe.within(*args.steps)

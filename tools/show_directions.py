@@ -42,8 +42,8 @@ def main() -> None:
     out = result_file(args.out, Path(cfg.work_dir, 'directions', 'directions.json'))
     from isda_seg.paper.features.classifier_inputs import open_checkpoint, steps
     from isda_seg.paper.features.classifier_pairs import pair_of
-    from isda_seg.paper.pictures.class_directions import Wanted, look
-    from isda_seg.paper.pictures.directions_report import Source, write
+    from isda_seg.paper.visualisation.class_directions import Wanted, look
+    from isda_seg.paper.visualisation.directions_report import Source, write
     wanted = Wanted(args.classes, args.queries, args.shown, args.draws, neighbours=args.neighbours, apart=args.apart,
                     strength=args.strength, seed=args.seed)
     opened = open_checkpoint(cfg, args.checkpoint)

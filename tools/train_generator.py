@@ -15,13 +15,13 @@ import torch
 from mmengine.config import Config
 from mmengine.device import get_device
 
-from isda_seg.paper.pictures.gan_training import GANTraining
-from isda_seg.paper.pictures.generator import GeneratorAdapter, draw_codes
-from isda_seg.paper.pictures.labelled_gan_training import KINDS, LabelledGANSettings, LabelledGANTraining
-from isda_seg.paper.pictures.reverse_figure import Column, draw_columns
-from isda_seg.paper.pictures.saved_generator import read_generator, read_training, write_images
-from isda_seg.paper.pictures.training_images import training_images
-from isda_seg.paper.pictures.wgan_training import WGANSettings, WGANTraining
+from isda_seg.paper.generators.gan_training import GANTraining
+from isda_seg.paper.generators.generator import GeneratorAdapter, draw_codes
+from isda_seg.paper.generators.labelled_gan_training import KINDS, LabelledGANSettings, LabelledGANTraining
+from isda_seg.paper.generators.saved_generator import read_generator, read_training, write_images
+from isda_seg.paper.generators.wgan_training import WGANSettings, WGANTraining
+from isda_seg.paper.visualisation.reverse_figure import Column, draw_columns
+from isda_seg.paper.visualisation.training_images import training_images
 from isda_seg.runtime.arguments import add_config, add_seed
 from isda_seg.runtime.durable import written_aside
 from isda_seg.runtime.launch import add_options, load_config

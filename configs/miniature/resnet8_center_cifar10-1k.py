@@ -5,4 +5,5 @@ ISDA twin: resnet8_center_isda_cifar10-1k.py
 Result:    49.59 ± 0.75 % top-1 error (mean ± sd, seeds 20-27)
 """
 _base_ = './resnet8_cifar10-1k.py'
+custom_imports = dict(imports=['isda_seg.classification', 'isda_seg.paper.robust_losses'])
 model = dict(feature_loss=dict(type='CenterLoss', weight=0.3))

@@ -5,4 +5,5 @@ ISDA twin: resnet8_large-margin_isda_cifar10-1k.py
 Result:    49.56 ± 1.02 % top-1 error (mean ± sd, seeds 20-27)
 """
 _base_ = './resnet8_cifar10-1k.py'
+custom_imports = dict(imports=['isda_seg.classification', 'isda_seg.paper.robust_losses'])
 model = dict(loss=dict(type='LargeMarginLoss', margin=2, gamma=1.7e-4))  # l comes to 1.1 with the last of 960 steps

@@ -5,4 +5,5 @@ ISDA twin: resnet8_lq_isda_cifar10-1k.py
 Result:    50.42 ± 0.68 % top-1 error (mean ± sd, seeds 20-27)
 """
 _base_ = './resnet8_cifar10-1k.py'
+custom_imports = dict(imports=['isda_seg.classification', 'isda_seg.paper.robust_losses'])
 model = dict(loss=dict(type='LqLoss', q=0.4))
