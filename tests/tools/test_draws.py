@@ -8,7 +8,7 @@ CONFIGS = tiny.ROOT / 'configs'
 
 
 @tiny.on_cpu
-def test_every_number_of_draws_gets_its_row_and_its_samples(monkeypatch, capsys, tmp_path):
+def test_each_number_of_samples_has_a_row(monkeypatch, capsys, tmp_path):
     out = tmp_path / 'draws.json'
     tiny.run_tool(monkeypatch, 'benchmarks/draws.py', '--draws', '1', '2', '--rounds', '1', '--batch', '4', '--size',
                   '16', '--out', out)
@@ -19,12 +19,12 @@ def test_every_number_of_draws_gets_its_row_and_its_samples(monkeypatch, capsys,
     assert (found['covariance'], found['batch'], len(found['samples']['plain'])) == ('full', 4, 1)
 
 
-def test_a_segmentor_is_told_from_an_image_classifier(monkeypatch, tmp_path):
+def test_segmentors_and_image_classifiers_are_distinguished(monkeypatch, tmp_path):
     config = CONFIGS / 'demo' / 'pspnet_r18-small-d8_isda_1xb8-400_streets-192x128.py'
     with pytest.raises(ValueError, match='is not an image classification config. Use a config of configs/miniature.'):
         tiny.run_tool(monkeypatch, 'benchmarks/draws.py', config, '--out', tmp_path / 'draws.json')
 
 
-def test_no_draw_is_refused_by_the_name_of_the_option(monkeypatch):
+def test_zero_samples_are_an_error_that_names_the_option(monkeypatch):
     with pytest.raises(ValueError, match='--draws must be at least 1, got 0'):
         tiny.run_tool(monkeypatch, 'benchmarks/draws.py', '--draws', '1', '0')

@@ -15,13 +15,13 @@ def gain():
     return runpy.run_path(str(tiny.ROOT / 'tools' / 'gain.py'))
 
 
-def test_it_needs_no_more_than_its_extra_of_the_package_installs():
+def test_gain_imports_only_packages_of_its_extra():
     loaded = tiny.loaded_by(f'import runpy; runpy.run_path({str(tiny.ROOT / "tools" / "gain.py")!r})')
     assert {'sklearn', 'scipy', 'matplotlib', 'isda_seg.paper.series.gain_report'} <= set(loaded)
     assert [*tiny.of_openmmlab(loaded), *(name for name in ('cv2', 'torchvision') if name in loaded)] == []
 
 
-def test_ten_images_of_each_digit_train_and_no_image_serves_twice(gain):
+def test_ten_images_per_digit_train_and_splits_are_disjoint(gain):
     halves = [gain['digits'](3, held_out) for held_out in (False, True)]
     assert [torch.bincount(labels).tolist() for _, labels, _, _ in halves] == [[10] * 10] * 2
     assert [len(labels) for *_, labels in halves] == [797, 800]
@@ -30,7 +30,7 @@ def test_ten_images_of_each_digit_train_and_no_image_serves_twice(gain):
     assert not torch.equal(gain['digits'](4)[0], halves[0][0])
 
 
-def test_a_seed_repeats_its_run_and_strength_0_is_plain_cross_entropy(gain, monkeypatch):
+def test_a_run_is_reproducible_and_strength_0_is_cross_entropy(gain, monkeypatch):
     monkeypatch.setitem(gain['run'].__globals__, 'EPOCHS', 2)
     plain = gain['run'](0, 0)
     assert gain['run'](0, 0) == plain
@@ -45,7 +45,7 @@ def test_a_seed_repeats_its_run_and_strength_0_is_plain_cross_entropy(gain, monk
     assert gain['run'](0, 0) == pytest.approx(plain, rel=1e-5)
 
 
-def test_arms_are_compared_seed_by_seed_and_the_interval_is_that_of_students_t():
+def test_the_interval_is_the_paired_t_interval():
     runs = {0: [2.0, 4.0, 6.0], 1.5: [1.0, 2.0, 3.0]}
     names = {'error': 'test error, %', 'train': 'training accuracy, %'}
     found = compare_strengths({strength: [dict(error=value, train=100.0) for value in values]
@@ -63,13 +63,13 @@ def segmentation():
     return runpy.run_path(str(tiny.ROOT / 'tools' / 'gain_segmentation.py'))
 
 
-def test_every_pair_has_its_own_scenes_and_the_sweep_has_other_test_scenes(segmentation):
+def test_pairs_and_the_sweep_have_different_scenes(segmentation):
     drawn = [segmentation['scenes'](*which, 2)[0] for which in ((1, 'train'), (2, 'train'), (0, 'val'), (1, 'val'))]
     images = {image.numpy().tobytes() for images in drawn for image in images}
     assert len(images) == 8
 
 
-def test_miou_at_tau_is_that_of_adjusted_logits(segmentation):
+def test_miou_at_tau_equals_the_miou_of_adjusted_logits(segmentation):
     torch.manual_seed(0)
     labels = torch.randint(0, 19, (2, 8, 8))
     labels[0, :2] = 255
@@ -87,7 +87,7 @@ def test_miou_at_tau_is_that_of_adjusted_logits(segmentation):
     assert found['accuracy'] == pytest.approx(100 * float(hits.float().mean()), rel=1e-5)
 
 
-def test_a_segmentation_run_repeats_and_strength_0_is_logit_adjusted_cross_entropy(segmentation, monkeypatch):
+def test_a_segmentation_run_is_reproducible_and_strength_0_is_its_baseline(segmentation, monkeypatch):
     names = segmentation['run'].__globals__
     for name, value in (('STEPS', 8), ('TEST_SCENES', 2), ('SIZE', (32, 64))):
         monkeypatch.setitem(names, name, value)

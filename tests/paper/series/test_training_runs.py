@@ -133,7 +133,7 @@ def test_no_job_at_all_is_refused(series):
     assert not series.folder.exists()
 
 
-def test_runs_that_exist_are_not_run_again(series):
+def test_existing_runs_are_reused(series):
     series(a=dict(number=3), b=dict(number=5))
     before = states(series.folder / 'a')
     results, said = series(a=dict(number=3), b=dict(number=5), c=dict(number=7))

@@ -77,7 +77,7 @@ def test_training_images_are_those_of_the_class_in_order_and_not_augmented(cfg):
         training_images(cfg, 'cat')
 
 
-def test_what_is_no_image_classifier_is_refused(cfg):
+def test_a_model_that_is_not_an_image_classifier_is_an_error(cfg):
     with pytest.raises(ValueError, match='needs an image classifier, got Linear'):
         of_classifier(nn.Linear(2, 2), 8)
     cfg.data_preprocessor.bgr_to_rgb = False

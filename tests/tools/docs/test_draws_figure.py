@@ -11,7 +11,7 @@ def paired(*arms):
     return dict(comparisons={arm: dict(measures=dict(top1_error=ENTRY)) for arm in arms})
 
 
-def test_the_number_of_draws_is_read_off_the_label():
+def test_the_number_of_samples_is_parsed_from_the_label():
     assert draws_of('a_isda default_hooks.isda.samples=20') == '20'
     assert draws_of('a_isda default_hooks.isda.lambda_0=2') == 'closed form'
 
@@ -32,6 +32,6 @@ def test_both_axes_show_the_arms_in_order(tmp_path, monkeypatch):
     assert (tmp_path / 'f.png').stat().st_size > 1000
 
 
-def test_a_series_without_draws_is_told(tmp_path):
+def test_a_series_without_samples_is_an_error(tmp_path):
     with pytest.raises(ValueError, match='No arm of this series has samples=M'):
         draw_draws(paired('isda'), {}, tmp_path / 'f.png')

@@ -1,7 +1,7 @@
-"""The tester of state refuses modules that break its laws; and the laws of ISDA attached to a classifier."""
+"""The state invariants detect modules that violate them, and hold for ISDA attached to a classifier."""
 import pytest
 import torch
-from helpers import state_laws
+from helpers import state_invariants
 from helpers.problems import KINDS
 from torch import nn
 
@@ -62,39 +62,39 @@ def add(module, number):
     module.add(number)
 
 
-@pytest.mark.parametrize('law', state_laws.LAWS, ids=state_laws.name)
-def test_a_module_of_one_buffer_obeys_every_law(law):
-    assert all(state_laws.same_bits(actual, expected) for actual, expected in law(Counter, add))
-    state_laws.assert_holds(law, Counter, add)
+@pytest.mark.parametrize('invariant', state_invariants.INVARIANTS, ids=state_invariants.name)
+def test_a_module_with_one_buffer_satisfies_every_invariant(invariant):
+    assert all(state_invariants.same_bits(actual, expected) for actual, expected in invariant(Counter, add))
+    state_invariants.assert_holds(invariant, Counter, add)
 
 
 @pytest.mark.parametrize('kind, broken', [
-    (NotSaved, [state_laws.a_restored_state_goes_on_like_an_uninterrupted_one]),
-    (Shared, [state_laws.a_deepcopy_goes_on_alike_and_leaves_the_original_alone]),
-    (Unpickled, [state_laws.a_pickled_copy_goes_on_alike]),
-    (Deaf, [state_laws.a_saved_state_fills_a_fresh_module,
-            state_laws.a_restored_state_goes_on_like_an_uninterrupted_one])])
-def test_a_module_that_breaks_a_law_is_refused_by_that_law_alone(kind, broken):
-    refused = []
-    for law in state_laws.LAWS:
+    (NotSaved, [state_invariants.a_restored_module_continues_identically]),
+    (Shared, [state_invariants.a_deepcopy_is_independent]),
+    (Unpickled, [state_invariants.a_pickled_copy_continues_identically]),
+    (Deaf, [state_invariants.a_saved_state_loads_into_a_new_module,
+            state_invariants.a_restored_module_continues_identically])])
+def test_a_violated_invariant_is_detected_by_itself_alone(kind, broken):
+    violated = []
+    for invariant in state_invariants.INVARIANTS:
         try:
-            state_laws.assert_holds(law, kind, add)
+            state_invariants.assert_holds(invariant, kind, add)
         except AssertionError:
-            refused.append(law)
-    assert refused == broken
+            violated.append(invariant)
+    assert violated == broken
 
 
-def test_steps_that_change_nothing_prove_nothing():
-    with pytest.raises(AssertionError, match=r'steps \[0, 1, 2, 3\] change nothing that is saved'):
-        state_laws.assert_holds(state_laws.LAWS[0], Counter, lambda module, number: None)
+def test_steps_without_effect_are_an_error():
+    with pytest.raises(AssertionError, match=r'steps \[0, 1, 2, 3\] do not change the saved state'):
+        state_invariants.assert_holds(state_invariants.INVARIANTS[0], Counter, lambda module, number: None)
 
 
 @pytest.mark.parametrize('value, merge, holds', [
     (lambda module: (module.total,), lambda *parts: (sum(part for part, in parts),), True),
     (lambda module: (module.total,), lambda *parts: (torch.stack([part for part, in parts]).mean(dim=0),), False)])
-def test_a_merge_that_is_not_that_of_the_steps_is_refused(value, merge, holds):
+def test_a_merge_that_differs_from_the_steps_is_an_error(value, merge, holds):
     try:
-        state_laws.assert_parts_merge_to_the_whole(Counter, add, value, merge)
+        state_invariants.assert_parts_merge_to_the_whole(Counter, add, value, merge)
         found = True
     except AssertionError:
         found = False
@@ -124,6 +124,6 @@ def descend(model, number):
 
 
 @pytest.mark.parametrize('kind', KINDS)
-@pytest.mark.parametrize('law', state_laws.LAWS, ids=state_laws.name)
-def test_laws_of_state_of_an_attached_criterion(law, kind):
-    state_laws.assert_holds(law, lambda: classifier(kind), descend)
+@pytest.mark.parametrize('invariant', state_invariants.INVARIANTS, ids=state_invariants.name)
+def test_invariants_of_state_of_an_attached_criterion(invariant, kind):
+    state_invariants.assert_holds(invariant, lambda: classifier(kind), descend)
