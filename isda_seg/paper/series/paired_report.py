@@ -10,17 +10,22 @@ from isda_seg.paper.series.result_files import DIVERGED
 MANY = 3  # minimum number of arms for a combined table
 
 
-def paired_table(paired: dict[str, Any]) -> str:
-    """Return the tables: arms side by side, differences by measure, and differences by class for each arm.
+def paired_table(paired: dict[str, Any], class_arm: str | None = None) -> str:
+    """Return the tables: arms side by side, differences by measure, and differences by class.
 
     With ``MANY`` arms or more, a single table holds the differences of all arms.
+
+    Args:
+        paired: content of the result file.
+        class_arm: the arm whose classes are shown; None for all arms.
     """
     arms = paired['comparisons']
     beside = [side_by_side(paired)] if len(arms) > 1 else []
     beside += [sentence for arm in arms if (sentence := left_out(paired, arm))]
     whole = [arm for arm, comparison in arms.items() if comparison['measures']]
     tables = [_all_arms(paired)] if len(arms) >= MANY else [_arm_table(paired, arm) for arm in whole]
-    classes = [class_table(paired, arm) for arm, comparison in arms.items() if comparison['classes']]
+    classes = [class_table(paired, arm) for arm, comparison in arms.items()
+               if comparison['classes'] and class_arm in (None, arm)]
     return '\n\n'.join([*beside, *tables, *classes])
 
 

@@ -1,4 +1,4 @@
-"""Laws of the sections about series: what was run stands there with its numbers, what is planned in a folded list."""
+"""Sections of the series: recorded ones with their tables, planned ones in a folded list."""
 import json
 
 import pytest
@@ -66,3 +66,22 @@ def test_underfitted_series_are_in_one_folded_table(folder):
     text = sections(folder, 'series')
     assert text.startswith('<details>\n<summary>1 earlier series use networks that underfit their training ')
     assert overview(read_series(folder), PLAN[:1]) in text and '###' not in text and 'pair.png' not in text
+
+
+def test_a_selection_shows_its_arms_and_no_differences(folder):
+    assert 'Differences' not in sections(folder, 'series') and '`a_isda` minus `a`' in sections(folder, 'series')
+    (folder / 'plan.json').write_text(json.dumps([dict(PLAN[0], choice=True)]))
+    text = sections(folder, 'series')
+    assert '| `a_isda` | 19.50 ± 0.71 |' in text and 'Seeds 0, 1, trained at commit c1.' in text
+    assert ' minus ' not in text
+
+
+def test_classes_are_shown_for_one_arm(folder):
+    entry = json.loads((folder / 'pair.json').read_text())
+    for arm, comparison in entry['comparisons'].items():
+        comparison['classes'] = {f'class of {arm}': dict(baseline=50.0, mean=1.0, t=None)}
+    (folder / 'pair.json').write_text(json.dumps(entry))
+    for plan, shown, hidden in ((PLAN[0], 'a_isda', 'a_other'), (dict(PLAN[0], arm='a_other'), 'a_other', 'a_isda')):
+        (folder / 'plan.json').write_text(json.dumps([plan]))
+        assert f'| class of {shown} | 50.00 | +1.00 |' in sections(folder, 'series')
+        assert f'class of {hidden}' not in sections(folder, 'series')
