@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import redirect_stdout
 from functools import cache
 from importlib import import_module
-from importlib.metadata import packages_distributions
+from importlib.metadata import packages_distributions, version
 from importlib.util import find_spec
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -36,10 +36,27 @@ def require_one_family() -> None:
                           f'pip uninstall -y {together} and then pip install -c constraints.txt -e ".[seg]"')
 
 
+def require_mmcv() -> None:
+    """Raise ImportError if mmsegmentation, which does not require mmcv itself, is installed without it."""
+    if 'mmsegmentation' in packages_distributions().get('mmseg', ()) and find_spec('mmcv') is None:
+        raise ImportError("mmsegmentation needs mmcv, which is not installed: pip install 'mmcv-lite>=2.1.0,<2.2'")
+
+
+def require_numpy_in_torch() -> None:
+    """Raise ImportError if torch was built for another major version of numpy than the installed one."""
+    try:
+        torch.zeros(1).numpy()
+    except RuntimeError as error:
+        raise ImportError(f'torch {torch.__version__} cannot use the installed numpy {version("numpy")}: pip install '
+                          "'numpy<2', or a newer torch") from error
+
+
 @cache
 def prepare() -> None:
     """Adapt the installed package family. Call this before a config is read."""
     require_one_family()
+    require_mmcv()
+    require_numpy_in_torch()
     from mmengine.config.utils import MODULE2PACKAGE
     MODULE2PACKAGE['mmseg'] = 'mmseg'  # `_base_ = 'mmseg::...'`: the maintained family's distribution has another name
     _stub_operators()

@@ -2,7 +2,6 @@
 import re
 import shlex
 import subprocess
-import tomllib
 from functools import reduce
 from operator import getitem
 
@@ -11,6 +10,7 @@ from helpers.documents import (
     DOCUMENTS,
     FENCED,
     FOLDERS,
+    PROJECT,
     ROOT,
     anchors,
     commands,
@@ -61,10 +61,9 @@ def test_no_sentence_of_readme_has_two_numbers():
 
 
 def test_the_names_to_install_are_those_of_the_package():
-    project = tomllib.loads((ROOT / 'pyproject.toml').read_text())['project']
     found = re.findall(r"`pip install '([\w.-]+)\[(\w+)\]", README)
-    assert {package for package, _ in found} == {'.', project['name']}
-    assert {extra for _, extra in found} <= project['optional-dependencies'].keys()
+    assert {package for package, _ in found} == {'.', PROJECT['name']}
+    assert {extra for _, extra in found} <= PROJECT['optional-dependencies'].keys()
 
 
 def test_the_headline_calls_the_loss_an_upper_bound_and_not_exact():
@@ -152,6 +151,17 @@ def assert_made(words):
     assert (asked.returncode, asked.stderr) == (0, '')
 
 
+def assert_installed(words):
+    """The constraints are a file that pins the further packages, and the extras are those of the package."""
+    pinned = ''
+    if words[0] == '-c':
+        pinned, words = (ROOT / words[1]).read_text(), words[2:]
+    name, _, extras = next(word for word in words if word.startswith(('.', PROJECT['name']))).strip(']').partition('[')
+    assert name in ('.', PROJECT['name']) and set(filter(None, extras.split(','))) <= PROJECT[
+        'optional-dependencies'].keys()
+    assert all(f'\n{word}==' in pinned for word in words if word[0].isalpha() and word != PROJECT['name'])
+
+
 def assert_tool_takes(words):
     """The tool is there and has the options."""
     tool = ROOT / words[0]
@@ -167,8 +177,7 @@ def test_every_command_names_targets_extras_tools_configs_and_options_that_exist
         assert_made(words[1:])
         return
     if words[:2] == ['pip', 'install']:
-        extras = tomllib.loads((ROOT / 'pyproject.toml').read_text())['project']['optional-dependencies']
-        assert words[-1] == '.[seg]' and 'seg' in extras and (ROOT / 'constraints.txt').is_file()
+        assert_installed(words[2:])
         return
     assert_tool_takes(words)
     written = [result for option, result in zip(words, words[1:], strict=False) if option in WRITTEN]

@@ -3,8 +3,10 @@ import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
+import mmengine
 import torch
 from mmengine.runner import CheckpointLoader
 
@@ -87,6 +89,11 @@ def check_checkpoint(path: str | Path, resume: bool = False, module: str | None 
                 if archive.testzip() is not None:
                     raise ValueError('its checksums do not match')
         checkpoint = CheckpointLoader.load_checkpoint(str(file), map_location='cpu', logger='silent')
+    except UnpicklingError as error:
+        if 'allowed global' not in str(error):  # of torch.load(weights_only=True)
+            raise ValueError(f'{path} is truncated, damaged or not a checkpoint') from error
+        raise ValueError(f'mmengine {mmengine.__version__} cannot load the training state in {path} with torch '
+                         f"{torch.__version__}: pip install 'mmengine>=0.11.0rc0', or 'torch<2.6'") from error
     except Exception as error:
         raise ValueError(f'{path} is truncated, damaged or not a checkpoint') from error
     weights = checkpoint.get('state_dict', checkpoint) if isinstance(checkpoint, dict) else {}

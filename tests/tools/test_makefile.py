@@ -9,7 +9,8 @@ from docs.results import TIMED
 
 ROOT = Path(__file__).resolve().parents[2]
 # What `make test` sets.
-OURS = ('VENV', 'ARGS', 'EXTRAS', 'PYTHON', 'MAKEFLAGS', 'MFLAGS', 'MAKEOVERRIDES', 'MAKELEVEL')
+OURS = ('VENV', 'ARGS', 'EXTRAS', 'CONSTRAINTS', 'PACKAGES', 'PYTHON', 'MAKEFLAGS', 'MFLAGS', 'MAKEOVERRIDES',
+        'MAKELEVEL')
 SURROUNDINGS = {name: value for name, value in os.environ.items() if name not in OURS}
 
 
@@ -31,10 +32,15 @@ def test_setup_detection_builds_missing_operators_and_tests(words, folder):
     assert [path for path in paths if not (ROOT / path).exists()] == []
 
 
-def test_setup_openmmlab_runs_all_tests_with_the_original_packages():
-    lines = recipe('setup-openmmlab')
-    assert ".venv-openmmlab/bin/python -m pip install -c constraints.txt -e '.[seg-openmmlab,dev]'" in lines
-    assert lines[-1] == '.venv-openmmlab/bin/python -m pytest'
+@pytest.mark.parametrize('words, folder, versions', [
+    ([], '.venv-classic', 'constraints-classic.txt'),
+    (['VENV=mine', 'CONSTRAINTS=constraints.txt'], 'mine', 'constraints.txt')])
+def test_setup_classic_tests_with_the_pinned_original_packages(words, folder, versions):
+    lines = recipe('setup-classic', *words)
+    assert f"{folder}/bin/python -m pip install -c {versions} -e '.[seg-openmmlab,dev]' mmcv-lite" in lines
+    assert lines[-2] == f"{folder}/bin/python -m pytest -n 2 --dist loadfile -m 'not exhaustive'"
+    assert {'torch', 'numpy', 'mmengine', 'mmcv-lite', 'mmsegmentation'} <= {
+        line.split('==')[0] for line in (ROOT / versions).read_text().splitlines()}
 
 
 def test_make_test_runs_first_cases_and_test_all_every_case():
@@ -49,7 +55,7 @@ def timed(target):
 
 
 def test_timings_measures_each_target_by_name():
-    assert timed('timings') == list(TIMED) == ['make demo', 'make test', 'make setup-openmmlab']
+    assert timed('timings') == list(TIMED) == ['make demo', 'make test']
 
 
 @pytest.mark.parametrize('command', TIMED)
@@ -57,4 +63,4 @@ def test_each_command_can_be_timed_without_the_others(command):
     target = command.split()[1]
     assert timed(f'timing-{target}') == [command]
     removed = [line.split()[-1] for line in recipe(f'timing-{target}') if line.startswith('rm -rf')]
-    assert removed == ['.venv-openmmlab' if target == 'setup-openmmlab' else f'work_dirs/timings/{target}']
+    assert removed == [f'work_dirs/timings/{target}']

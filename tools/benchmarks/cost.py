@@ -7,7 +7,7 @@ With --flops, count the multiply-adds of the networks of Tables 1 and 3 and of I
 """
 import argparse
 import sys
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +119,7 @@ def measure_losses(args: argparse.Namespace, meter: Meter) -> None:
 def main() -> None:
     args = parse_args()
     name = 'cost' if args.flops is None else 'flops'
-    args.out = result_file(args.out, f'work_dirs/{name}_{datetime.now(UTC).date()}.json')
+    args.out = result_file(args.out, f'work_dirs/{name}_{datetime.now(timezone.utc).date()}.json')
     meter = Meter(args.device)
     if args.flops is None:
         measure_losses(args, meter)

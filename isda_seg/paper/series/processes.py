@@ -1,6 +1,5 @@
 """Processes of a series: one series per folder, and no process outlives its series."""
 import ctypes
-import fcntl
 import os
 import signal
 import subprocess
@@ -11,8 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from filelock import FileLock, Timeout  # a dependency of torch
+
 LIBC = ctypes.CDLL(None) if sys.platform == 'linux' else None
 PR_SET_PDEATHSIG = 1
+LOCK = '.series.lock'
 
 
 def _end_with_parent() -> None:
@@ -28,16 +30,16 @@ def only_one(folder: Path) -> Iterator[None]:
         BlockingIOError: another process holds the lock.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    lock = os.open(folder, os.O_RDONLY)
+    lock = FileLock(folder / LOCK)
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise BlockingIOError(f'Another series is running in {folder}. Wait until it ends or choose another '
-                                  '--work-dir.') from error
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise BlockingIOError(f'Another series is running in {folder}. Wait until it ends or choose another '
+                              '--work-dir.') from error
+    try:
         yield
     finally:
-        os.close(lock)
+        lock.release()
 
 
 class Processes:

@@ -82,8 +82,7 @@ def test_newest_timing_of_each_command_is_shown(tmp_path):
         (tmp_path / f'timings_{3 - day}.json').write_text(json.dumps({'make demo': record}))
     assert timings(tmp_path).splitlines() == [
         'Durations, including installation in a new environment:', '',
-        '- `make demo`: 1 minutes on a machine, 2026-01-02, commit abc', '- `make test`: not yet run',
-        '- `make setup-openmmlab`: not yet run']
+        '- `make demo`: 1 minutes on a machine, 2026-01-02, commit abc', '- `make test`: not yet run']
 
 
 def test_missing_protocol_has_an_empty_cell():
