@@ -1,4 +1,4 @@
-"""Remedies in error and log messages work as printed: options merge into the configs, tools and classes take the rest."""
+"""Remedies in error and log messages work as printed: configs merge the options, tools and classes take the rest."""
 
 import argparse
 import ast
@@ -117,10 +117,11 @@ def test_a_run_with_a_printed_option_trains(option, tmp_path):
 
 @pytest.mark.parametrize('path, name, keys', sorted(set(printed_types())))
 def test_printed_dicts_name_a_type_that_takes_their_keys(path, name, keys):
+    from mmseg.utils import register_all_modules
+
     import isda_seg.hooks
     import isda_seg.segmentation
     import isda_seg.semi  # noqa: F401
-    from mmseg.utils import register_all_modules
     register_all_modules(init_default_scope=False)
     registries = (MODELS, HOOKS, LOOPS, DATASETS, METRICS, OPTIM_WRAPPERS, TRANSFORMS, VISBACKENDS)
     found = [kind for registry in registries if (kind := registry.get(name)) is not None]
