@@ -13,7 +13,7 @@ from mmengine.config import Config
 
 from isda_seg import compat
 from isda_seg.runtime.arguments import add_work_dir, check_writable
-from isda_seg.runtime.config_keys import check_names, check_options, dicts, type_name
+from isda_seg.runtime.config_keys import check_names, dicts, merge_options, type_name
 from isda_seg.runtime.options import add_cfg_options
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
@@ -45,8 +45,7 @@ def load_config(path: str, options: dict[str, Any] | None = None, work_dir: str 
     check_names(cfg)
     cfg.launcher = launcher
     if options:
-        check_options(cfg, options)
-        cfg.merge_from_dict(options)
+        merge_options(cfg, options)
     cfg.work_dir = work_dir or cfg.get('work_dir') or default_work_dir(path)
     check_writable(cfg.work_dir)
     add_vis_backends(cfg)

@@ -18,7 +18,7 @@ from torch.utils.data import Dataset, Sampler
 from isda_seg.runtime.config_keys import type_name
 
 DEFAULT_SEED = 0
-_SAMPLE, _ITERATION = 0, 1  # separate streams
+_SAMPLE, _ITERATION, _EPOCH = 0, 1, 2  # separate streams
 
 
 def seed_everything(*key: int) -> None:
@@ -133,6 +133,10 @@ class IterationSeedHook(Hook):
         if seed != runner.seed:
             raise ValueError(f'the checkpoint was trained with seed {runner.seed}, this run has seed {seed}. Resume '
                              f'with --cfg-options randomness.seed={runner.seed}')
+
+    def before_train_epoch(self, runner: Any) -> None:
+        """Seed all generators equally on all ranks, for samplers that shuffle with a global generator."""
+        seed_everything(runner.seed, _EPOCH, runner.epoch)
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
         """Seed all generators for this rank and iteration, independent of data loading."""

@@ -5,7 +5,7 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import DATASETS, init_default_scope
 
-from isda_seg.runtime.config_keys import check_options, dicts, type_name
+from isda_seg.runtime.config_keys import dicts, merge_options, type_name
 
 SAMPLE = ('sample', 'sample_seed', 'sample_from')  # arguments of CamVidDataset
 
@@ -18,8 +18,7 @@ def with_options(cfg: Config, seed: int | None = None, options: dict[str, Any] |
     """
     cfg = copy.deepcopy(cfg)
     if options:
-        check_options(cfg, options)
-        cfg.merge_from_dict(options)
+        merge_options(cfg, options)
     if seed is not None:
         cfg.randomness = dict(cfg.get('randomness') or {}, seed=seed)
         for node in dicts(cfg.get('train_dataloader')):
