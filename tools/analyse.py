@@ -51,7 +51,7 @@ def add_tightness(analyses: argparse._SubParsersAction) -> None:
 
 def tightness(args: argparse.Namespace) -> None:
     cfg = load_config(args.config, args.cfg_options, args.work_dir, args.launcher)
-    out = result_file(args.out, Path(cfg.work_dir, 'tightness.json'))
+    out = result_file(args.out, Path(cfg.work_dir, 'tightness.json'), [args.config, cfg], ['.png'])
     from isda_seg.paper.tightness.figure import draw_tightness
     from isda_seg.paper.tightness.series import final_means, final_table, train_and_measure
     seeds = args.seeds or [(cfg.get('randomness') or {}).get('seed') or 0]
@@ -86,7 +86,7 @@ def features(args: argparse.Namespace) -> None:
     configs, checkpoints = one_or_two(args)
     compat.require_scikit_learn()
     cfgs = [load_config(config, args.cfg_options, args.work_dir, args.launcher) for config in configs]
-    out = result_file(args.out, Path(cfgs[0].work_dir, 'features', 'features.json'))
+    out = result_file(args.out, Path(cfgs[0].work_dir, 'features', 'features.json'), [*args.models, *cfgs])
     from isda_seg.paper.features.classifier_inputs import open_checkpoint
     from isda_seg.paper.features.features import check_alike, look
     from isda_seg.paper.features.features_report import draw_all, entry, summary
@@ -134,7 +134,7 @@ def add_prior(analyses: argparse._SubParsersAction) -> None:
 def prior(args: argparse.Namespace) -> None:
     configs, checkpoints = one_or_two(args)
     cfgs = [load_config(config, args.cfg_options, args.work_dir, args.launcher) for config in configs]
-    out = result_file(args.out, Path(cfgs[0].work_dir, 'prior', 'prior.json'))
+    out = result_file(args.out, Path(cfgs[0].work_dir, 'prior', 'prior.json'), [*args.models, *cfgs], ['.png'])
     from isda_seg.paper.model_names import names_of
     from isda_seg.paper.prior import check_alike, check_taus, look, plan
     from isda_seg.paper.prior_report import draw_prior, summary

@@ -23,6 +23,7 @@ from isda_seg.metrics.likelihood import likelihood, measures
 from isda_seg.paper.series.gain_report import compare_strengths, draw, report
 from isda_seg.runtime.arguments import add_out, result_file
 from isda_seg.runtime.provenance import provenance, write_json
+from isda_seg.runtime.user_errors import run_main
 
 LAMBDA_0, PAIRS = 2, 30
 SWEPT = (0, 0.5, 1, 2, 3)
@@ -98,7 +99,7 @@ def main():
     add_out(parser, 'work_dirs/gain/pairs.json; with --sweep sweep.json, with --segmentation segmentation_*.json')
     args = parser.parse_args()
     name = f'{"segmentation_" if args.segmentation else ""}{"sweep" if args.sweep else "pairs"}'
-    out = result_file(args.out, f'work_dirs/gain/{name}.json')
+    out = result_file(args.out, f'work_dirs/gain/{name}.json', figures=['.png'])
     if args.segmentation:
         import gain_segmentation as experiment
     else:
@@ -117,4 +118,4 @@ def main():
 
 
 if __name__ == '__main__':
-    main()
+    run_main(main)

@@ -39,7 +39,8 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     cfg = load_config(args.config, args.cfg_options, args.work_dir)
-    out = result_file(args.out, Path(cfg.work_dir, f'reverse_{args.wanted}.json'))
+    out = result_file(args.out, Path(cfg.work_dir, f'reverse_{args.wanted}.json'),
+                      [args.config, args.checkpoint, args.generator, cfg], ['.png', '_nearest.png'])
     from isda_seg.paper.features.classifier_inputs import open_checkpoint
     from isda_seg.paper.features.split_data import split_loader
     from isda_seg.paper.generators.saved_generator import read_generator

@@ -39,7 +39,8 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     cfg = load_config(args.config, args.cfg_options, args.work_dir, args.launcher)
-    out = result_file(args.out, Path(cfg.work_dir, 'directions', 'directions.json'))
+    out = result_file(args.out, Path(cfg.work_dir, 'directions', 'directions.json'),
+                      [args.config, args.checkpoint, cfg])
     from isda_seg.paper.features.classifier_inputs import open_checkpoint, steps
     from isda_seg.paper.features.classifier_pairs import pair_of
     from isda_seg.paper.visualisation.class_directions import Wanted, look

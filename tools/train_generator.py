@@ -25,6 +25,7 @@ from isda_seg.paper.visualisation.training_images import training_images
 from isda_seg.runtime.arguments import add_config, add_seed
 from isda_seg.runtime.durable import written_aside
 from isda_seg.runtime.launch import add_options, load_config
+from isda_seg.runtime.outputs import check_folder
 from isda_seg.runtime.user_errors import run_main
 
 SHOWN = 8, 8  # rows and columns of the figure; conditional generators have one row per class
@@ -59,6 +60,8 @@ def main() -> None:
     if args.steps < 1:
         raise ValueError(f'--steps must be at least 1, got {args.steps}')
     cfg = load_config(args.config, args.cfg_options, args.work_dir)
+    if args.write_images:
+        check_folder('--work-dir', Path(cfg.work_dir, 'images'), [cfg])
     for wanted in [None] if args.classes is None else args.classes or training_images(cfg).classes:
         make(cfg, wanted, args)
 

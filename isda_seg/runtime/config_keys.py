@@ -13,7 +13,7 @@ from mmengine.runner import Runner
 # Arguments of the Runner, and further keys that the Runner, config reading and testing look up.
 READ = frozenset(inspect.signature(Runner).parameters) - {'cfg'} | {
     'activation_checkpointing', 'compile', 'custom_imports', 'efficient_conv_bn_eval', 'find_unused_parameters',
-    'model_wrapper_cfg', 'pictures', 'sync_bn', 'tta_model', 'vis_backends'}
+    'likelihood', 'model_wrapper_cfg', 'pictures', 'sync_bn', 'tta_model', 'vis_backends'}
 NO_DICT = {name for name, parameter in inspect.signature(Runner).parameters.items() if 'ict' not in str(parameter)}
 REGISTRIES = (MODELS, DATASETS, HOOKS, OPTIM_WRAPPERS, OPTIMIZERS, PARAM_SCHEDULERS, METRICS, EVALUATOR)
 OF_CONSTRUCTORS = {'OptimWrapper', 'AmpOptimWrapper', 'BFloat16OptimWrapper'}  # built with a paramwise_cfg
@@ -28,6 +28,15 @@ def dicts(node: Any) -> Iterator[Any]:
     if isinstance(node, (list, tuple)):
         for child in node:
             yield from dicts(child)
+
+
+def named_dicts(node: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """Yield dotted paths, as in --cfg-options, and all dicts in nested dicts, lists and tuples, as ``dicts`` does."""
+    if isinstance(node, dict):
+        yield name, node
+    children = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, (list, tuple)) else ()
+    for key, child in list(children):
+        yield from named_dicts(child, f'{name}.{key}')
 
 
 def type_name(node: Any) -> str:

@@ -15,6 +15,7 @@ from isda_seg import compat
 from isda_seg.runtime.arguments import add_work_dir, check_writable
 from isda_seg.runtime.config_keys import check_names, dicts, merge_options, type_name
 from isda_seg.runtime.options import add_cfg_options
+from isda_seg.runtime.outputs import check_config
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 
@@ -37,7 +38,8 @@ def load_config(path: str, options: dict[str, Any] | None = None, work_dir: str 
         FileNotFoundError: the config does not exist.
         OSError: the work directory is not writable.
         ImportError: the config inherits from MMDetection, which is not installed.
-        ValueError: an unknown option, a misspelt key, or a ``vis_backends`` that is not a list of dicts.
+        ValueError: an unknown option, a misspelt key, a ``vis_backends`` that is not a list of dicts, or an output
+            folder that is an input.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f'the config {path} does not exist')
@@ -47,6 +49,7 @@ def load_config(path: str, options: dict[str, Any] | None = None, work_dir: str 
     if options:
         merge_options(cfg, options)
     cfg.work_dir = work_dir or cfg.get('work_dir') or default_work_dir(path)
+    check_config(cfg)
     check_writable(cfg.work_dir)
     add_vis_backends(cfg)
     adapt_to_machine(cfg)

@@ -119,7 +119,8 @@ def measure_losses(args: argparse.Namespace, meter: Meter) -> None:
 def main() -> None:
     args = parse_args()
     name = 'cost' if args.flops is None else 'flops'
-    args.out = result_file(args.out, f'work_dirs/{name}_{datetime.now(timezone.utc).date()}.json')
+    args.out = result_file(args.out, f'work_dirs/{name}_{datetime.now(timezone.utc).date()}.json',
+                           [args.step_config] if args.step_config else [])
     meter = Meter(args.device)
     if args.flops is None:
         measure_losses(args, meter)

@@ -39,8 +39,8 @@ def main() -> None:
     args = parse_args()
     if min(args.draws) < 1:
         raise ValueError(f'--draws must be at least 1, got {min(args.draws)}. The closed form is always included.')
-    out = result_file(args.out, 'work_dirs/draws.json')
     cfg = compat.read_config(args.config)
+    out = result_file(args.out, 'work_dirs/draws.json', [args.config, cfg])
     if type_name(cfg.get('model')) not in CLASSIFIERS:
         raise ValueError(f'{args.config} is not an image classification config. Use a config of configs/miniature.')
     meter = Meter(args.device)

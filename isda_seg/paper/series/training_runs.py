@@ -142,6 +142,12 @@ def _write_config(run: Run, folder: Path) -> None:
         aside.write_text(text)
 
 
+def files_of(runs: Iterable[Run], folder: str | Path) -> list[Path]:
+    """Return the existing configs and results of the runs of a series in ``folder``."""
+    places = [Path(folder, run.name) for run in runs]
+    return [path for place in places for path in (_config(place), place / RESULTS) if path.is_file()]
+
+
 def _config(folder: Path) -> Path:
     """Return the path of a config, outside the folder, where MMEngine writes its modified config."""
     return folder.with_name(folder.name + '.py')
