@@ -12,6 +12,7 @@ from mmseg.registry import TRANSFORMS
 
 from isda_seg.core.ops.checks import check_labels
 from isda_seg.runtime.config_keys import dicts, type_name
+from isda_seg.runtime.reading_errors import reading_error
 from isda_seg.segmentation.decode_head import VOID, decode_head, ignored
 
 
@@ -26,8 +27,7 @@ class LoadCheckedImage(mmcv.transforms.LoadImageFromFile):
         except FileNotFoundError as error:
             raise FileNotFoundError(f'the image {results["img_path"]} does not exist') from error
         except Exception as error:
-            raise ValueError(f'cannot read image {results["img_path"]}: the file is damaged, inaccessible or not '
-                             'an image') from error
+            raise reading_error('image', results['img_path'], error) from error
 
 
 @TRANSFORMS.register_module()
@@ -60,15 +60,17 @@ class LoadCheckedAnnotations(LoadAnnotations):
             labels = labels[..., 0] if labels.ndim == 3 and labels.shape[-1] == 1 else labels
         except FileNotFoundError as error:
             raise FileNotFoundError(f'the image {results["img_path"]} has no label map {path}') from error
-        except (OSError, AttributeError, ValueError) as error:
-            raise ValueError(f'cannot read label map {path}: the file is damaged, inaccessible or not an '
-                             'image') from error
+        except Exception as error:
+            raise reading_error('label map', path, error) from error
         if labels.ndim != 2:
             raise ValueError(f'the label map {path} has {labels.shape[-1]} channels, expected one channel of class '
                              'indices. Convert colours to class indices')
         if 'ori_shape' in results and labels.shape != tuple(results['ori_shape'][:2]):
+            turned = labels.shape == tuple(results['ori_shape'][1::-1])
             raise ValueError(f'the label map {path} has size {labels.shape[1]} x {labels.shape[0]}, but its image has '
-                             f'{results["ori_shape"][1]} x {results["ori_shape"][0]}')
+                             f'{results["ori_shape"][1]} x {results["ori_shape"][0]}'
+                             + (". If the image has an EXIF orientation, set color_type='color_ignore_orientation' in "
+                                'LoadImageFromFile' if turned else ''))
         if labels.dtype.kind not in 'uib':
             raise ValueError(f'the label map {path} has dtype {labels.dtype}, expected integers')
         results['gt_seg_map'] = self._classes(labels.astype(np.int64), results).astype(self.dtype)

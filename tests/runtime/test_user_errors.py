@@ -54,3 +54,30 @@ def test_internal_error_keeps_its_traceback(monkeypatch):
 
 def test_ctrl_c_prints_the_given_message(monkeypatch):
     assert told(monkeypatch, KeyboardInterrupt(), stopped='stopped; go on so')[0] == 'stopped; go on so'
+
+
+def unknown(kind, **config):
+    from mmengine.registry import HOOKS, MODELS
+    with pytest.raises(KeyError) as error:
+        dict(model=MODELS, hook=HOOKS)[kind].build(config)
+    return error.value
+
+
+def test_an_unknown_type_is_a_sentence_with_the_closest_name(monkeypatch):
+    code, _ = told(monkeypatch, unknown('hook', type='CheckpointHok'))
+    assert code.startswith("the config has the unknown type 'CheckpointHok' (mmengine::hook). Did you mean "
+                           "'CheckpointHook'?")
+    assert 'import the module that registers it' in told(monkeypatch, unknown('model', type='Zzz'))[0]
+
+
+def test_a_missing_type_is_a_sentence_with_the_dict(monkeypatch):
+    assert told(monkeypatch, unknown('model', depth=3))[0].startswith(
+        "a dict of the config has no type, but got {'depth': 3}")
+    assert 'optim_wrapper.optimizer.type' in told(monkeypatch, TypeError('None is not a callable object'))[0]
+
+
+@pytest.mark.parametrize('error', [KeyError('epoch'), TypeError('x')])
+def test_other_key_errors_show_their_traceback(monkeypatch, error):
+    monkeypatch.setattr(sys, 'argv', ['tool.py'])
+    with pytest.raises(type(error)):
+        run_main(lambda: (_ for _ in ()).throw(error))
