@@ -180,11 +180,12 @@ class ISDACriterion(nn.Module):
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: Any) -> None:
         """Load the state; a loss that is not attached creates statistics of the checkpoint's shape."""
         if not self.load_statistics:
-            keys = [key for key in state_dict if key.startswith((f'{prefix}statistics.', f'{prefix}ramp.'))]
-            own = self.state_dict(prefix=prefix)
+            keys, own = ([key for key in state if key.startswith((f'{prefix}statistics.', f'{prefix}ramp.'))]
+                         for state in (state_dict, self.state_dict(prefix=prefix)))
             for key in keys:
                 state_dict.pop(key)
-            state_dict.update({key: own[key] for key in keys if key in own})  # so that no key counts as missing
+            if keys:  # no key counts as missing
+                state_dict.update({key: self.state_dict(prefix=prefix)[key] for key in own})
         elif (mean := state_dict.get(f'{prefix}statistics.mean')) is not None:
             if self.statistics is None:
                 self.prepare(*mean.shape)
