@@ -158,7 +158,7 @@ class ISDACriterion(nn.Module):
 
     @torch.no_grad()
     def table(self) -> Tensor:
-        """Return the margin table (C, C) of the classifier's current weight; RuntimeError if not attached."""
+        """Return the margin table (C, C) of the classifier's weight, a parametrized one as of the last training call."""
         weight = self.captured.weight()
         if self.statistics is None or weight is None:
             raise RuntimeError('this ISDA loss is not attached to a classifier, so it has no table: call attach first')
@@ -191,4 +191,5 @@ class ISDACriterion(nn.Module):
                 self.prepare(*mean.shape)
             if self.ramp:
                 self.ramp.fill_missing(state_dict, f'{prefix}ramp.calls')
+        self.captured.forget_weight()
         super()._load_from_state_dict(state_dict, prefix, *args)
