@@ -16,11 +16,7 @@ from isda_seg.core.windows import Windows
 
 def weight_of(classifier: nn.Module) -> Tensor:
     """Return the weight as a matrix: (C, A), or (C, A k k) for a k x k convolution, in the order of its windows."""
-    return _as_matrix(without_trace(classifier, 'weight'))
-
-
-def _as_matrix(weight: Tensor) -> Tensor:
-    weight = whole(weight)
+    weight = whole(without_trace(classifier, 'weight'))
     if weight.dim() < 2:
         raise weight_unavailable()
     return weight.flatten(1)
@@ -43,11 +39,25 @@ def pointwise(convolution: nn.Conv1d | nn.Conv2d) -> bool:
     return {*convolution.kernel_size, *convolution.stride} == {1} and (isinstance(padding, str) or not any(padding))
 
 
+def is_temporary(classifier: nn.Module) -> bool:
+    """Return whether the weight exists in the forward pass only, as a view that ``FullyShardedDataParallel`` unshards
+    or as the result of a parametrization.
+    """
+    weight: Any = None if is_parametrized(classifier, 'weight') else classifier.weight
+    return weight is None or bool(weight._is_view())
+
+
 class CapturedInput(NamedTuple):
     """Features of one forward pass, with the classifier's weight and bias at the call of the loss."""
     features: Tensor | Windows  # (N, A) or (B, A, h, w), detached
     weight: Tensor              # (C, A)
     bias: Tensor | None         # (C,), detached
+
+    @classmethod
+    def of(cls, features: Tensor | Windows, classifier: nn.Module) -> 'CapturedInput':
+        """Combine features with the current weight and bias of the classifier."""
+        bias: Any = without_trace(classifier, 'bias')
+        return cls(features, weight_of(classifier), None if bias is None else whole(bias).detach())
 
 
 class CapturedInputs:
@@ -106,12 +116,9 @@ class CapturedInputs:
                                'the loss needs its own forward pass: check whether the loss is called twice, or the '
                                'classifier is not used')
         features, classifier = last
-        raw, bias = (without_trace(classifier, name) for name in ('weight', 'bias'))
-        weight = _as_matrix(raw)
-        # FullyShardedDataParallel unshards a view in the forward pass only, and a parametrization computes its weight.
-        self._weight_copy = weight.detach().clone() if raw._is_view() or is_parametrized(classifier, 'weight') else None
-        return CapturedInput(classifier_input(classifier, features, logits), weight,
-                             None if bias is None else whole(bias).detach())
+        captured = CapturedInput.of(classifier_input(classifier, features, logits), classifier)
+        self._weight_copy = captured.weight.detach().clone() if is_temporary(classifier) else None
+        return captured
 
     def forget_weight(self) -> None:
         """Discard the copy of the weight, which a loaded state may replace."""
