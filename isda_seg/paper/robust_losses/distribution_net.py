@@ -6,6 +6,8 @@ import torch.nn.functional as F
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
+from isda_seg.attachment.captured_inputs import weight_of
+
 
 @MODELS.register_module()
 class DistributionNetLoss(nn.Module):
@@ -60,7 +62,7 @@ class DistributionNetLoss(nn.Module):
         sigma = F.softplus(self.spread(maps).flatten(1))
         drawn = features + sigma * torch.randn_like(sigma) if self.training else features
         # Bypasses the hooks of the classifier, through which ISDA observes features.
-        logits = F.linear(drawn, classifier.weight, classifier.bias)
+        logits = F.linear(drawn, weight_of(classifier), classifier.bias)
         entropy = F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
         return self.sample_weight * entropy + self.uncertainty_weight * missing_entropy(sigma, self.average)
 

@@ -7,6 +7,7 @@ from mmengine.registry import MODELS
 from torch import Tensor, nn
 
 from isda_seg.attachment.base_losses import MeanCrossEntropy
+from isda_seg.attachment.captured_inputs import weight_of
 
 
 @MODELS.register_module()
@@ -65,7 +66,7 @@ class LargeMarginLoss(MeanCrossEntropy):
             raise ValueError('LargeMarginLoss needs features and classifier. Use it in an ImageClassifier, or call '
                              'loss(logits, labels, features=..., classifier=...)')
         own = torch.where(labels == ignore_index, 0, labels)
-        missing = missing_margin(features, classifier.weight[own], self.margin) / (1 + self.mixed())
+        missing = missing_margin(features, weight_of(classifier)[own], self.margin) / (1 + self.mixed())
         if self.training and torch.is_grad_enabled():
             self.steps += 1
         return super().forward(logits - F.one_hot(own, logits.shape[1]) * missing[:, None], labels, ignore_index)
