@@ -23,7 +23,7 @@ def check_data(cfg: Config, splits: tuple[str, ...] = ('train', 'val')) -> None:
     """
     for split in splits:
         for dataset in dicts(cfg.get(f'{split}_dataloader')):
-            if 'type' in dataset:
+            if dataset.get('metainfo'):
                 check_classes(dataset, DATASETS)
             if dataset.get('ann_file') and 'data_prefix' in dataset:
                 _check_dataset(split, dataset)
