@@ -1,6 +1,6 @@
 """Error reporting of the tools: a short message for user errors, the traceback with --debug."""
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 REMEDIES = {  # for error messages of torch and MMEngine
     'end should be larger than begin':
@@ -9,6 +9,7 @@ REMEDIES = {  # for error messages of torch and MMEngine
     'Expected more than 1 value per channel':
         'A batch normalisation received one value per channel, as after pooling a batch of one image. Set '
         'train_dataloader.batch_size=2 or more, or train_dataloader.drop_last=True if only the last batch is so small'}
+WORKER = 'DataLoader worker'  # begins torch's message about a worker that died
 OF_USERS = (ValueError, OSError, ImportError, FloatingPointError)
 
 
@@ -28,8 +29,27 @@ def run_main(main: Callable[[], int | None], stopped: str = 'stopped') -> None:
         sys.exit(main())
     except KeyboardInterrupt:
         sys.exit(stopped)
-    except OF_USERS as error:
-        if debug:
+    except Exception as error:
+        if not debug and (message := next(filter(None, map(_dead_worker, _causes(error))), None)):
+            sys.exit(message)
+        if debug or not isinstance(error, OF_USERS):
             raise
         hint = next((f'. {remedy}' for words, remedy in REMEDIES.items() if words in str(error)), '')
         sys.exit(f'{error}{hint}\n(rerun with --debug for a traceback)')
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and those that it was raised from or while handling."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _dead_worker(error: BaseException) -> str | None:
+    """Return a message for torch's error about a dead worker, which it raises at any place; None for other errors."""
+    if not isinstance(error, RuntimeError) or not str(error).startswith(WORKER):
+        return None
+    return (f'a worker of a data loader died ({str(error).splitlines()[0].rstrip(". ")}). Most often memory or the '
+            'shared memory in /dev/shm was full. Use fewer workers, such as --cfg-options '
+            'train_dataloader.num_workers=1 val_dataloader.num_workers=1, or enlarge /dev/shm (docker run '
+            '--shm-size=8g); --resume continues from the last checkpoint\n(rerun with --debug for a traceback)')
