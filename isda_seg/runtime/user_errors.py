@@ -2,7 +2,7 @@
 import difflib
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 REMEDIES = {  # for error messages of torch and MMEngine
     'end should be larger than begin':
@@ -13,6 +13,7 @@ REMEDIES = {  # for error messages of torch and MMEngine
         'train_dataloader.batch_size=2 or more, or train_dataloader.drop_last=True if only the last batch is so small'}
 UNREGISTERED = re.compile(r'(\S+) is not in the (\S+) registry')  # in MMEngine's KeyError for an unknown type
 UNTYPED = 'must contain the key "type"'  # in MMEngine's KeyError for a dict without a type
+WORKER = 'DataLoader worker'  # begins torch's message about a worker that died
 OF_USERS = (ValueError, OSError, ImportError, FloatingPointError)
 
 
@@ -32,12 +33,14 @@ def run_main(main: Callable[[], int | None], stopped: str = 'stopped') -> None:
         sys.exit(main())
     except KeyboardInterrupt:
         sys.exit(stopped)
-    except (KeyError, TypeError) as error:
-        if debug or (text := describe_type_error(error)) is None:
-            raise
-        sys.exit(f'{text}\n(rerun with --debug for a traceback)')
-    except OF_USERS as error:
+    except Exception as error:
         if debug:
+            raise
+        if message := next(filter(None, map(_dead_worker, _causes(error))), None):
+            sys.exit(message)
+        if isinstance(error, (KeyError, TypeError)) and (text := describe_type_error(error)) is not None:
+            sys.exit(f'{text}\n(rerun with --debug for a traceback)')
+        if not isinstance(error, OF_USERS):
             raise
         hint = next((f'. {remedy}' for words, remedy in REMEDIES.items() if words in str(error)), '')
         sys.exit(f'{error}{hint}\n(rerun with --debug for a traceback)')
@@ -70,3 +73,20 @@ def _registered(kind: str) -> list[str]:
         found += one.module_dict
         parents += one.children.values()
     return found
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and those that it was raised from or while handling."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _dead_worker(error: BaseException) -> str | None:
+    """Return a message for torch's error about a dead worker, which it raises at any place; None for other errors."""
+    if not isinstance(error, RuntimeError) or not str(error).startswith(WORKER):
+        return None
+    return (f'a worker of a data loader died ({str(error).splitlines()[0].rstrip(". ")}). Most often memory or the '
+            'shared memory in /dev/shm was full. Use fewer workers, such as --cfg-options '
+            'train_dataloader.num_workers=1 val_dataloader.num_workers=1, or enlarge /dev/shm (docker run '
+            '--shm-size=8g); --resume continues from the last checkpoint\n(rerun with --debug for a traceback)')

@@ -39,6 +39,26 @@ def test_torch_error_for_one_value_per_channel_gets_a_remedy(monkeypatch):
     assert 'Set train_dataloader.batch_size=2 or more' in told(monkeypatch, error)[0]
 
 
+@pytest.mark.parametrize('words, wrapped', [
+    ('DataLoader worker (pid 7) is killed by signal: Bus error. It is possible that\nshared memory is low.', False),
+    ('DataLoader worker (pid(s) 7, 8) exited unexpectedly', True)])
+def test_a_dead_worker_is_one_sentence_about_workers_and_shared_memory(monkeypatch, words, wrapped):
+    error = RuntimeError(words)
+    if wrapped:  # torch raises it wherever the main process is
+        outer = ZeroDivisionError()
+        outer.__context__ = error
+        error = outer
+    message, _ = told(monkeypatch, error)
+    assert message.startswith(f'a worker of a data loader died ({words.splitlines()[0].rstrip(". ")}). Most often')
+    assert '/dev/shm' in message and 'train_dataloader.num_workers=1' in message
+
+
+def test_another_runtime_error_keeps_its_traceback(monkeypatch):
+    monkeypatch.setattr(sys, 'argv', ['tool.py'])
+    with pytest.raises(RuntimeError, match='CUDA error'):
+        run_main(lambda: exec("raise RuntimeError('CUDA error')"))
+
+
 def test_debug_shows_the_traceback_and_is_removed_from_the_arguments(monkeypatch):
     monkeypatch.setattr(sys, 'argv', ['tool.py', '--debug', 'x.py'])
     with pytest.raises(ValueError, match=r"\['x.py'\]"):
