@@ -2,10 +2,10 @@
 import pytest
 import torch
 
-from isda_seg.paper.cost.compare import compare_losses, extra_cost, quotient
-from isda_seg.paper.cost.floor import bandwidth, floor_bytes
-from isda_seg.paper.cost.profile import PIECES, profile
-from isda_seg.paper.cost.workload import IGNORED, SIZES, TOY_SIZES, first_part, make_tensors
+from isda_seg.paper.cost.compare import compare_losses, extra_cost
+from isda_seg.paper.cost.meter import Meter
+from isda_seg.paper.cost.profile import COMPONENTS, profile
+from isda_seg.paper.cost.workload import IGNORED, SIZES, TOY_SIZES, cut_slice, make_tensors
 
 PIXELS, FULL = TOY_SIZES[0], TOY_SIZES[-1]
 
@@ -54,19 +54,18 @@ def test_a_literal_form_that_does_not_fit_runs_on_a_slice_against_plain_on_that_
 @pytest.mark.parametrize('workload', TOY_SIZES, ids=lambda workload: workload.name)
 def test_a_slice_is_the_first_rows_and_knows_by_how_much_it_is_smaller(workload):
     tensors = make_tensors(workload, torch.device('cpu'))
-    cut, times = first_part(tensors, 4)
-    assert times == tensors.features.numel() / cut.features.numel() >= 4
-    assert torch.equal(cut.logits, tensors.logits[:len(cut.logits)] if not workload.pixels else
-                       tensors.logits[:, :, :cut.logits.shape[2]])
-    assert cut.labels.shape == cut.logits.shape[:1] + cut.logits.shape[2:]
-    assert first_part(tensors, 1)[0] is tensors
+    slice_tensors, times = cut_slice(tensors, 4)
+    assert times == tensors.features.numel() / slice_tensors.features.numel() >= 4
+    assert torch.equal(slice_tensors.logits, tensors.logits[:len(slice_tensors.logits)] if not workload.pixels else
+                       tensors.logits[:, :, :slice_tensors.logits.shape[2]])
+    assert slice_tensors.labels.shape == slice_tensors.logits.shape[:1] + slice_tensors.logits.shape[2:]
+    assert cut_slice(tensors, 1)[0] is tensors
 
 
 def test_extra_cost_is_a_median_of_pairs_and_no_difference_of_medians():
-    ours, plain = dict(samples=[2.0, 6.0, 4.0], peak_bytes=7), dict(samples=[1.0, 2.0, 4.0], peak_bytes=10)
-    extra = extra_cost(ours, plain)
+    isda, plain = dict(samples=[2.0, 6.0, 4.0], peak_bytes=7), dict(samples=[1.0, 2.0, 4.0], peak_bytes=10)
+    extra = extra_cost(isda, plain)
     assert (extra['seconds']['median'], extra['share']['median'], extra['bytes']) == (1.0, 1.0, -3)
-    assert quotient(6.0, 1.5) == 4.0 and quotient(6.0, 0.0) is None and quotient(6.0, -1.0) is None
 
 
 def test_the_rest_is_what_the_pieces_do_not_explain():
@@ -76,16 +75,16 @@ def test_the_rest_is_what_the_pieces_do_not_explain():
         'statistics': 5.0, 'table': 2.0, 'addition': 1.5, 'literal statistics': 20.0,
         'literal loss with cross-entropy': 30.0}
     assert (found['extra']['median'], found['rest']) == (10.0, 1.5)
-    assert list(profile(PIXELS, KnownMeter([1.0] * 5, []), 1)['pieces']) == list(PIECES)
+    assert list(profile(PIXELS, KnownMeter([1.0] * 5, []), 1)['pieces']) == list(COMPONENTS)
 
 
 def test_bandwidth_counts_reading_and_writing():
-    assert bandwidth(KnownMeter([0.5], []), 4096) == 2 * 4096 / 0.5
+    assert Meter.bandwidth(KnownMeter([0.5], []), 4096) == 2 * 4096 / 0.5
 
 
 def test_labels_are_constant_on_blocks_and_a_tenth_is_ignored():
     sizes = [workload for workload in SIZES if workload.pixels]
-    assert [floor_bytes(workload) for workload in sizes] == [
+    assert [workload.least_bytes for workload in sizes] == [
         *2 * [4 * (2 * 512 * 97 ** 2 + 2 * 2 * 19 * 769 ** 2)], 4 * (4 * 512 * 64 ** 2 + 2 * 4 * 150 * 512 ** 2)]
     labels = make_tensors(PIXELS, torch.device('cpu')).labels
     assert (labels[:, :, 1:] != labels[:, :, :-1]).float().mean() < 0.2

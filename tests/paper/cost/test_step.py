@@ -18,10 +18,10 @@ def test_twins_differ_by_the_penalty_only():
     for step in (plain, isda):
         torch.manual_seed(1)  # dropout
         found.append({name: value.item() for name, value in step().items()})
-    ours = {name.replace('loss_isda', 'loss_ce'): value for name, value in found[1].items()}
-    assert ours.keys() == found[0].keys() and ours.keys() >= {'decode.loss_ce', 'aux.loss_ce'}
-    assert all(ours[name] > found[0][name] for name in ('decode.loss_ce', 'aux.loss_ce'))
-    assert ours['decode.acc_seg'] == pytest.approx(found[0]['decode.acc_seg'])
+    isda = {name.replace('loss_isda', 'loss_ce'): value for name, value in found[1].items()}
+    assert isda.keys() == found[0].keys() and isda.keys() >= {'decode.loss_ce', 'aux.loss_ce'}
+    assert all(isda[name] > found[0][name] for name in ('decode.loss_ce', 'aux.loss_ce'))
+    assert isda['decode.acc_seg'] == pytest.approx(found[0]['decode.acc_seg'])
 
 
 def test_batches_carry_the_heads_ignore_index():

@@ -3,7 +3,7 @@ import pytest
 
 from isda_seg.paper.cost.growth import AXES, BASE, enlarged, exponent
 from isda_seg.paper.cost.meter import Meter
-from isda_seg.paper.cost.timing import alternate, differences, relative, spread
+from isda_seg.paper.cost.timing import alternate, differences, quartiles, relative
 
 
 def test_functions_alternate_and_warm_up_rounds_do_not_count():
@@ -23,14 +23,14 @@ def test_functions_alternate_and_warm_up_rounds_do_not_count():
 
 
 def test_spread_is_median_and_quartiles():
-    assert spread([9, 1, 3, 5, 7]) == dict(median=5, low=3, high=7)
-    assert spread([4]) == dict(median=4, low=4, high=4)
+    assert quartiles([9, 1, 3, 5, 7]) == dict(median=5, low=3, high=7)
+    assert quartiles([4]) == dict(median=4, low=4, high=4)
 
 
 def test_costs_are_compared_within_a_round():
-    plain, ours = [1.0, 2.0, 4.0], [1.5, 2.5, 3.0]
-    assert differences(ours, plain) == [0.5, 0.5, -1.0]
-    assert relative(ours, plain) == [0.5, 0.25, -0.25]
+    plain, isda = [1.0, 2.0, 4.0], [1.5, 2.5, 3.0]
+    assert differences(isda, plain) == [0.5, 0.5, -1.0]
+    assert relative(isda, plain) == [0.5, 0.25, -0.25]
 
 
 @pytest.mark.parametrize('power', [0, 1, 1.5, 2])

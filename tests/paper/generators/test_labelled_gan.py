@@ -4,14 +4,14 @@ import pytest
 import torch
 from helpers import tiny
 
-from isda_seg.paper.generators.generator import draw_codes
+from isda_seg.paper.generators.dcgan import LabelledGenerator
+from isda_seg.paper.generators.generator import sample_codes
 from isda_seg.paper.generators.labelled_gan_training import (
     ATTRIBUTE_WEIGHT,
     KINDS,
     LabelledGANSettings,
     LabelledGANTraining,
 )
-from isda_seg.paper.generators.labelled_generator import LabelledGenerator
 from isda_seg.paper.generators.saved_generator import read_generator
 
 pytestmark = [tiny.on_cpu, pytest.mark.parametrize('kind', KINDS)]
@@ -43,28 +43,28 @@ def test_the_discriminator_sees_or_predicts_the_label(kind):
     assert training.critic[-2].out_channels == OUTPUTS[kind]
     assert training.generator.z_dim == (102 if kind == 'infogan' else 100)
     images, z = torch.zeros(2, 3, SIDE, SIDE), torch.zeros(2, training.generator.z_dim)
-    scores = [training._judged(images, torch.tensor([label, 0]), True, z)[0][0].item() for label in (0, 1)]
+    scores = [training._critic_loss(images, torch.tensor([label, 0]), True, z)[0][0].item() for label in (0, 1)]
     assert (scores[0] == scores[1]) == (kind != 'cgan')
 
 
 def test_the_loss_is_the_sum_that_its_paper_says(kind):
     training = trained(kind, 1)
     images, labels = torch.rand(5, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(1)), torch.arange(5) % CLASSES
-    codes = draw_codes(5, training.generator.z_dim, seed=2)
+    codes = sample_codes(5, training.generator.z_dim, seed=2)
     training.critic.eval()
-    found = {real: training._judged(images, labels, real, codes)[1].item() for real in (True, False)}
+    found = {real: training._critic_loss(images, labels, real, codes)[1].item() for real in (True, False)}
     if kind == 'cgan':
         images = torch.cat([images, torch.eye(CLASSES)[labels][:, :, None, None].expand(-1, -1, SIDE, SIDE)], dim=1)
-    told = training.critic(images).detach().numpy().astype(np.float64)
+    outputs = training.critic(images).detach().numpy().astype(np.float64)
     others = 0.0
     if kind != 'cgan':
-        powers = np.exp(told[:, 1:1 + CLASSES])
+        powers = np.exp(outputs[:, 1:1 + CLASSES])
         others = -np.log(powers[range(5), labels] / powers.sum(1)).mean()
     if kind == 'infogan':
         attributes = training.generator.attributes_of(codes).numpy()
-        others += ATTRIBUTE_WEIGHT * np.square(told[:, -2:] - attributes).mean()
+        others += ATTRIBUTE_WEIGHT * np.square(outputs[:, -2:] - attributes).mean()
     for real, sign in ((True, 1), (False, -1)):
-        assert found[real] == pytest.approx(np.log1p(np.exp(-sign * told[:, 0])).mean() + others, rel=1e-5)
+        assert found[real] == pytest.approx(np.log1p(np.exp(-sign * outputs[:, 0])).mean() + others, rel=1e-5)
 
 
 def test_a_training_that_was_stopped_is_the_unbroken_one_bit_for_bit(kind):
@@ -84,7 +84,7 @@ def test_the_images_of_a_class_become_lighter_where_its_real_ones_are(kind, tmp_
     torch.save(training.state_dict(), tmp_path / 'gan.pth')
     generator = read_generator(tmp_path / 'gan.pth')
     assert isinstance(generator, LabelledGenerator) and not generator.training
-    codes = draw_codes(16, generator.z_dim, seed=0)
+    codes = sample_codes(16, generator.z_dim, seed=0)
     with torch.no_grad():
         means = [generator.images(codes, torch.full((16,), label)).mean().item() for label in range(CLASSES)]
     assert means[0] + 0.05 < means[1] < means[2] - 0.2

@@ -116,11 +116,11 @@ def test_arms_of_different_seeds_are_not_compared(seeds):
 
 
 def test_a_pair_with_a_run_that_diverged_is_left_out():
-    gone = dict(protocols={}, diverged=dict(iteration=9))
-    baseline = {'0': result(90.0, sky=1.0), '1': gone, '2': result(80.0, sky=2.0)}
-    arm = {'0': gone, '1': gone, '2': result(83.0, sky=4.0)}
+    diverged_seeds = dict(protocols={}, diverged=dict(iteration=9))
+    baseline = {'0': result(90.0, sky=1.0), '1': diverged_seeds, '2': result(80.0, sky=2.0)}
+    arm = {'0': diverged_seeds, '1': diverged_seeds, '2': result(83.0, sky=4.0)}
     found = compare_arms(baseline, arm)
     assert (found['seeds'], found['diverged']) == ([2], dict(baseline=[1], arm=[0, 1]))
     assert (found['measures']['single']['by_seed'], found['classes']['sky']['by_seed']) == ([3.0], [2.0])
-    assert compare_arms({'1': gone}, {'1': gone})['measures'] == {}
-    assert measures(gone) == {}
+    assert compare_arms({'1': diverged_seeds}, {'1': diverged_seeds})['measures'] == {}
+    assert measures(diverged_seeds) == {}

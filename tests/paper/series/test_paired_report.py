@@ -2,9 +2,9 @@
 import cv2
 import pytest
 
-from isda_seg.paper.series.measure_names import is_chief
+from isda_seg.paper.series.measure_names import is_main
 from isda_seg.paper.series.paired import compare_arms
-from isda_seg.paper.series.paired_figure import beside_each_other, draw_paired, parts_of, short_options
+from isda_seg.paper.series.paired_figure import draw_many_arms, draw_paired, short_options, split_names
 from isda_seg.paper.series.paired_report import class_table, commits, paired_table
 
 PLAIN = [(40., 41., 90., 10.), (42., 44., 91., 20.), (39.5, 40., 88., 14.)]
@@ -130,7 +130,7 @@ def test_the_likelihood_has_three_places_and_the_chief_measures_alone_are_drawn_
     rows = {cells(line)[0]: cells(line) for line in paired_table(paired).splitlines()[4:]}
     assert rows['negative log-likelihood'][1:5] == ['0.562', '0.562', '+0.000 +0.000', '+0.000']
     assert (rows['pixel accuracy'][1], rows['training accuracy'][1]) == ('90.00', '97.00')
-    assert [name for name in paired['comparisons']['isda']['measures'] if is_chief(name)] == ['single', 'ms']
+    assert [name for name in paired['comparisons']['isda']['measures'] if is_main(name)] == ['single', 'ms']
     draw_paired(paired, tmp_path / 'one.png')
     assert cv2.imread(str(tmp_path / 'one.png')).shape[1] == 1200
 
@@ -176,14 +176,14 @@ def test_a_run_that_diverged_is_named_and_no_number_comes_of_it(tmp_path):
     (['a q=10 m=.5', 'a q=100 m=.5', 'a q=1 n=0 m=.5'], ('a q=', ['10', '100', '1 n=0'], ' m=.5')),
     (['one', 'other'], ('', ['one', 'other'], ''))])
 def test_arms_beside_each_other_are_named_by_what_each_has_of_its_own(names, parts):
-    assert parts_of(names) == parts
+    assert split_names(names) == parts
 
 
 def test_an_arm_far_out_stands_at_the_edge_with_its_number_and_one_without_a_pair_keeps_its_place():
     arms = series(3, ('isda', 'far', 'gone', 'last'))['comparisons']
     arms['far']['measures']['single'].update(mean=-1234.)
     arms['gone'] = dict(arms['gone'], measures={}, diverged=dict(plain=[0, 1, 2]))
-    axis, = beside_each_other(arms).axes
+    axis, = draw_many_arms(arms).axes
     largest = 1.5 * arms['isda']['measures']['single']['t'][1]
     assert axis.get_ylim() == pytest.approx((-largest, largest))
     assert [text.get_text() for text in axis.texts] == ['-1.23e+03']

@@ -120,7 +120,7 @@ def test_a_run_that_diverges_is_a_result_and_the_series_goes_on(series):
 
 
 def test_the_first_run_gives_a_sign_of_life_with_its_log(series, monkeypatch):
-    monkeypatch.setattr('isda_seg.paper.series.training_runs.PULSE', 0.05)
+    monkeypatch.setattr('isda_seg.paper.series.training_runs.PROGRESS_INTERVAL', 0.05)
     _, said = series(jobs=2, a=dict(waits_for='a/sign'), b=dict(number=1, waits_for='a/sign'))
     log = series.folder / 'a' / 'log.txt'
     assert re.fullmatch(rf'a: (starting|training with \d+ threads) .its log: {log}.', said[1]) is not None

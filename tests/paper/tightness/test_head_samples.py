@@ -11,8 +11,7 @@ from torch.utils.data import DataLoader
 
 from isda_seg.losses import wrap_with_isda
 from isda_seg.openmmlab.wrapping import wrap_losses
-from isda_seg.paper.tightness.fixed_batches import fixed_batches
-from isda_seg.paper.tightness.head_samples import head_samples
+from isda_seg.paper.tightness.head_samples import fixed_batches, head_samples
 from isda_seg.runtime.isolation import own_random_numbers
 from isda_seg.semi.classifier import SemiClassifier
 

@@ -30,7 +30,7 @@ def softplus(x):
 def test_two_classes_are_the_softplus_of_a_gaussian(labelled):
     features, labels, weight, bias, covariance = case(classes=2, n=8)
     logits = features @ weight.t() + bias
-    found = tightness(logits, labels if labelled else None, weight, covariance, 0.7, draws=4000,
+    found = tightness(logits, labels if labelled else None, weight, covariance, 0.7, num_samples=4000,
                       generator=torch.Generator().manual_seed(1))
     nodes, weights = hermegauss(60)
     for n, z in enumerate(logits.numpy()):
@@ -64,7 +64,7 @@ def test_draws_of_logits_agree_with_draws_of_features(kind):
 def test_without_strength_all_three_are_the_cross_entropy(labelled):
     features, labels, weight, bias, covariance = case()
     logits = features @ weight.t() + bias
-    found = tightness(logits, labels if labelled else None, weight, covariance, 0, draws=4)
+    found = tightness(logits, labels if labelled else None, weight, covariance, 0, num_samples=4)
     log_p = logits.log_softmax(dim=1)
     expected = torch.nn.functional.nll_loss(log_p, labels, reduction='none') if labelled else \
         -(log_p.exp() * log_p).sum(dim=1)
@@ -81,7 +81,7 @@ def test_the_expectation_lies_between_cross_entropy_and_bound(kind, labelled):
     logits = (features @ weight.t() + bias).float()
     for strength in (1e-6, 0.01, 0.5, 5.0):
         found = summary(tightness(logits, labels if labelled else None, weight.float(), covariance.float(), strength,
-                                  draws=200, generator=torch.Generator().manual_seed(3)))
+                                  num_samples=200, generator=torch.Generator().manual_seed(3)))
         three = 3 * found['standard_error']
         assert found['cross_entropy'] <= found['expected'] + three
         assert found['expected'] - three <= found['bound']
@@ -105,7 +105,7 @@ def test_the_standard_error_is_the_spread_of_repeated_means(at_once, monkeypatch
     monkeypatch.setattr(module, 'CHUNK', at_once)
     features, labels, weight, bias, covariance = case(n=6)
     generator = torch.Generator().manual_seed(5)
-    repeats = [summary(tightness(features @ weight.t() + bias, labels, weight, covariance, 1.0, draws=40,
+    repeats = [summary(tightness(features @ weight.t() + bias, labels, weight, covariance, 1.0, num_samples=40,
                                  generator=generator)) for _ in range(200)]
     spread = np.std([one['expected'] for one in repeats], ddof=1)
     claimed = np.mean([one['standard_error'] ** 2 for one in repeats]) ** 0.5
@@ -113,7 +113,7 @@ def test_the_standard_error_is_the_spread_of_repeated_means(at_once, monkeypatch
 
 
 @pytest.mark.parametrize('draws', [2, 7, 0])
-def test_draws_that_make_no_two_pairs_are_refused(draws):
+def test_draws_that_make_no_two_pairs_are_refused(num_samples):
     features, labels, weight, _, covariance = case()
-    with pytest.raises(ValueError, match=f'an even number of at least 4, got {draws}'):
-        tightness(features @ weight.t(), labels, weight, covariance, 1.0, draws=draws)
+    with pytest.raises(ValueError, match=f'an even number of at least 4, got {num_samples}'):
+        tightness(features @ weight.t(), labels, weight, covariance, 1.0, num_samples=num_samples)

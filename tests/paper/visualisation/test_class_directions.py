@@ -8,33 +8,33 @@ from helpers.tiny_stream import NAMES, loss_of, stream
 from PIL import Image
 
 from isda_seg.core import class_moments
-from isda_seg.paper.visualisation.class_directions import Wanted, look
-from isda_seg.paper.visualisation.directions import UNMOVED
+from isda_seg.paper.visualisation.class_directions import SearchOptions, search
+from isda_seg.paper.visualisation.directions import UNCHANGED
 from isda_seg.paper.visualisation.directions_report import Source, write
 
-FEW = Wanted(queries=4, shown=2, neighbours=3, strength=0.5)
+FEW = SearchOptions(queries=4, shown=2, neighbours=3, strength=0.5)
 
 
-def looked_at(wanted=FEW, size=(2, 2), loss=None, **keys):
-    return look(lambda: stream(size, **keys), loss or loss_of(), NAMES, wanted, 'train')
+def looked_at(options=FEW, size=(2, 2), loss=None, **keys):
+    return search(lambda: stream(size, **keys), loss or loss_of(), NAMES, options, 'train')
 
 
 @pytest.mark.parametrize('size', [(), (2, 2)], ids=['images', 'maps'])
 def test_rows_show_the_nearest_images_of_each_moved_feature_but_not_its_own(size):
-    steps = list(stream(size))
-    features = torch.cat([step.features for step in steps]).reshape(24, 5, -1)
-    labels = torch.cat([step.labels for step in steps]).reshape(24, -1)
+    batches = list(stream(size))
+    features = torch.cat([step.features for step in batches]).reshape(24, 5, -1)
+    labels = torch.cat([step.labels for step in batches]).reshape(24, -1)
     found = looked_at(size=size)
     assert list(found.rows) == NAMES[:2]
     for rows in (row for queries in found.rows.values() for row in queries):
-        assert [row.move.kind for row in rows].count(UNMOVED) == 1
-        for query, move, neighbours in rows:
-            distance = (features - (query.feature + move.shift)[:, None]).norm(dim=1)
+        assert [row.translation.kind for row in rows].count(UNCHANGED) == 1
+        for query, translation, neighbours in rows:
+            distance = (features - (query.feature + translation.shift)[:, None]).norm(dim=1)
             nearest = distance.min(dim=1).values
             nearest[query.image] = torch.inf
-            wanted = nearest.argsort()[:3]
-            assert torch.equal(neighbours.image, wanted)
-            torch.testing.assert_close(neighbours.distance, nearest[wanted])
+            options = nearest.argsort()[:3]
+            assert torch.equal(neighbours.image, options)
+            torch.testing.assert_close(neighbours.distance, nearest[options])
             assert torch.equal(neighbours.label, labels[neighbours.image, neighbours.sample])
 
 
@@ -52,11 +52,11 @@ def test_patches_are_those_of_what_is_shown_and_of_nothing_else():
 
 def test_an_empty_loss_takes_the_moments_of_the_split():
     found = looked_at(size=(), loss=loss_of(seen=False))
-    steps = list(stream())
-    wanted = class_moments(*(torch.cat([getattr(step, name) for step in steps]) for name in ('features', 'labels')),
+    batches = list(stream())
+    options = class_moments(*(torch.cat([getattr(step, name) for step in batches]) for name in ('features', 'labels')),
                            len(NAMES), covariance='full')
     assert (found.augmentation.kind, found.augmentation.origin) == ('full', 'the train split')
-    for field, expected in zip(found.augmentation.moments, wanted, strict=True):
+    for field, expected in zip(found.augmentation.moments, options, strict=True):
         torch.testing.assert_close(field, expected)
     maps = looked_at(loss=loss_of(seen=False)).augmentation
     assert (maps.kind, maps.moments.covariance.shape) == ('diagonal', (3, 5))
@@ -73,9 +73,9 @@ def test_the_statistics_stay_as_they_are():
 
 def test_a_seed_reproduces_every_picture_byte_for_byte_however_images_are_batched(tmp_path):
     def files(name, seed=0, batch=7):
-        wanted = FEW._replace(shown=1, seed=seed)
+        options = FEW._replace(shown=1, seed=seed)
         source = Source('configs/tiny.py', 'epoch_1.pth', 'decode_head', 'train')
-        lines = list(write(looked_at(wanted, batch=batch), source, tmp_path / name / 'directions.json'))
+        lines = list(write(looked_at(options, batch=batch), source, tmp_path / name / 'directions.json'))
         assert lines[0] == 'skipped classes without samples in the train split or the statistics: traffic light'
         return {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()}
 

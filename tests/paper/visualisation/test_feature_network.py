@@ -6,7 +6,7 @@ from helpers import tiny
 from mmengine.registry import MODELS
 from torch import nn
 
-from isda_seg.paper.visualisation.feature_network import FeatureAdapter, of_classifier
+from isda_seg.paper.visualisation.feature_network import FeatureAdapter, classifier_features
 from isda_seg.paper.visualisation.training_images import training_images
 from isda_seg.runtime.isolation import frozen
 from isda_seg.runtime.launch import load_config
@@ -30,7 +30,7 @@ def test_the_feature_is_what_enters_the_classifier(cfg):
     model.fc.register_forward_pre_hook(lambda module, args: entered.append(args[0]))
     batch = dict(inputs=images().flip(1), labels=torch.zeros(4))  # BGR, as a pipeline gives them
     model(model.data_preprocessor(batch)['inputs'])
-    torch.testing.assert_close(of_classifier(model, 8)(images() / 255), entered[0])
+    torch.testing.assert_close(classifier_features(model, 8)(images() / 255), entered[0])
 
 
 def test_real_and_generated_images_are_preprocessed_alike_and_resized():
@@ -79,10 +79,10 @@ def test_training_images_are_those_of_the_class_in_order_and_not_augmented(cfg):
 
 def test_what_is_no_image_classifier_is_refused(cfg):
     with pytest.raises(ValueError, match='needs an image classifier, got Linear'):
-        of_classifier(nn.Linear(2, 2), 8)
+        classifier_features(nn.Linear(2, 2), 8)
     cfg.data_preprocessor.bgr_to_rgb = False
     with pytest.raises(ValueError, match='bgr_to_rgb is False'):
-        of_classifier(MODELS.build(dict(cfg.model, data_preprocessor=cfg.data_preprocessor)), 8)
+        classifier_features(MODELS.build(dict(cfg.model, data_preprocessor=cfg.data_preprocessor)), 8)
     cfg.model.type = 'EncoderDecoder'
     with pytest.raises(ValueError, match='need the config of an image classifier'):
         training_images(cfg)

@@ -23,11 +23,11 @@ def with_hook(**keys):
 @tiny.on_cpu
 def test_a_run_with_pictures_equals_the_run_without_bitwise(tmp_path):
     plain, isda = tiny.write_configs(tmp_path / 'tiny')
-    without, steps = tiny.train(isda, tmp_path / 'without')
+    without, batches = tiny.train(isda, tmp_path / 'without')
     state = torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate()
     run, with_steps = tiny.train(isda, tmp_path / 'with', change=with_hook(classes=['sky'], queries=2, neighbours=2))
     after = torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate()
-    assert steps == with_steps
+    assert batches == with_steps
     assert tiny.differing(tiny.full_state(without), tiny.full_state(run)) == []
     assert torch.equal(state[0], after[0])
     assert state[1:] == after[1:]

@@ -1,4 +1,4 @@
-"""tools/benchmarks/draws.py measures an image classifier, and says what else it cannot take."""
+"""tools/benchmarks/samples.py measures an image classifier, and says what else it cannot take."""
 import json
 
 import pytest
@@ -9,9 +9,9 @@ CONFIGS = tiny.ROOT / 'configs'
 
 @tiny.on_cpu
 def test_every_number_of_draws_gets_its_row_and_its_samples(monkeypatch, capsys, tmp_path):
-    out = tmp_path / 'draws.json'
-    tiny.run_tool(monkeypatch, 'benchmarks/draws.py', '--draws', '1', '2', '--rounds', '1', '--batch', '4', '--size',
-                  '16', '--out', out)
+    out = tmp_path / 'samples.json'
+    tiny.run_tool(monkeypatch, 'benchmarks/samples.py', '--samples', '1', '2', '--rounds', '1', '--batch', '4',
+                  '--size', '16', '--out', out)
     rows = [line.split('|')[1].strip() for line in capsys.readouterr().out.splitlines() if line.startswith('|')]
     found = json.loads(out.read_text())
     assert rows[2:] == list(found['extra_time']) == ['closed form', '1', '2']
@@ -22,9 +22,9 @@ def test_every_number_of_draws_gets_its_row_and_its_samples(monkeypatch, capsys,
 def test_a_segmentor_is_told_from_an_image_classifier(monkeypatch, tmp_path):
     config = CONFIGS / 'demo' / 'pspnet_r18-small-d8_isda_1xb8-400_streets-192x128.py'
     with pytest.raises(ValueError, match='is not an image classification config. Use a config of configs/miniature.'):
-        tiny.run_tool(monkeypatch, 'benchmarks/draws.py', config, '--out', tmp_path / 'draws.json')
+        tiny.run_tool(monkeypatch, 'benchmarks/samples.py', config, '--out', tmp_path / 'samples.json')
 
 
 def test_no_draw_is_refused_by_the_name_of_the_option(monkeypatch):
-    with pytest.raises(ValueError, match='--draws must be at least 1, got 0'):
-        tiny.run_tool(monkeypatch, 'benchmarks/draws.py', '--draws', '1', '0')
+    with pytest.raises(ValueError, match='--samples must be at least 1, got 0'):
+        tiny.run_tool(monkeypatch, 'benchmarks/samples.py', '--draws', '1', '0')
