@@ -44,10 +44,10 @@ def draw_figures(configs: Path) -> None:
         if entry['kind'] == 'paired':
             draw_paired(entry, folder / f'{name}.png')
             draw_bands(entry, folder / f'{name}_curves.png')
-    sampled = read_series(folder).get('paired_resnet8_samples')
+    sampled = read_series(folder).get('paired_resnet8_draws')
     if sampled and (configs / 'results' / 'samples.json').is_file():
         timed = json.loads((configs / 'results' / 'samples.json').read_text())
-        draw_samples(sampled, timed, folder / 'paired_resnet8_samples_time.png')
+        draw_samples(sampled, timed, folder / 'paired_resnet8_draws_time.png')
     gains = recorded_gains(folder)
     draw_gain([*gains.shown, *gains.unfitted], configs / 'figures' / 'gain.png')
 

@@ -44,7 +44,7 @@ def trial(candidate: Candidate) -> dict[str, Any]:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    count = torch.bincount(torch.cat([labels_kept for _, labels_kept in seen]), minlength=CLASSES)
+    count = torch.bincount(torch.cat([own for _, own in seen]), minlength=CLASSES)
     exact = bool(torch.equal(criterion.statistics.count, count))
     return dict(library=candidate.library, model=candidate.name, classifier=name,
                 kernel=list(getattr(classifier, 'kernel_size', (1, 1))), channels=features.shape[1],
@@ -74,8 +74,8 @@ def rows(features: Tensor, labels: Tensor, align_corners: bool) -> tuple[Tensor,
     at = [torch.tensor([int(i * (large - 1) / max(small - 1, 1) + 0.5) if align_corners else
                         int((i + 0.5) * large / small) for i in range(small)])
           for small, large in zip(features.shape[2:], labels.shape[1:], strict=True)]
-    labels_kept = labels[:, at[0][:, None], at[1]].flatten()
-    return features.movedim(1, -1).flatten(0, 2)[labels_kept != IGNORE].double(), labels_kept[labels_kept != IGNORE]
+    own = labels[:, at[0][:, None], at[1]].flatten()
+    return features.movedim(1, -1).flatten(0, 2)[own != IGNORE].double(), own[own != IGNORE]
 
 
 def literal(logits: Tensor, labels: Tensor, classifier: nn.Module, seen: list[tuple[Tensor, Tensor]],
@@ -86,8 +86,8 @@ def literal(logits: Tensor, labels: Tensor, classifier: nn.Module, seen: list[tu
     exponents = logits.double().movedim(1, -1).flatten(0, -2)
     total = exponents.new_zeros(())
     for y in range(CLASSES):
-        labels_kept = samples[classes == y]
-        variance = labels_kept.var(dim=0, unbiased=False) if len(labels_kept) else torch.zeros(weight.shape[1], dtype=torch.float64)
+        own = samples[classes == y]
+        variance = own.var(dim=0, unbiased=False) if len(own) else torch.zeros(weight.shape[1], dtype=torch.float64)
         spread = ((weight - weight[y]).square() * variance).sum(dim=1)
         penalised = exponents[labels.flatten() == y] + strength / 2 * spread
         total = total + (penalised.logsumexp(dim=1) - penalised[:, y]).sum()

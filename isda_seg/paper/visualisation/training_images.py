@@ -37,9 +37,9 @@ def training_images(cfg: Config, class_name: str | None = None) -> TrainingImage
     images, labels = [], []
     try:
         for batch in loader:
-            selected = torch.ones_like(batch['labels']) if class_name is None else batch['labels'] == classes.index(class_name)
-            images.append(batch['inputs'][selected.bool()])
-            labels.append(batch['labels'][selected.bool()])
+            selected = slice(None) if class_name is None else batch['labels'] == classes.index(class_name)
+            images.append(batch['inputs'][selected])
+            labels.append(batch['labels'][selected])
         return TrainingImages(torch.cat(images).flip(1), torch.cat(labels), classes)  # BGR to RGB
     except RuntimeError as error:  # raised by torch.stack and torch.cat
         raise ValueError(f'the training images have different sizes ({error}). Add a Resize and a CenterCrop to '
