@@ -1,4 +1,4 @@
-"""tools/benchmarks/samples.py measures an image classifier, and says what else it cannot take."""
+"""tools/benchmarks/samples.py times explicit samples for an image classifier."""
 import json
 
 import pytest
@@ -8,7 +8,7 @@ CONFIGS = tiny.ROOT / 'configs'
 
 
 @tiny.on_cpu
-def test_every_number_of_draws_gets_its_row_and_its_samples(monkeypatch, capsys, tmp_path):
+def test_every_number_of_samples_is_timed(monkeypatch, capsys, tmp_path):
     out = tmp_path / 'samples.json'
     tiny.run_tool(monkeypatch, 'benchmarks/samples.py', '--samples', '1', '2', '--rounds', '1', '--batch', '4',
                   '--size', '16', '--out', out)
@@ -19,12 +19,12 @@ def test_every_number_of_draws_gets_its_row_and_its_samples(monkeypatch, capsys,
     assert (found['covariance'], found['batch'], len(found['samples']['plain'])) == ('full', 4, 1)
 
 
-def test_a_segmentor_is_told_from_an_image_classifier(monkeypatch, tmp_path):
+def test_segmentation_config_is_rejected(monkeypatch, tmp_path):
     config = CONFIGS / 'demo' / 'pspnet_r18-small-d8_isda_1xb8-400_streets-192x128.py'
     with pytest.raises(ValueError, match='is not an image classification config. Use a config of configs/miniature.'):
         tiny.run_tool(monkeypatch, 'benchmarks/samples.py', config, '--out', tmp_path / 'samples.json')
 
 
-def test_no_draw_is_refused_by_the_name_of_the_option(monkeypatch):
+def test_zero_samples_are_rejected(monkeypatch):
     with pytest.raises(ValueError, match='--samples must be at least 1, got 0'):
         tiny.run_tool(monkeypatch, 'benchmarks/samples.py', '--draws', '1', '0')

@@ -1,4 +1,4 @@
-"""Steps with every loss are timed in turn on one network, and each is compared with plain within its round."""
+"""Training steps with each loss are timed relative to the baseline of the same round."""
 import pytest
 import torch
 from helpers import tiny
@@ -19,7 +19,7 @@ class Network(nn.Module):
 
 
 @tiny.on_cpu
-def test_the_closed_form_and_each_number_of_draws_train_the_network_beside_plain():
+def test_closed_form_and_samples_are_timed_relative_to_the_baseline():
     torch.manual_seed(0)
     model = Network()
     before = model.fc.weight.detach().clone()
@@ -30,6 +30,6 @@ def test_the_closed_form_and_each_number_of_draws_train_the_network_beside_plain
     assert not torch.equal(model.fc.weight, before)
 
 
-def test_no_draw_is_refused():
+def test_zero_samples_are_rejected():
     with pytest.raises(ValueError, match='samples must be a positive integer'):
         time_samples(Network(), 'full', [0], 6, 8, Meter('cpu'), 2)

@@ -1,4 +1,4 @@
-"""The yardstick computes the same loss: its moments, values and gradients are the package's, in float64."""
+"""The literal form equals the package in moments, values and gradients, in float64."""
 import pytest
 import torch
 
@@ -19,7 +19,7 @@ def batch(seed):
 
 
 @pytest.mark.parametrize('covariance', ['diagonal', 'full'])
-def test_moments_loss_and_gradients_equal_those_of_the_package(covariance):
+def test_literal_form_equals_the_package_in_float64(covariance):
     form = LiteralISDA(C, A, covariance == 'full', STRENGTH, IGNORED, dtype=torch.float64)
     parts = []
     for seed in range(3):
@@ -59,7 +59,7 @@ def test_two_steps_equal_the_criterion_at_feature_resolution(workload):
             torch.testing.assert_close(measurement, other)
 
 
-def test_a_step_goes_both_ways_and_leaves_no_gradient():
+def test_forward_backward_leaves_no_gradient():
     workload = TOY_SIZES[0]
     tensors, seen = make_tensors(workload, torch.device('cpu')), []
     tensors.classifier.weight.register_hook(lambda grad: seen.append(grad.shape))

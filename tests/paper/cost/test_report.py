@@ -35,7 +35,7 @@ RESULT = dict(toy=False, rounds=15, bandwidth=1e10, hardware='a machine', commit
               loss=[LOSS], profile=[PROFILE], growth=[GROWTH], step=STEP)
 
 
-def test_two_lines_summarise_one_measurement():
+def test_summary_sentence_describes_loss_and_step():
     assert one_sentence(RESULT) == (
         'A training step of `pspnet_r50-d8` at 2 x 193 x 193 takes 0.8 % longer with ISDA. The loss alone takes '
         '25.0 % longer than cross-entropy at 769 x 769 labels and 7 classes, and its peak memory is higher by '
@@ -50,7 +50,7 @@ def test_summary_omits_a_ratio_to_an_unmeasurable_extra_time():
     assert '| 4000.0 MB | not measurable | 2.5 times |' in report(result)
 
 
-def test_report_contains_every_part_and_its_numbers():
+def test_report_contains_every_part():
     text = report(RESULT)
     assert [line for line in text.splitlines() if line.startswith('**')] == [
         '**Loss, forward and backward**', '**Components of the extra time**', '**Scaling**', '**Training step**']

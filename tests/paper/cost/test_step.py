@@ -1,4 +1,4 @@
-"""The two arms of the step comparison are the twin configs on one batch, with ISDA attached in one of them."""
+"""The compared training steps differ only in ISDA."""
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,7 @@ DEMO = Path(__file__).resolve().parents[3] / 'configs' / 'demo'
 CONFIG = DEMO / 'pspnet_r18-small-d8_isda_1xb8-400_streets-192x128.py'
 
 
-def test_twins_differ_by_the_penalty_only():
+def test_isda_step_differs_from_the_baseline_only_in_the_loss():
     plain, _ = training_step(CONFIG.with_name(CONFIG.name.replace('_isda', '')), 64, 2, torch.device('cpu'))
     isda, classes = training_step(CONFIG, 64, 2, torch.device('cpu'))
     assert classes == 19
@@ -24,7 +24,7 @@ def test_twins_differ_by_the_penalty_only():
     assert isda['decode.acc_seg'] == pytest.approx(found[0]['decode.acc_seg'])
 
 
-def test_batches_carry_the_heads_ignore_index():
+def test_batches_use_the_ignore_index_of_the_head():
     batch = make_batch(classes=4, ignore_index=9, size=24, images=3, seed=0)
     labels = torch.cat([sample.gt_sem_seg.data for sample in batch['data_samples']])
     assert labels.shape == (3, 24, 24) and len(batch['inputs']) == 3

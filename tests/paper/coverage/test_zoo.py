@@ -1,4 +1,4 @@
-"""Laws of README's diff over MMSegmentation's families: a real step of each, plain at strength 0, Eq. 7 above it."""
+"""README's diff on MMSegmentation's model families."""
 
 import copy
 import functools
@@ -50,7 +50,7 @@ def firsts():
     return {key(family): family for family in reversed(FAMILIES)}
 
 
-def test_readmes_diff_is_the_one_that_is_run_over_all_configurations():
+def test_tested_diff_equals_the_diff_in_the_readme():
     (readme,) = [block.code for block in blocks() if (block.document, block.kind) == ('README.md', 'config')]
     lines = readme.splitlines()
     assert len(lines) - 1 <= 6
@@ -71,7 +71,7 @@ def stepped(first):
 
 @pytest.mark.parametrize('family', [
     needing_operators(family) for family in FAMILIES if family not in ABSENT | NOTHING_TO_WRAP.keys()])
-def test_a_step_of_each_family_is_plain_at_strength_0_and_eq_7_above_it(family):
+def test_each_family_matches_the_baseline_at_strength_0_and_eq_7_above(family):
     (losses, gradients), (zero, zero_gradients), witnesses = stepped(firsts()[key(family)])
     assert sorted(zero) == sorted(losses)
     assert all(torch.equal(zero[name], value) for name, value in losses.items())
@@ -83,7 +83,7 @@ def test_a_step_of_each_family_is_plain_at_strength_0_and_eq_7_above_it(family):
 
 
 @pytest.mark.parametrize('family', [needing_operators(family) for family in NOTHING_TO_WRAP])
-def test_a_family_without_a_linear_softmax_classifier_is_told_so_by_name(family):
+def test_family_without_a_softmax_classifier_has_nothing_to_wrap(family):
     verdict = zoo.build_and_wrap(families.one_of_each()[family])
     assert verdict.kind == zoo.NOTHING_TO_WRAP
     assert verdict.messages[0].startswith(f'ISDAHook found no loss to wrap. decode_head ({NOTHING_TO_WRAP[family]}): ')
@@ -91,7 +91,7 @@ def test_a_family_without_a_linear_softmax_classifier_is_told_so_by_name(family)
 
 @pytest.mark.family('onedl')  # the other family's are told of by compat
 @pytest.mark.parametrize('family', OPERATORS)
-def test_without_compiled_operators_the_verdict_names_the_operator_and_the_remedy(family, monkeypatch):
+def test_missing_operator_is_named_with_a_remedy(family, monkeypatch):
     def missing(name):
         raise ModuleNotFoundError(f'No module named {name!r}')
 
@@ -103,12 +103,12 @@ def test_without_compiled_operators_the_verdict_names_the_operator_and_the_remed
         "(No module named 'mmcv._ext')"])
 
 
-def test_a_configuration_that_cannot_be_built_says_what_is_missing():
+def test_config_that_cannot_be_built_has_a_message():
     verdict = zoo.build_and_wrap(Path('nowhere/nothing.py'))
     assert (verdict.kind, len(verdict.messages)) == (zoo.NOT_BUILT, 1)
 
 
-def test_the_summary_counts_every_configuration_once_and_keeps_the_reasons():
+def test_summary_counts_configs_and_keeps_messages():
     verdicts = {'a/x.py': zoo.Verdict(zoo.WRAPPED, ['ISDA: one', 'ISDA: two is not wrapped: why']),
                 **{name: zoo.Verdict(zoo.NOTHING_TO_WRAP, ['nothing']) for name in ('a/y.py', 'b/z.py')}}
     found = zoo.summary(verdicts)

@@ -1,4 +1,4 @@
-"""A checkpoint is opened as it was trained, and what is recorded is what enters its classifier."""
+"""Batches of a checkpoint hold the inputs of its classifier."""
 
 import copy
 
@@ -29,7 +29,7 @@ def opened(trained, folder, config, checkpoint, **options):
 
 
 @pytest.mark.parametrize('head', [None, 'auxiliary_head'])
-def test_what_is_recorded_enters_the_classifier_and_labels_are_those_below_it(trained, tmp_path, head):
+def test_batches_hold_classifier_inputs_and_labels_at_their_positions(trained, tmp_path, head):
     model = opened(trained, tmp_path, 'isda', 'isda')
     pair = pair_of(model.pairs, head)
     assert pair.name == (head or 'decode_head')
@@ -49,7 +49,7 @@ def test_what_is_recorded_enters_the_classifier_and_labels_are_those_below_it(tr
     assert number == 2
 
 
-def test_a_pass_changes_nothing_in_the_model(trained, tmp_path):
+def test_iterating_does_not_change_the_model(trained, tmp_path):
     model = opened(trained, tmp_path, 'isda', 'isda')
     before = copy.deepcopy(model.model.state_dict())
     hooks = [len(pair.classifier._forward_hooks) for pair in model.pairs]
@@ -59,7 +59,7 @@ def test_a_pass_changes_nothing_in_the_model(trained, tmp_path):
     assert [module for module in model.model.modules() if module.training] == []
 
 
-def test_statistics_are_those_of_the_checkpoint_and_empty_without_isda(trained, tmp_path):
+def test_statistics_come_from_the_checkpoint_or_are_empty(trained, tmp_path):
     saved = torch.load(trained['isda'][1], weights_only=False)['state_dict']
     pair = pair_of(opened(trained, tmp_path, 'isda', 'isda').pairs)
     assert torch.equal(pair.loss.statistics.covariance, saved['decode_head.loss_decode.statistics.covariance'])
@@ -69,14 +69,14 @@ def test_statistics_are_those_of_the_checkpoint_and_empty_without_isda(trained, 
             ('decode_head', 0), ('auxiliary_head', 0)]
 
 
-def test_the_training_split_passes_through_the_test_pipeline_unless_asked(trained, tmp_path):
+def test_train_split_uses_the_test_pipeline_by_default(trained, tmp_path):
     model = opened(trained, tmp_path, 'plain', 'plain')
     shapes = {augmented: {tuple(batch.images.shape[2:]) for batch in batches(model, 'train', augmented=augmented)}
               for augmented in (False, True)}
     assert shapes == {False: {(48, 64)}, True: {(48, 48)}}
 
 
-def test_the_margin_that_a_preprocessor_adds_has_no_labels(trained, tmp_path):
+def test_padding_of_the_preprocessor_is_ignored(trained, tmp_path):
     bare = opened(trained, tmp_path, 'plain', 'plain')
     padded = opened(trained, tmp_path, 'plain', 'plain',
                     **{'model.data_preprocessor.test_cfg': dict(size=(72, 80))})
@@ -86,7 +86,7 @@ def test_the_margin_that_a_preprocessor_adds_has_no_labels(trained, tmp_path):
         assert torch.equal(large.labels, F.pad(small.labels, (0, w // 4, 0, h // 2), value=IGNORED))
 
 
-def test_images_of_a_classifier_are_counted_and_batches_are_those_of_its_test(monkeypatch, tmp_path):
+def test_classifier_batches_equal_its_test_batches(monkeypatch, tmp_path):
     monkeypatch.setenv('ISDA_SEG_DATA', str(tmp_path))
     tiny_images.write_cifar(tmp_path)
     cfg = loaded(tiny.ROOT / 'configs/classification/cifar10/resnet32_isda_cifar10.py', tmp_path)
@@ -108,7 +108,7 @@ def test_images_of_a_classifier_are_counted_and_batches_are_those_of_its_test(mo
     assert torch.equal(found_batches[0].logits, expected)
 
 
-def test_what_does_not_fit_is_said(trained, tmp_path):
+def test_invalid_checkpoints_heads_and_splits_are_rejected(trained, tmp_path):
     with pytest.raises(FileNotFoundError, match='the checkpoint nowhere.pth does not exist'):
         open_checkpoint(loaded(trained['isda'][0], tmp_path), 'nowhere.pth')
     with pytest.raises(ValueError, match='contains ISDA statistics.*Use the config of the training'):

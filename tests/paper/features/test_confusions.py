@@ -1,4 +1,4 @@
-"""What the table and the confusion matrix say of pairs of classes."""
+"""Comparison of the margin table with the confusion matrix."""
 
 import pytest
 import torch
@@ -18,12 +18,12 @@ def test_confusion_equals_a_loop():
     assert torch.equal(confusion(labels, logits), expected)
 
 
-def test_the_largest_entries_come_first_true_class_first():
+def test_largest_entries_are_in_descending_order():
     assert largest_entries(TABLE, NAMES, 2) == [dict(true='car', other='bus', table=5),
                                                 dict(true='bus', other='road', table=4)]
 
 
-def test_the_most_frequent_confusions_are_ordered_by_the_table():
+def test_frequent_confusions_are_sorted_by_the_table():
     found = frequent_confusions(COUNTS, TABLE, NAMES, 3)  # car-bus 10, road-bus 4, bus-car 3
     assert [(pair['true'], pair['other'], pair['count'], pair['rank']) for pair in found] == [
         ('car', 'bus', 10, 1), ('bus', 'car', 3, 4), ('road', 'bus', 4, 6)]
@@ -31,7 +31,7 @@ def test_the_most_frequent_confusions_are_ordered_by_the_table():
     assert frequent_confusions(COUNTS.diag().diag(), TABLE, NAMES, 3) == []
 
 
-def test_agreement_is_1_where_the_table_grows_with_the_shares_and_minus_1_where_it_falls():
+def test_rank_correlation_is_1_for_increasing_and_minus_1_for_decreasing():
     shares = torch.tensor([[0, 1, 2], [3, 0, 4], [5, 6, 0]])
     counts = shares + torch.diag(20 - shares.sum(dim=1))
     assert rank_correlation(counts, shares.float() ** 2) == pytest.approx(1)

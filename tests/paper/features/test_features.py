@@ -1,4 +1,4 @@
-"""One pass over a split gathers what all its samples together would give."""
+"""Analysis of a split is independent of the batch size."""
 
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ def opened(monkeypatch, tmp_path):
     return of
 
 
-def test_moments_and_confusions_are_those_of_all_samples_and_batches_do_not_matter(opened):
+def test_split_summary_is_independent_of_the_batch_size(opened):
     features, labels, logits = (torch.cat(parts) for parts in
                                 zip(*(batch.labelled() for batch in batches(opened(50))), strict=True))
     found = {batch: summarise_split(opened(batch), 'test', None, 4, seed=0) for batch in (50, 7)}
@@ -50,12 +50,12 @@ def test_moments_and_confusions_are_those_of_all_samples_and_batches_do_not_matt
     np.testing.assert_allclose(found[50].sample.features, features.numpy()[found[50].sample.positions[:, 0]], rtol=1e-5)
 
 
-def test_an_embedding_repeats_with_its_seed():
+def test_embedding_is_reproducible_with_the_seed():
     features = np.random.default_rng(0).standard_normal((30, 5)).astype(np.float32)
     assert np.array_equal(embedding(features, 5, seed=1), embedding(features, 5, seed=1))
 
 
-def test_what_is_too_little_is_said(opened):
+def test_too_few_samples_are_rejected(opened):
     with pytest.raises(ValueError, match='--per-class must be at least 2, got 1'):
         analyse('net', opened(50), per_class=1)
     with pytest.raises(ValueError, match='--seed must be at least 0, got -1'):
@@ -65,7 +65,7 @@ def test_what_is_too_little_is_said(opened):
         analyse('net', opened(50), per_class=2)
 
 
-def test_two_models_must_have_seen_the_same(opened):
+def test_models_with_different_samples_are_rejected(opened):
     first, other = (Features(f'seed {seed}', ['a'], summarise_split(opened(50), 'test', None, 4, seed), None, None, [])
                     for seed in (0, 1))
     check_same_data([first, first])

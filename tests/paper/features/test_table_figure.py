@@ -12,7 +12,7 @@ from isda_seg.paper.features.table_figure import draw_table  # noqa: E402
 from isda_seg.paper.features.table_map import UNIT  # noqa: E402
 
 
-def test_rows_are_true_classes_and_rings_are_on_the_most_frequent_confusions():
+def test_rows_are_true_classes_and_rings_mark_frequent_confusions():
     table = torch.tensor([[0.0, 5, 1], [2, 0, 4], [3, 0.5, 0]])
     counts = torch.tensor([[90, 10, 0], [3, 20, 1], [0, 4, 36]])
     model = Features('net', ['car', 'bus', 'road'], SplitSummary(0, None, counts, None, 'full'), None, None, [])
@@ -29,5 +29,5 @@ def test_rows_are_true_classes_and_rings_are_on_the_most_frequent_confusions():
     assert {(text.get_position(), text.get_text()) for text in axis.texts} >= {((1, 0), '5.00'), ((0, 1), '2.00')}
 
 
-def test_no_two_of_100_classes_look_alike():
+def test_100_classes_have_unique_colours_and_markers():
     assert len({colour_and_marker(number, 100) for number in range(100)}) == 100

@@ -1,4 +1,4 @@
-"""Laws of generators that take the label: what each discriminator sees and says, its loss, an exact resume, images."""
+"""CGAN, ACGAN and InfoGAN: losses, exact resume and generated images."""
 import numpy as np
 import pytest
 import torch
@@ -37,7 +37,7 @@ def trained(kind, steps, settings=SETTINGS, state=None):
     return training
 
 
-def test_the_discriminator_sees_or_predicts_the_label(kind):
+def test_discriminator_receives_or_predicts_the_label(kind):
     training = trained(kind, 0)
     assert training.critic[0].in_channels == (3 + CLASSES if kind == 'cgan' else 3)
     assert training.critic[-2].out_channels == OUTPUTS[kind]
@@ -47,7 +47,7 @@ def test_the_discriminator_sees_or_predicts_the_label(kind):
     assert (scores[0] == scores[1]) == (kind != 'cgan')
 
 
-def test_the_loss_is_the_sum_that_its_paper_says(kind):
+def test_discriminator_loss_equals_its_definition(kind):
     training = trained(kind, 1)
     images, labels = torch.rand(5, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(1)), torch.arange(5) % CLASSES
     codes = sample_codes(5, training.generator.z_dim, seed=2)
@@ -67,7 +67,7 @@ def test_the_loss_is_the_sum_that_its_paper_says(kind):
         assert found[real] == pytest.approx(np.log1p(np.exp(-sign * outputs[:, 0])).mean() + others, rel=1e-5)
 
 
-def test_a_training_that_was_stopped_is_the_unbroken_one_bit_for_bit(kind):
+def test_resume_is_bitwise_exact(kind):
     whole = trained(kind, 4)
     torch.randn(7)  # what else is drawn in between does not matter
     first = trained(kind, 2).state_dict()
@@ -79,7 +79,7 @@ def test_a_training_that_was_stopped_is_the_unbroken_one_bit_for_bit(kind):
         LabelledGANTraining(images, labels.flip(0), SETTINGS, kind).load_state_dict(first)
 
 
-def test_the_images_of_a_class_become_lighter_where_its_real_ones_are(kind, tmp_path):
+def test_generated_brightness_follows_the_class(kind, tmp_path):
     training = trained(kind, 400, SETTINGS._replace(lr=1e-3, width=16))
     torch.save(training.state_dict(), tmp_path / 'gan.pth')
     generator = read_generator(tmp_path / 'gan.pth')
@@ -90,7 +90,7 @@ def test_the_images_of_a_class_become_lighter_where_its_real_ones_are(kind, tmp_
     assert means[0] + 0.05 < means[1] < means[2] - 0.2
 
 
-def test_attributes_are_uniform_where_codes_are_normal(kind):
+def test_attributes_of_normal_codes_are_uniform(kind):
     generator = trained(kind, 0).generator
     quantiles = torch.distributions.Normal(0, 1).icdf(torch.linspace(0.1, 0.9, 5))
     codes = quantiles[:, None].expand(-1, generator.z_dim)

@@ -1,4 +1,4 @@
-"""Laws of the reverse mapping: linear networks give the input back, and are left as they were."""
+"""Codes of linear networks are recovered, and the networks stay unchanged."""
 import copy
 
 import pytest
@@ -25,14 +25,14 @@ def real(generator, count=3):
 
 
 @pytest.mark.parametrize('eta', [0, 0.1])
-def test_a_linear_generator_and_a_linear_network_give_the_input_back(generator, eta):
+def test_linear_networks_are_inverted(generator, eta):
     images = real(generator)
     found = invert(images, LABELS, generator, linear_network(), eta, ADAM)
     assert float(found.best.max()) < 1e-6
     torch.testing.assert_close(generator.images(found.codes), images, atol=1e-3, rtol=0)
 
 
-def test_pixels_decide_where_features_do_not(generator):
+def test_pixel_term_resolves_ambiguous_features(generator):
     images, network = real(generator), linear_network(features=4)
     blind, seeing = (invert(images, LABELS, generator, network, eta, ADAM) for eta in (0, 1))
     assert float(blind.best.max()) < 1e-6
@@ -40,7 +40,7 @@ def test_pixels_decide_where_features_do_not(generator):
     assert apart[1] < 1e-3 < 0.1 < apart[0]
 
 
-def test_the_second_step_reaches_features_moved_within_what_can_be_drawn(generator):
+def test_second_step_reaches_the_augmented_features(generator):
     network, images = linear_network(features=4), real(generator)
     first = invert(images, LABELS, generator, network, 0.1, ADAM)
     targets = augment_features(network(images).detach(), 0.1 * torch.ones(4), 0.5, count=5)
@@ -51,7 +51,7 @@ def test_the_second_step_reaches_features_moved_within_what_can_be_drawn(generat
 
 
 @pytest.mark.parametrize('optimizer, lr', [('sgd', 0.1), ('adam', 0.1)])
-def test_targets_walked_to_together_are_found_as_each_alone(generator, optimizer, lr):
+def test_targets_are_optimised_independently(generator, optimizer, lr):
     network, z = linear_network(), normalised_codes(sample_codes(3, PIXELS, seed=1))
     targets = torch.randn(3, PIXELS, generator=torch.Generator().manual_seed(0))
     descent = Schedule(20, lr, (10,), optimizer=optimizer)
@@ -61,7 +61,7 @@ def test_targets_walked_to_together_are_found_as_each_alone(generator, optimizer
     torch.testing.assert_close(together.history, torch.cat([found.history for found in alone], dim=1))
 
 
-def test_a_code_ten_times_as_long_starts_at_the_same_loss_and_turns_a_hundredth_as_far(generator):
+def test_rotation_of_a_code_decreases_with_its_squared_norm(generator):
     network, z = linear_network(), sample_codes(3, PIXELS, seed=1)
     generator, network, z = generator.double(), network.double(), z.double()
     targets = torch.randn(3, PIXELS, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
@@ -72,7 +72,7 @@ def test_a_code_ten_times_as_long_starts_at_the_same_loss_and_turns_a_hundredth_
     torch.testing.assert_close(100 * (long[1] - long[0]), short[1] - short[0], rtol=0.01, atol=0)
 
 
-def test_the_best_step_is_kept_and_not_the_last_one(generator):
+def test_best_step_is_kept(generator):
     network, images = linear_network(), real(generator)
     found = invert(images, LABELS, generator, network, 0, Schedule(40, 3.0, optimizer='adam'), restarts=4)
     assert torch.equal(found.best, found.history.min(dim=0).values)
@@ -82,7 +82,7 @@ def test_the_best_step_is_kept_and_not_the_last_one(generator):
     torch.testing.assert_close(found.codes.std(1), torch.ones(3))
 
 
-def test_of_several_first_codes_the_best_is_kept_and_seeds_repeat_and_differ(generator):
+def test_best_restart_is_kept_and_seeds_are_reproducible(generator):
     network, images, descent = linear_network(), real(generator), Schedule(3, 0.1)
     found = invert(images, LABELS, generator, network, 0, descent, restarts=4, seed=3)
     features = network(images).detach().repeat(4, 1)
@@ -93,7 +93,7 @@ def test_of_several_first_codes_the_best_is_kept_and_seeds_repeat_and_differ(gen
     assert not torch.equal(other.z, found.z)
 
 
-def test_generator_and_network_are_as_before(generator):
+def test_inversion_does_not_change_the_networks(generator):
     network = linear_network()
     network.train()
     network.network[2].weight.requires_grad_(False)
@@ -109,14 +109,14 @@ def test_generator_and_network_are_as_before(generator):
     assert [weight.grad for part in (generator, network) for weight in part.parameters()] == [None] * 6
 
 
-def test_recipes_keep_their_course_in_fewer_steps():
+def test_rescaled_recipes_keep_their_milestones():
     first = RECIPES['cifar'].first
     assert first.rescaled(100) == first._replace(steps=100, milestones=(25, 50, 75))
     assert [(name, recipe.first.lr, recipe.second.lr) for name, recipe in RECIPES.items()] == [
         ('short', 0.1, 0.1), ('cifar', 10, 1), ('imagenet', 100, 0.1)]
 
 
-def test_bad_input_is_refused(generator):
+def test_invalid_input_is_rejected(generator):
     network, images = linear_network(), real(generator)
     with pytest.raises(ValueError, match='at least one restart .* got 0'):
         invert(images, LABELS, generator, network, 0, ADAM, restarts=0)

@@ -53,14 +53,14 @@ def test_neighbours_equal_brute_force(monkeypatch, batch, apart, offset, grid):
                                    rtol=1e-4, atol=1e-4)
 
 
-def test_images_with_one_feature_are_maps_of_one_pixel():
+def test_vectors_equal_maps_of_one_pixel():
     features, labels = stream(12, ())
     maps = found_in(features[:, :, None, None], labels[:, None, None], features[:2], torch.tensor([0, 1]), 4, 5)
     plain = found_in(features, labels, features[:2], torch.tensor([0, 1]), 4, 3)
     assert all(torch.equal(a, b) for a, b in zip(plain, maps, strict=True))
 
 
-def test_where_images_run_out_distances_are_infinite():
+def test_missing_neighbours_have_infinite_distance():
     features, labels = stream(3, (2, 2))
     labels[1] = VOID
     found = found_in(features, labels, features[:1, :, 0, 0], torch.tensor([0]), 5, 2)
@@ -68,7 +68,7 @@ def test_where_images_run_out_distances_are_infinite():
     assert found.distance[0].isinf().tolist() == [False, True, True]
 
 
-def test_bad_shapes_are_refused_before_anything_is_kept():
+def test_invalid_shapes_are_rejected():
     nearest = NearestImages(torch.zeros(2, 6), torch.zeros(2, dtype=torch.int64), 3)
     with pytest.raises(ValueError, match=r'features \(B, 6, ...\) .* got \(4, 5\) and \(4,\)'):
         nearest.observe(torch.zeros(4, 5), torch.zeros(4))

@@ -1,4 +1,4 @@
-"""Laws of the pictures of the reverse mapping, and the whole path from a config to them."""
+"""Reverse mapping, and its tools from a config to the figures."""
 import json
 
 import cv2
@@ -23,7 +23,7 @@ CONFIG = tiny.ROOT / 'configs' / 'miniature' / 'resnet8_digits.py'
 ADAM = Schedule(300, 0.1, (150, 225), optimizer='adam')
 
 
-def test_draws_differ_and_their_covariance_is_strength_times_sigma():
+def test_augmented_features_have_covariance_strength_times_sigma():
     features = torch.randn(2, 3, generator=torch.Generator().manual_seed(0))
     root = torch.tensor([[1.0, 0, 0], [0.5, 2, 0], [0.3, -1, 0]])  # of rank 2
     for covariance, full in ((root @ root.t(), root @ root.t()), (torch.tensor([1.0, 4, 0]), torch.diag(
@@ -38,7 +38,7 @@ def test_draws_differ_and_their_covariance_is_strength_times_sigma():
         augment_features(features, torch.ones(4), 0.5, count=5)
 
 
-def test_what_is_shown_has_the_features_that_were_drawn():
+def test_generated_images_have_the_augmented_features():
     generator, network = LinearGenerator(), linear_network(features=4)
     with torch.no_grad():
         images = generator.eval().images(normalised_codes(sample_codes(2, PIXELS, seed=7)))
@@ -68,7 +68,7 @@ def test_nearest_images_equal_brute_force():
         nearest_in_pixels(queries, batches, 41)
 
 
-def test_the_tools_lead_from_a_config_to_pictures(tmp_path, monkeypatch):
+def test_tools_train_a_generator_and_write_the_figures(tmp_path, monkeypatch):
     pytest.importorskip('sklearn')
     torch.manual_seed(0)
     cfg = load_config(str(CONFIG), dict(), str(tmp_path))

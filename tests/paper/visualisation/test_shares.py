@@ -1,4 +1,4 @@
-"""The shares count what a person would count in the picture."""
+"""Shares of neighbours by kind of translation."""
 
 import torch
 

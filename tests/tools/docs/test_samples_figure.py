@@ -1,4 +1,4 @@
-"""Fig. 10 shows every number of draws in order, the closed form last, gain beside time."""
+"""Fig. 10 shows gain and time for every number of samples in order, the closed form last."""
 import pytest
 
 from docs.samples_figure import draw_samples, samples_of
@@ -10,7 +10,7 @@ def paired(*arms):
     return dict(comparisons={arm: dict(measures=dict(top1_error=ENTRY)) for arm in arms})
 
 
-def test_the_number_of_draws_is_read_off_the_label():
+def test_number_of_samples_is_read_from_the_label():
     assert samples_of('a_isda default_hooks.isda.samples=20') == '20'
     assert samples_of('a_isda default_hooks.isda.lambda_0=2') == 'closed form'
 
@@ -30,6 +30,6 @@ def test_both_axes_show_the_arms_in_order(tmp_path, monkeypatch):
     assert 'a machine' in right.get_title()
 
 
-def test_a_series_without_draws_is_told(tmp_path):
+def test_series_without_samples_is_an_error(tmp_path):
     with pytest.raises(ValueError, match='No arm of this series has samples=M'):
         draw_samples(paired('isda'), {}, tmp_path / 'f.png')
