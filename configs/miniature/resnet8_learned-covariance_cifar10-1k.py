@@ -1,7 +1,7 @@
 """A ResNet of eight layers on 1,000 images of CIFAR-10, ISDA with covariances that are learned (Fig. 10).
 
 Run:       python tools/train.py configs/miniature/resnet8_learned-covariance_cifar10-1k.py
-           model.loss.samples=1 trains it with draws, model.loss.uncertainty=100 model.loss.sigma=0.5 holds the
+           model.loss.samples=1 trains it with samples, model.loss.uncertainty=100 model.loss.sigma=0.5 holds the
            covariances up
 Baseline:  resnet8_isda_cifar10-1k.py, whose covariances are observed
 Result:    50.44 ± 0.58 % top-1 error (mean ± sd, seeds 20-27)

@@ -47,8 +47,10 @@ def main() -> None:
     arm = parse_arm(args.config)
     work_dir = Path(args.work_dir or Path('work_dirs', 'sweep', arm.folder))
     curves = dict(_key_values(text) for text in args.set)
+    from isda_seg.paper.series.measure_names import display_names
+    from isda_seg.paper.series.paired import main_measure
     from isda_seg.paper.series.run_options import training_images
-    from isda_seg.paper.series.sweep import chief_measure, summarize, sweep_runs
+    from isda_seg.paper.series.sweep import summarize, sweep_runs
     from isda_seg.paper.series.sweep_report import draw_sweep, sweep_table
     from isda_seg.paper.series.training_runs import files_of, run_series
     options = {**(args.cfg_options or {}), **arm.settings}
@@ -60,10 +62,10 @@ def main() -> None:
     check_writable(str(work_dir))
     results = run_series(runs, work_dir, TOOLS, ['single'], args.jobs, taus=args.logit_adjustment)
     sweep = dict(kind='sweep', config=args.config, held_out=args.held_out,
-                 images=training_images(runs[0].cfg), options=args.cfg_options or {}, measure=chief_measure(results),
+                 images=training_images(runs[0].cfg), options=args.cfg_options or {},
+                 measure=display_names(main_measure(results.values())).measure,
                  curves=summarize(results, args.lambda_0, curves, args.seeds, args.logit_adjustment), runs=results,
-                 seeds=args.seeds,
-                 **provenance(args.seeds[0]))
+                 seeds=args.seeds, **provenance(args.seeds[0]))
     write_json(out, sweep)
     draw_sweep(sweep, out.with_suffix('.png'))
     print(sweep_table(sweep))

@@ -3,7 +3,7 @@ from typing import Any
 
 from isda_seg.paper.cost.formatting import duration, factor
 from isda_seg.paper.cost.report import network, newest_of_devices
-from isda_seg.paper.result_rows import NOT_RUN
+from isda_seg.paper.result_tables import NOT_RUN
 
 DEVICES = dict(cuda='GPU', cpu='CPU')  # in order of preference
 

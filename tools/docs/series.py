@@ -5,7 +5,7 @@ from typing import Any
 
 from docs.section import fold
 from isda_seg.paper.series.measure_names import row_name
-from isda_seg.paper.series.paired_report import commits, interval, left_out, paired_table, side_by_side
+from isda_seg.paper.series.paired_report import commits, diverged_sentence, interval, paired_table, side_by_side
 from isda_seg.paper.series.result_files import RENAMED, read_series
 from isda_seg.paper.series.sweep_report import seeds_of, sweep_table
 
@@ -61,7 +61,7 @@ def recorded_series(plan: dict[str, Any], entry: dict[str, Any], folder: Path, l
 def paired_section(plan: dict[str, Any], paired: dict[str, Any]) -> str:
     """Return the tables of a paired series: without classes for a selection, else with those of one arm."""
     if plan.get('choice') and len(paired['comparisons']) > 1:
-        excluded = [sentence for arm in paired['comparisons'] if (sentence := left_out(paired, arm))]
+        excluded = [sentence for arm in paired['comparisons'] if (sentence := diverged_sentence(paired, arm))]
         seeds = f'Seeds {", ".join(map(str, paired["seeds"]))}, trained at commit {", ".join(commits(paired))}.'
         return '\n\n'.join([side_by_side(paired), *excluded, seeds])
     return paired_table(paired, plan.get('arm', next(iter(paired['comparisons']))))

@@ -70,13 +70,13 @@ class GANTraining:
         self.update()
         self.steps += 1
 
-    def chosen(self) -> Tensor:
+    def sample_indices(self) -> Tensor:
         """Sample the indices of a batch without replacement."""
         return torch.randperm(len(self.images))[:self.settings.batch]
 
-    def real(self, chosen: Tensor) -> Tensor:
+    def real(self, indices: Tensor) -> Tensor:
         """Return training images in [-1, 1]."""
-        return self.images[chosen] / 127.5 - 1
+        return self.images[indices] / 127.5 - 1
 
     def origin(self) -> dict[str, str]:
         """Return what must match for a resume: the kind and digests of the data."""
@@ -95,14 +95,15 @@ class GANTraining:
             ValueError: kind, data or settings differ; nothing is loaded.
         """
         origin = self.origin()
-        own, other = self.settings._asdict() | origin, state['settings'] | {name: state.get(name) for name in origin}
-        if differ := [name for name in own if own[name] != other.get(name)]:
+        expected = self.settings._asdict() | origin
+        saved = state['settings'] | {name: state.get(name) for name in origin}
+        if differ := [name for name in expected if expected[name] != saved.get(name)]:
             raise ValueError(f'cannot resume: the generator was trained with other values of {", ".join(differ)}. Use '
                              'the same values or another --work-dir.')
         self.generator.load_state_dict(state['generator'])
         self.critic.load_state_dict(state['critic'])
-        for optimizer, saved in zip(self.optimizers, state['optimizers'], strict=True):
-            optimizer.load_state_dict(saved)
+        for optimizer, optimizer_state in zip(self.optimizers, state['optimizers'], strict=True):
+            optimizer.load_state_dict(optimizer_state)
         self.steps = state['steps']
 
 

@@ -38,7 +38,7 @@ class GeneratorAdapter(nn.Module):
         return (self(z, y) - low) / (high - low)
 
 
-def normalized_codes(z: Tensor) -> Tensor:
+def normalised_codes(z: Tensor) -> Tensor:
     """Normalise codes (N, Z) to mean 0 and standard deviation 1 over their Z entries.
 
     The result is invariant to the scale of ``z``, and its gradient is proportional to 1 / scale. A descent step with
@@ -53,6 +53,6 @@ def normalized_codes(z: Tensor) -> Tensor:
     return (z - z.mean(dim=1, keepdim=True)) / z.std(dim=1, keepdim=True)
 
 
-def draw_codes(count: int, z_dim: int, seed: int) -> Tensor:
+def sample_codes(count: int, z_dim: int, seed: int) -> Tensor:
     """Sample codes (count, z_dim) from N(0, 1), determined by the seed."""
     return torch.randn(count, z_dim, generator=torch.Generator().manual_seed(seed))

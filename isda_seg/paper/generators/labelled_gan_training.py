@@ -5,9 +5,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from isda_seg.paper.generators.dcgan import Critic
+from isda_seg.paper.generators.dcgan import NOISE, Critic, LabelledGenerator
 from isda_seg.paper.generators.gan_training import GANTraining, digest
-from isda_seg.paper.generators.labelled_generator import NOISE, LabelledGenerator
 
 KINDS = 'cgan', 'acgan', 'infogan'
 ATTRIBUTES = 2          # number of InfoGAN attributes in addition to the noise, as in the paper
@@ -45,7 +44,7 @@ class LabelledGANTraining(GANTraining):
     """
 
     settings: LabelledGANSettings
-    told: tuple[int, int, int]  # numbers of discriminator outputs: scores, logits, attributes
+    output_sizes: tuple[int, int, int]  # number of scores, logits and attributes among the discriminator outputs
 
     def __init__(self, images: Tensor, labels: Tensor, settings: LabelledGANSettings, kind: str) -> None:
         self.labels, self.kind = labels.to(images.device), kind
@@ -53,14 +52,14 @@ class LabelledGANTraining(GANTraining):
 
     def build(self, resolution: int, channels: int) -> None:
         """Create DCGAN networks and Adam optimizers."""
-        own, device, classes = self.settings, self.images.device, self.settings.num_classes
+        settings, device, classes = self.settings, self.images.device, self.settings.num_classes
         attributes = ATTRIBUTES if self.kind == 'infogan' else 0
         self.shape = dict(num_classes=classes, attributes=attributes, resolution=resolution, channels=channels,
-                          z_dim=NOISE + attributes, width=own.width)
+                          z_dim=NOISE + attributes, width=settings.width)
         self.generator: LabelledGenerator = LabelledGenerator(**self.shape).to(device)
-        seen, self.told = (classes, (1, 0, 0)) if self.kind == 'cgan' else (0, (1, classes, attributes))
-        self.critic = Critic(resolution, channels + seen, own.width, sum(self.told)).to(device)
-        self.optimizers = [torch.optim.Adam(network.parameters(), lr=own.lr, betas=(own.beta1, 0.999))
+        label_maps, self.output_sizes = (classes, (1, 0, 0)) if self.kind == 'cgan' else (0, (1, classes, attributes))
+        self.critic = Critic(resolution, channels + label_maps, settings.width, sum(self.output_sizes)).to(device)
+        self.optimizers = [torch.optim.Adam(network.parameters(), lr=settings.lr, betas=(settings.beta1, 0.999))
                            for network in (self.generator, self.critic)]
 
     def origin(self) -> dict[str, str]:
@@ -70,31 +69,31 @@ class LabelledGANTraining(GANTraining):
     def update(self) -> None:
         """Update the discriminator and the generator once, with the same generated images."""
         of_generator, of_critic = self.optimizers
-        chosen, device = self.chosen(), self.images.device
-        real, labels = self.real(chosen), self.labels[chosen]
+        indices, device = self.sample_indices(), self.images.device
+        real, labels = self.real(indices), self.labels[indices]
         codes = torch.randn(self.settings.batch, self.generator.z_dim).to(device)
-        wanted = torch.randint(self.settings.num_classes, (self.settings.batch,)).to(device)
-        made = self.generator(codes, wanted)[:, :self.images.shape[1]]
+        sampled_labels = torch.randint(self.settings.num_classes, (self.settings.batch,)).to(device)
+        generated = self.generator(codes, sampled_labels)[:, :self.images.shape[1]]
 
-        score_real, loss_real = self._judged(real, labels, True, None)
-        score_made, loss_made = self._judged(made.detach(), wanted, False, codes)
+        score_real, loss_real = self._critic_loss(real, labels, True, None)
+        score_generated, loss_generated = self._critic_loss(generated.detach(), sampled_labels, False, codes)
         of_critic.zero_grad()
-        (loss_real + loss_made).backward()
+        (loss_real + loss_generated).backward()
         of_critic.step()
 
-        _, loss = self._judged(made, wanted, True, codes)
+        _, loss = self._critic_loss(generated, sampled_labels, True, codes)
         of_generator.zero_grad()
         loss.backward()
         of_generator.step()
         self.progress = {'probability of real: real images': score_real.sigmoid().mean().item(),
-                         'generated images': score_made.sigmoid().mean().item()}
+                         'generated images': score_generated.sigmoid().mean().item()}
 
-    def _judged(self, images: Tensor, labels: Tensor, real: bool, codes: Tensor | None) -> tuple[Tensor, Tensor]:
+    def _critic_loss(self, images: Tensor, labels: Tensor, real: bool, codes: Tensor | None) -> tuple[Tensor, Tensor]:
         """Return the scores (N,) and the scalar loss of scores, labels and attributes."""
         if self.kind == 'cgan':
             maps = F.one_hot(labels, self.settings.num_classes).to(images)
             images = torch.cat([images, maps[:, :, None, None].expand(-1, -1, *images.shape[2:])], dim=1)
-        score, logits, attributes = self.critic(images).split(self.told, dim=1)
+        score, logits, attributes = self.critic(images).split(self.output_sizes, dim=1)
         loss = F.binary_cross_entropy_with_logits(score, torch.full_like(score, float(real)))
         if logits.shape[1]:
             loss = loss + F.cross_entropy(logits, labels)

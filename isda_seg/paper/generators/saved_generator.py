@@ -6,9 +6,8 @@ import cv2
 import torch
 
 from isda_seg.paper.generators.big_gan import read_big_gan
-from isda_seg.paper.generators.dcgan import DCGANGenerator
-from isda_seg.paper.generators.generator import GeneratorAdapter, draw_codes
-from isda_seg.paper.generators.labelled_generator import LabelledGenerator
+from isda_seg.paper.generators.dcgan import DCGANGenerator, LabelledGenerator
+from isda_seg.paper.generators.generator import GeneratorAdapter, sample_codes
 
 BATCH = 100  # batch size of generated images
 KEYS = ('kind', 'shape', 'settings', 'images', 'steps', 'generator', 'critic', 'optimizers')
@@ -61,7 +60,7 @@ def write_images(generator: GeneratorAdapter, folder: Path, count: int, seed: in
     if others := {path.name for path in folder.iterdir()} - set(names):
         raise FileExistsError(f'{folder} contains other images, such as {min(others)}. Remove them or set another '
                               '--work-dir.')
-    codes = draw_codes(count, generator.z_dim, seed).split(BATCH)
+    codes = sample_codes(count, generator.z_dim, seed).split(BATCH)
     labels = [None if label is None else torch.full((len(z),), label) for z in codes]
     images = torch.cat([(255 * generator.images(z, y)).round().to(torch.uint8)
                         for z, y in zip(codes, labels, strict=True)])

@@ -30,13 +30,13 @@ class SyntheticMixDataset(Dataset[Any]):
     """
 
     def __init__(self, dataset: Any, synthetic: Any, pipeline: Any = ()) -> None:
-        self.datasets = [inner_dataset(one, type(self).__name__) for one in (dataset, synthetic)]
-        real, made = self.datasets
-        if not len(real) or not len(made):
-            raise ValueError(f'SyntheticMixDataset needs real and synthetic images, got {len(real)} and {len(made)}')
-        if real.metainfo['classes'] != made.metainfo['classes']:
+        self.datasets = [inner_dataset(part, type(self).__name__) for part in (dataset, synthetic)]
+        real, generated = self.datasets
+        if not all(self.counts):
+            raise ValueError('SyntheticMixDataset needs real and synthetic images, got {} and {}'.format(*self.counts))
+        if real.metainfo['classes'] != generated.metainfo['classes']:
             raise ValueError(f'the real images have the classes {", ".join(real.metainfo["classes"])}, but the '
-                             f'synthetic ones have {", ".join(made.metainfo["classes"])}. Use the same classes')
+                             f'synthetic ones have {", ".join(generated.metainfo["classes"])}. Use the same classes')
         self.pipeline = Compose(pipeline)
 
     @property
@@ -47,23 +47,23 @@ class SyntheticMixDataset(Dataset[Any]):
     @property
     def counts(self) -> tuple[int, int]:
         """Number of real and of synthetic images."""
-        real, made = map(len, self.datasets)
-        return real, made
+        real, synthetic = map(len, self.datasets)
+        return real, synthetic
 
     def full_init(self) -> None:
         """Load both datasets."""
-        for one in self.datasets:
-            one.full_init()
+        for dataset in self.datasets:
+            dataset.full_init()
 
     def get_data_info(self, idx: int) -> dict[str, Any]:
         """Return image and label before the pipeline."""
-        dataset, own = self._place(idx)
-        return dataset.get_data_info(own)
+        dataset, index = self._locate(idx)
+        return dataset.get_data_info(index)
 
     def get_cat_ids(self, idx: int) -> list[int]:
         """Return the label of an image, in a list."""
-        dataset, own = self._place(idx)
-        return dataset.get_cat_ids(own)
+        dataset, index = self._locate(idx)
+        return dataset.get_cat_ids(index)
 
     def __getitem__(self, idx: int) -> dict[str, Any]:
         """Return the output of the pipeline."""
@@ -73,10 +73,10 @@ class SyntheticMixDataset(Dataset[Any]):
         """Return the number of images."""
         return sum(self.counts)
 
-    def _place(self, idx: int) -> tuple[Any, int]:
+    def _locate(self, idx: int) -> tuple[Any, int]:
         """Return the dataset of an image and its index there."""
-        real, made = self.datasets
-        return (real, idx) if idx < len(real) else (made, idx - len(real))
+        real, synthetic = self.datasets
+        return (real, idx) if idx < len(real) else (synthetic, idx - len(real))
 
 
 @DATA_SAMPLERS.register_module()
@@ -110,10 +110,10 @@ class SyntheticMixSampler(Sampler[Any]):
 
     def __iter__(self) -> Iterator[int]:
         """Yield the indices of this rank for the current epoch."""
-        places = np.arange(len(self))
-        # Size of the batch at each place: the last batch may be smaller.
-        size = np.minimum(self.batch_size, len(self) - places // self.batch_size * self.batch_size)
-        synthetic = places % self.batch_size >= size - np.round(self.share * size)
+        positions = np.arange(len(self))
+        # Size of the batch at each position: the last batch may be smaller.
+        size = np.minimum(self.batch_size, len(self) - positions // self.batch_size * self.batch_size)
+        synthetic = positions % self.batch_size >= size - np.round(self.share * size)
         indices = np.empty(len(self), dtype=np.int64)
         indices[~synthetic] = self._next(_REAL, int((~synthetic).sum()))
         indices[synthetic] = self.counts[_REAL] + self._next(_SYNTHETIC, int(synthetic.sum()))
@@ -129,5 +129,5 @@ class SyntheticMixSampler(Sampler[Any]):
 
     def _next(self, kind: int, count: int) -> np.ndarray:
         """Return this rank's ``count`` real or synthetic images in this epoch; all ranks share the sequence."""
-        numbers = (self.epoch * count + np.arange(count)) * self.world_size + self.rank
-        return endless_passes(np.arange(self.counts[kind]), numbers, (self.seed, kind))
+        positions = (self.epoch * count + np.arange(count)) * self.world_size + self.rank
+        return endless_passes(np.arange(self.counts[kind]), positions, (self.seed, kind))

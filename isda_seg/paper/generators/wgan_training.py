@@ -33,11 +33,11 @@ class WGANTraining(GANTraining):
 
     def build(self, resolution: int, channels: int) -> None:
         """Create DCGAN networks and RMSprop optimizers."""
-        own, device = self.settings, self.images.device
-        self.shape = dict(resolution=resolution, channels=channels, z_dim=own.z_dim, width=own.width)
+        settings, device = self.settings, self.images.device
+        self.shape = dict(resolution=resolution, channels=channels, z_dim=settings.z_dim, width=settings.width)
         self.generator = DCGANGenerator(**self.shape).to(device)
-        self.critic = Critic(resolution, channels, own.width).to(device)
-        self.optimizers = [torch.optim.RMSprop(network.parameters(), lr=own.lr)
+        self.critic = Critic(resolution, channels, settings.width).to(device)
+        self.optimizers = [torch.optim.RMSprop(network.parameters(), lr=settings.lr)
                            for network in (self.generator, self.critic)]
 
     def update(self) -> None:
@@ -45,22 +45,22 @@ class WGANTraining(GANTraining):
         eager = self.steps < EAGER_STEPS or self.steps % EAGER_EVERY == 0
         of_generator, of_critic = self.optimizers
         for _ in range(self.settings.eager_critic_steps if eager else self.settings.critic_steps):
-            real = self.real(self.chosen())
+            real = self.real(self.sample_indices())
             with torch.no_grad():
-                fake = self._fake()
-            difference = self.critic(fake).mean() - self.critic(real).mean()
+                generated = self._generate()
+            difference = self.critic(generated).mean() - self.critic(real).mean()
             of_critic.zero_grad()
             difference.backward()
             of_critic.step()
             with torch.no_grad():
                 for weight in self.critic.parameters():
                     weight.clamp_(-self.settings.clip, self.settings.clip)
-        loss = -self.critic(self._fake()).mean()
+        loss = -self.critic(self._generate()).mean()
         of_generator.zero_grad()
         loss.backward()
         of_generator.step()
         self.progress = {'estimated distance': -difference.item()}
 
-    def _fake(self) -> Tensor:
+    def _generate(self) -> Tensor:
         codes = torch.randn(self.settings.batch, self.settings.z_dim).to(self.images.device)
         return self.generator(codes)[:, :self.images.shape[1]]

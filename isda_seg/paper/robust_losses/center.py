@@ -40,14 +40,14 @@ class CenterLoss(nn.Module):
 
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:
         """Return the scalar loss of features (N, A) and labels (N,)."""
-        away = features - self.centers[labels]
+        offsets = features - self.centers[labels]
         if self.training and torch.is_grad_enabled():
-            self._follow(away.detach(), labels)
-        return self.weight / 2 * away.square().sum(dim=1).mean()
+            self._update_centers(offsets.detach(), labels)
+        return self.weight / 2 * offsets.square().sum(dim=1).mean()
 
-    def _follow(self, away: Tensor, labels: Tensor) -> None:
-        """Update the centres; ``away`` (N, A) is feature minus centre."""
-        total = torch.zeros_like(self.centers).index_add_(0, labels, away.to(self.centers.dtype))
+    def _update_centers(self, offsets: Tensor, labels: Tensor) -> None:
+        """Update the centres; ``offsets`` (N, A) is feature minus centre."""
+        total = torch.zeros_like(self.centers).index_add_(0, labels, offsets.to(self.centers.dtype))
         count = F.one_hot(labels, len(self.centers)).sum(dim=0)
         all_reduce(total)
         all_reduce(count)

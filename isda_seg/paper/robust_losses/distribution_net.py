@@ -60,9 +60,9 @@ class DistributionNetLoss(nn.Module):
             raise ValueError(f'DistributionNetLoss has map_size={self.spread.kernel_size}, but the last map has '
                              f'size {tuple(maps.shape[2:])}. Set map_size to that size')
         sigma = F.softplus(self.spread(maps).flatten(1))
-        drawn = features + sigma * torch.randn_like(sigma) if self.training else features
+        sampled = features + sigma * torch.randn_like(sigma) if self.training else features
         # Bypasses the hooks of the classifier, through which ISDA observes features.
-        logits = F.linear(drawn, weight_of(classifier), classifier.bias)
+        logits = F.linear(sampled, weight_of(classifier), classifier.bias)
         entropy = F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
         return self.sample_weight * entropy + self.uncertainty_weight * missing_entropy(sigma, self.average)
 

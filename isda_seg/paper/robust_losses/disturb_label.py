@@ -48,5 +48,5 @@ def disturb(labels: Tensor, num_classes: int, alpha: float, ignore_index: int) -
     Returns:
         tensor with the shape and dtype of ``labels``.
     """
-    drawn = torch.rand(labels.shape, device=labels.device) < alpha
-    return torch.where(drawn & labelled(labels, ignore_index), torch.randint_like(labels, num_classes), labels)
+    sampled = torch.rand(labels.shape, device=labels.device) < alpha
+    return torch.where(sampled & labelled(labels, ignore_index), torch.randint_like(labels, num_classes), labels)

@@ -42,9 +42,9 @@ class LargeMarginLoss(MeanCrossEntropy):
         super().__init__()
         if isinstance(margin, bool) or not isinstance(margin, int) or margin < 1:
             raise ValueError(f'margin must be an integer >= 1, got {margin!r}')
-        for name, number in dict(start=start, gamma=gamma, power=power, minimum=minimum).items():
-            if not (math.isfinite(number) and number >= 0):
-                raise ValueError(f'{name} of LargeMarginLoss must be a finite number >= 0, got {number}')
+        for name, value in dict(start=start, gamma=gamma, power=power, minimum=minimum).items():
+            if not (math.isfinite(value) and value >= 0):
+                raise ValueError(f'{name} of LargeMarginLoss must be a finite number >= 0, got {value}')
         self.margin, self.start, self.gamma, self.power, self.minimum = margin, start, gamma, power, minimum
         self.register_buffer('steps', torch.zeros((), dtype=torch.int64))
 
@@ -65,13 +65,14 @@ class LargeMarginLoss(MeanCrossEntropy):
         if features is None or classifier is None:
             raise ValueError('LargeMarginLoss needs features and classifier. Use it in an ImageClassifier, or call '
                              'loss(logits, labels, features=..., classifier=...)')
-        own = torch.where(labels == ignore_index, 0, labels)
-        missing = missing_margin(features, weight_of(classifier)[own], self.margin) / (1 + self.mixed())
+        true_labels = torch.where(labels == ignore_index, 0, labels)
+        missing = missing_margin(features, weight_of(classifier)[true_labels], self.margin) / (1 + self.annealing())
         if self.training and torch.is_grad_enabled():
             self.steps += 1
-        return super().forward(logits - F.one_hot(own, logits.shape[1]) * missing[:, None], labels, ignore_index)
+        margins = F.one_hot(true_labels, logits.shape[1]) * missing[:, None]
+        return super().forward(logits - margins, labels, ignore_index)
 
-    def mixed(self) -> Tensor:
+    def annealing(self) -> Tensor:
         """Return l of the next training step, a scalar tensor."""
         return (self.start * (1 + self.gamma * self.steps) ** -self.power).clamp(min=self.minimum)
 

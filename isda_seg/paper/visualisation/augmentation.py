@@ -6,7 +6,7 @@ from torch import Tensor
 from isda_seg.core import ClassMoments, class_moments, merge
 from isda_seg.core.schedule import check_strength
 from isda_seg.criterion import ISDACriterion
-from isda_seg.paper.features.classifier_inputs import IGNORED, Step
+from isda_seg.paper.features.classifier_inputs import IGNORED, Batch
 
 DIAGONAL, MATRIX = 7.5, 0.5  # the authors' lambda_0, the default for losses without one
 LARGEST_FULL = 512           # maximum number of channels for a full covariance
@@ -20,10 +20,10 @@ class Augmentation(NamedTuple):
     origin: str       # 'the checkpoint' or 'the train split'
 
 
-def fold_step(moments: ClassMoments | None, step: Step, num_classes: int) -> ClassMoments:
+def merge_batch(moments: ClassMoments | None, batch: Batch, num_classes: int) -> ClassMoments:
     """Merge the moments of another batch: full for image features of at most 512 channels, else diagonal."""
-    full = step.features.dim() == 2 and step.features.shape[1] <= LARGEST_FULL
-    new = class_moments(step.features, step.labels, num_classes, covariance='full' if full else 'diagonal',
+    full = batch.features.dim() == 2 and batch.features.shape[1] <= LARGEST_FULL
+    new = class_moments(batch.features, batch.labels, num_classes, covariance='full' if full else 'diagonal',
                         ignore_index=IGNORED)
     return new if moments is None else merge(moments, new)
 

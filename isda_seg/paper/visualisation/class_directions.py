@@ -4,28 +4,33 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from isda_seg.core.schedule import check_strength
 from isda_seg.criterion import ISDACriterion
-from isda_seg.paper.features.classifier_inputs import IGNORED, Step
-from isda_seg.paper.visualisation.augmentation import Augmentation, augmentation_of, covariance_of, fold_step, is_empty
-from isda_seg.paper.visualisation.directions import UNMOVED, Move, moves
+from isda_seg.paper.features.classifier_inputs import IGNORED, Batch
+from isda_seg.paper.visualisation.augmentation import (
+    Augmentation,
+    augmentation_of,
+    covariance_of,
+    is_empty,
+    merge_batch,
+)
+from isda_seg.paper.visualisation.directions import UNCHANGED, Translation, translations
 from isda_seg.paper.visualisation.neighbours import NearestImages, Neighbours
 from isda_seg.paper.visualisation.patches import Patch, patch_of
 from isda_seg.paper.visualisation.queries import Query, QuerySample
 from isda_seg.paper.visualisation.shares import Row
 
-Place = tuple[int, int]  # index of an image in a split, index of a sample in the image
+Position = tuple[int, int]  # index of an image in a split, index of a sample in the image
 
 
-class Wanted(NamedTuple):
+class SearchOptions(NamedTuple):
     """Options of the visualisation."""
     classes: Sequence[str] = ()    # names; empty: all classes with samples
     queries: int = 20              # query features per class, from distinct images
     shown: int = 2                 # number of queries in the figure
-    draws: int = 2
-    directions: int = 2
+    samples: int = 2               # samples of the augmentation per query
+    directions: int = 2            # leading directions per query
     neighbours: int = 5
     apart: int = 0                 # excluded images before and after the query's image
     strength: float | None = None  # None: lambda_0 of the loss, or the authors'
@@ -33,73 +38,73 @@ class Wanted(NamedTuple):
     required: bool = True          # raise for a named class without samples; False skips it
 
 
-class Looked(NamedTuple):
-    """Result of ``look``."""
+class SearchResult(NamedTuple):
+    """Result of ``search``."""
     rows: dict[str, list[list[Row]]]  # class -> query -> translations, the identity first
-    patches: dict[Place, Patch]       # of the shown queries and their neighbours
+    patches: dict[Position, Patch]    # of the shown queries and their neighbours
     sources: list[Any]                # path of every image of the split, or its position
     names: list[str]                  # of all classes
     augmentation: Augmentation
-    wanted: Wanted
+    options: SearchOptions
 
 
-class Moved(NamedTuple):
+class TranslatedQuery(NamedTuple):
     """Query and its translation."""
     query: Query
-    move: Move
+    translation: Translation
     shown: bool
 
 
-def look(stream: Callable[[], Iterable[Step]], loss: ISDACriterion, names: Sequence[str], wanted: Wanted,
-         split: str) -> Looked:
+def search(stream: Callable[[], Iterable[Batch]], loss: ISDACriterion, names: Sequence[str], options: SearchOptions,
+         split: str) -> SearchResult:
     """Translate features of some classes and find the images of a split with the nearest features.
 
     Args:
-        stream: starts a pass over the split, as ``classifier_inputs.steps``; called twice.
+        stream: starts a pass over the split, as ``classifier_inputs.batches``; called twice.
         loss: loss of the classifier, with its statistics.
         names: names of the C classes.
-        wanted: options.
+        options: options of the search.
         split: name of the split, for messages.
 
     Raises:
         ValueError: a class is unknown or has no samples in the split or the statistics; the strength is not positive;
             an option is below 1.
     """
-    labels = labels_of(wanted.classes, names)
-    check_wanted(wanted)
-    sample, moments, empty = QuerySample(labels, len(names), wanted.queries, wanted.seed), None, is_empty(loss)
-    for step in stream():
-        sample.observe(step.features, step.labels, step.logits)
-        moments = fold_step(moments, step, len(names)) if empty else None
-    augmentation = augmentation_of(loss, moments, split, wanted.strength)
+    labels = labels_of_names(options.classes, names)
+    check_options(options)
+    sample, moments, empty = QuerySample(labels, len(names), options.queries, options.seed), None, is_empty(loss)
+    for batch in stream():
+        sample.observe(batch.features, batch.labels, batch.logits)
+        moments = merge_batch(moments, batch, len(names)) if empty else None
+    augmentation = augmentation_of(loss, moments, split, options.strength)
     queries = {label: sample.of(label) for label in labels}
-    for label in labels if wanted.classes and wanted.required else ():
+    for label in labels if options.classes and options.required else ():
         _require_samples(names[label], len(queries[label]), int(augmentation.moments.count[label]), split)
-    moved = list(_moved(queries, augmentation, wanted, len(names)))
-    if not moved:
-        return Looked({}, {}, [], list(names), augmentation, wanted)
-    found, patches, sources = _arrive(moved, stream(), loss.align_corners, wanted)
+    translated = list(_translate(queries, augmentation, options, len(names)))
+    if not translated:
+        return SearchResult({}, {}, [], list(names), augmentation, options)
+    found, patches, sources = _search(translated, stream(), loss.align_corners, options)
     rows: dict[str, list[list[Row]]] = {}
-    for number, (query, move, _) in enumerate(moved):
-        of_class = rows.setdefault(names[query.label], [])
-        if move.kind == UNMOVED:
-            of_class.append([])
-        there = found.distance[number].isfinite()
-        of_class[-1].append(Row(query, move, Neighbours(*(field[number][there].cpu() for field in found))))
-    return Looked(rows, patches, sources, list(names), augmentation, wanted)
+    for index, (query, translation, _) in enumerate(translated):
+        class_rows = rows.setdefault(names[query.label], [])
+        if translation.kind == UNCHANGED:
+            class_rows.append([])
+        finite = found.distance[index].isfinite()
+        class_rows[-1].append(Row(query, translation, Neighbours(*(field[index][finite].cpu() for field in found))))
+    return SearchResult(rows, patches, sources, list(names), augmentation, options)
 
 
-def check_wanted(wanted: Wanted) -> None:
+def check_options(options: SearchOptions) -> None:
     """Raise ValueError for counts below 1, a negative ``apart`` or a negative strength."""
-    for name in ('queries', 'shown', 'draws', 'neighbours'):
-        if getattr(wanted, name) < 1:
-            raise ValueError(f'the number of {name} must be at least 1, got {getattr(wanted, name)}')
-    if wanted.apart < 0:
-        raise ValueError(f'apart must be 0 or more, got {wanted.apart}')
-    check_strength(wanted.strength or 0)
+    for name in ('queries', 'shown', 'samples', 'neighbours'):
+        if getattr(options, name) < 1:
+            raise ValueError(f'the number of {name} must be at least 1, got {getattr(options, name)}')
+    if options.apart < 0:
+        raise ValueError(f'apart must be 0 or more, got {options.apart}')
+    check_strength(options.strength or 0)
 
 
-def labels_of(classes: Sequence[str], names: Sequence[str]) -> list[int]:
+def labels_of_names(classes: Sequence[str], names: Sequence[str]) -> list[int]:
     """Return the labels of the named classes, by default all.
 
     Raises:
@@ -120,43 +125,39 @@ def _require_samples(name: str, in_split: int, in_statistics: int, split: str) -
                          'covariance. Choose another class.')
 
 
-def _moved(queries: dict[int, list[Query]], augmentation: Augmentation, wanted: Wanted,
-           num_classes: int) -> Iterator[Moved]:
+def _translate(queries: dict[int, list[Query]], augmentation: Augmentation, options: SearchOptions,
+               num_classes: int) -> Iterator[TranslatedQuery]:
     """Yield every translation of every query, independent of the other selected classes."""
-    for label, own in queries.items():
+    for label, class_queries in queries.items():
         if not augmentation.moments.count[label]:
             continue
         covariance = covariance_of(augmentation.moments, label).cpu()
-        generator = torch.Generator().manual_seed(wanted.seed * num_classes + label)
-        for number, query in enumerate(own):
-            for move in moves(covariance, augmentation.strength, wanted.draws, wanted.directions, generator):
-                yield Moved(query, move, number < wanted.shown)
+        generator = torch.Generator().manual_seed(options.seed * num_classes + label)
+        for index, query in enumerate(class_queries):
+            for translation in translations(covariance, augmentation.strength, options.samples, options.directions,
+                                            generator):
+                yield TranslatedQuery(query, translation, index < options.shown)
 
 
-def _arrive(moved: Sequence[Moved], stream: Iterable[Step], align_corners: bool,
-            wanted: Wanted) -> tuple[Neighbours, dict[Place, Patch], list[Any]]:
+def _search(translated: Sequence[TranslatedQuery], stream: Iterable[Batch], align_corners: bool,
+            options: SearchOptions) -> tuple[Neighbours, dict[Position, Patch], list[Any]]:
     """Find the neighbours of all translated features, the patches to show and the sources of all images."""
-    queries = torch.stack([query.feature + move.shift.to(query.feature) for query, move, _ in moved])
-    own = torch.tensor([query.image for query, _, _ in moved], device=queries.device)
-    nearest = NearestImages(queries, own, wanted.neighbours, wanted.apart)
-    shown = torch.tensor([one.shown for one in moved], device=queries.device)
-    starts = {(one.query.image, one.query.sample) for one in moved if one.shown}
-    patches: dict[Place, Patch] = {}
+    queries = torch.stack([query.feature + translation.shift.to(query.feature) for query, translation, _ in translated])
+    query_images = torch.tensor([query.image for query, _, _ in translated], device=queries.device)
+    nearest = NearestImages(queries, query_images, options.neighbours, options.apart)
+    shown = torch.tensor([shown for _, _, shown in translated], device=queries.device)
+    query_positions = {(query.image, query.sample) for query, _, shown in translated if shown}
+    patches: dict[Position, Patch] = {}
     sources: list[Any] = []
-    for step in stream:
+    for batch in stream:
         first = nearest.seen
-        nearest.observe(step.features, step.labels, IGNORED)
-        sources += step.sources
+        nearest.observe(batch.features, batch.labels, IGNORED)
+        sources += batch.sources
         images, samples = (field[shown].flatten().tolist() for field in (nearest.found.image, nearest.found.sample))
-        needed = starts | set(zip(images, samples, strict=True))
-        patches = {place: patch for place, patch in patches.items() if place in needed}
+        needed = query_positions | set(zip(images, samples, strict=True))
+        patches = {position: patch for position, patch in patches.items() if position in needed}
         for image, sample in needed - set(patches):
             if first <= image < nearest.seen:
-                patches[image, sample] = patch_of(_picture(step.images[image - first]), step.features.shape[2:], sample,
-                                                  align_corners)
+                pixels = batch.images[image - first].movedim(0, 2).cpu().numpy().astype(np.uint8)
+                patches[image, sample] = patch_of(pixels, batch.features.shape[2:], sample, align_corners)
     return nearest.found, patches, sources
-
-
-def _picture(image: Tensor) -> np.ndarray:
-    """Convert (3, H, W) in 0..255 to (H, W, 3) uint8."""
-    return image.movedim(0, 2).cpu().numpy().astype(np.uint8)

@@ -12,43 +12,44 @@ from isda_seg.core.sampling import square_root
 from isda_seg.core.schedule import check_strength
 
 DEVIATIONS = 2.0  # length of the steps along leading directions
-UNMOVED, DRAWN, ALONG = 'unmoved', 'drawn', 'along leading directions'
-RANDOM_DRAWN, RANDOM_ALONG = 'random, as long as drawn', 'random, as long as along leading directions'
+# Kinds of translations, keys of result files.
+UNCHANGED, SAMPLED, LEADING = 'unmoved', 'drawn', 'along leading directions'
+RANDOM_SAMPLED, RANDOM_LEADING = 'random, as long as drawn', 'random, as long as along leading directions'
 
 
-class Move(NamedTuple):
+class Translation(NamedTuple):
     """Translation of a feature."""
-    kind: str      # one of the names above
+    kind: str      # one of the kinds above
     name: str      # label of the row in the figure
     shift: Tensor  # (A,)
 
 
-def moves(covariance: Tensor, strength: float, num_draws: int, num_directions: int,
-          generator: torch.Generator) -> list[Move]:
+def translations(covariance: Tensor, strength: float, num_samples: int, num_directions: int,
+                 generator: torch.Generator) -> list[Translation]:
     """Return all translations: identity, samples, both ways along leading directions, and random ones of equal length.
 
     Args:
         covariance: Sigma_y, (A,) diagonal or (A, A).
         strength: lambda.
-        num_draws: number of samples; each has a random direction of equal length.
+        num_samples: number of samples; each has a random direction of equal length.
         num_directions: at most A; each has a random direction of equal length.
         generator: random generator.
     """
-    drawn = draws(covariance, strength, num_draws, generator)
-    steps = DEVIATIONS * leading(covariance, strength, num_directions)
-    found = [Move(UNMOVED, 'not moved', covariance.new_zeros(len(covariance)))]
-    found += [Move(DRAWN, f'draw {i} of the augmentation', shift) for i, shift in enumerate(drawn, 1)]
-    found += [Move(RANDOM_DRAWN, f'random, as long as draw {i}', shift)
-              for i, shift in enumerate(random_directions(drawn.norm(dim=1), len(covariance), generator), 1)]
+    samples = sample_augmentation(covariance, strength, num_samples, generator)
+    steps = DEVIATIONS * leading_directions(covariance, strength, num_directions)
+    found = [Translation(UNCHANGED, 'not moved', covariance.new_zeros(len(covariance)))]
+    found += [Translation(SAMPLED, f'sample {i} of the augmentation', shift) for i, shift in enumerate(samples, 1)]
+    found += [Translation(RANDOM_SAMPLED, f'random, as long as sample {i}', shift)
+              for i, shift in enumerate(random_directions(samples.norm(dim=1), len(covariance), generator), 1)]
     for i, step in enumerate(steps, 1):
-        found += [Move(ALONG, f'direction {i}, {sign}{DEVIATIONS:g} deviations', shift)
+        found += [Translation(LEADING, f'direction {i}, {sign}{DEVIATIONS:g} deviations', shift)
                   for sign, shift in (('+', step), ('\N{MINUS SIGN}', -step))]
-    found += [Move(RANDOM_ALONG, f'random, as long as direction {i}', shift)
+    found += [Translation(RANDOM_LEADING, f'random, as long as direction {i}', shift)
               for i, shift in enumerate(random_directions(steps.norm(dim=1), len(covariance), generator), 1)]
     return found
 
 
-def draws(covariance: Tensor, strength: float, count: int, generator: torch.Generator) -> Tensor:
+def sample_augmentation(covariance: Tensor, strength: float, count: int, generator: torch.Generator) -> Tensor:
     """Sample N(0, strength Sigma_y), the augmentation of Eq. 5: (count, A).
 
     Args:
@@ -65,7 +66,7 @@ def draws(covariance: Tensor, strength: float, count: int, generator: torch.Gene
     return noise * root if covariance.dim() == 1 else noise @ root.t()
 
 
-def leading(covariance: Tensor, strength: float, count: int) -> Tensor:
+def leading_directions(covariance: Tensor, strength: float, count: int) -> Tensor:
     """Return one standard deviation along each leading eigenvector of Sigma_y: (count, A).
 
     Directions are in descending order of variance, with a positive largest component.

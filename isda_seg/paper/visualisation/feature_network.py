@@ -60,7 +60,7 @@ class FeatureAdapter(nn.Module):
         return class_moments(features, features.new_zeros(len(features), dtype=torch.int64), 1, covariance=kind)
 
 
-def of_classifier(model: nn.Module, resolution: int) -> FeatureAdapter:
+def classifier_features(model: nn.Module, resolution: int) -> FeatureAdapter:
     """Wrap the backbone of a trained image classifier.
 
     Args:

@@ -9,16 +9,16 @@ from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 
 from isda_seg.openmmlab.pairs import find_pairs
-from isda_seg.paper.features.classifier_inputs import Opened, steps
+from isda_seg.paper.features.classifier_inputs import OpenedModel, batches
 from isda_seg.paper.features.classifier_pairs import pair_of
+from isda_seg.paper.features.table_map import table_pixels
 from isda_seg.paper.visualisation.augmentation import strength_of
-from isda_seg.paper.visualisation.class_directions import Wanted, check_wanted, labels_of, look
+from isda_seg.paper.visualisation.class_directions import SearchOptions, check_options, labels_of_names, search
 from isda_seg.paper.visualisation.directions_report import file_name, title_of
 from isda_seg.paper.visualisation.neighbours_figure import draw_class
-from isda_seg.paper.visualisation.pixels import table_pixels
 from isda_seg.runtime.isolation import undisturbed
 
-FEW = 3  # default number of classes
+DEFAULT_CLASSES = 3
 
 
 @HOOKS.register_module()
@@ -34,7 +34,7 @@ class DirectionsHook(Hook):
         classes: class names; default the first three. Classes without samples are skipped.
         head: head of a segmentation model; default 'decode_head'.
         split: 'train', 'val' or 'test', the images to search, in two passes.
-        queries, neighbours, strength, seed: as in ``Wanted``.
+        queries, neighbours, strength, seed: as in ``SearchOptions``.
 
     Raises:
         ValueError: an option is below 1; before training, the class or head is unknown, the model has no ISDA loss, or
@@ -49,9 +49,9 @@ class DirectionsHook(Hook):
         if interval < 1:
             raise ValueError(f'the interval of DirectionsHook must be at least 1, got {interval}')
         self.interval, self.by_epoch, self.head, self.split = interval, by_epoch, head, split
-        self.wanted = Wanted(tuple(classes), queries, neighbours=neighbours, strength=strength, seed=seed,
+        self.options = SearchOptions(tuple(classes), queries, neighbours=neighbours, strength=strength, seed=seed,
                              required=False)
-        check_wanted(self.wanted)
+        check_options(self.options)
 
     def before_train(self, runner: Any) -> None:
         """Check model, head, classes and strength."""
@@ -61,9 +61,9 @@ class DirectionsHook(Hook):
                              "dict(isda=dict(type='isda_seg.hooks.ISDAHook', lambda_0=7.5)).")
         pair = pair_of(opened.pairs, self.head)
         names = opened.classes(pair)
-        labels_of(self.wanted.classes, names)
-        strength_of(pair.loss, pair.loss.covariance, self.wanted.strength)
-        self.wanted = self.wanted._replace(classes=self.wanted.classes or tuple(names[:FEW]))
+        labels_of_names(self.options.classes, names)
+        strength_of(pair.loss, pair.loss.covariance, self.options.strength)
+        self.options = self.options._replace(classes=self.options.classes or tuple(names[:DEFAULT_CLASSES]))
 
     def after_train_epoch(self, runner: Any) -> None:
         """Visualise, with ``by_epoch=True``."""
@@ -75,10 +75,10 @@ class DirectionsHook(Hook):
         if not self.by_epoch and self.every_n_train_iters(runner, self.interval):
             self._show(runner, f'iteration {runner.iter + 1}', runner.iter + 1)
 
-    def _open(self, runner: Any) -> Opened:
+    def _open(self, runner: Any) -> OpenedModel:
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         meta = getattr(runner.train_dataloader.dataset, 'metainfo', {})
-        return Opened(runner.cfg, model, list(find_pairs(model)), dict(dataset_meta=meta))
+        return OpenedModel(runner.cfg, model, list(find_pairs(model)), dict(dataset_meta=meta))
 
     @master_only
     def _show(self, runner: Any, when: str, step: int) -> None:
@@ -86,10 +86,10 @@ class DirectionsHook(Hook):
         pair = pair_of(opened.pairs, self.head)
         names = opened.classes(pair)
         with undisturbed(opened.model):
-            looked = look(lambda: steps(opened, self.split, self.head), pair.loss, names, self.wanted, self.split)
-        title = title_of(looked, f'{Path(runner.cfg.filename or runner.experiment_name).stem}, {when}', self.split)
-        for name in looked.rows:
-            picture = draw_class(looked, name, title)
-            runner.visualizer.add_image(f'directions_{file_name(name)}', picture, step)
-        table = table_pixels(pair.loss.table().cpu().numpy(), names, f'the table, {when}')
+            result = search(lambda: batches(opened, self.split, self.head), pair.loss, names, self.options, self.split)
+        title = title_of(result, f'{Path(runner.cfg.filename or runner.experiment_name).stem}, {when}', self.split)
+        for name in result.rows:
+            pixels = draw_class(result, name, title)
+            runner.visualizer.add_image(f'directions_{file_name(name)}', pixels, step)
+        table = table_pixels(pair.loss.table().cpu().numpy(), names, f'margin table, {when}')
         runner.visualizer.add_image('isda_table', table, step)

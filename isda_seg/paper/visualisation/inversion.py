@@ -1,7 +1,7 @@
 """Reverse mapping of Appendix E, from features to generated images.
 
-Step I (``invert``) optimises the code of an image by its features and pixels. Step II (``walk``) continues to codes of
-augmented features (``augment``). Only the codes are optimised.
+Step I (``invert``) optimises the code of an image by its features and pixels. Step II
+(``follow_targets``) continues to codes of augmented features (``augment_features``). Only the codes are optimised.
 """
 from collections.abc import Callable
 from typing import NamedTuple
@@ -9,18 +9,18 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from isda_seg.paper.generators.generator import GeneratorAdapter, draw_codes, normalized_codes
-from isda_seg.paper.visualisation.directions import draws
+from isda_seg.paper.generators.generator import GeneratorAdapter, normalised_codes, sample_codes
+from isda_seg.paper.visualisation.directions import sample_augmentation
 from isda_seg.paper.visualisation.feature_network import FeatureAdapter
 from isda_seg.runtime.isolation import frozen
 
 MOMENTUM = 0.9  # for 'sgd'
 
 
-class Descent(NamedTuple):
+class Schedule(NamedTuple):
     """Optimisation schedule of the codes.
 
-    Codes are normalised before use (``normalized_codes``). Initial steps with a large learning rate increase the norm
+    Codes are normalised before use (``normalised_codes``). Initial steps with a large learning rate increase the norm
     of a code, which reduces the rotation of later steps.
     """
     steps: int
@@ -30,32 +30,33 @@ class Descent(NamedTuple):
     optimizer: str = 'sgd'            # with Nesterov momentum, or 'adam'
     weight_decay: float = 1e-4
 
-    def within(self, steps: int) -> 'Descent':
+    def rescaled(self, steps: int) -> 'Schedule':
         """Rescale the schedule to a number of steps."""
-        return self._replace(steps=steps, milestones=tuple(place * steps // self.steps for place in self.milestones))
+        milestones = tuple(milestone * steps // self.steps for milestone in self.milestones)
+        return self._replace(steps=steps, milestones=milestones)
 
 
 class Recipe(NamedTuple):
     """Schedules of both steps, and the pixel weight ``eta`` of step I."""
-    first: Descent
-    second: Descent
+    first: Schedule
+    second: Schedule
     eta: float
 
-    def within(self, first: int, second: int) -> 'Recipe':
+    def rescaled(self, first: int, second: int) -> 'Recipe':
         """Rescale both schedules."""
-        return self._replace(first=self.first.within(first), second=self.second.within(second))
+        return self._replace(first=self.first.rescaled(first), second=self.second.rescaled(second))
 
 
-_SHORT = Descent(1000, 0.1, (250, 500, 750), optimizer='adam')
+_SHORT = Schedule(1000, 0.1, (250, 500, 750), optimizer='adam')
 RECIPES = {  # 'cifar': the paper, which reports no eta; 'imagenet': the authors' code
     'short': Recipe(_SHORT, _SHORT, 5e-3),
-    'cifar': Recipe(Descent(10_000, 10, (2500, 5000, 7500)), Descent(10_000, 1, (2500, 5000, 7500)), 5e-3),
-    'imagenet': Recipe(Descent(12_000, 100, (3000, 6000, 9000), optimizer='adam'),
-                       Descent(8000, 0.1, (4000, 6000)), 5e-3),
+    'cifar': Recipe(Schedule(10_000, 10, (2500, 5000, 7500)), Schedule(10_000, 1, (2500, 5000, 7500)), 5e-3),
+    'imagenet': Recipe(Schedule(12_000, 100, (3000, 6000, 9000), optimizer='adam'),
+                       Schedule(8000, 0.1, (4000, 6000)), 5e-3),
 }
 
 
-class Mapped(NamedTuple):
+class OptimisedCodes(NamedTuple):
     """Optimised codes of N targets."""
     z: Tensor        # (N, Z) at the smallest loss of all steps, not normalised
     best: Tensor     # (N,) that loss
@@ -64,11 +65,11 @@ class Mapped(NamedTuple):
     @property
     def codes(self) -> Tensor:
         """Normalised codes, the input of the generator."""
-        return normalized_codes(self.z)
+        return normalised_codes(self.z)
 
 
 def invert(images: Tensor, labels: Tensor, generator: GeneratorAdapter, network: FeatureAdapter, eta: float,
-           descent: Descent, restarts: int = 1, seed: int = 0) -> Mapped:
+           schedule: Schedule, restarts: int = 1, seed: int = 0) -> OptimisedCodes:
     """Step I: optimise codes whose images match the features and pixels of real images.
 
     Minimises ``|f(G(z)) - f(x)|^2 + eta |G(z) - x|^2``, sums over features and over preprocessed pixels.
@@ -79,7 +80,7 @@ def invert(images: Tensor, labels: Tensor, generator: GeneratorAdapter, network:
         generator: generator G.
         network: feature network f.
         eta: weight of the pixel term.
-        descent: optimisation schedule.
+        schedule: optimisation schedule.
         restarts: number of initial codes per image; the best result is kept.
         seed: seed of the initial codes.
 
@@ -95,15 +96,15 @@ def invert(images: Tensor, labels: Tensor, generator: GeneratorAdapter, network:
     pixels = pixels.repeat(restarts, 1, 1, 1)
 
     def loss(generated: Tensor) -> Tensor:
-        return _squares(network.features(generated) - features) + eta * _squares(generated - pixels)
+        return _sum_of_squares(network.features(generated) - features) + eta * _sum_of_squares(generated - pixels)
 
-    first = draw_codes(restarts * count, generator.z_dim, seed).to(images.device)
-    found = _descend(first, labels.repeat(restarts), generator, network, loss, descent)
+    first = sample_codes(restarts * count, generator.z_dim, seed).to(images.device)
+    found = _optimise(first, labels.repeat(restarts), generator, network, loss, schedule)
     chosen = found.best.view(restarts, count).argmin(dim=0) * count + torch.arange(count, device=images.device)
-    return Mapped(found.z[chosen], found.best[chosen], found.history[:, chosen])
+    return OptimisedCodes(found.z[chosen], found.best[chosen], found.history[:, chosen])
 
 
-def augment(features: Tensor, covariance: Tensor, strength: float, count: int, seed: int = 0) -> Tensor:
+def augment_features(features: Tensor, covariance: Tensor, strength: float, count: int, seed: int = 0) -> Tensor:
     """Sample ``N(a, strength * Sigma_y)`` for each of N features of one class: (N, count, A).
 
     Args:
@@ -116,16 +117,16 @@ def augment(features: Tensor, covariance: Tensor, strength: float, count: int, s
     Raises:
         ValueError: invalid strength, a covariance of another size, or ``count`` below 1.
     """
-    number, channels = features.shape
+    rows, channels = features.shape
     if count < 1 or tuple(covariance.shape) not in ((channels,), (channels, channels)):
         raise ValueError(f'at least one sample and a covariance of {channels} channels expected, got {count} and a '
                          f'covariance of shape {tuple(covariance.shape)}')
-    moved = draws(covariance.cpu(), strength, number * count, torch.Generator().manual_seed(seed))
-    return features[:, None] + moved.to(features).unflatten(0, (number, count))
+    shifts = sample_augmentation(covariance.cpu(), strength, rows * count, torch.Generator().manual_seed(seed))
+    return features[:, None] + shifts.to(features).unflatten(0, (rows, count))
 
 
-def walk(z: Tensor, labels: Tensor, targets: Tensor, generator: GeneratorAdapter, network: FeatureAdapter,
-         descent: Descent) -> Mapped:
+def follow_targets(z: Tensor, labels: Tensor, targets: Tensor, generator: GeneratorAdapter, network: FeatureAdapter,
+                   schedule: Schedule) -> OptimisedCodes:
     """Step II: optimise codes whose images match the target features.
 
     Minimises ``|f(G(z)) - a~|^2``.
@@ -136,7 +137,7 @@ def walk(z: Tensor, labels: Tensor, targets: Tensor, generator: GeneratorAdapter
         targets: a~ (N, A), one per code; for K targets of an image, repeat its code K times.
         generator: generator G.
         network: feature network f.
-        descent: optimisation schedule.
+        schedule: optimisation schedule.
 
     Raises:
         ValueError: different numbers of codes and targets, no steps, an unknown optimizer.
@@ -146,42 +147,42 @@ def walk(z: Tensor, labels: Tensor, targets: Tensor, generator: GeneratorAdapter
                          f'for {len(targets)} targets')
 
     def loss(generated: Tensor) -> Tensor:
-        return _squares(network.features(generated) - targets)
+        return _sum_of_squares(network.features(generated) - targets)
 
-    return _descend(z, labels, generator, network, loss, descent)
+    return _optimise(z, labels, generator, network, loss, schedule)
 
 
-def _descend(z: Tensor, labels: Tensor, generator: GeneratorAdapter, network: FeatureAdapter,
-             loss: Callable[[Tensor], Tensor], descent: Descent) -> Mapped:
+def _optimise(z: Tensor, labels: Tensor, generator: GeneratorAdapter, network: FeatureAdapter,
+              loss: Callable[[Tensor], Tensor], schedule: Schedule) -> OptimisedCodes:
     """Minimise ``loss`` (N,) independently for each code, with one shared backward pass per step."""
-    if descent.steps < 1:
-        raise ValueError(f'the optimisation needs at least one step, got {descent.steps}. Increase --steps.')
+    if schedule.steps < 1:
+        raise ValueError(f'the optimisation needs at least one step, got {schedule.steps}. Increase --steps.')
     z = z.detach().clone().requires_grad_()
-    optimizer = _optimizer(z, descent)
-    schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, descent.milestones, descent.gamma)
+    optimizer = _optimizer(z, schedule)
+    scheduler = torch.optim.lr_scheduler.MultiStepLR(optimizer, schedule.milestones, schedule.gamma)
     found, best, history = z.detach().clone(), torch.full_like(z[:, 0], torch.inf, requires_grad=False), []
     with frozen(generator, network):
-        for _ in range(descent.steps):
-            now = loss(network.preprocess(generator.images(normalized_codes(z), labels)))
-            better = now.detach() < best
-            found[better], best = z.detach()[better], best.minimum(now.detach())
-            history.append(now.detach())
+        for _ in range(schedule.steps):
+            losses = loss(network.preprocess(generator.images(normalised_codes(z), labels)))
+            better = losses.detach() < best
+            found[better], best = z.detach()[better], best.minimum(losses.detach())
+            history.append(losses.detach())
             optimizer.zero_grad()
-            now.sum().backward()
+            losses.sum().backward()
             optimizer.step()
-            schedule.step()
-    return Mapped(found, best, torch.stack(history))
+            scheduler.step()
+    return OptimisedCodes(found, best, torch.stack(history))
 
 
-def _optimizer(z: Tensor, descent: Descent) -> torch.optim.Optimizer:
-    common = dict(lr=descent.lr, weight_decay=descent.weight_decay)
-    if descent.optimizer == 'sgd':
+def _optimizer(z: Tensor, schedule: Schedule) -> torch.optim.Optimizer:
+    common = dict(lr=schedule.lr, weight_decay=schedule.weight_decay)
+    if schedule.optimizer == 'sgd':
         return torch.optim.SGD([z], momentum=MOMENTUM, nesterov=True, **common)
-    if descent.optimizer == 'adam':
+    if schedule.optimizer == 'adam':
         return torch.optim.Adam([z], **common)
-    raise ValueError(f"optimizer must be 'sgd' or 'adam', got {descent.optimizer!r}")
+    raise ValueError(f"optimizer must be 'sgd' or 'adam', got {schedule.optimizer!r}")
 
 
-def _squares(difference: Tensor) -> Tensor:
+def _sum_of_squares(difference: Tensor) -> Tensor:
     """Return the sum of squares of each of N items."""
     return difference.square().flatten(1).sum(dim=1)

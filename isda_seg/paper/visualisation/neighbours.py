@@ -23,7 +23,7 @@ class NearestImages:
 
     Args:
         queries: (Q, A).
-        own: (Q,) int64, index of the query's image, which is excluded from its neighbours; -1 excludes none.
+        query_images: (Q,) int64, index of the query's image, which is excluded from its neighbours; -1 excludes none.
         count: k, at least 1.
         apart: number of images before and after it that are also excluded, for video frames.
 
@@ -31,12 +31,13 @@ class NearestImages:
         ValueError: incompatible shapes.
     """
 
-    def __init__(self, queries: Tensor, own: Tensor, count: int, apart: int = 0) -> None:
-        if queries.dim() != 2 or own.shape != queries.shape[:1]:
-            raise ValueError(f'queries (Q, A) and own (Q,) expected, got {tuple(queries.shape)} and {tuple(own.shape)}')
-        none = own.new_zeros(len(queries), 0)
-        self.queries, self.own, self.count, self.apart, self.seen = queries, own, count, apart, 0
-        self.found = Neighbours(queries.new_zeros(len(queries), 0), none, none, none)
+    def __init__(self, queries: Tensor, query_images: Tensor, count: int, apart: int = 0) -> None:
+        if queries.dim() != 2 or query_images.shape != queries.shape[:1]:
+            raise ValueError(f'queries (Q, A) and query_images (Q,) expected, got {tuple(queries.shape)} and '
+                             f'{tuple(query_images.shape)}')
+        empty = query_images.new_zeros(len(queries), 0)
+        self.queries, self.query_images, self.count, self.apart, self.seen = queries, query_images, count, apart, 0
+        self.found = Neighbours(queries.new_zeros(len(queries), 0), empty, empty, empty)
 
     @torch.no_grad()
     def observe(self, features: Tensor, labels: Tensor, ignore_index: int | None = None) -> None:
@@ -57,32 +58,32 @@ class NearestImages:
         images, channels = features.shape[:2]
         samples = features.reshape(images, channels, -1).movedim(1, 2).to(self.queries.dtype)
         labels = labels.reshape(images, -1)
-        left_out = torch.zeros_like(labels, dtype=torch.bool) if ignore_index is None else labels == ignore_index
-        distance, sample = nearest_samples(self.queries, samples, left_out)
-        number = torch.arange(self.seen, self.seen + images, device=self.own.device).expand(len(self.queries), -1)
-        own = self.own[:, None]
-        distance = distance.masked_fill((own >= 0) & ((number - own).abs() <= self.apart), torch.inf)
-        new = Neighbours(distance, number, sample, labels[torch.arange(images), sample])
+        ignored = torch.zeros_like(labels, dtype=torch.bool) if ignore_index is None else labels == ignore_index
+        distance, sample = nearest_samples(self.queries, samples, ignored)
+        image = torch.arange(self.seen, self.seen + images, device=self.query_images.device).expand(len(sample), -1)
+        excluded = self.query_images[:, None]
+        distance = distance.masked_fill((excluded >= 0) & ((image - excluded).abs() <= self.apart), torch.inf)
+        new = Neighbours(distance, image, sample, labels[torch.arange(images), sample])
         self.found = _nearest_of(self.found, new, self.count)
         self.seen += images
 
 
-def nearest_samples(queries: Tensor, samples: Tensor, left_out: Tensor) -> tuple[Tensor, Tensor]:
+def nearest_samples(queries: Tensor, samples: Tensor, ignored: Tensor) -> tuple[Tensor, Tensor]:
     """Return the distance from each query to the nearest sample of each image, and its index, both (Q, B).
 
     Args:
         queries: (Q, A).
         samples: (B, P, A), P samples per image.
-        left_out: (B, P), True for ignored samples.
+        ignored: (B, P), True for ignored samples.
     """
-    images, each, channels = samples.shape
+    images, count, channels = samples.shape
     parts = []
-    for some in queries.split(max(1, AT_ONCE // max(1, images * each))):
-        distance = torch.cdist(some, samples.reshape(-1, channels), compute_mode='donot_use_mm_for_euclid_dist')
-        distance = distance.reshape(len(some), images, each).masked_fill(left_out, torch.inf)
+    for part in queries.split(max(1, AT_ONCE // max(1, images * count))):
+        distance = torch.cdist(part, samples.reshape(-1, channels), compute_mode='donot_use_mm_for_euclid_dist')
+        distance = distance.reshape(len(part), images, count).masked_fill(ignored, torch.inf)
         sample = distance.argmin(dim=2)
         parts.append((distance.gather(2, sample[:, :, None])[:, :, 0], sample))
-    nearest, sample = (torch.cat(part) for part in zip(*parts, strict=True))
+    nearest, sample = (torch.cat(columns) for columns in zip(*parts, strict=True))
     return nearest, sample
 
 

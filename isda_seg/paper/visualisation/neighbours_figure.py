@@ -8,10 +8,10 @@ from matplotlib import style
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from isda_seg.paper.visualisation.class_directions import Looked
-from isda_seg.paper.visualisation.directions import RANDOM_ALONG, RANDOM_DRAWN
+from isda_seg.paper.figures import figure_pixels
+from isda_seg.paper.visualisation.class_directions import SearchResult
+from isda_seg.paper.visualisation.directions import RANDOM_LEADING, RANDOM_SAMPLED
 from isda_seg.paper.visualisation.patches import Patch
-from isda_seg.paper.visualisation.pixels import pixels_of
 from isda_seg.paper.visualisation.shares import Row, shares
 
 DPI = 100
@@ -20,7 +20,7 @@ LEAST = 9.0  # minimum width in inches, for the longest line of text
 LETTERS = 13  # characters per inch of the title
 INK, GREY, SAME, OTHER, OUTLINE = '#333333', '#777777', '#00805f', '#c43d12', '#ffe600'
 STYLE: list[Any] = ['default', {'font.size': 9, 'text.color': INK}]
-CONTROLS = RANDOM_DRAWN, RANDOM_ALONG
+CONTROLS = RANDOM_SAMPLED, RANDOM_LEADING
 
 
 class Page:
@@ -58,16 +58,16 @@ class Page:
         self.axis.add_patch(Rectangle((x, y), width, height, fill=False, edgecolor=colour, linewidth=line))
 
 
-def draw_class(looked: Looked, name: str, title: str) -> np.ndarray:
+def draw_class(result: SearchResult, name: str, title: str) -> np.ndarray:
     """Draw the figure of a class, deterministically, and return its pixels (H, W, 3) uint8 RGB.
 
     Args:
-        looked: result of ``look``.
+        result: result of ``search``.
         name: class name.
         title: title, one or two lines.
     """
-    queries = looked.rows[name]
-    blocks = [rows_to_draw(own) for own in queries[:looked.wanted.shown]]
+    queries = result.rows[name]
+    blocks = [rows_to_draw(rows) for rows in queries[:result.options.shown]]
     columns = max(len(row.neighbours.image) for block in blocks for row in block)
     across = PITCH * (columns + 1) + GAP
     width, height = max(LEAST, LABELS + len(blocks) * across), HEADER + ROW * len(blocks[0]) + FOOTER
@@ -77,31 +77,32 @@ def draw_class(looked: Looked, name: str, title: str) -> np.ndarray:
                    11, weight='bold')
         page.write(0.1, 0.35, textwrap.fill(title, int(LETTERS * width)), colour=GREY)
         _write_labels(page, blocks[0], queries)
-        for number, block in enumerate(blocks):
-            left = LABELS + number * across
+        for index, block in enumerate(blocks):
+            left = LABELS + index * across
             page.write(left, HEADER - 0.22, 'query', weight='bold')
             page.write(left + PITCH, HEADER - 0.22, 'nearest images, by distance', weight='bold')
-            _draw_block(page, looked, block, left)
-        _write_legend(page, queries, blocks[0][0], looked)
-        return pixels_of(page.figure)
+            _draw_block(page, result, block, left)
+        _write_legend(page, queries, blocks[0][0], result)
+        return figure_pixels(page.figure)
 
 
 def rows_to_draw(rows: Sequence[Row]) -> list[Row]:
     """Return the rows to draw: all rows, but only the first of consecutive random directions of one kind."""
-    return [row for number, row in enumerate(rows)
-            if row.move.kind not in CONTROLS or row.move.kind != rows[number - 1].move.kind]
+    return [row for index, row in enumerate(rows)
+            if row.translation.kind not in CONTROLS or row.translation.kind != rows[index - 1].translation.kind]
 
 
-def _draw_block(page: Page, looked: Looked, block: Sequence[Row], left: float) -> None:
+def _draw_block(page: Page, result: SearchResult, block: Sequence[Row], left: float) -> None:
     """Draw a query and its neighbours in every row."""
     query = block[0].query
-    right = query.predicted == query.label
-    page.show(left, HEADER, looked.patches[query.image, query.sample],
-              looked.names[query.label] if right else f'as {looked.names[query.predicted]}', INK if right else OTHER)
+    correct = query.predicted == query.label
+    page.show(left, HEADER, result.patches[query.image, query.sample],
+              result.names[query.label] if correct else f'as {result.names[query.predicted]}',
+              INK if correct else OTHER)
     for line, row in enumerate(block):
         found = zip(*(field.tolist() for field in row.neighbours[1:]), strict=True)
         for column, (image, sample, label) in enumerate(found, 1):
-            page.show(left + PITCH * column, HEADER + ROW * line, looked.patches[image, sample], looked.names[label],
+            page.show(left + PITCH * column, HEADER + ROW * line, result.patches[image, sample], result.names[label],
                       SAME if label == query.label else OTHER)
 
 
@@ -110,20 +111,20 @@ def _write_labels(page: Page, block: Sequence[Row], queries: Sequence[Sequence[R
     found, kind = shares(queries), None
     for line, row in enumerate(block):
         top = HEADER + ROW * line
-        page.write(0.1, top + 0.12, row.move.name, weight='bold')
-        if row.move.kind != kind:
-            kind, share = row.move.kind, found[row.move.kind]
+        page.write(0.1, top + 0.12, row.translation.name, weight='bold')
+        if row.translation.kind != kind:
+            kind, share = row.translation.kind, found[row.translation.kind]
             new = f', {100 * share.new:.0f} % new' if line else ''
             page.write(0.1, top + 0.32, f'{100 * share.same_class:.0f} % of the class{new}', 8, GREY)
             if line:
                 page.rule(top - 0.06)
 
 
-def _write_legend(page: Page, queries: Sequence[Sequence[Row]], row: Row, looked: Looked) -> None:
+def _write_legend(page: Page, queries: Sequence[Sequence[Row]], row: Row, result: SearchResult) -> None:
     """Write the legend."""
-    square = looked.patches[row.query.image, row.query.sample].cell is not None
+    square = result.patches[row.query.image, row.query.sample].cell is not None
     where = 'yellow square: the pixel of the feature; ' if square else ''
-    apart = f' and {looked.wanted.apart} on each side of it are' if looked.wanted.apart else ' is'
+    apart = f' and {result.options.apart} on each side of it are' if result.options.apart else ' is'
     page.write(0.1, page.height - FOOTER + 0.08,
                f'Green: same class; red: other class, true or predicted ("as"); {where}each image counts once, by '
                f"its nearest feature; the query's image{apart} excluded.\nShares over the neighbours of {len(queries)} "

@@ -6,7 +6,7 @@ import numpy as np
 from isda_seg.attachment.label_grid import pixel_of
 
 STRIDES = 8   # side of a patch, in cells
-LEAST = 0.3   # minimum side of a patch, as a share of the image's shorter side
+SMALLEST = 0.3   # minimum side of a patch, as a share of the image's shorter side
 
 
 class Patch(NamedTuple):
@@ -31,10 +31,10 @@ def patch_of(image: np.ndarray, grid: tuple[int, ...], sample: int, align_corner
         return Patch(image, None, None)
     size = image.shape[:2]
     stride = [large / small for small, large in zip(grid, size, strict=True)]
-    side = round(max(STRIDES * max(stride), LEAST * min(size)))
+    side = round(max(STRIDES * max(stride), SMALLEST * min(size)))
     pixel = [pixel_of(int(i), small, large, align_corners)
              for i, small, large in zip(np.unravel_index(sample, grid), grid, size, strict=True)]
-    centre = [middle + (0.5 if align_corners else 0) for middle in pixel]
+    centre = [coordinate + (0.5 if align_corners else 0) for coordinate in pixel]
     start = [min(max(round(middle - side / 2), 0), max(large - side, 0))
              for middle, large in zip(centre, size, strict=True)]
     top, left = (middle - step / 2 - first for middle, step, first in zip(centre, stride, start, strict=True))

@@ -36,17 +36,17 @@ class QuerySample:
     def observe(self, features: Tensor, labels: Tensor, logits: Tensor) -> None:
         """Observe the next images: features (B, A) or maps (B, A, h, w), labels (B, ...), logits (B, C, ...)."""
         predictions = logits.argmax(dim=1).reshape(len(labels), -1)
-        for image, own, predicted in zip(features, labels.reshape(len(labels), -1), predictions, strict=True):
-            rank, place = torch.rand(2, self.num_classes, generator=self.generator).tolist()
+        for image, image_labels, predicted in zip(features, labels.reshape(len(labels), -1), predictions, strict=True):
+            rank, choice = torch.rand(2, self.num_classes, generator=self.generator).tolist()
             for label, kept in self._kept.items():
-                right = ((own == label) & (predicted == label)).nonzero().flatten()
-                samples = right if len(right) else (own == label).nonzero().flatten()
+                correct = ((image_labels == label) & (predicted == label)).nonzero().flatten()
+                samples = correct if len(correct) else (image_labels == label).nonzero().flatten()
                 if len(samples):
-                    sample = int(samples[int(place[label] * len(samples))])
+                    sample = int(samples[int(choice[label] * len(samples))])
                     query = Query(image.reshape(len(image), -1)[:, sample].clone(), label, int(predicted[sample]),
                                   self.seen, sample)
-                    kept.append((not len(right), rank[label], query))
-                    kept.sort(key=lambda one: one[:2])
+                    kept.append((not len(correct), rank[label], query))
+                    kept.sort(key=lambda entry: entry[:2])
                     del kept[self.count:]
             self.seen += 1
 

@@ -3,21 +3,21 @@ from typing import NamedTuple
 
 import torch
 
-from isda_seg.paper.features.classifier_inputs import Opened
+from isda_seg.paper.features.classifier_inputs import OpenedModel
 from isda_seg.paper.features.classifier_pairs import pair_of
 from isda_seg.paper.generators.generator import GeneratorAdapter
 from isda_seg.paper.visualisation.augmentation import Augmentation, augmentation_of, covariance_of, is_empty
-from isda_seg.paper.visualisation.feature_network import of_classifier
+from isda_seg.paper.visualisation.feature_network import classifier_features
 from isda_seg.paper.visualisation.inversion import Recipe
-from isda_seg.paper.visualisation.reverse_mapping import Draws, Reversed, reverse_map
+from isda_seg.paper.visualisation.reverse_mapping import ClassAugmentation, ReverseMapping, reverse_map
 from isda_seg.paper.visualisation.training_images import training_images
 
 
-class Wanted(NamedTuple):
+class ReverseOptions(NamedTuple):
     """Options of the reverse mapping."""
     name: str                      # class name
     images: int = 4                # N, number of training images
-    draws: int = 5                 # K, samples per image
+    samples: int = 5               # K, samples of the augmentation per image
     strength: float | None = None  # None: lambda_0 of the loss, or the authors'
     restarts: int = 4
     seed: int = 0
@@ -25,12 +25,13 @@ class Wanted(NamedTuple):
 
 class ReversedClass(NamedTuple):
     """Result of ``reverse_class``."""
-    found: Reversed
+    found: ReverseMapping
     chosen: list[int]            # indices of the images among those of the class
     augmentation: Augmentation
 
 
-def reverse_class(opened: Opened, generator: GeneratorAdapter, wanted: Wanted, recipe: Recipe) -> ReversedClass:
+def reverse_class(opened: OpenedModel, generator: GeneratorAdapter, options: ReverseOptions,
+                  recipe: Recipe) -> ReversedClass:
     """Apply the reverse mapping to randomly selected training images of a class.
 
     Use the covariance in the checkpoint; without ISDA statistics, compute it from the training features of the class.
@@ -38,17 +39,17 @@ def reverse_class(opened: Opened, generator: GeneratorAdapter, wanted: Wanted, r
     Args:
         opened: model from ``open_checkpoint``.
         generator: generator for images of the class.
-        wanted: options.
+        options: options of the reverse mapping.
         recipe: optimisation schedules.
 
     Raises:
         ValueError: not an image classifier, an unknown class, too few images, a generator for other classes or another
             image size, or a strength of 0.
     """
-    data = training_images(opened.cfg, wanted.name)
-    if not 1 <= wanted.images <= len(data.images):
-        raise ValueError(f'class {wanted.name!r} has {len(data.images)} training images, but --images is '
-                         f'{wanted.images}. Set --images between 1 and {len(data.images)}.')
+    data = training_images(opened.cfg, options.name)
+    if not 1 <= options.images <= len(data.images):
+        raise ValueError(f'class {options.name!r} has {len(data.images)} training images, but --images is '
+                         f'{options.images}. Set --images between 1 and {len(data.images)}.')
     if generator.num_classes not in (None, len(data.classes)):
         raise ValueError(f'the generator has {generator.num_classes} classes, but the data has {len(data.classes)}. '
                          'Use a generator trained on this data.')
@@ -56,14 +57,15 @@ def reverse_class(opened: Opened, generator: GeneratorAdapter, wanted: Wanted, r
     if generator.num_classes is None and generator.resolution != side:  # BigGAN's images are resized
         raise ValueError(f'the generator returns images of {generator.resolution} x {generator.resolution} pixels, but '
                          f'the images of the config have {side} x {side}. Use a generator trained on this data.')
-    network = of_classifier(opened.model, side)
+    network = classifier_features(opened.model, side)
     device = network.mean.device
     loss = pair_of(opened.pairs, None).loss
-    own = network.moments(data.images.to(device)) if is_empty(loss) else None
-    augmentation = augmentation_of(loss, own, 'train', wanted.strength)
-    covariance = covariance_of(augmentation.moments, data.classes.index(wanted.name))
-    chosen = torch.randperm(len(data.images), generator=torch.Generator().manual_seed(wanted.seed))[:wanted.images]
+    moments = network.moments(data.images.to(device)) if is_empty(loss) else None
+    augmentation = augmentation_of(loss, moments, 'train', options.strength)
+    covariance = covariance_of(augmentation.moments, data.classes.index(options.name))
+    chosen = torch.randperm(len(data.images), generator=torch.Generator().manual_seed(options.seed))[:options.images]
     images, labels = (data.images[chosen] / 255).to(device), data.labels[chosen].to(device)
     found = reverse_map(images, labels, generator.to(device), network,
-                        Draws(covariance, augmentation.strength, wanted.draws), recipe, wanted.restarts, wanted.seed)
+                        ClassAugmentation(covariance, augmentation.strength, options.samples), recipe,
+                        options.restarts, options.seed)
     return ReversedClass(found, chosen.tolist(), augmentation)

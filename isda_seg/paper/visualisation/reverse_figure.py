@@ -3,11 +3,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import matplotlib
+from matplotlib.figure import Figure
 from torch import Tensor
 
-matplotlib.use('Agg')
-import matplotlib.pyplot as plt  # noqa: E402
+from isda_seg.paper.figures import save_figure
 
 SIDE, GAP, HEADING = 0.8, 0.25, 0.55  # inches: of an image, between columns, above the images
 DPI = 150
@@ -23,19 +22,17 @@ def draw_columns(columns: Sequence[Column], out: str | Path, title: str) -> None
     """Write a .png with a row for each of N images and a gap between the columns."""
     rows, widths = len(columns[0].images), [column.images.shape[1] for column in columns]
     width, height = SIDE * sum(widths) + GAP * len(widths), SIDE * rows + HEADING
-    figure = plt.figure(figsize=(width, height))
+    figure = Figure(figsize=(width, height))
     figure.suptitle(title, fontsize=9, y=1 - 0.08 / height, va='top')
     left = GAP / 2
     for column in columns:
         middle = left + SIDE * column.images.shape[1] / 2
         figure.text(middle / width, 1 - (HEADING - 0.06) / height, column.title, ha='center', va='bottom', fontsize=8)
         for row, images in enumerate(column.images):
-            for place, image in enumerate(images):
-                box = (left + SIDE * place) / width, (SIDE * (rows - 1 - row)) / height, SIDE / width, SIDE / height
+            for index, image in enumerate(images):
+                box = (left + SIDE * index) / width, (SIDE * (rows - 1 - row)) / height, SIDE / width, SIDE / height
                 axis = figure.add_axes((box[0], box[1], 0.95 * box[2], 0.95 * box[3]))
                 axis.imshow(image.clamp(0, 1).permute(1, 2, 0).numpy(), interpolation='nearest')
                 axis.axis('off')
         left += SIDE * column.images.shape[1] + GAP
-    Path(out).parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out, dpi=DPI)
-    plt.close(figure)
+    save_figure(figure, out, DPI)

@@ -2,7 +2,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from isda_seg.paper.visualisation.directions import Move
+from isda_seg.paper.visualisation.directions import Translation
 from isda_seg.paper.visualisation.neighbours import Neighbours
 from isda_seg.paper.visualisation.queries import Query
 
@@ -10,7 +10,7 @@ from isda_seg.paper.visualisation.queries import Query
 class Row(NamedTuple):
     """A translated query and its nearest neighbours."""
     query: Query
-    move: Move
+    translation: Translation
     neighbours: Neighbours  # fields (k,), shorter if there are fewer images
 
 
@@ -29,15 +29,15 @@ def shares(rows: Sequence[Sequence[Row]]) -> dict[str, Share]:
         rows: rows of each query; the first row is the untranslated query.
     """
     by_kind: dict[str, list[tuple[Row, Row]]] = {}
-    for own in rows:
-        for row in own:
-            by_kind.setdefault(row.move.kind, []).append((row, own[0]))
+    for query_rows in rows:
+        for row in query_rows:
+            by_kind.setdefault(row.translation.kind, []).append((row, query_rows[0]))
     return {kind: _share(pairs) for kind, pairs in by_kind.items()}
 
 
 def _share(pairs: Sequence[tuple[Row, Row]]) -> Share:
     same = [label == row.query.label for row, _ in pairs for label in row.neighbours.label.tolist()]
-    new = [image not in unmoved.neighbours.image.tolist()
-           for row, unmoved in pairs for image in row.neighbours.image.tolist()]
-    length = sum(float(row.move.shift.norm()) for row, _ in pairs) / len(pairs)
+    new = [image not in unchanged.neighbours.image.tolist()
+           for row, unchanged in pairs for image in row.neighbours.image.tolist()]
+    length = sum(float(row.translation.shift.norm()) for row, _ in pairs) / len(pairs)
     return Share(sum(same) / max(1, len(same)), sum(new) / max(1, len(new)), length, len(same))

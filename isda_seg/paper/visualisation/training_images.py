@@ -16,12 +16,12 @@ class TrainingImages(NamedTuple):
     classes: tuple[str, ...]    # names of all C classes
 
 
-def training_images(cfg: Config, wanted: str | None = None) -> TrainingImages:
+def training_images(cfg: Config, class_name: str | None = None) -> TrainingImages:
     """Load the training images in order, with the test pipeline.
 
     Args:
         cfg: config from ``load_config``.
-        wanted: class name; None for all classes.
+        class_name: class name; None for all classes.
 
     Raises:
         ValueError: not a classification config, an unknown class, or images of different sizes.
@@ -32,14 +32,14 @@ def training_images(cfg: Config, wanted: str | None = None) -> TrainingImages:
                          'configs/miniature/resnet8_digits.py')
     loader = split_loader(cfg, 'train')
     classes = tuple(loader.dataset.metainfo['classes'])
-    if wanted is not None and wanted not in classes:
-        raise ValueError(f'unknown class {wanted!r}. Choose from {", ".join(classes)}.')
+    if class_name is not None and class_name not in classes:
+        raise ValueError(f'unknown class {class_name!r}. Choose from {", ".join(classes)}.')
     images, labels = [], []
     try:
         for batch in loader:
-            own = torch.ones_like(batch['labels']) if wanted is None else batch['labels'] == classes.index(wanted)
-            images.append(batch['inputs'][own.bool()])
-            labels.append(batch['labels'][own.bool()])
+            selected = slice(None) if class_name is None else batch['labels'] == classes.index(class_name)
+            images.append(batch['inputs'][selected])
+            labels.append(batch['labels'][selected])
         return TrainingImages(torch.cat(images).flip(1), torch.cat(labels), classes)  # BGR to RGB
     except RuntimeError as error:  # raised by torch.stack and torch.cat
         raise ValueError(f'the training images have different sizes ({error}). Add a Resize and a CenterCrop to '

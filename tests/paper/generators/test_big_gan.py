@@ -51,7 +51,7 @@ def network(tmp_path):
     return network
 
 
-def test_the_adapter_is_the_packages_network_with_labels_for_one_hot_rows(package, network, tmp_path):
+def test_adapter_passes_one_hot_labels_to_the_network(package, network, tmp_path):
     adapter, z, y = read_generator(tmp_path), torch.randn(2, 4), torch.tensor([2, 0])
     assert (adapter.z_dim, adapter.resolution, adapter.num_classes, adapter.training) == (4, 2, 3, False)
     expected = network(z, torch.tensor([[0.0, 0, 1], [1, 0, 0]]), 1.0)
@@ -59,7 +59,7 @@ def test_the_adapter_is_the_packages_network_with_labels_for_one_hot_rows(packag
     torch.testing.assert_close(adapter.images(z, y), (expected + 1) / 2)
 
 
-def test_what_is_missing_is_said(package, network, tmp_path, monkeypatch):
+def test_missing_files_and_packages_are_errors(package, network, tmp_path, monkeypatch):
     state = network.state_dict()
     torch.save({key: value for key, value in state.items() if key != 'embeddings.weight'}, tmp_path / WEIGHTS)
     with pytest.raises(ValueError, match='2 of 3 tensors covered; missing: embeddings.weight'):

@@ -57,7 +57,7 @@ def epochs(monkeypatch, mixed):
     return build
 
 
-def test_an_item_is_that_of_its_dataset_with_its_label(mixed):
+def test_items_are_real_images_then_synthetic_images(mixed):
     assert (len(mixed), mixed.counts, mixed.metainfo['classes']) == (27, (20, 7), ('a', 'b'))
     assert [mixed[i] for i in (0, 19, 20, 26)] == [
         dict(number=number, gt_label=label) for number, label in ((0, 0), (19, 1), (100, 0), (106, 0))]
@@ -73,7 +73,7 @@ def test_a_sixth_of_every_batch_is_synthetic(epochs, batch, synthetic):
 
 
 @pytest.mark.parametrize('ranks', [1, 2])
-def test_images_of_one_kind_are_seen_equally_often(epochs, ranks):
+def test_images_of_a_kind_are_sampled_equally_often(epochs, ranks):
     counts = Counter(index for epoch in epochs(9, ranks) for rank in epoch for index in rank)
     for kind in (range(20), range(20, 27)):
         seen = [counts[index] for index in kind]
@@ -81,7 +81,7 @@ def test_images_of_one_kind_are_seen_equally_often(epochs, ranks):
     assert sum(counts.values()) == 9 * 20
 
 
-def test_the_order_follows_from_seed_and_epoch(epochs):
+def test_order_depends_on_seed_and_epoch(epochs):
     first, again, other = (epochs(3, seed=seed) for seed in (0, 0, 1))
     assert first == again
     assert first[0] != first[1] and first[0] != other[0]

@@ -1,4 +1,4 @@
-"""Laws of WGAN: the networks' shapes, the authors' course of training, an exact resume, files that are checked."""
+"""WGAN: networks, training, exact resume and validation of files."""
 import cv2
 import pytest
 import torch
@@ -6,7 +6,7 @@ from helpers import tiny
 
 from isda_seg.paper.generators import wgan_training
 from isda_seg.paper.generators.dcgan import Critic, DCGANGenerator
-from isda_seg.paper.generators.generator import draw_codes
+from isda_seg.paper.generators.generator import sample_codes
 from isda_seg.paper.generators.saved_generator import read_generator, read_training, write_images
 from isda_seg.paper.generators.wgan_training import WGANSettings, WGANTraining
 
@@ -29,24 +29,24 @@ def trained(steps, settings=SETTINGS, of=None, state=None):
 
 
 @pytest.mark.parametrize('resolution, widths', [(8, [64]), (32, [256, 128, 64]), (64, [512, 256, 128, 64])])
-def test_networks_are_those_of_dcgan(resolution, widths):
+def test_network_widths_equal_those_of_dcgan(resolution, widths):
     generator, critic = DCGANGenerator(resolution), Critic(resolution)
     assert [layer.out_channels for layer in generator.layers if isinstance(layer, torch.nn.ConvTranspose2d)] == [
         *widths, 3]
     assert [layer.out_channels for layer in critic if isinstance(layer, torch.nn.Conv2d)] == [*widths[::-1], 1]
-    made = generator(draw_codes(2, 100, seed=0))
-    assert (made.shape, critic(made).shape) == ((2, 3, resolution, resolution), (2, 1))
-    assert float(made.detach().abs().max()) <= 1
+    generated = generator(sample_codes(2, 100, seed=0))
+    assert (generated.shape, critic(generated).shape) == ((2, 3, resolution, resolution), (2, 1))
+    assert float(generated.detach().abs().max()) <= 1
 
 
-def test_greys_are_trained_as_one_channel_and_come_out_as_three():
+def test_greyscale_images_train_one_channel_and_generate_three():
     training = trained(1, of=images()[:, :1].expand(-1, 3, -1, -1))
     assert training.shape['channels'] == training.critic[0].in_channels == 1
-    made = training.generator(draw_codes(2, 5, seed=0))
-    assert torch.equal(made, made[:, 1:2].expand(2, 3, 8, 8))
+    generated = training.generator(sample_codes(2, 5, seed=0))
+    assert torch.equal(generated, generated[:, 1:2].expand(2, 3, 8, 8))
 
 
-def test_a_training_that_was_stopped_is_the_unbroken_one_bit_for_bit():
+def test_resume_is_bitwise_exact():
     whole = trained(4)
     torch.randn(7)  # what else is drawn in between does not matter
     first = trained(2).state_dict()
@@ -56,7 +56,7 @@ def test_a_training_that_was_stopped_is_the_unbroken_one_bit_for_bit():
     assert not torch.equal(other.generator.layers[1].weight, whole.generator.layers[1].weight)
 
 
-def test_the_critic_takes_the_authors_steps_and_its_weights_are_clipped(monkeypatch):
+def test_critic_steps_and_clipping_follow_the_settings(monkeypatch):
     monkeypatch.setattr(wgan_training, 'EAGER_STEPS', 2)
     monkeypatch.setattr(wgan_training, 'EAGER_EVERY', 4)
     training, taken = WGANTraining(images(), SETTINGS), []
@@ -68,19 +68,19 @@ def test_the_critic_takes_the_authors_steps_and_its_weights_are_clipped(monkeypa
     assert max(float(weight.detach().abs().max()) for weight in training.critic.parameters()) <= SETTINGS.clip
 
 
-def test_the_images_become_those_of_the_data():
+def test_generated_images_approach_the_data():
     training = WGANTraining(torch.full((12, 3, 8, 8), 255, dtype=torch.uint8), SETTINGS._replace(lr=1e-2))
-    codes = draw_codes(8, 5, seed=0)
+    codes = sample_codes(8, 5, seed=0)
     before = float(training.generator(codes).mean())
     for _ in range(40):
         training.step()
     assert abs(before) < 0.1 and float(training.generator(codes).mean()) > 0.8
 
 
-def test_a_file_gives_the_generator_back_and_its_images_are_written(tmp_path):
+def test_saved_generator_is_restored_and_writes_its_images(tmp_path):
     training = trained(2)
     torch.save(training.state_dict(), tmp_path / 'wgan.pth')
-    generator, codes = read_generator(tmp_path / 'wgan.pth'), draw_codes(3, 5, seed=4)
+    generator, codes = read_generator(tmp_path / 'wgan.pth'), sample_codes(3, 5, seed=4)
     assert torch.equal(generator(codes), training.generator.eval()(codes))
     write_images(generator, tmp_path / 'cat', 3, seed=4)
     written = [cv2.imread(str(tmp_path / 'cat' / f'{number:05d}.png'))[..., ::-1].copy() for number in range(3)]
@@ -88,7 +88,7 @@ def test_a_file_gives_the_generator_back_and_its_images_are_written(tmp_path):
     assert torch.equal(torch.stack([torch.from_numpy(image) for image in written]), expected)
 
 
-def test_bad_input_is_refused(tmp_path):
+def test_invalid_input_is_rejected(tmp_path):
     with pytest.raises(ValueError, match='8, 16, 32, ... pixels, got 12'):
         DCGANGenerator(12)
     with pytest.raises(ValueError, match='a batch of 4 needs as many images, got 3'):

@@ -29,10 +29,10 @@ def test_value_and_gradient_pull_features_to_their_centres():
     features, labels = batch()
     loss = CenterLoss(nn.Linear(CHANNELS, CLASSES), weight=0.3)
     loss.centers.normal_()
-    away = (features - loss.centers[labels]).detach()
+    offsets = (features - loss.centers[labels]).detach()
     value = loss(features, labels)
-    assert_close(value, 0.3 / 2 * away.square().sum() / SAMPLES)
-    assert_close(torch.autograd.grad(value, features)[0], 0.3 * away / SAMPLES)
+    assert_close(value, 0.3 / 2 * offsets.square().sum() / SAMPLES)
+    assert_close(torch.autograd.grad(value, features)[0], 0.3 * offsets / SAMPLES)
     assert list(loss.parameters()) == []
 
 
@@ -61,7 +61,7 @@ def test_two_ranks_update_with_the_features_of_both(monkeypatch):
     features, labels = batch()
     alone, ranks = (CenterLoss(nn.Linear(CHANNELS, CLASSES)) for _ in range(2))
     alone(torch.cat([features, features]), torch.cat([labels, labels]))
-    monkeypatch.setattr(center, 'all_reduce', lambda number: number.mul_(2))  # the other rank has the same batch
+    monkeypatch.setattr(center, 'all_reduce', lambda value: value.mul_(2))  # the other rank has the same batch
     ranks(features, labels)
     assert_close(ranks.centers, alone.centers)
 

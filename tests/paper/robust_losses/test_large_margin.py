@@ -33,17 +33,17 @@ def with_gradients(value, features, classifier):
     return value, *torch.autograd.grad(value, [features, *classifier.parameters()])
 
 
-def literal(features, labels, classifier, margin, mixed):
+def literal(features, labels, classifier, margin, annealing):
     """Eqs. 4-6 sample by sample, with arc cosines."""
     total = 0
     for feature, label in zip(features, labels.tolist(), strict=True):
         logits = list(classifier(feature))
-        own = classifier.weight[label]
-        lengths = own.norm() * feature.norm()
-        theta = torch.arccos(own @ feature / lengths)
+        true_labels = classifier.weight[label]
+        lengths = true_labels.norm() * feature.norm()
+        theta = torch.arccos(true_labels @ feature / lengths)
         k = math.floor(margin * float(theta.detach()) / math.pi)
         wanted = (-1) ** k * torch.cos(margin * theta) - 2 * k
-        logits[label] = lengths * (wanted + mixed * torch.cos(theta)) / (1 + mixed) + classifier.bias[label]
+        logits[label] = lengths * (wanted + annealing * torch.cos(theta)) / (1 + annealing) + classifier.bias[label]
         total = total - logits[label] + torch.stack(logits).logsumexp(dim=0)
     return total / len(labels)
 
@@ -62,7 +62,7 @@ def test_psi_is_continuous_and_decreases_from_1_to_1_minus_2m(margin):
 def test_value_and_gradients_equal_the_reference_equations(margin):
     features, labels, classifier = batch()
     found = call(LargeMarginLoss(margin, start=3.0), features, labels, classifier)
-    expected = literal(features, labels, classifier, margin, mixed=3.0)
+    expected = literal(features, labels, classifier, margin, annealing=3.0)
     assert (missing_margin(features, classifier.weight[labels], margin) > 0).all()
     assert_close(with_gradients(found, features, classifier), with_gradients(expected, features, classifier))
 
@@ -91,7 +91,7 @@ def test_margin_annealing_continues_from_a_checkpoint():
     for step in range(8):
         if step == 3:
             resumed.load_state_dict(loss.state_dict())
-        assert_close(float(loss.mixed()), max(0.7, 10 * (1 + 0.5 * step) ** -2))
+        assert_close(float(loss.annealing()), max(0.7, 10 * (1 + 0.5 * step) ** -2))
         found.append(call(loss, features, labels, classifier).detach())
     assert int(loss.steps) == 8
     again = [call(resumed, features, labels, classifier) for _ in range(5)]

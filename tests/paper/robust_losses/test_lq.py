@@ -24,10 +24,10 @@ def gradient(loss, logits):
 def test_value_and_gradient_equal_the_formula(q):
     logits, labels = batch()
     p = logits.detach().softmax(dim=1)
-    own = p[range(len(labels)), labels]
+    true_labels = p[range(len(labels)), labels]
     loss = LqLoss(q)(logits, labels)
-    assert_close(loss.detach(), ((1 - own ** q) / q).mean())
-    slope = own[:, None] ** q * (p - F.one_hot(labels, CLASSES)) / len(labels)
+    assert_close(loss.detach(), ((1 - true_labels ** q) / q).mean())
+    slope = true_labels[:, None] ** q * (p - F.one_hot(labels, CLASSES)) / len(labels)
     assert_close(gradient(loss, logits), slope)
 
 

@@ -1,4 +1,4 @@
-"""Configs of the robust losses train; with lambda_0 = 0 ISDA configs equal their plain twins; resume is exact."""
+"""Configs of the robust losses train; with lambda_0 = 0 they equal their baselines; resume is exact."""
 import pytest
 from helpers import tiny, tiny_images
 from helpers.exhaustive import exhaustive
@@ -40,7 +40,7 @@ def trained(name, work, epochs=1, lambda_0=None, feature_loss=None, resume=None)
 
 
 @exhaustive('name', LOSSES)
-def test_with_lambda_0_zero_two_steps_are_bitwise_those_of_the_plain_twin(name, data, tmp_path):
+def test_lambda_0_of_0_trains_bitwise_like_the_baseline(name, data, tmp_path):
     steps, state = trained(f'{name}_isda', tmp_path / 'isda', lambda_0=0)
     plain_steps, plain_state = trained(name, tmp_path / 'plain')
     assert [step['iter'] for step in steps] == [0, 1]

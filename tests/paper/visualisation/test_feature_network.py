@@ -1,4 +1,4 @@
-"""Laws of the feature network: one preprocessing for all images, the classifier's own feature, covariances in eval."""
+"""Preprocessing, features and moments of the feature network."""
 import numpy as np
 import pytest
 import torch
@@ -6,7 +6,7 @@ from helpers import tiny
 from mmengine.registry import MODELS
 from torch import nn
 
-from isda_seg.paper.visualisation.feature_network import FeatureAdapter, of_classifier
+from isda_seg.paper.visualisation.feature_network import FeatureAdapter, classifier_features
 from isda_seg.paper.visualisation.training_images import training_images
 from isda_seg.runtime.isolation import frozen
 from isda_seg.runtime.launch import load_config
@@ -23,17 +23,17 @@ def images(count=4, side=8):
     return torch.randint(256, (count, 3, side, side), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
 
 
-def test_the_feature_is_what_enters_the_classifier(cfg):
+def test_features_equal_the_input_of_the_classifier(cfg):
     cfg.data_preprocessor.update(mean=[100.0, 110.0, 120.0], std=[50.0, 60.0, 70.0])
     model = MODELS.build(dict(cfg.model, data_preprocessor=cfg.data_preprocessor)).eval()
     entered = []
     model.fc.register_forward_pre_hook(lambda module, args: entered.append(args[0]))
     batch = dict(inputs=images().flip(1), labels=torch.zeros(4))  # BGR, as a pipeline gives them
     model(model.data_preprocessor(batch)['inputs'])
-    torch.testing.assert_close(of_classifier(model, 8)(images() / 255), entered[0])
+    torch.testing.assert_close(classifier_features(model, 8)(images() / 255), entered[0])
 
 
-def test_real_and_generated_images_are_preprocessed_alike_and_resized():
+def test_images_are_resized_and_normalised():
     network = FeatureAdapter(nn.Identity(), [0.1, 0.2, 0.3], [0.5, 1.0, 2.0], resolution=4)
     constant = torch.tensor([0.6, 0.7, 0.8])[:, None, None]
     for side in (4, 2, 8):
@@ -42,7 +42,7 @@ def test_real_and_generated_images_are_preprocessed_alike_and_resized():
     torch.testing.assert_close(network(constant.expand(2, 3, 8, 8)), torch.tensor([[1.0, 0.5, 0.25]] * 2))
 
 
-def test_moments_are_numpys_in_eval_mode_and_leave_the_network_as_it_is():
+def test_moments_equal_numpy_in_eval_mode():
     network = FeatureAdapter(nn.Sequential(nn.Conv2d(3, 5, 3), nn.BatchNorm2d(5)), [0.0] * 3, [1.0] * 3).train()
     before = {key: value.clone() for key, value in network.state_dict().items()}
     moments = network.moments(images(300))
@@ -52,7 +52,7 @@ def test_moments_are_numpys_in_eval_mode_and_leave_the_network_as_it_is():
     np.testing.assert_allclose(moments.covariance[0], np.cov(features.T, bias=True), rtol=1e-4, atol=1e-8)
 
 
-def test_frozen_ends_also_after_an_error():
+def test_frozen_restores_the_network_after_an_error():
     network = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2)).train()
     network[0].bias.requires_grad_(False)
     with pytest.raises(RuntimeError, match='within'), frozen(network):
@@ -62,7 +62,7 @@ def test_frozen_ends_also_after_an_error():
     assert network.training and network[1].training
 
 
-def test_training_images_are_those_of_the_class_in_order_and_not_augmented(cfg):
+def test_training_images_of_a_class_are_ordered_and_not_augmented(cfg):
     datasets = pytest.importorskip('sklearn.datasets')
     data = training_images(cfg, '3')
     assert (data.images.dtype, tuple(data.images.shape[1:]), data.classes) == (
@@ -77,12 +77,12 @@ def test_training_images_are_those_of_the_class_in_order_and_not_augmented(cfg):
         training_images(cfg, 'cat')
 
 
-def test_a_model_that_is_not_an_image_classifier_is_an_error(cfg):
+def test_other_models_than_rgb_classifiers_are_rejected(cfg):
     with pytest.raises(ValueError, match='needs an image classifier, got Linear'):
-        of_classifier(nn.Linear(2, 2), 8)
+        classifier_features(nn.Linear(2, 2), 8)
     cfg.data_preprocessor.bgr_to_rgb = False
     with pytest.raises(ValueError, match='bgr_to_rgb is False'):
-        of_classifier(MODELS.build(dict(cfg.model, data_preprocessor=cfg.data_preprocessor)), 8)
+        classifier_features(MODELS.build(dict(cfg.model, data_preprocessor=cfg.data_preprocessor)), 8)
     cfg.model.type = 'EncoderDecoder'
     with pytest.raises(ValueError, match='need the config of an image classifier'):
         training_images(cfg)

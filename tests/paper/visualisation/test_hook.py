@@ -1,4 +1,4 @@
-"""A run with pictures is the run without, bit for bit, and its visualizer holds them."""
+"""DirectionsHook leaves the run bitwise unchanged and fills the visualizer."""
 
 import random
 
@@ -21,13 +21,13 @@ def with_hook(**keys):
 
 
 @tiny.on_cpu
-def test_a_run_with_pictures_equals_the_run_without_bitwise(tmp_path):
+def test_hook_leaves_the_run_bitwise_unchanged(tmp_path):
     plain, isda = tiny.write_configs(tmp_path / 'tiny')
-    without, steps = tiny.train(isda, tmp_path / 'without')
+    without, batches = tiny.train(isda, tmp_path / 'without')
     state = torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate()
     run, with_steps = tiny.train(isda, tmp_path / 'with', change=with_hook(classes=['sky'], queries=2, neighbours=2))
     after = torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate()
-    assert steps == with_steps
+    assert batches == with_steps
     assert tiny.differing(tiny.full_state(without), tiny.full_state(run)) == []
     assert torch.equal(state[0], after[0])
     assert state[1:] == after[1:]
@@ -36,7 +36,7 @@ def test_a_run_with_pictures_equals_the_run_without_bitwise(tmp_path):
     assert all(len(np.unique(cv2.imread(str(path)))) > 100 for path in pictures)
 
 
-def test_modes_and_random_states_are_what_they_were_even_after_an_error():
+def test_undisturbed_restores_modes_and_random_states_after_an_error():
     model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Dropout())
     model[1].eval()
     state = torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate()
@@ -55,7 +55,7 @@ def test_modes_and_random_states_are_what_they_were_even_after_an_error():
     (dict(strength=0), True, 'strength must be positive, got 0'),
     (dict(), False, 'needs a model with ISDA. Add default_hooks'),
 ])
-def test_what_cannot_be_shown_is_refused_before_training(tmp_path, keys, isda, words):
+def test_invalid_options_are_rejected_before_training(tmp_path, keys, isda, words):
     configs = tiny.write_configs(tmp_path / 'tiny')
     runner = tiny.build(configs[isda], tmp_path / 'work', change=with_hook(**keys))
     with pytest.raises(ValueError, match=words):
@@ -63,6 +63,6 @@ def test_what_cannot_be_shown_is_refused_before_training(tmp_path, keys, isda, w
     assert runner.iter == 0
 
 
-def test_an_interval_below_1_is_refused():
+def test_interval_below_1_is_rejected():
     with pytest.raises(ValueError, match='at least 1, got 0'):
         DirectionsHook(interval=0)

@@ -19,22 +19,23 @@ def stream(images, size, channels=6, offset=0.0, grid=None, seed=0):
     return features + offset, labels
 
 
-def found_in(features, labels, queries, own, count, batch, apart=0):
-    nearest = NearestImages(queries, own, count, apart)
+def found_in(features, labels, queries, query_images, count, batch, apart=0):
+    nearest = NearestImages(queries, query_images, count, apart)
     for x, y in zip(features.split(batch), labels.split(batch), strict=True):
         nearest.observe(x, y, VOID)
         assert max(field.numel() for field in nearest.found) <= len(queries) * count
     return nearest.found
 
 
-def brute_force(features, labels, query, own, count, apart):
+def brute_force(features, labels, query, query_image, count, apart):
     """(distance, image, sample, label) of the nearest, in float64, one sample after the other."""
     every = []
     for image, (x, y) in enumerate(zip(features.flatten(2), labels.flatten(1), strict=True)):
         of_image = [((x[:, i].double() - query.double()).norm().item(), image, i, y[i].item())
-                    for i in range(x.shape[1]) if y[i] != VOID and (own < 0 or abs(image - own) > apart)]
-        every += [min(of_image, key=lambda one: one[0])] if of_image else []
-    return sorted(every, key=lambda one: one[0])[:count]
+                    for i in range(x.shape[1])
+                    if y[i] != VOID and (query_image < 0 or abs(image - query_image) > apart)]
+        every += [min(of_image, key=lambda entry: entry[0])] if of_image else []
+    return sorted(every, key=lambda entry: entry[0])[:count]
 
 
 @pytest.mark.parametrize(('batch', 'apart'), [(1, 0), (4, 3), (20, 0)])
@@ -43,23 +44,23 @@ def brute_force(features, labels, query, own, count, apart):
 def test_neighbours_equal_brute_force(monkeypatch, batch, apart, offset, grid):
     monkeypatch.setattr(neighbours, 'AT_ONCE', 2 * 4 * 6)  # of two queries and four images
     features, labels = stream(20, (2, 3), offset=offset, grid=grid)
-    queries, own = features[:3, :, 0, 1] + (0 if grid else 0.3), torch.tensor([0, -1, 7])
-    found = found_in(features, labels, queries, own, 5, batch, apart)
+    queries, query_images = features[:3, :, 0, 1] + (0 if grid else 0.3), torch.tensor([0, -1, 7])
+    found = found_in(features, labels, queries, query_images, 5, batch, apart)
     for row, query in enumerate(queries):
-        wanted = brute_force(features, labels, query, int(own[row]), 5, apart)
+        wanted = brute_force(features, labels, query, int(query_images[row]), 5, apart)
         assert list(zip(*(field[row].tolist() for field in found[1:]), strict=True)) == [one[1:] for one in wanted]
         torch.testing.assert_close(found.distance[row].double(), torch.tensor([one[0] for one in wanted]).double(),
                                    rtol=1e-4, atol=1e-4)
 
 
-def test_images_with_one_feature_are_maps_of_one_pixel():
+def test_vectors_equal_maps_of_one_pixel():
     features, labels = stream(12, ())
     maps = found_in(features[:, :, None, None], labels[:, None, None], features[:2], torch.tensor([0, 1]), 4, 5)
     plain = found_in(features, labels, features[:2], torch.tensor([0, 1]), 4, 3)
     assert all(torch.equal(a, b) for a, b in zip(plain, maps, strict=True))
 
 
-def test_where_images_run_out_distances_are_infinite():
+def test_missing_neighbours_have_infinite_distance():
     features, labels = stream(3, (2, 2))
     labels[1] = VOID
     found = found_in(features, labels, features[:1, :, 0, 0], torch.tensor([0]), 5, 2)
@@ -67,7 +68,7 @@ def test_where_images_run_out_distances_are_infinite():
     assert found.distance[0].isinf().tolist() == [False, True, True]
 
 
-def test_bad_shapes_are_refused_before_anything_is_kept():
+def test_invalid_shapes_are_rejected():
     nearest = NearestImages(torch.zeros(2, 6), torch.zeros(2, dtype=torch.int64), 3)
     with pytest.raises(ValueError, match=r'features \(B, 6, ...\) .* got \(4, 5\) and \(4,\)'):
         nearest.observe(torch.zeros(4, 5), torch.zeros(4))

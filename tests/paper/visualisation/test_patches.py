@@ -9,7 +9,7 @@ from isda_seg.paper.visualisation.patches import patch_of
 
 @pytest.mark.parametrize('align_corners', [False, True])
 @pytest.mark.parametrize(('size', 'grid'), [((96, 128), (12, 16)), ((45, 61), (12, 16)), ((20, 20), (20, 20))])
-def test_the_cell_is_centred_on_the_pixel_whose_label_the_feature_has(size, grid, align_corners):
+def test_cell_is_centred_on_the_pixel_of_the_label(size, grid, align_corners):
     image = np.stack([*np.mgrid[:size[0], :size[1]], np.zeros(size)], axis=2).astype(np.uint8)
     for sample in range(grid[0] * grid[1]):
         patch = patch_of(image, grid, sample, align_corners)
@@ -25,7 +25,7 @@ def test_the_cell_is_centred_on_the_pixel_whose_label_the_feature_has(size, grid
         assert patch.pixels.shape[0] == patch.pixels.shape[1] >= 8 * max(width, height) - 0.5
 
 
-def test_a_feature_of_a_whole_image_shows_all_of_it():
+def test_pooled_feature_shows_the_whole_image():
     image = np.zeros((32, 24, 3), np.uint8)
     assert patch_of(image, (), 0).pixels.shape == (32, 24, 3)
     assert patch_of(image, (), 0)[1:] == (None, None)

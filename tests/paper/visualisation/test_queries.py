@@ -30,13 +30,13 @@ def places(queries):
 
 
 @pytest.mark.parametrize('batch', [1, 7, 40])
-def test_the_sample_is_of_the_seed_and_not_of_batches_or_other_classes(batch):
+def test_queries_depend_only_on_seed_and_images(batch):
     alone, all_classes = sample_of([1], 8, batch), sample_of([0, 1, 2], 8, 5)
     assert places(alone[1]) == places(all_classes[1])
     assert places(alone[1]) != places(sample_of([1], 8, batch, seed=1)[1])
 
 
-def test_queries_are_right_and_of_as_many_images():
+def test_queries_are_correct_predictions_from_distinct_images():
     features, labels, logits = stream()
     for label, queries in sample_of([0, 1, 2], 8, 5).items():
         assert len({query.image for query in queries}) == len(queries) == 8
@@ -45,7 +45,7 @@ def test_queries_are_right_and_of_as_many_images():
             assert labels[query.image].flatten()[query.sample] == query.label == query.predicted == label
 
 
-def test_wrong_ones_follow_where_right_ones_are_too_few():
+def test_wrong_predictions_fill_missing_queries():
     features, labels, logits = stream()
     logits[:-1] = logits[:-1].roll(1, dims=1) + torch.eye(CLASSES)[0, :, None, None] * 2  # sees class 0 everywhere
     queries = sample_of([1], 5, 5, data=(features, labels, logits))[1]
@@ -53,7 +53,7 @@ def test_wrong_ones_follow_where_right_ones_are_too_few():
     assert [query.predicted == 1 for query in queries] == [True] * right + [False] * (5 - right)
 
 
-def test_every_image_that_shows_a_class_is_as_likely():
+def test_images_with_the_class_are_sampled_uniformly():
     features, labels, logits = torch.zeros(IMAGES, 1), torch.zeros(IMAGES, dtype=torch.int64), torch.eye(1, 3)
     drawn = [query.image for seed in range(200)
              for query in sample_of([0], 4, IMAGES, seed, (features, labels, logits.expand(IMAGES, 3)))[0]]

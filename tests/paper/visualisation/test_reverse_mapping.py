@@ -1,4 +1,4 @@
-"""Laws of the pictures of the reverse mapping, and the whole path from a config to them."""
+"""Reverse mapping, and its tools from a config to the figures."""
 import json
 
 import cv2
@@ -8,39 +8,44 @@ from helpers import tiny
 from helpers.linear_mapping import PIXELS, LinearGenerator, linear_network
 from mmengine.registry import MODELS
 
-from isda_seg.paper.generators.generator import draw_codes, normalized_codes
+from isda_seg.paper.generators.generator import normalised_codes, sample_codes
 from isda_seg.paper.generators.wgan_training import WGANSettings, WGANTraining
-from isda_seg.paper.visualisation.inversion import Descent, Recipe, augment
-from isda_seg.paper.visualisation.nearest_pixels import nearest_in_pixels
-from isda_seg.paper.visualisation.reverse_mapping import Draws, grid_columns, reverse_map
+from isda_seg.paper.visualisation.inversion import Recipe, Schedule, augment_features
+from isda_seg.paper.visualisation.reverse_mapping import (
+    ClassAugmentation,
+    grid_columns,
+    nearest_in_pixels,
+    reverse_map,
+)
 from isda_seg.runtime.launch import load_config
 
 CONFIG = tiny.ROOT / 'configs' / 'miniature' / 'resnet8_digits.py'
-ADAM = Descent(300, 0.1, (150, 225), optimizer='adam')
+ADAM = Schedule(300, 0.1, (150, 225), optimizer='adam')
 
 
-def test_draws_differ_and_their_covariance_is_strength_times_sigma():
+def test_augmented_features_have_covariance_strength_times_sigma():
     features = torch.randn(2, 3, generator=torch.Generator().manual_seed(0))
     root = torch.tensor([[1.0, 0, 0], [0.5, 2, 0], [0.3, -1, 0]])  # of rank 2
     for covariance, full in ((root @ root.t(), root @ root.t()), (torch.tensor([1.0, 4, 0]), torch.diag(
             torch.tensor([1.0, 4, 0])))):
-        drawn = augment(features, covariance, 0.5, count=20_000, seed=1)
+        drawn = augment_features(features, covariance, 0.5, count=20_000, seed=1)
         assert len(drawn[:, :50].flatten(0, 1).unique(dim=0)) == 100
         for row, feature in zip(drawn, features, strict=True):
             torch.testing.assert_close(row.mean(0), feature, atol=0.05, rtol=0)
             torch.testing.assert_close(row.t().cov(), 0.5 * full, atol=0.1, rtol=0)
-    assert torch.equal(augment(features, covariance, 0.0, count=3), features[:, None].expand(2, 3, 3))
+    assert torch.equal(augment_features(features, covariance, 0.0, count=3), features[:, None].expand(2, 3, 3))
     with pytest.raises(ValueError, match=r'3 channels expected, got 5 and a covariance of shape \(4,\)'):
-        augment(features, torch.ones(4), 0.5, count=5)
+        augment_features(features, torch.ones(4), 0.5, count=5)
 
 
-def test_what_is_shown_has_the_features_that_were_drawn():
+def test_generated_images_have_the_augmented_features():
     generator, network = LinearGenerator(), linear_network(features=4)
     with torch.no_grad():
-        images = generator.eval().images(normalized_codes(draw_codes(2, PIXELS, seed=7)))
-    draws = Draws(0.1 * torch.ones(4), 0.5, 3)
-    found = reverse_map(images, torch.zeros(2, dtype=torch.int64), generator, network, draws, Recipe(ADAM, ADAM, 1.0))
-    targets = augment(network(images).detach(), *draws)
+        images = generator.eval().images(normalised_codes(sample_codes(2, PIXELS, seed=7)))
+    augmentation = ClassAugmentation(0.1 * torch.ones(4), 0.5, 3)
+    found = reverse_map(images, torch.zeros(2, dtype=torch.int64), generator, network, augmentation,
+                        Recipe(ADAM, ADAM, 1.0))
+    targets = augment_features(network(images).detach(), *augmentation)
     torch.testing.assert_close(found.reconstruction, images, atol=1e-3, rtol=0)
     reached = network(found.augmented.flatten(0, 1)).unflatten(0, (2, 3))
     torch.testing.assert_close(reached, targets, atol=1e-2, rtol=0)
@@ -63,7 +68,7 @@ def test_nearest_images_equal_brute_force():
         nearest_in_pixels(queries, batches, 41)
 
 
-def test_the_tools_lead_from_a_config_to_pictures(tmp_path, monkeypatch):
+def test_tools_train_a_generator_and_write_the_figures(tmp_path, monkeypatch):
     pytest.importorskip('sklearn')
     torch.manual_seed(0)
     cfg = load_config(str(CONFIG), dict(), str(tmp_path))

@@ -6,11 +6,12 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS
 
 from docs.classification import COLUMNS, docstring_line
-from isda_seg.paper.series.paired import compare_arms, measures
+from isda_seg.paper.series.measure_names import display_names
+from isda_seg.paper.series.paired import compare_arms, main_measure, measures
 from isda_seg.paper.series.paired_figure import draw_paired
 from isda_seg.paper.series.paired_report import paired_table
 from isda_seg.paper.series.run_options import hold_out, training_images
-from isda_seg.paper.series.sweep import chief_measure, summarize, sweep_runs
+from isda_seg.paper.series.sweep import summarize, sweep_runs
 from isda_seg.paper.series.sweep_report import draw_sweep
 
 CONFIG = tiny_images.CLASSIFICATION / 'cifar10_subset' / 'resnet32_isda_cifar10-subset.py'
@@ -54,11 +55,11 @@ def test_the_figure_of_a_pair_needs_no_classes(tmp_path):
 
 def test_a_sweep_names_the_error_that_it_compares(tmp_path):
     results = {'seed_7/lambda_0=0': result(50.0, 52.0), 'seed_7/lambda_0=0.5': result(48.0, 49.0)}
-    assert chief_measure(results) == 'top1_error_last10'
-    assert chief_measure({'a': dict(protocols=dict(single=dict(mIoU=3.0)))}) == 'mIoU'
+    assert display_names(main_measure(results.values())).measure == 'top1_error_last10'
+    assert display_names(main_measure([dict(protocols=dict(single=dict(mIoU=3.0)))])).measure == 'mIoU'
     curves = summarize(results, [0, 0.5], {}, [7])
     assert curves == {'ISDA': {'0': [52.0], '0.5': [49.0]}}
-    for name in ('mIoU', chief_measure(results)):
+    for name in ('mIoU', main_measure(results.values())):
         draw_sweep(dict(curves=curves, images=9, seed=100, measure=name), tmp_path / f'{name}.png')
     one, other = (cv2.imread(str(tmp_path / f'{name}.png')) for name in ('mIoU', 'top1_error_last10'))
     assert (one[:, :40] != other[:, :40]).any()  # the axis says which

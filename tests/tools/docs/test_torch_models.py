@@ -2,7 +2,7 @@
 import json
 
 from docs.torch_models import table
-from isda_seg.paper.result_rows import NOT_RUN
+from isda_seg.paper.result_tables import NOT_RUN
 
 
 def entry(**changes):

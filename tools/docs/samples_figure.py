@@ -4,33 +4,32 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import matplotlib
+from matplotlib.figure import Figure
 
 from isda_seg.paper.cost.classifier_step import CLOSED
+from isda_seg.paper.figures import save_figure
 from isda_seg.paper.series.measure_names import row_name
 from isda_seg.paper.series.paired import half_width
 
-matplotlib.use('Agg')
-import matplotlib.pyplot as plt  # noqa: E402
 
-
-def draw_draws(paired: Mapping[str, Any], timed: Mapping[str, Any], out: Path) -> None:
+def draw_samples(paired: Mapping[str, Any], timed: Mapping[str, Any], out: Path) -> None:
     """Draw the difference to the baseline over M on the left and the extra time of a step on the right.
 
     Args:
         paired: a series whose arms have ``samples=M``; arms without it use the closed form.
-        timed: result of tools/benchmarks/draws.py.
+        timed: result of tools/benchmarks/samples.py.
         out: output file.
 
     Raises:
         ValueError: no arm of the series has ``samples=M``.
     """
-    arms = {draws_of(arm): comparison for arm, comparison in paired['comparisons'].items()}
+    arms = {samples_of(arm): comparison for arm, comparison in paired['comparisons'].items()}
     order = [*sorted((name for name in arms if name != CLOSED), key=int), *([CLOSED] if CLOSED in arms else [])]
     if order == [CLOSED] or not order:
         raise ValueError('No arm of this series has samples=M.')
     measure = next(iter(arms[order[0]]['measures']))
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), layout='constrained')
+    figure = Figure(figsize=(10, 3.8), layout='constrained')
+    left, right = figure.subplots(1, 2)
     entries = [arms[name]['measures'][measure] for name in order]
     left.errorbar(range(len(order)), [entry['mean'] for entry in entries],
                   [half_width(entry['mean'], entry['t']) for entry in entries], fmt='ks', capsize=4, markersize=5)
@@ -50,11 +49,10 @@ def draw_draws(paired: Mapping[str, Any], timed: Mapping[str, Any], out: Path) -
         axis.set_xlabel('samples M')
         axis.title.set_fontsize(9)
         axis.grid(axis='y', alpha=0.3)
-    figure.savefig(out, dpi=120)
-    plt.close(figure)
+    save_figure(figure, out)
 
 
-def draws_of(arm: str) -> str:
+def samples_of(arm: str) -> str:
     """Return M of an arm's label, or 'closed form'."""
     found = re.search(r'\bsamples=(\d+)', arm)
     return found[1] if found else CLOSED

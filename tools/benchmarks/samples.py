@@ -1,4 +1,4 @@
-"""Time M explicit samples against the closed form: python tools/benchmarks/draws.py [CONFIG] [--draws M ...]
+"""Time M explicit samples against the closed form: python tools/benchmarks/samples.py [CONFIG] [--samples M ...]
 
 Alternates training steps with cross-entropy, the closed form of ISDA (Eq. 7) and M samples (Eq. 5).
 """
@@ -9,9 +9,10 @@ import torch
 from mmengine.registry import MODELS
 
 from isda_seg import compat
-from isda_seg.paper.cost.classifier_step import time_draws
-from isda_seg.paper.cost.formatting import markdown, percent
+from isda_seg.paper.cost.classifier_step import time_samples
+from isda_seg.paper.cost.formatting import percent
 from isda_seg.paper.cost.meter import Meter
+from isda_seg.paper.result_tables import markdown
 from isda_seg.run import CLASSIFIERS
 from isda_seg.runtime.arguments import add_out, result_file
 from isda_seg.runtime.config_keys import type_name
@@ -25,22 +26,22 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', nargs='?', default=str(CONFIG), help='classification config; the covariance is read '
                         f'from default_hooks.isda; default {CONFIG.stem}')
-    parser.add_argument('--draws', nargs='+', type=int, default=[1, 2, 5, 10, 20, 50], metavar='M',
-                        help='numbers of samples; default 1 2 5 10 20 50')
+    parser.add_argument('--samples', '--draws', nargs='+', type=int, default=[1, 2, 5, 10, 20, 50], metavar='M',
+                        help='values of M; default 1 2 5 10 20 50')
     parser.add_argument('--batch', type=int, default=64, help='images per step; default 64')
     parser.add_argument('--size', type=int, default=32, help='height and width of the images; default 32')
     parser.add_argument('--rounds', type=int, default=30, help='number of timed rounds; default 30')
     parser.add_argument('--device', default='auto', help='cpu, cuda or auto; default %(default)s')
-    add_out(parser, 'work_dirs/draws.json')
+    add_out(parser, 'work_dirs/samples.json')
     return parser.parse_args()
 
 
 def main() -> None:
     args = parse_args()
-    if min(args.draws) < 1:
-        raise ValueError(f'--draws must be at least 1, got {min(args.draws)}. The closed form is always included.')
+    if min(args.samples) < 1:
+        raise ValueError(f'--samples must be at least 1, got {min(args.samples)}. The closed form is always included.')
     cfg = compat.read_config(args.config)
-    out = result_file(args.out, 'work_dirs/draws.json', [args.config, cfg])
+    out = result_file(args.out, 'work_dirs/samples.json', [args.config, cfg])
     if type_name(cfg.get('model')) not in CLASSIFIERS:
         raise ValueError(f'{args.config} is not an image classification config. Use a config of configs/miniature.')
     meter = Meter(args.device)
@@ -48,7 +49,7 @@ def main() -> None:
     cfg.model.pop('data_preprocessor', None)  # the step starts from tensors
     model = MODELS.build(cfg.model).to(meter.device)
     covariance = cfg.get('default_hooks', {}).get('isda', {}).get('covariance', 'diagonal')
-    found = time_draws(model, covariance, args.draws, args.batch, args.size, meter, args.rounds)
+    found = time_samples(model, covariance, args.samples, args.batch, args.size, meter, args.rounds)
     rows = [[name, f'{percent(share["median"])} ({percent(share["low"])} to {percent(share["high"])})']
             for name, share in found['extra_time'].items()]
     print(markdown([['samples', 'extra time of a step (quartiles)'], *rows]))
