@@ -4,6 +4,7 @@ This module is callable: ``from isda_seg import attach`` imports it, and ``attac
 """
 import math
 import sys
+from itertools import chain
 from types import ModuleType
 
 from torch import nn
@@ -38,7 +39,8 @@ def attach(loss: ISDACriterion, classifier: nn.Module, align_corners: bool = Fal
     check_class_weight(loss.base, classes)
     loss.prepare(classes, channels)
     loss.captured.bind(classifier)
-    loss.to(classifier.weight.device)  # type: ignore[arg-type]
+    own = next(chain(classifier.parameters(), classifier.buffers()), None)  # a parametrized weight is not read here
+    loss.to(classifier.weight.device if own is None else own.device)  # type: ignore[arg-type]
     loss.align_corners, loss.attached = align_corners, True
     if not any(getattr(hook, '__self__', None) is loss for hook in classifier._forward_pre_hooks.values()):
         # A bound method, so that a deep copy of the model calls the copy of the loss.

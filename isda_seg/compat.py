@@ -8,6 +8,7 @@ from functools import cache
 from importlib import import_module
 from importlib.metadata import packages_distributions, version
 from importlib.util import find_spec
+from pathlib import PurePath
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -95,13 +96,33 @@ def read_config(path: str) -> 'Config':
     logger = MMLogger.get_current_instance()
     logger.addFilter(_is_new)
     try:
-        return Config.fromfile(path)
+        return _plain(Config.fromfile(path))
     except ModuleNotFoundError as error:
         if str(error).startswith('mmdet '):
             require_detection()
         raise
     finally:
         logger.removeFilter(_is_new)
+
+
+def _plain(cfg: 'Config') -> 'Config':
+    """Convert pathlib paths to strings and remove imported classes, in place; MMEngine can write neither to a file."""
+    for name in [name for name in cfg if isinstance(cfg[name], type)]:
+        cfg.pop(name)
+    for name in cfg:
+        cfg[name] = _strings(cfg[name])
+    return cfg
+
+
+def _strings(node: Any) -> Any:
+    """Convert pathlib paths in nested dicts, lists and tuples to strings; dicts are changed in place."""
+    if isinstance(node, dict):
+        for key, value in list(node.items()):
+            node[key] = _strings(value)
+        return node
+    if type(node) in (list, tuple):
+        return type(node)(map(_strings, node))
+    return str(node) if isinstance(node, PurePath) else node
 
 
 def require_detection() -> None:

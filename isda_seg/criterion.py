@@ -158,7 +158,7 @@ class ISDACriterion(nn.Module):
 
     @torch.no_grad()
     def table(self) -> Tensor:
-        """Return the margin table (C, C) of the classifier's current weight; RuntimeError if not attached."""
+        """Return the margin table (C, C) of the classifier's weight, a parametrized one as of the last training call."""
         weight = self.captured.weight()
         if self.statistics is None or weight is None:
             raise RuntimeError('this ISDA loss is not attached to a classifier, so it has no table: call attach first')
@@ -180,14 +180,16 @@ class ISDACriterion(nn.Module):
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: Any) -> None:
         """Load the state; a loss that is not attached creates statistics of the checkpoint's shape."""
         if not self.load_statistics:
-            keys = [key for key in state_dict if key.startswith((f'{prefix}statistics.', f'{prefix}ramp.'))]
-            own = self.state_dict(prefix=prefix)
+            keys, own = ([key for key in state if key.startswith((f'{prefix}statistics.', f'{prefix}ramp.'))]
+                         for state in (state_dict, self.state_dict(prefix=prefix)))
             for key in keys:
                 state_dict.pop(key)
-            state_dict.update({key: own[key] for key in keys if key in own})  # so that no key counts as missing
+            if keys:  # no key counts as missing
+                state_dict.update({key: self.state_dict(prefix=prefix)[key] for key in own})
         elif (mean := state_dict.get(f'{prefix}statistics.mean')) is not None:
             if self.statistics is None:
                 self.prepare(*mean.shape)
             if self.ramp:
                 self.ramp.fill_missing(state_dict, f'{prefix}ramp.calls')
+        self.captured.forget_weight()
         super()._load_from_state_dict(state_dict, prefix, *args)

@@ -300,6 +300,54 @@ def test_a_parametrized_weight_has_the_gradients_of_eq_7(normed):
             assert_close(actual, parameter.grad)
 
 
+class Counted(nn.Module):
+    """A parametrization that counts its calls, and changes its buffer in each."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = 0
+        self.register_buffer('number', torch.zeros(()))
+
+    def forward(self, weight):
+        self.calls += 1
+        self.number += 1
+        return weight / 2
+
+
+@pytest.mark.parametrize('kind', ['diagonal', 'full'])
+@pytest.mark.filterwarnings('ignore:.*spectral_norm.* is deprecated')
+@pytest.mark.parametrize('late', [False, True])
+@pytest.mark.parametrize('normed', [
+    nn.utils.spectral_norm, nn.utils.parametrizations.spectral_norm,
+    lambda layer: nn.utils.parametrize.register_parametrization(layer, 'weight', Counted())])
+def test_a_weight_with_state_trains_as_without_isda(normed, late, kind):
+    trained = []
+    for attached in (False, True):
+        torch.manual_seed(0)
+        layer, loss = nn.Linear(4, CLASSES), ISDACriterion(kind)
+        if late and attached:
+            attach(loss, layer)
+        layer = normed(layer)
+        counted = [part for part in layer.modules() if isinstance(part, Counted)]
+        calls = sum(part.calls for part in counted)
+        if attached:
+            attach(loss, layer)
+        assert sum(part.calls for part in counted) == calls
+        optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
+        for step in range(3):
+            inputs, labels = batch(step)
+            logits = layer(inputs)
+            (loss if attached else F.cross_entropy)(logits, labels).backward()
+            if attached:
+                loss.table()
+            optimizer.step()
+            optimizer.zero_grad()
+        trained.append(layer.state_dict())
+        assert [part.calls - calls for part in counted] == [3 * (1 + attached)] * len(counted)  # once more in each step
+    plain, augmented = trained
+    assert all(torch.equal(augmented[name], value) for name, value in plain.items())
+
+
 @pytest.mark.parametrize('reentrant', [False, True])
 def test_a_loss_in_a_checkpointed_block_is_an_error_with_a_remedy(reentrant):
     model, (inputs, labels) = net(), batch()

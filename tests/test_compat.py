@@ -115,3 +115,12 @@ def test_only_lines_about_optional_packages_are_hidden():
     """
     said = subprocess.run([sys.executable, '-W', 'ignore', '-c', code], capture_output=True, text=True, check=True)
     assert said.stdout.splitlines() == ['read this']
+
+
+def test_paths_and_imports_of_a_config_can_be_written(tmp_path):
+    (tmp_path / 'config.py').write_text("from pathlib import Path\ndata_root = Path('data')\n"
+                                        "train = dict(folders=[Path('a'), (Path('b'), 1)])\n")
+    cfg = compat.read_config(str(tmp_path / 'config.py'))
+    assert (cfg.data_root, cfg.train.folders, 'Path' in cfg) == ('data', ['a', ('b', 1)], False)
+    cfg.dump(str(tmp_path / 'copy.py'))
+    assert compat.read_config(str(tmp_path / 'copy.py')).train == cfg.train

@@ -377,11 +377,15 @@ def trained(seed=0, **kwargs):
     return model
 
 
-def test_the_state_dict_is_count_mean_and_covariance():
+STATE = {'statistics.count': torch.int64, 'statistics.mean': torch.float32, 'statistics.covariance': torch.float32,
+         'statistics.mean_rest': torch.float32, 'statistics.exchange_size': torch.int64}
+
+
+def test_the_state_dict_is_that_of_the_statistics():
     model = trained()
-    assert list(model.loss.state_dict()) == ['statistics.count', 'statistics.mean', 'statistics.covariance']
-    assert sorted(model.state_dict()) == ['classifier.bias', 'classifier.weight', 'loss.statistics.count',
-                                          'loss.statistics.covariance', 'loss.statistics.mean']
+    assert list(model.loss.state_dict()) == list(STATE)
+    assert sorted(model.state_dict()) == sorted(['classifier.bias', 'classifier.weight',
+                                                 *(f'loss.{name}' for name in STATE)])
     assert [name for name, _ in model.named_parameters()] == ['classifier.weight', 'classifier.bias']
 
 
@@ -734,8 +738,7 @@ def test_bfloat16_logits_of_float32_features_pass_verification():
 def test_statistics_stay_float32_when_the_model_is_halved():
     model = trained().bfloat16()
     assert model.classifier.weight.dtype == torch.bfloat16
-    assert {name: value.dtype for name, value in model.loss.state_dict().items()} == {
-        'statistics.count': torch.int64, 'statistics.mean': torch.float32, 'statistics.covariance': torch.float32}
+    assert {name: value.dtype for name, value in model.loss.state_dict().items()} == STATE
 
 
 def test_a_model_in_float64_is_augmented_in_float64():

@@ -21,11 +21,13 @@ def test_the_version_is_written_in_one_place():
     assert 'version' not in yaml.safe_load((ROOT / 'CITATION.cff').read_text())
 
 
-def test_the_changelog_begins_with_this_version_and_names_a_tag_for_each():
+def test_the_changelog_has_this_version_first_and_a_tag_for_each():
     versions = re.findall(r'^## \[(.+?)\] - \d{4}-\d\d-\d\d\n\nTag: `v(.+?)`', CHANGELOG, re.MULTILINE)
     assert versions[0][0] == isda_seg.__version__
     assert [version for version, _ in versions] == [tag for _, tag in versions]
-    assert len(versions) == len(re.findall(r'^## ', CHANGELOG, re.MULTILINE))
+    headings = re.findall(r'^## (.+)$', CHANGELOG, re.MULTILINE)
+    assert len(versions) == len(headings) - headings.count('[Unreleased]')
+    assert '[Unreleased]' not in headings[1:]
 
 
 def test_the_changelog_has_the_sections_of_keep_a_changelog():

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from isda_seg.core.functional import cross_entropy
 from isda_seg.core.ops.checks import number_labelled
@@ -61,10 +62,22 @@ def value(loss: nn.Module, logits: Tensor, labels: Tensor, ignore_index: int, kw
     known = parameters(type(loss).forward)
     if 'ignore_index' in known or _takes_all(loss):
         kwargs = dict(kwargs, ignore_index=ignore_index)
-    result: Tensor = loss(logits, labels, **kwargs)
+    wider = _in_dtype_of(logits, loss)
+    result: Tensor = functional_call(loss, wider, (logits, labels), dict(kwargs)) if wider else \
+        loss(logits, labels, **kwargs)
     if type(loss).__name__ == 'OhemCrossEntropy' and not bool(result.isfinite() & result.requires_grad):
         return logits.sum() * 0  # MMSegmentation returns the mean of an empty tensor, or a constant
     return result if factor == 1.0 else factor * result
+
+
+def _in_dtype_of(logits: Tensor, loss: nn.Module) -> dict[str, Tensor]:
+    """Return the half-precision parameters and buffers of a loss in the wider dtype of the augmented logits.
+
+    Casting a model casts the class weights of its losses too, and ``F.cross_entropy`` needs them in the logits' dtype.
+    """
+    named = dict(loss.named_parameters()) | dict(loss.named_buffers())
+    return {name: tensor.to(logits.dtype) for name, tensor in named.items()
+            if tensor.is_floating_point() and tensor.dtype.itemsize < logits.dtype.itemsize}
 
 
 def mean_value(loss: nn.Module, logits: Iterable[Tensor], labels: Tensor, ignore_index: int, kwargs: Mapping[str, Any],
@@ -125,9 +138,11 @@ def use_weighted_mean(loss: nn.Module) -> None:
 
 def check_class_weight(loss: nn.Module, num_classes: int) -> None:
     """Raise ValueError if the number of class weights of a loss differs from the number of classes."""
-    weights = getattr(loss, 'class_weight', None)
-    weights = getattr(loss, 'weight', None) if weights is None else weights
-    if weights is not None and not isinstance(weights, str) and len(weights) != num_classes:
+    weights: Any = getattr(loss, 'class_weight', None)
+    if weights is None and isinstance(loss, (nn.CrossEntropyLoss, nn.NLLLoss)):
+        weights = loss.weight  # another loss may call anything its weight
+    one_each = hasattr(weights, '__len__') and not isinstance(weights, str) and getattr(weights, 'ndim', 1) == 1
+    if one_each and len(weights) != num_classes:
         raise ValueError(f'the base loss {type(loss).__name__} has {len(weights)} class weights, the classifier '
                          f'{num_classes} classes: give one weight for each')
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from isda_seg.attachment.parametrized_weights import is_parametrized, without_trace
 from isda_seg.attachment.sharded_weights import weight_unavailable, whole
 from isda_seg.attachment.token_maps import as_map
 from isda_seg.compat import in_backward
@@ -15,7 +16,7 @@ from isda_seg.core.windows import Windows
 
 def weight_of(classifier: nn.Module) -> Tensor:
     """Return the weight as a matrix: (C, A), or (C, A k k) for a k x k convolution, in the order of its windows."""
-    weight = whole(classifier.weight)
+    weight = whole(without_trace(classifier, 'weight'))
     if weight.dim() < 2:
         raise weight_unavailable()
     return weight.flatten(1)
@@ -38,10 +39,12 @@ def pointwise(convolution: nn.Conv1d | nn.Conv2d) -> bool:
     return {*convolution.kernel_size, *convolution.stride} == {1} and (isinstance(padding, str) or not any(padding))
 
 
-def is_unsharded_view(classifier: nn.Module) -> bool:
-    """Return whether the weight is a view that ``FullyShardedDataParallel`` unshards during the forward pass only."""
-    weight: Any = classifier.weight
-    return bool(weight._is_view())
+def is_temporary(classifier: nn.Module) -> bool:
+    """Return whether the weight exists in the forward pass only, as a view that ``FullyShardedDataParallel`` unshards
+    or as the result of a parametrization.
+    """
+    weight: Any = None if is_parametrized(classifier, 'weight') else classifier.weight
+    return weight is None or bool(weight._is_view())
 
 
 class CapturedInput(NamedTuple):
@@ -53,7 +56,7 @@ class CapturedInput(NamedTuple):
     @classmethod
     def of(cls, features: Tensor | Windows, classifier: nn.Module) -> 'CapturedInput':
         """Combine features with the current weight and bias of the classifier."""
-        bias: Any = classifier.bias
+        bias: Any = without_trace(classifier, 'bias')
         return cls(features, weight_of(classifier), None if bias is None else whole(bias).detach())
 
 
@@ -70,7 +73,7 @@ class CapturedInputs:
         return None if self._classifier is None else self._classifier()
 
     def weight(self) -> Tensor | None:
-        """Return the classifier's weight (C, A); the copy of the last call if it was unsharded; None if not bound."""
+        """Return the classifier's weight (C, A), or the copy of the last call if there is one; None if not bound."""
         classifier = self.classifier()
         return None if classifier is None else weight_of(classifier) if self._weight_copy is None else self._weight_copy
 
@@ -114,8 +117,12 @@ class CapturedInputs:
                                'classifier is not used')
         features, classifier = last
         captured = CapturedInput.of(classifier_input(classifier, features, logits), classifier)
-        self._weight_copy = captured.weight.detach().clone() if is_unsharded_view(classifier) else None
+        self._weight_copy = captured.weight.detach().clone() if is_temporary(classifier) else None
         return captured
+
+    def forget_weight(self) -> None:
+        """Discard the copy of the weight, which a loaded state may replace."""
+        self._weight_copy = None
 
     def clear(self) -> None:
         """Discard the captured inputs."""

@@ -1,5 +1,6 @@
 """Deferred errors for labels outside the classes, which avoid a synchronisation with an accelerator per step."""
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,6 +15,10 @@ class LabelErrors:
     def __init__(self) -> None:
         self._extremes: list[tuple[Tensor, Tensor]] = []  # scalar tensors
         self._classes, self._ignore_index = 0, 0
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Copy without the labels of the original, whose errors the original raises."""
+        return LabelErrors().__dict__
 
     def check(self, labels: Tensor, logits: Tensor, ignore_index: int,
               sources: Sequence[str] | None = None) -> tuple[Tensor, int]:

@@ -1,9 +1,11 @@
 """Linear ramp of the strength that counts the training calls of its loss."""
 import warnings
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from isda_seg.core.ops.device import on_cpu
 from isda_seg.core.schedule import check_strength, linear_ramp
 
 
@@ -73,10 +75,19 @@ class Ramp(nn.Module):
         """Return final strength and number of steps for ``repr``."""
         return f'lambda_0={self.final}, total_steps={self.total}, calls_per_step={self.calls_per_step}'
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Copy without the remembered value, which belongs to the buffer of the original."""
+        return dict(self.__dict__, _known=(None, 0, 0))
+
+    def _load_from_state_dict(self, *args: Any) -> None:
+        """Load the state, and forget the remembered value."""
+        super()._load_from_state_dict(*args)
+        self._known = None, 0, 0
+
     def _calls_made(self) -> int:
-        """Return the number of calls, reading the buffer only after it has been changed from outside."""
+        """Return the number of calls. On an accelerator, read the buffer only after it has been changed from outside."""
         buffer, version, made = self._known
-        if buffer is not self.calls or version != self.calls._version:
+        if on_cpu(self.calls) or buffer is not self.calls or version != self.calls._version:
             made = int(self.calls)
             self._known = self.calls, self.calls._version, made
         return made

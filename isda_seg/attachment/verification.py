@@ -18,16 +18,28 @@ HALF_ALLOWED = 5e-2  # tolerance for features or logits in half precision
 
 class Sample(NamedTuple):
     """Comparison at one position of one step."""
-    logits: Tensor  # (C,) of the captured features
-    error: Tensor   # (C,) difference to the logits of the loss
-    scale: Tensor   # norm of the feature vector, a scalar
+    logits: Tensor    # (C, n) of the captured features that the position interpolates, and of their neighbours
+    error: Tensor     # (C,) difference to the logits of the loss
+    features: Tensor  # (A, n)
 
     def excess(self, weight: Tensor, allowed: float) -> Tensor:
         """Return the largest error divided by the tolerance, a scalar tensor."""
-        typical = self.scale * torch.linalg.vector_norm(weight.detach().float()) / max(1, weight.numel()) ** 0.5
-        bound = allowed * (self.logits.abs().max() + typical) + torch.finfo(self.error.dtype).tiny
-        excess: Tensor = self.error.abs().max() / bound
+        bound = allowed * (self.logits.abs().max() + typical_logit(self.features, weight))
+        excess: Tensor = self.error.abs().max() / (bound + torch.finfo(self.error.dtype).tiny)
         return excess
+
+
+def typical_logit(features: Tensor, weight: Tensor) -> Tensor:
+    """Return the size of a logit of the largest feature vector without cancellation in the product, a scalar tensor.
+
+    Rounding errors are relative to this size: the logits themselves may be much smaller.
+
+    Args:
+        features: (A, n).
+        weight: (C, A).
+    """
+    length = torch.linalg.vector_norm(features.float(), dim=0).max()
+    return length * torch.linalg.vector_norm(weight.detach().float()) / max(1, weight.numel()) ** 0.5
 
 
 class Verification:
@@ -99,7 +111,8 @@ def _whole_image(captured: CapturedInput, logits: Tensor, align_corners: bool, a
     small, got, size = _first_logits(captured), logits[:1].float(), tuple(logits.shape[2:])
     again = small if small.dim() == 2 else resize(small, size, align_corners)
     error, scale = float((again - got).abs().max()), float(again.abs().max())
-    if error > allowed * (scale + 1e-6):
+    bound = allowed * (scale + float(_first_typical_logit(captured)) + 1e-6)
+    if error > bound:
         if small.dim() > 2 and float((resize(small, size, not align_corners) - got).abs().max()) <= allowed * scale:
             raise RuntimeError(f'the logits were upsampled with align_corners={not align_corners}, but the loss was '
                                f'attached with align_corners={align_corners}: call '
@@ -109,7 +122,7 @@ def _whole_image(captured: CapturedInput, logits: Tensor, align_corners: bool, a
         raise RuntimeError(f'the logits of the captured features{maps} differ from the logits the loss got by '
                            f'{error:.3g} (largest logit {scale:.3g}, align_corners={align_corners}): ISDA needs logits '
                            'of a single classifier, resized bilinearly, from the last forward pass before the loss')
-    return error <= allowed * (scale + 1e-6)  # with NaN, check again at the next step
+    return error <= bound  # with NaN, check again at the next step
 
 
 def _first_logits(captured: CapturedInput) -> Tensor:
@@ -124,12 +137,22 @@ def _first_logits(captured: CapturedInput) -> Tensor:
     return F.linear(one, weight, bias) if one.dim() == 2 else F.conv2d(one, weight[:, :, None, None], bias)
 
 
+def _first_typical_logit(captured: CapturedInput) -> Tensor:
+    """Return ``typical_logit`` of the first sample or image; of windows, of their largest part."""
+    features = captured.features
+    if not isinstance(features, Windows):
+        one = features[:1].float()
+        return typical_logit(one.t() if one.dim() == 2 else one[0].flatten(1), captured.weight)
+    bands = (band[0].flatten(1) for _, _, band in features._replace(map=features.map[:1]).bands())
+    return torch.stack([typical_logit(band, captured.weight) for band in bands]).max()
+
+
 def _one_position(captured: CapturedInput, logits: Tensor, align_corners: bool, step: int) -> Sample:
     """Recompute the logits at the pixel of one feature, where interpolation needs the fewest neighbours."""
-    features = captured.features
+    features, sources = captured.features, []
     if not isinstance(features, Windows) and features.dim() == 2:
         position = step * STRIDE % len(features)
-        feature, own = features[position], logits[position]
+        around, own = features[position][:, None, None], logits[position]
     else:
         images, _, height, width = features.shape
         position = step * STRIDE % (images * height * width)
@@ -138,19 +161,21 @@ def _one_position(captured: CapturedInput, logits: Tensor, align_corners: bool, 
                 zip((row, column), (height, width), logits.shape[2:], strict=True))
         sources = [source(i, small, large, align_corners) for i, small, large in
                    zip((y, x), (height, width), logits.shape[2:], strict=True)]
-        if isinstance(features, Windows):
-            around = [slice(first, second + 1) for first, second, _ in sources]
-            feature = features.of_images(slice(image, image + 1)).patch(around[0], around[1])[0]
-            sources = [(0, second - first, share) for first, second, share in sources]
-        else:
-            feature = features[image]
+        # The interpolation may give a neighbour on either side 1e-7 of the share, where the exact share is 0.
+        rows, columns = (slice(max(first - 1, 0), second + 2) for first, second, _ in sources)
+        sources = [(first - own.start, second - own.start, share)
+                   for (first, second, share), own in zip(sources, (rows, columns), strict=True)]
+        around = features.of_images(slice(image, image + 1)).patch(
+            *(slice(side.start, min(side.stop, size)) for side, size in
+              zip((rows, columns), (height, width), strict=True)))[0] if isinstance(features, Windows) else \
+            features[image, :, rows, columns]
         own = logits[image, :, y, x]
-        for first, second, share in sources:
-            feature = feature[:, first] if share == 0 else torch.lerp(
-                feature[:, first].float(), feature[:, second].float(), share)
-    feature, weight = feature.float(), captured.weight.float()
-    again = weight @ feature if captured.bias is None else torch.addmv(captured.bias.float(), weight, feature)
-    return Sample(again, again - own.float(), torch.linalg.vector_norm(feature))
+    near, weight = around.flatten(1).float(), captured.weight.float()
+    small = weight @ near if captured.bias is None else torch.addmm(captured.bias.float()[:, None], weight, near)
+    again = small.view(len(weight), *around.shape[1:])
+    for first, second, share in sources:
+        again = again[:, first] if share == 0 else torch.lerp(again[:, first], again[:, second], share)
+    return Sample(small, again.flatten() - own.float(), near)
 
 
 def _stale(error: float) -> str:

@@ -1,4 +1,6 @@
 """Cross-rank gathering of moments or samples, once per step."""
+from typing import Any
+
 import torch
 import torch.distributed as dist
 from torch import Tensor
@@ -59,22 +61,40 @@ class SampleGathering:
     drops and counts the samples beyond the capacity.
 
     Attributes:
+        decisive: batch size that decides whether samples or moments are exchanged; None before ``agree``.
+        capacity: samples per message and rank.
         overflow: number of samples beyond the capacity of the buffer, a scalar tensor; None before any gathering.
     """
 
     def __init__(self) -> None:
-        self.capacity: int | None = None
+        self.decisive: int | None = None
+        self.capacity = 0
         self.overflow: Tensor | None = None
 
-    def agree_on_capacity(self, labels: Tensor) -> int:
-        """Return the capacity per rank, agreed on by all ranks at the first call."""
-        if self.capacity is None:
-            self.capacity = int(_gather(torch.tensor([len(labels)], device=labels.device)).max())
-        return self.capacity
+    def __getstate__(self) -> dict[str, Any]:
+        """Copy as a new gathering, whose ranks agree again at their first call."""
+        return SampleGathering().__dict__
+
+    def agree(self, labels: Tensor, saved: Tensor) -> int:
+        """Return the batch size that decides about the exchange, agreed on by all ranks at the first call.
+
+        Args:
+            labels: (N,) of the batch.
+            saved: int64 scalar, the size that an earlier run has agreed on, or 0. The first call stores the size in it.
+        """
+        if self.decisive is None:
+            sizes = _gather(torch.stack([saved.new_tensor(len(labels)), saved])).amax(dim=0)
+            largest, earlier = sizes.tolist()
+            self.decisive, self.capacity = earlier or largest, max(earlier, largest)
+            saved.fill_(self.decisive)
+        return self.decisive
 
     def gather(self, features: Tensor, labels: Tensor, ignore_index: int | None) -> tuple[Tensor, Tensor]:
-        """Return features (N, A) and labels (N,) of all ranks, with label -1 for padding. Labels must be below 2^24."""
-        capacity = self.agree_on_capacity(labels)
+        """Return features (N, A) and labels (N,) of all ranks, with label -1 for padding. Labels must be below 2^24.
+
+        ``agree`` must have been called.
+        """
+        capacity = self.capacity
         counts = labelled(labels, ignore_index)
         rows = torch.cat([features.to(at_least_float32(features)), torch.where(counts, labels, -1)[:, None]], dim=1)
         found = [self._send(rows[:capacity], capacity, len(rows))]

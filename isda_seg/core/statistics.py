@@ -6,11 +6,13 @@ import torch
 from torch import Tensor, nn
 
 from isda_seg.core.inplace_update import update_in_place
-from isda_seg.core.moments import ClassMoments, batch_moments, empty_moments, merge
+from isda_seg.core.moments import ClassMoments, batch_moments, empty_moments, merge_running
 from isda_seg.core.ops.checks import check_features, check_labels
 from isda_seg.core.ops.device import on_cpu
 from isda_seg.core.ranks import SampleGathering, merge_ranks, world_size
 from isda_seg.core.windows import Windows, windowed_moments
+
+ADDED = ('mean_rest', 'exchange_size')  # buffers added after version 0.2
 
 
 class ClassStatistics(nn.Module):
@@ -25,7 +27,11 @@ class ClassStatistics(nn.Module):
     Attributes:
         count: (C,) int64 number of samples, a buffer.
         mean: (C, A) float32, a buffer.
+        mean_rest: (C, A) float32, what rounding has removed from the mean, a buffer. Features far from zero move the
+            mean by less than float32 resolves.
         covariance: float32, a buffer.
+        exchange_size: the largest batch of any rank at the first exchange, int64, a buffer; 0 before. It decides whether
+            ranks exchange samples or moments, in a resumed run too.
         dropped: number of samples ignored because a feature was not finite; not saved in the state dict.
 
     Raises:
@@ -34,7 +40,9 @@ class ClassStatistics(nn.Module):
 
     count: Tensor
     mean: Tensor
+    mean_rest: Tensor
     covariance: Tensor
+    exchange_size: Tensor
     dropped: Tensor
 
     def __init__(self, num_classes: int, channels: int, covariance: str = 'diagonal', sync: bool = True) -> None:
@@ -45,18 +53,20 @@ class ClassStatistics(nn.Module):
         self.num_classes, self.channels, self.kind, self.sync = num_classes, channels, covariance, sync
         for name, value in empty_moments(num_classes, channels, covariance)._asdict().items():
             self.register_buffer(name, value)
+        self.register_buffer('mean_rest', torch.zeros_like(self.mean))
+        self.register_buffer('exchange_size', torch.zeros((), dtype=torch.int64))
         self.register_buffer('dropped', torch.zeros((), dtype=torch.int64), persistent=False)
         self._gathering = SampleGathering()
-        self._own_moments: ClassMoments | None = None
+        self._own: tuple[ClassMoments, Tensor] | None = None
 
     @property
     def moments(self) -> ClassMoments:
         """A copy of the running moments, which later observations do not change."""
-        return ClassMoments(*(field.clone() for field in self._moments()))
+        return ClassMoments(*(field.clone() for field in self._running()[0]))
 
-    def _moments(self) -> ClassMoments:
-        """Return the buffers, or with separate statistics per rank the originals that they are copies of."""
-        return self._own_moments or ClassMoments(self.count, self.mean, self.covariance)
+    def _running(self) -> tuple[ClassMoments, Tensor]:
+        """Return moments and ``mean_rest``: the buffers, or with separate statistics per rank their originals."""
+        return self._own or (ClassMoments(self.count, self.mean, self.covariance), self.mean_rest)
 
     @torch.no_grad()
     def observe(self, features: Tensor | Windows, labels: Tensor, ignore_index: int | None = None, *,
@@ -82,19 +92,19 @@ class ClassStatistics(nn.Module):
         if isinstance(features, Windows):
             self._merge_batch(*windowed_moments(features, labels, self.num_classes, self.kind, ignore_index), alone)
             return
-        if not alone and labels.dim() == 1 and self._is_sparse(self._gathering.agree_on_capacity(labels)):
+        if not alone and labels.dim() == 1 and self._is_sparse(self._gathering.agree(labels, self.exchange_size)):
             features, labels = self._gathering.gather(features, labels, ignore_index)
             alone, ignore_index = True, -1
         if alone and on_cpu(labels) and (self.kind == 'full' or labels.dim() == 1 and self._is_sparse(len(labels))):
-            self.dropped += update_in_place(self._moments(), features, labels, ignore_index)
+            self.dropped += update_in_place(*self._running(), features, labels, ignore_index)
             if self._per_rank():
-                self._store(self._moments())
+                self._store(*self._running())
             return
         self._merge_batch(*batch_moments(features, labels, self.num_classes, self.kind, ignore_index), alone)
 
     def _merge_batch(self, batch: ClassMoments, dropped: Tensor, alone: bool) -> None:
         self.dropped += dropped
-        self._store(merge(self._moments(), batch if alone else merge_ranks(batch)))
+        self._store(*merge_running(*self._running(), batch if alone else merge_ranks(batch)))
 
     def _is_sparse(self, samples: int) -> bool:
         """Return whether so few samples cover few classes, so that an update in place is cheaper than a merge."""
@@ -105,21 +115,24 @@ class ClassStatistics(nn.Module):
         """Return whether ranks differ. DistributedDataParallel then overwrites the buffers, which are only copies."""
         return not self.sync and world_size() > 1
 
-    def _store(self, moments: ClassMoments) -> None:
-        moments, apart = ClassMoments(moments.count, moments.mean.float(), moments.covariance.float()), self._per_rank()
-        self._own_moments = moments if apart else None
-        for name, value in moments._asdict().items():
+    def _store(self, moments: ClassMoments, mean_rest: Tensor) -> None:
+        apart = self._per_rank()
+        self._own = (moments, mean_rest) if apart else None
+        for name, value in dict(moments._asdict(), mean_rest=mean_rest).items():
             setattr(self, name, value.clone() if apart else value)
 
     def reset(self) -> None:
         """Reset to the statistics of zero samples."""
-        self._store(empty_moments(self.num_classes, self.channels, self.kind, device=self.count.device))
+        empty = empty_moments(self.num_classes, self.channels, self.kind, device=self.count.device)
+        self._store(empty, torch.zeros_like(empty.mean))
+        self._gathering = SampleGathering()
+        self.exchange_size.zero_()
         self.dropped.zero_()
 
     def raise_overflow(self) -> None:
         """Raise RuntimeError if samples exceeded the all-gather buffer. Synchronises with an accelerator.
 
-        The capacity of the buffer is the largest batch of the first step.
+        The capacity of the buffer is the largest batch of the first step, also of the run that this one resumes.
         """
         overflow = 0 if self._gathering.overflow is None else int(self._gathering.overflow)
         if overflow:
@@ -141,12 +154,15 @@ class ClassStatistics(nn.Module):
                 f'{found[1]}, this model needs {needed[0]} and {needed[1]} (covariance={self.kind!r}). Use the model '
                 'and covariance of the checkpoint, or start with fresh statistics by load_statistics=False in this '
                 'loss')
+        if found:
+            for name in ADDED:  # buffers that a checkpoint of an earlier version lacks
+                state_dict.setdefault(f'{prefix}{name}', torch.zeros_like(getattr(self, name)))
         super()._load_from_state_dict(state_dict, prefix, *args)
-        self._own_moments = None
+        self._own, self._gathering = None, SampleGathering()
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
         """Move the buffers with the module, but keep their dtypes under ``.half()``, ``.bfloat16()``, ``.double()``."""
-        self._own_moments = None
+        self._own = None
         for name, buffer in self._buffers.items():
             if buffer is not None:
                 moved = fn(buffer)

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from isda_seg.core.moments import ClassMoments, batch_moments, empty_moments, merge
+from isda_seg.core.ops.checks import at_least_float32
 from isda_seg.core.ops.device import on_cpu
 
 CACHE_ELEMENTS = 1 << 19  # elements of the windows processed at once on a CPU
@@ -82,7 +83,8 @@ class Windows(NamedTuple):
 def windowed_moments(windows: Windows, labels: Tensor, num_classes: int, covariance: str,
                      ignore_index: int | None) -> tuple[ClassMoments, Tensor]:
     """Compute ``batch_moments`` of all windows with labels (B, h', w')."""
-    nothing = empty_moments(num_classes, windows.shape[1], covariance, torch.float32, labels.device)
+    dtype = at_least_float32(windows.map)  # also without images: the messages of all ranks have the same size
+    nothing = empty_moments(num_classes, windows.shape[1], covariance, dtype, labels.device)
     found = (batch_moments(band, labels[images, rows], num_classes, covariance, ignore_index)
              for images, rows, band in windows.bands())
     return reduce(lambda a, b: (merge(a[0], b[0]), a[1] + b[1]), found, (nothing, labels.new_zeros(())))

@@ -7,11 +7,16 @@ from pickle import UnpicklingError
 from typing import Any
 
 import mmengine
+import numpy as np
 import torch
 from mmengine.runner import CheckpointLoader
 
 URL = r'\w[\w+.-]*://'
+INTERRUPTED = 'interrupted_iter_{}.pth'  # written after a signal
 NUMBERED = r'(?:iter|epoch)_\d+\.pth'
+
+if hasattr(torch.serialization, 'add_safe_globals'):  # numpy values of measures; MMEngine allows only some dtypes
+    torch.serialization.add_safe_globals([type(np.dtype(kind)) for kind in '?bhilqBHILQefd'])
 
 
 def latest_checkpoint(work_dir: str, hook: Mapping[str, Any] | None = None) -> Path | None:
@@ -26,6 +31,7 @@ def latest_checkpoint(work_dir: str, hook: Mapping[str, Any] | None = None) -> P
     """
     template, out_dir = (hook or {}).get('filename_tmpl'), (hook or {}).get('out_dir')
     pattern = re.escape(template).replace(r'\{\}', r'\d+') if template else NUMBERED
+    pattern = f'{pattern}|{INTERRUPTED.format("[0-9]+")}'
     work = Path(work_dir)
     folders = [work] if not out_dir or re.match(URL, str(out_dir)) else [Path(out_dir, work.name), work]
     note = work / 'last_checkpoint'

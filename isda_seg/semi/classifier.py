@@ -5,6 +5,7 @@ import torch
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
+from isda_seg.attachment.captured_inputs import weight_of
 from isda_seg.classification.classifier import ImageClassifier
 from isda_seg.core import isda_consistency
 from isda_seg.criterion import ISDACriterion
@@ -64,7 +65,7 @@ class SemiClassifier(ImageClassifier):
         if self.eta_1 > 0:
             loss: Any = self.loss
             strength = loss.strength
-            bound = isda_consistency(logits, self.fc.weight, loss.statistics.covariance, strength)
+            bound = isda_consistency(logits, weight_of(self.fc), loss.statistics.covariance, strength)
             bound = bound if strength > 0 else bound.detach()  # the entropy of constant targets
             found['loss_isda_unlabelled'] = self.eta_1 * bound
             found['isda_divergence'] = bound.detach() - entropy(logits.detach())  # the bound on the KL divergence

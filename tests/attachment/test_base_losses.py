@@ -1,4 +1,5 @@
 """Properties of base losses: divisor of their mean, accepted keywords, softmax or not."""
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -59,6 +60,31 @@ def test_unsupported_keywords_are_an_error(loss, kwargs, message):
 def test_supported_keywords_pass():
     assert base_losses.check_keywords(Own(IGNORE), IGNORE, dict(weight=None)) is None
     assert base_losses.check_keywords(Anything(), IGNORE, dict(whatever=1)) is None
+
+
+@pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16, torch.float32, torch.float64])
+def test_class_weights_of_a_cast_model_have_the_dtype_of_the_logits(dtype):
+    weight = torch.tensor([1.0, 0.5, 2.0])
+    loss = nn.Sequential(nn.CrossEntropyLoss(weight=weight, ignore_index=IGNORE)).to(dtype)[0]
+    logits = torch.randn(2, 3, 4, dtype=torch.promote_types(dtype, torch.float32))
+    found = base_losses.value(loss, logits, LABELS, IGNORE, {})
+    torch.testing.assert_close(found, F.cross_entropy(logits, LABELS, weight.to(logits), ignore_index=IGNORE))
+    assert loss.weight.dtype == dtype
+
+
+@pytest.mark.parametrize('weight', [0.4, torch.tensor(0.4), [1.0, 0.4], torch.ones(7), 'equal', None, torch.ones(7, 5)])
+def test_a_weight_that_is_not_of_classes_is_accepted(weight):
+    loss = Own()
+    loss.weight = weight
+    base_losses.check_class_weight(loss, 3)
+
+
+@pytest.mark.parametrize('weights', [[1.0, 2.0], torch.ones(2), np.ones(4)])
+def test_a_wrong_number_of_class_weights_is_an_error(weights):
+    loss = Own()
+    loss.class_weight = weights
+    with pytest.raises(ValueError, match='Own has . class weights, the classifier 3 classes: give one weight'):
+        base_losses.check_class_weight(loss, 3)
 
 
 def test_labels_are_converted_to_the_ignore_index_of_the_loss():

@@ -1,5 +1,7 @@
 """Properties of LabelErrors: an accelerator ignores invalid labels and reports them later."""
 
+import copy
+
 import pytest
 import torch
 
@@ -35,6 +37,14 @@ def test_the_extreme_labels_of_all_steps_are_reported_once(steps):
                                          r'ignore index \(255\)'):
         found.raise_deferred()
     found.raise_deferred()
+
+
+def test_a_copy_does_not_report_the_labels_of_the_original():
+    found = LabelErrors()
+    found.check(torch.tensor([9]), torch.zeros(1, CLASSES), 255)
+    copy.deepcopy(found).raise_deferred()
+    with pytest.raises(ValueError, match='labels up to 9'):
+        found.raise_deferred()
 
 
 def test_classes_and_the_ignore_index_are_never_reported():

@@ -2,13 +2,16 @@
 
 import copy
 import io
+import pickle
 
 import pytest
 import torch
 from torch import nn
 
 from isda_seg.attach import attach
+from isda_seg.attachment.ramp import Ramp
 from isda_seg.core import linear_ramp
+from isda_seg.core.ops import device
 from isda_seg.criterion import ISDACriterion
 
 LAMBDA_0, STEPS = 7.5, 6
@@ -91,6 +94,29 @@ def test_copies_and_changed_counts_continue_from_their_value():
     assert [twin.strength(), run.loss.ramp.strength()] == [linear_ramp(step, STEPS, LAMBDA_0) for step in (3, 5)]
     twin.to(torch.float64).advance()
     assert (int(twin.calls), int(run.loss.ramp.calls)) == (3, 4)
+
+
+@pytest.mark.parametrize('copied', [copy.deepcopy, lambda loss: pickle.loads(pickle.dumps(loss))])
+@pytest.mark.parametrize('on_a_device', [False, True])
+@pytest.mark.parametrize('made', range(1, 6))
+def test_a_copy_that_loads_a_state_continues_from_the_loaded_count(made, on_a_device, copied, monkeypatch):
+    monkeypatch.setattr(device, 'CPU_TYPES', () if on_a_device else ('cpu',))
+    ramp = Ramp(LAMBDA_0, STEPS)
+    for _ in range(made):
+        ramp.advance()
+    for loads in range(1, 7):  # the version of the copied buffer passes that of the original
+        twin = copied(ramp)
+        for _ in range(loads):
+            twin.load_state_dict({'calls': torch.tensor(4)})
+        assert (twin.advance(), int(twin.calls)) == (linear_ramp(5, STEPS, LAMBDA_0), 5)
+    assert (ramp.advance(), int(ramp.calls)) == (linear_ramp(made + 1, STEPS, LAMBDA_0), made + 1)
+
+
+def test_a_count_written_past_autograd_is_read():
+    ramp = Ramp(LAMBDA_0, STEPS)
+    ramp.advance()
+    ramp.calls.data.fill_(3)  # does not change the version of the buffer
+    assert ramp.advance() == linear_ramp(4, STEPS, LAMBDA_0)
 
 
 def test_statistics_without_a_ramp_load_with_a_warning():

@@ -8,7 +8,7 @@ from torch import nn
 
 from isda_seg.attach import attach
 from isda_seg.attachment import verification
-from isda_seg.attachment.captured_inputs import CapturedInput
+from isda_seg.attachment.captured_inputs import CapturedInput, classifier_input
 from isda_seg.attachment.label_grid import source
 from isda_seg.core.ops import device
 from isda_seg.core.ops.upsampled import resize
@@ -165,6 +165,42 @@ def test_rounding_to_half_precision_passes_at_every_position_of_many_steps(dtype
         with torch.no_grad(), torch.autocast('cpu', dtype=dtype):
             shake.check(record, resize(classifier(record.features), (13, 21), False), False)
     assert (shake.step, shake.verified) == (300, True)
+
+
+@pytest.mark.parametrize('kernel', [1, 3])
+@pytest.mark.parametrize('align_corners', [False, True])
+@pytest.mark.parametrize('small, large', [(12, 36), (24, 120), (7, 49), (23, 69), (10, 90), (5, 129)])
+def test_a_zero_feature_next_to_a_large_one_passes_at_every_position(small, large, align_corners, kernel):
+    torch.manual_seed(0)
+    classifier = nn.Conv2d(CHANNELS, CLASSES, kernel, bias=False)
+    x = 100 * torch.randn(1, CHANNELS, small + kernel - 1, small + kernel - 1)
+    x[..., ::2, :] = 0
+    x[..., ::2] = 0
+    record = CapturedInput.of(classifier_input(classifier, x, (1, CLASSES, large, large)), classifier)
+    z, shake = resize(classifier(x), (large, large), align_corners), verification.Verification()
+    for _ in range(small ** 2 + 1):
+        shake.check(record, z, align_corners)
+
+
+@pytest.mark.parametrize('images', [False, True])
+def test_bfloat16_with_large_means_and_cancelling_weights_passes_from_the_first_step(images):
+    for seed in range(20):
+        torch.manual_seed(seed)
+        classifier = nn.Conv2d(64, CLASSES, 1) if images else nn.Linear(64, CLASSES)
+        with torch.no_grad():
+            weight = classifier.weight.flatten(1)
+            weight -= weight.mean(dim=1, keepdim=True)
+            classifier.weight.copy_(weight.view_as(classifier.weight))
+        x = 300 + torch.randn(2, 64, 4, 6) if images else 300 + torch.randn(9, 64)
+        record, shake = CapturedInput.of(x, classifier), verification.Verification()
+        with torch.no_grad(), torch.autocast('cpu', dtype=torch.bfloat16):
+            z = logits(classifier, x)
+        for _ in range(4):
+            shake.check(record, z, False)
+        with pytest.raises(RuntimeError):  # a mismatch is still found at the first step
+            verification.Verification().check(record, z + 3 * torch.eye(CLASSES)[0].view(
+                (1, -1, 1, 1) if images else (1, -1)) * float(verification.typical_logit(x.movedim(1, 0).flatten(1),
+                                                                                        record.weight)), False)
 
 
 @pytest.mark.parametrize('align_corners', [False, True])

@@ -67,6 +67,20 @@ def test_moments_over_bands_equal_those_of_unfolded_features(kind, cpu, monkeypa
     assert int(dropped) == int(((samples.sum(1).isfinite() == 0) & (labels != IGNORE)).sum()) > 1
 
 
+@pytest.mark.parametrize('cpu', [True, False])
+@pytest.mark.parametrize('dtype', [torch.float16, torch.float32, torch.float64])
+@pytest.mark.parametrize('options', CONVOLUTIONS, ids=str)
+def test_a_rank_without_images_has_moments_of_the_dtype_of_the_other_ranks(options, dtype, cpu, monkeypatch):
+    monkeypatch.setattr(device, 'CPU_TYPES', ('cpu',) if cpu else ())
+    conv = convolution(**options)
+    features, labels = problem(conv)
+    labels = F.interpolate(labels[:, None].double(), size=conv(features).shape[2:], mode='nearest-exact')[:, 0].long()
+    some, none = (windowed_moments(Windows.of(conv, features[:n].to(dtype)), labels[:n], CLASSES, 'diagonal', IGNORE)[0]
+                  for n in (2, 0))
+    assert [field.dtype for field in none] == [field.dtype for field in some]
+    assert not any(bool(field.any()) for field in none)
+
+
 @pytest.mark.parametrize('kind', ['diagonal', 'full'])
 @pytest.mark.parametrize('options', CONVOLUTIONS, ids=str)
 def test_a_k_x_k_classifier_trains_with_eq_7_on_its_unfolded_features(options, kind):

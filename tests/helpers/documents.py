@@ -27,8 +27,8 @@ class Block(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """What its first comment says it is; '' without one."""
-        return self.code.split('\n')[0].removeprefix('# ') if self.code.startswith('# ') else ''
+        """The comment of its first line; '' without one."""
+        return self.code.split('\n')[0].partition('# ')[2]
 
 
 def name(path: Path) -> str:

@@ -23,7 +23,7 @@ def recipe(*words):
 
 
 @pytest.mark.parametrize('words, folder', [([], '.venv-det'), (['VENV=mine'], 'mine')])
-def test_setup_detection_installs_builds_operators_where_missing_and_tests_in_one_environment(words, folder):
+def test_setup_detection_builds_missing_operators_and_tests(words, folder):
     *installed, built, tested = recipe('setup-detection', *words, 'ARGS=-k detection')
     assert f"{folder}/bin/python -m pip install -c constraints.txt -e '.[seg,det,dev]'" in installed
     assert built.startswith(f"{folder}/bin/python -c 'import torch, mmcv._ext' 2>/dev/null || {{ {folder}/bin/python")
@@ -36,7 +36,7 @@ def test_setup_detection_installs_builds_operators_where_missing_and_tests_in_on
 @pytest.mark.parametrize('words, folder, versions', [
     ([], '.venv-classic', 'constraints-classic.txt'),
     (['VENV=mine', 'CONSTRAINTS=constraints.txt'], 'mine', 'constraints.txt')])
-def test_setup_classic_tests_the_original_packages_with_the_versions_of_a_file(words, folder, versions):
+def test_setup_classic_tests_with_the_pinned_original_packages(words, folder, versions):
     lines = recipe('setup-classic', *words)
     assert f"{folder}/bin/python -m pip install -c {versions} -e '.[seg-openmmlab,dev]' mmcv-lite" in lines
     assert lines[-2] == f"{folder}/bin/python -m pytest -n 2 --dist loadfile -m 'not exhaustive'"
@@ -44,7 +44,7 @@ def test_setup_classic_tests_the_original_packages_with_the_versions_of_a_file(w
         line.split('==')[0] for line in (ROOT / versions).read_text().splitlines()}
 
 
-def test_a_contributor_runs_the_first_cases_and_test_all_every_one():
+def test_make_test_runs_first_cases_and_test_all_every_case():
     short, every = (recipe(target, 'VENV=mine', 'ARGS=-x')[-1] for target in ('test', 'test-all'))
     assert short == "mine/bin/python -m pytest -n 2 --dist loadfile -m 'not exhaustive' -x"
     assert every == 'mine/bin/python -m pytest -n 2 --dist loadfile -x'
@@ -62,7 +62,7 @@ def timed(target):
     return [line.split('configs/results/timings.json ')[1] for line in recipe(target) if 'time_command' in line]
 
 
-def test_timings_times_the_targets_by_their_names():
+def test_timings_measures_each_target_by_name():
     assert timed('timings') == list(TIMED) == ['make demo', 'make test']
 
 

@@ -11,8 +11,7 @@ from docs.gain import digits, every_arm, front_page, gain
 from docs.generated_text import replace_block, replace_blocks, replace_result_line
 from docs.section import Runs, link, section
 from isda_seg.paper.cost import report as cost_report
-from isda_seg.paper.cost.formatting import markdown
-from isda_seg.paper.result_rows import NOT_RUN
+from isda_seg.paper.result_tables import NOT_RUN, markdown
 from isda_seg.paper.series.result_files import read_results
 
 RECORDED = 'configs/results/README.md'  # as README links it

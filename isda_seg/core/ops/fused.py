@@ -45,27 +45,34 @@ class _FusedCrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, logits: Tensor, labels: Tensor, rows: Tensor, ignore_index: int | None,
                 divisor: float | Tensor, grid: Grid | None, adjustment: Tensor | None) -> Tensor:
-        ctx.save_for_backward(logits, rows)
-        ctx.others = labels, ignore_index, divisor, grid, adjustment
+        # Saved tensors, labels too, raise an error in a later backward pass if they have been changed in place.
+        ctx.save_for_backward(logits, labels, rows, None if grid is None else grid.labels, adjustment,
+                              divisor if isinstance(divisor, Tensor) else None)
+        ctx.others = ignore_index, divisor if not isinstance(divisor, Tensor) else None, grid and grid.align_corners
         total, *ctx.gradients = _loss_and_gradients(logits, labels, rows, ignore_index, divisor, grid, adjustment)
         return (total / divisor).to(logits.dtype)
 
     @staticmethod
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
-        labels, ignore_index, divisor, grid, adjustment = ctx.others
         if torch.is_grad_enabled():  # second derivative: composed of PyTorch functions
-            logits, rows = ctx.saved_tensors
             wanted = ctx.needs_input_grad[0], ctx.needs_input_grad[2]
-            grad, grad_rows = _differentiable(logits, labels, rows, ignore_index, divisor, grid, adjustment, wanted)
+            grad, grad_rows = _differentiable(*_saved(ctx), wanted)
             grad, grad_rows = (None if g is None else g * grad_output for g in (grad, grad_rows))
             return grad, None, grad_rows, None, None, None, None
         # The saved gradients are handed out once, because hooks may modify them. A second backward recomputes them.
-        (grad, grad_rows), ctx.gradients = ctx.gradients or _loss_and_gradients(
-            ctx.saved_tensors[0], labels, ctx.saved_tensors[1], *ctx.others[1:])[1:], None
+        (grad, grad_rows), ctx.gradients = ctx.gradients or _loss_and_gradients(*_saved(ctx))[1:], None
         if not on_cpu(grad_output) or float(grad_output) != 1.0:
             grad.mul_(grad_output)
             grad_rows.mul_(grad_output)
         return grad, None, grad_rows, None, None, None, None
+
+
+def _saved(ctx: Any) -> Any:
+    """Return the arguments of ``forward``; RuntimeError if one has been changed in place since."""
+    logits, labels, rows, grid_labels, adjustment, divisor = ctx.saved_tensors
+    ignore_index, number, align_corners = ctx.others
+    grid = None if grid_labels is None else Grid(grid_labels, align_corners)
+    return logits, labels, rows, ignore_index, number if divisor is None else divisor, grid, adjustment
 
 
 def _loss_and_gradients(logits: Tensor, labels: Tensor, rows: Tensor, ignore_index: int | None, divisor: float | Tensor,

@@ -12,7 +12,7 @@ from isda_seg.paper.cost.workload import IGNORED, Tensors, Workload
 STRENGTH = 7.5
 
 
-def plain_loss(tensors: Tensors) -> Callable[[], Tensor]:
+def baseline_loss(tensors: Tensors) -> Callable[[], Tensor]:
     """Cross-entropy averaged over the labelled samples."""
     return lambda: F.cross_entropy(tensors.logits, tensors.labels, ignore_index=IGNORED)
 
@@ -47,7 +47,7 @@ def literal_loss(tensors: Tensors, workload: Workload) -> Callable[[], Tensor]:
     return loss
 
 
-def both_ways(loss: Callable[[], Tensor], tensors: Tensors) -> Callable[[], None]:
+def forward_backward(loss: Callable[[], Tensor], tensors: Tensors) -> Callable[[], None]:
     """Return a step: forward, backward into logits and classifier, and release of the gradients."""
     def step() -> None:
         loss().backward()

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from isda_seg.paper.cost.compare import measure
-from isda_seg.paper.cost.compared_losses import both_ways, isda_loss, plain_loss
+from isda_seg.paper.cost.compared_losses import baseline_loss, forward_backward, isda_loss
 from isda_seg.paper.cost.meter import Meter
-from isda_seg.paper.cost.profile import pieces
+from isda_seg.paper.cost.profile import components
 from isda_seg.paper.cost.workload import Workload, make_tensors
 
 BASE = Workload('growth', 19, (2, 128, 49, 49), (2, 385, 385), align_corners=True)
@@ -44,14 +44,14 @@ def growth(axis: str, base: Workload, meter: Meter, rounds: int) -> dict[str, An
     for factor in FACTORS:
         workload = enlarged(base, axis, factor)
         tensors = make_tensors(workload, meter.device)
-        parts = pieces(tensors, workload)
+        parts = components(tensors, workload)
 
-        def beside(parts: dict[str, Callable[[], Any]] = parts) -> None:
+        def statistics_and_table(parts: dict[str, Callable[[], object]] = parts) -> None:
             parts['statistics']()
             parts['table']()
 
-        measured = measure({'beside': beside, 'plain': both_ways(plain_loss(tensors), tensors),
-                            'isda': both_ways(isda_loss(tensors, workload), tensors)}, meter, rounds)
+        measured = measure({'beside': statistics_and_table, 'plain': forward_backward(baseline_loss(tensors), tensors),
+                            'isda': forward_backward(isda_loss(tensors, workload), tensors)}, meter, rounds)
         size = {'N': workload.samples, 'C': workload.classes, 'A': workload.features[1]}[axis]
         points.append(dict(size=size, measured=measured))
     sizes = [point['size'] for point in points]

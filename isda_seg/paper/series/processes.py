@@ -23,7 +23,7 @@ def _end_with_parent() -> None:
 
 
 @contextmanager
-def only_one(folder: Path) -> Iterator[None]:
+def folder_lock(folder: Path) -> Iterator[None]:
     """Lock the folder until the block or the process ends.
 
     Raises:

@@ -131,6 +131,20 @@ def test_two_backward_passes_give_the_gradient_twice():
     assert_close((logits.grad, rows.grad), (2 * once[0], 2 * once[1]))
 
 
+@pytest.mark.parametrize('second_derivative', [False, True])
+@pytest.mark.parametrize('changed', ['logits', 'labels', 'rows', 'grid', 'adjustment', 'divisor'])
+def test_an_argument_changed_in_place_is_an_error_in_a_second_backward_pass(changed, second_derivative):
+    logits, labels, rows, grid = grid_problem(4)
+    adjustment, divisor = torch.ones(4, dtype=torch.float64), torch.tensor(5)
+    loss = fused_cross_entropy(logits, labels, rows, IGNORE, divisor, grid, adjustment)
+    torch.autograd.grad(loss, logits, retain_graph=True)
+    named = dict(logits=logits, labels=labels, rows=rows, grid=grid.labels, adjustment=adjustment, divisor=divisor)
+    with torch.no_grad():
+        named[changed].zero_()
+    with pytest.raises(RuntimeError, match='modified by an inplace operation'):
+        torch.autograd.grad(loss, logits, create_graph=second_derivative)
+
+
 def test_large_logits_stay_finite_and_equal_pytorchs():
     logits, labels, rows = problem(5, dtype=torch.float32)
     huge = (1e4 * logits).detach().requires_grad_()

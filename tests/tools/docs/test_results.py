@@ -7,7 +7,7 @@ from docs.generated_text import replace_block
 from docs.results import CONFIG_FOLDERS, ConfigFolder, docstring_line, folder_section, generate, supported, timings
 from docs.segmentation import COLUMNS
 from docs.segmentation import docstring_line as miou_line
-from isda_seg.paper import result_rows
+from isda_seg.paper import result_tables
 
 RESULT = dict(
     config='configs/camvid/a_isda.py', seed=9, commit='late', hardware='late', date='2026-02-03T00:00:00',
@@ -111,4 +111,4 @@ def test_supported_configs_are_counted_among_those_that_were_built(tmp_path):
 
 def test_consecutive_seeds_are_shown_as_a_range():
     results = [dict(training=[dict(seed=seed)]) for seed in (0, 1, 2, 7, 10, 11, 12, 13, 14)]
-    assert result_rows.seeds(results) == '0, 1, 2, 7, 10-14'
+    assert result_tables.seeds(results) == '0, 1, 2, 7, 10-14'
