@@ -8,16 +8,14 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
-LIBC = ctypes.CDLL(None) if sys.platform == 'linux' else None
 PR_SET_PDEATHSIG = 1
-
-
-def _end_with_parent() -> None:
-    """Request SIGTERM from Linux when the parent thread ends, for any reason."""
-    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+# Requests SIGTERM from Linux when the parent thread ends, for any reason.
+END_WITH_PARENT = partial(ctypes.CDLL(None).prctl, PR_SET_PDEATHSIG, signal.SIGTERM) \
+    if sys.platform == 'linux' else None
 
 
 @contextmanager
@@ -46,7 +44,7 @@ class Processes:
     def __init__(self, jobs: int) -> None:
         threads = str(max(1, (os.cpu_count() or 1) // jobs))
         self.environment = dict(os.environ, OMP_NUM_THREADS=os.environ.get('OMP_NUM_THREADS', threads))
-        self.running: set[subprocess.Popen] = set()
+        self.running: set[subprocess.Popen[bytes]] = set()
         self.stopped = False
         self.lock = threading.Lock()
 
@@ -73,7 +71,7 @@ class Processes:
             if self.stopped:
                 raise RuntimeError('the series was stopped')
             process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=self.environment,
-                                       preexec_fn=_end_with_parent if LIBC else None)
+                                       preexec_fn=END_WITH_PARENT)
             self.running.add(process)
         code = process.wait()
         with self.lock:
