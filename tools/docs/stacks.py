@@ -3,7 +3,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from isda_seg.paper.cost.formatting import markdown
+from isda_seg.paper.result_tables import markdown
 
 SHOWN = ('onedl-mmengine', 'onedl-mmcv', 'onedl-mmsegmentation', 'onedl-mmdetection', 'mmengine', 'mmcv', 'mmcv-lite',
          'mmsegmentation', 'transformers', 'segmentation-models-pytorch')
