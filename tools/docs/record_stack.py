@@ -32,11 +32,14 @@ def main() -> None:
     if len(sys.argv) < 2:
         sys.exit(__doc__)
     what, *arguments = sys.argv[1:]
-    done = subprocess.run([sys.executable, '-m', 'pytest', *arguments], stdout=subprocess.PIPE, text=True)
-    print(done.stdout)
-    record = dict(what=what, **counts(done.stdout), **provenance())
+    lines = []
+    with subprocess.Popen([sys.executable, '-m', 'pytest', *arguments], stdout=subprocess.PIPE, text=True) as process:
+        for line in process.stdout or ():
+            print(line, end='', flush=True)
+            lines.append(line)
+    record = dict(what=what, **counts(''.join(lines)), **provenance())
     write_json(OUT, add(json.loads(OUT.read_text()) if OUT.is_file() else [], record))
-    sys.exit(done.returncode)
+    sys.exit(process.returncode)
 
 
 if __name__ == '__main__':
