@@ -86,8 +86,9 @@ class ISDACriterion(nn.Module):
         if self.statistics is None:
             self.statistics = ClassStatistics(num_classes, channels, self.covariance, self.sync)
         elif (self.statistics.num_classes, self.statistics.channels) != (num_classes, channels):
+            remedy = 'detach this loss and attach a new one' if self.attached else 'use load_statistics=False'
             raise ValueError(f'the statistics have {self.statistics.num_classes} classes x {self.statistics.channels} '
-                             f'channels, the classifier has {num_classes} x {channels}: use load_statistics=False')
+                             f'channels, the classifier has {num_classes} x {channels}: {remedy}')
 
     def capture(self, classifier: nn.Module, args: tuple[Tensor, ...], kwargs: dict[str, Tensor] | None = None) -> None:
         """Capture the input of the classifier for the next call of the loss, as its forward pre-hook."""
@@ -98,8 +99,8 @@ class ISDACriterion(nn.Module):
     def forward(self, logits: Tensor, labels: Tensor, ignore_index: int | None = None, **kwargs: Any) -> Tensor:
         """Return the base loss of the augmented logits.
 
-        The errors below precede the observation of the batch; errors of the base loss follow it. Without
-        ``raise_at_once``, a GPU defers two of them (``raise_deferred_errors``): labels outside the classes, which are
+        An error, also of the base loss, leaves statistics, captured features and ramp as they were. Without
+        ``raise_at_once``, a GPU defers two errors (``raise_deferred_errors``): labels outside the classes, which are
         ignored meanwhile, and after the first step logits of another forward pass.
 
         Args:
@@ -127,6 +128,7 @@ class ISDACriterion(nn.Module):
         points = logits.dim() == 3  # (B, C, P) of a Conv1d, treated as a map with one column
         logits, labels = (logits[..., None], labels[..., None]) if points else (logits, labels)
         captured = self.captured.last(logits.shape)
+        self.prepare(*captured.weight.shape)  # raises an error for a classifier whose weight has been replaced
         strength = check_strength(self.ramp.strength() if self.ramp else self.strength)
         with no_autocast(logits.device.type):
             index, none = self._label_errors.check(labels, logits, ignore_index, self.sources)
@@ -135,33 +137,40 @@ class ISDACriterion(nn.Module):
             if self.raise_at_once or self._unchecked_steps >= CHECK_EVERY:
                 self.raise_deferred_errors()
             on_grid = labels_on_grid(index, tuple(captured.features.shape[2:]), self.align_corners, self.label_sampling)
-            self.statistics.observe(captured.features, on_grid, none, checked=True)
+            closed = (strength or self.logit_adjustment) and not self.samples
+            divisor = base_losses.divisor(self.base, index, none, kwargs, self.factor) if closed else None
+            undo = self.statistics.observe(captured.features, on_grid, none, checked=True, reversible=divisor is None)
+            try:
+                adjustment = self.logit_adjustment * log_prior(self.statistics.count) if self.logit_adjustment else None
+                grid = Grid(on_grid, self.align_corners) if self.resolution == 'feature' and logits.dim() > 2 else None
+                arguments = index, captured.weight, self.statistics.covariance, strength
+                if divisor is not None:
+                    result = isda_cross_entropy(logits, *arguments, ignore_index=none, divisor=divisor, grid=grid,
+                                                checked=True, adjustment=adjustment)
+                else:
+                    adjusted = adjust_logits(logits, adjustment)
+                    augmented = sampled_logits(adjusted, *arguments, self.samples, ignore_index=none, grid=grid) \
+                        if self.samples and strength else \
+                        [closed_form_logits(adjusted, *arguments, ignore_index=none, grid=grid, checked=True)]
+                    labels, ignore_index = base_losses.labels_for_base(self.base, index, none, ignore_index)
+                    labels = labels.squeeze(-1) if points else labels
+                    augmented = (each.squeeze(-1) if points else each for each in augmented)
+                    result = base_losses.mean_value(self.base, augmented, labels, ignore_index, kwargs, self.factor)
+            except BaseException:
+                undo()
+                raise
             self.captured.clear()
             if self.ramp:
                 self.strength = self.ramp.advance()
-            adjustment = self.logit_adjustment * log_prior(self.statistics.count) if self.logit_adjustment else None
-            closed = (strength or self.logit_adjustment) and not self.samples
-            divisor = base_losses.divisor(self.base, index, none, kwargs, self.factor) if closed else None
-            grid = Grid(on_grid, self.align_corners) if self.resolution == 'feature' and logits.dim() > 2 else None
-            arguments = index, captured.weight, self.statistics.covariance, strength
-            if divisor is not None:
-                return isda_cross_entropy(logits, *arguments, ignore_index=none, divisor=divisor, grid=grid,
-                                          checked=True, adjustment=adjustment)
-            adjusted = adjust_logits(logits, adjustment)
-            augmented = sampled_logits(adjusted, *arguments, self.samples, ignore_index=none, grid=grid) \
-                if self.samples and strength else \
-                [closed_form_logits(adjusted, *arguments, ignore_index=none, grid=grid, checked=True)]
-            labels, ignore_index = base_losses.labels_for_base(self.base, index, none, ignore_index)
-            labels = labels.squeeze(-1) if points else labels
-            augmented = (each.squeeze(-1) if points else each for each in augmented)
-            return base_losses.mean_value(self.base, augmented, labels, ignore_index, kwargs, self.factor)
+            return result
 
     @torch.no_grad()
     def table(self) -> Tensor:
         """Return the margin table (C, C) of the classifier's weight, a parametrized one as of the last training call."""
         weight = self.captured.weight()
         if self.statistics is None or weight is None:
-            raise RuntimeError('this ISDA loss is not attached to a classifier, so it has no table: call attach first')
+            remedy = 'run the classifier of this copy once in training mode' if self.attached else 'call attach first'
+            raise RuntimeError(f'this ISDA loss is not attached to a classifier, so it has no table: {remedy}')
         return margin_variance(weight, self.statistics.covariance)
 
     def raise_deferred_errors(self) -> None:
@@ -177,6 +186,15 @@ class ISDACriterion(nn.Module):
         if self.statistics is not None:
             self.statistics.raise_overflow()
 
+    def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
+        """Load the state; a loss without statistics stays so if the state is refused."""
+        statistics = self.statistics
+        try:
+            return super().load_state_dict(*args, **kwargs)
+        except Exception:
+            self.statistics = statistics
+            raise
+
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: Any) -> None:
         """Load the state; a loss that is not attached creates statistics of the checkpoint's shape."""
         if not self.load_statistics:
@@ -187,8 +205,10 @@ class ISDACriterion(nn.Module):
             if keys:  # no key counts as missing
                 state_dict.update({key: self.state_dict(prefix=prefix)[key] for key in own})
         elif (mean := state_dict.get(f'{prefix}statistics.mean')) is not None:
-            if self.statistics is None:
-                self.prepare(*mean.shape)
+            if self.statistics is None and mean.dim() == 2:
+                statistics = ClassStatistics(*mean.shape, self.covariance, self.sync)
+                statistics.check_state(state_dict, f'{prefix}statistics.')
+                self.statistics = statistics
             if self.ramp:
                 self.ramp.fill_missing(state_dict, f'{prefix}ramp.calls')
         self.captured.forget_weight()
