@@ -30,8 +30,8 @@ class ClassStatistics(nn.Module):
         mean_rest: (C, A) float32, what rounding has removed from the mean, a buffer. Features far from zero move the
             mean by less than float32 resolves.
         covariance: float32, a buffer.
-        exchange_size: the largest batch of any rank at the first exchange, int64, a buffer; 0 before. It decides whether
-            ranks exchange samples or moments, in a resumed run too.
+        exchange_size: the largest batch of any rank at the first exchange, int64, a buffer; 0 before. It decides
+            whether ranks exchange samples or moments, in a resumed run too.
         dropped: number of samples ignored because a feature was not finite; not saved in the state dict.
 
     Raises:
