@@ -88,7 +88,7 @@ class GANTraining(Generic[SettingsType]):
         return self.images[indices] / 127.5 - 1
 
     def origin(self) -> dict[str, str]:
-        """Return what must match for a resume: the kind and digests of the data."""
+        """Return the kind of GAN and the digests of the data, which must match for a resume."""
         return dict(kind=self.kind, images=digest(self.images))
 
     def state_dict(self) -> dict[str, Any]:
