@@ -4,6 +4,7 @@ This module is callable: ``from isda_seg import attach`` imports it, and ``attac
 """
 import math
 import sys
+import warnings
 from itertools import chain
 from types import ModuleType
 
@@ -14,7 +15,7 @@ from isda_seg.attachment.captured_inputs import CapturedInputs, pointwise
 from isda_seg.attachment.classifier_lookup import CONVOLUTIONS
 from isda_seg.criterion import ISDACriterion
 
-MAX_GIB = 1  # upper bound of the memory of full covariances of windows, in GiB
+MAX_GIB = 1  # memory of covariances, in GiB, above which attach warns; an upper bound for windows
 
 
 def attach(loss: ISDACriterion, classifier: nn.Module, align_corners: bool = False) -> None:
@@ -28,6 +29,9 @@ def attach(loss: ISDACriterion, classifier: nn.Module, align_corners: bool = Fal
             1, with at least 2 outputs. The input of a Linear has shape (N, A), (B, h w, A) or (B, h, w, A). A k x k
             convolution is treated as a 1x1 convolution on its windows.
         align_corners: option of the bilinear resizing of the logits between classifier and loss.
+
+    Warns:
+        UserWarning: covariances need more than 1 GiB.
 
     Raises:
         ValueError: another kind of loss or classifier, a second classifier, statistics of another shape, another number
@@ -77,24 +81,31 @@ def check_classifier(module: nn.Module, covariance: str) -> tuple[int, int]:
         inner = [f'{name} ({type(child).__name__})' for name, child in module.named_modules()
                  if isinstance(child, (nn.Linear, *CONVOLUTIONS))]
         remedy = f': pass the layer inside it that computes the logits; its last one is {inner[-1]}' if inner else ''
+        if len(inner) > 1 and not isinstance(module, nn.Sequential):
+            remedy = (f'. If one of {", ".join(inner)} alone computes the logits, pass that one. If their outputs are '
+                      'added, as in LoRA, no layer does: merge the adapter, or exclude the classifier from it')
         raise ValueError(f'the classifier must be a Linear or a convolution, got {type(module).__name__}{remedy}')
     outputs = module.out_features if isinstance(module, nn.Linear) else module.out_channels
     if outputs < 2:
         raise ValueError(f'ISDA needs a softmax over at least 2 classes, the classifier has {outputs} output channel: '
                          'use a classifier with one output per class')
-    if isinstance(module, nn.Linear):
-        return outputs, module.in_features
-    if module.groups > 1:
+    if not isinstance(module, nn.Linear) and module.groups > 1:
         raise ValueError(f'the classifier {module} has {module.groups} groups. Its classes have different features and '
                          'therefore no common covariance: use a classifier with groups=1')
     if isinstance(module, nn.Conv1d) and not pointwise(module):
         raise ValueError(f'the classifier {module} is not supported: a Conv1d must have kernel size 1, stride 1 and no '
                          'padding')
-    channels = module.in_channels * math.prod(module.kernel_size)
+    of_windows = not isinstance(module, nn.Linear) and not pointwise(module)
+    channels = module.in_features if isinstance(module, nn.Linear) else \
+        module.in_channels * math.prod(module.kernel_size)
     size = 4 * channels ** 2 * (outputs if covariance == 'full' else 1) / 2 ** 30
-    if covariance in ('full', 'shared') and not pointwise(module) and size > MAX_GIB:
-        raise ValueError(f'a {covariance} covariance of the {channels} channels of each window of {module} needs '
-                         f"{size:.1f} GiB, more than the limit of {MAX_GIB} GiB: use covariance='diagonal'")
+    if covariance in ('full', 'shared') and size > MAX_GIB:
+        if of_windows:
+            raise ValueError(f'a {covariance} covariance of the {channels} channels of each window of {module} needs '
+                             f"{size:.1f} GiB, more than the limit of {MAX_GIB} GiB: use covariance='diagonal'")
+        warnings.warn(f'{covariance} covariances of {outputs} classes x {channels} channels need {size:.1f} GiB in the '
+                      f"model and in each checkpoint. covariance='diagonal' needs {size / channels:.3f} GiB",
+                      stacklevel=3)
     return outputs, channels
 
 

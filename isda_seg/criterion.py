@@ -7,15 +7,17 @@ from torch import Tensor, nn
 
 from isda_seg.attachment import base_losses
 from isda_seg.attachment.captured_inputs import CapturedInputs
+from isda_seg.attachment.held_statistics import HeldStatistics
 from isda_seg.attachment.label_errors import LabelErrors
 from isda_seg.attachment.label_grid import LABEL_SAMPLINGS, labels_on_grid
 from isda_seg.attachment.ramp import Ramp
+from isda_seg.attachment.unseen_classes import STEPS, UnseenClasses
 from isda_seg.attachment.verification import Verification
-from isda_seg.core import ClassStatistics, isda_cross_entropy, margin_variance
+from isda_seg.core import isda_cross_entropy, margin_variance
 from isda_seg.core.functional import closed_form_logits
 from isda_seg.core.logit_sampling import check_sample_count, sampled_logits
 from isda_seg.core.moments import check_covariance
-from isda_seg.core.ops.checks import check_choice
+from isda_seg.core.ops.checks import check_choice, check_tensor
 from isda_seg.core.ops.opaque import opaque
 from isda_seg.core.ops.precision import no_autocast
 from isda_seg.core.ops.upsampled import Grid
@@ -26,7 +28,7 @@ RESOLUTIONS = ('label', 'feature')
 CHECK_EVERY = 64  # maximum number of steps between two calls of raise_deferred_errors
 
 
-class ISDACriterion(nn.Module):
+class ISDACriterion(HeldStatistics):
     """The ISDA loss around a softmax cross-entropy base loss (Algorithm 1: observe, then loss).
 
     ``attach(loss, classifier)`` connects it. ``loss.strength`` is the current lambda, set by the training loop unless
@@ -60,7 +62,6 @@ class ISDACriterion(nn.Module):
         ValueError: an invalid value of an argument, or lambda_0 without total_steps or vice versa.
     """
 
-    statistics: ClassStatistics     # None until the loss is attached or a checkpoint is loaded
     sources: Sequence[str] | None   # the file of each sample in the batch, for error messages
 
     def __init__(self, covariance: str = 'diagonal', resolution: str = 'label', *, label_sampling: str = 'exact',
@@ -77,17 +78,10 @@ class ISDACriterion(nn.Module):
         self.logit_adjustment = check_strength(logit_adjustment, 'logit_adjustment')
         self.ramp = Ramp.of(lambda_0, total_steps, calls_per_step)
         self.ignore_index, self.sync, self.load_statistics = ignore_index, sync, load_statistics
-        self.raise_at_once, self.strength, self.attached, self.align_corners = raise_at_once, 0.0, False, False
-        self.statistics, self.sources, self.captured = None, None, CapturedInputs()  # type: ignore[assignment]
+        self.raise_at_once, self.strength, self.align_corners = raise_at_once, 0.0, False
+        self.sources, self.captured = None, CapturedInputs()
         self._verification, self._label_errors, self._unchecked_steps = Verification(), LabelErrors(), 0
-
-    def prepare(self, num_classes: int, channels: int) -> None:
-        """Create the statistics, or check the shape of existing ones."""
-        if self.statistics is None:
-            self.statistics = ClassStatistics(num_classes, channels, self.covariance, self.sync)
-        elif (self.statistics.num_classes, self.statistics.channels) != (num_classes, channels):
-            raise ValueError(f'the statistics have {self.statistics.num_classes} classes x {self.statistics.channels} '
-                             f'channels, the classifier has {num_classes} x {channels}: use load_statistics=False')
+        self._unseen = UnseenClasses(min(STEPS, self.ramp.total * self.ramp.calls_per_step) if self.ramp else STEPS)
 
     def capture(self, classifier: nn.Module, args: tuple[Tensor, ...], kwargs: dict[str, Tensor] | None = None) -> None:
         """Capture the input of the classifier for the next call of the loss, as its forward pre-hook."""
@@ -98,8 +92,8 @@ class ISDACriterion(nn.Module):
     def forward(self, logits: Tensor, labels: Tensor, ignore_index: int | None = None, **kwargs: Any) -> Tensor:
         """Return the base loss of the augmented logits.
 
-        The errors below precede the observation of the batch; errors of the base loss follow it. Without
-        ``raise_at_once``, a GPU defers two of them (``raise_deferred_errors``): labels outside the classes, which are
+        An error, also of the base loss, leaves statistics, captured features and ramp as they were. Without
+        ``raise_at_once``, a GPU defers two errors (``raise_deferred_errors``): labels outside the classes, which are
         ignored meanwhile, and after the first step logits of another forward pass.
 
         Args:
@@ -124,9 +118,11 @@ class ISDACriterion(nn.Module):
             raise RuntimeError('this ISDA loss is not attached to a classifier: with OpenMMLab add default_hooks = '
                                "dict(isda=dict(type='isda_seg.hooks.ISDAHook')) to the config, in plain torch call "
                                'isda_seg.attach.attach(loss, classifier)')
+        check_tensor(labels)
         points = logits.dim() == 3  # (B, C, P) of a Conv1d, treated as a map with one column
         logits, labels = (logits[..., None], labels[..., None]) if points else (logits, labels)
         captured = self.captured.last(logits.shape)
+        self.prepare(*captured.weight.shape)  # raises an error for a classifier whose weight has been replaced
         strength = check_strength(self.ramp.strength() if self.ramp else self.strength)
         with no_autocast(logits.device.type):
             index, none = self._label_errors.check(labels, logits, ignore_index, self.sources)
@@ -135,33 +131,40 @@ class ISDACriterion(nn.Module):
             if self.raise_at_once or self._unchecked_steps >= CHECK_EVERY:
                 self.raise_deferred_errors()
             on_grid = labels_on_grid(index, tuple(captured.features.shape[2:]), self.align_corners, self.label_sampling)
-            self.statistics.observe(captured.features, on_grid, none, checked=True)
-            self.captured.clear()
-            if self.ramp:
-                self.strength = self.ramp.advance()
-            adjustment = self.logit_adjustment * log_prior(self.statistics.count) if self.logit_adjustment else None
             closed = (strength or self.logit_adjustment) and not self.samples
             divisor = base_losses.divisor(self.base, index, none, kwargs, self.factor) if closed else None
-            grid = Grid(on_grid, self.align_corners) if self.resolution == 'feature' and logits.dim() > 2 else None
-            arguments = index, captured.weight, self.statistics.covariance, strength
-            if divisor is not None:
-                return isda_cross_entropy(logits, *arguments, ignore_index=none, divisor=divisor, grid=grid,
-                                          checked=True, adjustment=adjustment)
-            adjusted = adjust_logits(logits, adjustment)
-            augmented = sampled_logits(adjusted, *arguments, self.samples, ignore_index=none, grid=grid) \
-                if self.samples and strength else \
-                [closed_form_logits(adjusted, *arguments, ignore_index=none, grid=grid, checked=True)]
-            labels, ignore_index = base_losses.labels_for_base(self.base, index, none, ignore_index)
-            labels = labels.squeeze(-1) if points else labels
-            augmented = (each.squeeze(-1) if points else each for each in augmented)
-            return base_losses.mean_value(self.base, augmented, labels, ignore_index, kwargs, self.factor)
+            undo = self.statistics.observe(captured.features, on_grid, none, checked=True, reversible=divisor is None)
+            try:
+                adjustment = self.logit_adjustment * log_prior(self.statistics.count) if self.logit_adjustment else None
+                grid = Grid(on_grid, self.align_corners) if self.resolution == 'feature' and logits.dim() > 2 else None
+                arguments = index, captured.weight, self.statistics.covariance, strength
+                if divisor is not None:
+                    result = isda_cross_entropy(logits, *arguments, ignore_index=none, divisor=divisor, grid=grid,
+                                                checked=True, adjustment=adjustment)
+                else:
+                    adjusted = adjust_logits(logits, adjustment)
+                    augmented = sampled_logits(adjusted, *arguments, self.samples, ignore_index=none, grid=grid) \
+                        if self.samples and strength else \
+                        [closed_form_logits(adjusted, *arguments, ignore_index=none, grid=grid, checked=True)]
+                    labels, ignore_index = base_losses.labels_for_base(self.base, index, none, ignore_index)
+                    labels = labels.squeeze(-1) if points else labels
+                    augmented = (each.squeeze(-1) if points else each for each in augmented)
+                    result = base_losses.mean_value(self.base, augmented, labels, ignore_index, kwargs, self.factor)
+            except BaseException:
+                undo()
+                raise
+            self.captured.clear()
+            self.strength = self.ramp.advance() if self.ramp else self.strength
+            self._unseen.count_call(self.statistics)
+            return result
 
     @torch.no_grad()
     def table(self) -> Tensor:
-        """Return the margin table (C, C) of the classifier's weight, a parametrized one as of the last training call."""
+        """Return the margin table (C, C) of the classifier's weight, of the last training call if parametrized."""
         weight = self.captured.weight()
         if self.statistics is None or weight is None:
-            raise RuntimeError('this ISDA loss is not attached to a classifier, so it has no table: call attach first')
+            remedy = 'run the classifier of this copy once in training mode' if self.attached else 'call attach first'
+            raise RuntimeError(f'this ISDA loss is not attached to a classifier, so it has no table: {remedy}')
         return margin_variance(weight, self.statistics.covariance)
 
     def raise_deferred_errors(self) -> None:
@@ -176,20 +179,3 @@ class ISDACriterion(nn.Module):
         self._verification.raise_deferred()
         if self.statistics is not None:
             self.statistics.raise_overflow()
-
-    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: Any) -> None:
-        """Load the state; a loss that is not attached creates statistics of the checkpoint's shape."""
-        if not self.load_statistics:
-            keys, own = ([key for key in state if key.startswith((f'{prefix}statistics.', f'{prefix}ramp.'))]
-                         for state in (state_dict, self.state_dict(prefix=prefix)))
-            for key in keys:
-                state_dict.pop(key)
-            if keys:  # no key counts as missing
-                state_dict.update({key: self.state_dict(prefix=prefix)[key] for key in own})
-        elif (mean := state_dict.get(f'{prefix}statistics.mean')) is not None:
-            if self.statistics is None:
-                self.prepare(*mean.shape)
-            if self.ramp:
-                self.ramp.fill_missing(state_dict, f'{prefix}ramp.calls')
-        self.captured.forget_weight()
-        super()._load_from_state_dict(state_dict, prefix, *args)

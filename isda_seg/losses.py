@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from isda_seg.attachment.base_losses import MeanCrossEntropy, ignore_index_of, require_softmax, use_weighted_mean
 from isda_seg.attachment.focal import SoftmaxFocalLoss
+from isda_seg.attachment.unseen_classes import UnseenClasses
 from isda_seg.compat import require_one_family
 from isda_seg.core.schedule import check_strength
 from isda_seg.criterion import ISDACriterion
@@ -73,6 +74,7 @@ class ISDALoss(ISDACriterion):
         self.classifier = classifier
         self.factor = loss_weight if base is not None or isinstance(built, MeanCrossEntropy) else 1.0
         self._loss_name = loss_name
+        self._unseen = UnseenClasses(steps=None)  # the hook reports with the names of the dataset
 
     @property
     def loss_name(self) -> str:

@@ -1,6 +1,7 @@
 """Properties of attach: calling conventions of classifiers, copies, recomputation. Plain torch."""
 
 import copy
+import warnings
 
 import pytest
 import torch
@@ -156,6 +157,69 @@ def test_a_second_classifier_is_an_error_and_not_hooked():
     twin(*batch())
     with pytest.raises(ValueError, match='create a separate loss for each classifier'):
         attach(twin.loss, model.fc)
+
+
+@pytest.mark.parametrize('kind, size', [('full', '15.6'), ('shared', None), ('diagonal', None), ('identity', None)])
+@pytest.mark.parametrize('layer', [nn.Linear, lambda channels, classes: nn.Conv2d(channels, classes, 1)])
+def test_covariances_of_many_gib_are_a_warning_with_their_size(layer, kind, size, monkeypatch):
+    def no_memory(*args):
+        raise MemoryError  # reached after the warning
+
+    monkeypatch.setattr(ISDACriterion, 'prepare', no_memory)
+    with warnings.catch_warnings(record=True) as found, pytest.raises(MemoryError):
+        warnings.simplefilter('always')
+        attach(ISDACriterion(kind), layer(2048, 1000))
+    words = [f"full covariances of 1000 classes x 2048 channels need {size} GiB in the model and in each checkpoint. "
+             "covariance='diagonal' needs 0.008 GiB"] if size else []
+    assert [str(warning.message) for warning in found] == words
+
+
+class LoRA(nn.Module):
+    """A classifier with a low-rank adapter."""
+
+    def __init__(self):
+        super().__init__()
+        self.base, self.down, self.up = nn.Linear(4, 3), nn.Linear(4, 2), nn.Linear(2, 3)
+
+
+def test_several_layers_whose_outputs_may_be_added_are_an_error_that_picks_none():
+    with pytest.raises(ValueError, match=r'got LoRA. If one of base \(Linear\), down \(Linear\), up \(Linear\) alone .*'
+                                         'added, as in LoRA, no layer does: merge the adapter, or exclude the'):
+        attach(ISDACriterion(), LoRA())
+
+
+def pooled(layer):
+    """Features, and the flattened logits of a layer at a single position."""
+    size = 3 if isinstance(layer, nn.Conv2d) and layer.kernel_size == (3, 3) else 1
+    features = torch.randn(9, 4, size) if isinstance(layer, nn.Conv1d) else torch.randn(9, 4, size, size)
+    return features.flatten(1), layer(features).flatten(1)
+
+
+@pytest.mark.parametrize('kind', ['diagonal', 'full'])
+@pytest.mark.parametrize('layer', [nn.Conv2d(4, 3, 1), nn.Conv1d(4, 3, 1), nn.Conv2d(4, 3, 3)])
+def test_flattened_logits_of_pooled_features_equal_a_linear_classifier(layer, kind):
+    losses, linear = [ISDACriterion(kind), ISDACriterion(kind)], nn.Linear(layer.weight[0].numel(), 3)
+    linear.load_state_dict(dict(weight=layer.weight.flatten(1), bias=layer.bias))
+    for loss, classifier in zip(losses, (layer, linear), strict=True):
+        loss.strength = STRENGTH
+        attach(loss, classifier)
+    for step in range(2):
+        torch.manual_seed(step)
+        features, logits = pooled(layer)
+        labels = torch.arange(9) % 3
+        found, expected = losses[0](logits, labels), losses[1](linear(features), labels)
+        assert_close(found, expected)
+        assert_close(torch.autograd.grad(found, layer.weight)[0].flatten(1),
+                     torch.autograd.grad(expected, linear.weight)[0])
+    assert_close(losses[0].statistics.covariance, losses[1].statistics.covariance)
+
+
+def test_logits_of_a_map_that_were_flattened_are_an_error_with_a_remedy():
+    loss, layer = ISDACriterion(), nn.Conv2d(4, 3, 1)
+    attach(loss, layer)
+    logits = layer(torch.randn(2, 4, 5, 6)).movedim(1, -1).flatten(0, 2)
+    with pytest.raises(RuntimeError, match=r'Pass logits \(B, 3, H, W\) as the convolution returns them'):
+        loss(logits, torch.zeros(60, dtype=torch.int64))
 
 
 def test_a_wrong_number_of_class_weights_is_an_error_at_attach():

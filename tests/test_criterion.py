@@ -1,5 +1,6 @@
 """Properties of ISDACriterion: captured inputs, both resolutions against the oracle, invalid input."""
 
+import copy
 import doctest
 import io
 import sys
@@ -12,7 +13,7 @@ from helpers.problems import KINDS
 from torch import nn
 from torch.testing import assert_close
 
-from isda_seg.attach import attach
+from isda_seg.attach import attach, detach
 from isda_seg.attachment.base_losses import MeanCrossEntropy
 from isda_seg.attachment.focal import SoftmaxFocalLoss
 from isda_seg.core import augment_logits, isda_cross_entropy
@@ -680,15 +681,92 @@ def test_an_accelerator_verifies_the_first_step_at_once(monkeypatch):
     assert int(model.loss.statistics.count.sum()) == 0
 
 
-def test_an_error_of_the_base_loss_follows_the_observation():
-    class Base(MeanCrossEntropy):
-        def forward(self, logits, labels, ignore_index=-100):
-            raise IndexError('of the base loss')
+class Failing(MeanCrossEntropy):
+    """A base loss that raises an error on demand."""
 
-    model, (features, labels) = net(base=Base()), batch()
-    with pytest.raises(IndexError, match='of the base loss'):
-        model(features, labels)
-    assert int(model.loss.statistics.count.sum()) == int((on_grid(labels) != IGNORE).sum())
+    fails = False
+
+    def forward(self, logits, labels, ignore_index=-100):
+        if self.fails:
+            raise IndexError('of the base loss')
+        return super().forward(logits, labels, ignore_index)
+
+
+@pytest.mark.parametrize('cpu', [True, False])
+@pytest.mark.parametrize('samples', [None, 2])
+@pytest.mark.parametrize('kind', KINDS)
+@pytest.mark.parametrize('as_rows', [False, True])
+def test_an_error_of_the_base_loss_leaves_everything_as_it_was(kind, samples, cpu, as_rows, monkeypatch):
+    monkeypatch.setattr(device, 'CPU_TYPES', ('cpu',) if cpu else ())
+    classifier = nn.Linear(CHANNELS, CLASSES) if as_rows else None
+    model = net(classifier=classifier, base=Failing(), covariance=kind, samples=samples, lambda_0=2.0, total_steps=9)
+
+    def step(seed):
+        features, labels = batch(seed)
+        features, labels = (rows(features)[:2], labels.flatten()[:2]) if as_rows else (features, labels)
+        logits = model.classifier(features) if as_rows else model.logits(features)
+        return model.loss, logits, labels
+
+    loss, logits, labels = step(0)
+    loss(logits, labels)
+    before, strength = {name: value.clone() for name, value in loss.state_dict().items()}, loss.strength
+    loss.base.fails = True
+    for _ in range(2):
+        loss, logits, labels = step(1)
+        with pytest.raises(IndexError, match='of the base loss'):
+            loss(logits, labels)
+        assert loss.strength == strength
+        assert all(torch.equal(value, before[name]) for name, value in loss.state_dict().items())
+    loss.base.fails = False
+    loss(logits, labels)  # the captured features are still there
+    found = {name: value.clone() for name, value in loss.state_dict().items()}
+    loss.load_state_dict(before)
+    loss(*step(1)[1:])  # the same step without an error
+    assert all(torch.equal(value, found[name]) for name, value in loss.state_dict().items())
+
+
+def test_a_classifier_that_has_grown_is_an_error_before_the_observation():
+    model = trained()
+    before = snapshot(model.loss)
+    model.classifier.weight = nn.Parameter(torch.randn(CLASSES + 1, CHANNELS, 1, 1))
+    model.classifier.bias = nn.Parameter(torch.zeros(CLASSES + 1))
+    with pytest.raises(ValueError, match='have 4 classes x 6 channels, the classifier has 5 x 6: detach this loss and'):
+        model(*batch())
+    assert_same_statistics(model.loss, before)
+    detach(model.loss, model.classifier)
+    model.loss = ISDACriterion(ignore_index=IGNORE)
+    model.classifier.out_channels = CLASSES + 1
+    attach(model.loss, model.classifier)
+    model(*batch())
+    assert model.loss.statistics.count.tolist() == [*before[0].tolist(), 0]
+
+
+@pytest.mark.parametrize('kind', ['diagonal', 'full'])
+def test_a_refused_checkpoint_leaves_no_trace_in_an_unattached_loss(kind):
+    states = trained(covariance='full' if kind == 'diagonal' else 'diagonal').loss.state_dict(), \
+        {**trained(covariance=kind).loss.state_dict(), 'other': torch.zeros(1)}
+    for state in states:
+        loss, classifier = ISDACriterion(kind), nn.Linear(2, 3)
+        with pytest.raises((ValueError, RuntimeError), match='checkpoint holds|Unexpected key'):
+            loss.load_state_dict(state)
+        assert loss.statistics is None
+        attach(loss, classifier)
+
+
+@pytest.mark.parametrize('order', ['model', 'classifier first', 'loss first'])
+def test_a_deep_copy_has_its_table_at_once_or_says_what_is_missing(order):
+    model = trained()
+    if order == 'model':
+        kept = copy.deepcopy(model)
+        twin = kept.loss
+    elif order == 'classifier first':
+        kept, twin = copy.deepcopy((model.classifier, model.loss))
+    else:
+        twin = copy.deepcopy(model.loss)
+        with pytest.raises(RuntimeError, match='run the classifier of this copy once in training mode'):
+            twin.table()
+        return
+    assert torch.equal(twin.table(), model.loss.table()) and twin.captured is not model.loss.captured
 
 
 # -- half precision ----------------------------------------------------------------------------------------------------

@@ -27,7 +27,6 @@ from isda_seg.paper.series.arm import TAU
 
 README = (ROOT / 'README.md').read_text()
 FIRST_SCREEN = 45   # lines, to the end of the line about cost
-TOUR = (5, 350)     # files, lines in all of them
 SIZE = 9_000        # bytes of text
 ROWS = (8, 14)      # of the tables of what ISDA gains
 TEXT = ''.join(line for line in README.splitlines(keepends=True) if not line.startswith('|'))
@@ -93,13 +92,6 @@ def test_the_front_page_is_short():
     assert len(TEXT.encode()) <= SIZE
     rest = README.replace(generated(README, 'gain'), '')
     assert [line for line in rest.splitlines() if line.startswith('|')] == []
-
-
-def test_the_tour_is_a_few_short_files():
-    tour = README.split('## Code tour')[1].split('\n## ')[0]
-    files = re.findall(r'^\d+\. \[(isda_seg/[\w/]+\.py)\]\(\1\)', tour, re.MULTILINE)
-    assert 1 < len(files) <= TOUR[0]
-    assert sum(len((ROOT / file).read_text().splitlines()) for file in files) <= TOUR[1]
 
 
 def test_contributing_fits_on_a_page():

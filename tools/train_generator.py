@@ -10,6 +10,7 @@ import argparse
 import textwrap
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.config import Config
@@ -98,7 +99,7 @@ def draw(generator: GeneratorAdapter, out: Path, classes: tuple[str, ...] | None
     print(f'wrote {out} and .png')
 
 
-def train(training: GANTraining, out: Path, args: argparse.Namespace) -> None:
+def train(training: GANTraining[Any], out: Path, args: argparse.Namespace) -> None:
     """Train to the end and save checkpoints."""
     if out.is_file():
         training.load_state_dict(read_training(out))

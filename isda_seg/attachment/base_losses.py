@@ -65,7 +65,8 @@ def value(loss: nn.Module, logits: Tensor, labels: Tensor, ignore_index: int, kw
     wider = _in_dtype_of(logits, loss)
     result: Tensor = functional_call(loss, wider, (logits, labels), dict(kwargs)) if wider else \
         loss(logits, labels, **kwargs)
-    if type(loss).__name__ == 'OhemCrossEntropy' and not bool(result.isfinite() & result.requires_grad):
+    ohem = any(kind.__name__ == 'OhemCrossEntropy' for kind in type(loss).__mro__)
+    if ohem and not bool(result.isfinite() & result.requires_grad):
         return logits.sum() * 0  # MMSegmentation returns the mean of an empty tensor, or a constant
     return result if factor == 1.0 else factor * result
 
@@ -119,10 +120,16 @@ def divisor(loss: nn.Module, labels: Tensor, ignore_index: int, kwargs: Mapping[
     return (number_labelled(labels, ignore_index) if loss.avg_non_ignore else labels.numel()) / factor
 
 
+def _names(loss: nn.Module) -> list[str]:
+    """Return the names of the class of a loss and of its base classes; only the first if it is a known softmax loss."""
+    names = [kind.__name__ for kind in type(loss).__mro__]
+    return names[:1] if names[0] in SOFTMAX else names
+
+
 def require_softmax(loss: nn.Module) -> None:
     """Raise ValueError for a loss that is not a softmax cross-entropy per pixel, which Eq. 7 does not cover."""
     name = type(loss).__name__
-    if getattr(loss, 'use_sigmoid', False) or getattr(loss, 'use_mask', False) or name in NOT_SOFTMAX:
+    if getattr(loss, 'use_sigmoid', False) or getattr(loss, 'use_mask', False) or {*_names(loss)} & {*NOT_SOFTMAX}:
         raise ValueError(f'{name} is not a softmax cross-entropy, so ISDA does not support it as base. Use '
                          'CrossEntropyLoss, OhemCrossEntropy or SoftmaxFocalLoss, and list other losses separately')
 
@@ -151,7 +158,7 @@ def reason_not_softmax(loss: nn.Module) -> str | None:
     """Return why a loss is not known to be a softmax cross-entropy; None if it is."""
     name = type(loss).__name__
     keys = [key for key in ('use_sigmoid', 'use_mask', 'use_soft') if getattr(loss, key, False)]
-    if keys or name in NOT_SOFTMAX:
+    if keys or {*_names(loss)} & {*NOT_SOFTMAX}:
         with_keys = f' with {", ".join(keys)}' if keys else ''
         return f'{name}{with_keys} is not a softmax cross-entropy of one label per pixel'
     if name in SOFTMAX:

@@ -23,14 +23,22 @@ def weight_of(classifier: nn.Module) -> Tensor:
 
 
 def classifier_input(classifier: nn.Module, features: Tensor, logits: Sequence[int]) -> Tensor | Windows:
-    """Return the classifier's input in the layout of its logits (N, C) or (B, C, H, W)."""
+    """Return the classifier's input in the layout of its logits (N, C) or (B, C, H, W).
+
+    Logits (N, C) may be the flattened output of a convolution at a single position, such as one of pooled features.
+    """
     if isinstance(classifier, nn.Linear):
         return as_map(features, logits)
     if isinstance(classifier, nn.Conv1d):
-        return features.unsqueeze(-1)  # points (B, A, P) as a map with one column
-    if isinstance(classifier, nn.Conv2d) and features.dim() == 4 and not pointwise(classifier):
-        return Windows.of(classifier, features)
-    return features
+        features = features.unsqueeze(-1)  # points (B, A, P) as a map with one column
+    if features.dim() != 4:
+        return features
+    own = Windows.of(classifier, features) if isinstance(classifier, nn.Conv2d) and not pointwise(classifier) \
+        else features
+    if len(logits) != 2 or tuple(own.shape[2:]) != (1, 1):
+        return own
+    one = slice(0, 1)
+    return (own.of_images(slice(None)).patch(one, one) if isinstance(own, Windows) else own).flatten(1)
 
 
 def pointwise(convolution: nn.Conv1d | nn.Conv2d) -> bool:
@@ -40,9 +48,7 @@ def pointwise(convolution: nn.Conv1d | nn.Conv2d) -> bool:
 
 
 def is_temporary(classifier: nn.Module) -> bool:
-    """Return whether the weight exists in the forward pass only, as a view that ``FullyShardedDataParallel`` unshards
-    or as the result of a parametrization.
-    """
+    """Return whether the weight exists in the forward pass only: a view of FSDP, or the result of a parametrization."""
     weight: Any = None if is_parametrized(classifier, 'weight') else classifier.weight
     return weight is None or bool(weight._is_view())
 
@@ -132,6 +138,13 @@ class CapturedInputs:
         """Return whether the classifier is in eval mode, even if the loss, outside of the model, is not."""
         classifier = self.classifier()
         return classifier is not None and not classifier.training
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> 'CapturedInputs':
+        """Copy as ``__getstate__``, bound to the copy of the classifier if it has been copied before."""
+        twin, classifier = CapturedInputs(), memo.get(id(self.classifier()))
+        if isinstance(classifier, nn.Module):
+            twin.bind(classifier)
+        return twin
 
     def __getstate__(self) -> dict[str, Any]:
         """Copy without the captured inputs and the classifier of the original."""

@@ -18,7 +18,8 @@ def without_trace(module: nn.Module, name: str) -> Any:
     """
     if not is_parametrized(module, name):
         return getattr(module, name)
-    with _frozen(module.parametrizations[name]):  # type: ignore[index]
+    parametrizations: Any = module.parametrizations
+    with _frozen(parametrizations[name]):
         return getattr(module, name)
 
 

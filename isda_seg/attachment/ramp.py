@@ -85,7 +85,7 @@ class Ramp(nn.Module):
         self._known = None, 0, 0
 
     def _calls_made(self) -> int:
-        """Return the number of calls. On an accelerator, read the buffer only after it has been changed from outside."""
+        """Return the number of calls. An accelerator reads the buffer only after it has been changed from outside."""
         buffer, version, made = self._known
         if on_cpu(self.calls) or buffer is not self.calls or version != self.calls._version:
             made = int(self.calls)

@@ -39,7 +39,8 @@ def typical_logit(features: Tensor, weight: Tensor) -> Tensor:
         weight: (C, A).
     """
     length = torch.linalg.vector_norm(features.float(), dim=0).max()
-    return length * torch.linalg.vector_norm(weight.detach().float()) / max(1, weight.numel()) ** 0.5
+    typical: Tensor = length * torch.linalg.vector_norm(weight.detach().float()) / max(1, weight.numel()) ** 0.5
+    return typical
 
 
 class Verification:
@@ -101,9 +102,12 @@ def check_shapes(captured: CapturedInput, logits: Tensor) -> None:
     features, classes = captured.features, len(captured.weight)
     expected = (features.shape[0], classes, *(logits.shape[2:] if features.dim() == 4 else ()))
     if features.dim() not in (2, 4) or tuple(logits.shape) != expected or logits.dim() != features.dim():
+        flattened = features.dim() == 4 and logits.dim() == 2
+        remedy = f'Pass logits (B, {classes}, H, W) as the convolution returns them, resized or not' if flattened else \
+            f'Flatten logits of tokens to (N, {classes}), with labels (N,)'
         raise RuntimeError(f'captured features of shape {tuple(features.shape)} give logits (N, {classes}) or '
                            f'(B, {classes}, H, W), the loss got {tuple(logits.shape)}: another classifier computed '
-                           f'them, or they were reshaped. Flatten logits of tokens to (N, {classes}), with labels (N,)')
+                           f'them, or they were reshaped. {remedy}')
 
 
 def _whole_image(captured: CapturedInput, logits: Tensor, align_corners: bool, allowed: float) -> bool:

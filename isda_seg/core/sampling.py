@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from isda_seg.core.ops.checks import at_least_float32, check_labels, check_pair
+from isda_seg.core.ops.checks import at_least_float32, check_labels, check_pair, check_tensor
 from isda_seg.core.ops.eigen import symmetric_eigen
 from isda_seg.core.ops.precision import full_precision
 from isda_seg.core.schedule import check_strength
@@ -30,6 +30,7 @@ def sampled_cross_entropy(features: Tensor, labels: Tensor, weight: Tensor, bias
         ValueError: shapes that do not fit, a bad strength, ``num_samples`` < 1, a label outside the classes.
     """
     check_pair(weight, covariance)
+    check_tensor(labels)
     if features.dim() != 2 or features.shape[1] != weight.shape[1] or labels.shape != features.shape[:1]:
         raise ValueError(f'features (N, {weight.shape[1]}) and labels (N,) are expected, got {tuple(features.shape)} '
                          f'and {tuple(labels.shape)}')

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from isda_seg.core.inplace_update import update_in_place
 from isda_seg.core.moments import ClassMoments, batch_moments, empty_moments, merge_running
-from isda_seg.core.ops.checks import check_features, check_labels
+from isda_seg.core.ops.checks import check_features, check_labels, labelled
 from isda_seg.core.ops.device import on_cpu
 from isda_seg.core.ranks import SampleGathering, merge_ranks, world_size
 from isda_seg.core.windows import Windows, windowed_moments
@@ -30,8 +30,8 @@ class ClassStatistics(nn.Module):
         mean_rest: (C, A) float32, what rounding has removed from the mean, a buffer. Features far from zero move the
             mean by less than float32 resolves.
         covariance: float32, a buffer.
-        exchange_size: the largest batch of any rank at the first exchange, int64, a buffer; 0 before. It decides whether
-            ranks exchange samples or moments, in a resumed run too.
+        exchange_size: the largest batch of any rank at the first exchange, int64, a buffer; 0 before. It decides
+            whether ranks exchange samples or moments, in a resumed run too.
         dropped: number of samples ignored because a feature was not finite; not saved in the state dict.
 
     Raises:
@@ -70,7 +70,7 @@ class ClassStatistics(nn.Module):
 
     @torch.no_grad()
     def observe(self, features: Tensor | Windows, labels: Tensor, ignore_index: int | None = None, *,
-                checked: bool = False) -> None:
+                checked: bool = False, reversible: bool = False) -> Callable[[], None]:
         """Merge one batch of every rank into the running moments.
 
         Args:
@@ -78,6 +78,10 @@ class ClassStatistics(nn.Module):
             labels: (N,) or (B, H, W).
             ignore_index: samples with this label do not count.
             checked: whether the labels are already int64 and known to be classes or ignored.
+            reversible: whether to copy the moments that are updated in place, those of the classes in the batch.
+
+        Returns:
+            a function that undoes this observation, before the next one; it needs ``reversible`` on a CPU.
 
         Raises:
             ValueError: a number of channels other than A, labels that do not fit, a label outside the classes (on a
@@ -88,22 +92,38 @@ class ClassStatistics(nn.Module):
                              f'{tuple(features.shape)}')
         check_features(features, labels)
         labels = labels if checked else check_labels(labels, self.num_classes, ignore_index)
-        alone = not self.sync or world_size() == 1
+        alone, undo = not self.sync or world_size() == 1, self._undo()
         if isinstance(features, Windows):
             self._merge_batch(*windowed_moments(features, labels, self.num_classes, self.kind, ignore_index), alone)
-            return
+            return undo
         if not alone and labels.dim() == 1 and self._is_sparse(self._gathering.agree(labels, self.exchange_size)):
             features, labels = self._gathering.gather(features, labels, ignore_index)
             alone, ignore_index = True, -1
         if alone and on_cpu(labels) and (self.kind == 'full' or labels.dim() == 1 and self._is_sparse(len(labels))):
-            self.dropped += update_in_place(*self._running(), features, labels, ignore_index)
+            undo = self._undo(labels[labelled(labels, ignore_index)] if reversible else labels[:0])
+            self.dropped = self.dropped + update_in_place(*self._running(), features, labels, ignore_index)
             if self._per_rank():
                 self._store(*self._running())
-            return
+            return undo
         self._merge_batch(*batch_moments(features, labels, self.num_classes, self.kind, ignore_index), alone)
+        return undo
+
+    def _undo(self, changed: Tensor | None = None) -> Callable[[], None]:
+        """Return a function that restores the present state, and the moments of the classes that change in place."""
+        buffers, own, (moments, rest) = dict(self._buffers), self._own, self._running()
+        classes = None if changed is None else torch.unique(changed)
+        rows = [] if classes is None else [field[classes] for field in (*moments, rest)]
+
+        def undo() -> None:
+            self._buffers.update(buffers)
+            self._own = own
+            for field, row in zip((*moments, rest), rows, strict=False):
+                field[classes] = row
+
+        return undo
 
     def _merge_batch(self, batch: ClassMoments, dropped: Tensor, alone: bool) -> None:
-        self.dropped += dropped
+        self.dropped = self.dropped + dropped
         self._store(*merge_running(*self._running(), batch if alone else merge_ranks(batch)))
 
     def _is_sparse(self, samples: int) -> bool:
@@ -143,8 +163,8 @@ class ClassStatistics(nn.Module):
         """Return size and kind for ``repr``."""
         return f'{self.num_classes}, {self.channels}, covariance={self.kind!r}, sync={self.sync}'
 
-    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: Any) -> None:
-        """Load the state; ValueError for moments with other classes, channels or another kind of covariance."""
+    def check_state(self, state_dict: dict[str, Tensor], prefix: str) -> None:
+        """Raise ValueError for moments with other classes, channels or another kind of covariance."""
         names = f'{prefix}mean', f'{prefix}covariance'
         found = [tuple(state_dict[name].shape) for name in names if name in state_dict]
         needed = [tuple(self.mean.shape), tuple(self.covariance.shape)]
@@ -154,7 +174,11 @@ class ClassStatistics(nn.Module):
                 f'{found[1]}, this model needs {needed[0]} and {needed[1]} (covariance={self.kind!r}). Use the model '
                 'and covariance of the checkpoint, or start with fresh statistics by load_statistics=False in this '
                 'loss')
-        if found:
+
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: Any) -> None:
+        """Load the state; ValueError as ``check_state``."""
+        self.check_state(state_dict, prefix)
+        if f'{prefix}mean' in state_dict:
             for name in ADDED:  # buffers that a checkpoint of an earlier version lacks
                 state_dict.setdefault(f'{prefix}{name}', torch.zeros_like(getattr(self, name)))
         super()._load_from_state_dict(state_dict, prefix, *args)

@@ -1,5 +1,6 @@
 """Wrap losses and attach their classifiers. Plain torch."""
 import copy
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -63,8 +64,18 @@ def wrap_losses(model: nn.Module, make: Make | None = None, heads: Sequence[str]
     return Wrapped(pairs, _log_lines(model, pairs, unwrapped))
 
 
-def _is_loss(module: nn.Module) -> bool:
-    return isinstance(module, ISDACriterion) or type(module).__name__.endswith(('Loss', 'CrossEntropy'))
+def _is_loss(module: nn.Module, key: str = '') -> bool:
+    """Return whether a module is a loss by the name of its class or a base class, or by its name in its holder.
+
+    A module named like a loss that holds parameters may be a head, so it is searched instead.
+    """
+    if isinstance(module, (ISDACriterion, PerCallLosses)):
+        return isinstance(module, ISDACriterion)
+    if any(re.search(r'Loss$|CrossEntropy|CE$', kind.__name__) for kind in type(module).__mro__):
+        return True
+    named = re.search(r'loss|criterion', f'{key} {type(module).__name__}', re.IGNORECASE)
+    return bool(named) and not isinstance(module, (nn.ModuleList, nn.ModuleDict)) and not any(True for _ in
+                                                                                             module.parameters())
 
 
 def held_losses(model: nn.Module) -> Iterator[HeldLoss]:
@@ -75,8 +86,8 @@ def held_losses(model: nn.Module) -> Iterator[HeldLoss]:
         for key, child in holder.named_children():
             if isinstance(child, nn.ModuleList):
                 yield from (HeldLoss(name, holder, f'{key}.{inner}', child, inner, loss)
-                            for inner, loss in child.named_children() if _is_loss(loss))
-            elif _is_loss(child):
+                            for inner, loss in child.named_children() if _is_loss(loss, key))
+            elif _is_loss(child, key):
                 yield HeldLoss(name, holder, key, holder, key, child)
 
 
@@ -150,5 +161,7 @@ def _no_losses_message(unwrapped: dict[str, list[str]], wraps_none: bool) -> str
     if wraps_none:
         return ('ISDAHook: the model has no ISDALoss. Set lambda_0 to wrap every supported loss: '
                 "default_hooks = dict(isda=dict(type='isda_seg.hooks.ISDAHook', lambda_0=7.5))")
-    heads = '; '.join(f'{head}: {"; ".join(reasons)}' for head, reasons in unwrapped.items()) or 'the model has no loss'
+    heads = '; '.join(f'{head}: {"; ".join(reasons)}' for head, reasons in unwrapped.items()) or \
+        ("the model has no loss: no module has a class or name with 'loss', 'criterion', 'CrossEntropy' or 'CE'. ISDA "
+         'wraps loss modules, such as self.loss = torch.nn.CrossEntropyLoss(), not functions')
     return f'ISDAHook found no loss to wrap. {heads}. To train this model without ISDA, delete default_hooks.isda'

@@ -3,6 +3,7 @@ import bisect
 import os
 import re
 import signal
+import threading
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -50,8 +51,10 @@ class SignalHook(Hook):
         """Install the handlers, and run the validation that was due."""
         self.received, self.pending = None, None
         for number in SIGNALS:
-            if signal.getsignal(number) is signal.SIG_DFL:
-                self.handlers[number] = signal.signal(number, self._receive)
+            current = signal.getsignal(number)
+            if current is signal.SIG_DFL or isinstance(getattr(current, '__self__', None), SignalHook):
+                signal.signal(number, self._receive)
+                self.handlers[number] = signal.SIG_DFL
         if runner.val_loop is not None:
             loader = runner.val_dataloader
             loader.worker_init_fn = partial(_start_worker, loader.worker_init_fn)
@@ -123,14 +126,21 @@ class SignalHook(Hook):
 def ignore_signals_in_worker() -> None:
     """Make a worker of a data loader survive the signals that a scheduler sends to all processes of a job.
 
-    The main process ends its workers itself. It sends SIGTERM to one that hangs, so only the first one is ignored.
+    SIGTERM from the main process, which ends its workers so, still ends it.
     """
     for number in SIGNALS:
-        signal.signal(number, _ignore_once if number == signal.SIGTERM else signal.SIG_IGN)
+        if number != signal.SIGTERM:
+            signal.signal(number, signal.SIG_IGN)
+    if hasattr(signal, 'sigwaitinfo'):
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # threads that start later inherit the mask
+        threading.Thread(target=_end_with_main_process, args=(os.getppid(),), daemon=True).start()
 
 
-def _ignore_once(number: int, frame: Any) -> None:
-    signal.signal(number, signal.SIG_DFL)
+def _end_with_main_process(main: int) -> None:
+    """Wait for a SIGTERM whose sender is the main process."""
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != main:
+        pass
+    os._exit(0)
 
 
 def _start_worker(start: Any, worker_id: int) -> None:

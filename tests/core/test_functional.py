@@ -491,3 +491,34 @@ def test_invalid_labels_are_errors_with_a_conversion():
     with pytest.raises(ValueError, match='labels must be a tensor, got ndarray: convert them with torch.as_tensor'):
         isda_cross_entropy(logits, labels.squeeze(1).numpy(), weight, covariance, 1.0)
     assert isda_cross_entropy(logits, labels.squeeze(1), weight, covariance, 1.0).isfinite()
+
+
+LABELS = [([0, 1, 2], 'must be a tensor, got list: convert them with torch.as_tensor'),
+          ((0, 1, 2), 'must be a tensor, got tuple: convert them with torch.as_tensor'),
+          (torch.arange(3).numpy(), 'must be a tensor, got ndarray: convert them with torch.as_tensor'),
+          (None, 'must be a tensor, got NoneType: pass the class index of each sample'),
+          (torch.arange(3).bool(), r'unsupported dtype torch.bool: convert class indices with labels.long\(\)'),
+          (torch.arange(3).to(torch.uint16), r'unsupported dtype torch.uint16: convert class indices with labels.long'),
+          (torch.ones(3), r'must be integers, got torch.float32: convert class indices with labels.long\(\)'),
+          (torch.ones(3, 4), r'must agree|are expected')]
+CALLS = {
+    'isda_cross_entropy': lambda labels: isda_cross_entropy(torch.ones(3, 4), labels, torch.ones(4, 5),
+                                                            torch.ones(4, 5), 1.0),
+    'augment_logits': lambda labels: augment_logits(torch.ones(3, 4), labels, torch.ones(4, 4), 1.0),
+    'sampled_cross_entropy': lambda labels: sampled_cross_entropy(torch.ones(3, 5), labels, torch.ones(4, 5), None,
+                                                                  torch.ones(4, 5), 1.0, 2),
+    'class_moments': lambda labels: class_moments(torch.ones(3, 5), labels, 4),
+    'observe': lambda labels: ClassStatistics(4, 5).observe(torch.ones(3, 5), labels)}
+
+
+@pytest.mark.parametrize('labels, words', LABELS, ids=[words[:30] for _, words in LABELS])
+@pytest.mark.parametrize('call', CALLS)
+def test_labels_of_another_type_are_an_error_with_a_remedy(call, labels, words):
+    with pytest.raises(ValueError, match=words):
+        CALLS[call](labels)
+
+
+def test_class_probabilities_are_an_error_that_names_class_indices():
+    with pytest.raises(ValueError, match=r'class probabilities are not supported, pass class indices such as '
+                                         r'labels.argmax\(1\)'):
+        CALLS['isda_cross_entropy'](torch.ones(3, 4))

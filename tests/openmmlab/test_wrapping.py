@@ -10,6 +10,7 @@ from mmengine.registry import DefaultScope
 from mmseg.registry import MODELS
 from torch import nn
 
+from isda_seg.attachment import base_losses
 from isda_seg.attachment.base_losses import MeanCrossEntropy, reason_not_softmax
 from isda_seg.attachment.focal import SoftmaxFocalLoss
 from isda_seg.hooks import ISDAHook
@@ -145,8 +146,28 @@ def test_a_model_without_a_supported_loss_is_an_error_with_the_reason():
         served(own)
     with pytest.raises(ValueError, match='the model has no ISDALoss. Set lambda_0 to wrap every'):
         served(model(head()), dict(type='ISDAHook'))
-    with pytest.raises(ValueError, match='the model has no loss'):
+    with pytest.raises(ValueError, match="the model has no loss: no module has a class or name with 'loss', 'crit"):
         served(nn.Sequential(nn.Linear(2, 2)))
+
+
+@pytest.mark.parametrize('base', [nn.Module, nn.CrossEntropyLoss])
+@pytest.mark.parametrize('name, key', [('OhemCE', 'objective'), ('Weighted', 'criterion'), ('DiceLossV2', 'objective'),
+                                       ('CrossEntropy2d', 'objective'), ('MyCriterion', 'objective')])
+def test_a_loss_of_any_name_is_reported_with_the_reason(name, key, base):
+    own = nn.Module()
+    own.fc = nn.Linear(2, 2)
+    own.add_module(key, type(name, (base,), {})())
+    with pytest.raises(ValueError, match=rf'{key} is not wrapped: {name} is not a known softmax cross-entropy; if it'):
+        served(own)
+
+
+def test_an_heir_of_a_loss_that_is_not_a_softmax_is_none_either():
+    own = nn.Module()
+    own.fc, own.loss = nn.Linear(2, 2), type('MyDice', (type('DiceLoss', (nn.Module,), {}),), {})()
+    with pytest.raises(ValueError, match='loss is not wrapped: MyDice is not a softmax cross-entropy of one label'):
+        served(own)
+    with pytest.raises(ValueError, match='MyDice is not a softmax cross-entropy, so ISDA does not support it as base'):
+        base_losses.require_softmax(own.loss)
 
 
 def test_naming_one_of_two_classifiers_works():

@@ -60,10 +60,10 @@ def check_labels(labels: Tensor, num_classes: int, ignore_index: int | None,
     Raises:
         ValueError: labels that are not an integer tensor; on a CPU, a label outside the classes.
     """
-    if not isinstance(labels, Tensor):
-        raise ValueError(f'labels must be a tensor, got {type(labels).__name__}: convert them with torch.as_tensor')
+    check_tensor(labels)
     if labels.dtype not in (torch.int64, torch.int32, torch.int16, torch.uint8, torch.int8):
-        raise ValueError(f'labels must be integers, got {labels.dtype}: convert class indices with labels.long()')
+        kind = 'must be integers, got' if labels.is_floating_point() else 'have the unsupported dtype'
+        raise ValueError(f'labels {kind} {labels.dtype}: convert class indices with labels.long()')
     labels = labels.long()
     if not on_cpu(labels) or labels.numel() == 0:
         return labels
@@ -80,11 +80,23 @@ def check_labels(labels: Tensor, num_classes: int, ignore_index: int | None,
     return labels
 
 
+def check_tensor(labels: object) -> None:
+    """Raise ValueError for labels that are not a tensor."""
+    if not isinstance(labels, Tensor):
+        remedy = 'pass the class index of each sample' if labels is None else 'convert them with torch.as_tensor'
+        raise ValueError(f'labels must be a tensor, got {type(labels).__name__}: {remedy}')
+
+
 def check_logits(logits: Tensor, labels: Tensor, ignore_index: int | None,
                  sources: Sequence[str] | None = None) -> Tensor:
     """Check that logits (N, C, ...) and labels (N, ...) agree in shape, then return ``check_labels`` of the labels."""
+    check_tensor(labels)
     if logits.dim() < 2 or logits.shape[:1] + logits.shape[2:] != labels.shape:
-        remedy = ': remove the channel with labels.squeeze(1)' if labels.shape[1:2] == (1,) != logits.shape[2:] else ''
+        remedy = ''
+        if labels.shape == logits.shape:
+            remedy = ': class probabilities are not supported, pass class indices such as labels.argmax(1)'
+        elif labels.shape[1:2] == (1,) != logits.shape[2:]:
+            remedy = ': remove the channel with labels.squeeze(1)'
         raise ValueError(f'logits (N, C, ...) and labels (N, ...) must agree, got {tuple(logits.shape)} '
                          f'and {tuple(labels.shape)}{remedy}')
     return check_labels(labels, logits.shape[1], ignore_index, sources)
@@ -110,6 +122,7 @@ def check_pair(weight: Tensor, covariance: Tensor) -> None:
 
 def check_features(features: Any, labels: Tensor) -> None:
     """Raise ValueError unless each of the features (N, A, ...) has a label (N, ...)."""
+    check_tensor(labels)
     if features.dim() < 2 or features.shape[:1] + features.shape[2:] != labels.shape:
         raise ValueError(f'features (N, A, ...) and labels (N, ...) must agree, got {tuple(features.shape)} '
                          f'and {tuple(labels.shape)}')

@@ -56,7 +56,7 @@ class _FusedCrossEntropy(torch.autograd.Function):
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
         if torch.is_grad_enabled():  # second derivative: composed of PyTorch functions
             wanted = ctx.needs_input_grad[0], ctx.needs_input_grad[2]
-            grad, grad_rows = _differentiable(*_saved(ctx), wanted)
+            grad, grad_rows = _differentiable(wanted, *_saved(ctx))
             grad, grad_rows = (None if g is None else g * grad_output for g in (grad, grad_rows))
             return grad, None, grad_rows, None, None, None, None
         # The saved gradients are handed out once, because hooks may modify them. A second backward recomputes them.
@@ -127,9 +127,9 @@ def _softmax_minus_one_hot(z: Tensor, chunk: Chunk, divisor: float) -> Tensor:
     return torch.where(counts, summed.log_().sub_(own), 0).sum(dtype=torch.float64)
 
 
-def _differentiable(logits: Tensor, labels: Tensor, rows: Tensor, ignore_index: int | None, divisor: float | Tensor,
-                    grid: Grid | None, adjustment: Tensor | None,
-                    wanted: tuple[bool, bool]) -> list[Tensor | None]:
+def _differentiable(wanted: tuple[bool, bool], logits: Tensor, labels: Tensor, rows: Tensor, ignore_index: int | None,
+                    divisor: float | Tensor, grid: Grid | None,
+                    adjustment: Tensor | None) -> list[Tensor | None]:
     """Return the gradients with respect to logits and rows with their own autograd graph; None where not wanted."""
     on = labels if grid is None else grid.labels
     added = chosen_rows(rows, class_index(on, len(rows), ignore_index))

@@ -43,18 +43,18 @@ def compare_losses(workload: Workload, meter: Meter, rounds: int, literal_bytes:
     steps['literal'] = forward_backward(literal_loss(part, workload), part)
     measured = measure(steps, meter, rounds)
     baseline = measured['plain on the slice' if factor > 1 else 'plain']
-    literal = dict(slice=1 / factor, seconds=quartiles([factor * s for s in differences(
-        measured['literal']['samples'], baseline['samples'])]),
-        bytes=factor * (measured['literal']['peak_bytes'] - baseline['peak_bytes']))
+    literal_bytes_extra = measured['literal']['peak_bytes'] - baseline['peak_bytes']
+    literal_seconds = quartiles([factor * s for s in differences(measured['literal']['samples'], baseline['samples'])])
     rows = []
     for resolution in resolutions:
         extra = extra_cost(measured[f'isda {resolution}'], measured['plain'])
         seconds = extra['seconds']['median']
         rows.append(dict(
             resolution=resolution, extra=extra, of_logits=extra['bytes'] / workload.logits_bytes,
-            literal_times=literal['seconds']['median'] / seconds if seconds > 0 else None,
+            literal_times=literal_seconds['median'] / seconds if seconds > 0 else None,
             over_floor=seconds * bandwidth / workload.least_bytes))
-    return dict(workload.describe(), measured=measured, literal_extra=literal, rows=rows,
+    return dict(workload.describe(), measured=measured, rows=rows,
+                literal_extra=dict(slice=1 / factor, seconds=literal_seconds, bytes=factor * literal_bytes_extra),
                 floor=dict(bytes=workload.least_bytes, seconds=workload.least_bytes / bandwidth))
 
 

@@ -74,7 +74,7 @@ class LiteralISDA:
 
     def loss(self, logits: Tensor, labels: Tensor, size: tuple[int, ...], on_grid: Tensor, weight: Tensor,
              align_corners: bool) -> Tensor:
-        """Cross-entropy of the augmented logits; penalties of feature pixels are resized to the size of the logits.
+        """Return the cross-entropy of the augmented logits; penalties are resized to the size of the logits.
 
         The authors' code adds at feature resolution and resizes the sum. Resizing is linear, so the result is equal.
         """

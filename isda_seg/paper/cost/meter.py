@@ -15,7 +15,7 @@ COPIES = 11
 
 
 class Meter:
-    """Measure on one device; ``'auto'`` selects a GPU if one is available.
+    """Measure time and memory on one device; ``'auto'`` selects a GPU if available.
 
     Raises:
         ValueError: a GPU is requested but not available.

@@ -84,7 +84,7 @@ def step_summary(result: dict[str, Any]) -> str:
 
 
 def footnote(result: dict[str, Any]) -> str:
-    """Describe how, where and at which commit it was measured."""
+    """Return the note on method, hardware and commit of a measurement."""
     toy = 'Toy sizes: these numbers do not represent the cost. ' if result['toy'] else ''
     return (f'{toy}Medians of {result["rounds"]} alternating rounds (quartiles in brackets); differences and shares '
             'are computed within a round. Memory is the peak of the tensor bytes during forward and backward, without '
@@ -113,7 +113,7 @@ def one_sentence(result: dict[str, Any]) -> str:
 
 
 def step_size(step: dict[str, Any]) -> str:
-    """Name the network and the size of its batch."""
+    """Return the name of the network and the size of its batch."""
     return f'`{network(step["config"])}` at {step["images"]} x {step["size"]} x {step["size"]}'
 
 

@@ -61,7 +61,7 @@ def training_step(path: Path, size: int, images: int, device: torch.device,
     return lambda: model.train_step(batch, optimizer), head.num_classes
 
 
-def make_batch(classes: int, ignore_index: int, size: int, images: int, seed: int) -> dict[str, list]:
+def make_batch(classes: int, ignore_index: int, size: int, images: int, seed: int) -> dict[str, list[Any]]:
     """Create random images and block-shaped labels in the format of MMSegmentation's dataloaders."""
     from mmengine.structures import PixelData
     from mmseg.structures import SegDataSample

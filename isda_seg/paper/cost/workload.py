@@ -75,7 +75,7 @@ class Tensors(NamedTuple):
     """Inputs of all losses in one comparison."""
     features: Tensor       # shape as in the workload, without gradient
     labels: Tensor         # shape as in the workload
-    classifier: nn.Module  # its weight receives the gradient of ISDA
+    classifier: nn.Linear | nn.Conv2d  # its weight receives the gradient of ISDA
     logits: Tensor         # (B, C, H, W) at label resolution, or (N, C); a leaf
 
 
@@ -85,7 +85,8 @@ def make_tensors(workload: Workload, device: torch.device, seed: int = 0) -> Ten
     features = torch.randn(workload.features, generator=generator)
     labels = make_labels(workload.labels, workload.classes, generator)
     channels, classes = workload.features[1], workload.classes
-    classifier = nn.Conv2d(channels, classes, 1) if workload.pixels else nn.Linear(channels, classes)
+    classifier: nn.Linear | nn.Conv2d = nn.Conv2d(channels, classes, 1) if workload.pixels else \
+        nn.Linear(channels, classes)
     with torch.no_grad():
         for parameter in classifier.parameters():
             parameter.copy_(torch.randn(parameter.shape, generator=generator) / channels ** 0.5)

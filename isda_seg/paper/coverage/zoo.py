@@ -57,7 +57,7 @@ def without_downloads(model: Any) -> Any:
 
 
 def build_and_wrap(path: Path) -> Verdict:
-    """Build the model of a config with the diff and run the hook, as a run does before it loads weights."""
+    """Build the model of a config with the diff, run the hook, and return the verdict."""
     from mmseg.registry import MODELS
     try:
         cfg = with_diff(path)

@@ -18,8 +18,8 @@ WIDE = 60     # characters per line of a title
 
 def colour_and_marker(label: int, classes: int) -> tuple[tuple[float, ...], str]:
     """Return colour and marker of a class, unique for up to 100 classes."""
-    colours = matplotlib.colormaps['tab10' if classes <= 10 else 'tab20'].colors
-    return colours[label % len(colours)], MARKERS[label // len(colours) % len(MARKERS)]
+    colours = matplotlib.colormaps['tab10' if classes <= 10 else 'tab20']
+    return colours(label % colours.N)[:3], MARKERS[label // colours.N % len(MARKERS)]
 
 
 def draw_embedding(models: Sequence[Features], title: str, out: Path) -> None:

@@ -17,7 +17,7 @@ from isda_seg.runtime.config_keys import dicts, type_name
 SPLITS = ('test', 'val', 'train')
 
 
-def split_loader(cfg: Config, split: str, augmented: bool = False) -> DataLoader:
+def split_loader(cfg: Config, split: str, augmented: bool = False) -> DataLoader[Any]:
     """Build the dataloader of ``split_config``, with the same arguments and errors."""
     loader = split_config(cfg, split, augmented)
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmengine')):

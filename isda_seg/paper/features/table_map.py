@@ -1,6 +1,7 @@
 """Draw the margin table as a heat map."""
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,7 +16,7 @@ NAMED = 100   # maximum number of classes for row and column names
 
 def show_table(axis: Axes, table: np.ndarray, classes: Sequence[str]) -> None:
     """Draw the margin table (C, C) with class names and a colour bar; the zero diagonal is grey."""
-    image = axis.imshow(np.ma.masked_array(table, np.eye(len(table), dtype=bool)), cmap='viridis')
+    image: Any = axis.imshow(np.ma.masked_array(table, np.eye(len(table), dtype=bool)), cmap='viridis')
     axis.set_facecolor('0.85')
     bar = axis.figure.colorbar(image, ax=axis, shrink=0.85)
     bar.set_label(UNIT, fontsize=7)

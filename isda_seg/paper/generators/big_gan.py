@@ -6,9 +6,9 @@ Nothing is downloaded. The folder must contain ``config.json`` and ``pytorch_mod
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from isda_seg.paper.generators.generator import GeneratorAdapter
@@ -24,12 +24,12 @@ class BigGANDeep(GeneratorAdapter):
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
-        self.z_dim, self.resolution = network.config.z_dim, network.config.output_dim
-        self.num_classes = network.config.num_classes
+        config: Any = network.config
+        self.z_dim, self.resolution, self.num_classes = config.z_dim, config.output_dim, config.num_classes
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         """Generate images from codes and ImageNet labels."""
-        return self.network(z, F.one_hot(y, self.num_classes).to(z.dtype), TRUNCATION)
+        return self.network(z, self.one_hot(y).to(z.dtype), TRUNCATION)
 
 
 def read_big_gan(folder: str | Path) -> BigGANDeep:

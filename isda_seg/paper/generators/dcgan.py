@@ -2,7 +2,6 @@
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from isda_seg.paper.generators.generator import GeneratorAdapter
@@ -57,7 +56,7 @@ class LabelledGenerator(GeneratorAdapter):
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         """Generate images from codes z (N, z_dim) and labels y (N,)."""
         noise = z[:, :self.z_dim - self.attributes]
-        return self.network(torch.cat([noise, self.attributes_of(z), F.one_hot(y, self.num_classes).to(z)], dim=1))
+        return self.network(torch.cat([noise, self.attributes_of(z), self.one_hot(y).to(z)], dim=1))
 
     def attributes_of(self, z: Tensor) -> Tensor:
         """Return the attributes (N, attributes) of codes (N, z_dim); uniform in [-1, 1] for codes from N(0, 1)."""

@@ -1,6 +1,6 @@
 """Base class of GAN training: data, separate random streams, exact resume."""
 import hashlib
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -13,13 +13,22 @@ _FIRST_WEIGHTS, _STEP = 0, 1  # separate streams
 
 class Settings(Protocol):
     """Settings of a kind of GAN, a NamedTuple."""
-    batch: int
-    seed: int
+
+    @property
+    def batch(self) -> int:
+        """Images per step."""
+
+    @property
+    def seed(self) -> int:
+        """Seed of the training."""
 
     def _asdict(self) -> dict[str, Any]: ...
 
 
-class GANTraining:
+SettingsType = TypeVar('SettingsType', bound=Settings)
+
+
+class GANTraining(Generic[SettingsType]):
     """GAN training with exact resume: every step uses a separate random stream.
 
     Subclasses implement ``build`` and ``update``.
@@ -44,7 +53,7 @@ class GANTraining:
     critic: nn.Module
     optimizers: list[torch.optim.Optimizer]  # of the generator and of the critic
 
-    def __init__(self, images: Tensor, settings: Settings) -> None:
+    def __init__(self, images: Tensor, settings: SettingsType) -> None:
         if images.dim() != 4 or images.shape[1] != 3 or images.shape[2] != images.shape[3]:
             raise ValueError(f'square images (N, 3, H, H) expected, got {tuple(images.shape)}')
         if len(images) < settings.batch:
@@ -79,7 +88,7 @@ class GANTraining:
         return self.images[indices] / 127.5 - 1
 
     def origin(self) -> dict[str, str]:
-        """Return what must match for a resume: the kind and digests of the data."""
+        """Return the kind of GAN and the digests of the data, which must match for a resume."""
         return dict(kind=self.kind, images=digest(self.images))
 
     def state_dict(self) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Generator interface of the reverse mapping: from codes to images."""
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -21,6 +22,16 @@ class GeneratorAdapter(nn.Module):
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         """Generate images (N, 3, H, W) in ``value_range`` from codes z (N, z_dim) and labels y (N,), if conditional."""
         raise NotImplementedError
+
+    def one_hot(self, y: Tensor | None) -> Tensor:
+        """Return one-hot labels (N, num_classes) of labels y (N,).
+
+        Raises:
+            ValueError: missing labels, or an unconditional generator.
+        """
+        if y is None or self.num_classes is None:
+            raise ValueError(f'labels for a conditional generator expected, got {y} for {type(self).__name__}')
+        return F.one_hot(y, self.num_classes)
 
     def images(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         """Generate images in [0, 1].

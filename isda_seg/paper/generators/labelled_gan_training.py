@@ -23,7 +23,7 @@ class LabelledGANSettings(NamedTuple):
     seed: int = 0
 
 
-class LabelledGANTraining(GANTraining):
+class LabelledGANTraining(GANTraining[LabelledGANSettings]):
     """Training of a label-conditional GAN.
 
     - ``cgan`` (Mirza and Osindero, 2014): the discriminator receives the label as C constant maps.
@@ -43,7 +43,6 @@ class LabelledGANTraining(GANTraining):
         ValueError: see ``GANTraining``.
     """
 
-    settings: LabelledGANSettings
     output_sizes: tuple[int, int, int]  # number of scores, logits and attributes among the discriminator outputs
 
     def __init__(self, images: Tensor, labels: Tensor, settings: LabelledGANSettings, kind: str) -> None:

@@ -22,14 +22,13 @@ class WGANSettings(NamedTuple):
     seed: int = 0
 
 
-class WGANTraining(GANTraining):
+class WGANTraining(GANTraining[WGANSettings]):
     """WGAN training; see ``GANTraining``.
 
     Progress: the critic's estimate of the Wasserstein distance, up to a factor; it decreases as the images improve.
     """
 
     kind = 'wgan'
-    settings: WGANSettings
 
     def build(self, resolution: int, channels: int) -> None:
         """Create DCGAN networks and RMSprop optimizers."""

@@ -1,5 +1,5 @@
 """Paired comparison of two arms that were run with the same seeds."""
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -112,8 +112,10 @@ def compare_arms(baseline: dict[str, dict[str, Any]], arm: dict[str, dict[str, A
     found: dict[str, Any] = dict(seeds=[int(seed) for seed in seeds])
     if any(diverged.values()):
         found[DIVERGED] = diverged
-    for kind, take in (('measures', measures), ('classes', class_measures),
-                       *((kind, partial(class_measures, kind=kind)) for kind in OF_CLASSES)):
+    takes: dict[str, Callable[[dict[str, Any]], dict[str, float]]] = {
+        'measures': measures, 'classes': class_measures,
+        **{kind: partial(class_measures, kind=kind) for kind in OF_CLASSES}}
+    for kind, take in takes.items():
         left, right = ([take(results[seed]) for seed in seeds] for results in (baseline, arm))
         common = [name for values in left[:1] for name in values if all(name in other for other in (*left, *right))]
         found[kind] = {}

@@ -7,19 +7,17 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
 from filelock import FileLock, Timeout  # a dependency of torch
 
-LIBC = ctypes.CDLL(None) if sys.platform == 'linux' else None
-PR_SET_PDEATHSIG = 1
 LOCK = '.series.lock'
-
-
-def _end_with_parent() -> None:
-    """Request SIGTERM from Linux when the parent thread ends, for any reason."""
-    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+PR_SET_PDEATHSIG = 1
+# Requests SIGTERM from Linux when the parent thread ends, for any reason.
+END_WITH_PARENT = partial(ctypes.CDLL(None).prctl, PR_SET_PDEATHSIG, signal.SIGTERM) \
+    if sys.platform == 'linux' else None
 
 
 @contextmanager
@@ -48,7 +46,7 @@ class Processes:
     def __init__(self, jobs: int) -> None:
         threads = str(max(1, (os.cpu_count() or 1) // jobs))
         self.environment = dict(os.environ, OMP_NUM_THREADS=os.environ.get('OMP_NUM_THREADS', threads))
-        self.running: set[subprocess.Popen] = set()
+        self.running: set[subprocess.Popen[bytes]] = set()
         self.stopped = False
         self.lock = threading.Lock()
 
@@ -75,7 +73,7 @@ class Processes:
             if self.stopped:
                 raise RuntimeError('the series was stopped')
             process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=self.environment,
-                                       preexec_fn=_end_with_parent if LIBC else None)
+                                       preexec_fn=END_WITH_PARENT)
             self.running.add(process)
         code = process.wait()
         with self.lock:

@@ -47,7 +47,7 @@ def _draw_training(axis: Axes, head: str, points: Points) -> None:
     means = [np.mean([entry['expected'] for entry in entries]) for entries in points.values()]
     axis.errorbar(steps, means, errors, fmt='none', color=LINES['expected'][1], capsize=2, label='95 %, Monte Carlo')
     axis.set(xlabel=last['unit'], ylabel='loss (nats)')
-    axis.xaxis.get_major_locator().set_params(integer=True)
+    axis.locator_params('x', integer=True)
     _finish(axis, f'{head}, training with lambda up to {last["strength"]:g}')
 
 

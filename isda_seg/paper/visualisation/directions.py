@@ -26,7 +26,7 @@ class Translation(NamedTuple):
 
 def translations(covariance: Tensor, strength: float, num_samples: int, num_directions: int,
                  generator: torch.Generator) -> list[Translation]:
-    """Return all translations: identity, samples, both ways along leading directions, and random ones of equal length.
+    """Return the identity, samples, both signs of the leading directions, and random translations of equal length.
 
     Args:
         covariance: Sigma_y, (A,) diagonal or (A, A).

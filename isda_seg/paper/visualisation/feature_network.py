@@ -34,9 +34,8 @@ class FeatureAdapter(nn.Module):
 
     def preprocess(self, images: Tensor) -> Tensor:
         """Resize (bilinear, antialiased) and normalise images."""
-        size = (self.resolution, self.resolution)
-        if self.resolution is not None and images.shape[2:] != size:
-            images = F.interpolate(images, size, mode='bilinear', antialias=True)
+        if self.resolution is not None and images.shape[2:] != (self.resolution, self.resolution):
+            images = F.interpolate(images, (self.resolution, self.resolution), mode='bilinear', antialias=True)
         return (images - self.mean) / self.std
 
     def features(self, preprocessed: Tensor) -> Tensor:

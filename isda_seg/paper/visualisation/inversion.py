@@ -175,11 +175,10 @@ def _optimise(z: Tensor, labels: Tensor, generator: GeneratorAdapter, network: F
 
 
 def _optimizer(z: Tensor, schedule: Schedule) -> torch.optim.Optimizer:
-    common = dict(lr=schedule.lr, weight_decay=schedule.weight_decay)
     if schedule.optimizer == 'sgd':
-        return torch.optim.SGD([z], momentum=MOMENTUM, nesterov=True, **common)
+        return torch.optim.SGD([z], schedule.lr, MOMENTUM, weight_decay=schedule.weight_decay, nesterov=True)
     if schedule.optimizer == 'adam':
-        return torch.optim.Adam([z], **common)
+        return torch.optim.Adam([z], schedule.lr, weight_decay=schedule.weight_decay)
     raise ValueError(f"optimizer must be 'sgd' or 'adam', got {schedule.optimizer!r}")
 
 

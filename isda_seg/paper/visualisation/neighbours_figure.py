@@ -87,7 +87,7 @@ def draw_class(result: SearchResult, name: str, title: str) -> np.ndarray:
 
 
 def rows_to_draw(rows: Sequence[Row]) -> list[Row]:
-    """Return the rows to draw: all rows, but only the first of consecutive random directions of one kind."""
+    """Return the rows to draw; of consecutive random directions of the same kind only the first is drawn."""
     return [row for index, row in enumerate(rows)
             if row.translation.kind not in CONTROLS or row.translation.kind != rows[index - 1].translation.kind]
 

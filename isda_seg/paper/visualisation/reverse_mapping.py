@@ -20,7 +20,7 @@ class ClassAugmentation(NamedTuple):
     """Augmentation of the features of a class."""
     covariance: Tensor   # Sigma_y of the class, (A,) or (A, A)
     strength: float      # lambda
-    count: int           # K, samples per image
+    samples: int         # K, samples per image
 
 
 class ReverseMapping(NamedTuple):
@@ -63,15 +63,15 @@ def reverse_map(images: Tensor, labels: Tensor, generator: GeneratorAdapter, net
     """
     with torch.no_grad(), frozen(network):
         features = network(images)
-    targets = augment_features(features, augmentation.covariance, augmentation.strength, augmentation.count, seed)
+    targets = augment_features(features, augmentation.covariance, augmentation.strength, augmentation.samples, seed)
     first = invert(images, labels, generator, network, recipe.eta, recipe.first, restarts, seed)
-    starts, repeated = (part.repeat_interleave(augmentation.count, dim=0) for part in (first.z, labels))
+    starts, repeated = (part.repeat_interleave(augmentation.samples, dim=0) for part in (first.z, labels))
     second = follow_targets(starts, repeated, targets.flatten(0, 1), generator, network, recipe.second)
     random = normalised_codes(sample_codes(len(repeated), generator.z_dim, seed + 1)).to(starts)
     with torch.no_grad(), frozen(generator):
         shown = [generator.images(codes, y) for codes, y in
                  ((first.codes, labels), (second.codes, repeated), (random, repeated))]
-    augmented, random_images = (part.unflatten(0, (len(images), augmentation.count)) for part in shown[1:])
+    augmented, random_images = (part.unflatten(0, (len(images), augmentation.samples)) for part in shown[1:])
     moved = (targets - features[:, None]).square().sum(dim=2)
     return ReverseMapping(images, shown[0], augmented, random_images, first, second, moved)
 

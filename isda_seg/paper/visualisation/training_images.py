@@ -1,5 +1,5 @@
 """Training images of a classification config, without data augmentation."""
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from mmengine.config import Config
@@ -31,7 +31,8 @@ def training_images(cfg: Config, class_name: str | None = None) -> TrainingImage
         raise ValueError('generators and the reverse mapping need the config of an image classifier, for example '
                          'configs/miniature/resnet8_digits.py')
     loader = split_loader(cfg, 'train')
-    classes = tuple(loader.dataset.metainfo['classes'])
+    dataset: Any = loader.dataset
+    classes = tuple(dataset.metainfo['classes'])
     if class_name is not None and class_name not in classes:
         raise ValueError(f'unknown class {class_name!r}. Choose from {", ".join(classes)}.')
     images, labels = [], []

@@ -38,6 +38,9 @@ def root(tmp_path):
                           (tmp_path, ('gain', 'cost'))):
         (folder / 'README.md').write_text(''.join(f'<!-- {name} -->\n<!-- /{name} -->\n' for name in names))
     (configs / 'results' / 'a.json').write_text(json.dumps(RESULT))
+    (configs / 'results' / 'stacks.json').write_text('[]')
+    (tmp_path / 'docs').mkdir()
+    (tmp_path / 'docs' / 'install.md').write_text('<!-- stacks -->\n<!-- /stacks -->\n')
     return tmp_path
 
 

@@ -1,0 +1,60 @@
+"""The class statistics that a loss holds: created by ``attach`` or by a checkpoint."""
+from typing import Any
+
+from torch import Tensor, nn
+
+from isda_seg.attachment.captured_inputs import CapturedInputs
+from isda_seg.attachment.ramp import Ramp
+from isda_seg.core import ClassStatistics
+
+
+class HeldStatistics(nn.Module):
+    """Base class of a loss with statistics, and with a ramp that a checkpoint resumes."""
+
+    statistics: ClassStatistics  # None until the loss is attached or a checkpoint is loaded
+    ramp: Ramp | None
+    captured: CapturedInputs
+    covariance: str
+    sync: bool
+    load_statistics: bool
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.statistics, self.attached = None, False  # type: ignore[assignment]
+
+    def prepare(self, num_classes: int, channels: int) -> None:
+        """Create the statistics, or check the shape of existing ones."""
+        if self.statistics is None:
+            self.statistics = ClassStatistics(num_classes, channels, self.covariance, self.sync)
+        elif (self.statistics.num_classes, self.statistics.channels) != (num_classes, channels):
+            remedy = 'detach this loss and attach a new one' if self.attached else 'use load_statistics=False'
+            raise ValueError(f'the statistics have {self.statistics.num_classes} classes x {self.statistics.channels} '
+                             f'channels, the classifier has {num_classes} x {channels}: {remedy}')
+
+    def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
+        """Load the state; a loss without statistics stays so if the state is refused."""
+        statistics = self.statistics
+        try:
+            return super().load_state_dict(*args, **kwargs)
+        except Exception:
+            self.statistics = statistics
+            raise
+
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: Any) -> None:
+        """Load the state; a loss that is not attached creates statistics of the checkpoint's shape."""
+        if not self.load_statistics:
+            keys, own = ([key for key in state if key.startswith((f'{prefix}statistics.', f'{prefix}ramp.'))]
+                         for state in (state_dict, self.state_dict(prefix=prefix)))
+            for key in keys:
+                state_dict.pop(key)
+            if keys:  # no key counts as missing
+                state_dict.update({key: self.state_dict(prefix=prefix)[key] for key in own})
+        elif (mean := state_dict.get(f'{prefix}statistics.mean')) is not None:
+            if self.statistics is None and mean.dim() == 2:
+                statistics = ClassStatistics(*mean.shape, self.covariance, self.sync)
+                statistics.check_state(state_dict, f'{prefix}statistics.')
+                self.statistics = statistics
+            if self.ramp:
+                self.ramp.fill_missing(state_dict, f'{prefix}ramp.calls')
+        self.captured.forget_weight()
+        super()._load_from_state_dict(state_dict, prefix, *args)
