@@ -76,7 +76,7 @@ def test_class_weights_of_a_cast_model_have_the_dtype_of_the_logits(dtype):
 def test_a_weight_that_is_not_of_classes_is_accepted(weight):
     loss = Own()
     loss.weight = weight
-    base_losses.check_class_weight(loss, 3)
+    assert base_losses.check_class_weight(loss, 3) is None
 
 
 @pytest.mark.parametrize('weights', [[1.0, 2.0], torch.ones(2), np.ones(4)])

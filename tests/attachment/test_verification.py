@@ -180,6 +180,7 @@ def test_a_zero_feature_next_to_a_large_one_passes_at_every_position(small, larg
     z, shake = resize(classifier(x), (large, large), align_corners), verification.Verification()
     for _ in range(small ** 2 + 1):
         shake.check(record, z, align_corners)
+    assert (shake.step, shake.verified) == (small ** 2 + 1, True)
 
 
 @pytest.mark.parametrize('images', [False, True])
@@ -197,6 +198,7 @@ def test_bfloat16_with_large_means_and_cancelling_weights_passes_from_the_first_
             z = logits(classifier, x)
         for _ in range(4):
             shake.check(record, z, False)
+        assert shake.verified
         with pytest.raises(RuntimeError):  # a mismatch is still found at the first step
             verification.Verification().check(record, z + 3 * torch.eye(CLASSES)[0].view(
                 (1, -1, 1, 1) if images else (1, -1)) * float(verification.typical_logit(x.movedim(1, 0).flatten(1),
