@@ -1,5 +1,6 @@
 """ISDA with learned instead of estimated covariances (Fig. 10)."""
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -66,17 +67,25 @@ class LearnedCovariance(nn.Module):
 
     @torch.no_grad()
     def observe(self, features: Tensor, labels: Tensor, ignore_index: int | None = None, *,
-                checked: bool = False) -> None:
+                checked: bool = False, reversible: bool = False) -> Callable[[], None]:
         """Observe a batch as ``ClassStatistics.observe``; statistics are updated only during the warm-up."""
         self.present = torch.unique(labels[labelled(labels, ignore_index)])
         if self.steps >= self.warm_up:
-            return
-        self.observed.observe(features, labels, ignore_index, checked=checked)
+            return lambda: None
+        undo_observation = self.observed.observe(features, labels, ignore_index, checked=checked, reversible=reversible)
         self.steps += 1
+
+        @torch.no_grad()
+        def undo() -> None:
+            undo_observation()
+            self.steps -= 1
+            self.factor.zero_()  # as in the whole warm-up
+
         if self.steps == self.warm_up:
             seen = self.observed.count > 1
             deviation = self.observed.covariance[seen].mean().sqrt() if seen.any() else self.factor.new_zeros(())
             self.factor.copy_(deviation * torch.eye(self.channels, device=self.factor.device))
+        return undo
 
     def uncertainty(self, sigma: float) -> Tensor:
         """Return how far the mean entropy per channel of the batch's classes is below that of ``N(0, sigma)``."""

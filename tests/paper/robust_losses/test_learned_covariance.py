@@ -9,7 +9,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from isda_seg.attach import attach
-from isda_seg.paper.robust_losses.learned_covariance import LearnedISDALoss
+from isda_seg.paper.robust_losses.learned_covariance import LearnedCovariance, LearnedISDALoss
 
 CLASSES, CHANNELS = 3, 5
 CONFIG = tiny.ROOT / 'configs' / 'miniature' / 'resnet8_learned-covariance_cifar10-1k.py'
@@ -111,3 +111,13 @@ def test_a_run_trains_the_factor_without_decay_and_resumes_exactly(tmp_path, mon
     assert float(off.detach().abs().max()) > 0  # it has left the identity
     again, _ = tiny.train(CONFIG, tmp_path / 'resumed', change=change, resume=str(tmp_path / 'whole' / 'epoch_2.pth'))
     assert tiny.differing(tiny.full_state(again), tiny.full_state(runner)) == []
+
+
+@pytest.mark.parametrize('calls', [1, 2, 3, 4])
+def test_an_observation_of_the_warm_up_and_of_its_end_is_undone(calls):
+    statistics = LearnedCovariance(2, 3, warm_up=3)
+    for step in range(calls):
+        before = {name: value.clone() for name, value in statistics.state_dict().items()}
+        undo = statistics.observe(torch.randn(8, 3) + step, torch.arange(8) % 2, reversible=True)
+    undo()
+    assert all(torch.equal(value, before[name]) for name, value in statistics.state_dict().items())
