@@ -79,5 +79,10 @@ def test_a_missing_type_is_a_sentence_with_the_dict(monkeypatch):
 @pytest.mark.parametrize('error', [KeyError('epoch'), TypeError('x')])
 def test_other_key_errors_show_their_traceback(monkeypatch, error):
     monkeypatch.setattr(sys, 'argv', ['tool.py'])
-    with pytest.raises(type(error)):
-        run_main(lambda: (_ for _ in ()).throw(error))
+
+    def main():
+        raise error
+
+    with pytest.raises(type(error)) as raised:
+        run_main(main)
+    assert raised.value is error
