@@ -52,11 +52,9 @@ def check_folder(option: str, path: str | Path, inputs: Iterable[Any], only_outp
         only_outputs: the folder must not contain a data folder either, so that no file name can be that of an input.
 
     Raises:
-        ValueError: the folder is or lies in a data folder, contains one, or is a file.
+        ValueError: the folder is or lies in a data folder, or contains one.
     """
     inputs, remedy = list(inputs), f'Choose another folder with {option}'
-    if os.path.isfile(path):
-        raise ValueError(f'cannot write to {path}: it is a file. {remedy}')
     for folder in _data_folders(inputs):
         if _inside(path, folder):
             raise ValueError(f'{option} would write into the input folder {folder}. {remedy}')

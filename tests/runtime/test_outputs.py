@@ -69,7 +69,7 @@ def test_a_result_whose_name_is_a_folder_is_an_error_at_the_start(tmp_path):
 
 @pytest.mark.parametrize('folder, outputs, works', [
     ('data/val', False, False), ('data/val/new', False, False), ('data', False, False), ('.', True, False),
-    ('c.py', False, False), ('work', True, True), ('.', False, True), ('data/work', False, True), ('new', True, True)])
+    ('work', True, True), ('.', False, True), ('data/work', False, True), ('new', True, True)])
 def test_a_folder_with_inputs_is_no_folder_for_outputs(cfg, tmp_path, folder, outputs, works):
     if works:
         assert check_folder('--x', tmp_path / folder, [cfg], outputs) is None

@@ -85,8 +85,8 @@ def unknown(kind, **config):
 
 def test_an_unknown_type_is_a_sentence_with_the_closest_name(monkeypatch):
     code, _ = told(monkeypatch, unknown('hook', type='CheckpointHok'))
-    assert code.startswith("the config has the unknown type 'CheckpointHok' (mmengine::hook). Did you mean "
-                           "'CheckpointHook'?")
+    assert code.startswith("the config has the unknown type 'CheckpointHok' (")  # and the scope of an earlier test
+    assert "::hook). Did you mean 'CheckpointHook'?" in code
     assert 'import the module that registers it' in told(monkeypatch, unknown('model', type='Zzz'))[0]
 
 
@@ -99,5 +99,10 @@ def test_a_missing_type_is_a_sentence_with_the_dict(monkeypatch):
 @pytest.mark.parametrize('error', [KeyError('epoch'), TypeError('x')])
 def test_other_key_errors_show_their_traceback(monkeypatch, error):
     monkeypatch.setattr(sys, 'argv', ['tool.py'])
-    with pytest.raises(type(error)):
-        run_main(lambda: (_ for _ in ()).throw(error))
+
+    def main():
+        raise error
+
+    with pytest.raises(type(error)) as raised:
+        run_main(main)
+    assert raised.value is error
