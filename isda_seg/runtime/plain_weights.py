@@ -8,7 +8,7 @@ import torch
 from isda_seg.runtime.checkpoint import checkpoint_to_convert
 from isda_seg.runtime.durable import written_aside
 
-STATISTICS = re.compile(r'(?:^|\.)(?:statistics\.(?:count|mean|covariance|mean_rest|exchange_size)|ramp\.calls)$')
+STATISTICS = re.compile(r'(?:^|\.)(?:statistics\.(?:count|mean|covariance)|ramp\.calls)$')
 
 
 def plain_state(state: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
