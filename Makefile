@@ -1,4 +1,4 @@
-# On a fresh machine with Python 3.11:
+# On a fresh machine with Python 3.10 or newer:
 #
 #   make gain    set up, then train a small network on scikit-learn's digits without and with ISDA, with paired seeds,
 #                and print the difference        make gain ARGS=--sweep compares strengths
@@ -9,28 +9,32 @@
 #   make test-all    run all tests, including the cases marked exhaustive
 #   make gpu     on a CUDA machine: run the tests marked gpu, the cost benchmark and two pairs of demo runs in mixed
 #                precision
-#   make lint    ruff                                   make types    mypy --strict
+#   make lint    ruff, vermin                              make types    mypy --strict
 #   make setup-detection    install MMSegmentation, MMDetection and mmcv with compiled operators in a separate
 #                environment, .venv-det, and run the tests of both. If pip finds no mmcv with operators, it is built:
 #                this needs a C++ compiler and 20 to 40 minutes on two cores. ARGS are passed to pytest
-#   make setup-openmmlab    install the original OpenMMLab packages (mmengine, mmcv-lite, mmsegmentation) in
-#                .venv-openmmlab, and run all tests. ARGS are passed to pytest
-#   make timings record in configs/results/timings.json how long the demo, the tests and setup-openmmlab take, each
-#                including the installation of a new environment; .venv-openmmlab is replaced. make timing-demo,
-#                timing-test and timing-setup-openmmlab measure one of them. Run nothing else on the machine
+#   make setup-classic    install the original OpenMMLab packages (mmengine, mmcv-lite, mmsegmentation) with torch 2.1
+#                and numpy 1.26 (constraints-classic.txt; 5 GB, Python 3.10 or 3.11) in .venv-classic, and run the tests
+#                as `make test` does. CONSTRAINTS=constraints.txt VENV=folder installs them with the torch
+#                and numpy of today. ARGS are passed to pytest
+#   make timings record in configs/results/timings.json how long the demo and the tests take, each including the
+#                installation of a new environment. make timing-demo and timing-test measure one of them. Run nothing
+#                else on the machine
 #
 # VENV=folder     environment, created if missing; default .venv, or as named above
-# PYTHON=python   Python for a new environment; default: the first candidate below that is 3.11 or newer
+# PYTHON=python   Python for a new environment; default: the first candidate below that is 3.10 or newer
 
 VENV ?= .venv
 PYTHON ?= python3.11 python3 python3.12 python3.13 python
 EXTRAS ?= seg,dev
+CONSTRAINTS ?= constraints.txt
+PACKAGES ?=
 DEMO = configs/demo/pspnet_r18-small-d8
 
 comma := ,
-TIMED = timing-demo timing-test timing-setup-openmmlab
+TIMED = timing-demo timing-test
 
-.PHONY: demo gain test test-all gpu lint types setup setup-detection setup-openmmlab timings $(TIMED)
+.PHONY: demo gain test test-all gpu lint types setup setup-detection setup-classic timings $(TIMED)
 .NOTPARALLEL:
 
 gain: $(VENV)/.installed-$(if $(findstring --segmentation,$(ARGS)),gain$(comma)seg,gain)
@@ -54,6 +58,8 @@ gpu: setup
 
 lint: setup
 	$(VENV)/bin/python -m ruff check .
+	$(VENV)/bin/vermin -q --no-tips -t=3.10- --exclude long --exclude str.decode --violations isda_seg configs \
+	    tools tests setup.py
 
 types: setup
 	$(VENV)/bin/python -m mypy
@@ -69,10 +75,12 @@ setup-detection:
 	        --no-deps --force-reinstall --no-binary onedl-mmcv onedl-mmcv; }
 	$(VENV)/bin/python -m pytest tests/segmentation tests/detection tests/test_compat.py tests/test_packaging.py $(ARGS)
 
-setup-openmmlab: VENV = .venv-openmmlab
-setup-openmmlab:
-	$(MAKE) VENV='$(VENV)' EXTRAS=seg-openmmlab,dev setup
-	$(VENV)/bin/python -m pytest $(ARGS)
+# mmcv-lite is a wheel. It is not part of the extra, because it would overwrite an installed mmcv.
+setup-classic: VENV = .venv-classic
+setup-classic: CONSTRAINTS = constraints-classic.txt
+setup-classic:
+	$(MAKE) VENV='$(VENV)' CONSTRAINTS='$(CONSTRAINTS)' EXTRAS=seg-openmmlab,dev PACKAGES=mmcv-lite \
+	    PYTHON='python3.11 python3.10' test
 
 # Each target uses a new environment, and the demo new folders. The result file names a measurement by its command, so
 # options are passed as environment variables.
@@ -88,21 +96,17 @@ timing-test: setup
 	rm -rf $(NEW)/test
 	MAKEFLAGS= VENV=$(NEW)/test/.venv ARGS= $(TIME) make test
 
-timing-setup-openmmlab: setup
-	rm -rf .venv-openmmlab
-	MAKEFLAGS= ARGS= $(TIME) make setup-openmmlab
-
 # One stamp per set of extras, updated when the requirements change.
-$(VENV)/.installed-%: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(VENV)/bin/python -m pip install -c constraints.txt -e '.[$*]'
+$(VENV)/.installed-%: pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/python
+	$(VENV)/bin/python -m pip install -c $(CONSTRAINTS) -e '.[$*]' $(PACKAGES)
 	@test '$*' = gain || $(VENV)/bin/python -c 'import cv2' || { echo "OpenCV needs: apt-get install libgl1 libglib2.0-0" >&2; exit 1; }
 	touch '$@'
 
 $(VENV)/bin/python:
 	@for python in $(PYTHON); do \
-	    if "$$python" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
+	    if "$$python" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; \
 	    then echo "$$python -m venv $(VENV)"; exec "$$python" -m venv '$(VENV)'; fi; \
 	done; \
-	echo "isda_seg needs Python 3.11 or newer with its venv module; tried: $(PYTHON)." >&2; \
+	echo "isda_seg needs Python 3.10 or newer with its venv module; tried: $(PYTHON)." >&2; \
 	echo "Install one (Debian, Ubuntu: python3.11 and python3.11-venv), or name yours: make PYTHON=/path/to/python" >&2; \
 	exit 1

@@ -5,29 +5,41 @@ All other metadata is in pyproject.toml.
 
 import re
 import shutil
-import tomllib
 from pathlib import Path
 
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
+try:
+    import tomllib  # novm
+except ModuleNotFoundError:  # Python 3.10
+    import tomli as tomllib
+
 # Recorded results, the figures that READMEs show, and the tool that writes both: they need a clone.
 CLONE_ONLY = ('configs/results', 'configs/figures', 'tools/docs', 'tools/make.py')
+# onedl-mim looks for the index in the first folder of RECORD, which pip sorts by name. The installed command
+# `../../../bin/isda-seg` would be first; a plus sign sorts before its dot.
+FIRST, INDEX = '+isda_seg', 'Import:\n- ../isda_seg/.mim/configs/metafile.yml\n'
 
 
 def description():
-    """Return README, with absolute links to the tag of this version if [project.urls] names a Repository."""
+    """Return README as an index can show it, where no link can lead to a file of this repository.
+
+    If [project.urls] names a Repository, links become absolute links to the tag of this version. Otherwise the text of
+    a link stays, and a figure goes.
+    """
     text = Path('README.md').read_text(encoding='utf-8')
-    repository = tomllib.loads(Path('pyproject.toml').read_text())['project']['urls'].get('Repository')
-    if repository is None:
-        return text
-    tag = 'v' + re.search(r"__version__ = '(.+)'", Path('isda_seg/__init__.py').read_text())[1]
+    repository = tomllib.loads(Path('pyproject.toml').read_text(encoding='utf-8'))['project']['urls'].get('Repository')
+    version = re.search(r"__version__ = '(.+)'", Path('isda_seg/__init__.py').read_text(encoding='utf-8'))[1]
 
     def absolute(link):
-        return f"{link[1]}{repository}/{'raw' if link[1].startswith('!') else 'blob'}/{tag}/{link[2]}"
+        figure, label, path = link.groups()
+        if repository is None:
+            return '' if figure else label
+        return f"{figure}[{label}]({repository}/{'raw' if figure else 'blob'}/v{version}/{path})"
 
     parts = re.split(r'(```.*?```)', text, flags=re.DOTALL)  # blocks of code stay as they are
-    parts[::2] = [re.sub(r'(!?\[[^\]]*\]\()(?![a-z]+:|#)([^)\s]+)', absolute, part) for part in parts[::2]]
+    parts[::2] = [re.sub(r'(!?)\[([^\]]*)\]\((?![a-z]+:|#)([^)\s]+)\)', absolute, part) for part in parts[::2]]
     return ''.join(parts)
 
 
@@ -52,6 +64,9 @@ class BuildWithMim(build_py):
         for folder in ('configs', 'tools'):
             shutil.copytree(folder, mim / folder, ignore=left_out)
         shutil.copy2('model-index.yml', mim)
+        first = Path(self.build_lib, FIRST)
+        first.mkdir(exist_ok=True)
+        (first / 'model-index.yml').write_text(INDEX)
 
 
 setup(cmdclass={'build_py': BuildWithMim}, long_description=description(),

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from contextlib import redirect_stdout
 from functools import cache
 from importlib import import_module
-from importlib.metadata import packages_distributions
+from importlib.metadata import packages_distributions, version
 from importlib.util import find_spec
+from pathlib import PurePath
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -36,10 +37,27 @@ def require_one_family() -> None:
                           f'pip uninstall -y {together} and then pip install -c constraints.txt -e ".[seg]"')
 
 
+def require_mmcv() -> None:
+    """Raise ImportError if mmsegmentation, which does not require mmcv itself, is installed without it."""
+    if 'mmsegmentation' in packages_distributions().get('mmseg', ()) and find_spec('mmcv') is None:
+        raise ImportError("mmsegmentation needs mmcv, which is not installed: pip install 'mmcv-lite>=2.1.0,<2.2'")
+
+
+def require_numpy_in_torch() -> None:
+    """Raise ImportError if torch was built for another major version of numpy than the installed one."""
+    try:
+        torch.zeros(1).numpy()
+    except RuntimeError as error:
+        raise ImportError(f'torch {torch.__version__} cannot use the installed numpy {version("numpy")}: pip install '
+                          "'numpy<2', or a newer torch") from error
+
+
 @cache
 def prepare() -> None:
     """Adapt the installed package family. Call this before a config is read."""
     require_one_family()
+    require_mmcv()
+    require_numpy_in_torch()
     from mmengine.config.utils import MODULE2PACKAGE
     MODULE2PACKAGE['mmseg'] = 'mmseg'  # `_base_ = 'mmseg::...'`: the maintained family's distribution has another name
     _stub_operators()
@@ -78,13 +96,33 @@ def read_config(path: str) -> 'Config':
     logger = MMLogger.get_current_instance()
     logger.addFilter(_is_new)
     try:
-        return Config.fromfile(path)
+        return _plain(Config.fromfile(path))
     except ModuleNotFoundError as error:
         if str(error).startswith('mmdet '):
             require_detection()
         raise
     finally:
         logger.removeFilter(_is_new)
+
+
+def _plain(cfg: 'Config') -> 'Config':
+    """Convert pathlib paths to strings and remove imported classes, in place; MMEngine can write neither to a file."""
+    for name in [name for name in cfg if isinstance(cfg[name], type)]:
+        cfg.pop(name)
+    for name in cfg:
+        cfg[name] = _strings(cfg[name])
+    return cfg
+
+
+def _strings(node: Any) -> Any:
+    """Convert pathlib paths in nested dicts, lists and tuples to strings; dicts are changed in place."""
+    if isinstance(node, dict):
+        for key, value in list(node.items()):
+            node[key] = _strings(value)
+        return node
+    if type(node) in (list, tuple):
+        return type(node)(map(_strings, node))
+    return str(node) if isinstance(node, PurePath) else node
 
 
 def require_detection() -> None:

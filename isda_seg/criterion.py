@@ -1,5 +1,5 @@
 """ISDA as a torch loss: capture the classifier's input, observe it, add the table, call the base loss."""
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -127,9 +127,7 @@ class ISDACriterion(HeldStatistics):
         with no_autocast(logits.device.type):
             index, none = self._label_errors.check(labels, logits, ignore_index, self.sources)
             self._verification.check(captured, logits, self.align_corners)
-            self._unchecked_steps += 1
-            if self.raise_at_once or self._unchecked_steps >= CHECK_EVERY:
-                self.raise_deferred_errors()
+            self._count_unchecked_step()
             on_grid = labels_on_grid(index, tuple(captured.features.shape[2:]), self.align_corners, self.label_sampling)
             closed = (strength or self.logit_adjustment) and not self.samples
             divisor = base_losses.divisor(self.base, index, none, kwargs, self.factor) if closed else None
@@ -138,17 +136,14 @@ class ISDACriterion(HeldStatistics):
                 adjustment = self.logit_adjustment * log_prior(self.statistics.count) if self.logit_adjustment else None
                 grid = Grid(on_grid, self.align_corners) if self.resolution == 'feature' and logits.dim() > 2 else None
                 arguments = index, captured.weight, self.statistics.covariance, strength
-                if divisor is not None:
+                if divisor is not None:  # the base loss is the summed cross-entropy / divisor: one fused pass
                     result = isda_cross_entropy(logits, *arguments, ignore_index=none, divisor=divisor, grid=grid,
                                                 checked=True, adjustment=adjustment)
                 else:
-                    adjusted = adjust_logits(logits, adjustment)
-                    augmented = sampled_logits(adjusted, *arguments, self.samples, ignore_index=none, grid=grid) \
-                        if self.samples and strength else \
-                        [closed_form_logits(adjusted, *arguments, ignore_index=none, grid=grid, checked=True)]
+                    augmented = self._augment(adjust_logits(logits, adjustment), *arguments, none, grid)
                     labels, ignore_index = base_losses.labels_for_base(self.base, index, none, ignore_index)
-                    labels = labels.squeeze(-1) if points else labels
-                    augmented = (each.squeeze(-1) if points else each for each in augmented)
+                    if points:
+                        labels, augmented = labels.squeeze(-1), (each.squeeze(-1) for each in augmented)
                     result = base_losses.mean_value(self.base, augmented, labels, ignore_index, kwargs, self.factor)
             except BaseException:
                 undo()
@@ -157,6 +152,21 @@ class ISDACriterion(HeldStatistics):
             self.strength = self.ramp.advance() if self.ramp else self.strength
             self._unseen.count_call(self.statistics)
             return result
+
+    def _augment(self, logits: Tensor, labels: Tensor, weight: Tensor, covariance: Tensor, strength: float,
+                 ignore_index: int, grid: Grid | None) -> Iterable[Tensor]:
+        """Return the logits whose mean base loss is the ISDA loss: one tensor (Eq. 7), or one per sample (Eq. 5)."""
+        if self.samples and strength:
+            return sampled_logits(logits, labels, weight, covariance, strength, self.samples,
+                                  ignore_index=ignore_index, grid=grid)
+        return [closed_form_logits(logits, labels, weight, covariance, strength, ignore_index=ignore_index, grid=grid,
+                                   checked=True)]
+
+    def _count_unchecked_step(self) -> None:
+        """Raise deferred errors at the latest every ``CHECK_EVERY`` steps."""
+        self._unchecked_steps += 1
+        if self.raise_at_once or self._unchecked_steps >= CHECK_EVERY:
+            self.raise_deferred_errors()
 
     @torch.no_grad()
     def table(self) -> Tensor:

@@ -9,14 +9,18 @@ from mmengine.runner import Runner
 
 from isda_seg.metrics.training_accuracy import TrainingAccuracyHook
 from isda_seg.runtime import amp as half_precision
+from isda_seg.runtime.accumulation import AccumulatedGradientsHook
 from isda_seg.runtime.checkpoint import check_checkpoint, latest_checkpoint
 from isda_seg.runtime.checkpoint_hook import AtomicCheckpointHook
 from isda_seg.runtime.config_keys import type_name
-from isda_seg.runtime.early_stopping import set_early_stopping
+from isda_seg.runtime.epoch_loop import set_epoch_loop
+from isda_seg.runtime.loaded_statistics import LoadedStatisticsHook
+from isda_seg.runtime.monitored_measures import MonitoredMeasuresHook, set_early_stopping
 from isda_seg.runtime.reproducible import make_reproducible
 from isda_seg.runtime.resume_check import ResumeCheckHook
 from isda_seg.runtime.run_record import RunRecordHook
 from isda_seg.runtime.screen import runner_from
+from isda_seg.runtime.signals import SignalHook
 from isda_seg.runtime.sound_run import SoundRunHook, require_batches
 from isda_seg.runtime.task import Task
 
@@ -68,6 +72,7 @@ def build_runner(cfg: Config, resume: str | None = None, amp: str | None = None,
     if task_name(cfg) is not None:
         task_of(cfg).check(cfg)
     make_reproducible(cfg)
+    set_epoch_loop(cfg)
     hook = cfg.get('default_hooks', {}).get('checkpoint')
     if type_name(hook) == 'CheckpointHook':
         hook.type = AtomicCheckpointHook.__name__
@@ -86,8 +91,10 @@ def build_runner(cfg: Config, resume: str | None = None, amp: str | None = None,
     elif cfg.get('load_from'):
         check_checkpoint(cfg.load_from)
     cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), dict(type=SoundRunHook.__name__),
-                        dict(type=ResumeCheckHook.__name__),
-                        dict(type=TrainingAccuracyHook.__name__), dict(type=RunRecordHook.__name__)]
+                        dict(type=ResumeCheckHook.__name__), dict(type=AccumulatedGradientsHook.__name__),
+                        dict(type=TrainingAccuracyHook.__name__), dict(type=RunRecordHook.__name__),
+                        dict(type=LoadedStatisticsHook.__name__), dict(type=MonitoredMeasuresHook.__name__),
+                        dict(type=SignalHook.__name__)]
     runner = runner_from(cfg, quiet)
     require_batches(runner.train_dataloader)  # before the schedulers count steps
     runner.cfg = original

@@ -27,7 +27,7 @@ def code(kind):
     return pytest.mark.parametrize('code', [pytest.param(block.code, id=block.document) for block in BLOCKS[kind]])
 
 
-def test_every_block_is_executed_by_one_of_the_tests_below_or_its_commands_are_checked():
+def test_every_code_block_is_executed_or_checked():
     assert {block.language for block in blocks()} == {'python', 'bash', 'text'}
     assert sum(map(len, BLOCKS.values())) == len([block for block in blocks() if block.language == 'python'])
     assert [kind for kind, found in BLOCKS.items() if not found] == []
@@ -43,15 +43,15 @@ def test_the_plain_torch_lines_train(code):
 
 
 @code('plain PyTorch')
-def test_the_lines_for_a_users_model_compute_the_isda_loss(code):
+def test_the_lines_of_the_readme_run_and_compute_the_isda_loss(code):
     torch.manual_seed(0)
-    model = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3, padding=1), torch.nn.ReLU())
-    model.add_module('classifier', torch.nn.Conv2d(8, 5, 1))
-    space = dict(model=model, images=torch.randn(2, 3, 16, 16), labels=torch.randint(5, (2, 16, 16)))
+    space = {}
     exec(compile(code, 'README.md', 'exec'), space)
-    assert (space['criterion'].strength, int(space['criterion'].statistics.count.sum())) == (7.5 / 1000, 2 * 16 * 16)
-    plain = torch.nn.functional.cross_entropy(model(space['images']), space['labels'])
-    assert plain < space['loss'] < 1.1 * plain
+    criterion, loss = space['criterion'], space['loss']
+    assert (criterion.strength, criterion.statistics.count.tolist()) == (7.5 / 1000, [1] * 8 + [0] * 2)
+    model, inputs, labels = space['model'], torch.randn(8, 64), torch.arange(8)
+    assert loss > 0
+    assert criterion(model(inputs), labels) > torch.nn.functional.cross_entropy(model(inputs), labels)
 
 
 def run(code, **others):
@@ -69,7 +69,7 @@ def run(code, **others):
 @pytest.mark.library('transformers')
 @pytest.mark.filterwarnings('ignore')
 @code('transformers')
-def test_the_trainer_ramps_accumulates_saves_and_resumes_bitwise_without_a_line_of_the_users(code, tmp_path,
+def test_the_trainer_ramps_accumulates_and_resumes_bitwise(code, tmp_path,
                                                                                             monkeypatch):
     monkeypatch.chdir(tmp_path)
     whole = run(code)['model']
@@ -91,14 +91,14 @@ def test_the_decoder_trains_and_its_statistics_are_saved(code, tmp_path, monkeyp
 
 @pytest.mark.library('torchvision')
 @code('torchvision')
-def test_both_heads_train_each_with_a_criterion_of_its_own(code):
+def test_two_heads_train_with_separate_criteria(code):
     space = run(code)
     assert [int(space[name].statistics.count.sum()) for name in ('main', 'auxiliary')] == [2 * 2 * 8 ** 2] * 2
     assert space['main'].statistics.channels == 2 * space['auxiliary'].statistics.channels
 
 
 @code('lightning')
-def test_the_lightning_module_trains_resumes_and_validates_with_the_plain_loss(code):
+def test_the_lightning_module_trains_resumes_and_validates(code):
     def train(module, steps):
         optimizer = module.configure_optimizers()
         for step in steps:
@@ -155,7 +155,7 @@ def test_the_config_for_a_users_folder_trains_and_evaluates(code, tmp_path, monk
 
 
 @code('tracking')
-def test_each_backend_is_added_with_arguments_that_it_takes(code, tmp_path):
+def test_each_backend_is_added_with_valid_arguments(code, tmp_path):
     import inspect
 
     from mmengine.config import Config
@@ -179,7 +179,7 @@ def test_each_backend_is_added_with_arguments_that_it_takes(code, tmp_path):
 
 @code('config')
 def test_the_config_is_six_lines_or_fewer(code):
-    assert 2 <= len(code.splitlines()) - 1 <= 6
+    assert 2 <= len(code.splitlines()) <= 6
 
 
 def served(cfg, network):

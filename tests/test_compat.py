@@ -5,6 +5,7 @@ from importlib.metadata import packages_distributions
 from importlib.util import find_spec
 
 import pytest
+import torch
 
 from isda_seg import compat
 
@@ -26,6 +27,25 @@ def test_all_packages_to_remove_are_named_at_once(monkeypatch):
         'mmengine': ['mmengine', 'onedl-mmengine'], 'mmcv': ['mmcv-lite', 'onedl-mmcv'], 'mmseg': ['mmsegmentation']})
     with pytest.raises(ImportError, match='pip uninstall -y mmcv-lite mmengine onedl-mmcv onedl-mmengine and'):
         compat.require_one_family()
+
+
+def test_mmsegmentation_without_mmcv_is_an_error_with_a_remedy(monkeypatch):
+    monkeypatch.setattr(compat, 'packages_distributions', lambda: {'mmseg': ['mmsegmentation']})
+    assert compat.require_mmcv() is None
+    monkeypatch.setattr(compat, 'find_spec', lambda name: None)
+    with pytest.raises(ImportError, match=r"mmcv, which is not installed: pip install 'mmcv-lite>=2.1.0,<2.2'"):
+        compat.require_mmcv()
+
+
+def test_numpy_that_torch_cannot_use_is_an_error_with_a_remedy(monkeypatch):
+    """As torch before 2.3 with numpy 2."""
+    def numpy(tensor):
+        raise RuntimeError('Numpy is not available')
+
+    assert compat.require_numpy_in_torch() is None
+    monkeypatch.setattr(torch.Tensor, 'numpy', numpy)
+    with pytest.raises(ImportError, match=r"torch \S+ cannot use the installed numpy \d\S+: pip install 'numpy<2'"):
+        compat.require_numpy_in_torch()
 
 
 def test_a_config_based_on_a_package_can_be_read(tmp_path):
@@ -95,3 +115,12 @@ def test_only_lines_about_optional_packages_are_hidden():
     """
     said = subprocess.run([sys.executable, '-W', 'ignore', '-c', code], capture_output=True, text=True, check=True)
     assert said.stdout.splitlines() == ['read this']
+
+
+def test_paths_and_imports_of_a_config_can_be_written(tmp_path):
+    (tmp_path / 'config.py').write_text("from pathlib import Path\ndata_root = Path('data')\n"
+                                        "train = dict(folders=[Path('a'), (Path('b'), 1)])\n")
+    cfg = compat.read_config(str(tmp_path / 'config.py'))
+    assert (cfg.data_root, cfg.train.folders, 'Path' in cfg) == ('data', ['a', ('b', 1)], False)
+    cfg.dump(str(tmp_path / 'copy.py'))
+    assert compat.read_config(str(tmp_path / 'copy.py')).train == cfg.train

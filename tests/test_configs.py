@@ -38,36 +38,36 @@ def differing(stem, other):
             for key in tiny.differing(settings(stem), settings(other))}
 
 
-def test_no_two_configs_have_one_name():
+def test_config_names_are_unique():
     assert sorted(CONFIGS) == sorted(path.stem for path in list_configs(tiny.ROOT))
 
 
-def test_a_config_is_named_after_the_data_of_its_folder_and_isda_is_a_word_of_the_name():
+def test_config_names_contain_data_and_isda():
     for stem, path in CONFIGS.items():
         if path.parent.parent.name in FOLDERS:
             assert stem.rpartition('_')[2] == path.parent.name.replace('_', '-')
         assert ('isda' in stem) == ('isda' in stem.split('_'))
 
 
-def test_the_plain_config_of_a_pair_stands_beside_it_under_the_name_without_isda():
+def test_every_isda_config_has_a_baseline_config():
     pairs = [stem for stem in CONFIGS if '_isda' in stem]
     assert len(pairs) > 70
     assert [stem for stem in pairs if not CONFIGS[stem].with_name(f'{stem.replace("_isda", "")}.py').is_file()] == []
 
 
 @pytest.mark.parametrize('stem', [stem for stem in READABLE if '_isda' in stem])
-def test_the_two_of_a_pair_differ_in_few_keys(stem):
+def test_baseline_and_isda_configs_differ_in_few_keys(stem):
     plain = stem.replace('_isda', '')
     assert 1 <= len(differing(stem, plain)) <= MOST
 
 
 @pytest.mark.parametrize('stem', READABLE)
-def test_every_key_of_a_config_is_read_or_is_a_name_within_the_files(stem):
+def test_every_config_key_is_used(stem):
     assert {key.split('.')[0] for key in settings(stem)} <= READ | NAMES
 
 
 @pytest.mark.parametrize('stem', option_rows())
-def test_the_rows_that_are_options_stand_in_the_docstring_with_the_papers_number_and_change_what_they_name(stem):
+def test_option_rows_in_docstrings_change_the_named_keys(stem):
     promise = CONFIGS[stem].read_text().split('"""')[1]
     cfg = Config.fromfile(CONFIGS[stem])
     for row in option_rows()[stem]:
@@ -79,7 +79,7 @@ def test_the_rows_that_are_options_stand_in_the_docstring_with_the_papers_number
         assert {key: after[key] for key in tiny.differing(before, after)} == settings
 
 
-def test_table_8_has_four_rows_on_each_data_and_table_6_one_for_each_further_number_of_labels():
+def test_tables_6_and_8_have_all_their_rows():
     rows = [(stem, row) for stem, found in option_rows().items() for row in found]
     paper = [(stem, row) for stem, row in rows if row.error is not None]
     assert len([stem for stem, row in paper if row.table == 'Table 8']) == 3 * 4

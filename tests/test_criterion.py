@@ -774,7 +774,7 @@ def test_under_bfloat16_autocast_everything_after_the_features_is_float32(resolu
 
     class Base(MeanCrossEntropy):  # the same loss, called as any other base is
         def forward(self, logits, labels, ignore_index=-100):
-            seen.append((logits.dtype, torch.is_autocast_enabled('cpu')))
+            seen.append((logits.dtype, torch.is_autocast_cpu_enabled()))
             return super().forward(logits, labels, ignore_index)
 
     model, (features, labels) = net(resolution=resolution, base=Base()), batch()

@@ -296,6 +296,7 @@ def test_a_loss_name_without_loss_is_an_error():
         MODELS.build(dict(type='ISDALoss', lambda_0=1, loss_name='isda_aux'))
 
 
+@pytest.mark.family('onedl')  # mmsegmentation 1.2.2 raises IndexError for its own loss
 def test_avg_non_ignore_with_class_weights_is_the_weighted_mean():
     loss, classifier = isda(strength=0.5, class_weight=CLASS_WEIGHT, avg_non_ignore=True)
     other, _ = isda(strength=0.5, class_weight=CLASS_WEIGHT)

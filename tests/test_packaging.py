@@ -15,13 +15,28 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers.documents import blocks
+from helpers.documents import PROJECT, blocks
 
 from docs import model_index
 
 ROOT = Path(__file__).resolve().parents[1]
+FOUND_BY_MIM = '+isda_seg/model-index.yml'
 CLONE_ONLY = ('configs/results/', 'configs/figures/', 'tools/docs/', 'tools/make.py')
 DEMO = 'pspnet_r18-small-d8_isda_1xb8-400_streets-192x128'
+SCIENCE = {'matplotlib': '3.8.4', 'scipy': '1.13.1', 'ftfy': '6.3.1', 'regex': '2024.5.15'}
+CLASSIC = {'torch': '2.1.2', 'numpy': '1.26.4', 'mmengine': '0.10.7', 'mmsegmentation': '1.2.2', **SCIENCE}
+ONEDL = {'torch': '2.13.0', 'numpy': '2.4.6', 'onedl-mmengine': '0.10.12', 'onedl-mmcv': '2.3.6',
+         'onedl-mmsegmentation': '1.4.2', 'opencv-python': '5.0.0.93', **SCIENCE}
+ENVIRONMENTS = {
+    'classic': ({**CLASSIC, 'mmcv': '2.1.0', 'opencv-python': '4.10.0.84'}, ('', 'seg-openmmlab')),
+    'classic-lite': ({**CLASSIC, 'mmcv-lite': '2.1.0', 'opencv-python-headless': '4.8.1.78'}, ('', 'seg-openmmlab')),
+    'floors': ({'torch': '2.1.0', 'numpy': '1.22.4', 'opencv-python': '4.5.5.64', 'matplotlib': '3.5.3',
+                'scipy': '1.8.1', 'scikit-learn': '1.1.3'}, ('', 'gain')),
+    'without-numpy': ({'torch': '2.2.2'}, ('',)),
+    'onedl': (ONEDL, ('', 'seg', 'cls')),
+    'transformers': ({'torch': '2.4.1', 'numpy': '1.26.4', 'transformers': '4.44.2'}, ('',)),
+    'torchvision': ({'torch': '2.5.1', 'torchvision': '0.20.1', 'segmentation-models-pytorch': '0.3.4'}, ('',)),
+}
 
 
 def run(*command: str | Path, cwd: Path) -> str:
@@ -75,6 +90,7 @@ def mim(installed) -> Path:
 def test_wheel_holds_the_package_and_one_copy_of_configs_and_tools(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if '.dist-info/' not in name}
+        names.remove(FOUND_BY_MIM)
         sources = {name: (ROOT / name.replace('isda_seg/.mim/', '')).read_bytes() for name in names}
         changed = [name for name, source in sources.items() if archive.read(name) != source]
         licence = [name for name in archive.namelist() if name.endswith('LICENSE')]
@@ -147,6 +163,45 @@ def test_installed_command_runs_the_installed_tools_from_any_folder(installed, m
     assert run(command, 'train', '--help', cwd=tmp_path).split()[:2] == ['usage:', 'train.py']
 
 
+@pytest.mark.parametrize('name, extra', [(name, extra) for name, (_, extras) in ENVIRONMENTS.items()
+                                         for extra in extras])
+def test_installation_changes_nothing_that_is_installed(wheel, tmp_path, name, extra):
+    assert resolved(wheel, tmp_path, ENVIRONMENTS[name][0], extra) == ['isda-seg']
+
+
+def test_a_package_below_its_floor_is_found(wheel, tmp_path):
+    packages = {**ENVIRONMENTS['floors'][0], 'numpy': '1.21.6'}
+    with pytest.raises(AssertionError, match='numpy>=1.22'):
+        resolved(wheel, tmp_path, packages, 'gain')
+
+
+def resolved(wheel, folder, packages, extra):
+    """What pip would install of the wheel into an environment that has the packages, and no index."""
+    run(sys.executable, '-m', 'venv', '--without-pip', folder / 'venv', cwd=folder)
+    python = folder / 'venv' / 'bin' / 'python'
+    site = Path(run(python, '-c', "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=folder).strip())
+    for package, version in packages.items():
+        metadata = site / f'{package.replace("-", "_")}-{version}.dist-info'
+        metadata.mkdir()
+        (metadata / 'METADATA').write_text(f'Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n')
+    run(sys.executable, '-m', 'pip', '--python', python, 'install', '--dry-run', '--quiet', '--no-index',
+        '--report', folder / 'report.json', f'isda-seg[{extra}] @ {wheel.as_uri()}', cwd=folder)
+    report = json.loads((folder / 'report.json').read_text())
+    return [entry['metadata']['name'] for entry in report['install']]
+
+
+def test_mim_finds_the_installed_models(installed, mim):
+    """onedl-mim takes the first folder that RECORD names, and reads model-index.yml there."""
+    from mmengine.fileio import load
+
+    code = "from importlib.metadata import files; print(files('isda-seg')[0].locate().parent)"
+    folder = Path(run(installed, '-c', code, cwd=installed.parent).strip())
+    (imported,) = load(folder / 'model-index.yml')['Import']
+    assert (folder / imported).resolve() == (mim / load(mim / 'model-index.yml')['Import'][0]).resolve()
+    names = {model['Name'] for model in load(folder / imported)['Models']}
+    assert DEMO in names and all((mim / model['Config']).is_file() for model in load(folder / imported)['Models'])
+
+
 def test_installed_scripts_are_executable(mim):
     scripts = {path.name: bool(path.stat().st_mode & stat.S_IXUSR) for path in (mim / 'tools').rglob('*.sh')}
     assert scripts == {path.name: True for path in (ROOT / 'tools').rglob('*.sh')}
@@ -170,9 +225,6 @@ def test_model_index_leads_to_every_config():
 
 def test_openmmlab_families_are_never_hard_dependencies():
     """They own the same modules, so requiring either would break an environment that has the other."""
-    import tomllib
-
-    project = tomllib.loads((ROOT / 'pyproject.toml').read_text())['project']
-    assert [name for name in project['dependencies'] if 'mm' in name] == []
-    assert all(name.startswith('onedl-') for name in project['optional-dependencies']['seg'] if 'mm' in name)
-    assert not any(name.startswith('onedl-') for name in project['optional-dependencies']['seg-openmmlab'])
+    assert [name for name in PROJECT['dependencies'] if 'mm' in name] == []
+    assert all(name.startswith('onedl-') for name in PROJECT['optional-dependencies']['seg'] if 'mm' in name)
+    assert not any(name.startswith('onedl-') for name in PROJECT['optional-dependencies']['seg-openmmlab'])

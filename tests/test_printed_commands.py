@@ -120,7 +120,7 @@ def test_the_options_in_the_docstring_of_a_config_are_taken_by_it(config, option
 
 
 def test_options_of_older_spelling_are_refused():
-    with pytest.raises(ValueError, match='unknown option model.loss.lambda_0'):
+    with pytest.raises(KeyError, match='must contain the key "type"'):
         assert_takes(CONFIGS['resnet8_isda_cifar10-1k'], {'model.loss.lambda_0': 1})
     with pytest.raises(TypeError, match='lambda_0'):
         assert_takes(CONFIGS['resnet8_lq_isda_cifar10-1k'], {'model.loss.lambda_0': 1})

@@ -4,16 +4,14 @@ import re
 import shutil
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
-from helpers.documents import ROOT, links
+from helpers.documents import PROJECT, ROOT, links
 
 import isda_seg
 
-PROJECT = tomllib.loads((ROOT / 'pyproject.toml').read_text())['project']
 CHANGELOG = (ROOT / 'CHANGELOG.md').read_text()
 PAPER = 'https://arxiv.org/abs/2007.10538'
 
@@ -23,11 +21,13 @@ def test_the_version_is_written_in_one_place():
     assert 'version' not in yaml.safe_load((ROOT / 'CITATION.cff').read_text())
 
 
-def test_the_changelog_begins_with_this_version_and_names_a_tag_for_each():
+def test_the_changelog_has_this_version_first_and_a_tag_for_each():
     versions = re.findall(r'^## \[(.+?)\] - \d{4}-\d\d-\d\d\n\nTag: `v(.+?)`', CHANGELOG, re.MULTILINE)
     assert versions[0][0] == isda_seg.__version__
     assert [version for version, _ in versions] == [tag for _, tag in versions]
-    assert len(versions) == len(re.findall(r'^## ', CHANGELOG, re.MULTILINE))
+    headings = re.findall(r'^## (.+)$', CHANGELOG, re.MULTILINE)
+    assert len(versions) == len(headings) - headings.count('[Unreleased]')
+    assert '[Unreleased]' not in headings[1:]
 
 
 def test_the_changelog_has_the_sections_of_keep_a_changelog():
@@ -67,7 +67,7 @@ def test_the_workflow_runs_the_script_of_ci():
     assert [step['run'] for step in steps if 'run' in step][-1] == '.ci/run'
     assert os.access(ROOT / '.ci' / 'run', os.X_OK)
     python = next(step['with']['python-version'] for step in steps if 'with' in step)
-    assert PROJECT['requires-python'] == f'>={python}'
+    assert f'Programming Language :: Python :: {python}' in PROJECT['classifiers']
 
 
 def described(folder: Path, urls: str) -> str:
@@ -93,5 +93,9 @@ def test_a_repository_makes_the_links_of_the_description_absolute(tmp_path):
     assert re.sub(rf'https://example.org/isda/(blob|raw)/{tag}/', '', text) == readme.strip()
 
 
-def test_without_a_repository_the_description_is_readme(tmp_path):
-    assert described(tmp_path, '') == (ROOT / 'README.md').read_text().strip()
+def test_without_a_repository_the_description_has_the_text_of_its_links_alone(tmp_path):
+    readme, text = (ROOT / 'README.md').read_text(), described(tmp_path, '')
+    assert [link for link in links(text) if not link.startswith('#')] == []
+    assert 'Changelog · What is stable · How to cite ·' in text and '![' not in text
+    kept = re.sub(r'!\[[^]]*\]\([^:)]+\)', '', readme)
+    assert text == re.sub(r'\[([^]]*)\]\((?!https?:|#)[^)]+\)', r'\1', kept).strip()

@@ -125,7 +125,7 @@ def test_config_and_baseline_name_each_other(path):
     promise, plain = (p.read_text().split('"""')[1] for p in (path, twin(path)))
     assert promise.count(path.name) == 1
     assert promise.count(f'Baseline:  {twin(path).name}') == 1
-    assert plain.count(f'ISDA twin: {path.name}') == 1
+    assert plain.count(f'With ISDA: {path.name}') == 1
 
 
 @exhaustive('path', sorted(CONFIGS, key=lambda path: 'r101' in path.name), kind=room, ids=names)

@@ -51,14 +51,14 @@ def add_tightness(analyses: argparse._SubParsersAction) -> None:
 
 def tightness(args: argparse.Namespace) -> None:
     cfg = load_config(args.config, args.cfg_options, args.work_dir, args.launcher)
-    out = result_file(args.out, Path(cfg.work_dir, 'tightness.json'))
+    out = result_file(args.out, Path(cfg.work_dir, 'tightness.json'), [args.config, cfg], ['.png'])
     from isda_seg.paper.tightness.figure import draw_tightness
     from isda_seg.paper.tightness.series import final_means, final_table, train_and_measure
     seeds = args.seeds or [(cfg.get('randomness') or {}).get('seed') or 0]
-    keys = dict(interval=args.interval, samples=args.samples, pixels=args.pixels, draws=args.draws)
-    runs = train_and_measure(cfg, seeds, keys, args.strengths, args.resume)
+    options = dict(interval=args.interval, samples=args.samples, pixels=args.pixels, draws=args.draws)
+    runs = train_and_measure(cfg, seeds, options, args.strengths, args.resume)
     result = dict(kind='tightness', config=os.path.relpath(args.config), options=args.cfg_options or {}, seeds=seeds,
-                  **keys, final=final_means(runs), runs=runs, **provenance(seeds[0]))
+                  **options, final=final_means(runs), runs=runs, **provenance(seeds[0]))
     if is_main_process():
         write_json(out, result)
         draw_tightness(result, out.with_suffix('.png'))
@@ -86,24 +86,23 @@ def features(args: argparse.Namespace) -> None:
     configs, checkpoints = one_or_two(args)
     compat.require_scikit_learn()
     cfgs = [load_config(config, args.cfg_options, args.work_dir, args.launcher) for config in configs]
-    out = result_file(args.out, Path(cfgs[0].work_dir, 'features', 'features.json'))
+    out = result_file(args.out, Path(cfgs[0].work_dir, 'features', 'features.json'), [*args.models, *cfgs])
     from isda_seg.paper.features.classifier_inputs import open_checkpoint
-    from isda_seg.paper.features.features import check_alike, look
+    from isda_seg.paper.features.features import analyse, check_same_data
     from isda_seg.paper.features.features_report import draw_all, entry, summary
-    from isda_seg.paper.model_names import names_of
-    asked = dict(split=args.split, head=args.head, per_class=args.per_class, perplexity=args.perplexity)
+    options = dict(split=args.split, head=args.head, per_class=args.per_class, perplexity=args.perplexity)
     opened = [open_checkpoint(cfg, checkpoint) for cfg, checkpoint in zip(cfgs, checkpoints, strict=True)]
-    names = names_of(configs, checkpoints)
-    found = [look(name, model, **asked, seed=args.seed) for name, model in zip(names, opened, strict=True)]
-    check_alike(found)
-    entries = [dict(entry(one, model.meta), config=os.path.relpath(config), checkpoint=os.path.relpath(checkpoint))
-               for one, model, config, checkpoint in zip(found, opened, configs, checkpoints, strict=True)]
-    write_json(out, dict(kind='features', models=entries, **asked, **provenance(args.seed)))
+    names = model_names(configs, checkpoints)
+    found = [analyse(name, model, **options, seed=args.seed) for name, model in zip(names, opened, strict=True)]
+    check_same_data(found)
+    entries = [dict(entry(analysis, model.meta), config=os.path.relpath(config), checkpoint=os.path.relpath(checkpoint))
+               for analysis, model, config, checkpoint in zip(found, opened, configs, checkpoints, strict=True)]
+    write_json(out, dict(kind='features', models=entries, **options, **provenance(args.seed)))
     title = (f't-SNE of the deep features\n{args.split} data, at most {args.per_class} samples of each class, '
              f'perplexity {args.perplexity:g}')
-    pictures = draw_all(found, title, out.parent)
+    figures = draw_all(found, title, out.parent)
     print(summary(entries))
-    print(f'wrote {", ".join(map(str, [out, *pictures]))}')
+    print(f'wrote {", ".join(map(str, [out, *figures]))}')
 
 
 def one_or_two(args: argparse.Namespace) -> tuple[list[str], list[str]]:
@@ -114,6 +113,13 @@ def one_or_two(args: argparse.Namespace) -> tuple[list[str], list[str]]:
     return args.models[::2], args.models[1::2]
 
 
+def model_names(configs: list[str], checkpoints: list[str]) -> list[str]:
+    """Return the config names of models, with the checkpoint if names are ambiguous."""
+    stems = [Path(config).stem for config in configs]
+    return [stem if stems.count(stem) == 1 else f'{stem} ({"/".join(Path(checkpoint).with_suffix("").parts[-2:])})'
+            for stem, checkpoint in zip(stems, checkpoints, strict=True)]
+
+
 def add_prior(analyses: argparse._SubParsersAction) -> None:
     text = ('Test one or two trained segmentation models with tau * log prior subtracted from the logits (logit '
             'adjustment): mIoU, mean accuracy and pixel accuracy over tau, and IoU and average precision of each '
@@ -121,7 +127,7 @@ def add_prior(analyses: argparse._SubParsersAction) -> None:
     parser = analyses.add_parser('prior', help='mIoU and accuracy over the tau of logit adjustment', description=text)
     parser.add_argument('models', nargs='+', metavar='CONFIG CHECKPOINT', help='one or two models')
     parser.add_argument('--split', choices=['test', 'val', 'train'], default='test', help='default %(default)s')
-    parser.add_argument('--tau', nargs='+', type=float, default=[number / 10 for number in range(11)], metavar='TAU',
+    parser.add_argument('--tau', nargs='+', type=float, default=[tenths / 10 for tenths in range(11)], metavar='TAU',
                         help='values to test, in addition to 0; a single value is not tuned; default 0 0.1 ... 1')
     parser.add_argument('--held-out', type=float, default=0.25, metavar='SHARE',
                         help='fraction of the training images, from the end, that selects tau unless the checkpoint '
@@ -134,18 +140,17 @@ def add_prior(analyses: argparse._SubParsersAction) -> None:
 def prior(args: argparse.Namespace) -> None:
     configs, checkpoints = one_or_two(args)
     cfgs = [load_config(config, args.cfg_options, args.work_dir, args.launcher) for config in configs]
-    out = result_file(args.out, Path(cfgs[0].work_dir, 'prior', 'prior.json'))
-    from isda_seg.paper.model_names import names_of
-    from isda_seg.paper.prior import check_alike, check_taus, look, plan
+    out = result_file(args.out, Path(cfgs[0].work_dir, 'prior', 'prior.json'), [*args.models, *cfgs], ['.png'])
+    from isda_seg.paper.prior import check_same_data, check_taus, evaluate_taus, plan
     from isda_seg.paper.prior_report import draw_prior, summary
     taus = check_taus(args.tau)
     share = args.held_out if len(taus) > 2 else None
     for cfg in cfgs:
         cfg.runner_type = 'ScreenRunner'
     plans = [plan(name, cfg, config, checkpoint, args.split, share) for name, cfg, config, checkpoint
-             in zip(names_of(configs, checkpoints), cfgs, configs, checkpoints, strict=True)]
-    check_alike(plans)
-    models = [look(one, taus) for one in plans]
+             in zip(model_names(configs, checkpoints), cfgs, configs, checkpoints, strict=True)]
+    check_same_data(plans)
+    models = [evaluate_taus(model, taus) for model in plans]
     if is_main_process():
         write_json(out, dict(kind='prior', split=args.split, taus=taus, held_out=share, models=models, **provenance()))
         draw_prior(models, args.split, out.with_suffix('.png'))

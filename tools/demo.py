@@ -10,9 +10,12 @@ import sys
 import time
 from pathlib import Path
 
+from isda_seg import compat
 from isda_seg.paper.series.curves import plot_curves, read_scalars
 from isda_seg.runtime.arguments import add_work_dir
 from isda_seg.runtime.checkpoint import latest_checkpoint
+from isda_seg.runtime.outputs import check_folder
+from isda_seg.runtime.user_errors import run_main
 from isda_seg.segmentation.evaluation import summary
 
 TOOLS = Path(__file__).resolve().parent
@@ -40,6 +43,7 @@ def main() -> None:
     args, options = parser.parse_known_args()
     start, work_dir = time.time(), Path(args.work_dir)
     os.environ.setdefault('ISDA_SEG_DATA', 'data')
+    check_folder('--work-dir', work_dir, [CONFIG, compat.read_config(str(CONFIG))], only_outputs=False)
 
     print('1/4 creating synthetic street scenes', flush=True)
     run(str(TOOLS / 'make_streets.py'), '--train', args.streets[0], '--val', args.streets[1])
@@ -64,4 +68,4 @@ def report(work_dir: Path, seconds: float) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_main(main)

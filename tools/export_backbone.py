@@ -30,7 +30,7 @@ def main() -> None:
     args = parse_args()
     compat.prepare()
     checkpoint = Path(args.checkpoint)
-    out = result_file(args.out, checkpoint.with_stem(f'{checkpoint.stem}_{args.to}'))
+    out = result_file(args.out, checkpoint.with_stem(f'{checkpoint.stem}_{args.to}'), [checkpoint])
     found = export(checkpoint, out, args.to)
     print(f'wrote {out}: {found.architecture.kind}-{found.architecture.depth}, {found.keys} keys')
     print(f'dropped: {", ".join(found.dropped) or "nothing"}')

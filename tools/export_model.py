@@ -17,7 +17,7 @@ def main() -> None:
     add_out(parser, 'CHECKPOINT with _plain added to its name')
     args = parser.parse_args()
     checkpoint = Path(args.checkpoint)
-    out = result_file(args.out, checkpoint.with_stem(f'{checkpoint.stem}_plain'))
+    out = result_file(args.out, checkpoint.with_stem(f'{checkpoint.stem}_plain'), [checkpoint])
     count, dropped = export_plain(checkpoint, out)
     print(f'wrote {out}: {count} tensors, left out {", ".join(dropped) or "nothing"}')
 

@@ -2,15 +2,22 @@
 
     python tools/gain.py                   pairs of runs; prints a table, saves a figure in work_dirs/gain
     python tools/gain.py --sweep           select LAMBDA_0 on held-out images with other seeds
-    python tools/gain.py --segmentation    synthetic street scenes instead of digits; mIoU with logit adjustment
+    python tools/gain.py --segmentation    mIoU of DeepLabV3+ on synthetic street scenes; a quarter of an hour
 
 Both runs of a pair share images, initial weights and batches; they differ only in ISDA. The network fits its ten
 training images per digit completely, so that a regulariser can help. Network and schedule were selected among about a
 dozen on the half of the data that --sweep uses. The comparison uses the other half and other seeds.
+
+With --segmentation every pair has its own 16 training scenes. Both arms have the settings selected for them on other
+scenes and seeds, see DeepLabV3+ on 16 synthetic street scenes in configs/results/README.md.
 """
 import argparse
+import os
+import shlex
+import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 
 import torch
 from sklearn.datasets import load_digits
@@ -23,13 +30,20 @@ from isda_seg.metrics.likelihood import likelihood, measures
 from isda_seg.paper.series.gain_report import compare_strengths, draw, report
 from isda_seg.runtime.arguments import add_out, result_file
 from isda_seg.runtime.provenance import provenance, write_json
+from isda_seg.runtime.user_errors import run_main
 
 LAMBDA_0, PAIRS = 2, 30
 SWEPT = (0, 0.5, 1, 2, 3)
 SWEEP_SEEDS = range(1000, 1020)
 PER_CLASS, BATCH, EPOCHS = 10, 10, 30
-MEASURES = SWEPT_MEASURES = {'error': 'test error, %', 'nll': 'negative log-likelihood',
-                             'ece': 'expected calibration error, %', 'train': 'training accuracy, %'}
+MEASURES = {'error': 'test error, %', 'nll': 'negative log-likelihood', 'ece': 'expected calibration error, %',
+            'train': 'training accuracy, %'}
+TOOLS = Path(__file__).resolve().parent
+SCENE_PAIRS, SCENE_CONFIG = 4, 'configs/demo/deeplabv3plus_r18-small-d8_{}streets-sample16-128x64.py'
+SCENE_ARMS = {
+    '': ['test.logit_adjustment=0.5'],
+    'isda_': ['default_hooks.isda.lambda_0=1', 'default_hooks.isda.covariance=full',
+              'default_hooks.isda.logit_adjustment=0.5', 'test.logit_adjustment=0.3']}
 
 
 def digits(seed, held_out=False):
@@ -78,14 +92,24 @@ def run(seed, lambda_0, held_out=False):
                 error=100 * float((logits.argmax(dim=1) != test_labels).float().mean()))
 
 
-def run_all(experiment, strengths, seeds, held_out):
+def run_all(strengths, seeds, held_out):
     """Run all strengths and seeds in parallel; return {strength: [measures of each seed]}."""
     with ProcessPoolExecutor() as pool:
         futures = {strength: [] for strength in strengths}
         for seed in seeds:
             for strength in strengths:
-                futures[strength].append(pool.submit(experiment.run, seed, strength, held_out))
+                futures[strength].append(pool.submit(run, seed, strength, held_out))
         return {strength: [future.result() for future in runs] for strength, runs in futures.items()}
+
+
+def compare_on_scenes(seeds, out):
+    """Compare mIoU on synthetic street scenes with tools/benchmarks/paired.py; return its exit status."""
+    arms = [shlex.join([str(TOOLS.parent / SCENE_CONFIG.format(isda)), *options])
+            for isda, options in SCENE_ARMS.items()]
+    subprocess.run([sys.executable, TOOLS / 'make_streets.py'], check=True)
+    return subprocess.run([
+        sys.executable, TOOLS / 'benchmarks' / 'paired.py', *arms, '--seeds', *map(str, seeds), '--protocols', 'single',
+        '--jobs', str(os.cpu_count() or 1), '--work-dir', 'work_dirs/gain/segmentation', '--out', out]).returncode
 
 
 def main():
@@ -93,28 +117,26 @@ def main():
     parser.add_argument('--segmentation', action='store_true',
                         help='use synthetic street scenes; needs the extras gain and seg')
     parser.add_argument('--sweep', action='store_true', help='compare several lambda_0 on held-out images')
-    parser.add_argument('--pairs', type=int, help=f'number of pairs; default {PAIRS}, fewer with --segmentation')
+    parser.add_argument('--pairs', type=int,
+                        help=f'number of pairs; default {PAIRS}, with --segmentation {SCENE_PAIRS}')
     parser.add_argument('--first-seed', type=int, default=0, help='seed of the first pair; default %(default)s')
-    add_out(parser, 'work_dirs/gain/pairs.json; with --sweep sweep.json, with --segmentation segmentation_*.json')
+    add_out(parser, 'work_dirs/gain/pairs.json; with --sweep sweep.json, with --segmentation segmentation.json')
     args = parser.parse_args()
-    name = f'{"segmentation_" if args.segmentation else ""}{"sweep" if args.sweep else "pairs"}'
+    if args.segmentation and args.sweep:
+        parser.error('--sweep selects settings for the digits only. Use tools/benchmarks/sweep.py for segmentation')
+    name = 'segmentation' if args.segmentation else 'sweep' if args.sweep else 'pairs'
     out = result_file(args.out, f'work_dirs/gain/{name}.json')
+    seeds = range(args.first_seed, args.first_seed + (args.pairs or (SCENE_PAIRS if args.segmentation else PAIRS)))
     if args.segmentation:
-        import gain_segmentation as experiment
-    else:
-        experiment = sys.modules[__name__]
-    strengths = experiment.SWEPT if args.sweep else (0, experiment.LAMBDA_0)
-    judged = range(args.first_seed, args.first_seed + (args.pairs or experiment.PAIRS))
-    seeds = experiment.SWEEP_SEEDS if args.sweep else judged
-    names = experiment.SWEPT_MEASURES if args.sweep else experiment.MEASURES
-    arms = run_all(experiment, strengths, seeds, held_out=args.sweep)
-    found = compare_strengths(arms, names)
-    print(report(found, names))
-    write_json(out, dict(provenance(), kind=f'gain {name}', lambda_0=experiment.LAMBDA_0, seeds=list(seeds),
-                         arms=arms, comparison=found))
-    draw(found, names, out.with_suffix('.png'))
+        sys.exit(compare_on_scenes(seeds, out))
+    arms = run_all(SWEPT if args.sweep else (0, LAMBDA_0), SWEEP_SEEDS if args.sweep else seeds, held_out=args.sweep)
+    found = compare_strengths(arms, MEASURES)
+    print(report(found, MEASURES))
+    write_json(out, dict(provenance(), kind=f'gain {name}', lambda_0=LAMBDA_0,
+                         seeds=list(SWEEP_SEEDS if args.sweep else seeds), arms=arms, comparison=found))
+    draw(found, MEASURES, out.with_suffix('.png'))
     print(f'wrote {out} and {out.with_suffix(".png")}')
 
 
 if __name__ == '__main__':
-    main()
+    run_main(main)

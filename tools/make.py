@@ -31,10 +31,10 @@ def parse_args() -> argparse.Namespace:
 
 def draw_figures(configs: Path) -> None:
     """Draw the overview figure, the figures of the recorded series and the gain figure."""
-    from docs.draws_figure import draw_draws
     from docs.gain_figure import draw_gain
     from docs.gain_series import recorded_gains
     from docs.overview_figure import draw_overview
+    from docs.samples_figure import draw_samples
     from isda_seg.paper.series.band_figure import draw_bands
     from isda_seg.paper.series.paired_figure import draw_paired
     from isda_seg.paper.series.result_files import read_series
@@ -44,10 +44,10 @@ def draw_figures(configs: Path) -> None:
         if entry['kind'] == 'paired':
             draw_paired(entry, folder / f'{name}.png')
             draw_bands(entry, folder / f'{name}_curves.png')
-    drawn = read_series(folder).get('paired_resnet8_draws')
-    if drawn and (configs / 'results' / 'draws.json').is_file():
-        timed = json.loads((configs / 'results' / 'draws.json').read_text())
-        draw_draws(drawn, timed, folder / 'paired_resnet8_draws_time.png')
+    sampled = read_series(folder).get('paired_resnet8_draws')
+    if sampled and (configs / 'results' / 'samples.json').is_file():
+        timed = json.loads((configs / 'results' / 'samples.json').read_text())
+        draw_samples(sampled, timed, folder / 'paired_resnet8_draws_time.png')
     gains = recorded_gains(folder)
     draw_gain([*gains.shown, *gains.unfitted], configs / 'figures' / 'gain.png')
 

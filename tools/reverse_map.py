@@ -39,31 +39,34 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     cfg = load_config(args.config, args.cfg_options, args.work_dir)
-    out = result_file(args.out, Path(cfg.work_dir, f'reverse_{args.wanted}.json'))
+    out = result_file(args.out, Path(cfg.work_dir, f'reverse_{args.wanted}.json'),
+                      [args.config, args.checkpoint, args.generator, cfg], ['.png', '_nearest.png'])
     from isda_seg.paper.features.classifier_inputs import open_checkpoint
     from isda_seg.paper.features.split_data import split_loader
-    from isda_seg.paper.pictures.inversion import RECIPES
-    from isda_seg.paper.pictures.reverse_class import Wanted, reverse_class
-    from isda_seg.paper.pictures.reverse_figure import draw_columns
-    from isda_seg.paper.pictures.reverse_mapping import grid_columns, nearest_columns
-    from isda_seg.paper.pictures.saved_generator import read_generator
+    from isda_seg.paper.generators.saved_generator import read_generator
+    from isda_seg.paper.visualisation.inversion import RECIPES
+    from isda_seg.paper.visualisation.reverse_class import ReverseOptions, reverse_class
+    from isda_seg.paper.visualisation.reverse_figure import draw_columns
+    from isda_seg.paper.visualisation.reverse_mapping import grid_columns, nearest_columns
     from isda_seg.runtime.provenance import provenance, write_json
     recipe = RECIPES[args.recipe]
-    recipe = recipe if args.steps is None else recipe.within(*args.steps)
-    wanted = Wanted(args.wanted, args.images, args.augmented, args.strength, args.restarts, args.seed)
+    recipe = recipe if args.steps is None else recipe.rescaled(*args.steps)
+    options = ReverseOptions(args.wanted, args.images, args.augmented, args.strength, args.restarts, args.seed)
     generator, opened = read_generator(args.generator), open_checkpoint(cfg, args.checkpoint)
-    found, chosen, augmentation = reverse_class(opened, generator, wanted, recipe)
+    found, chosen, augmentation = reverse_class(opened, generator, options, recipe)
     figures = out.with_suffix('.png'), out.with_name(f'{out.stem}_nearest.png')
     title = f'{args.wanted}, features moved by N(0, {augmentation.strength:g} \N{GREEK CAPITAL LETTER SIGMA})'
     draw_columns(grid_columns(found), figures[0], title)
     draw_columns(nearest_columns(found, split_loader(cfg, 'train'), args.neighbours), figures[1], title)
-    report = dict(provenance(args.seed), kind='reverse mapping', config=args.config, wanted=wanted._asdict(),
+    report = dict(provenance(args.seed), kind='reverse mapping', config=args.config,
+                  wanted=dict(name=options.name, images=options.images, draws=options.samples,
+                              strength=options.strength, restarts=options.restarts, seed=options.seed),
                   chosen=chosen, strength=augmentation.strength, covariance=augmentation.kind,
                   origin=augmentation.origin, **found.report())
     write_json(out, report)
     print('step I: loss from {start:.4g} to {best:.4g}'.format(**report['step_1']))
     print('step II: loss from {start:.4g} to {best:.4g}'.format(**report['step_2'])
-          + f'; a draw moves the features by a squared distance of {report["moved"]:.4g} (medians)')
+          + f'; a sample moves the features by a squared distance of {report["moved"]:.4g} (medians)')
     print(f'wrote {out}, {figures[0]} and {figures[1]}')
 
 

@@ -24,7 +24,7 @@ def parse_args() -> argparse.Namespace:
                         help='images to search; default %(default)s')
     parser.add_argument('--queries', type=int, default=20, help='query features per class; default %(default)s')
     parser.add_argument('--shown', type=int, default=2, help='number of queries in the figure; default %(default)s')
-    parser.add_argument('--draws', type=int, default=2,
+    parser.add_argument('--samples', '--draws', type=int, default=2,
                         help='samples of the augmentation per query; default %(default)s')
     parser.add_argument('--neighbours', type=int, default=5, help='nearest images per row; default %(default)s')
     parser.add_argument('--apart', type=int, default=0, metavar='N',
@@ -39,18 +39,20 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     cfg = load_config(args.config, args.cfg_options, args.work_dir, args.launcher)
-    out = result_file(args.out, Path(cfg.work_dir, 'directions', 'directions.json'))
-    from isda_seg.paper.features.classifier_inputs import open_checkpoint, steps
+    out = result_file(args.out, Path(cfg.work_dir, 'directions', 'directions.json'),
+                      [args.config, args.checkpoint, cfg])
+    from isda_seg.paper.features.classifier_inputs import batches, open_checkpoint
     from isda_seg.paper.features.classifier_pairs import pair_of
-    from isda_seg.paper.pictures.class_directions import Wanted, look
-    from isda_seg.paper.pictures.directions_report import Source, write
-    wanted = Wanted(args.classes, args.queries, args.shown, args.draws, neighbours=args.neighbours, apart=args.apart,
-                    strength=args.strength, seed=args.seed)
+    from isda_seg.paper.visualisation.class_directions import SearchOptions, search
+    from isda_seg.paper.visualisation.directions_report import Source, write
+    options = SearchOptions(args.classes, args.queries, args.shown, args.samples, neighbours=args.neighbours,
+                            apart=args.apart, strength=args.strength, seed=args.seed)
     opened = open_checkpoint(cfg, args.checkpoint)
     pair = pair_of(opened.pairs, args.head)
-    looked = look(lambda: steps(opened, args.split, args.head), pair.loss, opened.classes(pair), wanted, args.split)
+    result = search(lambda: batches(opened, args.split, args.head), pair.loss, opened.classes(pair), options,
+                    args.split)
     source = Source(args.config, args.checkpoint, pair.name, args.split)
-    for line in write(looked, source, out):
+    for line in write(result, source, out):
         print(line)
 
 

@@ -1,12 +1,14 @@
 """Evaluate a checkpoint: python tools/test.py CONFIG CHECKPOINT [--protocols single ms ms-flip] [--out results.json]"""
 import argparse
 from pathlib import Path
+from typing import Any
 
 from mmengine.dist import is_main_process
 
 from isda_seg.run import task_of
 from isda_seg.runtime.arguments import add_checkpoint, add_config, check_writable, result_file
 from isda_seg.runtime.launch import add_options, load_config
+from isda_seg.runtime.outputs import check_folder
 from isda_seg.runtime.provenance import write_json
 from isda_seg.runtime.user_errors import run_main
 
@@ -35,18 +37,29 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     cfg = load_config(args.config, args.cfg_options, args.work_dir, args.launcher)
-    out = result_file(args.out, 'results.json') if args.out else None
+    inputs = [args.config, args.checkpoint, cfg]
+    if args.show_dir:
+        check_folder('--show-dir', args.show_dir, inputs)
+    out = result_file(args.out, 'results.json', inputs) if args.out else None
     if args.show_dir:
         check_writable(args.show_dir, '--show-dir')
     if not args.verbose:
         cfg.runner_type = 'ScreenRunner'
     task = task_of(cfg)
-    results = task.evaluate(cfg, args.config, args.checkpoint, tuple(args.protocols), args.show_dir, args.show_most,
-                            taus=tuple(args.logit_adjustment))
-    if is_main_process():
-        print(task.summary(results, Path(args.config).stem))
-        if out:
+    finished: list[dict[str, Any]] = []
+
+    def keep(results: dict[str, Any]) -> None:
+        """Write the results of the finished protocols, which an error in a later one must not lose."""
+        finished[:] = [results]
+        if out and is_main_process():
             write_json(out, results)
+
+    try:
+        keep(task.evaluate(cfg, args.config, args.checkpoint, tuple(args.protocols), args.show_dir, args.show_most,
+                           taus=tuple(args.logit_adjustment), keep=keep))
+    finally:
+        if finished and is_main_process():
+            print(task.summary(finished[0], Path(args.config).stem))
 
 
 if __name__ == '__main__':

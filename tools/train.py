@@ -3,6 +3,7 @@ import argparse
 
 from isda_seg.runtime.arguments import add_config
 from isda_seg.runtime.launch import add_options, load_config
+from isda_seg.runtime.outputs import check_start
 from isda_seg.runtime.user_errors import run_main
 
 
@@ -21,6 +22,8 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     cfg = load_config(args.config, args.cfg_options, args.work_dir, args.launcher)
+    if args.resume is None and not cfg.get('resume'):
+        check_start(cfg)
     from isda_seg.run import build_runner
     build_runner(cfg, resume=args.resume, amp=args.amp, quiet=not args.verbose).train()
 

@@ -10,37 +10,39 @@ import argparse
 import textwrap
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.config import Config
 from mmengine.device import get_device
 
-from isda_seg.paper.pictures.gan_training import GANTraining
-from isda_seg.paper.pictures.generator import GeneratorAdapter, draw_codes
-from isda_seg.paper.pictures.labelled_gan_training import KINDS, LabelledGANSettings, LabelledGANTraining
-from isda_seg.paper.pictures.reverse_figure import Column, draw_columns
-from isda_seg.paper.pictures.saved_generator import read_generator, read_training, write_images
-from isda_seg.paper.pictures.training_images import training_images
-from isda_seg.paper.pictures.wgan_training import WGANSettings, WGANTraining
+from isda_seg.paper.generators.gan_training import GANTraining
+from isda_seg.paper.generators.generator import GeneratorAdapter, sample_codes
+from isda_seg.paper.generators.labelled_gan_training import KINDS, LabelledGANSettings, LabelledGANTraining
+from isda_seg.paper.generators.saved_generator import read_generator, read_training, write_images
+from isda_seg.paper.generators.wgan_training import WGANSettings, WGANTraining
+from isda_seg.paper.visualisation.reverse_figure import Column, draw_columns
+from isda_seg.paper.visualisation.training_images import training_images
 from isda_seg.runtime.arguments import add_config, add_seed
 from isda_seg.runtime.durable import written_aside
 from isda_seg.runtime.launch import add_options, load_config
+from isda_seg.runtime.outputs import check_folder
 from isda_seg.runtime.user_errors import run_main
 
 SHOWN = 8, 8  # rows and columns of the figure; conditional generators have one row per class
 
 
 def parse_args() -> argparse.Namespace:
-    usual = WGANSettings()
+    defaults = WGANSettings()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_config(parser)
     parser.add_argument('--kind', choices=['wgan', *KINDS], default='wgan', help='kind of GAN; default %(default)s')
     parser.add_argument('--classes', nargs='*', metavar='NAME', help='train a WGAN for each of these classes; '
                         'without names, train one for every class; default one WGAN for all images')
     parser.add_argument('--steps', type=int, default=20_000, help='updates per generator; default %(default)s')
-    parser.add_argument('--width', type=int, default=usual.width, help='width of the networks; default %(default)s')
-    parser.add_argument('--batch', type=int, default=usual.batch, help='batch size; default %(default)s')
-    add_seed(parser, default=usual.seed)
+    parser.add_argument('--width', type=int, default=defaults.width, help='width of the networks; default %(default)s')
+    parser.add_argument('--batch', type=int, default=defaults.batch, help='batch size; default %(default)s')
+    add_seed(parser, default=defaults.seed)
     parser.add_argument('--save-every', type=int, default=200, metavar='STEPS',
                         help='checkpoint interval; default %(default)s')
     parser.add_argument('--write-images', type=int, metavar='N', help='write N images per class to <work-dir>/images, '
@@ -59,6 +61,8 @@ def main() -> None:
     if args.steps < 1:
         raise ValueError(f'--steps must be at least 1, got {args.steps}')
     cfg = load_config(args.config, args.cfg_options, args.work_dir)
+    if args.write_images:
+        check_folder('--work-dir', Path(cfg.work_dir, 'images'), [cfg])
     for wanted in [None] if args.classes is None else args.classes or training_images(cfg).classes:
         make(cfg, wanted, args)
 
@@ -84,18 +88,18 @@ def make(cfg: Config, wanted: str | None, args: argparse.Namespace) -> None:
 @torch.no_grad()
 def draw(generator: GeneratorAdapter, out: Path, classes: tuple[str, ...] | None, title: str, seed: int) -> None:
     """Draw random images; a conditional generator has one row per class, with the same codes in every row."""
-    rows, number = SHOWN
-    codes, labels = draw_codes(rows * number, generator.z_dim, seed), None
+    rows, columns = SHOWN
+    codes, labels = sample_codes(rows * columns, generator.z_dim, seed), None
     if classes is not None:
         rows = len(classes)
-        codes, labels = codes[:number].repeat(rows, 1), torch.arange(rows).repeat_interleave(number)
+        codes, labels = codes[:columns].repeat(rows, 1), torch.arange(rows).repeat_interleave(columns)
         title = textwrap.fill(f'from top to bottom: {", ".join(classes)}', 90)
-    draw_columns([Column('random', generator.images(codes, labels).unflatten(0, (rows, number)))],
+    draw_columns([Column('random', generator.images(codes, labels).unflatten(0, (rows, columns)))],
                  out.with_suffix('.png'), title)
     print(f'wrote {out} and .png')
 
 
-def train(training: GANTraining, out: Path, args: argparse.Namespace) -> None:
+def train(training: GANTraining[Any], out: Path, args: argparse.Namespace) -> None:
     """Train to the end and save checkpoints."""
     if out.is_file():
         training.load_state_dict(read_training(out))

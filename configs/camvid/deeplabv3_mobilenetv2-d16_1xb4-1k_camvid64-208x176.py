@@ -1,7 +1,7 @@
 """DeepLabV3-MobileNetV2 on 64 images of CamVid, 62 epochs: a training set the model fits.
 
 Run:       python tools/train.py configs/camvid/deeplabv3_mobilenetv2-d16_1xb4-1k_camvid64-208x176.py
-ISDA twin: deeplabv3_mobilenetv2-d16_isda_1xb4-1k_camvid64-208x176.py
+With ISDA: deeplabv3_mobilenetv2-d16_isda_1xb4-1k_camvid64-208x176.py
 Result:    not yet run
 """
 _base_ = './deeplabv3_mobilenetv2-d16_1xb4-1k_camvid-208x176.py'

@@ -1,7 +1,7 @@
 """DeepLabV3+ on 16 images of CamVid with a frozen ImageNet backbone: a minute on one core.
 
 Run:       python tools/train.py configs/camvid/deeplabv3plus_mobilenetv2-d16-frozen_camvid16-240x180.py
-ISDA twin: deeplabv3plus_mobilenetv2-d16-frozen_isda_camvid16-240x180.py
+With ISDA: deeplabv3plus_mobilenetv2-d16-frozen_isda_camvid16-240x180.py
 Result:    not yet run
 """
 _base_ = [

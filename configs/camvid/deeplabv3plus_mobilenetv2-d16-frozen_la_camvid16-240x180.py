@@ -1,7 +1,7 @@
 """DeepLabV3+ on 16 images of CamVid with a frozen ImageNet backbone and logit-adjusted cross-entropy.
 
 Run:       python tools/train.py configs/camvid/deeplabv3plus_mobilenetv2-d16-frozen_la_camvid16-240x180.py
-ISDA twin: deeplabv3plus_mobilenetv2-d16-frozen_la_isda_camvid16-240x180.py
+With ISDA: deeplabv3plus_mobilenetv2-d16-frozen_la_isda_camvid16-240x180.py
 Result:    mIoU single 42.03 ± 3.25 (mean ± sd, seeds 200-211)
 """
 _base_ = './deeplabv3plus_mobilenetv2-d16-frozen_camvid16-240x180.py'

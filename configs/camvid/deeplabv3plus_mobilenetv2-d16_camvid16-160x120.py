@@ -1,7 +1,7 @@
 """DeepLabV3+ on 16 images of CamVid: two minutes on one core, and it fits its data.
 
 Run:       python tools/train.py configs/camvid/deeplabv3plus_mobilenetv2-d16_camvid16-160x120.py
-ISDA twin: deeplabv3plus_mobilenetv2-d16_isda_camvid16-160x120.py
+With ISDA: deeplabv3plus_mobilenetv2-d16_isda_camvid16-160x120.py
 Result:    mIoU single 43.40 ± 0.89 (mean ± sd, seeds 0-7)
 """
 _base_ = [

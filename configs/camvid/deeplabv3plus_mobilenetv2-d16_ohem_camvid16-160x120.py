@@ -1,7 +1,7 @@
 """DeepLabV3+ on 16 images of CamVid, trained on its hard pixels.
 
 Run:       python tools/train.py configs/camvid/deeplabv3plus_mobilenetv2-d16_ohem_camvid16-160x120.py
-ISDA twin: deeplabv3plus_mobilenetv2-d16_ohem_isda_camvid16-160x120.py
+With ISDA: deeplabv3plus_mobilenetv2-d16_ohem_isda_camvid16-160x120.py
 Result:    not yet run
 """
 _base_ = './deeplabv3plus_mobilenetv2-d16_camvid16-160x120.py'

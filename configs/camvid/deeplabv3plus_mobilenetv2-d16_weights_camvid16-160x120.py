@@ -1,7 +1,7 @@
 """DeepLabV3+ on 16 images of CamVid with class weights.
 
 Run:       python tools/train.py configs/camvid/deeplabv3plus_mobilenetv2-d16_weights_camvid16-160x120.py
-ISDA twin: deeplabv3plus_mobilenetv2-d16_weights_isda_camvid16-160x120.py
+With ISDA: deeplabv3plus_mobilenetv2-d16_weights_isda_camvid16-160x120.py
 Result:    mIoU single 45.16 ± 1.33 (mean ± sd, seeds 0-7)
 """
 _base_ = './deeplabv3plus_mobilenetv2-d16_camvid16-160x120.py'

@@ -1,7 +1,7 @@
 """DeepLabV3+ on three levels of a frozen ImageNet backbone and 16 images of CamVid: a minute on one core.
 
 Run:       python tools/train.py configs/camvid/deeplabv3plus_mobilenetv2-frozen_camvid16-240x180.py
-ISDA twin: deeplabv3plus_mobilenetv2-frozen_isda_camvid16-240x180.py
+With ISDA: deeplabv3plus_mobilenetv2-frozen_isda_camvid16-240x180.py
 Result:    mIoU single 41.39 ± 2.36 (mean ± sd, seeds 200-211)
 """
 _base_ = './deeplabv3plus_mobilenetv2-d16-frozen_camvid16-240x180.py'

@@ -1,7 +1,7 @@
 """DeepLabV3-R101 on Cityscapes, 769 crop, 40k iterations, with logit-adjusted cross-entropy.
 
 Run:       tools/dist_train.sh configs/cityscapes/deeplabv3_r101-d8_la_4xb2-40k_cityscapes-769x769.py 4
-ISDA twin: deeplabv3_r101-d8_la_isda_4xb2-40k_cityscapes-769x769.py
+With ISDA: deeplabv3_r101-d8_la_isda_4xb2-40k_cityscapes-769x769.py
 Result:    not yet run
 """
 _base_ = './deeplabv3_r101-d8_4xb2-40k_cityscapes-769x769.py'

@@ -2,7 +2,7 @@
 pixels, poly down to 0, scales 0.7 to 2.1, no photometric jitter. Stem, head details and BN stay MMSegmentation's.
 
 Run:       tools/dist_train.sh configs/cityscapes/deeplabv3_r50-d8_4xb2-40k-paper_cityscapes-769x769.py 4
-ISDA twin: deeplabv3_r50-d8_isda_4xb2-40k-paper_cityscapes-769x769.py
+With ISDA: deeplabv3_r50-d8_isda_4xb2-40k-paper_cityscapes-769x769.py
 Result:    not yet run
 """
 _base_ = [

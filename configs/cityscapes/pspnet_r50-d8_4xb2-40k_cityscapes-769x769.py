@@ -1,7 +1,7 @@
 """PSPNet-R50 on Cityscapes, 769 crop, 40k iterations, in MMSegmentation's recipe.
 
 Run:       tools/dist_train.sh configs/cityscapes/pspnet_r50-d8_4xb2-40k_cityscapes-769x769.py 4
-ISDA twin: pspnet_r50-d8_isda_4xb2-40k_cityscapes-769x769.py
+With ISDA: pspnet_r50-d8_isda_4xb2-40k_cityscapes-769x769.py
 Result:    not yet run
 """
 _base_ = [

@@ -3,7 +3,7 @@
 Backbone:  work_dirs/resnet50_imagenet/mmdet.pth, or --cfg-options model.backbone.init_cfg.checkpoint=FILE
 Run:       tools/dist_train.sh configs/coco/cascade-rcnn_r50_fpn_1x_coco.py 8
 Baseline:  cascade-rcnn_r50_torchvision_fpn_1x_coco.py; same seed, only the backbone differs
-ISDA twin: cascade-rcnn_r50_isda_fpn_1x_coco.py
+With ISDA: cascade-rcnn_r50_isda_fpn_1x_coco.py
 Paper:     40.8 box mAP
 Result:    not yet run
 """

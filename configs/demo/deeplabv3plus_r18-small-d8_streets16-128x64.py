@@ -1,7 +1,7 @@
 """DeepLabV3+ on 16 of the demo's streets: two minutes on one core, and it fits its data.
 
 Run:       python tools/train.py configs/demo/deeplabv3plus_r18-small-d8_streets16-128x64.py
-ISDA twin: deeplabv3plus_r18-small-d8_isda_streets16-128x64.py
+With ISDA: deeplabv3plus_r18-small-d8_isda_streets16-128x64.py
 Result:    mIoU single 34.76 ± 1.37 (mean ± sd, seeds 0-7)
 """
 _base_ = [

@@ -1,7 +1,7 @@
 """DeepLabV3+ on 16 of the demo's streets with class weights.
 
 Run:       python tools/train.py configs/demo/deeplabv3plus_r18-small-d8_weights_streets16-128x64.py
-ISDA twin: deeplabv3plus_r18-small-d8_weights_isda_streets16-128x64.py
+With ISDA: deeplabv3plus_r18-small-d8_weights_isda_streets16-128x64.py
 Result:    not yet run
 """
 _base_ = './deeplabv3plus_r18-small-d8_streets16-128x64.py'

@@ -1,7 +1,7 @@
 """PSPNet on the demo streets, 400 iterations: minutes on two CPU cores.
 
 Run:       python tools/train.py configs/demo/pspnet_r18-small-d8_1xb8-400_streets-192x128.py
-ISDA twin: pspnet_r18-small-d8_isda_1xb8-400_streets-192x128.py
+With ISDA: pspnet_r18-small-d8_isda_1xb8-400_streets-192x128.py
 Result:    not yet run
 """
 _base_ = [

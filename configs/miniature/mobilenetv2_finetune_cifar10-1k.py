@@ -1,7 +1,7 @@
 """MobileNetV2 with its ImageNet weights, fine-tuned on 1,000 images of CIFAR-10 at 64 x 64.
 
 Run:       python tools/train.py configs/miniature/mobilenetv2_finetune_cifar10-1k.py
-ISDA twin: mobilenetv2_finetune_isda_cifar10-1k.py
+With ISDA: mobilenetv2_finetune_isda_cifar10-1k.py
 Result:    not yet run
 """
 _base_ = [

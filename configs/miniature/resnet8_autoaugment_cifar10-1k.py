@@ -1,7 +1,7 @@
 """A ResNet of eight layers on 1,000 images of CIFAR-10 with AutoAugment.
 
 Run:       python tools/train.py configs/miniature/resnet8_autoaugment_cifar10-1k.py
-ISDA twin: resnet8_autoaugment_isda_cifar10-1k.py
+With ISDA: resnet8_autoaugment_isda_cifar10-1k.py
 Result:    not yet run
 """
 _base_ = './resnet8_cifar10-1k.py'

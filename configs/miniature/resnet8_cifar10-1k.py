@@ -1,7 +1,7 @@
 """A ResNet of eight layers on 1,000 images of CIFAR-10: half a minute on one core, and it fits its data.
 
 Run:       python tools/train.py configs/miniature/resnet8_cifar10-1k.py
-ISDA twin: resnet8_isda_cifar10-1k.py
+With ISDA: resnet8_isda_cifar10-1k.py
 Result:    50.49 ± 0.78 % top-1 error (mean ± sd, seeds 0-7, 10-27)
 """
 _base_ = [

@@ -1,7 +1,7 @@
 """A ResNet of eight layers on 2,000 images of CIFAR-10, the first class a hundred times as frequent as the last.
 
 Run:       python tools/train.py configs/miniature/resnet8_cifar10-lt100.py
-ISDA twin: resnet8_isda_cifar10-lt100.py
+With ISDA: resnet8_isda_cifar10-lt100.py
 Result:    not yet run
 """
 _base_ = './resnet8_cifar10-lt10.py'

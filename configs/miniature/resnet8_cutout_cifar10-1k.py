@@ -1,7 +1,7 @@
 """A ResNet of eight layers on 1,000 images of CIFAR-10 with Cutout.
 
 Run:       python tools/train.py configs/miniature/resnet8_cutout_cifar10-1k.py
-ISDA twin: resnet8_cutout_isda_cifar10-1k.py
+With ISDA: resnet8_cutout_isda_cifar10-1k.py
 Result:    52.40 ± 0.89 % top-1 error (mean ± sd, seeds 10-19)
 """
 _base_ = './resnet8_cifar10-1k.py'

@@ -1,7 +1,7 @@
 """A ResNet of eight layers on scikit-learn's digits, 8 x 8, for figures: no download, seconds on one core.
 
 Run:       python tools/train.py configs/miniature/resnet8_digits.py
-ISDA twin: resnet8_isda_digits.py
+With ISDA: resnet8_isda_digits.py
 Result:    not yet run
 """
 _base_ = [

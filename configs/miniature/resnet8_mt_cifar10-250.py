@@ -1,7 +1,7 @@
 """Mean Teacher with a ResNet of eight layers: 250 labels among 2,000 images of CIFAR-10.
 
 Run:       python tools/train.py configs/miniature/resnet8_mt_cifar10-250.py
-ISDA twin: resnet8_mt_isda_cifar10-250.py
+With ISDA: resnet8_mt_isda_cifar10-250.py
 Result:    65.46 ± 0.78 % top-1 error (mean ± sd, seeds 0-7)
 """
 _base_ = './resnet8_vat_cifar10-250.py'

@@ -1,7 +1,7 @@
 """The Pi-model with a ResNet of eight layers: 250 labels among 2,000 images of CIFAR-10.
 
 Run:       python tools/train.py configs/miniature/resnet8_pi_cifar10-250.py
-ISDA twin: resnet8_pi_isda_cifar10-250.py
+With ISDA: resnet8_pi_isda_cifar10-250.py
 Result:    65.53 ± 0.91 % top-1 error (mean ± sd, seeds 0-7)
 """
 _base_ = './resnet8_vat_cifar10-250.py'

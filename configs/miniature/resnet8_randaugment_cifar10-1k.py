@@ -1,7 +1,7 @@
 """A ResNet of eight layers on 1,000 images of CIFAR-10 with RandAugment.
 
 Run:       python tools/train.py configs/miniature/resnet8_randaugment_cifar10-1k.py
-ISDA twin: resnet8_randaugment_isda_cifar10-1k.py
+With ISDA: resnet8_randaugment_isda_cifar10-1k.py
 Result:    52.87 ± 0.80 % top-1 error (mean ± sd, seeds 10-19)
 """
 _base_ = './resnet8_cifar10-1k.py'

@@ -1,7 +1,7 @@
 """VAT with a ResNet of eight layers: 250 labels among 2,000 images of CIFAR-10, two minutes on one core.
 
 Run:       python tools/train.py configs/miniature/resnet8_vat_cifar10-250.py
-ISDA twin: resnet8_vat_isda_cifar10-250.py
+With ISDA: resnet8_vat_isda_cifar10-250.py
 Result:    66.29 ± 0.63 % top-1 error (mean ± sd, seeds 0-7)
 """
 _base_ = [

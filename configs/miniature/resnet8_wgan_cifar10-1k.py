@@ -7,6 +7,7 @@ Baseline:  resnet8_cifar10-1k.py; same seed and number of steps, only the keys b
 Result:    52.03 ± 0.47 % top-1 error (mean ± sd, seeds 20-27)
 """
 _base_ = './resnet8_cifar10-1k.py'
+custom_imports = dict(imports=['isda_seg.classification', 'isda_seg.paper.generators.synthetic_mix'])
 train_pipeline = [
     dict(type='RandomReflectCrop', size=32, padding=4),
     dict(type='RandomFlip', prob=0.5),

@@ -4,6 +4,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from isda_seg.core.ops.torch_versions import partial_sum
+
 
 def whole(parameter: Any) -> Tensor:
     """Return the parameter, all-gathered if it is sharded. This is a collective operation of all ranks.
@@ -18,9 +20,8 @@ def whole(parameter: Any) -> Tensor:
             raise weight_unavailable()
         plain: Tensor = parameter
         return plain
-    from torch.distributed.tensor import Partial  # slow to import, and missing in some builds of torch
     ranks = parameter.device_mesh.size()
-    gathered: Any = parameter.full_tensor(grad_placements=[Partial()] * parameter.device_mesh.ndim)
+    gathered: Any = parameter.full_tensor(grad_placements=[partial_sum()] * parameter.device_mesh.ndim)
     if gathered.requires_grad and torch.is_grad_enabled():
         gathered.register_hook(lambda grad: grad / ranks)
     result: Tensor = gathered

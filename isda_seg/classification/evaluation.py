@@ -19,11 +19,11 @@ PROTOCOL = 'single'
 
 def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ...] = (PROTOCOL,),
              show_dir: str | None = None, show_most: int | None = None,
-             taus: Sequence[float] = ()) -> dict[str, Any]:
+             taus: Sequence[float] = (), keep: Any = None) -> dict[str, Any]:
     """Test a checkpoint.
 
     Args:
-        cfg: config as ``load_config`` returns it.
+        cfg: config as ``load_config`` returns it; ``likelihood=False`` leaves out "nll" and "ece".
         config: path of the config.
         checkpoint: path of the checkpoint.
         protocols: only the default is supported.
@@ -31,6 +31,7 @@ def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ..
         show_most: must be None.
         taus: values of tau for logit adjustment (Menon et al., ICLR 2021, Eq. 9). For each, metrics are also computed
             with ``tau * log prior`` subtracted from the logits, in the same pass over the data.
+        keep: unused, since there is one protocol.
 
     Returns:
         {"protocols": {"single": {"top1_error", "top1_accuracy", ...}}, ...} with the entries of ``result``, in per
@@ -51,10 +52,10 @@ def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ..
     check_data(cfg, ('test',))
     run = copy.deepcopy(cfg)
     evaluators = run.test_evaluator if isinstance(run.test_evaluator, list) else [run.test_evaluator]
-    likelihood = dict(type='LikelihoodMetric')
-    run.test_evaluator = [*evaluators, likelihood]
+    likelihood = [dict(type='LikelihoodMetric')] if cfg.get('likelihood', True) else []
+    run.test_evaluator = [*evaluators, *likelihood]
     if taus:
-        of_logits = [metric for metric in evaluators if type_name(metric) == 'TopKAccuracy'] + [likelihood]
+        of_logits = [metric for metric in evaluators if type_name(metric) == 'TopKAccuracy'] + likelihood
         prior = class_log_prior(cfg, loaded.get('state_dict', loaded))
         run.test_evaluator += adjusted_metrics(of_logits, prior, taus)
     as_test(run, config, checkpoint, PROTOCOL)

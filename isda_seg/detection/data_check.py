@@ -4,7 +4,9 @@ import os
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.registry import DATASETS
 
+from isda_seg.metrics.class_names import check_classes
 from isda_seg.runtime.config_keys import dicts
 
 REMEDY = 'put COCO there, set ISDA_SEG_DATA to the folder that holds it, or set data_root in the config'
@@ -16,10 +18,13 @@ def check_data(cfg: Config, splits: tuple[str, ...] = ('train', 'val')) -> None:
     Raises:
         FileNotFoundError: an annotation file, a folder or an image is missing; the message counts all missing images
             and names the first.
-        ValueError: an annotation file is damaged or empty, or has only boxes although the config needs masks.
+        ValueError: an annotation file is damaged or empty, or has only boxes although the config needs masks; or the
+            classes are a string.
     """
     for split in splits:
         for dataset in dicts(cfg.get(f'{split}_dataloader')):
+            if dataset.get('metainfo'):
+                check_classes(dataset, DATASETS)
             if dataset.get('ann_file') and 'data_prefix' in dataset:
                 _check_dataset(split, dataset)
         for evaluator in dicts(cfg.get(f'{split}_evaluator')):
@@ -52,7 +57,7 @@ def _read(split: str, path: str) -> dict[str, list[Any]]:
     if not os.path.isfile(path):
         raise FileNotFoundError(f'the {split} annotation file {path} does not exist: {REMEDY}')
     try:
-        with open(path) as file:
+        with open(path, encoding='utf-8') as file:
             content = json.load(file)
         images, annotations = content['images'], content['annotations']
     except (ValueError, KeyError, TypeError) as error:

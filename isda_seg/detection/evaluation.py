@@ -20,7 +20,7 @@ PREFIX = 'coco/'
 
 def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ...] = (PROTOCOL,),
              show_dir: str | None = None, show_most: int | None = None,
-             taus: Sequence[float] = ()) -> dict[str, Any]:
+             taus: Sequence[float] = (), keep: Any = None) -> dict[str, Any]:
     """Test a checkpoint with the evaluator of the config.
 
     Args:
@@ -31,6 +31,7 @@ def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ..
         show_dir: folder for visualisations.
         show_most: maximum number of visualisations.
         taus: must be empty; logit adjustment is not supported.
+        keep: unused, since there is one protocol.
 
     Returns:
         {"protocols": {"single": {"bbox_mAP", "bbox_mAP_50", ..., "segm_mAP", ...}}, "backbone" (of ``check_backbone``),

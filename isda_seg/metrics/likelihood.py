@@ -3,7 +3,7 @@
 torchmetrics stores the confidence of every sample, too much memory for pixels; here every image adds to four sums per
 bin.
 """
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 BINS = 15
+CHUNK = 2 ** 21  # maximum number of logits that are processed at once, which bounds the memory on top of the logits
 
 
 class Likelihood(NamedTuple):
@@ -39,16 +40,31 @@ def likelihood(logits: Tensor, labels: Tensor, bins: int = BINS) -> Likelihood:
         labels: (N,) in 0..C-1.
         bins: number of bins; a bin includes its upper edge.
     """
-    log_probabilities = logits.double().log_softmax(dim=1)
-    confidence, predicted = log_probabilities.exp().max(dim=1)
+    rows = max(1, CHUNK // logits.shape[1])
+    return chunked_likelihood(zip(torch.split(logits, rows), torch.split(labels, rows), strict=True), bins)
+
+
+def chunked_likelihood(chunks: Iterable[tuple[Tensor, Tensor]], bins: int = BINS) -> Likelihood:
+    """Return the sums over the samples of at least one chunk, logits (n, C) and labels (n,); see ``likelihood``.
+
+    The sums do not depend on the division into chunks.
+    """
+    parts = [_of_samples(logits, labels) for logits, labels in chunks]
+    confidence, hits, nll = (torch.cat(values) for values in zip(*parts, strict=True))
     place = (confidence.nan_to_num() * bins).ceil().long().sub(1).clamp(0, bins - 1)
 
     def summed(values: Tensor) -> Tensor:
         return torch.bincount(place, values, minlength=bins)
 
-    nll = F.nll_loss(log_probabilities, labels, reduction='none')
-    return Likelihood(torch.bincount(place, minlength=bins), summed(confidence),
-                      summed((predicted == labels).double()).long(), summed(nll))
+    return Likelihood(torch.bincount(place, minlength=bins), summed(confidence), summed(hits.double()).long(),
+                      summed(nll))
+
+
+def _of_samples(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return confidence (n,), whether the prediction is right (n,) and negative log-probability (n,) of samples."""
+    log_probabilities = logits.double().log_softmax(dim=1)
+    largest, predicted = log_probabilities.max(dim=1)
+    return largest.exp(), predicted == labels, F.nll_loss(log_probabilities, labels, reduction='none')
 
 
 def joined(parts: Sequence[Likelihood]) -> Likelihood:

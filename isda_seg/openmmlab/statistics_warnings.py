@@ -3,6 +3,8 @@ from collections.abc import Sequence
 
 from isda_seg.openmmlab.pairs import Pair
 
+SHOWN = 10  # maximum number of class names in a message
+
 
 class StatisticsWarnings:
     """Warn once per condition."""
@@ -27,10 +29,15 @@ class StatisticsWarnings:
             self.dropped = dropped
         if steps >= epoch and not self.classes_checked:
             self.classes_checked = True
-            messages += [f'ISDA: after {steps} steps, {pair.name or "the model"} has no feature of {", ".join(names)}. '
+            messages += [f'ISDA: after {steps} steps, {pair.name or "the model"} has no feature of {_listed(names)}. '
                          'These classes receive no augmentation. Check whether the labels contain them.'
                          for pair in pairs if (names := _names(pair, classes))]
         return messages
+
+
+def _listed(names: Sequence[str]) -> str:
+    rest = len(names) - SHOWN
+    return ', '.join(names[:SHOWN]) + (f' and {rest} more classes' if rest > 0 else '')
 
 
 def _names(pair: Pair, classes: Sequence[str]) -> list[str]:

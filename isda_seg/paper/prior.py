@@ -69,19 +69,19 @@ def plan(name: str, cfg: Config, config: str, checkpoint: str, split: str, share
     if share is not None and not 0 < share < 1:
         raise ValueError(f'--held-out must be between 0 and 1, got {share:g}')
     meta = check_checkpoint(checkpoint, module='decode_head').get('meta', {})
-    drawn = _testing(cfg, split_config(cfg, split), split)
-    images = image_paths(cfg, drawn.test_dataloader.dataset)
+    split_cfg = _evaluation_config(cfg, split_config(cfg, split), split)
+    images = image_paths(cfg, split_cfg.test_dataloader.dataset)
     if share is None:
-        return Plan(name, config, checkpoint, drawn, images, [], None, '')
+        return Plan(name, config, checkpoint, split_cfg, images, [], None, '')
     try:
-        dataset = unseen(cfg, share, meta)
+        dataset = unseen_dataset(cfg, share, meta)
     except (ValueError, OSError) as error:
-        return Plan(name, config, checkpoint, drawn, images, [], None, str(error))
-    choice = _testing(cfg, dict(drawn.test_dataloader, dataset=dataset), 'val')
-    return Plan(name, config, checkpoint, drawn, images, image_paths(cfg, dataset), choice, '')
+        return Plan(name, config, checkpoint, split_cfg, images, [], None, str(error))
+    choice = _evaluation_config(cfg, dict(split_cfg.test_dataloader, dataset=dataset), 'val')
+    return Plan(name, config, checkpoint, split_cfg, images, image_paths(cfg, dataset), choice, '')
 
 
-def check_alike(plans: Sequence[Plan]) -> None:
+def check_same_data(plans: Sequence[Plan]) -> None:
     """Raise ValueError unless all models have the same images and number of classes."""
     first = plans[0]
     for other in plans[1:]:
@@ -90,7 +90,7 @@ def check_alike(plans: Sequence[Plan]) -> None:
                              'each model separately.')
 
 
-def unseen(cfg: Config, share: float, meta: dict[str, Any]) -> dict[str, Any]:
+def unseen_dataset(cfg: Config, share: float, meta: dict[str, Any]) -> dict[str, Any]:
     """Return the dataset config of the last training images, without those that a checkpoint was trained on.
 
     Args:
@@ -107,16 +107,18 @@ def unseen(cfg: Config, share: float, meta: dict[str, Any]) -> dict[str, Any]:
     check_data(cfg, ('train',))
     train = cfg.train_dataloader.dataset
     dataset = hold_out(cfg, share).test_dataloader.dataset
-    seen = Config.fromstring(meta['cfg'], '.py').train_dataloader.dataset if 'cfg' in meta else copy.deepcopy(train)
-    for node in dicts(seen):
+    trained_dataset = copy.deepcopy(train)
+    if 'cfg' in meta:
+        trained_dataset = Config.fromstring(meta['cfg'], '.py').train_dataloader.dataset
+    for node in dicts(trained_dataset):
         if 'data_root' in node:  # the data may have moved since
             node['data_root'] = train.get('data_root')
-    trained = set(image_paths(cfg, seen))
-    whole = image_paths(cfg, {**dataset, 'indices': None})
-    left = [index for index in dataset.indices if whole[index] not in trained]
-    if not left:
+    trained_paths = set(image_paths(cfg, trained_dataset))
+    all_paths = image_paths(cfg, {**dataset, 'indices': None})
+    indices = [index for index in dataset.indices if all_paths[index] not in trained_paths]
+    if not indices:
         raise ValueError(f'the checkpoint was trained on all of the last {100 * share:g} % of the training images')
-    return {**dataset, 'indices': left}
+    return {**dataset, 'indices': indices}
 
 
 def image_paths(cfg: Config, dataset: dict[str, Any]) -> list[str]:
@@ -126,21 +128,21 @@ def image_paths(cfg: Config, dataset: dict[str, Any]) -> list[str]:
     return [os.path.abspath(built.get_data_info(index)['img_path']) for index in range(len(built))]
 
 
-def _testing(cfg: Config, loader: dict[str, Any], split: str) -> Config:
+def _evaluation_config(cfg: Config, loader: dict[str, Any], split: str) -> Config:
     """Return a config copy that evaluates the images of ``loader`` with the evaluator of the split.
 
     The split 'train' uses the evaluator of 'val'.
     """
     cfg = copy.deepcopy(cfg)
     evaluator = cfg.test_evaluator if split == 'test' else cfg.val_evaluator
-    own = evaluator if isinstance(evaluator, list) else [evaluator]
-    if any(one.get('format_only') for one in own) or 'IoUMetric' not in map(type_name, own):
+    metrics = evaluator if isinstance(evaluator, list) else [evaluator]
+    if any(metric.get('format_only') for metric in metrics) or 'IoUMetric' not in map(type_name, metrics):
         raise ValueError(f'the config has no IoUMetric for --split {split}. Choose another --split.')
     cfg.test_dataloader, cfg.test_evaluator = loader, copy.deepcopy(evaluator)
     return cfg
 
 
-def look(model: Plan, taus: Sequence[float]) -> dict[str, Any]:
+def evaluate_taus(model: Plan, taus: Sequence[float]) -> dict[str, Any]:
     """Evaluate a model.
 
     Args:

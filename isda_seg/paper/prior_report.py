@@ -3,30 +3,28 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib
+from matplotlib.figure import Figure
 
+from isda_seg.paper.figures import save_figure
 from isda_seg.paper.prior import MEASURES, REMEDY
-
-matplotlib.use('Agg')
-import matplotlib.pyplot as plt  # noqa: E402
 
 
 def draw_prior(models: Sequence[dict[str, Any]], split: str, out: Path) -> None:
     """Draw the measures over tau, one line per model; a ring marks the tau selected on held-out training images."""
-    figure, axes = plt.subplots(1, len(MEASURES), figsize=(11, 3.8 + 0.2 * len(models)), layout='constrained')
+    figure = Figure(figsize=(11, 3.8 + 0.2 * len(models)), layout='constrained')
+    axes = figure.subplots(1, len(MEASURES))
     for axis, (key, measure) in zip(axes, MEASURES.items(), strict=True):
-        for number, model in enumerate(models):
+        for index, model in enumerate(models):
             taus, values = zip(*((float(tau), found[key]) for tau, found in model['curve'].items()), strict=True)
-            axis.plot(taus, values, marker='.', color=f'C{number}', label=model['name'])
+            axis.plot(taus, values, marker='.', color=f'C{index}', label=model['name'])
             if model['chosen_on']:
                 axis.plot(model['tau'], values[taus.index(model['tau'])], 'o', markersize=11, fillstyle='none',
-                          color=f'C{number}', label=f'tau = {model["tau"]:g}, selected on held-out training images')
+                          color=f'C{index}', label=f'tau = {model["tau"]:g}, selected on held-out training images')
         axis.set(xlabel='tau, factor of the subtracted log prior', ylabel=f'{measure} (%)')
         axis.grid(alpha=0.3)
     figure.suptitle(f'logits - tau * log prior, {split} split, {models[0]["images"]} images', fontsize=10)
     figure.legend(*axes[0].get_legend_handles_labels(), fontsize=8, loc='outside lower center', ncols=len(models))
-    figure.savefig(out, dpi=120)
-    plt.close(figure)
+    save_figure(figure, out)
 
 
 def summary(models: Sequence[dict[str, Any]], split: str) -> str:

@@ -5,7 +5,11 @@ Logs, checkpoints and intermediate runs go into ``--work-dir``; results go to ``
 import argparse
 import os
 import tempfile
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
+
+from isda_seg.runtime.outputs import check_file
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:
@@ -45,19 +49,30 @@ def add_out(parser: argparse.ArgumentParser, default: str) -> None:
                         f'to it; default {default}')
 
 
-def result_file(out: str | None, default: str | Path) -> Path:
+def result_file(out: str | None, default: str | Path, inputs: Iterable[Any] = (),
+                figures: Sequence[str] = ()) -> Path:
     """Return the path of the result file, in a folder that exists and can be written.
 
     Args:
         out: value of ``--out``. If it is a folder or has no suffix, the file name of ``default`` is appended.
-        default: path of the result file if ``out`` is None.
+        default: path of the result file if ``out`` is None. Its suffix is the format.
+        inputs: inputs of the tool that must not be replaced, as in ``check_file``.
+        figures: endings of figures next to the result, such as '.png' or '_curves.png'.
 
     Raises:
+        ValueError: the result or a figure would replace an input or another kind of file; see ``check_file``.
         OSError: the folder cannot be written.
     """
     path = Path(out or default)
     if path.is_dir() or not path.suffix:
         path /= Path(default).name
+    inputs, format_ = list(inputs), Path(default).suffix
+    check_file('--out', path, inputs, path.suffix if format_ == '.png' else format_)
+    for figure in (path.with_name(f'{path.stem}{ending}') for ending in figures):
+        if figure == path:
+            raise ValueError(f'--out {path} is the file of the figure. Give the result another suffix, such as '
+                             f'{path.with_suffix(format_)}')
+        check_file('--out', figure, inputs, figure.suffix)
     check_writable(str(path.parent), '--out')
     return path
 

@@ -3,13 +3,20 @@ import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
+import mmengine
+import numpy as np
 import torch
 from mmengine.runner import CheckpointLoader
 
 URL = r'\w[\w+.-]*://'
+INTERRUPTED = 'interrupted_iter_{}.pth'  # written after a signal
 NUMBERED = r'(?:iter|epoch)_\d+\.pth'
+
+if hasattr(torch.serialization, 'add_safe_globals'):  # numpy values of measures; MMEngine allows only some dtypes
+    torch.serialization.add_safe_globals([type(np.dtype(kind)) for kind in '?bhilqBHILQefd'])
 
 
 def latest_checkpoint(work_dir: str, hook: Mapping[str, Any] | None = None) -> Path | None:
@@ -24,6 +31,7 @@ def latest_checkpoint(work_dir: str, hook: Mapping[str, Any] | None = None) -> P
     """
     template, out_dir = (hook or {}).get('filename_tmpl'), (hook or {}).get('out_dir')
     pattern = re.escape(template).replace(r'\{\}', r'\d+') if template else NUMBERED
+    pattern = f'{pattern}|{INTERRUPTED.format("[0-9]+")}'
     work = Path(work_dir)
     folders = [work] if not out_dir or re.match(URL, str(out_dir)) else [Path(out_dir, work.name), work]
     note = work / 'last_checkpoint'
@@ -87,6 +95,11 @@ def check_checkpoint(path: str | Path, resume: bool = False, module: str | None 
                 if archive.testzip() is not None:
                     raise ValueError('its checksums do not match')
         checkpoint = CheckpointLoader.load_checkpoint(str(file), map_location='cpu', logger='silent')
+    except UnpicklingError as error:
+        if 'allowed global' not in str(error):  # of torch.load(weights_only=True)
+            raise ValueError(f'{path} is truncated, damaged or not a checkpoint') from error
+        raise ValueError(f'mmengine {mmengine.__version__} cannot load the training state in {path} with torch '
+                         f"{torch.__version__}: pip install 'mmengine>=0.11.0rc0', or 'torch<2.6'") from error
     except Exception as error:
         raise ValueError(f'{path} is truncated, damaged or not a checkpoint') from error
     weights = checkpoint.get('state_dict', checkpoint) if isinstance(checkpoint, dict) else {}

@@ -72,6 +72,11 @@ class AtomicCheckpointHook(CheckpointHook):
             super()._save_checkpoint_with_step(_atomic(runner), step, meta)
 
     def _save_best_checkpoint(self, runner: Any, metrics: dict[str, Any]) -> None:
+        missing = [name for name in self.save_best or () if name != 'auto' and name not in metrics]
+        if missing:  # training goes on: its work since the last checkpoint is worth more than the best one
+            runner.logger.warning(f'save_best names {", ".join(missing)}, but the validation gives '
+                                  f'{", ".join(metrics)}: no best checkpoint is saved. Name one of these')
+            return
         with self._deferred_removal():
             super()._save_best_checkpoint(_atomic(runner), metrics)
 

@@ -25,7 +25,8 @@ def usage(tools: dict[str, Path]) -> str:
     """Return the list of commands, with the first line of each tool's description."""
     lines = ['usage: isda-seg COMMAND ...        isda-seg COMMAND --help explains a command', '']
     for name, path in tools.items():
-        first = next(line for line in path.read_text().splitlines() if line and not line.startswith('#!'))
+        source = path.read_text(encoding='utf-8').splitlines()
+        first = next(line for line in source if line and not line.startswith('#!'))
         lines.append(f'  {name:<18} {re.split(END, first.strip(QUOTES))[0]}')
     return '\n'.join([*lines, '', f'configs: {tools["train"].parents[1] / "configs"}'])
 
@@ -45,6 +46,10 @@ def main() -> None:
         sys.exit(f'unknown command {name!r}' + (f'; did you mean {close[0]}?' if close else '') + '\n' + usage(tools))
     tool = tools[name]
     if tool.suffix == '.sh':
+        if os.name == 'nt':
+            sys.exit(f'isda-seg {name} needs a POSIX shell. Start the ranks with: python -m torch.distributed.run '
+                     f'--nproc_per_node=GPUS {tool.with_name(tool.stem.split("_")[-1] + ".py")} CONFIG --launcher '
+                     'pytorch')
         os.execve(tool, [str(tool), *rest], {'PYTHON': sys.executable, **os.environ})
     sys.argv = [str(tool), *rest]
     try:

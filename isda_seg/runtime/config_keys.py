@@ -6,12 +6,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.registry import DATASETS, EVALUATOR, HOOKS, METRICS, MODELS, OPTIM_WRAPPERS, OPTIMIZERS, PARAM_SCHEDULERS
+from mmengine.registry.registry import Registry
 from mmengine.runner import Runner
 
 # Arguments of the Runner, and further keys that the Runner, config reading and testing look up.
 READ = frozenset(inspect.signature(Runner).parameters) - {'cfg'} | {
     'activation_checkpointing', 'compile', 'custom_imports', 'efficient_conv_bn_eval', 'find_unused_parameters',
-    'model_wrapper_cfg', 'pictures', 'sync_bn', 'tta_model', 'vis_backends'}
+    'likelihood', 'model_wrapper_cfg', 'pictures', 'sync_bn', 'tta_model', 'vis_backends'}
+NO_DICT = {name for name, parameter in inspect.signature(Runner).parameters.items() if 'ict' not in str(parameter)}
+REGISTRIES = (MODELS, DATASETS, HOOKS, OPTIM_WRAPPERS, OPTIMIZERS, PARAM_SCHEDULERS, METRICS, EVALUATOR)
+OF_CONSTRUCTORS = {'OptimWrapper', 'AmpOptimWrapper', 'BFloat16OptimWrapper'}  # built with a paramwise_cfg
 CLOSE = 0.85  # similarity above which an unknown name counts as a misspelt key
 
 
@@ -23,6 +28,15 @@ def dicts(node: Any) -> Iterator[Any]:
     if isinstance(node, (list, tuple)):
         for child in node:
             yield from dicts(child)
+
+
+def named_dicts(node: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """Yield dotted paths, as in --cfg-options, and all dicts in nested dicts, lists and tuples, as ``dicts`` does."""
+    if isinstance(node, dict):
+        yield name, node
+    children = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, (list, tuple)) else ()
+    for key, child in list(children):
+        yield from named_dicts(child, f'{name}.{key}')
 
 
 def type_name(node: Any) -> str:
@@ -48,8 +62,32 @@ def check_names(cfg: Config) -> None:
             raise ValueError(f'unknown key {name} in {cfg.filename}: did you mean {close[0]}?')
 
 
+def merge_options(cfg: Config, options: Mapping[str, Any]) -> None:
+    """Merge options into a config, in place; a dict is created for a key that is None or absent.
+
+    Args:
+        cfg: the config.
+        options: values by dotted key, as from --cfg-options.
+
+    Raises:
+        ValueError: an option without effect; the message suggests the correct one.
+    """
+    check_options(cfg, options)
+    for option in options:
+        node: Any = cfg
+        for name in option.split('.')[:-1]:
+            if hasattr(node, 'get') and node.get(name) is None:
+                node[name] = {}
+            node = _child(node, name)
+    cfg.merge_from_dict(dict(options))
+
+
 def check_options(cfg: Config, options: Iterable[str]) -> None:
-    """Raise an error for an option that has no effect; a new key is accepted inside an existing dict of the config.
+    """Raise an error for an option that has no effect.
+
+    A new key is accepted inside an existing dict of the config. A dotted key below a key that the config lacks, or has
+    as None, is accepted if the type of the surrounding dict takes that key, such as ``clip_grad`` of an OptimWrapper,
+    or if another option gives it a type.
 
     Args:
         cfg: config to which the options will be applied.
@@ -58,6 +96,7 @@ def check_options(cfg: Config, options: Iterable[str]) -> None:
     Raises:
         ValueError: an option without effect; the message suggests the correct one.
     """
+    options = list(options)
     for option in options:
         first, *inner = option.split('.')
         if first not in READ:
@@ -66,18 +105,58 @@ def check_options(cfg: Config, options: Iterable[str]) -> None:
                                  'file. Set the keys that received its value, such as '
                                  'train_dataloader.dataset.pipeline for train_pipeline')
             raise ValueError(f'unknown option {option}: {_suggestion(first, READ)}')
+        if inner and cfg.get(first) is None and first in NO_DICT:
+            raise ValueError(f'unknown option {option}: {first} is not a dict, so it has no {inner[0]}')
         path, node = first, cfg.get(first)
         for name in inner[:-1]:
-            if isinstance(node, Mapping) and name not in node:
+            if isinstance(node, Mapping) and name not in node and f'{path}.{name}.type' not in options \
+                    and name not in _arguments(node, first, cfg.get('default_scope')):
                 raise ValueError(f'unknown option {option}: in {cfg.filename or "the config"}, '
                                  f'{path} has no {name}; {_suggestion(name, node)}')
             path, node = f'{path}.{name}', _child(node, name)
 
 
+def _arguments(node: Mapping[str, Any], key: str, scope: str | None) -> set[str]:
+    """Return the arguments that the type in a config dict takes; none if the type is not registered.
+
+    Args:
+        node: config dict.
+        key: top-level key of the config that holds it.
+        scope: default scope of the config.
+    """
+    kind = node.get('type') or ('OptimWrapper' if key == 'optim_wrapper' else None)
+    if isinstance(kind, str):
+        kind = next(filter(None, (_registered(registry, kind, scope) for registry in REGISTRIES)), None)
+    if not inspect.isclass(kind):
+        return set()
+    names = {'paramwise_cfg'} if kind.__name__ in OF_CONSTRUCTORS else set()
+    for base in kind.__mro__:
+        own = vars(base).get('__init__')
+        if own is None:
+            continue
+        parameters = inspect.signature(own).parameters.values()
+        names |= {one.name for one in parameters if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)}
+        if not any(one.kind is one.VAR_KEYWORD for one in parameters):
+            break
+    return names - {'self'}
+
+
+def _registered(registry: Registry, kind: str, scope: str | None) -> Any:
+    """Return the class of a name in a registry, first in the scope of the config; None if there is none."""
+    for name in ([f'{scope}.{kind}'] if scope else []) + [kind]:
+        try:
+            found = registry.get(name)
+        except (ImportError, KeyError):
+            continue
+        if found is not None:
+            return found
+    return None
+
+
 def _child(node: Any, name: str) -> Any:
     """Return an entry of a dict or list; None for a bad index or another value, which MMEngine reports itself."""
-    if isinstance(node, Mapping):
-        return node[name]
+    if isinstance(node, Mapping | Config):
+        return node.get(name)
     if isinstance(node, (list, tuple)) and name.isdecimal() and int(name) < len(node):
         return node[int(name)]
     return None

@@ -42,7 +42,7 @@ def _plain(node: Any) -> Any:
 def data_digest(dataset: Any) -> str:
     """Return the SHA-256 digest of all entries of a dataset and the datasets inside it, independent of their folder."""
     digest = hashlib.sha256()
-    for node in _inside(dataset):
+    for node in datasets_inside(dataset):
         digest.update(f'{type(node).__name__} {len(node)}'.encode())
         if hasattr(node, 'labelled_indices'):
             digest.update(np.asarray(node.labelled_indices).astype('<i8').tobytes())
@@ -54,13 +54,13 @@ def data_digest(dataset: Any) -> str:
     return digest.hexdigest()
 
 
-def _inside(dataset: Any) -> Iterator[Any]:
+def datasets_inside(dataset: Any) -> Iterator[Any]:
     """Yield a dataset and the datasets that it wraps, outer ones first."""
     yield dataset
     own = getattr(dataset, '__dict__', {})  # the wrapper's attributes without those it forwards to the inner dataset
     for inner in [own.get('dataset'), *own.get('datasets', ())]:
         if inner is not None:
-            yield from _inside(inner)
+            yield from datasets_inside(inner)
 
 
 def _bytes(value: Any, root: str) -> bytes:

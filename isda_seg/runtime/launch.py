@@ -13,8 +13,9 @@ from mmengine.config import Config
 
 from isda_seg import compat
 from isda_seg.runtime.arguments import add_work_dir, check_writable
-from isda_seg.runtime.config_keys import check_names, check_options, dicts, type_name
+from isda_seg.runtime.config_keys import check_names, dicts, merge_options, type_name
 from isda_seg.runtime.options import add_cfg_options
+from isda_seg.runtime.outputs import check_config
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 
@@ -37,7 +38,8 @@ def load_config(path: str, options: dict[str, Any] | None = None, work_dir: str 
         FileNotFoundError: the config does not exist.
         OSError: the work directory is not writable.
         ImportError: the config inherits from MMDetection, which is not installed.
-        ValueError: an unknown option, a misspelt key, or a ``vis_backends`` that is not a list of dicts.
+        ValueError: an unknown option, a misspelt key, a ``vis_backends`` that is not a list of dicts, or an output
+            folder that is an input.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f'the config {path} does not exist')
@@ -45,9 +47,9 @@ def load_config(path: str, options: dict[str, Any] | None = None, work_dir: str 
     check_names(cfg)
     cfg.launcher = launcher
     if options:
-        check_options(cfg, options)
-        cfg.merge_from_dict(options)
+        merge_options(cfg, options)
     cfg.work_dir = work_dir or cfg.get('work_dir') or default_work_dir(path)
+    check_config(cfg)
     check_writable(cfg.work_dir)
     add_vis_backends(cfg)
     adapt_to_machine(cfg)

@@ -1,12 +1,19 @@
-"""Base hook for visualisations of evenly spaced test images."""
+"""Base hook for visualisations of evenly spaced test images, and file names of what is written per image."""
+import os
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from mmengine.dataset import BaseDataset
 from mmengine.hooks import Hook
+
+from isda_seg.runtime.fingerprint import datasets_inside
+
+PREFIXES = ('img_path', 'img')  # keys of ``data_prefix`` with the image folder, in MMSegmentation and MMDetection
 
 
 class TestPicturesHook(Hook):
-    """Call ``draw(runner, sample, out)`` for test images; ``out`` is the path ``<image name>.png``.
+    """Call ``draw(runner, sample, out)`` for test images; ``out`` is the path of ``output_names`` with ``.png``.
 
     Args:
         out_dir: folder of the visualisations.
@@ -15,6 +22,11 @@ class TestPicturesHook(Hook):
 
     def __init__(self, out_dir: str, most: int | None = None) -> None:
         self.out_dir, self.most, self.seen = Path(out_dir), most, 0
+        self.names: dict[str, str] = {}
+
+    def before_test(self, runner: Any) -> None:
+        """Choose the file name of every image."""
+        self.names = output_names(runner.test_dataloader.dataset)
 
     def after_test_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         """Draw the selected samples of the batch."""
@@ -22,8 +34,9 @@ class TestPicturesHook(Hook):
         for sample in outputs or ():
             self.seen += 1
             if chosen(self.seen - 1, images, self.most):
-                self.out_dir.mkdir(parents=True, exist_ok=True)
-                self.draw(runner, sample, self.out_dir / f'{Path(sample.img_path).stem}.png')
+                out = self.out_dir / f'{self.names.get(sample.img_path, Path(sample.img_path).stem)}.png'
+                out.parent.mkdir(parents=True, exist_ok=True)
+                self.draw(runner, sample, out)
 
     def draw(self, runner: Any, sample: Any, out: Path) -> None:
         """Write the visualisation of one sample."""
@@ -33,3 +46,34 @@ class TestPicturesHook(Hook):
 def chosen(index: int, images: int, most: int | None) -> bool:
     """Return whether image ``index`` is one of ``most`` evenly spaced ones among ``images``."""
     return most is None or (index + 1) * most // images > index * most // images
+
+
+def output_names(dataset: Any) -> dict[str, str]:
+    """Return a different name for every image of a dataset, for files that are written per image.
+
+    Args:
+        dataset: dataset, possibly of wrapped datasets; those without MMEngine's ``get_data_info`` have no names.
+
+    Returns:
+        path of the image -> its path below the image folder, or below the common folder of several datasets, without
+        suffix. The suffix stays where another image differs only by its suffix.
+    """
+    paths: list[str] = []
+    folders = []
+    for node in datasets_inside(dataset):
+        if isinstance(node, BaseDataset):
+            paths += [info['img_path'] for index in range(len(node))
+                      if 'img_path' in (info := BaseDataset.get_data_info(node, index))]
+            folders += [folder for key in PREFIXES if (folder := (node.data_prefix or {}).get(key))]
+    paths = list(dict.fromkeys(paths))
+    folder = os.path.commonpath(map(os.path.abspath, folders or map(os.path.dirname, paths))) if paths else ''
+    below = {path: _below(path, folder) for path in paths}
+    shared = Counter(os.path.splitext(name)[0] for name in below.values())
+    return {path: name if shared[stem := os.path.splitext(name)[0]] > 1 else stem for path, name in below.items()}
+
+
+def _below(path: str, folder: str) -> str:
+    """Return a path relative to a folder that contains it; an absolute path elsewhere without its root."""
+    full = os.path.abspath(path)
+    inside = os.path.commonpath([full, folder]) == folder
+    return os.path.relpath(full, folder) if inside else full.lstrip(os.sep)

@@ -5,10 +5,12 @@ from typing import Any
 
 import torch
 
+from isda_seg.core import ClassStatistics
 from isda_seg.runtime.checkpoint import checkpoint_to_convert
 from isda_seg.runtime.durable import written_aside
 
-STATISTICS = re.compile(r'(?:^|\.)(?:statistics\.(?:count|mean|covariance)|ramp\.calls)$')
+BUFFERS = '|'.join(ClassStatistics(2, 1).state_dict())
+STATISTICS = re.compile(rf'(?:^|\.)(?:statistics\.(?:{BUFFERS})|ramp\.calls)$')
 
 
 def plain_state(state: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:

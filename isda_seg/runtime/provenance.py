@@ -4,7 +4,7 @@ import os
 import platform
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,14 @@ import torch
 from isda_seg.runtime.durable import written_aside
 
 PACKAGES = ('torch', 'numpy', 'onedl-mmengine', 'onedl-mmcv', 'onedl-mmsegmentation', 'onedl-mmdetection', 'mmengine',
-            'mmcv', 'mmcv-lite', 'mmsegmentation', 'mmdet', 'opencv-python', 'scikit-learn')
+            'mmcv', 'mmcv-lite', 'mmsegmentation', 'mmdet', 'opencv-python', 'scikit-learn', 'transformers',
+            'segmentation-models-pytorch')
 
 
 def provenance(seed: int | None = None) -> dict[str, Any]:
     """Return command line, commit ('-dirty' if the source tree was modified), seed, versions, hardware and time."""
     return dict(command=' '.join([Path(sys.executable).name, *map(_relative, sys.argv)]), commit=commit(), seed=seed,
-                versions=versions(), hardware=hardware(), date=datetime.now(UTC).isoformat(timespec='seconds'))
+                versions=versions(), hardware=hardware(), date=datetime.now(timezone.utc).isoformat(timespec='seconds'))
 
 
 def commit(folder: Path = Path(__file__).parent) -> str:

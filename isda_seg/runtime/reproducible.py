@@ -13,12 +13,13 @@ from mmengine.config import ConfigDict
 from mmengine.dist import get_dist_info
 from mmengine.hooks import Hook
 from mmengine.registry import DATA_SAMPLERS, DATASETS, HOOKS
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset, Sampler, get_worker_info
 
 from isda_seg.runtime.config_keys import type_name
+from isda_seg.runtime.signals import ignore_signals_in_worker
 
 DEFAULT_SEED = 0
-_SAMPLE, _ITERATION = 0, 1  # separate streams
+_SAMPLE, _ITERATION, _EPOCH = 0, 1, 2  # separate streams
 
 
 def seed_everything(*key: int) -> None:
@@ -94,11 +95,16 @@ class PositionSeededDataset(Dataset[Any]):
         dataset: config or object; all attributes are forwarded to it.
     """
 
+    ignores_signals = False
+
     def __init__(self, dataset: Any) -> None:
         self.dataset = DATASETS.build(dataset) if isinstance(dataset, dict) else dataset
 
     def __getitem__(self, position: Position) -> Any:
         """Seed the random states and return the sample."""
+        if not self.ignores_signals and get_worker_info() is not None:
+            ignore_signals_in_worker()
+            self.ignores_signals = True
         seed_cpu(position.seed, _SAMPLE, position.position)
         return self.dataset[position.index]
 
@@ -133,6 +139,10 @@ class IterationSeedHook(Hook):
         if seed != runner.seed:
             raise ValueError(f'the checkpoint was trained with seed {runner.seed}, this run has seed {seed}. Resume '
                              f'with --cfg-options randomness.seed={runner.seed}')
+
+    def before_train_epoch(self, runner: Any) -> None:
+        """Seed all generators equally on all ranks, for samplers that shuffle with a global generator."""
+        seed_everything(runner.seed, _EPOCH, runner.epoch)
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
         """Seed all generators for this rank and iteration, independent of data loading."""

@@ -8,6 +8,7 @@ from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.registry import HOOKS
 
+from isda_seg.runtime.epoch_loop import ResumableEpochLoop
 from isda_seg.runtime.fingerprint import fingerprint
 
 MADE_BY = 'made_by'  # key in a checkpoint's meta
@@ -22,26 +23,34 @@ class ResumeCheckHook(Hook):
 
     With an equal fingerprint the run continues bitwise. With a changed schedule or length it continues with the
     learning rate of the new schedule at this step; in epoch-based training this holds also for a changed batch size or
-    number of ranks. Changed augmentation takes effect from here on. The log reports each change. A checkpoint without
-    a fingerprint is resumed without these checks.
+    number of ranks, if the images already used in the epoch are a whole number of new batches. Changed augmentation
+    takes effect from here on. The log reports each change. A checkpoint without a fingerprint is resumed without these
+    checks.
 
     Raises:
         ValueError: at resume, changed images, labels or optimizer; a changed batch size in iteration-based training;
-            no iterations left; or a changed schedule that depends on a metric.
+            no iterations left; a changed schedule that depends on a metric; or a checkpoint inside an epoch for another
+            batch size that does not divide the images already used, or for another epoch-based loop.
     """
 
     priority = 'VERY_HIGH'
 
     def __init__(self) -> None:
         self.own: dict[str, Any] | None = None
-        self.refit = False
+        self.refit, self.done = False, 0
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         """Compare the fingerprints; the runner does not have the checkpoint's epoch yet."""
-        made_by = checkpoint['meta'].get(MADE_BY) if runner._resume else None
+        meta = checkpoint['meta']
+        made_by = meta.get(MADE_BY) if runner._resume else None
         if made_by is None:
             return
         own = self._own(runner)
+        if own['steps'] and made_by['steps']:
+            self.done = batches_done(meta['iter'] - meta['epoch'] * made_by['steps'], made_by, own)
+            if self.done and not isinstance(runner.train_loop, ResumableEpochLoop):
+                raise ValueError(f'{type(runner.train_loop).__name__} cannot resume inside an epoch. Resume from a '
+                                 'checkpoint of the end of an epoch, or use EpochBasedTrainLoop')
         differ = {key for key in own if own[key] != made_by.get(key)}
         stops = differ & ({'data', 'optimizer'} if own['steps'] else {'data', 'optimizer', 'batch', 'accumulated'})
         if stops:
@@ -65,7 +74,7 @@ class ResumeCheckHook(Hook):
             return
         steps = self._own(runner)['steps']
         if steps:
-            runner.train_loop._iter = runner.epoch * steps
+            runner.train_loop._iter = runner.epoch * steps + self.done
         refit_schedulers(runner, steps)
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
@@ -77,6 +86,27 @@ class ResumeCheckHook(Hook):
         if self.own is None:
             self.own = fingerprint(runner)
         return self.own
+
+
+def batches_done(done: int, made_by: dict[str, Any], own: dict[str, Any]) -> int:
+    """Return the number of batches of the epoch that were used, in batches of the new size.
+
+    Args:
+        done: number of used batches of the old size.
+        made_by: fingerprint of the checkpoint.
+        own: fingerprint of this run.
+
+    Raises:
+        ValueError: the used images are not a whole number of new batches.
+    """
+    if not 0 < done < made_by['steps']:
+        return int(own['steps']) if done else 0
+    images = done * made_by['batch']
+    if images % own['batch']:
+        raise ValueError(f'the checkpoint was saved inside an epoch, after {images} of its images. These are not a '
+                         f'whole number of batches of {own["batch"]} images. Resume with a batch size, over all ranks, '
+                         f'of {made_by["batch"]}')
+    return int(images // own['batch'])
 
 
 def _changed_numbers(made_by: dict[str, Any], own: dict[str, Any], keys: set[str]) -> str:

@@ -1,6 +1,8 @@
 """Error reporting of the tools: a short message for user errors, the traceback with --debug."""
+import difflib
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 REMEDIES = {  # for error messages of torch and MMEngine
     'end should be larger than begin':
@@ -9,6 +11,9 @@ REMEDIES = {  # for error messages of torch and MMEngine
     'Expected more than 1 value per channel':
         'A batch normalisation received one value per channel, as after pooling a batch of one image. Set '
         'train_dataloader.batch_size=2 or more, or train_dataloader.drop_last=True if only the last batch is so small'}
+UNREGISTERED = re.compile(r'(\S+) is not in the (\S+) registry')  # in MMEngine's KeyError for an unknown type
+UNTYPED = 'must contain the key "type"'  # in MMEngine's KeyError for a dict without a type
+WORKER = 'DataLoader worker'  # begins torch's message about a worker that died
 OF_USERS = (ValueError, OSError, ImportError, FloatingPointError)
 
 
@@ -28,8 +33,60 @@ def run_main(main: Callable[[], int | None], stopped: str = 'stopped') -> None:
         sys.exit(main())
     except KeyboardInterrupt:
         sys.exit(stopped)
-    except OF_USERS as error:
+    except Exception as error:
         if debug:
+            raise
+        if message := next(filter(None, map(_dead_worker, _causes(error))), None):
+            sys.exit(message)
+        if isinstance(error, (KeyError, TypeError)) and (text := describe_type_error(error)) is not None:
+            sys.exit(f'{text}\n(rerun with --debug for a traceback)')
+        if not isinstance(error, OF_USERS):
             raise
         hint = next((f'. {remedy}' for words, remedy in REMEDIES.items() if words in str(error)), '')
         sys.exit(f'{error}{hint}\n(rerun with --debug for a traceback)')
+
+
+def describe_type_error(error: KeyError | TypeError) -> str | None:
+    """Return a sentence for MMEngine's error about a missing or unknown ``type`` in a config; None for other errors."""
+    text = str(error.args[0]) if error.args else ''
+    if text == 'None is not a callable object':  # from MMEngine's optimizer constructor
+        return 'the config has an unknown type of optimizer. Correct optim_wrapper.optimizer.type'
+    if UNTYPED in text:
+        _, _, found = text.partition(UNTYPED)
+        return f'a dict of the config has no type{found[:200].rstrip()}. Add type=... to it'
+    if (match := UNREGISTERED.search(text)) is None:
+        return None
+    name, registry = match.groups()
+    close = difflib.get_close_matches(name, _registered(registry.rpartition(':')[2]), n=1, cutoff=0.7)
+    remedy = f'Did you mean {close[0]!r}?' if close else ('Correct it, or import the module that registers it with the '
+                                                          'key custom_imports')
+    return f'the config has the unknown type {name!r} ({registry}). {remedy}'
+
+
+def _registered(kind: str) -> list[str]:
+    """Return all names in MMEngine's registry of a kind, such as 'model', and in the registries below it."""
+    from mmengine import registry
+    parents = [one for one in vars(registry).values() if isinstance(one, registry.Registry) and one.name == kind]
+    found: list[str] = []
+    while parents:
+        one = parents.pop()
+        found += one.module_dict
+        parents += one.children.values()
+    return found
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and those that it was raised from or while handling."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _dead_worker(error: BaseException) -> str | None:
+    """Return a message for torch's error about a dead worker, which it raises at any place; None for other errors."""
+    if not isinstance(error, RuntimeError) or not str(error).startswith(WORKER):
+        return None
+    return (f'a worker of a data loader died ({str(error).splitlines()[0].rstrip(". ")}). Most often memory or the '
+            'shared memory in /dev/shm was full. Use fewer workers, such as --cfg-options '
+            'train_dataloader.num_workers=1 val_dataloader.num_workers=1, or enlarge /dev/shm (docker run '
+            '--shm-size=8g); --resume continues from the last checkpoint\n(rerun with --debug for a traceback)')

@@ -21,6 +21,8 @@ from isda_seg.runtime.config_keys import dicts, type_name
 from isda_seg.runtime.fingerprint import data_digest
 from isda_seg.runtime.logit_adjustment import observed_counts
 from isda_seg.runtime.provenance import write_json
+from isda_seg.segmentation.decode_head import decode_head, ignored
+from isda_seg.segmentation.loading import checked_loading
 
 
 def class_log_prior(cfg: Config, state_dict: dict[str, Tensor]) -> Tensor:
@@ -52,15 +54,15 @@ def count_labels(cfg: Config) -> Tensor:
     count = np.zeros(classes, dtype=np.int64)
     for index in track_iter_progress(range(len(built))):
         labels = built[index]['gt_seg_map']
-        count += np.bincount(labels[labels < classes].ravel(), minlength=classes)
+        counted = (labels >= 0) & (labels < classes) & (labels != ignored(cfg))
+        count += np.bincount(labels[counted].ravel(), minlength=classes)
     master_only(write_json)(kept, dict(count=count.tolist(), images=len(built)))
     return torch.from_numpy(count)
 
 
 def num_classes(cfg: Config) -> int:
     """Return the number of classes of the decode head, or of the last head of a cascade."""
-    head = cfg.model.decode_head
-    return int((head[-1] if isinstance(head, list) else head).num_classes)
+    return int(decode_head(cfg)['num_classes'])
 
 
 def _labels_only(cfg: Config) -> dict[str, Any]:
@@ -73,4 +75,5 @@ def _labels_only(cfg: Config) -> dict[str, Any]:
     if not pipelines or not all(node['pipeline'] for node in pipelines):
         raise ValueError('cannot count the class prior: the config has no train_dataloader whose pipeline has '
                          'LoadAnnotations. Test a checkpoint trained with ISDA, or add the training data to the config')
+    checked_loading(dataset, num_classes(cfg), ignored(cfg))
     return dataset

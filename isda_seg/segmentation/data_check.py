@@ -9,7 +9,10 @@ from mmengine.registry import DefaultScope
 from mmseg.registry import DATASETS
 from mmseg.utils import register_all_modules
 
+from isda_seg.metrics.class_names import check_classes
 from isda_seg.runtime.config_keys import dicts
+
+LISTS = ('.txt', '.lst', '.list')  # suffixes of lists with one image per line
 
 
 def check_data(cfg: Config, splits: tuple[str, ...] = ('train', 'val')) -> None:
@@ -24,15 +27,17 @@ def check_data(cfg: Config, splits: tuple[str, ...] = ('train', 'val')) -> None:
 
     Raises:
         FileNotFoundError: a folder, an image or a label map is missing; the message counts all and names the first.
-        ValueError: a split has no images.
+        ValueError: a split has no images, its list file is empty or has blank lines, or its classes are a string.
     """
     register_all_modules(init_default_scope=False)
     for split in splits:
         loader = cfg.get(f'{split}_dataloader')
         for dataset in (node for node in dicts(loader) if 'data_prefix' in node):
             local = _check_folders(split, dataset)
+            check_classes(dataset, DATASETS)
             built = _built(dataset)
             if built is not None:
+                _check_list(split, built)
                 _check_files(split, dataset, built, local)
 
 
@@ -61,6 +66,26 @@ def _check_folders(split: str, dataset: dict[str, Any]) -> bool:
             raise FileNotFoundError(f'the {split} data folder {folder} ({key}) does not exist. Put the dataset there, '
                                     'set ISDA_SEG_DATA to the folder that holds it, or set data_root in the config')
     return local
+
+
+def _check_list(split: str, dataset: Any) -> None:
+    """Check the list of files of a dataset that has one in the local file system."""
+    path = str(getattr(dataset, 'ann_file', None) or '')
+    if not path or os.path.isdir(path) or not path.endswith(LISTS) or not isinstance(
+            fileio.get_file_backend(path, backend_args=dataset.backend_args), LocalBackend):
+        return
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f'the list {path} of the {split} images (ann_file) does not exist. Put it there, or '
+                                f'remove ann_file to use all images of {dataset.data_prefix.get("img_path")}')
+    with open(path) as file:
+        lines = [line.strip() for line in file]
+    blank = [number for number, line in enumerate(lines, 1) if not line]
+    if len(blank) == len(lines):
+        raise ValueError(f'the list {path} of the {split} images (ann_file) is empty. Write one name per line, without '
+                         f'img_suffix, or remove ann_file to use all images of {dataset.data_prefix.get("img_path")}')
+    if blank:
+        raise ValueError(f'the list {path} of the {split} images (ann_file) has {len(blank)} blank lines, the first is '
+                         f'line {blank[0]}. Remove them')
 
 
 def _check_files(split: str, dataset: dict[str, Any], built: Any, local: bool) -> None:

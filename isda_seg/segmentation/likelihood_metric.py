@@ -1,19 +1,20 @@
 """Pixel-wise negative log-likelihood and calibration error."""
+import logging
 from collections.abc import Sequence
 from typing import Any
 
 from mmengine.evaluator import BaseMetric
+from mmengine.logging import print_log
 from mmseg.registry import METRICS
 
-from isda_seg.metrics.likelihood import Likelihood, likelihood, measures
-from isda_seg.segmentation.adjusted_logits import adjusted, labelled_logits
+from isda_seg.metrics.likelihood import Likelihood, chunked_likelihood, measures
+from isda_seg.segmentation.adjusted_logits import labelled_logits
 
 
-@METRICS.register_module()
-class PixelLikelihoodMetric(BaseMetric):
-    """Metrics ``nll``, and ``ece`` in per cent (15 bins), over labelled pixels.
+class LogitMetric(BaseMetric):
+    """Base of measures of the logits that are added to the metrics of a config.
 
-    They need logits, hence predictions without test-time augmentation or those of ``LogProbabilityTTAModel``.
+    A prediction without suitable logits costs only these measures: they are left out with a warning.
 
     Args:
         ignore_index: label of ignored pixels.
@@ -25,11 +26,41 @@ class PixelLikelihoodMetric(BaseMetric):
         self.ignore_index, self.adjustment = ignore_index, adjustment
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
-        """Store the sums of every image."""
+        """Store the sums of every image; None if they cannot be computed."""
         for sample in data_samples:
-            found = likelihood(*labelled_logits(adjusted(sample, self.adjustment), self.ignore_index))
-            self.results.append(Likelihood(*(field.cpu() for field in found)))
+            try:
+                found = self.sums(sample)
+            except Exception as error:
+                print_log(f'{type(self).__name__} is left out, because it cannot measure the prediction for '
+                          f'{sample.get("img_path")}: {error}', 'current', logging.WARNING)
+                found = None
+            self.results.append(found)
 
-    def compute_metrics(self, results: list[Likelihood]) -> dict[str, float]:
-        """Compute the means over the pixels of all images."""
+    def compute_metrics(self, results: list[Any]) -> dict[str, float]:
+        """Compute the metrics over all images; none if an image has no sums."""
+        return {} if not results or any(found is None for found in results) else self.whole(results)
+
+    def sums(self, sample: dict[str, Any]) -> Any:
+        """Return the sums over the pixels of an image, on the CPU."""
+        raise NotImplementedError
+
+    def whole(self, results: list[Any]) -> dict[str, float]:
+        """Return the metrics from the sums of all images."""
+        raise NotImplementedError
+
+
+@METRICS.register_module()
+class PixelLikelihoodMetric(LogitMetric):
+    """Metrics ``nll``, and ``ece`` in per cent (15 bins), over labelled pixels; arguments as in ``LogitMetric``.
+
+    They need logits, hence predictions without test-time augmentation or those of ``LogProbabilityTTAModel``.
+    """
+
+    def sums(self, sample: dict[str, Any]) -> Likelihood:
+        """Return the sums of ``likelihood``."""
+        found = chunked_likelihood(labelled_logits(sample, self.ignore_index, self.adjustment))
+        return Likelihood(*(field.cpu() for field in found))
+
+    def whole(self, results: list[Likelihood]) -> dict[str, float]:
+        """Return the means over the pixels of all images."""
         return measures(results)

@@ -12,8 +12,8 @@ from mmseg.registry import TRANSFORMS
 
 from isda_seg.core.ops.checks import check_labels
 from isda_seg.runtime.config_keys import dicts, type_name
-
-VOID = 255  # MMSegmentation's value for label 0 with reduce_zero_label
+from isda_seg.runtime.reading_errors import reading_error
+from isda_seg.segmentation.decode_head import VOID, decode_head, ignored
 
 
 @TRANSFORMS.register_module()
@@ -27,8 +27,7 @@ class LoadCheckedImage(mmcv.transforms.LoadImageFromFile):
         except FileNotFoundError as error:
             raise FileNotFoundError(f'the image {results["img_path"]} does not exist') from error
         except Exception as error:
-            raise ValueError(f'cannot read image {results["img_path"]}: the file is damaged, inaccessible or not '
-                             'an image') from error
+            raise reading_error('image', results['img_path'], error) from error
 
 
 @TRANSFORMS.register_module()
@@ -36,42 +35,58 @@ class LoadCheckedAnnotations(LoadAnnotations):
     """LoadAnnotations that validates existence, size, channels and values of the label map.
 
     Values above 255 are kept; MMSegmentation's own transform casts to uint8, which turns them into other classes.
+    ``gt_seg_map`` (H, W) is uint8 as there if that holds all classes and the ignored label, else int32.
 
     Args:
         num_classes: C; valid labels are 0..C-1 and ``ignore_index``.
         ignore_index: label of ignored pixels.
+
+    Raises:
+        ValueError: a damaged or invalid label map, or an ``ignore_index`` that int32 does not hold.
     """
 
     def __init__(self, num_classes: int, ignore_index: int = 255, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.num_classes, self.ignore_index = num_classes, ignore_index
+        self.dtype = np.uint8 if num_classes <= 256 and 0 <= ignore_index <= 255 else np.int32
+        if abs(ignore_index) > np.iinfo(np.int32).max:
+            raise ValueError(f'label maps hold labels up to {np.iinfo(np.int32).max}, got ignore_index={ignore_index}')
 
     def _load_seg_map(self, results: dict[str, Any]) -> None:
         path = results['seg_map_path']
         try:
             content = fileio.get(path, backend_args=self.backend_args)
-            labels: np.ndarray = mmcv.imfrombytes(content, flag='unchanged', backend=self.imdecode_backend).squeeze()
+            labels: np.ndarray = mmcv.imfrombytes(content, flag='unchanged', backend=self.imdecode_backend)
+            labels = labels[..., 0] if labels.ndim == 3 and labels.shape[-1] == 1 else labels
         except FileNotFoundError as error:
             raise FileNotFoundError(f'the image {results["img_path"]} has no label map {path}') from error
-        except (OSError, AttributeError, ValueError) as error:
-            raise ValueError(f'cannot read label map {path}: the file is damaged, inaccessible or not an '
-                             'image') from error
+        except Exception as error:
+            raise reading_error('label map', path, error) from error
         if labels.ndim != 2:
             raise ValueError(f'the label map {path} has {labels.shape[-1]} channels, expected one channel of class '
                              'indices. Convert colours to class indices')
-        if labels.shape != tuple(results['ori_shape'][:2]):
+        if 'ori_shape' in results and labels.shape != tuple(results['ori_shape'][:2]):
+            turned = labels.shape == tuple(results['ori_shape'][1::-1])
             raise ValueError(f'the label map {path} has size {labels.shape[1]} x {labels.shape[0]}, but its image has '
-                             f'{results["ori_shape"][1]} x {results["ori_shape"][0]}')
+                             f'{results["ori_shape"][1]} x {results["ori_shape"][0]}'
+                             + (". If the image has an EXIF orientation, set color_type='color_ignore_orientation' in "
+                                'LoadImageFromFile' if turned else ''))
         if labels.dtype.kind not in 'uib':
             raise ValueError(f'the label map {path} has dtype {labels.dtype}, expected integers')
-        results['gt_seg_map'] = self._classes(labels.astype(np.int32), results).astype(np.uint8)
+        results['gt_seg_map'] = self._classes(labels.astype(np.int64), results).astype(self.dtype)
         results['seg_fields'].append('gt_seg_map')
 
     def _classes(self, numbers: np.ndarray, results: dict[str, Any]) -> np.ndarray:
         """Convert the values (H, W) of a label map to class indices, by ``reduce_zero_label`` and ``label_map``."""
-        classes = numbers
+        classes, void = numbers, VOID
+        if self.num_classes > VOID:  # 255 is a class
+            void = self.ignore_index
+            unused = [old for old, new in (results.get('label_map') or {}).items() if new == VOID]
+            if len(unused) > 1:
+                raise ValueError(f'label_map maps {len(unused)} labels of {results["seg_map_path"]} to {VOID}, which '
+                                 f'is one of the {self.num_classes} classes. Map unused labels in the files instead')
         if results['reduce_zero_label'] if self.reduce_zero_label is None else self.reduce_zero_label:
-            classes = np.where((numbers == 0) | (numbers == VOID), VOID, numbers - 1)
+            classes = np.where((numbers == 0) | (numbers == void), void, numbers - 1)
         before = classes
         for old, new in (results.get('label_map') or {}).items():
             classes = np.where(before == old, new, classes)
@@ -86,13 +101,17 @@ class LoadCheckedAnnotations(LoadAnnotations):
 
 def check_loading(cfg: Config) -> None:
     """Replace MMSegmentation's loading transforms by the validating ones in every pipeline of the config."""
-    head = cfg.model.get('decode_head', {})
-    head = head[-1] if isinstance(head, list) else head
+    head = decode_head(cfg)
     if 'num_classes' not in head:
         return
-    num_classes, ignore_index = head.num_classes, head.get('ignore_index', 255)
-    for node in dicts([cfg.get(f'{split}_dataloader') for split in ('train', 'val', 'test')]):
-        if type_name(node) == 'LoadImageFromFile':
-            node['type'] = 'LoadCheckedImage'
-        elif type_name(node) == 'LoadAnnotations':
-            node.update(type='LoadCheckedAnnotations', num_classes=num_classes, ignore_index=ignore_index)
+    loaders = [cfg.get(f'{split}_dataloader') for split in ('train', 'val', 'test')]
+    checked_loading(loaders, head['num_classes'], ignored(cfg))
+
+
+def checked_loading(node: Any, num_classes: int, ignore_index: int) -> None:
+    """Replace MMSegmentation's loading transforms by the validating ones in nested dicts and lists, in place."""
+    for step in dicts(node):
+        if type_name(step) == 'LoadImageFromFile':
+            step['type'] = 'LoadCheckedImage'
+        elif type_name(step) == 'LoadAnnotations':
+            step.update(type='LoadCheckedAnnotations', num_classes=num_classes, ignore_index=ignore_index)

@@ -1,12 +1,21 @@
-"""IoU, precision and recall per class."""
+"""IoU, precision and recall per class, and label maps of the predictions."""
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
 from mmseg.evaluation import IoUMetric
 from mmseg.registry import METRICS
+from PIL import Image
+from torch import Tensor
 
+from isda_seg.metrics.class_names import unique_names
+from isda_seg.runtime.config_keys import dicts, type_name
+from isda_seg.runtime.pictures import output_names
 from isda_seg.segmentation.adjusted_logits import adjusted
 
 BY_CLASS = ('IoU', 'precision', 'recall')
@@ -17,7 +26,7 @@ class ClassIoUMetric(IoUMetric):
     """IoUMetric with unrounded ``mIoU``, and with ``IoU.<class>``, ``precision.<class>`` and ``recall.<class>``.
 
     Values are in per cent. A metric is NaN if the class does not occur: for precision in the predictions, for recall in
-    the labels.
+    the labels. Label maps in ``output_dir`` have the names of ``names``, and 16 bits where 8 do not hold all classes.
 
     Args:
         adjustment: (C,) added to the logits before their argmax, ``-tau * log prior``; None uses the predictions.
@@ -26,21 +35,80 @@ class ClassIoUMetric(IoUMetric):
     def __init__(self, *args: Any, adjustment: Sequence[float] | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.adjustment = adjustment
+        self.names: Mapping[str, str] = {}  # path of an image -> path below ``output_dir``, without suffix
+        self.folder: str | None = kwargs.get('output_dir')
+        self.output_dir = None  # the base class writes nothing
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
-        """Store the areas of every image."""
-        super().process(data_batch, [adjusted(sample, self.adjustment) for sample in data_samples])
+        """Store the areas of every image, and write the label map if requested."""
+        samples = [adjusted(sample, self.adjustment) for sample in data_samples]
+        super().process(data_batch, samples)
+        for sample in samples if self.folder else ():
+            name = self.names.get(sample['img_path'], Path(sample['img_path']).stem)
+            labels = sample['pred_sem_seg']['data']
+            write_labels(Path(str(self.folder), f'{name}.png'), labels.reshape(labels.shape[-2:]),
+                         len(self.dataset_meta['classes']), sample.get('reduce_zero_label', False))
 
     def compute_metrics(self, results: list[Any]) -> dict[str, float]:
         """Compute the metrics from the areas (C,) of each image: intersection, union, predicted, labelled."""
-        metrics = super().compute_metrics(results)
         if self.format_only:  # no labels: the predictions were only written
-            return metrics
+            return OrderedDict()
+        metrics = super().compute_metrics(results)
         areas = [sum(image[k] for image in results) for k in range(4)]
         right, _, predicted, labelled = areas
         iou = self.total_area_to_metrics(*areas, ['mIoU'])['IoU']
         found = dict(zip(BY_CLASS, (iou, right / predicted, right / labelled), strict=True))
-        names = self.dataset_meta['classes']
+        names = unique_names(self.dataset_meta['classes'])
         per_class = {f'{kind}.{name}': 100 * float(value) for kind, values in found.items()
                      for name, value in zip(names, values, strict=True)}
         return OrderedDict(metrics, mIoU=100 * float(np.nanmean(iou)), **per_class)
+
+
+def write_labels(path: Path, labels: Tensor, classes: int, from_one: bool) -> None:
+    """Write a label map (H, W) as a PNG file, with 16 bits if ``classes`` do not fit into 8.
+
+    Args:
+        path: path of the file.
+        labels: class indices (H, W).
+        classes: number of classes.
+        from_one: write class c as c + 1, for data with ``reduce_zero_label``.
+
+    Raises:
+        ValueError: 16 bits do not hold the classes.
+    """
+    largest = classes if from_one else classes - 1
+    if largest >= 2 ** 16:
+        raise ValueError(f'a PNG file holds 16-bit labels, which are too few for {classes} classes. Remove output_dir')
+    path.parent.mkdir(parents=True, exist_ok=True)
+    values = labels.cpu().numpy().astype(np.int64) + from_one
+    Image.fromarray(values.astype(np.uint8 if largest < 2 ** 8 else np.uint16)).save(path)
+
+
+@HOOKS.register_module()
+class OutputNamesHook(Hook):
+    """Give every ``ClassIoUMetric`` the names of the files that it writes."""
+
+    def before_val(self, runner: Any) -> None:
+        """Set the names of the validation images."""
+        _set_names(runner.val_loop)
+
+    def before_test(self, runner: Any) -> None:
+        """Set the names of the test images."""
+        _set_names(runner.test_loop)
+
+
+def write_distinct(cfg: Config) -> None:
+    """Let validation during training write a different label map per image, in place."""
+    evaluators = [node for node in dicts(cfg.get('val_evaluator'))
+                  if type_name(node) == 'IoUMetric' and node.get('output_dir')]
+    for node in evaluators:
+        node['type'] = ClassIoUMetric.__name__
+    if evaluators:
+        cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), dict(type=OutputNamesHook.__name__)]
+
+
+def _set_names(loop: Any) -> None:
+    metrics = [metric for metric in loop.evaluator.metrics if isinstance(metric, ClassIoUMetric) and metric.folder]
+    names = output_names(loop.dataloader.dataset) if metrics else {}
+    for metric in metrics:
+        metric.names = names

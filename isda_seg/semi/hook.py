@@ -8,6 +8,8 @@ from mmengine.runner import BaseLoop, EpochBasedTrainLoop
 
 from isda_seg.semi.classifier import SemiClassifier
 
+EPOCH_STATE = 'semi_epoch_state'  # key in a checkpoint
+
 
 @HOOKS.register_module()
 class SemiHook(Hook):
@@ -44,6 +46,16 @@ class SemiHook(Hook):
         self.model.check_eta_1()
         if runner.iter == 0:
             self.model.method.start(self.model)
+
+    def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
+        """Add the method's state inside an epoch to a checkpoint that training can resume from."""
+        if 'optimizer' in checkpoint:
+            checkpoint[EPOCH_STATE] = {key: value.cpu() for key, value in self.model.method.epoch_state().items()}
+
+    def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
+        """Restore the method's state inside an epoch at resume."""
+        if runner._resume and checkpoint.get(EPOCH_STATE):
+            self.model.method.load_epoch_state(checkpoint[EPOCH_STATE], runner.rank == 0)
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
         """Set the method's epoch, including the fraction of the current one, and log ``eta_2``."""

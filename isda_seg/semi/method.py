@@ -68,6 +68,13 @@ class Method(nn.Module):
     def after_epoch(self) -> None:
         """Update the state after a pass over the unlabelled images."""
 
+    def epoch_state(self) -> dict[str, Tensor]:
+        """Return the state inside an epoch that the state dict lacks, over all ranks."""
+        return {}
+
+    def load_epoch_state(self, state: dict[str, Tensor], first_rank: bool) -> None:
+        """Restore the state inside an epoch; sums over ranks are restored on the first one."""
+
     def predict(self, student: Student, images: Tensor) -> Tensor:
         """Return the logits (B, C) at test time."""
         return student(images)

@@ -89,6 +89,19 @@ class TemporalEnsembling(Method):
         self._sum.zero_()
         self._times.zero_()
 
+    def epoch_state(self) -> dict[str, Tensor]:
+        """Return the predictions of this epoch, summed over ranks."""
+        state = dict(sum=self._sum.clone(), times=self._times.clone())
+        if dist.is_available() and dist.is_initialized():
+            for each in state.values():
+                dist.all_reduce(each)
+        return state
+
+    def load_epoch_state(self, state: dict[str, Tensor], first_rank: bool) -> None:
+        """Restore the sums on the first rank; the other ranks add to them at the end of the epoch."""
+        self._sum.copy_(state['sum'] * first_rank)
+        self._times.copy_(state['times'] * first_rank)
+
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: Any) -> None:
         """Load the buffers; empty ones, as in testing, take the size of the checkpoint, others must have it."""
         stored = state_dict.get(f'{prefix}ensemble')

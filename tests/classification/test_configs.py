@@ -100,7 +100,7 @@ def test_twin_configs_refer_to_each_other(path):
     promise, plain = (p.read_text().split('"""')[1] for p in (path, twin(path)))
     assert promise.count(f'/{path.name}') == 1
     assert promise.count(f'Baseline:  {twin(path).name};') == 1
-    assert plain.count(f'ISDA twin: {path.name}') == 1
+    assert plain.count(f'With ISDA: {path.name}') == 1
 
 
 def change(cfg):

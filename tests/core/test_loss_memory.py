@@ -1,13 +1,13 @@
 """Memory allocated by ISDA at the size of a Cityscapes crop."""
 import pytest
 import torch
+from helpers.peak_memory import peak_bytes
 from torch import nn
 
 from isda_seg.attach import attach
 from isda_seg.attachment.base_losses import MeanCrossEntropy
 from isda_seg.core.ops import device
 from isda_seg.criterion import ISDACriterion
-from isda_seg.paper.cost.memory import peak_bytes
 
 B, C, A, SMALL, LARGE = 1, 19, 512, 97, 769
 FULL_LOGITS = B * C * LARGE * LARGE * 4

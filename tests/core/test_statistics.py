@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import reference
 import torch
-from helpers import state_laws
+from helpers import state_invariants
 from helpers.exhaustive import any_ignore_index, any_number_of_classes, exhaustive
 from helpers.problems import KINDS
-from helpers.state_laws import assert_same_bits, everything
-from helpers.state_laws import saved as state
+from helpers.state_invariants import assert_same_bits, everything
+from helpers.state_invariants import saved as state
 from helpers.two_ranks import two_ranks
 from torch.testing import assert_close
 
@@ -349,15 +349,15 @@ def test_a_loaded_mean_has_all_bits_of_the_saved_one(offset):
 
 
 @pytest.mark.parametrize('kind', KINDS)
-@pytest.mark.parametrize('law', state_laws.LAWS, ids=state_laws.name)
-def test_invariants_of_state(law, kind):
-    state_laws.assert_holds(law, lambda: ClassStatistics(CLASSES, CHANNELS, kind),
+@pytest.mark.parametrize('invariant', state_invariants.INVARIANTS, ids=state_invariants.name)
+def test_invariants_of_state(invariant, kind):
+    state_invariants.assert_holds(invariant, lambda: ClassStatistics(CLASSES, CHANNELS, kind),
                             lambda statistics, number: statistics.observe(*batch(seed=number)))
 
 
 @pytest.mark.parametrize('kind', KINDS)
 def test_moments_of_parts_merge_to_those_of_the_whole(kind):
-    state_laws.assert_parts_merge_to_the_whole(
+    state_invariants.assert_parts_merge_to_the_whole(
         lambda: ClassStatistics(CLASSES, CHANNELS, kind),
         lambda statistics, number: statistics.observe(*batch(samples=(20, 9, 31)[number], seed=number)),
         lambda statistics: statistics.moments, merge, rtol=1e-5, atol=1e-6)

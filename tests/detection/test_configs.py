@@ -38,7 +38,7 @@ def test_docstring_has_command_paper_values_and_backbone_path(path):
     assert promise.count(f'tools/dist_train.sh configs/coco/{path.name} 8\n') == 1
     assert promise.count(f'{CHECKPOINT}=FILE') == (init != 'torchvision')
     plain, isda = (f'{detector}_r50_{word}fpn_1x_coco.py' for word in ('', 'isda_'))
-    assert {'plain': f'ISDA twin: {isda}\n', 'isda': f'Baseline:  {plain}; ', 'torchvision': 'Baseline:  none'}[
+    assert {'plain': f'With ISDA: {isda}\n', 'isda': f'Baseline:  {plain}; ', 'torchvision': 'Baseline:  none'}[
         init] in promise
 
 

@@ -6,7 +6,13 @@ from typing import NamedTuple
 
 from isda_seg.runtime.cli import find_tools
 
+try:
+    import tomllib  # novm
+except ModuleNotFoundError:  # Python 3.10
+    import tomli as tomllib
+
 ROOT = Path(__file__).resolve().parents[2]
+PROJECT = tomllib.loads((ROOT / 'pyproject.toml').read_text(encoding='utf-8'))['project']
 DOCUMENTS = [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', *sorted((ROOT / 'docs').glob('*.md')),
              *sorted((ROOT / 'configs').rglob('README.md'))]
 FOLDERS = [path.parent for path in DOCUMENTS if path.parent.parent == ROOT / 'configs']
@@ -21,8 +27,8 @@ class Block(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """What its first comment says it is; '' without one."""
-        return self.code.split('\n')[0].removeprefix('# ') if self.code.startswith('# ') else ''
+        """The comment of its first line; '' without one."""
+        return self.code.split('\n')[0].partition('# ')[2]
 
 
 def name(path: Path) -> str:
@@ -48,6 +54,8 @@ def split(command: str) -> list[str]:
     words = shlex.split(command)
     while re.match(r'[A-Z_]+=', words[0]) or words[0] == 'python':
         words = words[1:]
+    if words[:2] == ['-m', 'torch.distributed.run']:  # starts a tool
+        words = words[next(place for place, word in enumerate(words) if word.startswith('tools/')):]
     return [find_tools()[words[1]].relative_to(ROOT).as_posix(), *words[2:]] if words[0] == 'isda-seg' else words
 
 

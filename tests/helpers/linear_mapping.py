@@ -2,8 +2,8 @@
 import torch
 from torch import nn
 
-from isda_seg.paper.pictures.feature_network import FeatureAdapter
-from isda_seg.paper.pictures.generator import GeneratorAdapter
+from isda_seg.paper.generators.generator import GeneratorAdapter
+from isda_seg.paper.visualisation.feature_network import FeatureAdapter
 
 PIXELS = 12  # 3 x 2 x 2
 

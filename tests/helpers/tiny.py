@@ -22,7 +22,7 @@ CITYSCAPES_CLASSES, CITYSCAPES_VOID = 19, 255
 PLAIN, ISDA = 'tiny_1xb2.py', 'tiny_isda_1xb2.py'
 TIMES = ('time', 'data_time', 'memory')  # in the log, and no property of the training
 
-on_cpu = pytest.mark.skipif(torch.cuda.is_available(), reason='a law of the CPU; CUDA_VISIBLE_DEVICES= shows it here')
+on_cpu = pytest.mark.skipif(torch.cuda.is_available(), reason='holds on a CPU; set CUDA_VISIBLE_DEVICES= to run it')
 
 PLAIN_TEXT = '''"""A tiny PSPNet with an auxiliary head on tiny CamVid."""
 custom_imports = dict(imports=['isda_seg.segmentation'], allow_failed_imports=False)

@@ -3,7 +3,7 @@
 import torch
 
 from isda_seg.criterion import ISDACriterion
-from isda_seg.paper.features.classifier_inputs import Step
+from isda_seg.paper.features.classifier_inputs import Batch
 
 NAMES = ['cat', 'dog', 'traffic light']
 
@@ -18,7 +18,7 @@ def stream(size=(), images=24, channels=5, batch=7, classes=2, seed=0):
     parts = zip(*(part.split(batch) for part in (features.movedim(-1, 1), labels, logits, pixels)),
                 torch.arange(images).split(batch), strict=True)
     for *tensors, numbers in parts:
-        yield Step(*tensors, [f'/somewhere/{number}.png' for number in numbers.tolist()])
+        yield Batch(*tensors, [f'/somewhere/{number}.png' for number in numbers.tolist()])
 
 
 def loss_of(kind='diagonal', seen=True, **keys):

@@ -1,8 +1,7 @@
-"""Which images choose tau, and what figure and table show."""
+"""Selection of tau on held-out images, and its figure and table."""
 import copy
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import pytest
 import torch
 from helpers import tiny
@@ -10,7 +9,7 @@ from helpers.exhaustive import exhaustive
 from mmengine.config import Config
 
 from isda_seg import compat
-from isda_seg.paper.prior import check_alike, check_taus, image_paths, plan, unseen
+from isda_seg.paper.prior import check_same_data, check_taus, image_paths, plan, unseen_dataset
 from isda_seg.paper.prior_report import class_table, draw_prior, summary
 from isda_seg.paper.series.run_options import hold_out
 
@@ -38,50 +37,50 @@ def trained_with(cfg):
 
 
 @exhaustive('share', [0.25, 0.5])
-def test_a_run_of_the_sweep_left_out_what_the_sweep_holds_out(cfg, share):
+def test_held_out_images_of_a_sweep_are_unseen(cfg, share):
     held = hold_out(cfg, share)
     for given in (cfg, held):  # the original config, or that of the run
-        found = unseen(given, share, trained_with(held))
+        found = unseen_dataset(given, share, trained_with(held))
         assert numbers(cfg, found) == numbers(cfg, held.test_dataloader.dataset)
         assert found['pipeline'] == cfg.test_dataloader.dataset.pipeline
 
 
-def test_a_larger_share_chooses_on_the_images_that_were_left_out_only(cfg):
-    assert numbers(cfg, unseen(cfg, 0.75, trained_with(hold_out(cfg, 0.25)))) == [6, 7]
+def test_larger_share_keeps_only_unseen_images(cfg):
+    assert numbers(cfg, unseen_dataset(cfg, 0.75, trained_with(hold_out(cfg, 0.25)))) == [6, 7]
 
 
-def test_images_outside_of_the_sample_of_the_checkpoints_seed_are_unseen(cfg):
-    of_seed = {seed: with_images(cfg, sample=4, sample_seed=seed) for seed in (0, 7)}
-    drawn = {seed: numbers(cfg, one.train_dataloader.dataset) for seed, one in of_seed.items()}
-    assert drawn[0] != drawn[7]
-    found = numbers(cfg, unseen(of_seed[0], 0.75, trained_with(of_seed[7])))
-    assert found == [number for number in range(2, 8) if number not in drawn[7]]
+def test_images_not_sampled_by_the_training_seed_are_unseen(cfg):
+    by_seed = {seed: with_images(cfg, sample=4, sample_seed=seed) for seed in (0, 7)}
+    evaluated = {seed: numbers(cfg, metric.train_dataloader.dataset) for seed, metric in by_seed.items()}
+    assert evaluated[0] != evaluated[7]
+    found = numbers(cfg, unseen_dataset(by_seed[0], 0.75, trained_with(by_seed[7])))
+    assert found == [number for number in range(2, 8) if number not in evaluated[7]]
 
 
-def test_a_checkpoint_without_a_config_was_trained_with_the_one_given(cfg):
-    assert numbers(cfg, unseen(with_images(cfg, indices=[0, 1, 7]), 0.25, {})) == [6]
+def test_checkpoint_without_config_uses_the_given_config(cfg):
+    assert numbers(cfg, unseen_dataset(with_images(cfg, indices=[0, 1, 7]), 0.25, {})) == [6]
 
 
-def test_data_that_have_moved_are_found_where_the_config_says(cfg):
+def test_moved_data_is_found_by_the_given_config(cfg):
     before = with_images(hold_out(cfg, 0.25), data_root='/data/of/another/machine')
-    assert numbers(cfg, unseen(cfg, 0.25, trained_with(before))) == [6, 7]
+    assert numbers(cfg, unseen_dataset(cfg, 0.25, trained_with(before))) == [6, 7]
 
 
 @pytest.mark.parametrize('change, message', [
     (dict(), 'was trained on all of the last 25 % of the training images'),
     (dict(type='RepeatDataset', dataset=dict()), 'cannot hold out images of a RepeatDataset')])
-def test_without_an_unseen_image_the_reason_is_told(cfg, change, message):
+def test_missing_unseen_images_are_an_error_with_the_reason(cfg, change, message):
     given = with_images(cfg, **change)
     with pytest.raises(ValueError, match=message):
-        unseen(given, 0.25, trained_with(given))
+        unseen_dataset(given, 0.25, trained_with(given))
 
 
-def test_images_of_one_name_in_two_folders_are_different_images(cfg):
+def test_equal_file_names_in_two_folders_are_different_images(cfg):
     other = with_images(cfg, data_prefix=dict(img_path='val', seg_map_path='valannot'))  # 0.png to 2.png
-    assert numbers(cfg, unseen(other, 0.4, trained_with(cfg))) == [2]
+    assert numbers(cfg, unseen_dataset(other, 0.4, trained_with(cfg))) == [2]
 
 
-def test_tau_0_is_always_measured_and_values_are_sorted():
+def test_taus_are_sorted_and_include_0():
     assert check_taus([1, 0.5, 0.5]) == [0, 0.5, 1]
 
 
@@ -96,7 +95,7 @@ MODELS = [
                 '0.5': dict(mIoU=43.0, mAcc=61.0, aAcc=80.0, IoU=dict(road=75.0, pole=11.0, void=None))})]
 
 
-def test_the_table_is_aligned_and_shows_the_chosen_tau():
+def test_class_table_is_aligned_and_shows_the_selected_tau():
     assert class_table(MODELS).splitlines() == [
         'class  AP A  AP B  AP B - A  IoU A, tau 0  IoU A, tau 0.5  IoU B, tau 0',
         'road   90.0  90.5      +0.5          75.0            74.0          76.0',
@@ -106,7 +105,7 @@ def test_the_table_is_aligned_and_shows_the_chosen_tau():
     assert class_table(MODELS[:1]).splitlines()[0] == 'class    AP  IoU, tau 0  IoU, tau 0.5'
 
 
-def test_the_summary_tells_the_choice_or_why_there_is_none():
+def test_summary_shows_the_selected_tau_or_the_reason():
     lines = summary(MODELS, 'val').splitlines()
     assert lines[:6] == [
         'val split, 3 images, in per cent', 'A: plain',
@@ -116,19 +115,19 @@ def test_the_summary_tells_the_choice_or_why_there_is_none():
     assert lines[6] == '  tau is not selected: it saw all images'
 
 
-def test_the_figure_shows_each_measure_over_tau_and_marks_the_choice(tmp_path, monkeypatch):
+def test_figure_shows_measures_over_tau_and_marks_the_selection(tmp_path, monkeypatch):
     shown = []
-    monkeypatch.setattr(plt, 'close', shown.append)
+    monkeypatch.setattr('isda_seg.paper.prior_report.save_figure', lambda figure, out: shown.append(figure))
     draw_prior(MODELS, 'val', tmp_path / 'prior.png')
-    drawn = [[line.get_xydata().tolist() for line in axis.get_lines()] for axis in shown[0].axes]
+    evaluated = [[line.get_xydata().tolist() for line in axis.get_lines()] for axis in shown[0].axes]
     assert [axis.get_ylabel() for axis in shown[0].axes] == ['mIoU (%)', 'mean accuracy (%)', 'pixel accuracy (%)']
-    assert drawn[0] == [[[0, 40], [0.5, 42]], [[0.5, 42]], [[0, 39], [0.5, 43]]]
-    assert drawn[2] == [[[0, 80], [0.5, 79]], [[0.5, 79]], [[0, 81], [0.5, 80]]]
+    assert evaluated[0] == [[[0, 40], [0.5, 42]], [[0.5, 42]], [[0, 39], [0.5, 43]]]
+    assert evaluated[2] == [[[0, 80], [0.5, 79]], [[0.5, 79]], [[0, 81], [0.5, 80]]]
 
 
-def test_models_of_other_images_or_classes_are_not_compared(cfg, tmp_path):
+def test_models_with_other_images_are_rejected(cfg, tmp_path):
     torch.save({'decode_head.conv_seg.weight': torch.zeros(1)}, tmp_path / 'a.pth')
-    one, other = (plan(split, cfg, 'a.py', str(tmp_path / 'a.pth'), split, None) for split in ('test', 'train'))
-    check_alike([one, one])
+    metric, other = (plan(split, cfg, 'a.py', str(tmp_path / 'a.pth'), split, None) for split in ('test', 'train'))
+    check_same_data([metric, metric])
     with pytest.raises(ValueError, match='test and train are not tested on the same images and classes'):
-        check_alike([one, other])
+        check_same_data([metric, other])

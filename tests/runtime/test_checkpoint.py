@@ -13,6 +13,8 @@ import torch
 from helpers import tiny
 from helpers.exhaustive import exhaustive
 from mmengine.fileio import LocalBackend
+from mmengine.logging import HistoryBuffer
+from mmengine.runner import CheckpointLoader
 
 from isda_seg.runtime.checkpoint import check_checkpoint, latest_checkpoint
 
@@ -308,6 +310,16 @@ def test_a_checkpoint_in_the_old_format_is_accepted_and_resumes_exactly(whole, t
     assert path.read_bytes()[:2] != b'PK'
     assert 'state_dict' in check_checkpoint(path)
     assert_resumes(whole, tmp_path / 'work', path, 4)
+
+
+def test_mmengine_that_cannot_resume_with_this_torch_is_an_error_with_a_remedy(tmp_path, monkeypatch):
+    """mmengine 0.10.7 does not set weights_only, whose default is True since torch 2.6."""
+    path = tmp_path / 'iter_1.pth'
+    torch.save(dict(meta={}, optimizer={}, message_hub=HistoryBuffer([1], [1]), state_dict={}), path)
+    monkeypatch.setattr(CheckpointLoader, 'load_checkpoint', lambda path, **kwargs: torch.load(path, weights_only=True))
+    with pytest.raises(ValueError, match=rf"cannot load the training state in {path} with torch .*: pip install "
+                                         "'mmengine>=0.11.0rc0', or 'torch<2.6'"):
+        check_checkpoint(path, resume=True)
 
 
 def test_missing_entries_of_a_checkpoint_are_named(tmp_path):

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 from helpers import tiny
+from helpers.documents import PROJECT
 
 from isda_seg.runtime import cli
 
@@ -81,9 +82,15 @@ def test_shell_script_receives_the_current_python(tmp_path, monkeypatch):
 
 
 def test_entry_point_imports_only_the_standard_library():
-    import tomllib
-    project = tomllib.loads((tiny.ROOT / 'pyproject.toml').read_text())['project']
-    module, _, function = project['scripts']['isda-seg'].partition(':')
+    module, _, function = PROJECT['scripts']['isda-seg'].partition(':')
     assert runpy.run_module(module)[function].__module__ == module
     loaded = tiny.loaded_by(f'import {module}')
     assert [name for name in loaded if name in ('torch', 'numpy', 'mmengine')] == []
+
+
+def test_a_launcher_of_shell_names_its_python_twin_where_no_shell_is(monkeypatch, tmp_path):
+    monkeypatch.setattr(cli, 'FOLDERS', (tool_in(tmp_path, ''),))
+    script = tool_in(tmp_path, '', 'dist_train.sh') / 'dist_train.sh'
+    monkeypatch.setattr(cli.os, 'name', 'nt')
+    with pytest.raises(SystemExit, match=rf'-m torch.distributed.run .* {script.with_name("train.py")} CONFIG'):
+        run(monkeypatch, 'dist-train', 'config.py', '2')

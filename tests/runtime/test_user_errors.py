@@ -39,6 +39,26 @@ def test_torch_error_for_one_value_per_channel_gets_a_remedy(monkeypatch):
     assert 'Set train_dataloader.batch_size=2 or more' in told(monkeypatch, error)[0]
 
 
+@pytest.mark.parametrize('words, wrapped', [
+    ('DataLoader worker (pid 7) is killed by signal: Bus error. It is possible that\nshared memory is low.', False),
+    ('DataLoader worker (pid(s) 7, 8) exited unexpectedly', True)])
+def test_a_dead_worker_is_one_sentence_about_workers_and_shared_memory(monkeypatch, words, wrapped):
+    error = RuntimeError(words)
+    if wrapped:  # torch raises it wherever the main process is
+        outer = ZeroDivisionError()
+        outer.__context__ = error
+        error = outer
+    message, _ = told(monkeypatch, error)
+    assert message.startswith(f'a worker of a data loader died ({words.splitlines()[0].rstrip(". ")}). Most often')
+    assert '/dev/shm' in message and 'train_dataloader.num_workers=1' in message
+
+
+def test_another_runtime_error_keeps_its_traceback(monkeypatch):
+    monkeypatch.setattr(sys, 'argv', ['tool.py'])
+    with pytest.raises(RuntimeError, match='CUDA error'):
+        run_main(lambda: exec("raise RuntimeError('CUDA error')"))
+
+
 def test_debug_shows_the_traceback_and_is_removed_from_the_arguments(monkeypatch):
     monkeypatch.setattr(sys, 'argv', ['tool.py', '--debug', 'x.py'])
     with pytest.raises(ValueError, match=r"\['x.py'\]"):
@@ -54,3 +74,30 @@ def test_internal_error_keeps_its_traceback(monkeypatch):
 
 def test_ctrl_c_prints_the_given_message(monkeypatch):
     assert told(monkeypatch, KeyboardInterrupt(), stopped='stopped; go on so')[0] == 'stopped; go on so'
+
+
+def unknown(kind, **config):
+    from mmengine.registry import HOOKS, MODELS
+    with pytest.raises(KeyError) as error:
+        dict(model=MODELS, hook=HOOKS)[kind].build(config)
+    return error.value
+
+
+def test_an_unknown_type_is_a_sentence_with_the_closest_name(monkeypatch):
+    code, _ = told(monkeypatch, unknown('hook', type='CheckpointHok'))
+    assert code.startswith("the config has the unknown type 'CheckpointHok' (mmengine::hook). Did you mean "
+                           "'CheckpointHook'?")
+    assert 'import the module that registers it' in told(monkeypatch, unknown('model', type='Zzz'))[0]
+
+
+def test_a_missing_type_is_a_sentence_with_the_dict(monkeypatch):
+    assert told(monkeypatch, unknown('model', depth=3))[0].startswith(
+        "a dict of the config has no type, but got {'depth': 3}")
+    assert 'optim_wrapper.optimizer.type' in told(monkeypatch, TypeError('None is not a callable object'))[0]
+
+
+@pytest.mark.parametrize('error', [KeyError('epoch'), TypeError('x')])
+def test_other_key_errors_show_their_traceback(monkeypatch, error):
+    monkeypatch.setattr(sys, 'argv', ['tool.py'])
+    with pytest.raises(type(error)):
+        run_main(lambda: (_ for _ in ()).throw(error))

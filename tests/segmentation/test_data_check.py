@@ -98,3 +98,30 @@ def test_custom_dataset_with_other_arguments_is_not_checked(root, monkeypatch):
     prefix = dict(img_path=str(root / 'train'))
     cfg = Config(dict(train_dataloader=dict(dataset=dict(type='Own', data_prefix=prefix))))
     assert check_data(cfg, ('train',)) is None
+
+
+def listed(root, text):
+    cfg = config(root)
+    (root / 'list.txt').write_text(text)
+    cfg.train_dataloader.dataset.dataset.ann_file = 'list.txt'
+    return cfg
+
+
+def test_a_list_of_images_is_checked(root):
+    assert check_data(listed(root, 'a\nb\n')) is None
+    with pytest.raises(ValueError, match=r'list .*/list.txt of the train images .ann_file. has 2 blank lines, .*2'):
+        check_data(listed(root, 'a\n\nb\n \n'))
+    for text in ('', '\n \n'):
+        with pytest.raises(ValueError, match='list .*/list.txt of the train images .ann_file. is empty. Write one'):
+            check_data(listed(root, text))
+    cfg = listed(root, '')
+    (root / 'list.txt').unlink()
+    with pytest.raises(FileNotFoundError, match='list .*/list.txt of the train images .ann_file. does not exist'):
+        check_data(cfg)
+
+
+def test_classes_without_a_comma_are_an_error(root):
+    cfg = config(root)
+    cfg.train_dataloader.dataset.dataset.metainfo = dict(classes=('road'))
+    with pytest.raises(ValueError, match=r"the string 'road' instead of a tuple of names: a comma is missing"):
+        check_data(cfg)

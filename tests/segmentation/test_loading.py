@@ -103,6 +103,37 @@ def test_values_above_255_do_not_wrap(tmp_path):
         load(path, label_map={259: 7})
 
 
+def wide(path, values, num_classes=300, ignore_index=65535, **keys):
+    cv2.imwrite(str(path), np.array([values], np.uint16))
+    results = dict(dict(img_path='a.png', seg_map_path=str(path), seg_fields=[], reduce_zero_label=False,
+                        ori_shape=(1, len(values))), **keys)
+    transform = LoadCheckedAnnotations(num_classes=num_classes, ignore_index=ignore_index)
+    return transform.transform(results)['gt_seg_map'][0].tolist()
+
+
+def test_more_classes_than_8_bits_are_kept(tmp_path):
+    assert wide(tmp_path / 'a.png', [0, 255, 256, 290, 65535]) == [0, 255, 256, 290, 65535]
+    assert wide(tmp_path / 'a.png', [0, 65535], num_classes=2) == [0, 65535]
+
+
+def test_with_more_classes_than_8_bits_only_label_0_is_void_by_reduce_zero_label(tmp_path):
+    assert wide(tmp_path / 'a.png', [0, 1, 255, 256, 300], reduce_zero_label=True) == [65535, 0, 254, 255, 299]
+
+
+def test_a_label_map_to_the_class_255_is_an_error_with_a_remedy(tmp_path):
+    with pytest.raises(ValueError, match='label_map maps 2 labels of .*a.png to 255, which is one of the 300 classes'):
+        wide(tmp_path / 'a.png', [0, 1], label_map={3: 255, 4: 255})
+
+
+def test_values_that_32_bits_do_not_hold_are_an_error(tmp_path, monkeypatch):
+    (tmp_path / 'a.tif').touch()
+    monkeypatch.setattr('mmcv.imfrombytes', lambda *_, **__: np.array([[2 ** 32 + 2, 0, 0], [0, 0, 0]], np.int64))
+    with pytest.raises(ValueError, match=f'label {2 ** 32 + 2} in .*a.tif'):
+        load(tmp_path / 'a.tif')
+    with pytest.raises(ValueError, match='hold labels up to .*, got ignore_index=-4294967296'):
+        LoadCheckedAnnotations(num_classes=4, ignore_index=-2 ** 32)
+
+
 def test_every_pipeline_is_validated_with_the_classes_of_the_head():
     pipeline = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')]
     views = [dict(type='LoadImageFromFile'), dict(type='TestTimeAug', transforms=[[dict(type='LoadAnnotations')]])]

@@ -1,8 +1,10 @@
 """IoU, precision and recall per class."""
 import math
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from isda_seg.segmentation.metric import ClassIoUMetric
 
@@ -21,3 +23,33 @@ def test_metrics_per_class_are_computed_over_all_images():
     assert (result['precision.road'], result['recall.road']) == pytest.approx((100 * 3 / 6, 100.0))
     assert (result['precision.sky'], result['recall.sky']) == pytest.approx((100.0, 100 * 1 / 4))
     assert math.isnan(result['precision.car']) and math.isnan(result['recall.car']) is True
+
+
+def prediction(path, values, **keys):
+    return dict(img_path=path, pred_sem_seg=dict(data=torch.tensor([values])), gt_sem_seg=dict(data=torch.tensor(
+        [values])), **keys)
+
+
+def test_classes_of_one_name_have_separate_entries():
+    metric = ClassIoUMetric()
+    metric.dataset_meta = dict(classes=('car', 'car'))
+    metric.process(None, [dict(prediction('a', [[0, 0, 1]]), gt_sem_seg=dict(data=torch.tensor([[[0, 0, 0]]])))])
+    found = metric.compute_metrics(metric.results)
+    assert found['IoU.car (class 0)'] == pytest.approx(200 / 3) and found['IoU.car (class 1)'] == 0
+
+
+@pytest.mark.parametrize('classes, reduce, dtype', [(256, False, np.uint8), (255, True, np.uint8),
+                                                    (257, False, np.uint16), (256, True, np.uint16)])
+def test_label_maps_are_wide_enough_for_all_classes(tmp_path, classes, reduce, dtype):
+    metric = ClassIoUMetric(output_dir=str(tmp_path))
+    metric.dataset_meta = dict(classes=[str(c) for c in range(classes)])
+    metric.process(None, [prediction('data/a.jpg', [[0, classes - 1]], reduce_zero_label=reduce)])
+    written = np.asarray(Image.open(tmp_path / 'a.png'))
+    assert written.dtype == dtype and written.tolist() == [[0 + reduce, classes - 1 + reduce]]
+
+
+def test_label_maps_have_the_names_of_the_images(tmp_path):
+    metric = ClassIoUMetric(output_dir=str(tmp_path), format_only=True)
+    metric.dataset_meta, metric.names = dict(classes=('road', 'car')), {'d/a/0.png': 'a/0', 'd/b/0.png': 'b/0'}
+    metric.process(None, [prediction('d/a/0.png', [[0]]), prediction('d/b/0.png', [[1]])])
+    assert [np.asarray(Image.open(tmp_path / name / '0.png')).item() for name in 'ab'] == [0, 1]

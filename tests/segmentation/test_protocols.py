@@ -94,6 +94,62 @@ def test_the_ground_truth_is_loaded_after_the_views_are_made():
     assert [tuple(step['scale']) for step in steps[0]] == [(30, 24), (40, 32), (50, 40), (60, 48)]
 
 
+def views(*steps, protocol='ms', ending=(dict(type='PackSegInputs'),)):
+    cfg = config()
+    cfg.test_dataloader.dataset.pipeline = [dict(type='LoadImageFromNDArray'), *steps, *ending]
+    return apply_protocol(cfg, protocol)
+
+
+@pytest.mark.parametrize('step, key, expected', [
+    (dict(type='Resize', scale=40), 'scale', [30, 40, 50, 60]),
+    (dict(type='Resize', scale=[40, 32], scale_factor=2.0), 'scale', [(30, 24), (40, 32), (50, 40), (60, 48)]),
+    (dict(type='mmseg.Resize', scale_factor=(2., 1.)), 'scale_factor', [(1.5, 0.75), (2, 1), (2.5, 1.25), (3, 1.5)]),
+    (dict(type='ResizeShortestEdge', scale=32, max_size=40), 'max_size', [30, 40, 50, 60]),
+    (dict(type='RandomResize', scale=(40, 32), ratio_range=(1.0, 1.0)), 'scale',
+     [(30, 24), (40, 32), (50, 40), (60, 48)]),
+    (dict(type='RandomResize', scale=[(40, 32), (80, 64)]), 'scale',
+     [[(round(40 * s), round(32 * s)), (round(80 * s), round(64 * s))] for s in SCALES]),
+    (dict(type='RandomChoiceResize', scales=[40]), 'scales', [[30], [40], [50], [60]])])
+def test_every_resizing_transform_is_scaled(step, key, expected):
+    first = views(step).test_dataloader.dataset.pipeline[1].transforms[0]
+    assert [one[key] for one in first] == expected
+
+
+@pytest.mark.parametrize('steps', [
+    [dict(type='Resize', scale=40)], [dict(type='ResizeShortestEdge', scale=32, max_size=64)],
+    [dict(type='RandomResize', scale=(40, 32), ratio_range=(1.0, 1.0), keep_ratio=True)],
+    [dict(type='RandomChoiceResize', scales=[(40, 32)], keep_ratio=True)],
+    [dict(type='Resize', scale=(80, 64)), dict(type='Resize', scale=(40, 32))],
+    [dict(type='Resize', scale=(40, 32)), dict(type='Pad', size=(64, 64))],
+    [dict(type='Resize', scale=(40, 32)), dict(type='Pad', size_divisor=2)], []])
+def test_views_of_every_pipeline_have_four_sizes(steps):
+    register_all_modules()
+    pipeline = TRANSFORMS.build(dict(type='Compose', transforms=views(*steps).test_dataloader.dataset.pipeline))
+    found = pipeline(dict(img=images(1)[0]))['inputs']
+    assert len({tuple(view.shape[1:]) for view in found}) == len(found) == len(SCALES)
+
+
+def test_a_fixed_padding_scales_with_the_image():
+    steps = views(dict(type='Resize', scale=(40, 32)), dict(type='LoadAnnotations'), dict(type='Pad', size=(64, 48)))
+    sized, flips, labels, packed = steps.test_dataloader.dataset.pipeline[1].transforms
+    assert [[tuple(one.get('scale') or one['size']) for one in view['transforms']] for view in sized] == \
+        [[(30, 24), (48, 36)], [(40, 32), (64, 48)], [(50, 40), (80, 60)], [(60, 48), (96, 72)]]
+    assert (labels[0]['type'], packed[0]['type']) == ('LoadAnnotations', 'PackSegInputs')
+
+
+def test_labels_loaded_before_the_resize_are_loaded_after_it_in_views():
+    steps = views(dict(type='LoadAnnotations'), dict(type='Resize', scale=(40, 32))).test_dataloader.dataset.pipeline
+    assert [[step['type'] for step in group] for group in steps[1].transforms] == \
+        [['Resize'] * 4, ['RandomFlip'], ['LoadAnnotations'], ['PackSegInputs']]
+    assert [step['type'] for step in steps] == ['LoadImageFromNDArray', 'TestTimeAug']
+
+
+@pytest.mark.parametrize('protocol', ['single', 'ms-flip'])
+def test_a_pipeline_that_makes_views_is_an_error(protocol):
+    with pytest.raises(ValueError, match='makes several views of an image .TestTimeAug.*Set test_dataloader.'):
+        views(dict(type='TestTimeAug', transforms=[[dict(type='Resize', scale=40)]]), ending=(), protocol=protocol)
+
+
 def test_without_a_resize_the_image_itself_is_scaled():
     cfg = config()
     del cfg.test_dataloader.dataset.pipeline[1]

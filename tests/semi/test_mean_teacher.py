@@ -4,7 +4,7 @@ import copy
 import numpy as np
 import pytest
 import torch
-from helpers import state_laws
+from helpers import state_invariants
 from helpers.tiny_semi import Backbone, images, softmax
 from torch import nn
 from torch.testing import assert_close
@@ -112,15 +112,15 @@ def test_teacher_and_updates_are_in_the_checkpoint():
     assert 'updates' in keys and 'teacher.backbone.norm.running_mean' in keys and 'teacher.fc.weight' in keys
 
 
-@pytest.mark.parametrize('law', state_laws.LAWS, ids=state_laws.name)
-def test_state_properties(law):
+@pytest.mark.parametrize('invariant', state_invariants.INVARIANTS, ids=state_invariants.name)
+def test_state_properties(invariant):
     def step(model, number):
         """Student and teacher with separate views: an optimizer updates the student, the EMA the teacher."""
         model.method(model, dict(views=[images(seed=2 * number), images(seed=2 * number + 1)]))
         train(model, number)
         model.method.after_step(model)
 
-    state_laws.assert_holds(law, Model, step)
+    state_invariants.assert_holds(invariant, Model, step)
 
 
 @pytest.mark.parametrize('decay', [-0.1, 1.0])

@@ -55,7 +55,7 @@ def test_every_config_builds_its_method_on_cnn_13(path):
 
 
 @pytest.mark.parametrize('path', ISDA, ids=names)
-def test_twins_differ_in_isda_alone(path):
+def test_baseline_and_isda_configs_differ_in_isda_alone(path):
     isda, plain = settings(path), settings(path.with_name(path.name.replace('_isda', '')))
     hook = dict(type='isda_seg.hooks.ISDAHook', lambda_0=0.5, covariance='full')
     assert set(tiny.differing(isda, plain)) == {'model.eta_1', *(f'default_hooks.isda.{key}' for key in hook)}

@@ -34,6 +34,11 @@ def keep_all(cfg):
     cfg.default_hooks.checkpoint.max_keep_ckpts = -1
 
 
+def keep_every_step(cfg):
+    keep_all(cfg)
+    cfg.default_hooks.checkpoint.update(by_epoch=False, interval=1)
+
+
 @exhaustive('method', METHODS)
 def test_resume_is_bitwise_exact(method, run, tmp_path):
     whole, steps = run(f'{method}_isda_cifar10', 'whole', change=keep_all)
@@ -46,6 +51,14 @@ def test_resume_is_bitwise_exact(method, run, tmp_path):
     if method == 'mt':
         assert int(state['model.method.updates']) == 15
         assert len([key for key in state if key.startswith('model.method.teacher')]) > 10
+
+
+@exhaustive('method', METHODS)
+def test_resume_inside_an_epoch_is_bitwise_exact(method, run, tmp_path):
+    whole, steps = run(f'{method}_isda_cifar10', 'whole', change=keep_every_step, epochs=2)
+    resumed, rest = run(f'{method}_isda_cifar10', 'resumed', resume=tmp_path / 'whole' / 'iter_3.pth', epochs=2)
+    assert rest == steps[3:] and len(steps) == 10
+    assert tiny.differing(tiny.full_state(whole), tiny.full_state(resumed)) == []
 
 
 @exhaustive('method', METHODS)

@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 import torch
-from helpers import state_laws
+from helpers import state_invariants
 from helpers.tiny_semi import CLASSES, Linear, images, softmax
 from torch.testing import assert_close
 
@@ -83,26 +83,26 @@ def test_checkpoint_loads_with_and_without_data(make):
     epoch(method, 0)
     fresh.load_state_dict(method.state_dict())
     assert sorted(method.state_dict()) == ['ensemble', 'epochs', 'targets']
-    state_laws.assert_same_bits(fresh.state_dict(), method.state_dict())
+    state_invariants.assert_same_bits(fresh.state_dict(), method.state_dict())
 
 
-@pytest.mark.parametrize('law', state_laws.LAWS, ids=state_laws.name)
-def test_state_properties(law):
-    state_laws.assert_holds(law, prepared, epoch)
+@pytest.mark.parametrize('invariant', state_invariants.INVARIANTS, ids=state_invariants.name)
+def test_state_properties(invariant):
+    state_invariants.assert_holds(invariant, prepared, epoch)
 
 
-@pytest.mark.parametrize('law', [state_laws.a_pickled_copy_goes_on_alike,
-                                 state_laws.a_deepcopy_goes_on_alike_and_leaves_the_original_alone],
-                         ids=state_laws.name)
-def test_copies_within_an_epoch_have_the_same_state(law):
+@pytest.mark.parametrize('invariant', [state_invariants.a_pickled_copy_continues_identically,
+                                 state_invariants.a_deepcopy_is_independent],
+                         ids=state_invariants.name)
+def test_copies_within_an_epoch_have_the_same_state(invariant):
     def half(method, number):
         step(method, Linear(), [number % IMAGES, 4], number)
 
     first = prepared()
     half(first, 0)
     assert int(first._times.sum()) == 2
-    for actual, expected in law(prepared, half):
-        state_laws.assert_same_bits(actual, expected)
+    for actual, expected in invariant(prepared, half):
+        state_invariants.assert_same_bits(actual, expected)
 
 
 def test_a_checkpoint_of_other_data_is_refused():

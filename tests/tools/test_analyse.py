@@ -27,7 +27,7 @@ def result(tmp_path_factory, data_folder):
     return folder, first, json.loads((folder / 'tightness.json').read_text())
 
 
-def test_a_result_holds_points_strengths_classes_and_where_they_come_from(result):
+def test_a_result_has_points_strengths_classes_and_provenance(result):
     folder, found, _ = result
     run = found['runs']['3']
     assert [(point['step'], point['strength'], point['samples']) for point in run['points']] == [(3, 0.5, 64),
@@ -47,14 +47,14 @@ def test_the_last_point_is_the_trained_model_at_lambda_0(result):
         tuple(run['points'][-1][name] for name in measures)}
 
 
-def test_all_that_is_recorded_of_real_images_keeps_jensens_order(result):
+def test_recorded_losses_satisfy_jensens_inequality(result):
     for entry in sum(result[1]['runs']['3'].values(), []):
         three = 3 * entry['standard_error']
         assert entry['cross_entropy'] <= entry['expected'] + three
         assert entry['expected'] - three <= entry['bound'] + 1e-12
 
 
-def test_resumed_it_measures_the_same(result):
+def test_a_resumed_run_measures_the_same_values(result):
     _, first, again = result
     assert again['runs'] == first['runs']
 
@@ -71,7 +71,7 @@ def test_the_table_shows_means_and_spread_over_seeds():
 @pytest.mark.parametrize('options, message', [
     (('--strengths', '-1'), 'a value of --strengths must be a finite number >= 0, got -1.0'),
     (('--draws', '3'), 'an even number of at least 4, got 3')])
-def test_bad_numbers_are_refused_before_training(options, message, tmp_path, monkeypatch, data_folder):
+def test_invalid_numbers_are_errors_before_training(options, message, tmp_path, monkeypatch, data_folder):
     monkeypatch.setenv('ISDA_SEG_DATA', str(data_folder('cifar10').parent))
     with pytest.raises(ValueError, match=message):
         tiny.run_tool(monkeypatch, 'analyse.py', 'tightness', ISDA, '--work-dir', tmp_path, *options, *SMALL)

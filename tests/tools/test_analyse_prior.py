@@ -57,7 +57,7 @@ def looked(tmp_path_factory):
 
 
 @pytest.mark.parametrize('number', [0, 1], ids=['plain', 'isda'])
-def test_the_curve_is_what_the_test_tool_measures(looked, number):
+def test_the_curve_equals_the_values_of_the_test_tool(looked, number):
     model, measured = looked.found['models'][number], by_the_test_tool(
         looked.folder, *looked.models[2 * number:][:2])
     assert (model['AP'], model['mean_AP']) == (measured['0'].pop('AP'), measured['0'].pop('mean_AP'))
@@ -74,7 +74,7 @@ def test_tau_is_the_argmax_of_miou_on_the_held_out_images(looked):
     assert f'  tau {SHIFT} has the highest mIoU on 2 held-out training images\n' in looked.printed
 
 
-def test_the_result_holds_what_was_requested_and_its_provenance(looked):
+def test_the_result_records_its_arguments_and_provenance(looked):
     found = looked.found
     assert (found['kind'], found['split'], found['taus'], found['held_out']) == ('prior', 'test', [0, *TAUS], 0.25)
     assert [(model['name'], model['images']) for model in found['models']] == [('tiny_1xb2', 3), ('tiny_isda_1xb2', 3)]
@@ -89,7 +89,7 @@ def test_equal_weights_have_equal_average_precision_in_the_table(looked):
     assert mean[:4] == ['mean', precision, precision, '+0.0']
 
 
-def test_the_config_of_the_run_warns_that_its_test_images_chose_tau(looked):
+def test_choosing_tau_on_the_test_images_is_a_warning(looked):
     printed = run('analyse.py', 'prior', looked.folder / 'held.py', looked.models[3], '--work-dir',
                   looked.folder / 'work', '--tau', *TAUS)
     assert printed.count('warning: the measures below include images used to select tau') == 1
@@ -97,7 +97,7 @@ def test_the_config_of_the_run_warns_that_its_test_images_chose_tau(looked):
     assert {tau: values['mIoU'] for tau, values in model['curve'].items()} == model['chosen_on']['mIoU']
 
 
-def test_without_unseen_training_images_the_curve_alone_is_drawn(looked, tmp_path):
+def test_without_held_out_images_only_the_curve_is_drawn(looked, tmp_path):
     trained = torch.load(looked.models[3], weights_only=False)
     trained['meta']['cfg'] = Config.fromfile(looked.models[2]).pretty_text  # as if trained on all images
     torch.save(trained, tmp_path / 'all.pth')
@@ -125,18 +125,18 @@ def test_a_single_tau_is_used_as_given(looked, tmp_path):
     (('--tau', '0'), '--tau needs at least one value above 0'),
     (('--held-out', '1'), '--held-out must be between 0 and 1, got 1'),
     (('--cfg-options', 'test_evaluator.format_only=True'), 'no IoUMetric for --split test')])
-def test_bad_requests_are_refused_before_anything_is_computed(options, message, looked, tmp_path):
+def test_invalid_arguments_are_errors_before_any_computation(options, message, looked, tmp_path):
     with pytest.raises(ValueError, match=message):
         run('analyse.py', 'prior', *looked.models[:2], '--work-dir', tmp_path, *options)
     assert list(tmp_path.rglob('*.log')) == []
 
 
-def test_a_config_without_its_checkpoint_is_refused(looked):
+def test_a_config_without_a_checkpoint_is_an_error(looked):
     with pytest.raises(ValueError, match='prior takes CONFIG CHECKPOINT .* got 3 paths'):
         run('analyse.py', 'prior', *looked.models[:3])
 
 
-def test_an_image_classifier_is_refused(looked, tmp_path):
+def test_an_image_classifier_is_an_error(looked, tmp_path):
     classifier = tiny.ROOT / 'configs/classification/cifar10/resnet32_cifar10.py'
     with pytest.raises(ValueError, match='prior needs a segmentation config, and .*resnet32_cifar10.py is not one'):
         run('analyse.py', 'prior', classifier, looked.models[1], '--work-dir', tmp_path)

@@ -10,8 +10,8 @@ import pytest
 from helpers import tiny
 
 from isda_seg.paper.cost.flops import implementation_extra, paper_extra
-from isda_seg.paper.cost.report import report, two_lines
-from isda_seg.paper.cost.timing import relative, spread
+from isda_seg.paper.cost.report import one_sentence, report
+from isda_seg.paper.cost.timing import quartiles, relative
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -36,7 +36,7 @@ def test_result_file_has_every_part_and_its_provenance(done):
     assert [(loss['name'], [row['resolution'] for row in loss['rows']]) for loss in result['loss']] == [
         ('Cityscapes crop', ['label', 'feature']), ('Cityscapes crop, full covariances', ['label', 'feature']),
         ('ADE20K crop', ['label', 'feature']), ('ImageNet classifier', ['label']), ('CIFAR-100 classifier', ['label'])]
-    assert {len(one['samples']) for loss in result['loss'] for one in loss['measured'].values()} == {2}
+    assert {len(measurement['samples']) for loss in result['loss'] for measurement in loss['measured'].values()} == {2}
     assert [growth['axis'] for growth in result['growth']] == ['N', 'C', 'A']
     assert [[point['size'] for point in growth['points']] for growth in result['growth']] == [
         [25, 50, 100, 200], [4, 8, 16, 32], [4, 8, 16, 32]]
@@ -52,7 +52,7 @@ def test_literal_form_runs_on_a_slice_if_the_tensors_are_too_large(done):
 
 def test_printed_report_equals_the_report_of_the_result_file(done):
     printed, result = done
-    assert printed.endswith(f'{report(result)}\n\n{two_lines(result)}\n'
+    assert printed.endswith(f'{report(result)}\n\n{one_sentence(result)}\n'
                             f'wrote work_dirs/cost_{result["date"][:10]}.json\n')
     assert 'Toy sizes: these numbers do not represent the cost.' in printed
     assert 'pspnet_r18-small-d8` at 2 x 64 x 64 takes' in printed
@@ -78,7 +78,7 @@ def test_flops_are_counted_and_both_losses_timed(monkeypatch, capsys, tmp_path):
     row, = written['networks']
     assert row['paper'] == paper_extra(10, 64, 16) and row['here'] == implementation_extra(10, 64, 16).total
     shares = relative(row['samples']['isda'], row['samples']['plain'])
-    assert len(shares) == 2 and row['extra_time'] == spread(shares)
+    assert len(shares) == 2 and row['extra_time'] == quartiles(shares)
 
 
 @pytest.mark.parametrize('option', [['--time'], ['--batch', '8'], ['--networks', 'ResNet-32']])

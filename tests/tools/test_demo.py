@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.exhaustive
-def test_the_demo_draws_trains_evaluates_and_leaves_its_pictures(tmp_path):
+def test_the_demo_trains_evaluates_and_writes_its_figures(tmp_path):
     environment = dict(os.environ, PYTHONPATH=str(ROOT), ISDA_SEG_DATA=str(tmp_path / 'data'))
     command = [sys.executable, str(ROOT / 'tools' / 'demo.py'), '--work-dir', 'run', '--streets', '8', '2',
                '--cfg-options', 'train_cfg.max_iters=4', 'train_cfg.val_interval=2', 'train_dataloader.batch_size=2',

@@ -1,10 +1,13 @@
 """tools/gain.py: what a pair has in common, what it measures, and how it is compared."""
 import runpy
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from helpers import tiny
 
+from isda_seg import compat
 from isda_seg.paper.series.gain_report import compare_strengths, report
 
 pytest.importorskip('sklearn')
@@ -15,13 +18,13 @@ def gain():
     return runpy.run_path(str(tiny.ROOT / 'tools' / 'gain.py'))
 
 
-def test_it_needs_no_more_than_its_extra_of_the_package_installs():
+def test_gain_imports_only_packages_of_its_extra():
     loaded = tiny.loaded_by(f'import runpy; runpy.run_path({str(tiny.ROOT / "tools" / "gain.py")!r})')
     assert {'sklearn', 'scipy', 'matplotlib', 'isda_seg.paper.series.gain_report'} <= set(loaded)
     assert [*tiny.of_openmmlab(loaded), *(name for name in ('cv2', 'torchvision') if name in loaded)] == []
 
 
-def test_ten_images_of_each_digit_train_and_no_image_serves_twice(gain):
+def test_ten_images_per_digit_train_and_splits_are_disjoint(gain):
     halves = [gain['digits'](3, held_out) for held_out in (False, True)]
     assert [torch.bincount(labels).tolist() for _, labels, _, _ in halves] == [[10] * 10] * 2
     assert [len(labels) for *_, labels in halves] == [797, 800]
@@ -30,7 +33,7 @@ def test_ten_images_of_each_digit_train_and_no_image_serves_twice(gain):
     assert not torch.equal(gain['digits'](4)[0], halves[0][0])
 
 
-def test_a_seed_repeats_its_run_and_strength_0_is_plain_cross_entropy(gain, monkeypatch):
+def test_a_run_is_reproducible_and_strength_0_is_cross_entropy(gain, monkeypatch):
     monkeypatch.setitem(gain['run'].__globals__, 'EPOCHS', 2)
     plain = gain['run'](0, 0)
     assert gain['run'](0, 0) == plain
@@ -45,7 +48,7 @@ def test_a_seed_repeats_its_run_and_strength_0_is_plain_cross_entropy(gain, monk
     assert gain['run'](0, 0) == pytest.approx(plain, rel=1e-5)
 
 
-def test_arms_are_compared_seed_by_seed_and_the_interval_is_that_of_students_t():
+def test_the_interval_is_the_paired_t_interval():
     runs = {0: [2.0, 4.0, 6.0], 1.5: [1.0, 2.0, 3.0]}
     names = {'error': 'test error, %', 'train': 'training accuracy, %'}
     found = compare_strengths({strength: [dict(error=value, train=100.0) for value in values]
@@ -57,56 +60,29 @@ def test_arms_are_compared_seed_by_seed_and_the_interval_is_that_of_students_t()
     assert report(found, names).splitlines()[3] == '| test error, % | 1.5 | 2.000 | -2.000 | -4.484 to +0.484 |'
 
 
-@pytest.fixture(scope='module')
-def segmentation():
+def test_segmentation_compares_the_selected_settings(gain, monkeypatch):
     pytest.importorskip('cv2')
-    return runpy.run_path(str(tiny.ROOT / 'tools' / 'gain_segmentation.py'))
+    from isda_seg.paper.series.arm import parse_arm
+    from isda_seg.paper.series.run_options import with_options
+    names, commands = gain['main'].__globals__, []
+    monkeypatch.setattr(names['subprocess'], 'run', lambda command, check=False: commands.append(
+        [str(word) for word in command]) or SimpleNamespace(returncode=0))
+    monkeypatch.setattr('sys.argv', ['gain.py', '--segmentation', '--pairs', '3', '--first-seed', '7'])
+    with pytest.raises(SystemExit) as ended:
+        gain['main']()
+    assert ended.value.code == 0
+    (_, scenes), (_, paired, *arms, seeds_option, first, second, third, _, protocol) = commands[0], commands[1][:10]
+    assert (Path(scenes).name, Path(paired).name) == ('make_streets.py', 'paired.py')
+    assert (seeds_option, first, second, third, protocol) == ('--seeds', '7', '8', '9', 'single')
+    baseline, isda = (parse_arm(arm) for arm in arms)
+    assert (baseline.tau, isda.tau) == (0.5, 0.3)
+    first, second = (with_options(compat.read_config(arm.config), 7, arm.settings) for arm in (baseline, isda))
+    assert tiny.differing(tiny.flat(first.to_dict()), tiny.flat(second.to_dict())) == [
+        f'default_hooks.isda.{key}' for key in ('covariance', 'lambda_0', 'logit_adjustment', 'type')]
 
 
-def test_every_pair_has_its_own_scenes_and_the_sweep_has_other_test_scenes(segmentation):
-    drawn = [segmentation['scenes'](*which, 2)[0] for which in ((1, 'train'), (2, 'train'), (0, 'val'), (1, 'val'))]
-    images = {image.numpy().tobytes() for images in drawn for image in images}
-    assert len(images) == 8
-
-
-def test_miou_at_tau_is_that_of_adjusted_logits(segmentation):
-    torch.manual_seed(0)
-    labels = torch.randint(0, 19, (2, 8, 8))
-    labels[0, :2] = 255
-    logits = torch.randn(2, 19, 8, 8) + torch.nn.functional.one_hot(labels.clamp(max=18), 19).movedim(-1, 1)
-    prior = torch.randn(19)
-    found = segmentation['evaluate'](lambda images: logits, torch.zeros(2, 3, 8, 8), labels, prior, 0.42)
-    for name, tau in (('miou', 0.42), ('miou_0', 0), ('miou_0.7', 0.7)):
-        predicted = (logits - tau * prior.view(-1, 1, 1)).argmax(dim=1)
-        known, ious = labels != 255, []
-        for c in range(19):
-            own, guessed = (labels == c) & known, (predicted == c) & known
-            ious.append(int((own & guessed).sum()) / int((own | guessed).sum()))
-        assert found[name] == pytest.approx(100 * sum(ious) / 19, rel=1e-5)
-    hits = (logits.argmax(dim=1) == labels)[labels != 255]
-    assert found['accuracy'] == pytest.approx(100 * float(hits.float().mean()), rel=1e-5)
-
-
-def test_a_segmentation_run_repeats_and_strength_0_is_logit_adjusted_cross_entropy(segmentation, monkeypatch):
-    names = segmentation['run'].__globals__
-    for name, value in (('STEPS', 8), ('TEST_SCENES', 2), ('SIZE', (32, 64))):
-        monkeypatch.setitem(names, name, value)
-    baseline = segmentation['run'](0, 0)
-    assert segmentation['run'](0, 0) == baseline
-    assert segmentation['run'](0, 50.0)['nll'] != baseline['nll']
-
-    class LogitAdjusted(torch.nn.Module):
-        def __init__(self, covariance, ignore_index, logit_adjustment):
-            super().__init__()
-            self.tau, self.count = logit_adjustment, torch.zeros(19)
-
-        def forward(self, logits, labels):
-            on_grid = labels[:, 1::2, 1::2]  # nearest-exact to the features at stride 2
-            self.count += torch.bincount(on_grid[on_grid != 255], minlength=19)
-            count = self.count.clamp(min=1)
-            prior = (count / count.sum()).log().view(-1, 1, 1)
-            return torch.nn.functional.cross_entropy(logits + self.tau * prior, labels, ignore_index=255)
-
-    monkeypatch.setitem(names, 'ISDACriterion', LogitAdjusted)
-    monkeypatch.setitem(names, 'attach', lambda loss, classifier: None)
-    assert segmentation['run'](0, 0) == pytest.approx(baseline, rel=1e-3)
+def test_a_sweep_on_scenes_is_an_error_with_a_remedy(gain, monkeypatch, capsys):
+    monkeypatch.setattr('sys.argv', ['gain.py', '--segmentation', '--sweep'])
+    with pytest.raises(SystemExit):
+        gain['main']()
+    assert 'Use tools/benchmarks/sweep.py' in capsys.readouterr().err

@@ -4,12 +4,14 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from helpers.documents import PROJECT
 
 from docs.results import TIMED
 
 ROOT = Path(__file__).resolve().parents[2]
 # What `make test` sets.
-OURS = ('VENV', 'ARGS', 'EXTRAS', 'PYTHON', 'MAKEFLAGS', 'MFLAGS', 'MAKEOVERRIDES', 'MAKELEVEL')
+OURS = ('VENV', 'ARGS', 'EXTRAS', 'CONSTRAINTS', 'PACKAGES', 'PYTHON', 'MAKEFLAGS', 'MFLAGS', 'MAKEOVERRIDES',
+        'MAKELEVEL')
 SURROUNDINGS = {name: value for name, value in os.environ.items() if name not in OURS}
 
 
@@ -21,7 +23,7 @@ def recipe(*words):
 
 
 @pytest.mark.parametrize('words, folder', [([], '.venv-det'), (['VENV=mine'], 'mine')])
-def test_setup_detection_installs_builds_operators_where_missing_and_tests_in_one_environment(words, folder):
+def test_setup_detection_builds_missing_operators_and_tests(words, folder):
     *installed, built, tested = recipe('setup-detection', *words, 'ARGS=-k detection')
     assert f"{folder}/bin/python -m pip install -c constraints.txt -e '.[seg,det,dev]'" in installed
     assert built.startswith(f"{folder}/bin/python -c 'import torch, mmcv._ext' 2>/dev/null || {{ {folder}/bin/python")
@@ -31,16 +33,28 @@ def test_setup_detection_installs_builds_operators_where_missing_and_tests_in_on
     assert [path for path in paths if not (ROOT / path).exists()] == []
 
 
-def test_setup_openmmlab_runs_all_tests_beside_the_original_packages():
-    lines = recipe('setup-openmmlab')
-    assert ".venv-openmmlab/bin/python -m pip install -c constraints.txt -e '.[seg-openmmlab,dev]'" in lines
-    assert lines[-1] == '.venv-openmmlab/bin/python -m pytest'
+@pytest.mark.parametrize('words, folder, versions', [
+    ([], '.venv-classic', 'constraints-classic.txt'),
+    (['VENV=mine', 'CONSTRAINTS=constraints.txt'], 'mine', 'constraints.txt')])
+def test_setup_classic_tests_with_the_pinned_original_packages(words, folder, versions):
+    lines = recipe('setup-classic', *words)
+    assert f"{folder}/bin/python -m pip install -c {versions} -e '.[seg-openmmlab,dev]' mmcv-lite" in lines
+    assert lines[-2] == f"{folder}/bin/python -m pytest -n 2 --dist loadfile -m 'not exhaustive'"
+    assert {'torch', 'numpy', 'mmengine', 'mmcv-lite', 'mmsegmentation'} <= {
+        line.split('==')[0] for line in (ROOT / versions).read_text().splitlines()}
 
 
-def test_a_contributor_runs_the_first_cases_and_test_all_every_one():
+def test_make_test_runs_first_cases_and_test_all_every_case():
     short, every = (recipe(target, 'VENV=mine', 'ARGS=-x')[-1] for target in ('test', 'test-all'))
     assert short == "mine/bin/python -m pytest -n 2 --dist loadfile -m 'not exhaustive' -x"
     assert every == 'mine/bin/python -m pytest -n 2 --dist loadfile -x'
+
+
+def test_lint_finds_what_the_oldest_python_does_not_have():
+    oldest = PROJECT['requires-python'].removeprefix('>=')
+    assert any(f'/bin/vermin -q --no-tips -t={oldest}-' in line for line in recipe('lint'))
+    ruff = (ROOT / 'pyproject.toml').read_text().split('target-version = "py')[1].split('"')[0]
+    assert ruff == oldest.replace('.', '')
 
 
 def timed(target):
@@ -48,8 +62,8 @@ def timed(target):
     return [line.split('configs/results/timings.json ')[1] for line in recipe(target) if 'time_command' in line]
 
 
-def test_timings_times_the_targets_by_their_names():
-    assert timed('timings') == list(TIMED) == ['make demo', 'make test', 'make setup-openmmlab']
+def test_timings_measures_each_target_by_name():
+    assert timed('timings') == list(TIMED) == ['make demo', 'make test']
 
 
 @pytest.mark.parametrize('command', TIMED)
@@ -57,4 +71,4 @@ def test_each_command_can_be_timed_without_the_others(command):
     target = command.split()[1]
     assert timed(f'timing-{target}') == [command]
     removed = [line.split()[-1] for line in recipe(f'timing-{target}') if line.startswith('rm -rf')]
-    assert removed == ['.venv-openmmlab' if target == 'setup-openmmlab' else f'work_dirs/timings/{target}']
+    assert removed == [f'work_dirs/timings/{target}']

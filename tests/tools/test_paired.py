@@ -87,7 +87,7 @@ def test_amp_trains_every_arm_in_half_precision(configs, started):
     assert found == ['BFloat16OptimWrapper'] * len(ARMS)
 
 
-def test_the_options_of_an_arm_are_its_own_and_go_before_those_of_all(configs, started):
+def test_options_of_an_arm_override_common_options(configs, started):
     plain, isda = configs
     rate, kind = 'optim_wrapper.optimizer.lr', 'model.decode_head.loss_decode.covariance'
     runs = started(plain, isda, f'{isda} {kind}=shared {rate}=0.3', '--cfg-options', f'{rate}=0.2')
@@ -97,7 +97,7 @@ def test_the_options_of_an_arm_are_its_own_and_go_before_those_of_all(configs, s
         f'{ARMS[1]}+{kind}=shared+{rate}=0.3/seed_0': (0.3, 'shared')}
 
 
-def test_results_table_and_figure_call_an_arm_by_its_config_and_its_options(configs, tmp_path, monkeypatch):
+def test_an_arm_is_named_by_its_config_and_options(configs, tmp_path, monkeypatch):
     plain, isda = configs
     option = 'model.decode_head.loss_decode.covariance=shared'
 
@@ -115,7 +115,7 @@ def test_results_table_and_figure_call_an_arm_by_its_config_and_its_options(conf
     assert cv2.imread(str(tmp_path / f'{ARMS[1]}+{option}.png')).shape == (456, 1200, 3)
 
 
-def test_classifiers_are_compared_at_the_tau_of_each_arm_with_one_training_for_all(tmp_path, monkeypatch):
+def test_one_training_serves_all_taus_of_a_classifier(tmp_path, monkeypatch):
     folder, option = tiny.ROOT / 'configs' / 'miniature', 'test.logit_adjustment'
     plain, isda = (folder / f'resnet8_{name}cifar10-lt100.py' for name in ('', 'isda_'))
     asked = {}
@@ -139,7 +139,7 @@ def test_classifiers_are_compared_at_the_tau_of_each_arm_with_one_training_for_a
 
 
 @pytest.mark.parametrize('seed', SEEDS)
-def test_both_arms_of_a_seed_start_from_the_same_weights_and_see_the_same_batches(whole, seed):
+def test_arms_of_a_seed_share_initial_weights_and_batches(whole, seed):
     (plain_weights, plain), (isda_weights, isda) = (steps(whole.work, arm, seed) for arm in ARMS)
     assert isda_weights == plain_weights
     assert [step['batch'] for step in isda] == [step['batch'] for step in plain]
@@ -148,14 +148,14 @@ def test_both_arms_of_a_seed_start_from_the_same_weights_and_see_the_same_batche
 
 
 @pytest.mark.parametrize('arm', ARMS)
-def test_another_seed_starts_from_other_weights_and_sees_other_batches(whole, arm):
+def test_seeds_differ_in_initial_weights_and_batches(whole, arm):
     (weights, first), (other_weights, second) = (steps(whole.work, arm, seed) for seed in SEEDS)
     assert weights != other_weights
     assert not {step['batch'] for step in first} & {step['batch'] for step in second}
     assert [step['files'] for step in first] != [step['files'] for step in second]
 
 
-def test_the_file_holds_every_run_as_it_was_evaluated_and_their_comparison(whole):
+def test_the_file_has_every_run_and_the_comparison(whole):
     paired = whole.paired
     assert {arm: list(runs) for arm, runs in paired['runs'].items()} == {arm: list(SEEDS) for arm in ARMS}
     for arm in ARMS:
@@ -172,7 +172,7 @@ def test_the_file_holds_every_run_as_it_was_evaluated_and_their_comparison(whole
     assert {'command', 'commit', 'versions', 'hardware', 'date'} <= set(paired)
 
 
-def test_what_is_printed_and_drawn_is_made_from_the_file(whole):
+def test_report_and_figure_are_made_from_the_result_file(whole):
     assert whole.printed.endswith(f'{paired_table(whole.paired)}\nwrote sub/paired.json, sub/paired.png\n')
     numbers, runs = zip(*(line.split(':')[0].split(' ') for line in whole.printed.splitlines() if 'min left' in line),
                         strict=True)
@@ -186,7 +186,7 @@ def files(work):
     return {str(path): path.stat().st_mtime_ns for path in sorted(work.glob('*/seed_*/**/*')) if path.is_file()}
 
 
-def test_runs_that_exist_are_not_run_again(whole, tmp_path):
+def test_existing_runs_are_reused(whole, tmp_path):
     before = files(whole.work)
     printed = spy.benchmark('paired.py', *whole.configs, '--seeds', *SEEDS, '--protocols', 'single', '--work-dir',
                             whole.work, '--out', 'again.json', cwd=tmp_path)
@@ -197,7 +197,7 @@ def test_runs_that_exist_are_not_run_again(whole, tmp_path):
     assert (again['runs'], again['comparisons']) == (whole.paired['runs'], whole.paired['comparisons'])
 
 
-def test_a_series_of_other_settings_is_refused_and_leaves_the_runs_alone(whole, tmp_path):
+def test_other_settings_in_a_work_dir_are_an_error_that_changes_nothing(whole, tmp_path):
     before = files(whole.work)
     with pytest.raises(ValueError, match=r'tiny_1xb2/seed_0 holds a run with other settings'):
         spy.benchmark('paired.py', *whole.configs, '--seeds', 0, '--work-dir', whole.work, '--cfg-options',
@@ -206,7 +206,7 @@ def test_a_series_of_other_settings_is_refused_and_leaves_the_runs_alone(whole, 
 
 
 @pytest.mark.exhaustive
-def test_a_killed_series_goes_on_where_it_stopped(resumed):
+def test_a_killed_series_resumes(resumed):
     assert resumed.killed.returncode == -signal.SIGKILL
     assert '2 runs, 0 of them complete\n' in resumed.killed.stdout
     assert resumed.left == [f'{ARMS[0]}/seed_0/iter_4.pth', f'{ARMS[0]}/seed_0/iter_6.pth',
@@ -219,7 +219,7 @@ def test_a_killed_series_goes_on_where_it_stopped(resumed):
 
 
 @pytest.mark.exhaustive
-def test_a_killed_series_ends_as_the_uninterrupted_one_to_the_last_bit(resumed, whole):
+def test_a_killed_series_ends_bitwise_like_an_uninterrupted_one(resumed, whole):
     for arm in ARMS:
         ours, theirs = (work / arm / 'seed_0' for work in (resumed.work, whole.work))
         assert tiny.differing(tiny.saved_state(ours / 'iter_6.pth'), tiny.saved_state(theirs / 'iter_6.pth')) == []
@@ -233,13 +233,13 @@ def test_a_killed_series_ends_as_the_uninterrupted_one_to_the_last_bit(resumed, 
     (['x.py', 'y.py', 'y.py a=1', 'y.py a=1'], [0], "Two arms have the label 'y a=1'"),
     (['x.py', 'model.loss.lambda_0=1'], [0], 'model.loss.lambda_0=1 is an option without a config'),
     (['x.py', 'y.py'], [1, 0, 1], '--seeds contains duplicates. Give each seed once.')])
-def test_an_arm_or_a_seed_given_twice_and_an_option_alone_are_refused(tmp_path, monkeypatch, arms, seeds, message):
+def test_a_repeated_arm_or_seed_and_a_lone_option_are_errors(tmp_path, monkeypatch, arms, seeds, message):
     monkeypatch.setattr(sys, 'argv', ['paired.py', *arms, '--seeds', *map(str, seeds), '--work-dir', str(tmp_path)])
     with pytest.raises(SystemExit, match=message):
         runpy.run_path(str(TOOL), run_name='__main__')
 
 
-def test_an_option_that_nothing_reads_is_refused_before_anything_runs(tmp_path, configs, monkeypatch):
+def test_an_unknown_option_is_an_error_before_any_run(tmp_path, configs, monkeypatch):
     plain, isda = configs
     with pytest.raises(ValueError, match=r'unknown option modle.lambda_0: did you mean model\?'):
         tiny.run_tool(monkeypatch, 'benchmarks/paired.py', plain, f'{isda} modle.lambda_0=1', '--seeds', 0,

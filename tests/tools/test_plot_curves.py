@@ -7,7 +7,7 @@ from isda_seg.paper.series import curves
 
 @pytest.mark.parametrize('folders, labels', [
     (['plain/seed_0', 'isda/seed_0'], ['plain/seed_0', 'isda/seed_0']), (['a/plain', 'b/isda'], ['plain', 'isda'])])
-def test_runs_are_labelled_by_their_folder_and_where_that_repeats_by_its_parent_too(folders, labels, monkeypatch,
+def test_runs_are_labelled_by_the_shortest_unique_path(folders, labels, monkeypatch,
                                                                                     tmp_path):
     drawn = {}
     monkeypatch.setattr(curves, 'plot_curves', lambda runs, out: drawn.update(runs))

@@ -24,7 +24,7 @@ def shown(monkeypatch, tmp_path, run, *options):
     return json.loads((folder / 'directions.json').read_text())
 
 
-def test_an_isda_checkpoint_is_shown_by_its_own_statistics_and_lambda_0(monkeypatch, tmp_path, trained, capsys):
+def test_an_isda_checkpoint_uses_its_statistics_and_lambda_0(monkeypatch, tmp_path, trained, capsys):
     before = trained[1][1].read_bytes()
     report = shown(monkeypatch, tmp_path, trained[1], '--class', 'sky', 'road', '--out', tmp_path / 'out')
     assert (report['statistics'], report['covariance'], report['strength']) == ('the checkpoint', 'diagonal', 7.5)
@@ -38,14 +38,14 @@ def test_an_isda_checkpoint_is_shown_by_its_own_statistics_and_lambda_0(monkeypa
     assert trained[1][1].read_bytes() == before
 
 
-def test_a_plain_checkpoint_is_shown_by_the_moments_of_the_split_and_says_so(monkeypatch, tmp_path, trained, capsys):
+def test_a_baseline_checkpoint_uses_the_moments_of_the_split(monkeypatch, tmp_path, trained, capsys):
     report = shown(monkeypatch, tmp_path, trained[0], '--class', 'sky', '--split', 'val', '--head', 'auxiliary_head')
     assert (report['statistics'], report['head'], report['strength']) == ('the val split', 'auxiliary_head', 7.5)
     assert 'contains no statistics; the diagonal covariance of each class is computed from the val split' in \
         capsys.readouterr().out
 
 
-def test_an_unknown_class_is_refused_with_those_there_are(monkeypatch, tmp_path, trained):
+def test_an_unknown_class_is_an_error_that_lists_the_classes(monkeypatch, tmp_path, trained):
     with pytest.raises(ValueError, match="unknown class 'lorry'. Choose from sky, building, pole"):
         shown(monkeypatch, tmp_path, trained[1], '--class', 'lorry')
     assert list((tmp_path / 'work' / 'directions').iterdir()) == []

@@ -30,14 +30,14 @@ def swept(tmp_path_factory):
     return SimpleNamespace(work=work, printed=printed, sweep=json.loads((work / 'sweep.json').read_text()))
 
 
-def test_each_value_is_one_run_and_the_plain_one_is_not_named_after_a_curve(swept):
+def test_each_value_is_one_run_and_the_baseline_has_no_curve_name(swept):
     assert list(swept.sweep['runs']) == NAMES
     folders = (path for path in swept.work.glob('*/*') if path.is_dir())
     assert sorted(str(path.relative_to(swept.work)) for path in folders) == sorted(NAMES)
     assert '2 runs, 0 of them complete\n' in swept.printed
 
 
-def test_no_run_trains_on_an_image_it_is_evaluated_on_nor_sees_the_reported_ones(swept):
+def test_training_held_out_and_reported_images_are_disjoint(swept):
     for name in NAMES:
         steps = spy.spied(swept.work / name)[1:]
         assert {file for step in steps for file in step['files']} == {f'{number}.png' for number in range(6)}
@@ -45,7 +45,7 @@ def test_no_run_trains_on_an_image_it_is_evaluated_on_nor_sees_the_reported_ones
     assert (swept.sweep['images'], swept.sweep['held_out']) == (6, 0.25)
 
 
-def test_the_runs_share_initial_weights_batches_and_the_seed_and_differ_in_the_loss(swept):
+def test_runs_share_weights_and_batches_and_differ_in_the_loss(swept):
     starts, *steps = zip(*(spy.spied(swept.work / name) for name in NAMES), strict=True)
     assert len({start['weights'] for start in starts}) == 1
     assert [len({run['batch'] for run in step}) for step in steps] == [1] * 6
@@ -54,14 +54,14 @@ def test_the_runs_share_initial_weights_batches_and_the_seed_and_differ_in_the_l
     assert seeds == set(swept.sweep['seeds']) == {100}
 
 
-def test_the_points_are_the_miou_of_the_runs(swept):
+def test_the_points_equal_the_miou_of_the_runs(swept):
     plain, feature = (json.loads((swept.work / name / 'results.json').read_text())['protocols']['single']['mIoU']
                       for name in NAMES)
     assert swept.sweep['curves'] == {'resolution=feature': {'0': [plain], '5': [feature]}}
     assert f'| resolution=feature | {plain:.2f} | {feature:.2f} |' in swept.printed
 
 
-def test_what_is_printed_and_drawn_is_made_from_the_file(swept):
+def test_report_and_figure_are_made_from_the_result_file(swept):
     place = 'work_dirs/sweep/tiny_isda_1xb2/sweep'
     assert swept.printed.endswith(f'{sweep_table(swept.sweep)}\nwrote {place}.json and {place}.png\n')
     assert cv2.imread(str(swept.work / 'sweep.png')).shape == (408, 624, 3)
@@ -69,14 +69,14 @@ def test_what_is_printed_and_drawn_is_made_from_the_file(swept):
 
 
 @pytest.mark.parametrize('text', ['resolution', 'resolution=', 'resolution=label,', '=,'])
-def test_what_sets_no_values_is_refused(tmp_path, monkeypatch, text):
+def test_an_empty_set_option_is_an_error(tmp_path, monkeypatch, text):
     monkeypatch.setattr(sys, 'argv', ['sweep.py', 'none.py', '--lambda-0', '1', '--work-dir', str(tmp_path), '--set',
                                       text])
     with pytest.raises(SystemExit, match=rf"--set takes KEY=VALUE\[,VALUE...\], got '{text}'"):
         runpy.run_path(str(TOOL), run_name='__main__')
 
 
-def test_the_options_of_the_config_are_those_of_every_run_and_of_the_folder(tmp_path, monkeypatch):
+def test_config_options_apply_to_every_run_and_name_the_folder(tmp_path, monkeypatch):
     _, isda = spy.write_configs(tmp_path, train=8)
     option, found = 'optim_wrapper.optimizer.lr=0.3', {}
 
@@ -91,7 +91,7 @@ def test_the_options_of_the_config_are_those_of_every_run_and_of_the_folder(tmp_
                      'folder': Path('work_dirs', 'sweep', f'tiny_isda_1xb2+{option}')}
 
 
-def test_a_classifier_has_a_curve_for_each_tau_of_the_error_over_classes(tmp_path, monkeypatch):
+def test_a_classifier_has_one_error_curve_per_tau(tmp_path, monkeypatch):
     config = tiny.ROOT / 'configs' / 'miniature' / 'resnet8_isda_cifar10-lt10.py'
     tiny_images.write_cifar(tmp_path)
     monkeypatch.setenv('ISDA_SEG_DATA', str(tmp_path))
@@ -116,13 +116,13 @@ def test_a_classifier_has_a_curve_for_each_tau_of_the_error_over_classes(tmp_pat
     assert [(data.split, data.holdout, data.imbalance) for data in held] == [('held_out', 9, 10)] * 2
 
 
-def test_an_option_without_a_config_is_refused(monkeypatch):
+def test_an_option_without_a_config_is_an_error(monkeypatch):
     monkeypatch.setattr(sys, 'argv', ['sweep.py', 'model.eta_1=1', '--lambda-0', '1'])
     with pytest.raises(SystemExit, match="Write both in quotes, as in 'CONFIG model.eta_1=1'"):
         runpy.run_path(str(TOOL), run_name='__main__')
 
 
-def test_values_of_a_key_are_read_as_what_they_are():
+def test_values_of_a_key_are_parsed_as_python_literals():
     read = runpy.run_path(str(TOOL))['_key_values']
     assert read('resolution=label,feature') == ('resolution', ['label', 'feature'])
     assert read('loss_weight=0.5,1') == ('loss_weight', [0.5, 1])

@@ -5,7 +5,7 @@ import logging
 from helpers import tiny
 
 
-def test_the_tool_judges_the_families_it_is_asked_for(monkeypatch, tmp_path, capsys):
+def test_the_tool_checks_the_requested_families(monkeypatch, tmp_path, capsys):
     before = logging.root.manager.disable
     tiny.run_tool(monkeypatch, 'benchmarks/zoo.py', '--families', 'erfnet', 'dpt', '--out', tmp_path / 'zoo.json')
     found = json.loads((tmp_path / 'zoo.json').read_text())

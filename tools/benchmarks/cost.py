@@ -7,18 +7,18 @@ With --flops, count the multiply-adds of the networks of Tables 1 and 3 and of I
 """
 import argparse
 import sys
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from isda_seg.paper.cost import floor, growth, workload
+from isda_seg.paper.cost import growth, workload
 from isda_seg.paper.cost.compare import compare_losses
-from isda_seg.paper.cost.meter import Meter
+from isda_seg.paper.cost.meter import COPIED_BYTES, TOY_COPIED_BYTES, Meter
 from isda_seg.paper.cost.network_cost import SETTINGS, count, step_time, summary
 from isda_seg.paper.cost.profile import profile
-from isda_seg.paper.cost.report import report, two_lines
+from isda_seg.paper.cost.report import one_sentence, report
 from isda_seg.runtime.arguments import add_out, result_file
 from isda_seg.runtime.provenance import provenance, write_json
 from isda_seg.runtime.user_errors import run_main
@@ -65,17 +65,17 @@ def measure(part: str, args: argparse.Namespace, meter: Meter, bandwidth: float)
     found = []
     if part == 'step':
         from isda_seg.paper.cost.step import compare_steps
-        config, size = TOY_STEP if args.toy else GPU_STEP if meter.on_gpu else CPU_STEP
-        config, size = args.step_config or config, args.step_size or size
+        config, side = TOY_STEP if args.toy else GPU_STEP if meter.on_gpu else CPU_STEP
+        config, side = args.step_config or config, args.step_size or side
         say(f'a training step of {config.stem}')
-        return compare_steps(config, size, args.step_images, meter, args.rounds)
+        return compare_steps(config, side, args.step_images, meter, args.rounds)
     for axis in growth.AXES if part == 'growth' else ():
         say(f'scaling with {axis}')
         found.append(growth.growth(axis, growth.TOY_BASE if args.toy else growth.BASE, meter, args.rounds))
-    for one in sizes if part != 'growth' else ():
-        say(f'{part}: {one.name}')
-        found.append(compare_losses(one, meter, args.rounds, args.literal_gib * 2 ** 30, bandwidth) if part == 'loss'
-                     else profile(one, meter, args.rounds))
+    for size in sizes if part != 'growth' else ():
+        say(f'{part}: {size.name}')
+        found.append(compare_losses(size, meter, args.rounds, args.literal_gib * 2 ** 30, bandwidth) if part == 'loss'
+                     else profile(size, meter, args.rounds))
     return found
 
 
@@ -105,7 +105,7 @@ def measure_networks(args: argparse.Namespace, meter: Meter) -> None:
 
 def measure_losses(args: argparse.Namespace, meter: Meter) -> None:
     """Run the selected measurements; print and write the result."""
-    bandwidth = floor.bandwidth(meter, floor.TOY_COPIED if args.toy else floor.COPIED)
+    bandwidth = meter.bandwidth(TOY_COPIED_BYTES if args.toy else COPIED_BYTES)
     result = dict(toy=args.toy, device=meter.device.type, rounds=args.rounds, bandwidth=bandwidth, **provenance(seed=0))
     write_json(args.out, result)  # fail early if the file cannot be written
     for part in args.only:
@@ -113,13 +113,14 @@ def measure_losses(args: argparse.Namespace, meter: Meter) -> None:
         write_json(args.out, result)  # keep partial results if the run is interrupted
     print(report(result))
     if 'loss' in result:
-        print(f'\n{two_lines(result)}')
+        print(f'\n{one_sentence(result)}')
 
 
 def main() -> None:
     args = parse_args()
     name = 'cost' if args.flops is None else 'flops'
-    args.out = result_file(args.out, f'work_dirs/{name}_{datetime.now(UTC).date()}.json')
+    args.out = result_file(args.out, f'work_dirs/{name}_{datetime.now(timezone.utc).date()}.json',
+                           [args.step_config] if args.step_config else [])
     meter = Meter(args.device)
     if args.flops is None:
         measure_losses(args, meter)

@@ -14,6 +14,7 @@ from isda_seg.paper.series.arm import parse_arms
 from isda_seg.run import task_of
 from isda_seg.runtime.arguments import add_out, add_work_dir, check_writable, result_file
 from isda_seg.runtime.options import add_cfg_options
+from isda_seg.runtime.outputs import check_folder
 from isda_seg.runtime.provenance import provenance, write_json
 from isda_seg.runtime.user_errors import run_main
 
@@ -42,8 +43,6 @@ def main() -> None:
     plain, *others = arms = parse_arms([args.plain, *args.isda])
     if len(set(args.seeds)) < len(args.seeds):
         sys.exit('--seeds contains duplicates. Give each seed once.')
-    check_writable(args.work_dir)
-    out = result_file(args.out, Path(args.work_dir, f'{others[0].folder}.json'))
     from isda_seg.paper.series.band_figure import draw_bands
     from isda_seg.paper.series.paired import compare_arms
     from isda_seg.paper.series.paired_figure import draw_paired
@@ -51,13 +50,18 @@ def main() -> None:
     from isda_seg.paper.series.result_files import at_tau
     from isda_seg.paper.series.run_options import with_options
     from isda_seg.paper.series.tau_figure import draw_over_tau, over_tau
-    from isda_seg.paper.series.training_runs import Run, run_series
+    from isda_seg.paper.series.training_runs import Run, files_of, run_series
     from isda_seg.runtime.amp import enable_amp
     # Ordered by seed, so that an interrupted series contains complete pairs.
     trained = {arm.folder: arm for arm in arms}.values()  # arms that differ only at test time share a training
     runs = [Run(f'{arm.folder}/seed_{seed}',
                 with_options(compat.read_config(arm.config), seed, {**(args.cfg_options or {}), **arm.settings}))
             for seed in args.seeds for arm in trained]
+    inputs = [*(arm.config for arm in arms), *(run.cfg for run in runs), *files_of(runs, args.work_dir)]
+    check_folder('--work-dir', args.work_dir, inputs, only_outputs=False)
+    out = result_file(args.out, Path(args.work_dir, f'{others[0].folder}.json'), inputs,
+                      ['.png', '_curves.png', '_tau.png'])
+    check_writable(args.work_dir)
     if args.amp:
         for run in runs:
             enable_amp(run.cfg)

@@ -14,6 +14,7 @@ from isda_seg import compat
 from isda_seg.paper.series.arm import parse_arm
 from isda_seg.runtime.arguments import add_out, add_work_dir, check_writable, result_file
 from isda_seg.runtime.options import add_cfg_options
+from isda_seg.runtime.outputs import check_folder
 from isda_seg.runtime.provenance import provenance, write_json
 from isda_seg.runtime.user_errors import run_main
 
@@ -45,21 +46,26 @@ def main() -> None:
     args = parse_args()
     arm = parse_arm(args.config)
     work_dir = Path(args.work_dir or Path('work_dirs', 'sweep', arm.folder))
-    check_writable(str(work_dir))
-    out = result_file(args.out, work_dir / 'sweep.json')
     curves = dict(_key_values(text) for text in args.set)
+    from isda_seg.paper.series.measure_names import display_names
+    from isda_seg.paper.series.paired import main_measure
     from isda_seg.paper.series.run_options import training_images
-    from isda_seg.paper.series.sweep import chief_measure, summarize, sweep_runs
+    from isda_seg.paper.series.sweep import summarize, sweep_runs
     from isda_seg.paper.series.sweep_report import draw_sweep, sweep_table
-    from isda_seg.paper.series.training_runs import run_series
+    from isda_seg.paper.series.training_runs import files_of, run_series
     options = {**(args.cfg_options or {}), **arm.settings}
-    runs = sweep_runs(compat.read_config(arm.config), args.lambda_0, curves, args.seeds, args.held_out, options)
+    cfg = compat.read_config(arm.config)
+    runs = sweep_runs(cfg, args.lambda_0, curves, args.seeds, args.held_out, options)
+    inputs = [arm.config, cfg, *(run.cfg for run in runs), *files_of(runs, work_dir)]
+    check_folder('--work-dir', work_dir, inputs, only_outputs=False)
+    out = result_file(args.out, work_dir / 'sweep.json', inputs, ['.png'])
+    check_writable(str(work_dir))
     results = run_series(runs, work_dir, TOOLS, ['single'], args.jobs, taus=args.logit_adjustment)
     sweep = dict(kind='sweep', config=args.config, held_out=args.held_out,
-                 images=training_images(runs[0].cfg), options=args.cfg_options or {}, measure=chief_measure(results),
+                 images=training_images(runs[0].cfg), options=args.cfg_options or {},
+                 measure=display_names(main_measure(results.values())).measure,
                  curves=summarize(results, args.lambda_0, curves, args.seeds, args.logit_adjustment), runs=results,
-                 seeds=args.seeds,
-                 **provenance(args.seeds[0]))
+                 seeds=args.seeds, **provenance(args.seeds[0]))
     write_json(out, sweep)
     draw_sweep(sweep, out.with_suffix('.png'))
     print(sweep_table(sweep))

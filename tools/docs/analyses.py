@@ -5,7 +5,7 @@ from typing import Any
 
 from docs.section import fold
 from docs.series import read_plan
-from isda_seg.paper.cost.formatting import markdown
+from isda_seg.paper.result_tables import markdown
 from isda_seg.paper.tightness.series import final_table
 
 

@@ -3,14 +3,14 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from isda_seg.paper.result_rows import NOT_RUN, average, runs_sentence
+from isda_seg.paper.result_tables import NOT_RUN, mean_sd, runs_sentence
 
 
 def error(results: Sequence[dict[str, Any]], name: str) -> str:
     """Average a metric over the runs, selected by name or prefix; '' if it was not measured."""
     metrics = [result['protocols']['single'] for result in results]
     exact = name in metrics[0]
-    return average([value for run in metrics for key, value in run.items()
+    return mean_sd([value for run in metrics for key, value in run.items()
                     if (key == name if exact else key.startswith(name))])
 
 

@@ -43,7 +43,7 @@ def plain(name: str, what: str, row: Row) -> str:
     title = f'{recipe.network} on {data.title}' + (f' with {AUGMENTATIONS[row.augmentation]}' if row.augmentation
                                                    else '')
     stem, twin = (config_name(what, name, isda) for isda in (False, True))
-    promise = docstring(title, row.table, name, stem, f'ISDA twin: {twin}.py', row.errors[0])
+    promise = docstring(title, row.table, name, stem, f'With ISDA: {twin}.py', row.errors[0])
     if row.augmentation:
         base = config_name(recipe.stem, name)
         return promise + f"_base_ = './{base}.py'\n" + pipeline(name, recipe.stem, row.augmentation)
@@ -69,7 +69,7 @@ train_cfg = dict(max_epochs={recipe.epochs})
 
 
 def isda(name: str, what: str, row: Row) -> str:
-    """Return the text of the ISDA twin."""
+    """Return the text of the ISDA config."""
     title = f'{row.recipe.network} + ISDA on {DATA[name].title}'
     title += f' with {AUGMENTATIONS[row.augmentation]}' if row.augmentation else ''
     stem, twin = (config_name(what, name, isda) for isda in (False, True))
@@ -86,7 +86,7 @@ The archive of 10,000 + 2,000 images is a re-encoded part of CIFAR-10: nothing h
 Sized for a CPU: 1,256 steps of about 0.2 s on one core. Half the batch at half the rate.
 '''
     about = f'on {DATA[name].title}, 8 epochs'
-    plain = docstring(f'ResNet-32 {about}', '', name, stem, f'ISDA twin: {twin}.py', None, note) + '''\
+    plain = docstring(f'ResNet-32 {about}', '', name, stem, f'With ISDA: {twin}.py', None, note) + '''\
 _base_ = '../cifar10/resnet32_cifar10.py'
 train_dataloader = dict(batch_size=64, num_workers=0, persistent_workers=False)
 val_dataloader = dict(num_workers=0, persistent_workers=False)

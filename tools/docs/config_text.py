@@ -38,7 +38,7 @@ def option_lines(table: str, rows: Sequence[tuple[str, str | None]]) -> list[str
 
 
 def isda_twin(base: str, keys: dict[str, Any], model: dict[str, Any] | None = None) -> str:
-    """Return the body of the ISDA twin of ``base``: the hook with these keys, and changed keys of the model."""
+    """Return the body of the ISDA config for ``base``: the hook with these keys, and changed keys of the model."""
     hook = code(dict(isda=dict(type='isda_seg.hooks.ISDAHook', **keys)))
     more = '' if model is None else f'model = {code(model)}\n'
     return f"_base_ = './{base}.py'\n{more}default_hooks = {hook}\n"

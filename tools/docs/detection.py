@@ -3,13 +3,13 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from isda_seg.paper.result_rows import NOT_RUN, average, runs_sentence
+from isda_seg.paper.result_tables import NOT_RUN, mean_sd, runs_sentence
 
 
 def value(results: Sequence[dict[str, Any]], name: str) -> str:
     """Average a measure over the runs; '' if it was not measured."""
     found = [result['protocols']['single'].get(name) for result in results]
-    return '' if None in found else average(found)
+    return '' if None in found else mean_sd(found)
 
 
 def backbone(results: Sequence[dict[str, Any]]) -> str:

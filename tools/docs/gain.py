@@ -7,9 +7,8 @@ from typing import Any
 
 from docs.gain_series import FITTED, Gain, Recorded, recorded_gains
 from docs.series import read_plan
-from isda_seg.paper.cost.formatting import markdown
-from isda_seg.paper.result_rows import NOT_RUN
-from isda_seg.paper.series.paired_report import in_brackets, interval
+from isda_seg.paper.result_tables import NOT_RUN, markdown
+from isda_seg.paper.series.paired_report import in_parentheses, interval
 from isda_seg.paper.series.result_files import read_series
 
 TASKS = ('segmentation', 'classification', 'semi-supervised')  # order of the tables; other tasks follow
@@ -94,12 +93,12 @@ def every_arm(folder: Path, task: str) -> str:
 
 def _change(values: dict[str, Any] | None, places: int) -> str:
     """Format the mean difference and its interval; '' if it was not measured."""
-    return '' if values is None else f'{values["mean"]:+.{places}f}{in_brackets(values["t"], places)}'
+    return '' if values is None else f'{values["mean"]:+.{places}f}{in_parentheses(values["t"], places)}'
 
 
 def difference(row: Gain) -> str:
     """Format ISDA minus baseline with its interval."""
-    return f'{row.difference:+.2f}{in_brackets(row.interval)}'
+    return f'{row.difference:+.2f}{in_parentheses(row.interval)}'
 
 
 def note(found: Recorded, link: str) -> str:

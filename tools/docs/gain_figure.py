@@ -2,21 +2,20 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-import matplotlib
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from docs.gain_series import FITTED, Gain
+from isda_seg.paper.figures import save_figure
 from isda_seg.paper.series.paired import half_width
-
-matplotlib.use('Agg')
-import matplotlib.pyplot as plt  # noqa: E402
-from matplotlib.lines import Line2D  # noqa: E402
 
 COLORS = {'segmentation': 'tab:orange', 'classification': 'tab:blue', 'semi-supervised': 'tab:green'}
 
 
 def draw_gain(gains: Iterable[Gain], out: Path) -> None:
     """Draw a numbered point with its 95 % CI per setting with known training accuracy."""
-    figure, axis = plt.subplots(figsize=(8, 4.5), layout='constrained')
+    figure = Figure(figsize=(8, 4.5), layout='constrained')
+    axis = figure.subplots()
     shown = sorted((found for found in gains if found.fitted is not None and found.interval is not None),
                    key=lambda found: found.fitted or 0.0)
     names = []
@@ -38,5 +37,4 @@ def draw_gain(gains: Iterable[Gain], out: Path) -> None:
              for task, measure in groups]
     axis.legend(handles=kinds, fontsize=6.5, loc='upper left')
     figure.legend(handles=names, fontsize=6.5, loc='outside right upper', labelcolor='linecolor', handlelength=0)
-    figure.savefig(out, dpi=120)
-    plt.close(figure)
+    save_figure(figure, out)

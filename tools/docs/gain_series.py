@@ -3,7 +3,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from docs.series import read_plan
-from isda_seg.paper.series.measure_names import with_isda, wording
+from isda_seg.paper.series.measure_names import display_names, with_isda
 from isda_seg.paper.series.paired import TRAINING, lower_is_better
 from isda_seg.paper.series.result_files import read_series
 
@@ -99,7 +99,7 @@ def gain_of(plan: dict[str, Any], entry: dict[str, Any]) -> Gain:
     name, values = next(iter(measures.items()))
     is_error = lower_is_better(name)
     return Gain(plan.get('task') or ('classification' if is_error else 'segmentation'),
-                plan.get('setting') or plan['title'], 'test error' if is_error else wording(name).measure,
+                plan.get('setting') or plan['title'], 'test error' if is_error else display_names(name).measure,
                 len(values['by_seed']), values['baseline'], values['arm'], values['mean'], _interval(values),
                 _interval(measures.get('nll', {})), measures.get(TRAINING, {}).get('baseline'))
 

@@ -4,19 +4,18 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from docs import classification, detection, segmentation, series, torch_models
+from docs import classification, detection, segmentation, series, stacks, torch_models
 from docs.analyses import analyses
 from docs.cost_line import cost_line
 from docs.gain import digits, every_arm, front_page, gain
 from docs.generated_text import replace_block, replace_blocks, replace_result_line
 from docs.section import Runs, link, section
 from isda_seg.paper.cost import report as cost_report
-from isda_seg.paper.cost.formatting import markdown
-from isda_seg.paper.result_rows import NOT_RUN
+from isda_seg.paper.result_tables import NOT_RUN, markdown
 from isda_seg.paper.series.result_files import read_results
 
 RECORDED = 'configs/results/README.md'  # as README links it
-TIMED = ('make demo', 'make test', 'make setup-openmmlab')
+TIMED = ('make demo', 'make test')
 
 
 class ConfigFolder(NamedTuple):
@@ -56,6 +55,8 @@ def generate(root: Path) -> dict[Path, str]:
     files[guide] = replace_block(files[guide], 'segmentation-arms', every_arm(results / 'series', 'segmentation'))
     card = configs / 'torch' / 'README.md'
     files[card] = replace_block(card.read_text(), 'torch-models', torch_models.table(results / 'torch_models.json'))
+    install = root / 'docs' / 'install.md'
+    files[install] = replace_block(install.read_text(), 'stacks', stacks.table(results / 'stacks.json'))
     recorded, front = results / 'README.md', root / 'README.md'
     files[recorded] = replace_blocks(recorded.read_text(), {
         'gain': gain(results / 'series', '#recorded-series'), 'digits': digits(results),

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from docs.generated_text import paper, paper_with_options
-from isda_seg.paper.result_rows import origin, seeds
+from isda_seg.paper.result_tables import origin, seeds
 
 Runs = Sequence[dict[str, Any]]        # results of one config, one per seed
 Columns = Mapping[str, Callable[[Runs], str]]

@@ -3,12 +3,12 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from isda_seg.paper.result_rows import NOT_RUN, average, runs_sentence
+from isda_seg.paper.result_tables import NOT_RUN, mean_sd, runs_sentence
 
 
 def miou(results: Sequence[dict[str, Any]], protocol: str) -> str:
     """Average mIoU over the runs; '' if the protocol was not run."""
-    return average([result['protocols'][protocol]['mIoU'] for result in results if protocol in result['protocols']])
+    return mean_sd([result['protocols'][protocol]['mIoU'] for result in results if protocol in result['protocols']])
 
 
 COLUMNS = {protocol: partial(miou, protocol=protocol) for protocol in ('single', 'ms', 'ms-flip')}

@@ -46,7 +46,7 @@ def pair(method: str, dataset: str, errors: tuple[float, float]) -> dict[str, st
     base, labels = BASES[method], LABELS[dataset][0]
     stem, twin = (config_name(method, dataset, isda) for isda in (False, True))
     config = base.config | CHANGES.get((method, dataset), {})
-    plain = heading(base.name, title, labels, dataset, stem, f'ISDA twin: {twin}.py', errors[0])
+    plain = heading(base.name, title, labels, dataset, stem, f'With ISDA: {twin}.py', errors[0])
     isda = heading(f'{base.name} + ISDA', title, labels, dataset, twin, baseline(stem), errors[1])
     return {f'{dataset}/{stem}.py': plain + keys(dataset, '400e', labels, base.views,
                                                  dict(num_classes=classes, method=config)),
@@ -64,7 +64,7 @@ and the schedule one for a CPU: nothing here compares with published numbers. Th
 epochs, as there.
 '''
     ramp = {} if method == 'vat' else dict(ramp_epochs=1)
-    plain = heading(base.name, title, 1000, folder, stem, f'ISDA twin: {twin}.py', note=note)
+    plain = heading(base.name, title, 1000, folder, stem, f'With ISDA: {twin}.py', note=note)
     isda = heading(f'{base.name} + ISDA', title, 1000, folder, twin, baseline(stem))
     return {f'{folder}/{stem}.py': plain + keys(folder, '4e', 1000, base.views,
                                                 dict(backbone=dict(width=0.125, dropout=0.1), num_classes=10,
@@ -98,5 +98,5 @@ def heading(name: str, data: str, labels: int, folder: str, stem: str, twin: str
 
 
 def with_isda(stem: str) -> str:
-    """Return the body of the ISDA twin: L_sup becomes the ISDA loss, and L_U is added (Eq. 19)."""
+    """Return the body of the With ISDA: L_sup becomes the ISDA loss, and L_U is added (Eq. 19)."""
     return isda_twin(stem, dict(lambda_0=LAMBDA_0, covariance='full'), dict(eta_1=ETA_1))

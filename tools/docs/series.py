@@ -5,7 +5,7 @@ from typing import Any
 
 from docs.section import fold
 from isda_seg.paper.series.measure_names import row_name
-from isda_seg.paper.series.paired_report import commits, interval, paired_table
+from isda_seg.paper.series.paired_report import commits, diverged_sentence, interval, paired_table, side_by_side
 from isda_seg.paper.series.result_files import RENAMED, read_series
 from isda_seg.paper.series.sweep_report import seeds_of, sweep_table
 
@@ -51,11 +51,20 @@ def recorded_series(plan: dict[str, Any], entry: dict[str, Any], folder: Path, l
     """Return title, question, command, tables, findings and figures of a series."""
     name, title = plan['name'], plan['title']
     blocks = [f'### {title}', plan['question'], command(plan, link), *renamed(entry),
-              paired_table(entry) if entry['kind'] == 'paired' else sweep_section(entry),
+              paired_section(plan, entry) if entry['kind'] == 'paired' else sweep_section(entry),
               *([plan['learned']] if 'learned' in plan else []), f'![{title}]({link}/{name}.png)']
     blocks += [f'![{title}: {what}]({link}/{name}_{suffix}.png)' for suffix, what in FIGURES.items()
                if (folder / f'{name}_{suffix}.png').is_file()]
     return '\n\n'.join(blocks)
+
+
+def paired_section(plan: dict[str, Any], paired: dict[str, Any]) -> str:
+    """Return the tables of a paired series: without classes for a selection, else with those of one arm."""
+    if plan.get('choice') and len(paired['comparisons']) > 1:
+        excluded = [sentence for arm in paired['comparisons'] if (sentence := diverged_sentence(paired, arm))]
+        seeds = f'Seeds {", ".join(map(str, paired["seeds"]))}, trained at commit {", ".join(commits(paired))}.'
+        return '\n\n'.join([side_by_side(paired), *excluded, seeds])
+    return paired_table(paired, plan.get('arm', next(iter(paired['comparisons']))))
 
 
 def renamed(entry: dict[str, Any]) -> list[str]:

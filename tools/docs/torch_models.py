@@ -3,7 +3,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from isda_seg.paper.result_rows import NOT_RUN
+from isda_seg.paper.result_tables import NOT_RUN
 
 HEAD = ['| library | model | attach to | settings |', '| --- | --- | --- | --- |']
 

@@ -1,7 +1,7 @@
 """DenseNet-BC-100-12 on CIFAR-10 (Table 2).
 
 Run:       python tools/train.py configs/classification/cifar10/densenet-bc-100-12_cifar10.py
-ISDA twin: densenet-bc-100-12_isda_cifar10.py
+With ISDA: densenet-bc-100-12_isda_cifar10.py
 Paper:     4.90 % top-1 error
 Result:    not yet run
 """

@@ -1,7 +1,7 @@
 """ResNet-110 on CIFAR-10 (Table 2).
 
 Run:       python tools/train.py configs/classification/cifar10/resnet110_cifar10.py
-ISDA twin: resnet110_isda_cifar10.py
+With ISDA: resnet110_isda_cifar10.py
 Paper:     6.76 % top-1 error
 Result:    not yet run
 """

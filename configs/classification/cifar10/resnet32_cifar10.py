@@ -1,7 +1,7 @@
 """ResNet-32 on CIFAR-10 (Table 2).
 
 Run:       python tools/train.py configs/classification/cifar10/resnet32_cifar10.py
-ISDA twin: resnet32_isda_cifar10.py
+With ISDA: resnet32_isda_cifar10.py
 Paper:     7.39 % top-1 error
 Result:    not yet run
 """

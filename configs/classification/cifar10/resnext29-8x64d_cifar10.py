@@ -1,7 +1,7 @@
 """ResNeXt-29, 8x64d on CIFAR-10 (Table 2).
 
 Run:       python tools/train.py configs/classification/cifar10/resnext29-8x64d_cifar10.py
-ISDA twin: resnext29-8x64d_isda_cifar10.py
+With ISDA: resnext29-8x64d_isda_cifar10.py
 Paper:     3.86 % top-1 error
 Result:    not yet run
 """

@@ -1,7 +1,7 @@
 """SE-ResNet-110 on CIFAR-10 (Table 2).
 
 Run:       python tools/train.py configs/classification/cifar10/se-resnet110_cifar10.py
-ISDA twin: se-resnet110_isda_cifar10.py
+With ISDA: se-resnet110_isda_cifar10.py
 Paper:     6.14 % top-1 error
 Result:    not yet run
 """

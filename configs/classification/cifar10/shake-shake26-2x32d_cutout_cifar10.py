@@ -1,7 +1,7 @@
 """Shake-Shake (26, 2x32d) on CIFAR-10 with Cutout (Table 4).
 
 Run:       python tools/train.py configs/classification/cifar10/shake-shake26-2x32d_cutout_cifar10.py
-ISDA twin: shake-shake26-2x32d_cutout_isda_cifar10.py
+With ISDA: shake-shake26-2x32d_cutout_isda_cifar10.py
 Paper:     3.16 % top-1 error
 Result:    not yet run
 """

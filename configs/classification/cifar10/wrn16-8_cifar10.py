@@ -1,7 +1,7 @@
 """Wide-ResNet-16-8 on CIFAR-10 (Table 2).
 
 Run:       python tools/train.py configs/classification/cifar10/wrn16-8_cifar10.py
-ISDA twin: wrn16-8_isda_cifar10.py
+With ISDA: wrn16-8_isda_cifar10.py
 Paper:     4.25 % top-1 error
 Result:    not yet run
 """

@@ -1,7 +1,7 @@
 """Wide-ResNet-28-10 on CIFAR-10 with AutoAugment (Table 4).
 
 Run:       python tools/train.py configs/classification/cifar10/wrn28-10_autoaugment_cifar10.py
-ISDA twin: wrn28-10_autoaugment_isda_cifar10.py
+With ISDA: wrn28-10_autoaugment_isda_cifar10.py
 Paper:     2.65 % top-1 error
 Result:    not yet run
 """

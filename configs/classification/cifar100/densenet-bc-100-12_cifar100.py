@@ -1,7 +1,7 @@
 """DenseNet-BC-100-12 on CIFAR-100 (Table 2).
 
 Run:       python tools/train.py configs/classification/cifar100/densenet-bc-100-12_cifar100.py
-ISDA twin: densenet-bc-100-12_isda_cifar100.py
+With ISDA: densenet-bc-100-12_isda_cifar100.py
 Paper:     22.61 % top-1 error
 Result:    not yet run
 """

@@ -1,7 +1,7 @@
 """ResNet-110 on CIFAR-100 (Table 2).
 
 Run:       python tools/train.py configs/classification/cifar100/resnet110_cifar100.py
-ISDA twin: resnet110_isda_cifar100.py
+With ISDA: resnet110_isda_cifar100.py
 Paper:     28.67 % top-1 error
 Result:    not yet run
 """

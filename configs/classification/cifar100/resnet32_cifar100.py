@@ -1,7 +1,7 @@
 """ResNet-32 on CIFAR-100 (Table 2).
 
 Run:       python tools/train.py configs/classification/cifar100/resnet32_cifar100.py
-ISDA twin: resnet32_isda_cifar100.py
+With ISDA: resnet32_isda_cifar100.py
 Paper:     31.20 % top-1 error
 Result:    not yet run
 """

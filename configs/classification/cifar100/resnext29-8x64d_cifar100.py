@@ -1,7 +1,7 @@
 """ResNeXt-29, 8x64d on CIFAR-100 (Table 2).
 
 Run:       python tools/train.py configs/classification/cifar100/resnext29-8x64d_cifar100.py
-ISDA twin: resnext29-8x64d_isda_cifar100.py
+With ISDA: resnext29-8x64d_isda_cifar100.py
 Paper:     18.16 % top-1 error
 Result:    not yet run
 """

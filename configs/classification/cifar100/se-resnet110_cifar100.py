@@ -1,7 +1,7 @@
 """SE-ResNet-110 on CIFAR-100 (Table 2).
 
 Run:       python tools/train.py configs/classification/cifar100/se-resnet110_cifar100.py
-ISDA twin: se-resnet110_isda_cifar100.py
+With ISDA: se-resnet110_isda_cifar100.py
 Paper:     27.30 % top-1 error
 Result:    not yet run
 """

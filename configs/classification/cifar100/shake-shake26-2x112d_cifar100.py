@@ -1,7 +1,7 @@
 """Shake-Shake (26, 2x112d) on CIFAR-100 (Table 2).
 
 Run:       python tools/train.py configs/classification/cifar100/shake-shake26-2x112d_cifar100.py
-ISDA twin: shake-shake26-2x112d_isda_cifar100.py
+With ISDA: shake-shake26-2x112d_isda_cifar100.py
 Paper:     17.42 % top-1 error
 Result:    not yet run
 """

@@ -1,7 +1,7 @@
 """Shake-Shake (26, 2x32d) on CIFAR-100 with AutoAugment (Table 4).
 
 Run:       python tools/train.py configs/classification/cifar100/shake-shake26-2x32d_autoaugment_cifar100.py
-ISDA twin: shake-shake26-2x32d_autoaugment_isda_cifar100.py
+With ISDA: shake-shake26-2x32d_autoaugment_isda_cifar100.py
 Paper:     17.50 % top-1 error
 Result:    not yet run
 """

@@ -1,7 +1,7 @@
 """Shake-Shake (26, 2x32d) on CIFAR-100 with Cutout (Table 4).
 
 Run:       python tools/train.py configs/classification/cifar100/shake-shake26-2x32d_cutout_cifar100.py
-ISDA twin: shake-shake26-2x32d_cutout_isda_cifar100.py
+With ISDA: shake-shake26-2x32d_cutout_isda_cifar100.py
 Paper:     18.92 % top-1 error
 Result:    not yet run
 """

@@ -1,7 +1,7 @@
 """Shake-Shake (26, 2x32d) on CIFAR-100 with RandAugment (Table 4).
 
 Run:       python tools/train.py configs/classification/cifar100/shake-shake26-2x32d_randaugment_cifar100.py
-ISDA twin: shake-shake26-2x32d_randaugment_isda_cifar100.py
+With ISDA: shake-shake26-2x32d_randaugment_isda_cifar100.py
 Paper:     18.11 % top-1 error
 Result:    not yet run
 """

@@ -1,7 +1,7 @@
 """Wide-ResNet-16-8 on CIFAR-100 (Table 2).
 
 Run:       python tools/train.py configs/classification/cifar100/wrn16-8_cifar100.py
-ISDA twin: wrn16-8_isda_cifar100.py
+With ISDA: wrn16-8_isda_cifar100.py
 Paper:     20.24 % top-1 error
 Result:    not yet run
 """

@@ -1,7 +1,7 @@
 """Wide-ResNet-28-10 on CIFAR-100 with RandAugment (Table 4).
 
 Run:       python tools/train.py configs/classification/cifar100/wrn28-10_randaugment_cifar100.py
-ISDA twin: wrn28-10_randaugment_isda_cifar100.py
+With ISDA: wrn28-10_randaugment_isda_cifar100.py
 Paper:     17.30 % top-1 error
 Result:    not yet run
 """

@@ -4,7 +4,7 @@ The archive of 10,000 + 2,000 images is a re-encoded part of CIFAR-10: nothing h
 Sized for a CPU: 1,256 steps of about 0.2 s on one core. Half the batch at half the rate.
 
 Run:       python tools/train.py configs/classification/cifar10_subset/resnet32_cifar10-subset.py
-ISDA twin: resnet32_isda_cifar10-subset.py
+With ISDA: resnet32_isda_cifar10-subset.py
 Result:    35.81 ± 1.34 % top-1 error, 35.88 ± 1.41 % mean of the last epochs (mean ± sd, seeds 0-4)
 """
 _base_ = '../cifar10/resnet32_cifar10.py'

@@ -1,7 +1,7 @@
 """DenseNet-BC-121 on ImageNet (Table 1).
 
 Run:       tools/dist_train.sh configs/classification/imagenet/densenet-bc-121_imagenet.py 8
-ISDA twin: densenet-bc-121_isda_imagenet.py
+With ISDA: densenet-bc-121_isda_imagenet.py
 Paper:     23.7 % top-1 error
 Result:    not yet run
 """

@@ -1,7 +1,7 @@
 """DenseNet-BC-265 on ImageNet (Table 1).
 
 Run:       tools/dist_train.sh configs/classification/imagenet/densenet-bc-265_imagenet.py 8
-ISDA twin: densenet-bc-265_isda_imagenet.py
+With ISDA: densenet-bc-265_isda_imagenet.py
 Paper:     21.9 % top-1 error
 Result:    not yet run
 """

@@ -1,7 +1,7 @@
 """ResNet-101 on ImageNet (Table 1).
 
 Run:       tools/dist_train.sh configs/classification/imagenet/resnet101_imagenet.py 8
-ISDA twin: resnet101_isda_imagenet.py
+With ISDA: resnet101_isda_imagenet.py
 Paper:     21.7 % top-1 error
 Result:    not yet run
 """

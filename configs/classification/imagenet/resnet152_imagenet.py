@@ -1,7 +1,7 @@
 """ResNet-152 on ImageNet (Table 1).
 
 Run:       tools/dist_train.sh configs/classification/imagenet/resnet152_imagenet.py 8
-ISDA twin: resnet152_isda_imagenet.py
+With ISDA: resnet152_isda_imagenet.py
 Paper:     21.3 % top-1 error
 Result:    not yet run
 """

@@ -1,7 +1,7 @@
 """ResNet-50 on ImageNet (Table 1).
 
 Run:       tools/dist_train.sh configs/classification/imagenet/resnet50_imagenet.py 8
-ISDA twin: resnet50_isda_imagenet.py
+With ISDA: resnet50_isda_imagenet.py
 Paper:     23.0 % top-1 error
 Result:    not yet run
 """

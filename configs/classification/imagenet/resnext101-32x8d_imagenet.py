@@ -1,7 +1,7 @@
 """ResNeXt-101, 32x8d on ImageNet (Table 1).
 
 Run:       tools/dist_train.sh configs/classification/imagenet/resnext101-32x8d_imagenet.py 8
-ISDA twin: resnext101-32x8d_isda_imagenet.py
+With ISDA: resnext101-32x8d_isda_imagenet.py
 Paper:     21.1 % top-1 error
 Result:    not yet run
 """

@@ -1,7 +1,7 @@
 """ResNeXt-50, 32x4d on ImageNet (Table 1).
 
 Run:       tools/dist_train.sh configs/classification/imagenet/resnext50-32x4d_imagenet.py 8
-ISDA twin: resnext50-32x4d_isda_imagenet.py
+With ISDA: resnext50-32x4d_isda_imagenet.py
 Paper:     22.5 % top-1 error
 Result:    not yet run
 """

@@ -1,7 +1,7 @@
 """Mean Teacher on CIFAR-10 with 1,000 labels (Table 6).
 
 Run:       python tools/train.py configs/semi/cifar10/mt_cifar10.py
-ISDA twin: mt_isda_cifar10.py
+With ISDA: mt_isda_cifar10.py
 Paper:     18.27 % test error
 Table 6:   the other rows, by --cfg-options
            train_dataloader.dataset.num_labels=2000  13.45 % test error

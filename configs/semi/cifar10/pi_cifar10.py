@@ -1,7 +1,7 @@
 """Pi-model on CIFAR-10 with 1,000 labels (Table 6).
 
 Run:       python tools/train.py configs/semi/cifar10/pi_cifar10.py
-ISDA twin: pi_isda_cifar10.py
+With ISDA: pi_isda_cifar10.py
 Paper:     28.74 % test error
 Table 6:   the other rows, by --cfg-options
            train_dataloader.dataset.num_labels=2000  17.57 % test error

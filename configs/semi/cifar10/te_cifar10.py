@@ -1,7 +1,7 @@
 """Temporal Ensembling on CIFAR-10 with 1,000 labels (Table 6).
 
 Run:       python tools/train.py configs/semi/cifar10/te_cifar10.py
-ISDA twin: te_isda_cifar10.py
+With ISDA: te_isda_cifar10.py
 Paper:     25.15 % test error
 Table 6:   the other rows, by --cfg-options
            train_dataloader.dataset.num_labels=2000  15.78 % test error

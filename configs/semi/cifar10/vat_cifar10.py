@@ -1,7 +1,7 @@
 """VAT on CIFAR-10 with 1,000 labels (Table 6).
 
 Run:       python tools/train.py configs/semi/cifar10/vat_cifar10.py
-ISDA twin: vat_isda_cifar10.py
+With ISDA: vat_isda_cifar10.py
 Paper:     18.12 % test error
 Table 6:   the other rows, by --cfg-options
            train_dataloader.dataset.num_labels=2000  13.93 % test error

@@ -1,7 +1,7 @@
 """Mean Teacher on CIFAR-100 with 10,000 labels (Table 6).
 
 Run:       python tools/train.py configs/semi/cifar100/mt_cifar100.py
-ISDA twin: mt_isda_cifar100.py
+With ISDA: mt_isda_cifar100.py
 Paper:     36.03 % test error
 Table 6:   the other rows, by --cfg-options
            train_dataloader.dataset.num_labels=20000  30.00 % test error

@@ -1,7 +1,7 @@
 """Pi-model on CIFAR-100 with 10,000 labels (Table 6).
 
 Run:       python tools/train.py configs/semi/cifar100/pi_cifar100.py
-ISDA twin: pi_isda_cifar100.py
+With ISDA: pi_isda_cifar100.py
 Paper:     38.06 % test error
 Table 6:   the other rows, by --cfg-options
            train_dataloader.dataset.num_labels=20000  30.80 % test error

@@ -1,7 +1,7 @@
 """Temporal Ensembling on CIFAR-100 with 10,000 labels (Table 6).
 
 Run:       python tools/train.py configs/semi/cifar100/te_cifar100.py
-ISDA twin: te_isda_cifar100.py
+With ISDA: te_isda_cifar100.py
 Paper:     41.56 % test error
 Table 6:   the other rows, by --cfg-options
            train_dataloader.dataset.num_labels=20000  35.35 % test error

@@ -1,7 +1,7 @@
 """VAT on CIFAR-100 with 10,000 labels (Table 6).
 
 Run:       python tools/train.py configs/semi/cifar100/vat_cifar100.py
-ISDA twin: vat_isda_cifar100.py
+With ISDA: vat_isda_cifar100.py
 Paper:     40.12 % test error
 Table 6:   the other rows, by --cfg-options
            train_dataloader.dataset.num_labels=20000  34.19 % test error

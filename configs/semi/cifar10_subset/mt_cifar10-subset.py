@@ -5,7 +5,7 @@ and the schedule one for a CPU: nothing here compares with published numbers. Th
 epochs, as there.
 
 Run:       python tools/train.py configs/semi/cifar10_subset/mt_cifar10-subset.py
-ISDA twin: mt_isda_cifar10-subset.py
+With ISDA: mt_isda_cifar10-subset.py
 Result:    58.03 ± 1.41 % top-1 error, 58.63 ± 1.62 % mean of the last epochs (mean ± sd, seeds 0, 1, 2)
 """
 _base_ = [

@@ -5,7 +5,7 @@ and the schedule one for a CPU: nothing here compares with published numbers. Th
 epochs, as there.
 
 Run:       python tools/train.py configs/semi/cifar10_subset/pi_cifar10-subset.py
-ISDA twin: pi_isda_cifar10-subset.py
+With ISDA: pi_isda_cifar10-subset.py
 Result:    49.23 ± 0.65 % top-1 error, 50.09 ± 0.55 % mean of the last epochs (mean ± sd, seeds 0, 1, 2)
 """
 _base_ = [

@@ -5,7 +5,7 @@ and the schedule one for a CPU: nothing here compares with published numbers. Th
 epochs, as there.
 
 Run:       python tools/train.py configs/semi/cifar10_subset/te_cifar10-subset.py
-ISDA twin: te_isda_cifar10-subset.py
+With ISDA: te_isda_cifar10-subset.py
 Result:    51.45 ± 0.71 % top-1 error, 52.43 ± 1.88 % mean of the last epochs (mean ± sd, seeds 0, 1, 2)
 """
 _base_ = [

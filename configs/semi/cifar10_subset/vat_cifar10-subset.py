@@ -5,7 +5,7 @@ and the schedule one for a CPU: nothing here compares with published numbers. Th
 epochs, as there.
 
 Run:       python tools/train.py configs/semi/cifar10_subset/vat_cifar10-subset.py
-ISDA twin: vat_isda_cifar10-subset.py
+With ISDA: vat_isda_cifar10-subset.py
 Result:    50.20 ± 0.18 % top-1 error, 50.62 ± 0.55 % mean of the last epochs (mean ± sd, seeds 0, 1, 2)
 """
 _base_ = [

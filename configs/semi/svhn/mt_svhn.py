@@ -1,7 +1,7 @@
 """Mean Teacher on SVHN with 500 labels (Table 6).
 
 Run:       python tools/train.py configs/semi/svhn/mt_svhn.py
-ISDA twin: mt_isda_svhn.py
+With ISDA: mt_isda_svhn.py
 Paper:     4.18 % test error
 Result:    not yet run
 """

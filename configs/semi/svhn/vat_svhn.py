@@ -1,7 +1,7 @@
 """VAT on SVHN with 500 labels (Table 6).
 
 Run:       python tools/train.py configs/semi/svhn/vat_svhn.py
-ISDA twin: vat_isda_svhn.py
+With ISDA: vat_isda_svhn.py
 Paper:     5.10 % test error
 Result:    not yet run
 """

@@ -68,8 +68,11 @@ def read_members(root: Path, layout: Layout, names: tuple[str, ...], md5: str | 
 
 
 def _md5(archive: Path) -> str:
+    digest = hashlib.md5(usedforsecurity=False)
     with archive.open('rb') as file:
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+        while block := file.read(2 ** 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def _check_size(archive: Path, checksum: str | None, expected: str | None, train: int, test: int) -> None:

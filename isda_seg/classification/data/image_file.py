@@ -2,6 +2,8 @@
 import numpy as np
 from PIL import Image, ImageOps
 
+from isda_seg.runtime.reading_errors import reading_error
+
 CANVAS = (124, 117, 104)  # background of transparent pixels: ImageNet's mean colour
 
 
@@ -13,13 +15,14 @@ def read_image(path: str) -> np.ndarray:
     Raises:
         ValueError: the file is not an image, is truncated, or has 32-bit values without a defined range; the message
             names the file.
+        OSError, ImportError: the file cannot be opened, or a package is missing; see ``reading_error``.
     """
     try:
         # Pillow decodes like the paper's loader and rejects truncated files, which OpenCV fills with grey.
         with Image.open(path) as image:
             return np.ascontiguousarray(np.asarray(_colours(ImageOps.exif_transpose(image)))[..., ::-1])
     except Exception as error:  # Pillow raises various exceptions for a damaged file
-        raise ValueError(f'cannot read image {path}: {error}. Replace or remove it') from error
+        raise reading_error('image', path, error) from error
 
 
 def _colours(image: Image.Image) -> Image.Image:

@@ -8,6 +8,7 @@ from mmengine.registry import DATASETS
 from isda_seg.classification.data.image_dataset import ClassificationDataset
 from isda_seg.classification.data.image_file import read_image
 
+NO_IMAGES = ('thumbs.db', 'ehthumbs.db', 'desktop.ini', 'icon\r')  # files of file managers, in lower case
 FOLDERS = {True: 'train', False: 'val'}     # ImageNet's validation images are the test set of Table 1
 
 
@@ -15,7 +16,7 @@ FOLDERS = {True: 'train', False: 'val'}     # ImageNet's validation images are t
 class ImageFolderDataset(ClassificationDataset):
     """Images in ``train/<class>/*`` and ``val/<class>/*``; labels follow the sorted names of the class folders.
 
-    Every file that is not hidden counts as an image. Images are read on access.
+    Every file counts as an image unless it is hidden or listed in ``NO_IMAGES``. Images are read on access.
     """
 
     def read(self, train: bool) -> tuple[list[str], list[dict[str, Any]]]:
@@ -45,8 +46,9 @@ def class_folders(folder: Path) -> list[str]:
 
 
 def _files(folder: Path) -> list[str]:
+    """Return the files of a class, except those that are hidden or written by a file manager."""
     found = sorted(os.path.join(parent, name) for parent, _, names in os.walk(folder) for name in names
-                   if not name.startswith('.'))
+                   if not name.startswith('.') and name.lower() not in NO_IMAGES)
     if not found:
         raise ValueError(f'the class folder {folder} contains no images. Add some, or remove the class from all splits')
     return found

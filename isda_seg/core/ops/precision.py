@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 import torch
 
+from isda_seg.core.ops.torch_versions import supports_autocast
+
 # Parents before children: a level at 'none' inherits the value of its parent and reads as that value.
 LEVELS = [('generic', 'all'), ('cuda', 'all'), ('cuda', 'matmul'), ('mkldnn', 'all'), ('mkldnn', 'matmul')]
 
@@ -82,4 +84,4 @@ def full_precision(device_type: str) -> Iterator[None]:
 
 def no_autocast(device_type: str) -> AbstractContextManager[Any]:
     """Return a context that disables autocast in the current thread, if the device type supports autocast."""
-    return torch.autocast(device_type, enabled=False) if torch.amp.is_autocast_available(device_type) else nullcontext()
+    return torch.autocast(device_type, enabled=False) if supports_autocast(device_type) else nullcontext()

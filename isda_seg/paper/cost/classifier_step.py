@@ -4,18 +4,18 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from isda_seg.attach import attach
 from isda_seg.criterion import ISDACriterion
 from isda_seg.paper.cost.meter import Meter
-from isda_seg.paper.cost.timing import alternate, relative, spread
+from isda_seg.paper.cost.timing import alternate, quartiles, relative
 
 STRENGTH = 0.5
-PLAIN, CLOSED = 'plain', 'closed form'
+BASELINE, CLOSED = 'plain', 'closed form'
 
 
-def time_losses(model: nn.Module, losses: Mapping[str, ISDACriterion], batch: int, size: int, meter: Meter,
+def time_losses(model: Any, losses: Mapping[str, ISDACriterion], batch: int, size: int, meter: Meter,
                 rounds: int) -> dict[str, Any]:
     """Time a training step with cross-entropy and with each loss.
 
@@ -45,14 +45,16 @@ def time_losses(model: nn.Module, losses: Mapping[str, ISDACriterion], batch: in
             optimizer.step()
         return train
 
-    samples = alternate({name: step(loss) for name, loss in {PLAIN: F.cross_entropy, **losses}.items()}, rounds,
+    functions: dict[str, Callable[[Tensor, Tensor], Tensor]] = {BASELINE: F.cross_entropy, **losses}
+    samples = alternate({name: step(loss) for name, loss in functions.items()}, rounds,
                         meter.seconds)
     return dict(samples=samples,
-                extra_time={name: spread(relative(samples[name], samples[PLAIN])) for name in losses})
+                extra_time={name: quartiles(relative(samples[name], samples[BASELINE])) for name in losses})
 
 
-def time_draws(model: nn.Module, covariance: str, draws: Sequence[int], batch: int, size: int, meter: Meter,
-               rounds: int) -> dict[str, Any]:
+def time_samples(model: Any, covariance: str, num_samples: Sequence[int], batch: int, size: int, meter: Meter,
+                 rounds: int) -> dict[str, Any]:
     """Time the closed form (Eq. 7) and M explicit samples (Eq. 5), the time axis of Fig. 10; see ``time_losses``."""
-    losses = {CLOSED: ISDACriterion(covariance), **{str(m): ISDACriterion(covariance, samples=m) for m in draws}}
+    losses = {CLOSED: ISDACriterion(covariance),
+              **{str(m): ISDACriterion(covariance, samples=m) for m in num_samples}}
     return time_losses(model, losses, batch, size, meter, rounds)

@@ -1,14 +1,20 @@
 """Time and peak memory of cross-entropy, ISDA and the literal form at one tensor size."""
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from math import ceil
-from typing import Any
+from typing import Any, TypedDict
 
 from isda_seg.criterion import RESOLUTIONS
-from isda_seg.paper.cost.compared_losses import both_ways, isda_loss, literal_loss, plain_loss
-from isda_seg.paper.cost.floor import floor_bytes
+from isda_seg.paper.cost.compared_losses import baseline_loss, forward_backward, isda_loss, literal_loss
 from isda_seg.paper.cost.meter import Meter
-from isda_seg.paper.cost.timing import alternate, differences, relative, spread
-from isda_seg.paper.cost.workload import Workload, first_part, make_tensors
+from isda_seg.paper.cost.timing import Quartiles, alternate, differences, quartiles, relative
+from isda_seg.paper.cost.workload import Workload, cut_slice, make_tensors
+
+
+class Measurement(TypedDict):
+    """Time and memory of a step, as in result files."""
+    seconds: Quartiles
+    samples: list[float]  # seconds of each round
+    peak_bytes: int
 
 
 def compare_losses(workload: Workload, meter: Meter, rounds: int, literal_bytes: float,
@@ -27,45 +33,40 @@ def compare_losses(workload: Workload, meter: Meter, rounds: int, literal_bytes:
         The size, the samples of every loss, and one entry in ``rows`` per resolution.
     """
     tensors = make_tensors(workload, meter.device)
-    cut, times = first_part(tensors, ceil(workload.literal_bytes / literal_bytes))
+    part, factor = cut_slice(tensors, ceil(workload.literal_bytes / literal_bytes))
     resolutions = RESOLUTIONS if workload.pixels else RESOLUTIONS[:1]
-    steps = {'plain': both_ways(plain_loss(tensors), tensors)}
+    steps = {'plain': forward_backward(baseline_loss(tensors), tensors)}
     for resolution in resolutions:
-        steps[f'isda {resolution}'] = both_ways(isda_loss(tensors, workload, resolution), tensors)
-    if times > 1:
-        steps['plain on the slice'] = both_ways(plain_loss(cut), cut)
-    steps['literal'] = both_ways(literal_loss(cut, workload), cut)
+        steps[f'isda {resolution}'] = forward_backward(isda_loss(tensors, workload, resolution), tensors)
+    if factor > 1:
+        steps['plain on the slice'] = forward_backward(baseline_loss(part), part)
+    steps['literal'] = forward_backward(literal_loss(part, workload), part)
     measured = measure(steps, meter, rounds)
-    against = measured['plain on the slice' if times > 1 else 'plain']
-    literal = dict(slice=1 / times, seconds=spread([times * s for s in differences(
-        measured['literal']['samples'], against['samples'])]),
-        bytes=times * (measured['literal']['peak_bytes'] - against['peak_bytes']))
-    least = floor_bytes(workload)
+    baseline = measured['plain on the slice' if factor > 1 else 'plain']
+    literal_bytes_extra = measured['literal']['peak_bytes'] - baseline['peak_bytes']
+    literal_seconds = quartiles([factor * s for s in differences(measured['literal']['samples'], baseline['samples'])])
     rows = []
     for resolution in resolutions:
         extra = extra_cost(measured[f'isda {resolution}'], measured['plain'])
+        seconds = extra['seconds']['median']
         rows.append(dict(
             resolution=resolution, extra=extra, of_logits=extra['bytes'] / workload.logits_bytes,
-            literal_times=quotient(literal['seconds']['median'], extra['seconds']['median']),
-            over_floor=extra['seconds']['median'] * bandwidth / least))
-    return dict(workload.describe(), measured=measured, literal_extra=literal, rows=rows,
-                floor=dict(bytes=least, seconds=least / bandwidth))
+            literal_times=literal_seconds['median'] / seconds if seconds > 0 else None,
+            over_floor=seconds * bandwidth / workload.least_bytes))
+    return dict(workload.describe(), measured=measured, rows=rows,
+                literal_extra=dict(slice=1 / factor, seconds=literal_seconds, bytes=factor * literal_bytes_extra),
+                floor=dict(bytes=workload.least_bytes, seconds=workload.least_bytes / bandwidth))
 
 
-def measure(steps: dict[str, Callable[[], Any]], meter: Meter, rounds: int) -> dict[str, dict[str, Any]]:
+def measure(steps: Mapping[str, Callable[[], object]], meter: Meter, rounds: int) -> dict[str, Measurement]:
     """Time the steps in alternation, then measure the peak memory of each."""
     samples = alternate(steps, rounds, meter.seconds)
-    return {name: dict(seconds=spread(samples[name]), samples=samples[name], peak_bytes=meter.peak_bytes(step))
-            for name, step in steps.items()}
+    return {name: Measurement(seconds=quartiles(samples[name]), samples=samples[name],
+                              peak_bytes=meter.peak_bytes(step)) for name, step in steps.items()}
 
 
-def extra_cost(ours: dict[str, Any], plain: dict[str, Any]) -> dict[str, Any]:
-    """Return the extra time of ``ours`` over ``plain`` within each round, and the difference in peak memory."""
-    return dict(seconds=spread(differences(ours['samples'], plain['samples'])),
-                share=spread(relative(ours['samples'], plain['samples'])),
-                bytes=ours['peak_bytes'] - plain['peak_bytes'])
-
-
-def quotient(large: float, small: float) -> float | None:
-    """Return large / small, or None if ``small`` is not measurably positive."""
-    return large / small if small > 0 else None
+def extra_cost(isda: Measurement, baseline: Measurement) -> dict[str, Any]:
+    """Return the extra time of ISDA within each round and the difference in peak memory."""
+    return dict(seconds=quartiles(differences(isda['samples'], baseline['samples'])),
+                share=quartiles(relative(isda['samples'], baseline['samples'])),
+                bytes=isda['peak_bytes'] - baseline['peak_bytes'])

@@ -12,13 +12,13 @@ from isda_seg.paper.cost.workload import IGNORED, Tensors, Workload
 STRENGTH = 7.5
 
 
-def plain_loss(tensors: Tensors) -> Callable[[], Tensor]:
-    """Cross-entropy averaged over the labelled samples."""
+def baseline_loss(tensors: Tensors) -> Callable[[], Tensor]:
+    """Return the cross-entropy, averaged over the labelled samples, as a function without arguments."""
     return lambda: F.cross_entropy(tensors.logits, tensors.labels, ignore_index=IGNORED)
 
 
 def isda_loss(tensors: Tensors, workload: Workload, resolution: str = 'label') -> Callable[[], Tensor]:
-    """ISDA through the public criterion: statistics, margin table, addition and cross-entropy."""
+    """Return the loss of the public criterion: statistics, margin table, addition and cross-entropy."""
     criterion = ISDACriterion(workload.covariance, resolution, ignore_index=IGNORED)
     criterion.strength = STRENGTH
     attach(criterion, tensors.classifier, workload.align_corners)
@@ -30,13 +30,13 @@ def isda_loss(tensors: Tensors, workload: Workload, resolution: str = 'label') -
 
 
 def literal_form(tensors: Tensors, workload: Workload) -> LiteralISDA:
-    """Literal N x C x A form for a workload, with empty statistics."""
+    """Create the literal N x C x A form of a workload, with empty statistics."""
     return LiteralISDA(workload.classes, workload.features[1], workload.covariance == 'full', STRENGTH, IGNORED,
                        device=tensors.features.device)
 
 
 def literal_loss(tensors: Tensors, workload: Workload) -> Callable[[], Tensor]:
-    """Literal N x C x A form, including its own statistics."""
+    """Return the loss of the literal N x C x A form, which also updates its statistics."""
     form = literal_form(tensors, workload)
     features, labels, classifier, logits = tensors
 
@@ -47,8 +47,8 @@ def literal_loss(tensors: Tensors, workload: Workload) -> Callable[[], Tensor]:
     return loss
 
 
-def both_ways(loss: Callable[[], Tensor], tensors: Tensors) -> Callable[[], None]:
-    """Return a step: forward, backward into logits and classifier, and release of the gradients."""
+def forward_backward(loss: Callable[[], Tensor], tensors: Tensors) -> Callable[[], None]:
+    """Return a step that runs forward, runs backward into logits and classifier, and releases the gradients."""
     def step() -> None:
         loss().backward()
         tensors.logits.grad = None

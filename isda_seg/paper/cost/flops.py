@@ -10,6 +10,8 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from isda_seg.runtime.isolation import in_eval_mode
+
 UPDATE = 3  # multiply-adds per element when a covariance is merged into the running one (Eq. 2)
 
 
@@ -30,14 +32,8 @@ def multiply_adds(model: nn.Module, shape: Sequence[int] = (3, 32, 32)) -> int:
 
     PyTorch's counter covers exactly these layers; MMEngine's also counts normalisation and pooling, unlike Table 3.
     """
-    training = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        with torch.no_grad(), FlopCounterMode(display=False) as counter:
-            model(next(model.parameters()).new_zeros(1, *shape))
-    finally:
-        for module, mode in training:
-            module.training = mode
+    with in_eval_mode(model), torch.no_grad(), FlopCounterMode(display=False) as counter:
+        model(next(model.parameters()).new_zeros(1, *shape))
     return counter.get_total_flops() // 2  # PyTorch counts a multiply-add as two operations
 
 

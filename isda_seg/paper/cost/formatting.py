@@ -1,11 +1,13 @@
-"""Seconds, bytes, shares and table rows as Markdown text."""
-LOST = 'not measurable'
+"""Seconds, bytes and shares as text."""
+from isda_seg.paper.cost.timing import Quartiles
+
+NOT_MEASURABLE = 'not measurable'
 
 
-def span(seconds: dict[str, float]) -> str:
+def span(seconds: Quartiles) -> str:
     """Format the median and the quartiles in one unit."""
     unit, scale = ('s', 1) if abs(seconds['median']) >= 1 else ('ms', 1000)
-    return '{:.3g} [{:.3g}, {:.3g}] {}'.format(*(seconds[key] * scale for key in ('median', 'low', 'high')), unit)
+    return f'{seconds["median"] * scale:.3g} [{seconds["low"] * scale:.3g}, {seconds["high"] * scale:.3g}] {unit}'
 
 
 def time(seconds: float) -> str:
@@ -35,15 +37,9 @@ def memory(tensors: float) -> str:
 
 def factor(times: float | None) -> str:
     """Return '2.0 times', or 'not measurable' for None."""
-    return LOST if times is None else f'{times:.1f} times'
+    return NOT_MEASURABLE if times is None else f'{times:.1f} times'
 
 
 def power(value: float | None) -> str:
     """Return '1.50', or 'not measurable' for None."""
-    return LOST if value is None else f'{value:.2f}'
-
-
-def markdown(rows: list[list[str]]) -> str:
-    """Return a Markdown table; the first row is the header."""
-    lines = ['| ' + ' | '.join(row) + ' |' for row in rows]
-    return '\n'.join([lines[0], '|' + '---|' * len(rows[0]), *lines[1:]])
+    return NOT_MEASURABLE if value is None else f'{value:.2f}'

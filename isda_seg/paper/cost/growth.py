@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from isda_seg.paper.cost.compare import measure
-from isda_seg.paper.cost.compared_losses import both_ways, isda_loss, plain_loss
+from isda_seg.paper.cost.compare import Measurement, measure
+from isda_seg.paper.cost.compared_losses import baseline_loss, forward_backward, isda_loss
 from isda_seg.paper.cost.meter import Meter
-from isda_seg.paper.cost.profile import pieces
+from isda_seg.paper.cost.profile import components
 from isda_seg.paper.cost.workload import Workload, make_tensors
 
 BASE = Workload('growth', 19, (2, 128, 49, 49), (2, 385, 385), align_corners=True)
@@ -40,22 +40,23 @@ def growth(axis: str, base: Workload, meter: Meter, rounds: int) -> dict[str, An
     The difference between ISDA and cross-entropy can be below the noise, or negative when one fused pass computes both.
     The exponents are therefore fitted to statistics and table alone, and to each complete loss.
     """
-    points = []
+    sizes: list[int] = []
+    measurements: list[dict[str, Measurement]] = []
     for factor in FACTORS:
         workload = enlarged(base, axis, factor)
         tensors = make_tensors(workload, meter.device)
-        parts = pieces(tensors, workload)
+        parts = components(tensors, workload)
 
-        def beside(parts: dict[str, Callable[[], Any]] = parts) -> None:
+        def statistics_and_table(parts: dict[str, Callable[[], object]] = parts) -> None:
             parts['statistics']()
             parts['table']()
 
-        measured = measure({'beside': beside, 'plain': both_ways(plain_loss(tensors), tensors),
-                            'isda': both_ways(isda_loss(tensors, workload), tensors)}, meter, rounds)
-        size = {'N': workload.samples, 'C': workload.classes, 'A': workload.features[1]}[axis]
-        points.append(dict(size=size, measured=measured))
-    sizes = [point['size'] for point in points]
+        measurements.append(measure({
+            'beside': statistics_and_table, 'plain': forward_backward(baseline_loss(tensors), tensors),
+            'isda': forward_backward(isda_loss(tensors, workload), tensors)}, meter, rounds))
+        sizes.append({'N': workload.samples, 'C': workload.classes, 'A': workload.features[1]}[axis])
+    points = [dict(size=size, measured=measured) for size, measured in zip(sizes, measurements, strict=True)]
     return dict(axis=axis, base=base.describe(), points=points, exponents={
-        name: dict(seconds=exponent(sizes, [point['measured'][name]['seconds']['median'] for point in points]),
-                   bytes=exponent(sizes, [point['measured'][name]['peak_bytes'] for point in points]))
+        name: dict(seconds=exponent(sizes, [measured[name]['seconds']['median'] for measured in measurements]),
+                   bytes=exponent(sizes, [measured[name]['peak_bytes'] for measured in measurements]))
         for name in ('beside', 'plain', 'isda')})

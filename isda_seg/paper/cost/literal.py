@@ -42,11 +42,11 @@ class LiteralISDA:
         kept = labels != self.ignore_index
         features, labels = features[kept], labels[kept]
         member = F.one_hot(labels, self.classes).to(features.dtype)[:, :, None].expand(-1, -1, features.shape[1])
-        own = features[:, None, :] * member                                      # N x C x A
+        by_class = features[:, None, :] * member                                 # N x C x A
         count = member.sum(0)[:, :1]
         divisor = count.clamp(min=1)
-        mean = own.sum(0) / divisor
-        centred = own - mean * member                                            # N x C x A
+        mean = by_class.sum(0) / divisor
+        centred = by_class - mean * member                                       # N x C x A
         if self.full:
             covariance = torch.bmm(centred.permute(1, 2, 0), centred.permute(1, 0, 2)) / divisor[:, :, None]
         else:
@@ -62,9 +62,9 @@ class LiteralISDA:
     def penalty(self, weight: Tensor, labels: Tensor) -> Tensor:
         """Return ``lambda / 2 (w_c - w_y)^T Sigma_y (w_c - w_y)`` (Eq. 7) as (N, C); zero for ignored samples."""
         kept = labels != self.ignore_index
-        own = labels[kept]
-        difference = weight[None] - weight[own][:, None]                         # N x C x A
-        sigma = self.covariance[own]
+        labels_kept = labels[kept]
+        difference = weight[None] - weight[labels_kept][:, None]                 # N x C x A
+        sigma = self.covariance[labels_kept]
         if self.full:
             variance = ((difference @ sigma) * difference).sum(2)
         else:
@@ -74,7 +74,7 @@ class LiteralISDA:
 
     def loss(self, logits: Tensor, labels: Tensor, size: tuple[int, ...], on_grid: Tensor, weight: Tensor,
              align_corners: bool) -> Tensor:
-        """Cross-entropy of the augmented logits; penalties of feature pixels are resized to the size of the logits.
+        """Return the cross-entropy of the augmented logits; penalties are resized to the size of the logits.
 
         The authors' code adds at feature resolution and resizes the sum. Resizing is linear, so the result is equal.
         """

@@ -1,14 +1,12 @@
 """Cost of ISDA relative to the networks of Tables 1 and 3: multiply-adds and time of a training step."""
 from typing import Any, NamedTuple
 
-from torch import nn
-
 from isda_seg.criterion import ISDACriterion
 from isda_seg.paper.cost.classifier_step import time_losses
 from isda_seg.paper.cost.flops import Extra, implementation_extra, multiply_adds, paper_extra
-from isda_seg.paper.cost.formatting import markdown
 from isda_seg.paper.cost.meter import Meter
 from isda_seg.paper.networks import CIFAR, IMAGENET, PaperNetwork
+from isda_seg.paper.result_tables import markdown
 
 
 class Setting(NamedTuple):
@@ -25,7 +23,7 @@ HEAD = ['network', 'dataset', 'A', 'network M', 'paper M', 'paper %', 'implement
         'statistics M', 'table M', 'addition M', 'extra time % (quartiles)']
 
 
-def count(model: nn.Module, setting: Setting, batch: int) -> dict[str, Any]:
+def count(model: Any, setting: Setting, batch: int) -> dict[str, Any]:
     """Count multiply-adds per sample of the forward pass, of the network and of ISDA.
 
     ISDA is counted by the paper's formula (``paper``) and for this implementation (``here``).
@@ -43,7 +41,7 @@ def count(model: nn.Module, setting: Setting, batch: int) -> dict[str, Any]:
                 here=here.total, **here._asdict())
 
 
-def step_time(model: nn.Module, setting: Setting, batch: int, meter: Meter, rounds: int) -> dict[str, Any]:
+def step_time(model: Any, setting: Setting, batch: int, meter: Meter, rounds: int) -> dict[str, Any]:
     """Time training steps of the network with cross-entropy and with ISDA in alternation.
 
     Args:

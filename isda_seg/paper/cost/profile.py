@@ -7,13 +7,13 @@ import torch
 from isda_seg.attachment.label_grid import labels_on_grid
 from isda_seg.core import ClassStatistics, isda_cross_entropy, margin_variance
 from isda_seg.core.margin import label_margin_variance
-from isda_seg.paper.cost.compared_losses import STRENGTH, both_ways, isda_loss, literal_form, plain_loss
+from isda_seg.paper.cost.compared_losses import STRENGTH, baseline_loss, forward_backward, isda_loss, literal_form
 from isda_seg.paper.cost.meter import Meter
-from isda_seg.paper.cost.timing import alternate, differences, spread
+from isda_seg.paper.cost.timing import alternate, differences, quartiles
 from isda_seg.paper.cost.workload import IGNORED, Tensors, Workload, make_tensors
 
-PIECES = ('statistics', 'table', 'addition')
-LITERAL_PIECES = ('literal statistics', 'literal loss with cross-entropy')
+COMPONENTS = ('statistics', 'table', 'addition')
+LITERAL_COMPONENTS = ('literal statistics', 'literal loss with cross-entropy')
 
 
 def profile(workload: Workload, meter: Meter, rounds: int) -> dict[str, Any]:
@@ -23,19 +23,19 @@ def profile(workload: Workload, meter: Meter, rounds: int) -> dict[str, Any]:
     ``rest`` is the extra time that the components do not explain, such as input checks and cache misses.
     """
     tensors = make_tensors(workload, meter.device)
-    functions = {'plain': both_ways(plain_loss(tensors), tensors),
-                 'isda': both_ways(isda_loss(tensors, workload), tensors), **pieces(tensors, workload)}
+    functions = {'plain': forward_backward(baseline_loss(tensors), tensors),
+                 'isda': forward_backward(isda_loss(tensors, workload), tensors), **components(tensors, workload)}
     if workload.covariance == 'full':
-        functions |= literal_pieces(tensors, workload)
+        functions |= literal_components(tensors, workload)
     samples = alternate(functions, rounds, meter.seconds)
     samples['addition'] = differences(differences(samples['Eq. 7'], samples['table']), samples['plain'])
-    timed = [name for name in (*PIECES, *LITERAL_PIECES) if name in samples]
-    extra, parts = spread(differences(samples['isda'], samples['plain'])), {n: spread(samples[n]) for n in timed}
-    return dict(workload.describe(), plain=spread(samples['plain']), extra=extra, pieces=parts, samples=samples,
-                rest=extra['median'] - sum(parts[name]['median'] for name in PIECES))
+    timed = [name for name in (*COMPONENTS, *LITERAL_COMPONENTS) if name in samples]
+    extra, parts = quartiles(differences(samples['isda'], samples['plain'])), {n: quartiles(samples[n]) for n in timed}
+    return dict(workload.describe(), plain=quartiles(samples['plain']), extra=extra, pieces=parts, samples=samples,
+                rest=extra['median'] - sum(parts[name]['median'] for name in COMPONENTS))
 
 
-def pieces(tensors: Tensors, workload: Workload) -> dict[str, Callable[[], Any]]:
+def components(tensors: Tensors, workload: Workload) -> dict[str, Callable[[], object]]:
     """Return the components: statistics, and forward and backward of the table and of the complete Eq. 7."""
     features, labels, classifier, logits = tensors
     statistics = ClassStatistics(workload.classes, workload.features[1], workload.covariance).to(features.device)
@@ -54,10 +54,10 @@ def pieces(tensors: Tensors, workload: Workload) -> dict[str, Callable[[], Any]]
         return isda_cross_entropy(logits, labels, classifier.weight.flatten(1), statistics.covariance, STRENGTH,
                                   ignore_index=IGNORED)
 
-    return {'statistics': observe, 'table': table, 'Eq. 7': both_ways(equation_7, tensors)}
+    return {'statistics': observe, 'table': table, 'Eq. 7': forward_backward(equation_7, tensors)}
 
 
-def literal_pieces(tensors: Tensors, workload: Workload) -> dict[str, Callable[[], Any]]:
+def literal_components(tensors: Tensors, workload: Workload) -> dict[str, Callable[[], object]]:
     """Return the statistics and the loss of the literal form; the loss includes cross-entropy, forward and backward."""
     features, labels, classifier, logits = tensors
     form = literal_form(tensors, workload)
@@ -67,4 +67,5 @@ def literal_pieces(tensors: Tensors, workload: Workload) -> dict[str, Callable[[
     def loss() -> torch.Tensor:
         return form.loss(logits, labels, size, on_grid, classifier.weight, workload.align_corners)
 
-    return dict(zip(LITERAL_PIECES, (lambda: form.observe(rows, on_grid), both_ways(loss, tensors)), strict=True))
+    return dict(zip(LITERAL_COMPONENTS, (lambda: form.observe(rows, on_grid), forward_backward(loss, tensors)),
+                    strict=True))

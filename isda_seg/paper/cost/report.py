@@ -2,8 +2,8 @@
 from pathlib import Path
 from typing import Any
 
-from isda_seg.paper.cost.formatting import duration, factor, markdown, memory, percent, power, size, span, time
-from isda_seg.paper.result_rows import NOT_RUN
+from isda_seg.paper.cost.formatting import duration, factor, memory, percent, power, size, span, time
+from isda_seg.paper.result_tables import NOT_RUN, markdown
 
 
 def report(result: dict[str, Any]) -> str:
@@ -33,13 +33,13 @@ def loss_summary(result: dict[str, Any]) -> str:
              'in logits tensors', 'N x C x A extra time', 'N x C x A extra memory', 'ratio of extra times',
              'ratio to the lower bound']]
     for loss in result['loss']:
-        plain, literal = loss['measured']['plain'], loss['literal_extra']
+        baseline, literal = loss['measured']['plain'], loss['literal_extra']
         note = '' if literal['slice'] == 1 else f' (slice of {literal["slice"]:.3f}, extrapolated)'
         for row in loss['rows']:
-            ours = loss['measured'][f'isda {row["resolution"]}']
+            isda = loss['measured'][f'isda {row["resolution"]}']
             rows.append([tensors(loss), row['resolution'] if len(loss['rows']) > 1 else '',
-                         f'{span(plain["seconds"])}, {size(plain["peak_bytes"])}',
-                         f'{span(ours["seconds"])}, {size(ours["peak_bytes"])}', span(row['extra']['seconds']),
+                         f'{span(baseline["seconds"])}, {size(baseline["peak_bytes"])}',
+                         f'{span(isda["seconds"])}, {size(isda["peak_bytes"])}', span(row['extra']['seconds']),
                          percent(row['extra']['share']['median']), size(row['extra']['bytes']),
                          f'{row["of_logits"]:+.2f}', span(literal['seconds']) + note, size(literal['bytes']) + note,
                          factor(row['literal_times']), factor(row['over_floor'])])
@@ -61,9 +61,9 @@ def growth_summary(result: dict[str, Any]) -> str:
     rows = [['axis', 'sizes', '', 'statistics and table', 'exponent', 'exponent of ISDA', 'exponent of the baseline']]
     for growth in result['growth']:
         sizes = ', '.join(str(point['size']) for point in growth['points'])
-        own = [point['measured']['beside'] for point in growth['points']]
-        shown = dict(seconds=', '.join(time(one['seconds']['median']) for one in own),
-                     bytes=', '.join(size(one['peak_bytes']) for one in own))
+        points = [point['measured']['beside'] for point in growth['points']]
+        shown = dict(seconds=', '.join(time(point['seconds']['median']) for point in points),
+                     bytes=', '.join(size(point['peak_bytes']) for point in points))
         for kind, name in (('seconds', 'time'), ('bytes', 'peak memory')):
             rows.append([growth['axis'], sizes, name, shown[kind],
                          *(power(growth['exponents'][which][kind]) for which in ('beside', 'isda', 'plain'))])
@@ -73,18 +73,18 @@ def growth_summary(result: dict[str, Any]) -> str:
 def step_summary(result: dict[str, Any]) -> str:
     """Return one row: the training step of the network."""
     step = result['step']
-    plain, ours = step['measured']['plain'], step['measured']['isda']
+    baseline, isda = step['measured']['plain'], step['measured']['isda']
     return markdown([['config', 'batch', 'baseline', 'ISDA', 'extra time', 'of the baseline (quartiles)',
                       'extra peak memory', 'in logits tensors'],
                      [step['config'], f'{step["images"]} x {step["size"]} x {step["size"]}',
-                      f'{span(plain["seconds"])}, {size(plain["peak_bytes"])}',
-                      f'{span(ours["seconds"])}, {size(ours["peak_bytes"])}', span(step['extra']['seconds']),
+                      f'{span(baseline["seconds"])}, {size(baseline["peak_bytes"])}',
+                      f'{span(isda["seconds"])}, {size(isda["peak_bytes"])}', span(step['extra']['seconds']),
                       '{} ({} to {})'.format(*(percent(step['extra']['share'][k]) for k in ('median', 'low', 'high'))),
                       size(step['extra']['bytes']), f'{step["of_logits"]:+.2f}']])
 
 
 def footnote(result: dict[str, Any]) -> str:
-    """Describe how, where and at which commit it was measured."""
+    """Return the note on method, hardware and commit of a measurement."""
     toy = 'Toy sizes: these numbers do not represent the cost. ' if result['toy'] else ''
     return (f'{toy}Medians of {result["rounds"]} alternating rounds (quartiles in brackets); differences and shares '
             'are computed within a round. Memory is the peak of the tensor bytes during forward and backward, without '
@@ -95,7 +95,7 @@ def footnote(result: dict[str, Any]) -> str:
             f'{result["bandwidth"] / 1e9:.1f} GB/s. {signature(result)}.')
 
 
-def two_lines(result: dict[str, Any]) -> str:
+def one_sentence(result: dict[str, Any]) -> str:
     """Summarise one measurement: the loss at its first size and resolution, and the training step if measured."""
     loss = result['loss'][0]
     row, pixels = loss['rows'][0], ' x '.join(map(str, loss['labels'][1:]))
@@ -103,17 +103,17 @@ def two_lines(result: dict[str, Any]) -> str:
             f'{pixels or loss["labels"][0]} labels and {loss["classes"]} classes, and its peak memory is '
             f'{memory(row["of_logits"])} the logits tensor')
     if row['literal_times'] is not None:
-        whole = '' if loss['literal_extra']['slice'] == 1 else ', extrapolated from a slice'
-        text += f'; the extra time of the N x C x A form is {factor(row["literal_times"])} as long{whole}'
+        note = '' if loss['literal_extra']['slice'] == 1 else ', extrapolated from a slice'
+        text += f'; the extra time of the N x C x A form is {factor(row["literal_times"])} as long{note}'
     if 'step' in result:
         step = result['step']
-        text = (f'A training step of {where(step)} takes '
+        text = (f'A training step of {step_size(step)} takes '
                 f'{duration(step["extra"]["share"]["median"])} with ISDA. {text}')
     return f'{text} ({signature(result)}).'
 
 
-def where(step: dict[str, Any]) -> str:
-    """Name the network and the size of its batch."""
+def step_size(step: dict[str, Any]) -> str:
+    """Return the name of the network and the size of its batch."""
     return f'`{network(step["config"])}` at {step["images"]} x {step["size"]} x {step["size"]}'
 
 

@@ -1,4 +1,4 @@
-"""Training step of a segmentation model, from a baseline config and its ISDA twin."""
+"""Training step of a segmentation model, of an ISDA config and its baseline."""
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -25,9 +25,9 @@ def compare_steps(config: Path, size: int, images: int, meter: Meter, rounds: in
         meter: measures time and memory of a step.
         rounds: number of measured rounds.
     """
-    twins = {'plain': config.with_name(config.name.replace('_isda', '')), 'isda': config}
+    configs = {'plain': config.with_name(config.name.replace('_isda', '')), 'isda': config}
     steps, classes = {}, 0
-    for name, path in twins.items():
+    for name, path in configs.items():
         steps[name], classes = training_step(path, size, images, meter.device)
     measured = measure(steps, meter, rounds)
     logits_bytes = FLOAT * classes * images * size * size
@@ -61,7 +61,7 @@ def training_step(path: Path, size: int, images: int, device: torch.device,
     return lambda: model.train_step(batch, optimizer), head.num_classes
 
 
-def make_batch(classes: int, ignore_index: int, size: int, images: int, seed: int) -> dict[str, list]:
+def make_batch(classes: int, ignore_index: int, size: int, images: int, seed: int) -> dict[str, list[Any]]:
     """Create random images and block-shaped labels in the format of MMSegmentation's dataloaders."""
     from mmengine.structures import PixelData
     from mmseg.structures import SegDataSample

@@ -1,14 +1,21 @@
 """Alternating timing of several functions, so that a slow phase of the machine affects all of them equally."""
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
 WARM_UP = 2  # untimed rounds, for first allocations and the verification of the classifier
 
 
-def alternate(functions: Mapping[str, Callable[[], Any]], rounds: int, seconds: Callable[[Callable[[], Any]], float],
-              warm_up: int = WARM_UP) -> dict[str, list[float]]:
+class Quartiles(TypedDict):
+    """Median and quartiles of a measure over the rounds, as in result files."""
+    median: float
+    low: float
+    high: float
+
+
+def alternate(functions: Mapping[str, Callable[[], object]], rounds: int,
+              seconds: Callable[[Callable[[], object]], float], warm_up: int = WARM_UP) -> dict[str, list[float]]:
     """Time the functions in alternation (A B C A B C ...); return one sample per round, by name.
 
     Args:
@@ -31,17 +38,17 @@ def alternate(functions: Mapping[str, Callable[[], Any]], rounds: int, seconds: 
     return samples
 
 
-def spread(samples: Sequence[float]) -> dict[str, float]:
+def quartiles(samples: Sequence[float]) -> Quartiles:
     """Return the median and the quartiles."""
     low, median, high = np.percentile(samples, (25, 50, 75)).tolist()
-    return dict(median=median, low=low, high=high)
+    return Quartiles(median=median, low=low, high=high)
 
 
-def differences(samples: Sequence[float], plain: Sequence[float]) -> list[float]:
-    """Return the extra time over ``plain`` in each round."""
-    return [one - other for one, other in zip(samples, plain, strict=True)]
+def differences(samples: Sequence[float], baseline: Sequence[float]) -> list[float]:
+    """Return the extra time over the baseline in each round."""
+    return [a - b for a, b in zip(samples, baseline, strict=True)]
 
 
-def relative(samples: Sequence[float], plain: Sequence[float]) -> list[float]:
-    """Return the extra time over ``plain`` in each round, as a fraction of ``plain``."""
-    return [one / other - 1 for one, other in zip(samples, plain, strict=True)]
+def relative(samples: Sequence[float], baseline: Sequence[float]) -> list[float]:
+    """Return the extra time over the baseline in each round, as a fraction of the baseline."""
+    return [a / b - 1 for a, b in zip(samples, baseline, strict=True)]

@@ -39,6 +39,11 @@ class Workload:
         return FLOAT * self.classes * prod(self.labels)
 
     @property
+    def least_bytes(self) -> int:
+        """Bytes of reading the features, writing the augmented logits and reading their gradient, once each."""
+        return FLOAT * prod(self.features) + 2 * self.logits_bytes
+
+    @property
     def literal_bytes(self) -> int:
         """Size of one N x C x A tensor."""
         return FLOAT * self.samples * self.classes * self.features[1]
@@ -70,7 +75,7 @@ class Tensors(NamedTuple):
     """Inputs of all losses in one comparison."""
     features: Tensor       # shape as in the workload, without gradient
     labels: Tensor         # shape as in the workload
-    classifier: nn.Module  # its weight receives the gradient of ISDA
+    classifier: nn.Linear | nn.Conv2d  # its weight receives the gradient of ISDA
     logits: Tensor         # (B, C, H, W) at label resolution, or (N, C); a leaf
 
 
@@ -80,7 +85,8 @@ def make_tensors(workload: Workload, device: torch.device, seed: int = 0) -> Ten
     features = torch.randn(workload.features, generator=generator)
     labels = make_labels(workload.labels, workload.classes, generator)
     channels, classes = workload.features[1], workload.classes
-    classifier = nn.Conv2d(channels, classes, 1) if workload.pixels else nn.Linear(channels, classes)
+    classifier: nn.Linear | nn.Conv2d = nn.Conv2d(channels, classes, 1) if workload.pixels else \
+        nn.Linear(channels, classes)
     with torch.no_grad():
         for parameter in classifier.parameters():
             parameter.copy_(torch.randn(parameter.shape, generator=generator) / channels ** 0.5)
@@ -92,7 +98,7 @@ def make_tensors(workload: Workload, device: torch.device, seed: int = 0) -> Ten
 
 
 def make_labels(shape: tuple[int, ...], classes: int, generator: torch.Generator) -> Tensor:
-    """Draw independent labels (N,), or label maps (B, H, W) of constant blocks, a tenth of them ignored."""
+    """Sample independent labels (N,), or label maps (B, H, W) of constant blocks, a tenth of them ignored."""
     if len(shape) == 1:
         return torch.randint(classes, shape, generator=generator)
     blocks = torch.randint(classes, (shape[0], BLOCKS, BLOCKS), generator=generator)
@@ -101,20 +107,19 @@ def make_labels(shape: tuple[int, ...], classes: int, generator: torch.Generator
     return blocks[:, rows[:, None], columns]
 
 
-def first_part(tensors: Tensors, parts: int) -> tuple[Tensors, float]:
-    """Cut about 1 / ``parts`` of the samples from the top of every image; return the cut and the exact factor."""
+def cut_slice(tensors: Tensors, parts: int) -> tuple[Tensors, float]:
+    """Cut about 1 / ``parts`` of the samples from the top of every image; return the slice and the exact factor."""
     features, labels, classifier, logits = tensors
     if parts <= 1:
         return tensors, 1.0
     if features.dim() == 2:
         kept = max(1, len(features) // parts)
-        cut = Tensors(features[:kept], labels[:kept], classifier, _leaf(logits[:kept]))
-        return cut, len(features) / kept
+        return Tensors(features[:kept], labels[:kept], classifier, _leaf(logits[:kept])), len(features) / kept
     kept = max(1, features.shape[2] // parts)
     rows = max(1, round(labels.shape[1] * kept / features.shape[2]))
-    cut = Tensors(features[:, :, :kept].contiguous(), labels[:, :rows].contiguous(), classifier,
-                  _leaf(logits[:, :, :rows]))
-    return cut, features.shape[2] / kept
+    part = Tensors(features[:, :, :kept].contiguous(), labels[:, :rows].contiguous(), classifier,
+                   _leaf(logits[:, :, :rows]))
+    return part, features.shape[2] / kept
 
 
 def _leaf(logits: Tensor) -> Tensor:

@@ -1,6 +1,8 @@
 """Small, randomly initialised segmentation models of libraries other than OpenMMLab; nothing is downloaded."""
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.metadata import version
+from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
 import torch
@@ -58,8 +60,9 @@ def of_transformers() -> Iterator[Candidate]:
     for name, config in configs.items():
         model = getattr(t, f'{name}ForSemanticSegmentation')
         layer = layers.get(name, 'decode_head.classifier')
-        yield Candidate('transformers', model.__name__, lambda model=model, config=config: model(config()),
-                        lambda output: output.logits, lambda _, layer=layer: layer, align_corners=name == 'DPT')
+        yield Candidate('transformers', model.__name__, lambda model=model, config=config: model(config()),  # type: ignore[misc]
+                        attrgetter('logits'), lambda _, layer=layer: layer,  # type: ignore[misc]
+                        align_corners=name == 'DPT')
 
 
 def of_torchvision() -> Iterator[Candidate]:
@@ -67,9 +70,8 @@ def of_torchvision() -> Iterator[Candidate]:
     from torchvision.models import segmentation
     for name in ('fcn_resnet50', 'deeplabv3_resnet50', 'deeplabv3_mobilenet_v3_large'):
         build = getattr(segmentation, name)
-        yield Candidate('torchvision', name,
-                        lambda build=build: build(weights=None, weights_backbone=None, num_classes=CLASSES),
-                        lambda output: output['out'], lambda model: f'classifier.{last_convolution(model.classifier)}')
+        yield Candidate('torchvision', name, partial(build, weights=None, weights_backbone=None, num_classes=CLASSES),
+                        itemgetter('out'), partial(last_convolution, child='classifier'))
 
 
 def of_segmentation_models() -> Iterator[Candidate]:
@@ -79,15 +81,15 @@ def of_segmentation_models() -> Iterator[Candidate]:
         dpt = model.__name__ == 'DPT'
         encoder = dict(encoder_name='tu-vit_tiny_patch16_224') if dpt else dict(encoder_name='resnet18')
         yield Candidate('segmentation-models-pytorch', model.__name__,
-                        lambda model=model, encoder=encoder: model(**encoder, encoder_weights=None, classes=CLASSES),
-                        lambda output: output,
-                        lambda model: f'segmentation_head.{last_convolution(model.segmentation_head)}',
-                        align_corners=True, size=224 if dpt else 128)
+                        partial(model, **encoder, encoder_weights=None, classes=CLASSES), lambda output: output,
+                        partial(last_convolution, child='segmentation_head'), align_corners=True,
+                        size=224 if dpt else 128)
 
 
-def last_convolution(module: nn.Module) -> str:
-    """Return the dotted name of the last convolution."""
-    return [name for name, child in module.named_modules() if isinstance(child, nn.Conv2d)][-1]
+def last_convolution(model: nn.Module, child: str = '') -> str:
+    """Return the dotted name of the last convolution of a model, or of one of its children."""
+    return [name for name, module in model.named_modules()
+            if isinstance(module, nn.Conv2d) and name.startswith(child)][-1]
 
 
 def without_compiled_operators() -> None:

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from isda_seg.attach import attach
+from isda_seg.core.reference import isda_cross_entropy
 from isda_seg.criterion import ISDACriterion
 from isda_seg.paper.coverage.torch_models import CLASSES, Candidate
 
@@ -19,39 +20,40 @@ def trial(candidate: Candidate) -> dict[str, Any]:
     torch.manual_seed(0)
     model = candidate.build().train()
     name = candidate.classifier(model)
-    classifier, criterion = model.get_submodule(name), ISDACriterion(ignore_index=IGNORE)
+    classifier: Any = model.get_submodule(name)
+    criterion = ISDACriterion(ignore_index=IGNORE)
     attach(criterion, classifier, candidate.align_corners)
-    entered: list[Tensor] = []
-    classifier.register_forward_pre_hook(lambda _, inputs: entered.append(inputs[0].detach()))
+    inputs: list[Tensor] = []
+    classifier.register_forward_pre_hook(lambda _, args: inputs.append(args[0].detach()))
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
-    seen: list[tuple[Tensor, Tensor]] = []
-    values, gradients, plain = [], [], False
+    observed: list[tuple[Tensor, Tensor]] = []
+    values, gradients, bitwise = [], [], False
     for strength in STRENGTHS:
         images, labels = batch(candidate.size)
         small = candidate.logits(model(images))
         logits = F.interpolate(small, size=labels.shape[1:], mode='bilinear', align_corners=candidate.align_corners)
-        features = windows(classifier, entered.pop())
-        seen.append(rows(features, labels, candidate.align_corners))
+        features = windows(classifier, inputs.pop())
+        observed.append(rows(features, labels, candidate.align_corners))
         criterion.strength = strength
         loss = criterion(logits, labels)
         if not strength:
-            plain = torch.equal(loss, criterion.base(logits, labels, ignore_index=IGNORE))
-        expected = literal(logits, labels, classifier, seen, strength)
-        found, wanted = (torch.autograd.grad(value, classifier.weight, retain_graph=True)[0].double()
+            bitwise = torch.equal(loss, criterion.base(logits, labels, ignore_index=IGNORE))
+        expected = literal(logits, labels, classifier.weight.flatten(1), observed, strength)
+        gradient, reference = (torch.autograd.grad(value, classifier.weight, retain_graph=True)[0].double()
                          for value in (loss, expected))
         values.append(float(((loss.double() - expected).abs() / expected.abs()).detach()))
-        gradients.append(float((found - wanted).norm() / wanted.norm()))
+        gradients.append(float((gradient - reference).norm() / reference.norm()))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    count = torch.bincount(torch.cat([own for _, own in seen]), minlength=CLASSES)
-    exact = bool(torch.equal(criterion.statistics.count, count))
+    count = torch.bincount(torch.cat([labels for _, labels in observed]), minlength=CLASSES)
+    exact = torch.equal(criterion.statistics.count, count)
     return dict(library=candidate.library, model=candidate.name, classifier=name,
                 kernel=list(getattr(classifier, 'kernel_size', (1, 1))), channels=features.shape[1],
                 align_corners=candidate.align_corners, logits=list(small.shape[2:]), positions=list(features.shape[2:]),
-                labels=list(labels.shape[1:]), strength_0_bitwise=plain, value_error=max(values),
+                labels=list(labels.shape[1:]), strength_0_bitwise=bitwise, value_error=max(values),
                 gradient_error=max(gradients), counts_exact=exact,
-                served=plain and exact and max(values + gradients) < ALLOWED)
+                served=bitwise and exact and max(values + gradients) < ALLOWED)
 
 
 def batch(size: int) -> tuple[Tensor, Tensor]:
@@ -64,9 +66,9 @@ def windows(classifier: nn.Module, features: Tensor) -> Tensor:
     """Unfold the input window of a convolution at each position: (B, A k k, h, w)."""
     if not isinstance(classifier, nn.Conv2d):
         return features
-    size = classifier(features).shape[2:]
-    columns = F.unfold(features, classifier.kernel_size, classifier.dilation, classifier.padding, classifier.stride)
-    return columns.view(len(features), -1, *size)
+    layer: Any = classifier
+    columns = F.unfold(features, layer.kernel_size, layer.dilation, layer.padding, layer.stride)
+    return columns.view(len(features), -1, *layer(features).shape[2:])
 
 
 def rows(features: Tensor, labels: Tensor, align_corners: bool) -> tuple[Tensor, Tensor]:
@@ -74,21 +76,17 @@ def rows(features: Tensor, labels: Tensor, align_corners: bool) -> tuple[Tensor,
     at = [torch.tensor([int(i * (large - 1) / max(small - 1, 1) + 0.5) if align_corners else
                         int((i + 0.5) * large / small) for i in range(small)])
           for small, large in zip(features.shape[2:], labels.shape[1:], strict=True)]
-    own = labels[:, at[0][:, None], at[1]].flatten()
-    return features.movedim(1, -1).flatten(0, 2)[own != IGNORE].double(), own[own != IGNORE]
+    labels = labels[:, at[0][:, None], at[1]].flatten()
+    return features.movedim(1, -1).flatten(0, 2)[labels != IGNORE].double(), labels[labels != IGNORE]
 
 
-def literal(logits: Tensor, labels: Tensor, classifier: nn.Module, seen: list[tuple[Tensor, Tensor]],
+def literal(logits: Tensor, labels: Tensor, weight: Tensor, observed: list[tuple[Tensor, Tensor]],
             strength: float) -> Tensor:
-    """Compute Eq. 7 directly in float64, with the covariance of all features so far."""
-    samples, classes = (torch.cat(part) for part in zip(*seen, strict=True))
-    weight: Tensor = classifier.weight.flatten(1).double()  # type: ignore[operator]
-    exponents = logits.double().movedim(1, -1).flatten(0, -2)
-    total = exponents.new_zeros(())
-    for y in range(CLASSES):
-        own = samples[classes == y]
-        variance = own.var(dim=0, unbiased=False) if len(own) else torch.zeros(weight.shape[1], dtype=torch.float64)
-        spread = ((weight - weight[y]).square() * variance).sum(dim=1)
-        penalised = exponents[labels.flatten() == y] + strength / 2 * spread
-        total = total + (penalised.logsumexp(dim=1) - penalised[:, y]).sum()
-    return total / (labels != IGNORE).sum()
+    """Compute Eq. 7 by ``core.reference`` in float64, with the covariance of all features so far."""
+    features, classes = (torch.cat(part) for part in zip(*observed, strict=True))
+    variance = features.new_zeros(CLASSES, features.shape[1])
+    for y in classes.unique():
+        variance[y] = features[classes == y].var(dim=0, unbiased=False)
+    pixels = labels != IGNORE
+    return isda_cross_entropy(logits.double().movedim(1, -1)[pixels], labels[pixels], weight.double(),
+                              torch.diag_embed(variance), strength)

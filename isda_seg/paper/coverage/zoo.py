@@ -20,14 +20,14 @@ from isda_seg.runtime.config_keys import dicts
 from isda_seg.runtime.launch import plain_batch_norm
 
 DIFF = "default_hooks = dict(isda=dict(type='isda_seg.hooks.ISDAHook', lambda_0=7.5))\n"
-SERVED, PLAIN, REFUSED, UNCLEAR, NOT_BUILT = VERDICTS = (
+WRAPPED, NOTHING_TO_WRAP, REFUSED, UNCLEAR, NOT_BUILT = VERDICTS = (
     'served', 'plain by nature', 'refused clearly', 'unclear', 'cannot be built here')
 
 
 class Verdict(NamedTuple):
     """Verdict on a config, one of ``VERDICTS``, with log lines or the error."""
     kind: str
-    told: list[str]
+    messages: list[str]
 
 
 def zoo() -> list[Path]:
@@ -41,9 +41,9 @@ def zoo() -> list[Path]:
 def with_diff(path: Path, diff: str = DIFF) -> Config:
     """Load the config that a user would write: the package's config as base, and the diff."""
     with tempfile.TemporaryDirectory() as folder:
-        mine = Path(folder) / 'mine.py'
-        mine.write_text(f'_base_ = {str(path)!r}\n{diff}')
-        return Config.fromfile(mine)
+        user_config = Path(folder) / 'mine.py'
+        user_config.write_text(f'_base_ = {str(path)!r}\n{diff}', encoding='utf-8')
+        return Config.fromfile(user_config)
 
 
 def without_downloads(model: Any) -> Any:
@@ -56,15 +56,15 @@ def without_downloads(model: Any) -> Any:
     return model
 
 
-def judge(path: Path) -> Verdict:
-    """Build the model of a config with the diff and run the hook, as a run does before it loads weights."""
+def build_and_wrap(path: Path) -> Verdict:
+    """Build the model of a config with the diff, run the hook, and return the verdict."""
     from mmseg.registry import MODELS
     try:
         cfg = with_diff(path)
         with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmseg')), uninitialised():
             model = MODELS.build(without_downloads(cfg.model))
     except Exception as error:  # configs need different operators and packages
-        return Verdict(NOT_BUILT, [first_line(clearer(error))])
+        return Verdict(NOT_BUILT, [first_line(with_remedy(error))])
     return start(model, cfg)
 
 
@@ -76,13 +76,13 @@ def start(model: nn.Module, cfg: Config) -> Verdict:
         with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmseg')):
             HOOKS.build(cfg.default_hooks.isda).before_run(SimpleNamespace(model=model, cfg=cfg, logger=logger))
     except ValueError as error:
-        return Verdict(PLAIN if 'found no loss to wrap' in str(error) else REFUSED, [str(error)])
+        return Verdict(NOTHING_TO_WRAP if 'found no loss to wrap' in str(error) else REFUSED, [str(error)])
     except Exception as error:
         return Verdict(UNCLEAR, [first_line(error)])
-    return Verdict(SERVED, lines)
+    return Verdict(WRAPPED, lines)
 
 
-def clearer(error: Exception) -> Exception:
+def with_remedy(error: Exception) -> Exception:
     """Return the build error; for missing compiled operators, the error with installation instructions."""
     operator = re.search(r'Please install \S*mmcv for (\w+) ops', str(error))  # message of MMSegmentation
     if operator:
@@ -111,13 +111,13 @@ def uninitialised() -> Iterator[None]:
 
 def survey(paths: Sequence[Path]) -> Iterator[tuple[Path, Verdict]]:
     """Yield the verdict on each config; equal model configs are built once."""
-    known: dict[str, Verdict] = {}
+    verdicts: dict[str, Verdict] = {}
     for path in paths:
         with quiet():
             key = model_text(path)
-            if key not in known:
-                known[key] = judge(path)
-        yield path, known[key]
+            if key not in verdicts:
+                verdicts[key] = build_and_wrap(path)
+        yield path, verdicts[key]
 
 
 @contextlib.contextmanager
@@ -146,8 +146,9 @@ def summary(verdicts: dict[str, Verdict]) -> dict[str, Any]:
     reasons: dict[tuple[str, str], list[str]] = {}
     for name, verdict in verdicts.items():
         families.setdefault(name.split('/')[0], Counter())[verdict.kind] += 1
-        left = verdict.told if verdict.kind != SERVED else [line for line in verdict.told if 'is not wrapped' in line]
-        for reason in left:
+        for reason in verdict.messages:
+            if verdict.kind == WRAPPED and 'is not wrapped' not in reason:
+                continue
             reasons.setdefault((verdict.kind, reason), []).append(name)
     counts = Counter(verdict.kind for verdict in verdicts.values())
     return dict(configurations=len(verdicts), counts={kind: counts[kind] for kind in VERDICTS},

@@ -20,17 +20,17 @@ def load_weights(model: nn.Module, checkpoint: str) -> dict[str, Any]:
     if not loaded:
         raise ValueError(f'{checkpoint} is a URL; download it and pass a local path')
     state = {key.removeprefix('module.'): value for key, value in loaded.get('state_dict', loaded).items()}
-    wanted = model.state_dict()
-    memories = {key for key, value in wanted.items() if key.startswith(METHOD) and key in state
-                and state[key].shape != value.shape}
-    state = {key: value for key, value in state.items() if key not in memories}
-    needed = {key: value for key, value in wanted.items()
-              if key in state or not (key in memories or STATISTICS.search(key))}
-    found = coverage(needed, state, whole=True)
-    if not found.full:
+    expected = model.state_dict()
+    per_image = {key for key, value in expected.items() if key.startswith(METHOD) and key in state
+                 and state[key].shape != value.shape}
+    state = {key: value for key, value in state.items() if key not in per_image}
+    required = {key: value for key, value in expected.items()
+                if key in state or not (key in per_image or STATISTICS.search(key))}
+    match = coverage(required, state, whole=True)
+    if not match.full:
         hint = '. It contains ISDA statistics, but the config has no ISDAHook. Use the config of the training.' \
-            if found.unexpected and all(map(STATISTICS.search, found.unexpected)) else \
+            if match.unexpected and all(map(STATISTICS.search, match.unexpected)) else \
             '. Use the config of the training.'
-        raise ValueError(f'{checkpoint} is not a checkpoint of the model of this config: {found}{hint}')
+        raise ValueError(f'{checkpoint} is not a checkpoint of the model of this config: {match}{hint}')
     model.load_state_dict(state, strict=False)
     return dict(loaded.get('meta', {}))

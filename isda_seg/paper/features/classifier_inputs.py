@@ -24,7 +24,7 @@ from isda_seg.runtime.config_keys import type_name
 IGNORED = -1  # label of ignored samples, independent of the loss
 
 
-class Opened(NamedTuple):
+class OpenedModel(NamedTuple):
     """A trained model in eval mode."""
     cfg: Config
     model: Any
@@ -33,12 +33,12 @@ class Opened(NamedTuple):
 
     def classes(self, pair: Pair) -> list[str]:
         """Return the class names of the training data, or 'class 0' and so on if they are missing."""
-        number = pair.loss.statistics.num_classes
+        count = pair.loss.statistics.num_classes
         names = list((self.meta.get('dataset_meta') or {}).get('classes') or ())
-        return names if len(names) == number else [f'class {index}' for index in range(number)]
+        return names if len(names) == count else [f'class {index}' for index in range(count)]
 
 
-class Step(NamedTuple):
+class Batch(NamedTuple):
     """Batch with the inputs and outputs of the classifier."""
     features: Tensor      # (N, A) or (B, A, h, w)
     labels: Tensor        # (N,) or (B, h, w) int64, at the positions of the features; IGNORED for ignored labels
@@ -53,7 +53,7 @@ class Step(NamedTuple):
         return features[labels != IGNORED], labels[labels != IGNORED], logits[labels != IGNORED]
 
 
-def open_checkpoint(cfg: Config, checkpoint: str) -> Opened:
+def open_checkpoint(cfg: Config, checkpoint: str) -> OpenedModel:
     """Build the model of a config and load weights and ISDA statistics of a checkpoint.
 
     Without ISDA, classifiers are found by the structure of the model.
@@ -78,10 +78,11 @@ def open_checkpoint(cfg: Config, checkpoint: str) -> Opened:
         pair.loss.eval()
     meta = load_weights(model, checkpoint)
     model.to(get_device()).eval()
-    return Opened(cfg, model, pairs, meta)
+    return OpenedModel(cfg, model, pairs, meta)
 
 
-def steps(opened: Opened, split: str = 'test', head: str | None = None, augmented: bool = False) -> Iterator[Step]:
+def batches(opened: OpenedModel, split: str = 'test', head: str | None = None,
+            augmented: bool = False) -> Iterator[Batch]:
     """Iterate over a split in order, in eval mode, without changing the model.
 
     Args:
@@ -98,22 +99,22 @@ def steps(opened: Opened, split: str = 'test', head: str | None = None, augmente
             mode or whose input is neither vectors nor maps, or labels outside the classes.
         FileNotFoundError: missing data.
     """
-    pair, position = pair_of(opened.pairs, head), 0
-    for batch in split_loader(opened.cfg, split, augmented):
-        step = _step(opened.model, pair, batch, augmented)
-        sources = step.sources or list(range(position, position + len(step.images)))
-        position += len(sources)
-        yield step._replace(sources=sources)
+    pair, first = pair_of(opened.pairs, head), 0
+    for data in split_loader(opened.cfg, split, augmented):
+        batch = _run(opened.model, pair, data, augmented)
+        sources = batch.sources or list(range(first, first + len(batch.images)))
+        first += len(sources)
+        yield batch._replace(sources=sources)
 
 
 @torch.no_grad()
-def _step(model: Any, pair: Pair, batch: dict[str, Any], augmented: bool) -> Step:
+def _run(model: Any, pair: Pair, data: dict[str, Any], augmented: bool) -> Batch:
     """Run a batch through the model; sources are empty if the data has no paths."""
-    passes: list[tuple[Tensor, Tensor]] = []
-    images = torch.stack(list(batch['inputs']))
+    calls: list[tuple[Tensor, Tensor]] = []
+    images = torch.stack(list(data['inputs']))
     images = images.flip(1) if getattr(model.data_preprocessor, '_channel_conversion', False) else images
-    data = model.data_preprocessor(batch, augmented)
-    handle = pair.classifier.register_forward_hook(lambda _, args, output: passes.append((args[0], output)))
+    data = model.data_preprocessor(data, augmented)
+    handle = pair.classifier.register_forward_hook(lambda _, args, output: calls.append((args[0], output)))
     try:
         if pair.name.startswith('auxiliary_head'):  # not part of the prediction
             pair.holder(model.extract_feat(data['inputs']))
@@ -121,17 +122,17 @@ def _step(model: Any, pair: Pair, batch: dict[str, Any], augmented: bool) -> Ste
             model(data['inputs'], mode='tensor')
     finally:
         handle.remove()
-    if not passes:
+    if not calls:
         raise ValueError(f'the classifier of {pair.name or "the model"} does not run in eval mode. Choose another '
                          '--head.')
-    entered, logits = passes[-1]
-    features, loss = classifier_input(pair.classifier, entered, logits.shape), pair.loss
-    ignored = getattr(pair.holder, 'ignore_index', loss.ignore_index)
-    labels = labels_of(data, ignored)
+    inputs, logits = calls[-1]
+    features, loss = classifier_input(pair.classifier, inputs, logits.shape), pair.loss
+    ignore_index = getattr(pair.holder, 'ignore_index', loss.ignore_index)
+    labels = labels_of(data, ignore_index)
     if isinstance(features, Windows) or features.dim() != labels.dim() + 1:
-        raise ValueError(f'the input of the classifier {pair.classifier} has the shape {tuple(entered.shape)}. Only '
+        raise ValueError(f'the input of the classifier {pair.classifier} has the shape {tuple(inputs.shape)}. Only '
                          'feature vectors and maps with a 1x1 convolution are supported.')
     labels = labels_on_grid(labels, tuple(features.shape[2:]), loss.align_corners, loss.label_sampling)
     sources = [sample.img_path for sample in data.get('data_samples') or []]
-    labels = check_labels(labels, logits.shape[1], ignored, sources)
-    return Step(features, labels.masked_fill(labels == ignored, IGNORED), logits, images, sources)
+    labels = check_labels(labels, logits.shape[1], ignore_index, sources)
+    return Batch(features, labels.masked_fill(labels == ignore_index, IGNORED), logits, images, sources)

@@ -50,9 +50,9 @@ def pair_of(pairs: Sequence[Pair], head: str | None = None) -> Pair:
     for pair in pairs:
         layer = next(name for name, module in pair.holder.named_modules() if module is pair.classifier)
         named.setdefault(f'{pair.name}.{layer}'.lstrip('.'), pair)
-    wanted = head or ('decode_head' if any(name.startswith('decode_head.') for name in named) else '')
-    fitting = [name for name in named if not wanted or f'{name}.'.startswith(f'{wanted}.')]
-    if len(fitting) != 1:
-        raise ValueError(f'--head {wanted or "(not given)"} matches {len(fitting) or "no"} classifier'
-                         f'{"s" if fitting else ""} of this model. Choose one of {", ".join(fitting or named)}.')
-    return named[fitting[0]]
+    prefix = head or ('decode_head' if any(name.startswith('decode_head.') for name in named) else '')
+    matches = [name for name in named if not prefix or f'{name}.'.startswith(f'{prefix}.')]
+    if len(matches) != 1:
+        raise ValueError(f'--head {prefix or "(not given)"} matches {len(matches) or "no"} classifier'
+                         f'{"s" if matches else ""} of this model. Choose one of {", ".join(matches or named)}.')
+    return named[matches[0]]

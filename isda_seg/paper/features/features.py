@@ -9,8 +9,8 @@ from torch import Tensor
 
 from isda_seg.attachment.captured_inputs import weight_of
 from isda_seg.core import ClassMoments, class_moments, margin_variance, merge
-from isda_seg.paper.features.class_sample import Sample, draw, union
-from isda_seg.paper.features.classifier_inputs import IGNORED, Opened, steps
+from isda_seg.paper.features.class_sample import Sample, merge_samples, sample_batch
+from isda_seg.paper.features.classifier_inputs import IGNORED, OpenedModel, batches
 from isda_seg.paper.features.classifier_pairs import pair_of
 from isda_seg.paper.features.confusions import confusion
 from isda_seg.paper.features.separation import Separation, separation
@@ -18,21 +18,21 @@ from isda_seg.paper.features.separation import Separation, separation
 LARGEST = 1 << 28  # maximum entries of full covariances; larger ones become diagonal
 
 
-class Spread(NamedTuple):
+class Covariances(NamedTuple):
     """Class covariances and the margin table computed from them."""
     source: str         # description of the source
     covariance: Tensor  # (C, A), (C, A, A), or with leading dimension 1
     table: Tensor       # margin table (C, C)
 
     @classmethod
-    def of(cls, source: str, weight: Tensor, covariance: Tensor) -> 'Spread':
+    def with_table(cls, source: str, weight: Tensor, covariance: Tensor) -> 'Covariances':
         """Compute the margin table with the classifier weight (C, A)."""
         return cls(source, covariance.cpu(), margin_variance(weight, covariance).cpu())
 
 
-class Pass(NamedTuple):
+class SplitSummary(NamedTuple):
     """Result of one pass over a split."""
-    images: int
+    images: int            # number of images
     sample: Sample
     confusion: Tensor      # (C, C) int64, row = true class; for segmentation, over pixels of the feature grid
     moments: ClassMoments  # moments of all labelled features
@@ -43,14 +43,14 @@ class Features(NamedTuple):
     """Result of the analysis of a model."""
     name: str
     classes: list[str]
-    seen: Pass
-    points: np.ndarray      # t-SNE of the sample (N, 2)
-    separation: Separation  # separation measures of the sample
-    spreads: list[Spread]   # from the statistics in the checkpoint, if any, and from the moments of the pass
+    split: SplitSummary
+    points: np.ndarray              # t-SNE of the sample (N, 2)
+    separation: Separation          # separation measures of the sample
+    covariances: list[Covariances]  # from the statistics in the checkpoint, if any, and from the moments of the split
 
 
-def look(name: str, opened: Opened, split: str = 'test', head: str | None = None, per_class: int = 100,
-         perplexity: float = 30, seed: int = 0) -> Features:
+def analyse(name: str, opened: OpenedModel, split: str = 'test', head: str | None = None, per_class: int = 100,
+            perplexity: float = 30, seed: int = 0) -> Features:
     """Analyse the features of a split.
 
     Args:
@@ -63,7 +63,7 @@ def look(name: str, opened: Opened, split: str = 'test', head: str | None = None
         seed: seed of the sample and of t-SNE.
 
     Raises:
-        ValueError: see ``steps`` and ``separation``; also ``per_class`` below 2, a negative seed, or too few samples
+        ValueError: see ``batches`` and ``separation``; also ``per_class`` below 2, a negative seed, or too few samples
             for the perplexity.
     """
     if per_class < 2:
@@ -72,35 +72,37 @@ def look(name: str, opened: Opened, split: str = 'test', head: str | None = None
         raise ValueError(f'--seed must be at least 0, got {seed}')
     pair = pair_of(opened.pairs, head)
     statistics, weight = pair.loss.statistics, weight_of(pair.classifier).detach()
-    seen = one_pass(opened, split, head, per_class, seed)
-    samples = len(seen.sample.labels)
-    if samples <= perplexity:
-        raise ValueError(f'{samples} samples are too few for --perplexity {perplexity:g}. Increase --per-class '
-                         f'({per_class}) or set --perplexity below {samples}.')
-    apart = separation(seen.sample.features, seen.sample.labels)
-    spreads = [Spread.of(f'{split} data, {seen.kind} covariances', weight, seen.moments.covariance)]
+    summary = summarise_split(opened, split, head, per_class, seed)
+    features, labels = summary.sample.features, summary.sample.labels
+    if len(labels) <= perplexity:
+        raise ValueError(f'{len(labels)} samples are too few for --perplexity {perplexity:g}. Increase --per-class '
+                         f'({per_class}) or set --perplexity below {len(labels)}.')
+    measures = separation(features, labels)
+    covariances = [Covariances.with_table(f'{split} data, {summary.kind} covariances', weight,
+                                          summary.moments.covariance)]
     if statistics.count.any():
-        spreads.insert(0, Spread.of(f'statistics of ISDA in the checkpoint, {statistics.kind} covariances', weight,
-                                    statistics.covariance))
-    points = embedding(seen.sample.features, perplexity, seed)
-    return Features(name, opened.classes(pair), seen, points, apart, spreads)
+        covariances.insert(0, Covariances.with_table(
+            f'statistics of ISDA in the checkpoint, {statistics.kind} covariances', weight, statistics.covariance))
+    return Features(name, opened.classes(pair), summary, embedding(features, perplexity, seed), measures, covariances)
 
 
-def one_pass(opened: Opened, split: str, head: str | None, per_class: int, seed: int) -> Pass:
-    """Run one pass over a split, with memory independent of its size."""
-    pair = pair_of(opened.pairs, head)
-    classes, channels = pair.loss.statistics.num_classes, pair.loss.statistics.channels
+def summarise_split(opened: OpenedModel, split: str, head: str | None, per_class: int, seed: int) -> SplitSummary:
+    """Run one pass over a split, with memory independent of its size; arguments as in ``analyse``."""
+    statistics = pair_of(opened.pairs, head).loss.statistics
+    classes, channels = statistics.num_classes, statistics.channels
     kind = 'full' if classes * channels ** 2 <= LARGEST else 'diagonal'
-    images, drawn, counts, moments = 0, None, torch.zeros(classes, classes, dtype=torch.int64), None
-    for step in steps(opened, split, head):
-        batch = class_moments(step.features, step.labels, classes, covariance=kind, ignore_index=IGNORED)
-        moments = batch if moments is None else merge(moments, batch)
-        _, labels, logits = step.labelled()
+    images, counts = 0, torch.zeros(classes, classes, dtype=torch.int64)
+    samples: list[Sample] = []
+    moments: list[ClassMoments] = []
+    for batch in batches(opened, split, head):
+        new = class_moments(batch.features, batch.labels, classes, covariance=kind, ignore_index=IGNORED)
+        moments = [merge(moments[0], new) if moments else new]
+        _, labels, logits = batch.labelled()
         counts += confusion(labels, logits).cpu()
-        sample = draw(step, images, per_class, seed)
-        drawn = sample if drawn is None else union(drawn, sample, per_class)
-        images += len(step.images)
-    return Pass(images, drawn, counts, moments, kind)
+        sample = sample_batch(batch, images, per_class, seed)
+        samples = [merge_samples(samples[0], sample, per_class) if samples else sample]
+        images += len(batch.images)
+    return SplitSummary(images, samples[0], counts, moments[0], kind)
 
 
 def embedding(features: np.ndarray, perplexity: float, seed: int) -> np.ndarray:
@@ -109,10 +111,11 @@ def embedding(features: np.ndarray, perplexity: float, seed: int) -> np.ndarray:
     return points
 
 
-def check_alike(found: Sequence[Features]) -> None:
+def check_same_data(models: Sequence[Features]) -> None:
     """Raise ValueError unless all models use the same samples and classes."""
-    first = found[0]
-    for other in found[1:]:
-        if first.classes != other.classes or not np.array_equal(first.seen.sample.places, other.seen.sample.places):
+    first, *others = models
+    for other in others:
+        positions = first.split.sample.positions, other.split.sample.positions
+        if first.classes != other.classes or not np.array_equal(*positions):
             raise ValueError(f'{first.name} and {other.name} have different samples; a comparison needs the same data, '
                              'classes and feature grid. Analyse each model separately.')

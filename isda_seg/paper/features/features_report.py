@@ -3,7 +3,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from isda_seg.paper.features.confusions import agreement, frequent, largest
+from isda_seg.paper.features.confusions import frequent_confusions, largest_entries, rank_correlation
 from isda_seg.paper.features.embedding_figure import draw_embedding
 from isda_seg.paper.features.features import Features
 from isda_seg.paper.features.spectrum import effective_rank, spectrum
@@ -11,41 +11,42 @@ from isda_seg.paper.features.spectrum_figure import draw_spectra
 from isda_seg.paper.features.table_figure import draw_tables
 from isda_seg.runtime.run_record import RUNS
 
-MOST = 10   # class pairs in the result file
-SHOWN = 5   # class pairs in the printed summary
+RECORDED = 10  # class pairs in the result file
+SHOWN = 5      # class pairs in the printed summary
 
 
-def entry(one: Features, meta: dict[str, Any]) -> dict[str, Any]:
-    """Return the report entry of a model.
+def entry(model: Features, meta: dict[str, Any]) -> dict[str, Any]:
+    """Return the entry of a model in the result file.
 
     It contains the measures, the ranks, table and class pairs per covariance source, and the training provenance.
 
     Args:
-        one: result of ``look``.
+        model: result of ``analyse``.
         meta: meta of the checkpoint.
     """
-    counts = dict.fromkeys(one.classes, 0)
-    for label in one.seen.sample.labels:
-        counts[one.classes[label]] += 1
+    classes, counts = model.classes, model.split.confusion
+    samples = dict.fromkeys(classes, 0)
+    for label in model.split.sample.labels:
+        samples[classes[label]] += 1
     spreads = []
-    for spread in one.spreads:
-        ranks = effective_rank(spectrum(spread.covariance)).tolist()
-        names = one.classes if len(ranks) == len(one.classes) else ['all classes']
-        spreads.append(dict(source=spread.source, effective_rank=dict(zip(names, ranks, strict=True)),
-                            largest=largest(spread.table, one.classes, MOST),
-                            frequent_confusions=frequent(one.seen.confusion, spread.table, one.classes, MOST),
-                            rank_correlation_with_confusions=agreement(one.seen.confusion, spread.table),
-                            table=[[round(value, 6) for value in row] for row in spread.table.tolist()]))
-    return dict(name=one.name, images=one.seen.images, samples=counts, separation=one.separation._asdict(),
-                confusion=one.seen.confusion.tolist(), spreads=spreads, training=meta.get(RUNS, []))
+    for source, covariance, table in model.covariances:
+        ranks = effective_rank(spectrum(covariance)).tolist()
+        names = classes if len(ranks) == len(classes) else ['all classes']
+        spreads.append(dict(source=source, effective_rank=dict(zip(names, ranks, strict=True)),
+                            largest=largest_entries(table, classes, RECORDED),
+                            frequent_confusions=frequent_confusions(counts, table, classes, RECORDED),
+                            rank_correlation_with_confusions=rank_correlation(counts, table),
+                            table=[[round(value, 6) for value in row] for row in table.tolist()]))
+    return dict(name=model.name, images=model.split.images, samples=samples, separation=model.separation._asdict(),
+                confusion=counts.tolist(), spreads=spreads, training=meta.get(RUNS, []))
 
 
-def draw_all(found: Sequence[Features], title: str, out: Path) -> list[Path]:
+def draw_all(models: Sequence[Features], title: str, out: Path) -> list[Path]:
     """Draw the three figures into a folder and return their paths; ``title`` is the title of the t-SNE figure."""
     paths = [out / f'{name}.png' for name in ('embedding', 'spectrum', 'table')]
-    draw_embedding(found, title, paths[0])
-    draw_spectra(found, paths[1])
-    draw_tables(found, MOST, paths[2])
+    draw_embedding(models, title, paths[0])
+    draw_spectra(models, paths[1])
+    draw_tables(models, RECORDED, paths[2])
     return paths
 
 
@@ -55,25 +56,24 @@ def summary(entries: Sequence[dict[str, Any]]) -> str:
 
 
 def _lines(found: dict[str, Any]) -> list[str]:
-    apart = found['separation']
-    lines = [found['name'], f'  {sum(found["samples"].values())} samples of {found["images"]} images: silhouette '
-             f'{apart["silhouette"]:.3f}, within / between {apart["variance_ratio"]:.2f}, 1-NN error '
-             f'{apart["nearest_error"]:.1f} %']
-    absent = [name for name, count in found['samples'].items() if not count]
-    if absent:
+    measures, samples = found['separation'], found['samples']
+    lines = [found['name'], f'  {sum(samples.values())} samples of {found["images"]} images: silhouette '
+             f'{measures["silhouette"]:.3f}, within / between {measures["variance_ratio"]:.2f}, 1-NN error '
+             f'{measures["nearest_error"]:.1f} %']
+    if absent := [name for name, count in samples.items() if not count]:
         lines.append(f'  warning: no sample of {", ".join(absent)}; excluded from the t-SNE and its measures')
-    pairs = len(found['samples']) * (len(found['samples']) - 1)
+    pairs = len(samples) * (len(samples) - 1)
     for spread in found['spreads']:
-        ranks, confusions = spread['effective_rank'], spread['frequent_confusions']
-        agreed = spread['rank_correlation_with_confusions']
+        confusions, correlation = spread['frequent_confusions'], spread['rank_correlation_with_confusions']
+        ranks = ', '.join(f'{name} {rank:.1f}' for name, rank in spread['effective_rank'].items() if rank)
         lines += [f'  {spread["source"]}:',
-                  f'    effective rank: {", ".join(f"{name} {rank:.1f}" for name, rank in ranks.items() if rank)}',
+                  f'    effective rank: {ranks}',
                   '    largest entries of the margin table (true class - other class): '
                   f'{", ".join(map(_pair, spread["largest"][:SHOWN]))}',
                   f'    largest entries among the {len(confusions)} most frequent confusions (rank among {pairs} '
                   f'pairs): {", ".join(map(_confusion, confusions[:SHOWN])) or "no confusions"}']
-        if agreed is not None:
-            lines.append(f'    rank correlation of the margin table with the confusion rates: {agreed:.2f}')
+        if correlation is not None:
+            lines.append(f'    rank correlation of the margin table with the confusion rates: {correlation:.2f}')
     return lines
 
 

@@ -17,7 +17,7 @@ from isda_seg.runtime.config_keys import dicts, type_name
 SPLITS = ('test', 'val', 'train')
 
 
-def split_loader(cfg: Config, split: str, augmented: bool = False) -> DataLoader:
+def split_loader(cfg: Config, split: str, augmented: bool = False) -> DataLoader[Any]:
     """Build the dataloader of ``split_config``, with the same arguments and errors."""
     loader = split_config(cfg, split, augmented)
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmengine')):
@@ -37,37 +37,37 @@ def split_config(cfg: Config, split: str, augmented: bool = False) -> dict[str, 
         FileNotFoundError: missing data.
     """
     if split not in SPLITS or cfg.get(f'{split}_dataloader') is None:
-        known = [name for name in SPLITS if cfg.get(f'{name}_dataloader') is not None]
-        raise ValueError(f'the config has no data for --split {split}. Choose one of {", ".join(known)}.')
+        available = [name for name in SPLITS if cfg.get(f'{name}_dataloader') is not None]
+        raise ValueError(f'the config has no data for --split {split}. Choose one of {", ".join(available)}.')
     module = 'segmentation.data_check' if task_name(cfg) == SEGMENTATION else 'classification.data.data_check'
     import_module(f'isda_seg.{module}').check_data(cfg, (split,))
-    own = cfg[f'{split}_dataloader']
-    test = own if augmented else cfg.get('test_dataloader') or cfg.val_dataloader
-    dataset = copy.deepcopy(own.dataset)
+    dataloader = cfg[f'{split}_dataloader']
+    template = dataloader if augmented else cfg.get('test_dataloader') or cfg.val_dataloader
+    dataset = copy.deepcopy(dataloader.dataset)
     if type_name(dataset) == 'TwoStreamDataset':  # use all images, with labels
         dataset = dict(dataset.dataset, pipeline=dataset.pipeline)
     if split == 'train' and not augmented:
-        pipeline = next(node['pipeline'] for node in dicts(test.dataset) if 'pipeline' in node)
+        pipeline = next(node['pipeline'] for node in dicts(template.dataset) if 'pipeline' in node)
         for node in dicts(dataset):
             if 'pipeline' in node:
                 node['pipeline'] = copy.deepcopy(pipeline)
-    loader = dict(copy.deepcopy(test), dataset=dataset, sampler=dict(type='DefaultSampler', shuffle=False))
+    loader = dict(copy.deepcopy(template), dataset=dataset, sampler=dict(type='DefaultSampler', shuffle=False))
     loader.pop('batch_sampler', None)
     return loader
 
 
-def labels_of(data: dict[str, Any], ignored: int) -> Tensor:
+def labels_of(data: dict[str, Any], ignore_index: int) -> Tensor:
     """Return the int64 labels (B,) or label maps (B, H, W) of a preprocessed batch.
 
     Args:
         data: batch from the data preprocessor.
-        ignored: label for the padding of the preprocessor.
+        ignore_index: label for the padding of the preprocessor.
 
     Raises:
         ValueError: images without labels.
     """
     samples = data.get('data_samples') or []
-    maps = [_padded(sample, ignored) for sample in samples if 'gt_sem_seg' in sample]
+    maps = [_padded(sample, ignore_index) for sample in samples if 'gt_sem_seg' in sample]
     labels = torch.stack(maps) if maps else data.get('labels')
     if labels is None or len(maps) < len(samples):
         raise ValueError('images of this split have no labels. Choose another --split or add LoadAnnotations to the '
@@ -75,7 +75,7 @@ def labels_of(data: dict[str, Any], ignored: int) -> Tensor:
     return labels.long()
 
 
-def _padded(sample: Any, ignored: int) -> Tensor:
+def _padded(sample: Any, ignore_index: int) -> Tensor:
     """Return the label map (H, W), padded like the image."""
     labels: Tensor = sample.gt_sem_seg.data[0]
     if 'img_padding_size' not in sample:
@@ -83,4 +83,4 @@ def _padded(sample: Any, ignored: int) -> Tensor:
     _, right, _, bottom = sample.img_padding_size
     height, width = sample.img_shape[:2]
     margin = 0, round(right * labels.shape[1] / width), 0, round(bottom * labels.shape[0] / height)
-    return F.pad(labels.long(), margin, value=ignored)
+    return F.pad(labels.long(), margin, value=ignore_index)

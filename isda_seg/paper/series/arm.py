@@ -27,7 +27,7 @@ class Arm(NamedTuple):
     @property
     def folder(self) -> str:
         """Folder name, unique for each training: the stem of the config and the training options."""
-        name = quote_plus(' '.join([Path(self.config).stem, *self.of_training]), safe='=,')
+        name = quote_plus(' '.join([Path(self.config).stem, *self.training_options]), safe='=,')
         if len(name) <= LONGEST:
             return name
         return f'{name[:LONGEST]}-{hashlib.sha256(name.encode()).hexdigest()[:12]}'
@@ -36,7 +36,7 @@ class Arm(NamedTuple):
     def settings(self) -> dict[str, Any]:
         """Training options by key, parsed as by --cfg-options."""
         found = argparse.Namespace()
-        DictAction([], 'settings', nargs='*')(argparse.ArgumentParser(), found, self.of_training)
+        DictAction([], 'settings', nargs='*')(argparse.ArgumentParser(), found, self.training_options)
         return found.settings
 
     @property
@@ -53,7 +53,7 @@ class Arm(NamedTuple):
             raise ValueError(f'{TAU} must be a finite number >= 0, got {found!r}') from None
 
     @property
-    def of_training(self) -> tuple[str, ...]:
+    def training_options(self) -> tuple[str, ...]:
         """Options of the config, without test-time options."""
         return tuple(option for option in self.options if not option.startswith(f'{TAU}='))
 

@@ -2,14 +2,11 @@
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
+from matplotlib.figure import Figure
 
-from isda_seg.paper.series.measure_names import wording
-from isda_seg.paper.series.paired import first_measure
-
-matplotlib.use('Agg')
-import matplotlib.pyplot as plt  # noqa: E402
+from isda_seg.paper.figures import save_figure
+from isda_seg.paper.series.measure_names import names_of_series
 
 FEWEST = 4  # minimum number of points of a curve
 
@@ -21,11 +18,11 @@ def curves(paired: dict[str, Any]) -> dict[str, tuple[list[int], np.ndarray]]:
     """
     found = {}
     for arm, runs in paired['runs'].items():
-        known = [{int(place): value for place, value in run['validated'].items()} for run in runs.values()
-                 if 'validated' in run]
-        places = sorted(set.intersection(*map(set, known))) if known else []
-        if len(places) >= FEWEST:
-            found[arm] = places, np.array([[run[place] for place in places] for run in known])
+        validated = [{int(step): value for step, value in run['validated'].items()} for run in runs.values()
+                     if 'validated' in run]
+        steps = sorted(set.intersection(*map(set, validated))) if validated else []
+        if len(steps) >= FEWEST:
+            found[arm] = steps, np.array([[values[step] for step in steps] for values in validated])
     return found
 
 
@@ -34,18 +31,17 @@ def draw_bands(paired: dict[str, Any], out: str | Path) -> bool:
     found = curves(paired)
     if not found:
         return False
-    figure, axis = plt.subplots(figsize=(6.4, 4), layout='constrained')
-    for arm, (places, values) in found.items():
-        mean, spread = values.mean(0), values.std(0, ddof=1) if len(values) > 1 else 0 * values[0]
-        axis.plot(places, mean, marker='.', label=f'{arm} ({len(values)} seeds)')
-        axis.fill_between(places, mean - spread, mean + spread, alpha=0.2)
-    first = first_measure(run for runs in paired['runs'].values() for run in runs.values())
-    axis.set(xlabel='epoch' if 'error' in first else 'iteration', title='mean, and one standard deviation over seeds',
-             ylabel=f'{wording(first).measure} (%)')
+    figure = Figure(figsize=(6.4, 4), layout='constrained')
+    axis = figure.subplots()
+    for arm, (steps, values) in found.items():
+        mean, deviation = values.mean(0), values.std(0, ddof=1) if len(values) > 1 else 0 * values[0]
+        axis.plot(steps, mean, marker='.', label=f'{arm} ({len(values)} seeds)')
+        axis.fill_between(steps, mean - deviation, mean + deviation, alpha=0.2)
+    names = names_of_series(paired)
+    axis.set(xlabel='epoch' if 'error' in names.measure else 'iteration', ylabel=f'{names.measure} (%)',
+             title='mean, and one standard deviation over seeds')
     axis.title.set_fontsize(9)
     axis.grid(alpha=0.3)
     axis.legend(fontsize=7)
-    Path(out).parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out, dpi=120)
-    plt.close(figure)
+    save_figure(figure, out)
     return True

@@ -1,16 +1,18 @@
 """Loss and mIoU over iterations, or test error over epochs (Fig. 5), from the log of MMEngine."""
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-import matplotlib
+from matplotlib.figure import Figure
 
-matplotlib.use('Agg')
-import matplotlib.pyplot as plt  # noqa: E402
+from isda_seg.paper.figures import save_figure
 
+Curve = list[tuple[int, float]]
 MEASURES = {'mIoU': ('mIoU on val (%)', 'iteration'), 'top1_error': ('test error (%)', 'epoch')}
 
 
-def read_scalars(work_dir: str | Path) -> tuple[list[tuple[int, float]], list[tuple[int, float]]]:
+def read_scalars(work_dir: str | Path) -> tuple[Curve, Curve]:
     """Read (iteration, loss) and (iteration, mIoU) or (epoch, test error), in per cent, from a work directory.
 
     The logs of resumed runs are joined.
@@ -28,7 +30,7 @@ def validated_by(work_dir: str | Path) -> str:
     return 'top1_error' if any('top1_error' in entry for entry in _entries(work_dir)) else 'mIoU'
 
 
-def _entries(work_dir: str | Path) -> list[dict]:
+def _entries(work_dir: str | Path) -> list[dict[str, Any]]:
     logs = sorted(Path(work_dir).glob('*/vis_data/scalars.json'))
     if not logs:
         raise FileNotFoundError(f'no vis_data/scalars.json below {work_dir}. Pass the work directory of a run.')
@@ -38,16 +40,15 @@ def _entries(work_dir: str | Path) -> list[dict]:
     return found
 
 
-def _entry(line: str) -> dict | None:
+def _entry(line: str) -> dict[str, Any] | None:
     """Parse a line; return None for the incomplete line of a killed run."""
     try:
-        entry: dict = json.loads(line)
+        return dict(json.loads(line))
     except json.JSONDecodeError:
         return None
-    return entry
 
 
-def plot_curves(work_dirs: dict[str, str | Path], out: str | Path) -> None:
+def plot_curves(work_dirs: Mapping[str, str | Path], out: str | Path) -> None:
     """Plot the loss on the left and mIoU or test error on the right, one line per run.
 
     Args:
@@ -60,16 +61,15 @@ def plot_curves(work_dirs: dict[str, str | Path], out: str | Path) -> None:
     names = {validated_by(work_dir) for work_dir in work_dirs.values()}
     if len(names) > 1:
         raise ValueError(f'runs in one figure need the same validation measure, got {sorted(names)}')
-    figure, axes = plt.subplots(1, 2, figsize=(9, 3.4))
+    figure = Figure(figsize=(9, 3.4))
+    axes = figure.subplots(1, 2)
     for label, work_dir in work_dirs.items():
-        for axis, series in zip(axes, read_scalars(work_dir), strict=True):
-            if series:
-                axis.plot(*zip(*series, strict=True), label=label)
-    for axis, (title, over) in zip(axes, (('training loss', 'iteration'), MEASURES[names.pop()]), strict=True):
-        axis.set(title=title, xlabel=over)
+        for axis, curve in zip(axes, read_scalars(work_dir), strict=True):
+            if curve:
+                axis.plot(*zip(*curve, strict=True), label=label)
+    for axis, (title, steps) in zip(axes, (('training loss', 'iteration'), MEASURES[names.pop()]), strict=True):
+        axis.set(title=title, xlabel=steps)
         axis.grid(alpha=0.3)
     axes[0].legend()
     figure.tight_layout()
-    Path(out).parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out, dpi=120)
-    plt.close(figure)
+    save_figure(figure, out)

@@ -1,5 +1,5 @@
 """Paired comparison of two arms that were run with the same seeds."""
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -43,9 +43,9 @@ def difference(baseline: Sequence[float], arm: Sequence[float]) -> Difference:
     if len(values) < 2:
         return Difference(values.tolist(), mean, None, None)
     half = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * stats.sem(values))
-    drawn = stats.bootstrap((values,), np.mean, n_resamples=RESAMPLES, confidence_level=CONFIDENCE,
-                            method='percentile', rng=np.random.default_rng(0)).confidence_interval
-    return Difference(values.tolist(), mean, [mean - half, mean + half], [float(drawn.low), float(drawn.high)])
+    interval = stats.bootstrap((values,), np.mean, n_resamples=RESAMPLES, confidence_level=CONFIDENCE,
+                               method='percentile', rng=np.random.default_rng(0)).confidence_interval
+    return Difference(values.tolist(), mean, [mean - half, mean + half], [float(interval.low), float(interval.high)])
 
 
 def half_width(mean: float, t: Sequence[float] | None) -> float:
@@ -73,7 +73,7 @@ def measures(result: dict[str, Any]) -> dict[str, float]:
     return found
 
 
-def first_measure(results: Iterable[dict[str, Any]]) -> str:
+def main_measure(results: Iterable[dict[str, Any]]) -> str:
     """Return the main measure of the first run that did not diverge; 'mIoU' if all runs diverged."""
     return next((name for result in results for name in measures(result)), 'mIoU')
 
@@ -106,14 +106,16 @@ def compare_arms(baseline: dict[str, dict[str, Any]], arm: dict[str, dict[str, A
     """
     if list(baseline) != list(arm):
         raise ValueError(f'the arms have different seeds: {list(baseline)} and {list(arm)}')
-    gone = {name: [int(seed) for seed, result in runs.items() if DIVERGED in result]
-            for name, runs in (('baseline', baseline), ('arm', arm))}
-    seeds = [seed for seed in baseline if int(seed) not in (*gone['baseline'], *gone['arm'])]
+    diverged = {name: [int(seed) for seed, result in runs.items() if DIVERGED in result]
+                for name, runs in (('baseline', baseline), ('arm', arm))}
+    seeds = [seed for seed in baseline if int(seed) not in (*diverged['baseline'], *diverged['arm'])]
     found: dict[str, Any] = dict(seeds=[int(seed) for seed in seeds])
-    if any(gone.values()):
-        found[DIVERGED] = gone
-    for kind, take in (('measures', measures), ('classes', class_measures),
-                       *((kind, partial(class_measures, kind=kind)) for kind in OF_CLASSES)):
+    if any(diverged.values()):
+        found[DIVERGED] = diverged
+    takes: dict[str, Callable[[dict[str, Any]], dict[str, float]]] = {
+        'measures': measures, 'classes': class_measures,
+        **{kind: partial(class_measures, kind=kind) for kind in OF_CLASSES}}
+    for kind, take in takes.items():
         left, right = ([take(results[seed]) for seed in seeds] for results in (baseline, arm))
         common = [name for values in left[:1] for name in values if all(name in other for other in (*left, *right))]
         found[kind] = {}

@@ -2,49 +2,52 @@
 from collections.abc import Sequence
 from typing import Any
 
-from isda_seg.paper.result_rows import average
-from isda_seg.paper.series.measure_names import arm_names, decimals, row_name, wording
+from isda_seg.paper.result_tables import markdown, mean_sd
+from isda_seg.paper.series.measure_names import arm_names, decimals, display_names, row_name
 from isda_seg.paper.series.paired import OF_CLASSES, measures
 from isda_seg.paper.series.result_files import DIVERGED
 
 MANY = 3  # minimum number of arms for a combined table
 
 
-def paired_table(paired: dict[str, Any]) -> str:
-    """Return the tables: arms side by side, differences by measure, and differences by class for each arm.
+def paired_table(paired: dict[str, Any], class_arm: str | None = None) -> str:
+    """Return the tables: arms side by side, differences by measure, and differences by class.
 
     With ``MANY`` arms or more, a single table holds the differences of all arms.
+
+    Args:
+        paired: content of the result file.
+        class_arm: the arm whose classes are shown; None for all arms.
     """
     arms = paired['comparisons']
-    beside = [side_by_side(paired)] if len(arms) > 1 else []
-    beside += [sentence for arm in arms if (sentence := left_out(paired, arm))]
-    whole = [arm for arm, comparison in arms.items() if comparison['measures']]
-    tables = [_all_arms(paired)] if len(arms) >= MANY else [_arm_table(paired, arm) for arm in whole]
-    classes = [class_table(paired, arm) for arm, comparison in arms.items() if comparison['classes']]
-    return '\n\n'.join([*beside, *tables, *classes])
+    blocks = [side_by_side(paired)] if len(arms) > 1 else []
+    blocks += filter(None, (diverged_sentence(paired, arm) for arm in arms))
+    blocks += [_all_arms(paired)] if len(arms) >= MANY else [
+        _arm_table(paired, arm) for arm, comparison in arms.items() if comparison['measures']]
+    blocks += [class_table(paired, arm) for arm, comparison in arms.items()
+               if comparison['classes'] and class_arm in (None, arm)]
+    return '\n\n'.join(blocks)
 
 
-def left_out(paired: dict[str, Any], arm: str) -> str:
+def diverged_sentence(paired: dict[str, Any], arm: str) -> str:
     """Return a sentence on the diverged runs, or ''."""
-    gone = paired['comparisons'][arm].get(DIVERGED)
-    if not gone:
-        return ''
     names = dict(baseline=next(iter(paired['runs'])), arm=arm)
-    which = '; '.join(f'`{names[side]}` seed {seed}' for side, seeds in gone.items() for seed in seeds)
-    return f'Diverged runs, excluded with their pairs: {which}.'
+    runs = [f'`{names[side]}` seed {seed}' for side, seeds in paired['comparisons'][arm].get(DIVERGED, {}).items()
+            for seed in seeds]
+    return f'Diverged runs, excluded with their pairs: {"; ".join(runs)}.' if runs else ''
 
 
 def _all_arms(paired: dict[str, Any]) -> str:
     """Return a table with one row per arm and measure."""
-    rows = [f'Differences to `{next(iter(paired["runs"]))}`, seeds {", ".join(map(str, paired["seeds"]))}, trained at '
-            f'commit {", ".join(commits(paired))}:', '',
-            '| arm | measure | mean | 95 % (paired t) | 95 % (bootstrap) |', '|---|---|---|---|---|']
-    for arm, comparison in paired['comparisons'].items():
-        for name, entry in comparison['measures'].items():
-            places = decimals(name)
-            rows.append(f'| `{arm}` | {row_name(name)} | {entry["mean"]:+.{places}f} | {interval(entry["t"], places)} '
-                        f'| {interval(entry["bootstrap"], places)} |')
-    return '\n'.join(rows)
+    rows = [['arm', 'measure', 'mean', '95 % (paired t)', '95 % (bootstrap)']]
+    rows += [[f'`{arm}`', row_name(name), *_mean_and_intervals(entry, decimals(name))]
+             for arm, comparison in paired['comparisons'].items() for name, entry in comparison['measures'].items()]
+    return (f'Differences to `{next(iter(paired["runs"]))}`, seeds {", ".join(map(str, paired["seeds"]))}, trained at '
+            f'commit {", ".join(commits(paired))}:\n\n{markdown(rows)}')
+
+
+def _mean_and_intervals(entry: dict[str, Any], places: int) -> list[str]:
+    return [f'{entry["mean"]:+.{places}f}', interval(entry['t'], places), interval(entry['bootstrap'], places)]
 
 
 def side_by_side(paired: dict[str, Any]) -> str:
@@ -54,7 +57,7 @@ def side_by_side(paired: dict[str, Any]) -> str:
     names = list(dict.fromkeys(name for runs in found.values() for run in runs[:1] for name in run))
     rows = [f'| | {" | ".join(map(row_name, names))} |', '|---' * (1 + len(names)) + '|']
     for arm, runs in found.items():
-        means = [average([run[name] for run in runs if name in run], decimals(name)) for name in names]
+        means = [mean_sd([run[name] for run in runs if name in run], decimals(name)) for name in names]
         rows.append(f'| `{arm}` | {" | ".join(means)} |')
     return '\n'.join(rows)
 
@@ -64,36 +67,33 @@ def _arm_table(paired: dict[str, Any], arm: str) -> str:
     seeds = ', '.join(map(str, comparison.get('seeds', paired['seeds'])))
     first = next(iter(comparison['measures']))
     baseline = next(iter(paired['runs']))
-    plain, isda = arm_names(baseline, arm)
-    rows = [f'`{arm}` minus `{baseline}`, {wording(first).heading}, seeds {seeds}, trained at commit '
+    left, right = arm_names(baseline, arm)
+    rows = [f'`{arm}` minus `{baseline}`, {display_names(first).heading}, seeds {seeds}, trained at commit '
             f'{", ".join(commits(paired))}:', '',
-            f'| | {plain} | {isda} | difference by seed | mean | 95 % (paired t) | 95 % (bootstrap) |',
+            f'| | {left} | {right} | difference by seed | mean | 95 % (paired t) | 95 % (bootstrap) |',
             '|---|---|---|---|---|---|---|']
     for name, entry in comparison['measures'].items():
         places = decimals(name)
         by_seed = ' '.join(f'{value:+.{places}f}' for value in entry['by_seed'])
         rows.append(f'| {row_name(name)} | {entry["baseline"]:.{places}f} | {entry["arm"]:.{places}f} | {by_seed} '
-                    f'| {entry["mean"]:+.{places}f} | {interval(entry["t"], places)} '
-                    f'| {interval(entry["bootstrap"], places)} |')
+                    f'| {" | ".join(_mean_and_intervals(entry, places))} |')
     return '\n'.join(rows)
 
 
 def class_table(paired: dict[str, Any], arm: str) -> str:
     """Return a table with IoU and, if measured, precision, recall and AP, one row per class."""
     comparison = paired['comparisons'][arm]
-    known = {'IoU': comparison['classes'],
+    kinds = {'IoU': comparison['classes'],
              **{kind: comparison[kind] for kind in OF_CLASSES if comparison.get(kind)}}
-    baseline = next(iter(paired['runs']))
-    rows = [f'`{arm}` minus `{baseline}`, classes, mean and 95 % (paired t):', '',
-            f'| class | {arm_names(baseline, arm)[0]} IoU | {" | ".join(known)} |', '|---' * (2 + len(known)) + '|']
-    for name, entry in comparison['classes'].items():
-        found = [entries.get(name) for entries in known.values()]
-        cells = [f'{entry["mean"]:+.2f}{in_brackets(entry["t"])}' if entry else '' for entry in found]
-        rows.append(f'| {name} | {entry["baseline"]:.2f} | {" | ".join(cells)} |')
-    return '\n'.join(rows)
+    rows = [['class', 'baseline IoU', *kinds]]
+    for name, iou in comparison['classes'].items():
+        entries = [kind.get(name) for kind in kinds.values()]
+        rows.append([name, f'{iou["baseline"]:.2f}', *(
+            f'{entry["mean"]:+.2f}{in_parentheses(entry["t"])}' if entry else '' for entry in entries)])
+    return f'`{arm}` minus `{next(iter(paired["runs"]))}`, classes, mean and 95 % (paired t):\n\n{markdown(rows)}'
 
 
-def in_brackets(bounds: Sequence[float] | None, places: int = 2) -> str:
+def in_parentheses(bounds: Sequence[float] | None, places: int = 2) -> str:
     """Format an interval in parentheses after a mean; '' without an interval."""
     return f' ({interval(bounds, places)})' if bounds else ''
 

@@ -1,6 +1,5 @@
 """Processes of a series: one series per folder, and no process outlives its series."""
 import ctypes
-import fcntl
 import os
 import signal
 import subprocess
@@ -8,36 +7,37 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
-LIBC = ctypes.CDLL(None) if sys.platform == 'linux' else None
+from filelock import FileLock, Timeout  # a dependency of torch
+
+LOCK = '.series.lock'
 PR_SET_PDEATHSIG = 1
-
-
-def _end_with_parent() -> None:
-    """Request SIGTERM from Linux when the parent thread ends, for any reason."""
-    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+# Requests SIGTERM from Linux when the parent thread ends, for any reason.
+END_WITH_PARENT = partial(ctypes.CDLL(None).prctl, PR_SET_PDEATHSIG, signal.SIGTERM) \
+    if sys.platform == 'linux' else None
 
 
 @contextmanager
-def only_one(folder: Path) -> Iterator[None]:
+def folder_lock(folder: Path) -> Iterator[None]:
     """Lock the folder until the block or the process ends.
 
     Raises:
         BlockingIOError: another process holds the lock.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    lock = os.open(folder, os.O_RDONLY)
+    lock = FileLock(folder / LOCK)
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise BlockingIOError(f'Another series is running in {folder}. Wait until it ends or choose another '
-                                  '--work-dir.') from error
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise BlockingIOError(f'Another series is running in {folder}. Wait until it ends or choose another '
+                              '--work-dir.') from error
+    try:
         yield
     finally:
-        os.close(lock)
+        lock.release()
 
 
 class Processes:
@@ -46,7 +46,7 @@ class Processes:
     def __init__(self, jobs: int) -> None:
         threads = str(max(1, (os.cpu_count() or 1) // jobs))
         self.environment = dict(os.environ, OMP_NUM_THREADS=os.environ.get('OMP_NUM_THREADS', threads))
-        self.running: set[subprocess.Popen] = set()
+        self.running: set[subprocess.Popen[bytes]] = set()
         self.stopped = False
         self.lock = threading.Lock()
 
@@ -73,7 +73,7 @@ class Processes:
             if self.stopped:
                 raise RuntimeError('the series was stopped')
             process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=self.environment,
-                                       preexec_fn=_end_with_parent if LIBC else None)
+                                       preexec_fn=END_WITH_PARENT)
             self.running.add(process)
         code = process.wait()
         with self.lock:

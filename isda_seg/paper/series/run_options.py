@@ -5,7 +5,7 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import DATASETS, init_default_scope
 
-from isda_seg.runtime.config_keys import check_options, dicts, type_name
+from isda_seg.runtime.config_keys import dicts, merge_options, type_name
 
 SAMPLE = ('sample', 'sample_seed', 'sample_from')  # arguments of CamVidDataset
 
@@ -18,8 +18,7 @@ def with_options(cfg: Config, seed: int | None = None, options: dict[str, Any] |
     """
     cfg = copy.deepcopy(cfg)
     if options:
-        check_options(cfg, options)
-        cfg.merge_from_dict(options)
+        merge_options(cfg, options)
     if seed is not None:
         cfg.randomness = dict(cfg.get('randomness') or {}, seed=seed)
         for node in dicts(cfg.get('train_dataloader')):
@@ -60,7 +59,7 @@ def hold_out(cfg: Config, share: float) -> Config:
         raise ValueError(f'the held-out share must be between 0 and 1, got {share}')
     cfg = copy.deepcopy(cfg)
     train = cfg.train_dataloader.dataset
-    if _two_streams(train):
+    if _is_two_streams(train):
         return _labels(cfg, share)
     if 'dataset' in train or 'datasets' in train:
         raise ValueError(f'cannot hold out images of a {train.type}, which wraps other datasets')
@@ -70,19 +69,19 @@ def hold_out(cfg: Config, share: float) -> Config:
     whole = {key: value for key, value in train.items() if key not in SAMPLE}
     total = len(DATASETS.build({**whole, 'indices': None, 'lazy_init': False}))
     first = round(total * (1 - share))
-    own = train.get('indices')
-    if own is None:
-        own = range(total)
-    elif isinstance(own, int):  # MMEngine: the first ones, or the last ones if negative
-        own = range(total)[:own] if own >= 0 else range(total)[own:]
-    kept = [index for index in own if range(total)[index] < first]
+    trained = train.get('indices')
+    if trained is None:
+        trained = range(total)
+    elif isinstance(trained, int):  # MMEngine: the first ones, or the last ones if negative
+        trained = range(total)[:trained] if trained >= 0 else range(total)[trained:]
+    kept = [index for index in trained if range(total)[index] < first]
     if not kept or first == total:
         raise ValueError(f'holding out {share} of {total} training images leaves {len(kept)} for training and '
                          f'{total - first} for evaluation')
     for loader in ('val_dataloader', 'test_dataloader'):
-        held = {**copy.deepcopy(whole), 'pipeline': cfg[loader].dataset.pipeline, 'test_mode': True,
+        dataset = {**copy.deepcopy(whole), 'pipeline': cfg[loader].dataset.pipeline, 'test_mode': True,
                 'indices': list(range(first, total))}
-        cfg[loader].dataset = held
+        cfg[loader].dataset = dataset
     train['sample_from' if len(whole) < len(train) else 'indices'] = kept
     return cfg
 
@@ -113,7 +112,7 @@ def _labels(cfg: Config, share: float) -> Config:
     return cfg
 
 
-def _two_streams(dataset: Any) -> bool:
+def _is_two_streams(dataset: Any) -> bool:
     return type_name(dataset) == 'TwoStreamDataset'
 
 
@@ -121,6 +120,6 @@ def training_images(cfg: Config) -> int:
     """Return the number of training images, for semi-supervised configs the number of labelled ones."""
     init_default_scope(cfg.get('default_scope', 'mmengine'))
     train = cfg.train_dataloader.dataset
-    if _two_streams(train):
+    if _is_two_streams(train):
         return DATASETS.build(train).num_labelled
     return len(DATASETS.build({**train, 'lazy_init': False}))

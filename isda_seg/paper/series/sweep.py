@@ -5,7 +5,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from isda_seg.paper.series.paired import first_measure, lower_is_better, measures
+from isda_seg.paper.series.paired import measures
 from isda_seg.paper.series.result_files import at_tau
 from isda_seg.paper.series.run_options import hold_out, with_isda, with_options
 from isda_seg.paper.series.training_runs import Run
@@ -62,9 +62,3 @@ def summarize(results: dict[str, dict[str, Any]], lambdas: Sequence[float], curv
             f'{value:g}': [next(iter(measures(at_tau(results[run_name(seed, curve, value)], tau)).values()), None)
                            for seed in seeds] for value in sorted(lambdas)}
     return found
-
-
-def chief_measure(results: dict[str, dict[str, Any]]) -> str:
-    """Return the measure that a sweep compares: 'mIoU' or an error."""
-    first = first_measure(results.values())
-    return first if lower_is_better(first) else 'mIoU'

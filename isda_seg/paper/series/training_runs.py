@@ -6,12 +6,13 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, wait
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from mmengine.config import Config
 
-from isda_seg.paper.series.processes import Processes, only_one
+from isda_seg.paper.series.processes import Processes, folder_lock
 from isda_seg.paper.series.result_files import DIVERGED
 from isda_seg.runtime.checkpoint import latest_checkpoint
 from isda_seg.runtime.durable import written_aside
@@ -20,7 +21,7 @@ from isda_seg.runtime.provenance import provenance, write_json
 from isda_seg.runtime.sound_run import diverged
 
 RESULTS, LOG = 'results.json', 'log.txt'
-PULSE = 30.0  # seconds between two progress lines before the first run ends
+PROGRESS_INTERVAL = 30.0  # seconds between two progress lines before the first run ends
 
 
 class Run(NamedTuple):
@@ -36,7 +37,7 @@ class Test(NamedTuple):
 
 
 def run_series(runs: Iterable[Run], folder: str | Path, tools: str | Path, protocols: Iterable[str],
-               jobs: int = 1, say: Callable[[str], None] | None = None,
+               jobs: int = 1, report: Callable[[str], None] | None = None,
                taus: Iterable[float] = ()) -> dict[str, dict[str, Any]]:
     """Train and evaluate the missing runs, and read all results.
 
@@ -49,7 +50,7 @@ def run_series(runs: Iterable[Run], folder: str | Path, tools: str | Path, proto
         tools: folder of train.py and test.py.
         protocols: protocols for tools/test.py.
         jobs: number of concurrent runs, which share the cores unless OMP_NUM_THREADS is set.
-        say: receives a progress line per finished run; prints by default.
+        report: receives a progress line per finished run; prints by default.
         taus: values of --logit-adjustment for tools/test.py.
 
     Returns:
@@ -61,20 +62,20 @@ def run_series(runs: Iterable[Run], folder: str | Path, tools: str | Path, proto
         BlockingIOError: another series is running in the folder.
         ChildProcessError: a run failed; the message has the end of its log. Other running processes finish.
     """
-    runs, folder, say = list(runs), Path(folder), say or _print
+    runs, folder, report = list(runs), Path(folder), report or partial(print, flush=True)  # keep log files up to date
     test = Test(tuple(protocols), tuple(dict.fromkeys(f'{tau:g}' for tau in taus if tau)))
     if len({run.name for run in runs}) < len(runs):
         raise ValueError(f'Runs of a series need unique names, got {[run.name for run in runs]}.')
     if jobs < 1:
         raise ValueError(f'--jobs must be at least 1, got {jobs}')
-    with only_one(folder):
+    with folder_lock(folder):
         for run in runs:
             _write_config(run, folder / run.name)
         missing = [run for run in runs if _results(folder / run.name, test) is None]
-        say(f'{len(runs)} runs, {len(runs) - len(missing)} of them complete')
-        progress, processes, failed = _Progress(len(missing), jobs, say), Processes(jobs), threading.Event()
+        report(f'{len(runs)} runs, {len(runs) - len(missing)} of them complete')
+        progress, processes, failed = _Progress(len(missing), jobs, report), Processes(jobs), threading.Event()
 
-        def one(run: Run) -> None:
+        def execute(run: Run) -> None:
             if failed.is_set():
                 return
             started = time.monotonic()
@@ -82,44 +83,40 @@ def run_series(runs: Iterable[Run], folder: str | Path, tools: str | Path, proto
             try:
                 _execute(run, folder / run.name, Path(tools), test, processes)
                 if DIVERGED in (_results(folder / run.name, test) or {}):
-                    say(f'{run.name} diverged')
+                    report(f'{run.name} diverged')
             except BaseException:
                 failed.set()
-                say(f'{run.name} failed; running runs finish, no further run starts')
+                report(f'{run.name} failed; running runs finish, no further run starts')
                 raise
             progress.finished(run.name, time.monotonic() - started)
 
         with progress, ThreadPoolExecutor(max_workers=jobs) as pool, processes:
-            for future in wait([pool.submit(one, run) for run in missing]).done:
+            for future in wait([pool.submit(execute, run) for run in missing]).done:
                 future.result()
         return {run.name: _results(folder / run.name, test) or {} for run in runs}
-
-
-def _print(line: str) -> None:
-    print(line, flush=True)  # flush, so that log files are up to date
 
 
 class _Progress:
     """Report the estimated remaining time after each run, and the last log lines until the first run ends."""
 
-    def __init__(self, total: int, jobs: int, say: Callable[[str], None]) -> None:
-        self.total, self.jobs, self.say = total, jobs, say
+    def __init__(self, total: int, jobs: int, report: Callable[[str], None]) -> None:
+        self.total, self.jobs, self.report = total, jobs, report
         self.seconds: list[float] = []
         self.logs: dict[str, Path] = {}  # logs of the started runs
         self.lock, self.first_ended = threading.Lock(), threading.Event()
 
     def __enter__(self) -> '_Progress':
-        threading.Thread(target=self._signs_of_life, daemon=True).start()
+        threading.Thread(target=self._report_last_lines, daemon=True).start()
         return self
 
     def __exit__(self, *error: Any) -> None:
         self.first_ended.set()
 
-    def _signs_of_life(self) -> None:
-        while not self.first_ended.wait(PULSE):
+    def _report_last_lines(self) -> None:
+        while not self.first_ended.wait(PROGRESS_INTERVAL):
             for name, log in list(self.logs.items()):
                 lines = log.read_text(errors='replace').splitlines() if log.is_file() else []
-                self.say(f'{name}: {lines[-1] if lines else "starting"} (its log: {log})')
+                self.report(f'{name}: {lines[-1] if lines else "starting"} (its log: {log})')
 
     def finished(self, name: str, seconds: float) -> None:
         self.first_ended.set()
@@ -127,19 +124,25 @@ class _Progress:
             self.seconds.append(seconds)
             done = len(self.seconds)
             left = (self.total - done) * sum(self.seconds) / done / self.jobs
-            self.say(f'{done}/{self.total} {name}: {seconds / 60:.1f} min; about {left / 60:.0f} min left')
+            self.report(f'{done}/{self.total} {name}: {seconds / 60:.1f} min; about {left / 60:.0f} min left')
 
 
 def _write_config(run: Run, folder: Path) -> None:
     """Write the config of a run; raise if the folder holds a run with another config."""
     path = _config(folder)
     text = run.cfg.pretty_text
-    if path.is_file() and path.read_text() != text:
+    if path.is_file() and path.read_text(encoding='utf-8') != text:
         raise ValueError(f'{folder} holds a run with other settings (see {path.name}). Choose another '
                          '--work-dir or delete both.')
     folder.mkdir(parents=True, exist_ok=True)
     with written_aside(path) as aside:
-        aside.write_text(text)
+        aside.write_text(text, encoding='utf-8')
+
+
+def files_of(runs: Iterable[Run], folder: str | Path) -> list[Path]:
+    """Return the existing configs and results of the runs of a series in ``folder``."""
+    places = [Path(folder, run.name) for run in runs]
+    return [path for place in places for path in (_config(place), place / RESULTS) if path.is_file()]
 
 
 def _config(folder: Path) -> Path:

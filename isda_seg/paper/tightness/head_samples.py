@@ -1,9 +1,11 @@
 """Logits and labels that each ISDA loss receives for some training images, without side effects."""
 import copy
 import inspect
+from collections.abc import Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from mmengine.model import is_model_wrapper
 from torch import Tensor, nn
@@ -12,8 +14,8 @@ from isda_seg.attachment.captured_inputs import weight_of
 from isda_seg.classification.classifier import ImageClassifier, classify
 from isda_seg.core.ops.checks import labelled
 from isda_seg.openmmlab.pairs import Pair, find_pairs
-from isda_seg.paper.tightness.fixed_batches import fixed_batches
 from isda_seg.runtime.isolation import own_random_numbers
+from isda_seg.runtime.reproducible import PositionSeededDataset
 from isda_seg.semi.classifier import SemiClassifier
 
 UNLABELLED = ', unlabelled images'  # suffix for heads without labels
@@ -56,19 +58,19 @@ def head_samples(model: nn.Module, loader: Any, images: int, pixels: int, seed: 
     Raises:
         ValueError: a head receives no labelled sample.
     """
-    twin = copy.deepcopy(_unwrapped(model)).train()
-    pairs = attached_pairs(twin)
+    copied = copy.deepcopy(_unwrapped(model)).train()
+    pairs = attached_pairs(copied)
     parts: dict[str, list[tuple[Tensor, Tensor]]] = {}
     with own_random_numbers(seed):
-        choice = torch.Generator().manual_seed(seed)
+        generator = torch.Generator().manual_seed(seed)
         for batch in fixed_batches(loader, images, seed):
-            for head, (logits, labels) in _given(twin, pairs, batch).items():
-                parts.setdefault(head, []).append(_chosen(logits, labels, pixels, choice))
+            for head, (logits, labels) in _loss_inputs(copied, pairs, batch).items():
+                parts.setdefault(head, []).append(_select(logits, labels, pixels, generator))
     result = []
-    for head, found in parts.items():
+    for head, selected in parts.items():
         pair = pairs[head.removesuffix(UNLABELLED)]
         loss: Any = pair.loss  # an ISDALoss, which has lambda_0
-        logits, labels = (torch.cat(part) for part in zip(*found, strict=True))
+        logits, labels = (torch.cat(part) for part in zip(*selected, strict=True))
         if len(logits) == 0:
             raise ValueError(f'{head}: no pixel of the {images} training images has a label. Use more images.')
         result.append(HeadSamples(head, logits, None if head.endswith(UNLABELLED) else labels,
@@ -76,43 +78,63 @@ def head_samples(model: nn.Module, loader: Any, images: int, pixels: int, seed: 
     return result
 
 
+def fixed_batches(loader: Any, images: int, seed: int) -> Iterator[Any]:
+    """Yield collated batches of randomly selected training images, processed by the training pipeline.
+
+    Args:
+        loader: training dataloader; a ``TwoStreamDataset`` pairs unlabelled images with labelled ones in turn.
+        images: number of images, rounded down to whole batches, at least one batch.
+        seed: selects the images. The caller seeds their augmentation with ``own_random_numbers``.
+    """
+    dataset = loader.dataset.dataset if isinstance(loader.dataset, PositionSeededDataset) else loader.dataset
+    size = min(getattr(loader.batch_sampler, 'batch_size', loader.batch_size), len(dataset))
+    count = max(1, min(images, len(dataset)) // size) * size
+    indices = np.random.default_rng(seed).permutation(len(dataset))[:count].tolist()
+    labelled_indices = getattr(dataset, 'labelled_indices', None)
+    if labelled_indices is not None:
+        indices = [(index, int(labelled_indices[position % len(labelled_indices)]))
+                   for position, index in enumerate(indices)]
+    for first in range(0, count, size):
+        yield loader.collate_fn([dataset[index] for index in indices[first:first + size]])
+
+
 def _unwrapped(model: Any) -> nn.Module:
-    return model.module if is_model_wrapper(model) else model  # type: ignore[no-any-return]
+    return model.module if is_model_wrapper(model) else model
 
 
-def _given(model: Any, pairs: dict[str, Pair], batch: Any) -> dict[str, tuple[Tensor, Tensor]]:
+def _loss_inputs(model: Any, pairs: dict[str, Pair], batch: Any) -> dict[str, tuple[Tensor, Tensor]]:
     """Return logits (B, C, ...) and labels (B, ...) of one forward pass by head; ignored labels are -1."""
-    given: dict[str, tuple[Tensor, Tensor]] = {}
+    inputs: dict[str, tuple[Tensor, Tensor]] = {}
 
-    def look(head: str, loss: Any, args: Any, kwargs: Any) -> None:
+    def keep_inputs(head: str, loss: Any, args: Any, kwargs: Any) -> None:
         logits, labels, *_ = inspect.signature(loss.forward).bind(*args, **kwargs).arguments.values()
-        index = kwargs.get('ignore_index')  # heads pass it by name
-        counts = labelled(labels, loss.ignore_index if index is None else index)
-        given.setdefault(head, (logits, torch.where(counts, labels.long(), -1)))  # keep the first of repeated calls
+        ignore_index = kwargs.get('ignore_index')  # heads pass it by name
+        valid = labelled(labels, loss.ignore_index if ignore_index is None else ignore_index)
+        inputs.setdefault(head, (logits, torch.where(valid, labels.long(), -1)))  # keep the first of repeated calls
         loss.captured.clear()  # with several classifiers, the next call verifies the next classifier
 
-    handles = [pair.loss.register_forward_pre_hook(partial(look, head), with_kwargs=True)
+    handles = [pair.loss.register_forward_pre_hook(partial(keep_inputs, head), with_kwargs=True)
                for head, pair in pairs.items()]
     data = model.data_preprocessor(batch, True)
     if isinstance(model, SemiClassifier):  # without the method, which would update its state
         ImageClassifier.forward(model, data['inputs'], data['labels'], 'loss')
         if model.eta_1 > 0:
             logits = classify(data['unlabelled']['views'][0], model.backbone, model.fc)
-            given[next(iter(pairs)) + UNLABELLED] = logits, logits.argmax(dim=1)
+            inputs[next(iter(pairs)) + UNLABELLED] = logits, logits.argmax(dim=1)
     else:
         model._run_forward(data, mode='loss')
     for handle in handles:
         handle.remove()
-    return given
+    return inputs
 
 
-def _chosen(logits: Tensor, labels: Tensor, pixels: int, choice: torch.Generator) -> tuple[Tensor, Tensor]:
+def _select(logits: Tensor, labels: Tensor, pixels: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Select labelled logits (N, C) and labels (N,); from label maps, random labelled pixels of each image."""
     if labels.dim() == 1:
         return logits[labels >= 0], labels[labels >= 0]
-    found = []
-    for image, own in zip(logits.flatten(2), labels.flatten(1), strict=True):
-        places = (own >= 0).nonzero().flatten()
-        places = places[torch.randperm(len(places), generator=choice)[:pixels].to(places.device)]
-        found.append((image[:, places].t(), own[places]))
-    return torch.cat([image for image, _ in found]), torch.cat([own for _, own in found])
+    selected = []
+    for image, image_labels in zip(logits.flatten(2), labels.flatten(1), strict=True):
+        positions = (image_labels >= 0).nonzero().flatten()
+        positions = positions[torch.randperm(len(positions), generator=generator)[:pixels].to(positions.device)]
+        selected.append((image[:, positions].t(), image_labels[positions]))
+    return torch.cat([image for image, _ in selected]), torch.cat([image_labels for _, image_labels in selected])

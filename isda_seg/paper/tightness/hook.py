@@ -8,13 +8,13 @@ from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import EpochBasedTrainLoop
 
-from isda_seg.paper.tightness.growth import measured
+from isda_seg.paper.tightness.growth import head_tightness
 from isda_seg.paper.tightness.head_samples import HeadSamples, attached_pairs, head_samples
-from isda_seg.paper.tightness.tightness import DRAWS, check_draws, summary
+from isda_seg.paper.tightness.tightness import NUM_SAMPLES, check_num_samples, summary
 from isda_seg.runtime.durable import written_aside
 
 POINTS = 'tightness.jsonl'  # in the work directory, one line per point and head
-ABOUT = 20                  # number of points without an explicit interval
+DEFAULT_POINTS = 20                  # number of points without an explicit interval
 
 
 @HOOKS.register_module()
@@ -40,12 +40,12 @@ class TightnessHook(Hook):
 
     priority = 'LOW'  # before the checkpoint
 
-    def __init__(self, interval: int | None = None, samples: int = 1000, pixels: int = 10, draws: int = DRAWS,
+    def __init__(self, interval: int | None = None, samples: int = 1000, pixels: int = 10, draws: int = NUM_SAMPLES,
                  seed: int = 0) -> None:
         for name, value in dict(interval=1 if interval is None else interval, samples=samples, pixels=pixels).items():
             if value < 1:
                 raise ValueError(f'{name} must be at least 1, got {value}')
-        check_draws(draws)
+        check_num_samples(draws)
         self.interval, self.samples, self.pixels, self.draws, self.seed = interval, samples, pixels, draws, seed
 
     def before_train(self, runner: Any) -> None:
@@ -74,11 +74,11 @@ class TightnessHook(Hook):
 
     def _measure(self, runner: Any, step: int) -> None:
         """Measure the same images on all ranks, so that collectives match; the main process writes."""
-        if step % (self.interval or max(1, self.total // ABOUT)) and step != self.total:
+        if step % (self.interval or max(1, self.total // DEFAULT_POINTS)) and step != self.total:
             return
-        of = dict(step=step, unit='epoch' if self.by_epoch else 'iteration')
-        lines = [dict(**of, head=samples.head, strength=samples.strength, draws=self.draws,
-                      **summary(measured(samples, samples.strength, self.draws, self.seed)))
+        common = dict(step=step, unit='epoch' if self.by_epoch else 'iteration')
+        lines = [dict(**common, head=samples.head, strength=samples.strength, draws=self.draws,
+                      **summary(head_tightness(samples, samples.strength, self.draws, self.seed)))
                  for samples in self.samples_of(runner)]
         if is_main_process():
             with self._file(runner).open('a') as file:
@@ -109,4 +109,4 @@ def read_points(work_dir: str | Path) -> list[dict[str, Any]]:
 
 def _write(path: Path, points: list[dict[str, Any]]) -> None:
     with written_aside(path) as aside:
-        aside.write_text(''.join(json.dumps(one) + '\n' for one in points))
+        aside.write_text(''.join(json.dumps(point) + '\n' for point in points))

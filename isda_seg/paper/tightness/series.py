@@ -7,24 +7,27 @@ from typing import Any
 from mmengine.config import Config
 
 from isda_seg.core.schedule import check_strength
+from isda_seg.paper.result_tables import markdown
 from isda_seg.paper.series.run_options import with_options
 from isda_seg.paper.tightness.growth import over_classes, over_strengths
 from isda_seg.paper.tightness.hook import TightnessHook, read_points
 from isda_seg.run import build_runner
 from isda_seg.runtime.config_keys import type_name
 
+Run = dict[str, list[dict[str, Any]]]        # part of the result -> entries
+Means = dict[str, dict[str, dict[str, float]]]  # head -> measure -> 'mean', 'sd'
 SHARES = (0.125, 0.25, 0.5, 1, 2, 4)  # of lambda_0, for the trained model
 MEASURES = ('cross_entropy', 'expected', 'bound', 'gap_ratio')
 
 
-def train_and_measure(cfg: Config, seeds: Sequence[int], keys: dict[str, Any], strengths: Sequence[float] | None,
-                      resume: bool) -> dict[str, dict[str, list[dict[str, Any]]]]:
+def train_and_measure(cfg: Config, seeds: Sequence[int], options: dict[str, Any], strengths: Sequence[float] | None,
+                      resume: bool) -> dict[str, Run]:
     """Train sequentially once per seed, in ``seed_<n>`` below the work directory.
 
     Args:
         cfg: config from ``load_config``.
         seeds: seeds of the runs.
-        keys: arguments of ``TightnessHook``.
+        options: arguments of ``TightnessHook``.
         strengths: strengths for the trained model; None: from lambda_0 / 8 to 4 lambda_0 of each head.
         resume: resume from the latest checkpoints.
 
@@ -35,51 +38,51 @@ def train_and_measure(cfg: Config, seeds: Sequence[int], keys: dict[str, Any], s
     Raises:
         ValueError: invalid arguments; a config without ISDA or with lambda_0 = 0.
     """
-    TightnessHook(**keys)  # validates the arguments before reading data
+    TightnessHook(**options)  # validates the arguments before reading data
     for strength in strengths or ():
         check_strength(strength, 'a value of --strengths')
-    return {str(seed): _one(_with_hook(cfg, seed, keys), strengths, resume) for seed in seeds}
+    return {str(seed): _run(_with_hook(cfg, seed, options), strengths, resume) for seed in seeds}
 
 
-def _with_hook(cfg: Config, seed: int, keys: dict[str, Any]) -> Config:
+def _with_hook(cfg: Config, seed: int, options: dict[str, Any]) -> Config:
     cfg = with_options(cfg, seed)
     cfg.work_dir = str(Path(cfg.work_dir, f'seed_{seed}'))
     cfg.experiment_name = f'{Path(cfg.filename).stem}_seed_{seed}'
     if cfg.get('visualizer'):
         cfg.visualizer.name = cfg.experiment_name  # otherwise all seeds would share the first visualizer
     hooks = [hook for hook in cfg.get('custom_hooks') or [] if type_name(hook) != TightnessHook.__name__]
-    cfg.custom_hooks = [*hooks, dict(type=f'{TightnessHook.__module__}.{TightnessHook.__name__}', **keys)]
+    cfg.custom_hooks = [*hooks, dict(type=f'{TightnessHook.__module__}.{TightnessHook.__name__}', **options)]
     return cfg
 
 
-def _one(cfg: Config, strengths: Sequence[float] | None, resume: bool) -> dict[str, list[dict[str, Any]]]:
+def _run(cfg: Config, strengths: Sequence[float] | None, resume: bool) -> Run:
     runner = build_runner(cfg, resume='latest' if resume else None, quiet=True)
     runner.train()
     hook = next(hook for hook in runner.hooks if isinstance(hook, TightnessHook))
-    found: dict[str, list[dict[str, Any]]] = dict(points=read_points(cfg.work_dir), strengths=[], classes=[])
+    found: Run = dict(points=read_points(cfg.work_dir), strengths=[], classes=[])
     for samples in hook.samples_of(runner):
-        chosen = [share * samples.lambda_0 for share in SHARES] if strengths is None else strengths
-        found['strengths'] += over_strengths(samples, chosen, hook.draws, hook.seed)
+        values = [share * samples.lambda_0 for share in SHARES] if strengths is None else strengths
+        found['strengths'] += over_strengths(samples, values, hook.draws, hook.seed)
         found['classes'] += over_classes(samples, samples.lambda_0, hook.draws, hook.seed)
     return found
 
 
-def final_means(runs: dict[str, dict[str, list[dict[str, Any]]]]) -> dict[str, dict[str, dict[str, float]]]:
+def final_means(runs: dict[str, Run]) -> Means:
     """Return head -> measure -> mean and, for several seeds, sd of the last points; unknown ratios are omitted."""
-    found: dict[str, dict[str, dict[str, float]]] = {}
+    found: Means = {}
     for head in dict.fromkeys(point['head'] for run in runs.values() for point in run['points']):
         last = [next(point for point in reversed(run['points']) if point['head'] == head) for run in runs.values()]
         values = {name: [point[name] for point in last if point[name] is not None] for name in MEASURES}
-        found[head] = {name: dict(mean=fmean(own), **(dict(sd=stdev(own)) if len(own) > 1 else {}))
-                       for name, own in values.items() if own}
+        found[head] = {name: dict(mean=fmean(seeds), **(dict(sd=stdev(seeds)) if len(seeds) > 1 else {}))
+                       for name, seeds in values.items() if seeds}
     return found
 
 
-def final_table(final: dict[str, dict[str, dict[str, float]]]) -> str:
+def final_table(final: Means) -> str:
     """Return a Markdown table with one row per head."""
-    rows = ['| at the end of training | cross-entropy | expectation | bound | ratio of the gaps |', '|---' * 5 + '|']
+    rows = [['at the end of training', 'cross-entropy', 'expectation', 'bound', 'ratio of the gaps']]
     for head, measures in final.items():
-        cells = [f'{own["mean"]:.4f}' + (f' ± {own["sd"]:.4f}' if 'sd' in own else '') if own else 'unknown'
-                 for own in map(measures.get, MEASURES)]
-        rows.append(f'| {" | ".join([head, *cells])} |')
-    return '\n'.join(rows)
+        rows.append([head, *(
+            f'{values["mean"]:.4f}' + (f' ± {values["sd"]:.4f}' if 'sd' in values else '') if values else 'unknown'
+            for values in map(measures.get, MEASURES))])
+    return markdown(rows)

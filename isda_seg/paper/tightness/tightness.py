@@ -9,9 +9,9 @@ from isda_seg.core import isda_consistency, isda_cross_entropy
 from isda_seg.core.logit_sampling import LogitNoise
 from isda_seg.core.ops.device import widest
 
-DRAWS = 1000     # per sample, as in the paper
-CHUNK = 1 << 23  # logits sampled at once
-SURE = 3         # standard errors that make a difference significant
+NUM_SAMPLES = 1000  # per logit vector, as in the paper
+CHUNK = 1 << 23     # logits sampled at once
+SIGNIFICANT = 3     # standard errors that make a difference significant
 
 
 class Tightness(NamedTuple):
@@ -24,7 +24,7 @@ class Tightness(NamedTuple):
 
 @torch.no_grad()
 def tightness(logits: Tensor, labels: Tensor | None, weight: Tensor, covariance: Tensor, strength: float, *,
-              draws: int = DRAWS, generator: torch.Generator | None = None) -> Tightness:
+              num_samples: int = NUM_SAMPLES, generator: torch.Generator | None = None) -> Tightness:
     """Return cross-entropy, its mean over samples ``z~ ~ N(z, strength W Sigma_y W^T)`` (Eq. 6) and the bound (Eq. 7).
 
     This is the distribution of the logits of ``a~ ~ N(a, strength Sigma_y)``, sampled in C dimensions instead of A.
@@ -38,13 +38,13 @@ def tightness(logits: Tensor, labels: Tensor | None, weight: Tensor, covariance:
         weight: (C, A), weight of the classifier.
         covariance: (C, A) or (C, A, A), or leading dimension 1.
         strength: lambda.
-        draws: M per sample, an even number of at least 4.
+        num_samples: M per logit vector, an even number of at least 4.
         generator: on the device of the weight.
 
     Raises:
-        ValueError: inconsistent shapes, an invalid strength or label, or an invalid number of draws.
+        ValueError: inconsistent shapes, an invalid strength, label or number of samples.
     """
-    check_draws(draws)
+    check_num_samples(num_samples)
     z, weight, covariance = (part.to(widest(part)) for part in (logits, weight, covariance))
     if labels is None:
         targets = z.softmax(dim=1)
@@ -53,22 +53,23 @@ def tightness(logits: Tensor, labels: Tensor | None, weight: Tensor, covariance:
         bound = isda_cross_entropy(z, labels, weight, covariance, strength, ignore_index=None, reduction='none')
         targets = F.one_hot(labels.long(), z.shape[1]).to(z.dtype)
     noise = LogitNoise(targets.argmax(dim=1), weight, covariance, strength)
-    pairs, at_once = draws // 2, max(1, CHUNK // max(1, 2 * z.numel()))
-    plain = _cross_entropy(z, targets)
-    total, squares = torch.zeros_like(plain), torch.zeros_like(plain)
+    pairs, at_once = num_samples // 2, max(1, CHUNK // max(1, 2 * z.numel()))
+    entropy = _cross_entropy(z, targets)
+    total, squares = torch.zeros_like(entropy), torch.zeros_like(entropy)
     for first in range(0, pairs, at_once):
         e = noise.sample(min(at_once, pairs - first), generator)
-        gap = (_cross_entropy(z + e, targets) + _cross_entropy(z - e, targets)) / 2 - plain  # of each pair
+        gap = (_cross_entropy(z + e, targets) + _cross_entropy(z - e, targets)) / 2 - entropy  # of each pair
         total, squares = total + gap.sum(dim=0), squares + gap.square().sum(dim=0)
     mean = total / pairs
     error = ((squares / pairs - mean.square()).clamp(min=0) / (pairs - 1)).sqrt()
-    return Tightness(plain, plain + mean, error, bound)
+    return Tightness(entropy, entropy + mean, error, bound)
 
 
-def check_draws(draws: int) -> None:
-    """Raise ValueError unless ``draws`` gives at least two antithetic pairs."""
-    if draws < 4 or draws % 2:
-        raise ValueError(f'draws must be an even number of at least 4, got {draws}')
+def check_num_samples(num_samples: int) -> None:
+    """Raise ValueError unless ``num_samples`` gives at least two antithetic pairs."""
+    if num_samples < 4 or num_samples % 2:
+        raise ValueError('draws, the number of Monte Carlo samples, must be an even number of at least 4, got '
+                         f'{num_samples}')
 
 
 def summary(found: Tightness) -> dict[str, float | int | None]:
@@ -77,10 +78,10 @@ def summary(found: Tightness) -> dict[str, float | int | None]:
     ``gap_ratio`` is (bound - cross-entropy) / (expectation - cross-entropy), 1 if the bound is exact. It is None if the
     expectation exceeds the cross-entropy by at most three standard errors.
     """
-    plain, expected, bound = (float(part.mean()) for part in (found.cross_entropy, found.expected, found.bound))
+    entropy, expected, bound = (float(part.mean()) for part in (found.cross_entropy, found.expected, found.bound))
     error = float(found.error.square().sum().sqrt()) / len(found.error)
-    ratio = (bound - plain) / (expected - plain) if expected - plain > SURE * error else None
-    return dict(samples=len(found.bound), cross_entropy=plain, expected=expected, standard_error=error, bound=bound,
+    ratio = (bound - entropy) / (expected - entropy) if expected - entropy > SIGNIFICANT * error else None
+    return dict(samples=len(found.bound), cross_entropy=entropy, expected=expected, standard_error=error, bound=bound,
                 gap_ratio=ratio)
 
 

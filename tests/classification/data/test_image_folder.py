@@ -43,6 +43,12 @@ def test_invalid_image_file_is_an_error_on_access(image_folder, content):
         dataset[1]
 
 
+@pytest.mark.parametrize('name', ['Thumbs.db', 'desktop.ini', '.DS_Store'])
+def test_files_of_file_managers_are_no_images(image_folder, name):
+    (image_folder / 'train' / 'n01' / name).write_bytes(b'0')
+    assert len(ImageFolderDataset(str(image_folder))) == 6
+
+
 def test_different_class_folders_are_listed(image_folder):
     (image_folder / 'val' / 'n01').rename(image_folder / 'val' / 'n03')
     for split in ('train', 'test'):

@@ -19,6 +19,8 @@ import torch
 from isda_seg.core.ops import precision
 from isda_seg.core.ops.precision import FullPrecision, Setting, full_precision
 
+needs_levels = pytest.mark.skipif(not hasattr(torch._C, '_get_fp32_precision_getter'),
+                                  reason='the settings have levels since torch 2.9')
 LEVELS = [('generic', 'all'), ('cuda', 'all'), ('cuda', 'matmul'), ('mkldnn', 'all'), ('mkldnn', 'matmul')]
 UNSET = ('none',) * len(LEVELS)
 VALUES = {'generic': ('none', 'ieee', 'tf32', 'bf16'), 'cuda': ('none', 'ieee', 'tf32'),
@@ -183,29 +185,34 @@ def ways():
     return fresh(every_way)
 
 
+@needs_levels
 @pytest.mark.parametrize('way', WAYS)
 def test_every_lowered_precision_setting_is_raised(ways, way):
     within, _, _ = ways[way]
     assert set(within) <= FULL
 
 
+@needs_levels
 @pytest.mark.parametrize('way', WAYS)
 def test_precision_settings_behave_afterwards_as_if_never_changed(ways, way):
     _, used, untouched = ways[way]
     assert dict(zip(CHANGES, used, strict=True)) == dict(zip(CHANGES, untouched, strict=True))
 
 
+@needs_levels
 def test_inherited_and_written_values_are_distinguished(ways):
     inherited = ways["torch.backends.fp32_precision = 'tf32'"][2]
     written = ways["torch.backends.fp32_precision = torch.backends.cuda.matmul.fp32_precision = 'tf32'"][2]
     assert inherited != written and inherited[0] == written[0]
 
 
+@needs_levels
 def test_every_combination_of_levels_is_raised_and_restored():
     weak, changed = fresh(every_combination)
     assert (weak, changed) == ([], [])
 
 
+@needs_levels
 def test_the_precision_is_full_until_the_last_thread_leaves():
     both, alone, after = fresh(leaving_in_the_order_of_entering)
     assert {*both, *alone} <= FULL
@@ -240,10 +247,12 @@ def test_threads_in_any_order_have_full_precision_and_restore_it():
     assert (seen, value) == ({'ieee'}, ['tf32'])
 
 
+@needs_levels
 def test_an_exception_restores_the_settings():
     assert fresh(exception_leaves) == ['tf32', 'none', 'none', 'none', 'bf16']
 
 
+@needs_levels
 def test_a_nested_context_keeps_full_precision():
     outer, after = fresh(inner_leaves)
     assert set(outer) <= FULL
@@ -265,6 +274,7 @@ def test_only_the_first_and_last_thread_write_lowered_settings():
     assert written == [('lowered', 'ieee'), ('lowered', 'tf32')]
 
 
+@needs_levels
 def test_before_torch_2_9_the_single_setting_is_raised_and_restored():
     assert fresh(before_torch_2_9) == [[setting, 'highest', setting] for setting in ('highest', 'high', 'medium')]
 

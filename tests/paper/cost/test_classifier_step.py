@@ -1,12 +1,12 @@
-"""Steps with every loss are timed in turn on one network, and each is compared with plain within its round."""
+"""Training steps with each loss are timed relative to the baseline of the same round."""
 import pytest
 import torch
 from helpers import tiny
 from torch import nn
 
-from isda_seg.paper.cost.classifier_step import CLOSED, time_draws
+from isda_seg.paper.cost.classifier_step import CLOSED, time_samples
 from isda_seg.paper.cost.meter import Meter
-from isda_seg.paper.cost.timing import relative, spread
+from isda_seg.paper.cost.timing import quartiles, relative
 
 
 class Network(nn.Module):
@@ -19,17 +19,17 @@ class Network(nn.Module):
 
 
 @tiny.on_cpu
-def test_the_closed_form_and_each_number_of_draws_train_the_network_beside_plain():
+def test_closed_form_and_samples_are_timed_relative_to_the_baseline():
     torch.manual_seed(0)
     model = Network()
     before = model.fc.weight.detach().clone()
-    found = time_draws(model, 'full', [1, 3], 6, 8, Meter('cpu'), 2)
+    found = time_samples(model, 'full', [1, 3], 6, 8, Meter('cpu'), 2)
     assert list(found['samples']) == ['plain', CLOSED, '1', '3']
     assert {len(samples) for samples in found['samples'].values()} == {2}
-    assert found['extra_time']['3'] == spread(relative(found['samples']['3'], found['samples']['plain']))
+    assert found['extra_time']['3'] == quartiles(relative(found['samples']['3'], found['samples']['plain']))
     assert not torch.equal(model.fc.weight, before)
 
 
-def test_no_draw_is_refused():
+def test_zero_samples_are_rejected():
     with pytest.raises(ValueError, match='samples must be a positive integer'):
-        time_draws(Network(), 'full', [0], 6, 8, Meter('cpu'), 2)
+        time_samples(Network(), 'full', [0], 6, 8, Meter('cpu'), 2)

@@ -1,4 +1,4 @@
-"""Laws of the counts: Tables 1 and 3 of the paper, hand counts, and what torch counts of the core itself."""
+"""Multiply-adds: Tables 1 and 3, hand counts, and the counter of torch."""
 
 import itertools
 
@@ -46,13 +46,13 @@ def before_rounding(printed):
 
 
 @exhaustive('name', CIFAR)
-def test_multiply_adds_are_those_of_table_3_within_2_per_cent(name):
+def test_multiply_adds_match_table_3_within_2_per_cent(name):
     network, channels = on_meta(CIFAR[name].config, 32)
     assert multiply_adds(network) + 10 * channels == pytest.approx(sum(before_rounding(TABLE_3[name][0])) / 2, rel=0.02)
 
 
 @pytest.mark.parametrize('name', CIFAR)
-def test_the_papers_formula_gives_every_cell_of_table_3_but_one(name):
+def test_full_formula_reproduces_table_3_except_one_cell(name):
     standard, *cells, channels = TABLE_3[name]
     for classes, (absolute, relative) in zip((10, 100), cells, strict=True):
         extra = paper_extra(classes, channels, CIFAR[name].batch)
@@ -64,21 +64,21 @@ def test_the_papers_formula_gives_every_cell_of_table_3_but_one(name):
 
 
 @exhaustive('name', IMAGENET)
-def test_the_diagonal_formula_gives_table_1(name):
+def test_diagonal_formula_reproduces_table_1(name):
     config, batch = IMAGENET[name]
     network, channels = on_meta(config, 224)
     total = multiply_adds(network, (3, 224, 224)) + 1000 * channels
     assert f'{100 * paper_extra(1000, channels, batch, "diagonal") / total:.2f}' == TABLE_1[name]
 
 
-def test_a_hand_count_of_a_small_network():
+def test_multiply_adds_equal_a_hand_count():
     network = nn.Sequential(nn.Conv2d(3, 8, 3, stride=2, padding=1), nn.BatchNorm2d(8), nn.ReLU(),
                             nn.Conv2d(8, 12, 5, padding=2, groups=4), nn.Flatten(), nn.Linear(12 * 4 * 4, 5))
     first, second, last = 4 * 4 * 8 * 3 * 9, 4 * 4 * 12 * 2 * 25, 12 * 4 * 4 * 5
     assert multiply_adds(network, (3, 8, 8)) == first + second + last
 
 
-def test_counting_leaves_the_model_as_it_was():
+def test_counting_does_not_change_the_model():
     network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.Sequential(nn.Dropout()))
     network[1].eval()
     before = {key: value.clone() for key, value in network.state_dict().items()}
@@ -88,14 +88,14 @@ def test_counting_leaves_the_model_as_it_was():
 
 
 @pytest.mark.parametrize('classes, batch', [(2, 1), (3, 4), (4, 3)])
-def test_expected_present_is_the_mean_over_all_labellings(classes, batch):
+def test_expected_present_equals_the_mean_over_all_labellings(classes, batch):
     drawn = [len(set(labels)) for labels in itertools.product(range(classes), repeat=batch)]
     assert expected_present(classes, batch) == pytest.approx(sum(drawn) / len(drawn))
 
 
 @pytest.mark.parametrize('covariance', ['full', 'diagonal'])
 @pytest.mark.parametrize('classes, channels, batch, present', [(5, 7, 20, 5), (12, 8, 36, 9), (30, 6, 10, 4)])
-def test_the_count_of_this_implementation_is_what_torch_counts_of_it(covariance, classes, channels, batch, present,
+def test_implementation_count_equals_the_count_of_torch(covariance, classes, channels, batch, present,
                                                                      monkeypatch):
     """Of its products; torch counts nothing element-wise, so that is taken off: update, squares, scaling, addition."""
     monkeypatch.setattr(margin, 'DIFFERENCES_CPU', 0)  # as where classes are many
@@ -119,13 +119,13 @@ def test_the_count_of_this_implementation_is_what_torch_counts_of_it(covariance,
     assert (statistics / batch, table / batch, classes) == pytest.approx(extra)
 
 
-def test_a_full_table_row_for_every_sample_is_the_papers_count():
+def test_full_table_row_per_sample_equals_the_papers_count():
     extra = implementation_extra(100, 64, 32, present=32)
     assert extra.table == 100 * 64 * 64 + 100 * 64
     assert implementation_extra(100, 64, 32).total < paper_extra(100, 64, 32)
 
 
-def test_another_covariance_is_refused():
+def test_unknown_covariance_is_rejected():
     for count in (paper_extra, implementation_extra):
         with pytest.raises(ValueError, match="Unknown covariance 'shared'. Choose 'full' or 'diagonal'"):
             count(10, 64, 128, 'shared')

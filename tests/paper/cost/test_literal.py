@@ -1,9 +1,9 @@
-"""The yardstick computes the same loss: its moments, values and gradients are the package's, in float64."""
+"""The literal form equals the package in moments, values and gradients, in float64."""
 import pytest
 import torch
 
 from isda_seg.core import class_moments, isda_cross_entropy, merge
-from isda_seg.paper.cost.compared_losses import both_ways, isda_loss, literal_loss
+from isda_seg.paper.cost.compared_losses import forward_backward, isda_loss, literal_loss
 from isda_seg.paper.cost.literal import LiteralISDA
 from isda_seg.paper.cost.workload import TOY_SIZES, make_tensors
 
@@ -19,7 +19,7 @@ def batch(seed):
 
 
 @pytest.mark.parametrize('covariance', ['diagonal', 'full'])
-def test_moments_loss_and_gradients_equal_those_of_the_package(covariance):
+def test_literal_form_equals_the_package_in_float64(covariance):
     form = LiteralISDA(C, A, covariance == 'full', STRENGTH, IGNORED, dtype=torch.float64)
     parts = []
     for seed in range(3):
@@ -40,10 +40,10 @@ def test_moments_loss_and_gradients_equal_those_of_the_package(covariance):
         return value, *torch.autograd.grad(value, leaves)
 
     literal = value_and_gradients(lambda x, w: form.loss(x, labels, (), labels, w, False))
-    ours = value_and_gradients(
+    isda = value_and_gradients(
         lambda x, w: isda_cross_entropy(x, labels, w, moments.covariance, STRENGTH, ignore_index=IGNORED))
-    for one, other in zip(literal, ours, strict=True):
-        torch.testing.assert_close(one, other)
+    for measurement, other in zip(literal, isda, strict=True):
+        torch.testing.assert_close(measurement, other)
 
 
 @pytest.mark.parametrize('workload', TOY_SIZES, ids=lambda workload: workload.name)
@@ -55,14 +55,14 @@ def test_two_steps_equal_the_criterion_at_feature_resolution(workload):
         for loss in losses:
             value = loss()
             found.append((value, *torch.autograd.grad(value, (tensors.logits, tensors.classifier.weight))))
-        for one, other in zip(*found, strict=True):
-            torch.testing.assert_close(one, other)
+        for measurement, other in zip(*found, strict=True):
+            torch.testing.assert_close(measurement, other)
 
 
-def test_a_step_goes_both_ways_and_leaves_no_gradient():
+def test_forward_backward_leaves_no_gradient():
     workload = TOY_SIZES[0]
     tensors, seen = make_tensors(workload, torch.device('cpu')), []
     tensors.classifier.weight.register_hook(lambda grad: seen.append(grad.shape))
-    both_ways(isda_loss(tensors, workload), tensors)()
+    forward_backward(isda_loss(tensors, workload), tensors)()
     assert seen == [tensors.classifier.weight.shape]
     assert tensors.classifier.weight.grad is None and tensors.logits.grad is None

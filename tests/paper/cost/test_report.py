@@ -2,7 +2,7 @@
 from copy import deepcopy
 
 from isda_seg.paper.cost.formatting import duration, factor, memory, percent, power, size, span, time
-from isda_seg.paper.cost.report import report, section, two_lines
+from isda_seg.paper.cost.report import one_sentence, report, section
 
 
 def known(median):
@@ -35,8 +35,8 @@ RESULT = dict(toy=False, rounds=15, bandwidth=1e10, hardware='a machine', commit
               loss=[LOSS], profile=[PROFILE], growth=[GROWTH], step=STEP)
 
 
-def test_two_lines_summarise_one_measurement():
-    assert two_lines(RESULT) == (
+def test_summary_sentence_describes_loss_and_step():
+    assert one_sentence(RESULT) == (
         'A training step of `pspnet_r50-d8` at 2 x 193 x 193 takes 0.8 % longer with ISDA. The loss alone takes '
         '25.0 % longer than cross-entropy at 769 x 769 labels and 7 classes, and its peak memory is higher by '
         '0.02 times the logits tensor; the extra time of the N x C x A form is 80.0 times as long '
@@ -46,11 +46,11 @@ def test_two_lines_summarise_one_measurement():
 def test_summary_omits_a_ratio_to_an_unmeasurable_extra_time():
     result = deepcopy(RESULT)
     result['loss'][0]['rows'][0]['literal_times'] = None
-    assert 'N x C x A' not in two_lines(result)
+    assert 'N x C x A' not in one_sentence(result)
     assert '| 4000.0 MB | not measurable | 2.5 times |' in report(result)
 
 
-def test_report_contains_every_part_and_its_numbers():
+def test_report_contains_every_part():
     text = report(RESULT)
     assert [line for line in text.splitlines() if line.startswith('**')] == [
         '**Loss, forward and backward**', '**Components of the extra time**', '**Scaling**', '**Training step**']
@@ -84,7 +84,7 @@ def test_extrapolation_from_a_slice_is_stated():
     result = deepcopy(RESULT)
     result['loss'][0]['literal_extra']['slice'] = 1 / 7
     assert '4000.0 MB (slice of 0.143, extrapolated)' in report(result)
-    assert 'is 80.0 times as long, extrapolated from a slice (' in two_lines(result)
+    assert 'is 80.0 times as long, extrapolated from a slice (' in one_sentence(result)
 
 
 def test_number_formatting():

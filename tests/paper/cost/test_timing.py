@@ -1,9 +1,9 @@
-"""Samples are taken in turn, and medians, spreads and exponents are those of the samples."""
+"""Alternating timing, quartiles and scaling exponents."""
 import pytest
 
 from isda_seg.paper.cost.growth import AXES, BASE, enlarged, exponent
 from isda_seg.paper.cost.meter import Meter
-from isda_seg.paper.cost.timing import alternate, differences, relative, spread
+from isda_seg.paper.cost.timing import alternate, differences, quartiles, relative
 
 
 def test_functions_alternate_and_warm_up_rounds_do_not_count():
@@ -22,37 +22,37 @@ def test_functions_alternate_and_warm_up_rounds_do_not_count():
         alternate(functions, 0, seconds)
 
 
-def test_spread_is_median_and_quartiles():
-    assert spread([9, 1, 3, 5, 7]) == dict(median=5, low=3, high=7)
-    assert spread([4]) == dict(median=4, low=4, high=4)
+def test_quartiles_equal_known_values():
+    assert quartiles([9, 1, 3, 5, 7]) == dict(median=5, low=3, high=7)
+    assert quartiles([4]) == dict(median=4, low=4, high=4)
 
 
-def test_costs_are_compared_within_a_round():
-    plain, ours = [1.0, 2.0, 4.0], [1.5, 2.5, 3.0]
-    assert differences(ours, plain) == [0.5, 0.5, -1.0]
-    assert relative(ours, plain) == [0.5, 0.25, -0.25]
+def test_differences_are_computed_within_a_round():
+    plain, isda = [1.0, 2.0, 4.0], [1.5, 2.5, 3.0]
+    assert differences(isda, plain) == [0.5, 0.5, -1.0]
+    assert relative(isda, plain) == [0.5, 0.25, -0.25]
 
 
 @pytest.mark.parametrize('power', [0, 1, 1.5, 2])
-def test_the_exponent_of_a_power_is_the_power(power):
+def test_exponent_of_a_power_law_is_its_power(power):
     sizes = [5, 10, 20, 40]
     assert exponent(sizes, [3 * size ** power for size in sizes]) == pytest.approx(power, abs=1e-9)
 
 
-def test_costs_lost_in_the_noise_have_no_exponent():
+def test_non_positive_costs_have_no_exponent():
     assert exponent([1, 2, 4], [1, -1, 2]) is None
     assert exponent([1, 2], [0, 0]) is None
 
 
 @pytest.mark.parametrize('axis', AXES)
-def test_one_axis_doubles_and_the_others_stay(axis):
+def test_enlarged_workload_changes_only_its_axis(axis):
     before, after = ({'N': work.samples, 'C': work.classes, 'A': work.features[1]}
                      for work in (BASE, enlarged(BASE, axis, 2)))
     assert after == dict(before, **{axis: 2 * before[axis]})
     assert enlarged(BASE, axis, 2).logits_bytes == (1 if axis == 'A' else 2) * BASE.logits_bytes
 
 
-def test_the_meter_calls_once_per_measurement_and_counts_bytes():
+def test_meter_calls_once_and_measures_peak_bytes():
     import torch
     meter, called = Meter('cpu'), []
     assert meter.seconds(lambda: called.append(1)) >= 0
@@ -61,6 +61,6 @@ def test_the_meter_calls_once_per_measurement_and_counts_bytes():
 
 
 @pytest.mark.skipif('__import__("torch").cuda.is_available()', reason='a GPU answers')
-def test_a_gpu_that_is_not_there_is_an_error():
+def test_missing_gpu_is_an_error():
     with pytest.raises(ValueError, match='PyTorch found no GPU. Use --device cpu.'):
         Meter('cuda')

@@ -1,4 +1,4 @@
-"""The trial of a model of another library tells a served one from one whose logits are not Eq. 7's."""
+"""Trial of models of other libraries against Eq. 7."""
 
 import pytest
 import torch
@@ -20,7 +20,7 @@ def candidate(kernel=1, *after, align_corners=False):
 
 
 @pytest.mark.parametrize('kernel, upsample, size', [(1, [], 8), (3, [nn.UpsamplingBilinear2d(scale_factor=4)], 32)])
-def test_a_served_model_meets_eq_7_and_is_described_with_its_layer_and_sizes(kernel, upsample, size):
+def test_supported_model_matches_eq_7_and_is_described(kernel, upsample, size):
     entry = trial(candidate(kernel, *upsample, align_corners=bool(upsample)))
     assert (entry['served'], entry['strength_0_bitwise'], entry['counts_exact']) == (True, True, True)
     assert (entry['classifier'], entry['kernel'], entry['channels']) == ('2', [kernel] * 2, 6 * kernel ** 2)
@@ -28,14 +28,14 @@ def test_a_served_model_meets_eq_7_and_is_described_with_its_layer_and_sizes(ker
     assert max(entry['value_error'], entry['gradient_error']) < 1e-5
 
 
-def test_a_loss_of_other_rows_is_not_served(monkeypatch):
+def test_model_that_differs_from_eq_7_is_not_supported(monkeypatch):
     monkeypatch.setattr(ISDACriterion, 'strength', property(lambda self: 1.0, lambda self, _: None), raising=False)
     entry = trial(candidate())
     assert entry['served'] is False
     assert entry['value_error'] > 1e-3
 
 
-def test_each_feature_gets_the_label_of_the_pixel_it_sits_on():
+def test_labels_are_those_at_the_positions_of_the_features():
     features, labels = torch.randn(1, 2, 2, 2), torch.arange(9).view(1, 3, 3)
     assert [rows(features, labels, corners)[1].tolist() for corners in (True, False)] == [[0, 2, 6, 8]] * 2
     assert rows(features, torch.where(labels == 6, 255, labels), True)[1].tolist() == [0, 2, 8]

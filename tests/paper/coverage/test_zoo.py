@@ -1,4 +1,4 @@
-"""Laws of README's diff over MMSegmentation's families: a real step of each, plain at strength 0, Eq. 7 above it."""
+"""README's diff on MMSegmentation's model families."""
 
 import copy
 import functools
@@ -18,7 +18,7 @@ FAMILIES = sorted(families.one_of_each())
 ABSENT = {'mask2former', 'maskformer', 'vpd'}  # need packages that are not installed
 OPERATORS = {'ccnet': ('cc_head', 'CrissCrossAttention'), 'point_rend': ('point_head', 'point_sample'),
              'psanet': ('psa_head', 'PSAMask'), 'san': ('san_head', 'point_sample')}  # of mmcv, compiled
-PLAIN = {'fastscnn': 'DepthwiseSeparableFCNHead', 'san': 'SideAdapterCLIPHead',
+NOTHING_TO_WRAP = {'fastscnn': 'DepthwiseSeparableFCNHead', 'san': 'SideAdapterCLIPHead',
          'segmenter': 'SegmenterMaskTransformerHead'}
 HOOK = dict(type='isda_seg.hooks.ISDAHook', lambda_0=7.5)
 
@@ -50,7 +50,7 @@ def firsts():
     return {key(family): family for family in reversed(FAMILIES)}
 
 
-def test_readmes_diff_is_the_one_that_is_run_over_all_configurations():
+def test_tested_diff_equals_the_diff_in_the_readme():
     (readme,) = [block.code for block in blocks() if (block.document, block.kind) == ('README.md', 'config')]
     lines = readme.splitlines()
     assert len(lines) - 1 <= 6
@@ -70,8 +70,8 @@ def stepped(first):
 
 
 @pytest.mark.parametrize('family', [
-    needing_operators(family) for family in FAMILIES if family not in ABSENT | PLAIN.keys()])
-def test_a_step_of_each_family_is_plain_at_strength_0_and_eq_7_above_it(family):
+    needing_operators(family) for family in FAMILIES if family not in ABSENT | NOTHING_TO_WRAP.keys()])
+def test_each_family_matches_the_baseline_at_strength_0_and_eq_7_above(family):
     (losses, gradients), (zero, zero_gradients), witnesses = stepped(firsts()[key(family)])
     assert sorted(zero) == sorted(losses)
     assert all(torch.equal(zero[name], value) for name, value in losses.items())
@@ -82,38 +82,38 @@ def test_a_step_of_each_family_is_plain_at_strength_0_and_eq_7_above_it(family):
         assert_close(witness.value, witness.expected(families.STRENGTH), rtol=2e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize('family', [needing_operators(family) for family in PLAIN])
-def test_a_family_without_a_linear_softmax_classifier_is_told_so_by_name(family):
-    verdict = zoo.judge(families.one_of_each()[family])
-    assert verdict.kind == zoo.PLAIN
-    assert verdict.told[0].startswith(f'ISDAHook found no loss to wrap. decode_head ({PLAIN[family]}): ')
+@pytest.mark.parametrize('family', [needing_operators(family) for family in NOTHING_TO_WRAP])
+def test_family_without_a_softmax_classifier_has_nothing_to_wrap(family):
+    verdict = zoo.build_and_wrap(families.one_of_each()[family])
+    assert verdict.kind == zoo.NOTHING_TO_WRAP
+    assert verdict.messages[0].startswith(f'ISDAHook found no loss to wrap. decode_head ({NOTHING_TO_WRAP[family]}): ')
 
 
 @pytest.mark.family('onedl')  # the other family's are told of by compat
 @pytest.mark.parametrize('family', OPERATORS)
-def test_without_compiled_operators_the_verdict_names_the_operator_and_the_remedy(family, monkeypatch):
+def test_missing_operator_is_named_with_a_remedy(family, monkeypatch):
     def missing(name):
         raise ModuleNotFoundError(f'No module named {name!r}')
 
     module, operator = OPERATORS[family]
     monkeypatch.setattr(f'mmseg.models.decode_heads.{module}.{operator}', None)
     monkeypatch.setattr(compat, 'import_module', missing)
-    assert zoo.judge(families.one_of_each()[family]) == (zoo.NOT_BUILT, [
+    assert zoo.build_and_wrap(families.one_of_each()[family]) == (zoo.NOT_BUILT, [
         f"ImportError: {operator} needs mmcv with compiled operators; `make setup-detection` builds them "
         "(No module named 'mmcv._ext')"])
 
 
-def test_a_configuration_that_cannot_be_built_says_what_is_missing():
-    verdict = zoo.judge(Path('nowhere/nothing.py'))
-    assert (verdict.kind, len(verdict.told)) == (zoo.NOT_BUILT, 1)
+def test_config_that_cannot_be_built_has_a_message():
+    verdict = zoo.build_and_wrap(Path('nowhere/nothing.py'))
+    assert (verdict.kind, len(verdict.messages)) == (zoo.NOT_BUILT, 1)
 
 
-def test_the_summary_counts_every_configuration_once_and_keeps_the_reasons():
-    verdicts = {'a/x.py': zoo.Verdict(zoo.SERVED, ['ISDA: one', 'ISDA: two is not wrapped: why']),
-                'a/y.py': zoo.Verdict(zoo.PLAIN, ['nothing']), 'b/z.py': zoo.Verdict(zoo.PLAIN, ['nothing'])}
+def test_summary_counts_configs_and_keeps_messages():
+    verdicts = {'a/x.py': zoo.Verdict(zoo.WRAPPED, ['ISDA: one', 'ISDA: two is not wrapped: why']),
+                **{name: zoo.Verdict(zoo.NOTHING_TO_WRAP, ['nothing']) for name in ('a/y.py', 'b/z.py')}}
     found = zoo.summary(verdicts)
     assert found['counts'] == dict(zip(zoo.VERDICTS, (1, 2, 0, 0, 0), strict=True))
-    assert found['families'] == {'a': {zoo.SERVED: 1, zoo.PLAIN: 1}, 'b': {zoo.PLAIN: 1}}
+    assert found['families'] == {'a': {zoo.WRAPPED: 1, zoo.NOTHING_TO_WRAP: 1}, 'b': {zoo.NOTHING_TO_WRAP: 1}}
     assert [(entry['told'], entry['configurations']) for entry in found['told']] == [
         ('nothing', ['a/y.py', 'b/z.py']), ('ISDA: two is not wrapped: why', ['a/x.py'])]
     assert '3 configurations in 2 families: served 1, plain by nature 2' in zoo.report(found)

@@ -1,4 +1,4 @@
-"""Every weight of a checkpoint finds its place, or nothing is loaded; memories of a training may be absent."""
+"""Weights are loaded completely or not at all; per-image buffers may be missing."""
 
 import pytest
 import torch
@@ -21,7 +21,7 @@ def saved(folder, **state):
     return str(folder / 'model.pth')
 
 
-def test_weights_are_loaded_and_memories_of_training_are_not(tmp_path):
+def test_weights_are_loaded_without_per_image_buffers(tmp_path):
     trained, fresh = Net(images=5), Net()
     path = saved(tmp_path, **{f'module.{key}': value for key, value in trained.state_dict().items()})
     assert load_weights(fresh, path) == dict(epoch=3)
@@ -32,7 +32,7 @@ def test_weights_are_loaded_and_memories_of_training_are_not(tmp_path):
 @pytest.mark.parametrize('change, words', [
     (dict(conv=torch.ones(1)), 'unexpected: fc.conv'), (dict(weight=None), 'missing: fc.weight'),
     (dict(weight=torch.ones(4, 3)), r'wrong shape: fc.weight \(4, 3\) instead of \(2, 3\)')])
-def test_weights_of_another_model_are_refused(tmp_path, change, words):
+def test_weights_of_another_model_are_rejected(tmp_path, change, words):
     net = Net()
     state = {f'fc.{key}': value for key, value in dict(net.fc.state_dict(), **change).items() if value is not None}
     with pytest.raises(ValueError, match=f'is not a checkpoint of the model of this config: .*{words}'):

@@ -1,4 +1,4 @@
-"""A checkpoint is opened as it was trained, and what is recorded is what enters its classifier."""
+"""Batches of a checkpoint hold the inputs of its classifier."""
 
 import copy
 
@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from helpers import tiny, tiny_images
 
 from isda_seg.attachment.label_grid import labels_on_grid
-from isda_seg.paper.features.classifier_inputs import IGNORED, open_checkpoint, steps
+from isda_seg.paper.features.classifier_inputs import IGNORED, batches, open_checkpoint
 from isda_seg.paper.features.classifier_pairs import pair_of
 from isda_seg.runtime.launch import load_config
 
@@ -29,37 +29,37 @@ def opened(trained, folder, config, checkpoint, **options):
 
 
 @pytest.mark.parametrize('head', [None, 'auxiliary_head'])
-def test_what_is_recorded_enters_the_classifier_and_labels_are_those_below_it(trained, tmp_path, head):
+def test_batches_hold_classifier_inputs_and_labels_at_their_positions(trained, tmp_path, head):
     model = opened(trained, tmp_path, 'isda', 'isda')
     pair = pair_of(model.pairs, head)
     assert pair.name == (head or 'decode_head')
     dataset = tiny.build(trained['isda'][0], tmp_path / 'x').build_dataloader(model.cfg.test_dataloader).dataset
-    for number, step in enumerate(steps(model, 'test', head)):
+    for number, batch in enumerate(batches(model, 'test', head)):
         with torch.no_grad():
-            assert torch.equal(pair.classifier(step.features), step.logits)
+            assert torch.equal(pair.classifier(batch.features), batch.logits)
         sample = dataset[number]
-        expected = labels_on_grid(sample['data_samples'].gt_sem_seg.data.long(), step.features.shape[2:], False)
-        assert torch.equal(step.labels, expected.masked_fill(expected == 11, IGNORED))
-        assert torch.equal(step.images[0], sample['inputs'].flip(0))
-        assert step.sources == [sample['data_samples'].img_path]
-        features, labels, _ = step.labelled()
-        kept = (step.labels[0] != IGNORED).nonzero()
-        assert torch.equal(features, torch.stack([step.features[0, :, i, j] for i, j in kept]))
-        assert torch.equal(labels, torch.stack([step.labels[0, i, j] for i, j in kept]))
+        expected = labels_on_grid(sample['data_samples'].gt_sem_seg.data.long(), batch.features.shape[2:], False)
+        assert torch.equal(batch.labels, expected.masked_fill(expected == 11, IGNORED))
+        assert torch.equal(batch.images[0], sample['inputs'].flip(0))
+        assert batch.sources == [sample['data_samples'].img_path]
+        features, labels, _ = batch.labelled()
+        kept = (batch.labels[0] != IGNORED).nonzero()
+        assert torch.equal(features, torch.stack([batch.features[0, :, i, j] for i, j in kept]))
+        assert torch.equal(labels, torch.stack([batch.labels[0, i, j] for i, j in kept]))
     assert number == 2
 
 
-def test_a_pass_changes_nothing_in_the_model(trained, tmp_path):
+def test_iterating_does_not_change_the_model(trained, tmp_path):
     model = opened(trained, tmp_path, 'isda', 'isda')
     before = copy.deepcopy(model.model.state_dict())
     hooks = [len(pair.classifier._forward_hooks) for pair in model.pairs]
-    assert sum(len(step.images) for step in steps(model, 'train')) == 6
+    assert sum(len(batch.images) for batch in batches(model, 'train')) == 6
     assert tiny.differing(before, model.model.state_dict()) == []
     assert [len(pair.classifier._forward_hooks) for pair in model.pairs] == hooks
     assert [module for module in model.model.modules() if module.training] == []
 
 
-def test_statistics_are_those_of_the_checkpoint_and_empty_without_isda(trained, tmp_path):
+def test_statistics_come_from_the_checkpoint_or_are_empty(trained, tmp_path):
     saved = torch.load(trained['isda'][1], weights_only=False)['state_dict']
     pair = pair_of(opened(trained, tmp_path, 'isda', 'isda').pairs)
     assert torch.equal(pair.loss.statistics.covariance, saved['decode_head.loss_decode.statistics.covariance'])
@@ -69,24 +69,24 @@ def test_statistics_are_those_of_the_checkpoint_and_empty_without_isda(trained, 
             ('decode_head', 0), ('auxiliary_head', 0)]
 
 
-def test_the_training_split_passes_through_the_test_pipeline_unless_asked(trained, tmp_path):
+def test_train_split_uses_the_test_pipeline_by_default(trained, tmp_path):
     model = opened(trained, tmp_path, 'plain', 'plain')
-    shapes = {augmented: {tuple(step.images.shape[2:]) for step in steps(model, 'train', augmented=augmented)}
+    shapes = {augmented: {tuple(batch.images.shape[2:]) for batch in batches(model, 'train', augmented=augmented)}
               for augmented in (False, True)}
     assert shapes == {False: {(48, 64)}, True: {(48, 48)}}
 
 
-def test_the_margin_that_a_preprocessor_adds_has_no_labels(trained, tmp_path):
+def test_padding_of_the_preprocessor_is_ignored(trained, tmp_path):
     bare = opened(trained, tmp_path, 'plain', 'plain')
     padded = opened(trained, tmp_path, 'plain', 'plain',
                     **{'model.data_preprocessor.test_cfg': dict(size=(72, 80))})
-    for small, large in zip(steps(bare), steps(padded), strict=True):
+    for small, large in zip(batches(bare), batches(padded), strict=True):
         h, w = small.labels.shape[1:]
         assert large.labels.shape[1:] == (h * 3 // 2, w * 5 // 4)
         assert torch.equal(large.labels, F.pad(small.labels, (0, w // 4, 0, h // 2), value=IGNORED))
 
 
-def test_images_of_a_classifier_are_counted_and_batches_are_those_of_its_test(monkeypatch, tmp_path):
+def test_classifier_batches_equal_its_test_batches(monkeypatch, tmp_path):
     monkeypatch.setenv('ISDA_SEG_DATA', str(tmp_path))
     tiny_images.write_cifar(tmp_path)
     cfg = loaded(tiny.ROOT / 'configs/classification/cifar10/resnet32_isda_cifar10.py', tmp_path)
@@ -97,18 +97,18 @@ def test_images_of_a_classifier_are_counted_and_batches_are_those_of_its_test(mo
     model = MODELS.build(dict(cfg.model, data_preprocessor=cfg.data_preprocessor))
     torch.save(dict(state_dict=model.state_dict(), meta=dict(dataset_meta=dict(classes=tuple('abcdefghij')))), path)
     found = open_checkpoint(cfg, str(path))
-    batches = list(steps(found))
-    assert [len(step.labels) for step in batches] == [8, 8, 4]
-    assert [source for step in batches for source in step.sources] == list(range(20))
-    assert torch.equal(torch.cat([step.labels for step in batches]), torch.arange(20) % 10)
+    found_batches = list(batches(found))
+    assert [len(batch.labels) for batch in found_batches] == [8, 8, 4]
+    assert [source for batch in found_batches for source in batch.sources] == list(range(20))
+    assert torch.equal(torch.cat([batch.labels for batch in found_batches]), torch.arange(20) % 10)
     assert found.classes(found.pairs[0]) == list('abcdefghij')
     with torch.no_grad():
-        expected = found.model(found.model.data_preprocessor(dict(inputs=batches[0].images.flip(1), labels=[0] * 8))
-                               ['inputs'])
-    assert torch.equal(batches[0].logits, expected)
+        data = dict(inputs=found_batches[0].images.flip(1), labels=[0] * 8)
+        expected = found.model(found.model.data_preprocessor(data)['inputs'])
+    assert torch.equal(found_batches[0].logits, expected)
 
 
-def test_what_does_not_fit_is_said(trained, tmp_path):
+def test_invalid_checkpoints_heads_and_splits_are_rejected(trained, tmp_path):
     with pytest.raises(FileNotFoundError, match='the checkpoint nowhere.pth does not exist'):
         open_checkpoint(loaded(trained['isda'][0], tmp_path), 'nowhere.pth')
     with pytest.raises(ValueError, match='contains ISDA statistics.*Use the config of the training'):
@@ -121,9 +121,9 @@ def test_what_does_not_fit_is_said(trained, tmp_path):
             'model.decode_head.loss_decode.use_sigmoid': True})
     model = opened(trained, tmp_path, 'plain', 'plain')
     with pytest.raises(ValueError, match='--head neck matches no classifier .* decode_head.conv_seg, auxiliary_head'):
-        next(steps(model, head='neck'))
+        next(batches(model, head='neck'))
     with pytest.raises(ValueError, match='no data for --split all. Choose one of test, val, train'):
-        next(steps(model, 'all'))
+        next(batches(model, 'all'))
     model.cfg.test_dataloader.dataset.pipeline.pop(2)
     with pytest.raises(ValueError, match='images of this split have no labels'):
-        next(steps(model))
+        next(batches(model))

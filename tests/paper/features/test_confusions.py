@@ -1,9 +1,9 @@
-"""What the table and the confusion matrix say of pairs of classes."""
+"""Comparison of the margin table with the confusion matrix."""
 
 import pytest
 import torch
 
-from isda_seg.paper.features.confusions import agreement, confusion, frequent, largest
+from isda_seg.paper.features.confusions import confusion, frequent_confusions, largest_entries, rank_correlation
 
 NAMES = ['car', 'bus', 'road']
 TABLE = torch.tensor([[0.0, 5, 1], [2, 0, 4], [3, 0.5, 0]])
@@ -18,22 +18,23 @@ def test_confusion_equals_a_loop():
     assert torch.equal(confusion(labels, logits), expected)
 
 
-def test_the_largest_entries_come_first_true_class_first():
-    assert largest(TABLE, NAMES, 2) == [dict(true='car', other='bus', table=5), dict(true='bus', other='road', table=4)]
+def test_largest_entries_are_in_descending_order():
+    assert largest_entries(TABLE, NAMES, 2) == [dict(true='car', other='bus', table=5),
+                                                dict(true='bus', other='road', table=4)]
 
 
-def test_the_most_frequent_confusions_are_ordered_by_the_table():
-    found = frequent(COUNTS, TABLE, NAMES, 3)  # car-bus 10, road-bus 4, bus-car 3
+def test_frequent_confusions_are_sorted_by_the_table():
+    found = frequent_confusions(COUNTS, TABLE, NAMES, 3)  # car-bus 10, road-bus 4, bus-car 3
     assert [(pair['true'], pair['other'], pair['count'], pair['rank']) for pair in found] == [
         ('car', 'bus', 10, 1), ('bus', 'car', 3, 4), ('road', 'bus', 4, 6)]
     assert [pair['share'] for pair in found] == pytest.approx([10, 12.5, 10])
-    assert frequent(COUNTS.diag().diag(), TABLE, NAMES, 3) == []
+    assert frequent_confusions(COUNTS.diag().diag(), TABLE, NAMES, 3) == []
 
 
-def test_agreement_is_1_where_the_table_grows_with_the_shares_and_minus_1_where_it_falls():
+def test_rank_correlation_is_1_for_increasing_and_minus_1_for_decreasing():
     shares = torch.tensor([[0, 1, 2], [3, 0, 4], [5, 6, 0]])
     counts = shares + torch.diag(20 - shares.sum(dim=1))
-    assert agreement(counts, shares.float() ** 2) == pytest.approx(1)
-    assert agreement(counts, -shares.float()) == pytest.approx(-1)
-    assert agreement(counts, torch.ones(3, 3)) is None
-    assert agreement(torch.cat([counts[:2], 0 * counts[2:]]), shares.float()) == pytest.approx(1)
+    assert rank_correlation(counts, shares.float() ** 2) == pytest.approx(1)
+    assert rank_correlation(counts, -shares.float()) == pytest.approx(-1)
+    assert rank_correlation(counts, torch.ones(3, 3)) is None
+    assert rank_correlation(torch.cat([counts[:2], 0 * counts[2:]]), shares.float()) == pytest.approx(1)

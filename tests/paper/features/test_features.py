@@ -1,4 +1,4 @@
-"""One pass over a split gathers what all its samples together would give."""
+"""Analysis of a split is independent of the batch size."""
 
 import numpy as np
 import pytest
@@ -8,9 +8,9 @@ from mmengine.registry import MODELS
 
 pytest.importorskip('sklearn')
 from isda_seg.core import class_moments  # noqa: E402
-from isda_seg.paper.features.classifier_inputs import open_checkpoint, steps  # noqa: E402
+from isda_seg.paper.features.classifier_inputs import batches, open_checkpoint  # noqa: E402
 from isda_seg.paper.features.confusions import confusion  # noqa: E402
-from isda_seg.paper.features.features import Features, check_alike, embedding, look, one_pass  # noqa: E402
+from isda_seg.paper.features.features import Features, analyse, check_same_data, embedding, summarise_split  # noqa: E402
 from isda_seg.runtime.launch import load_config  # noqa: E402
 
 CONFIG = tiny.ROOT / 'configs/classification/cifar10/resnet32_cifar10.py'
@@ -37,39 +37,39 @@ def opened(monkeypatch, tmp_path):
     return of
 
 
-def test_moments_and_confusions_are_those_of_all_samples_and_batches_do_not_matter(opened):
+def test_split_summary_is_independent_of_the_batch_size(opened):
     features, labels, logits = (torch.cat(parts) for parts in
-                                zip(*(step.labelled() for step in steps(opened(50))), strict=True))
-    found = {batch: one_pass(opened(batch), 'test', None, 4, seed=0) for batch in (50, 7)}
+                                zip(*(batch.labelled() for batch in batches(opened(50))), strict=True))
+    found = {batch: summarise_split(opened(batch), 'test', None, 4, seed=0) for batch in (50, 7)}
     assert [one.images for one in found.values()] == [120, 120]
     assert torch.equal(found[50].confusion, confusion(labels, logits))
     for one in found.values():
         for got, expected in zip(one.moments, class_moments(features, labels, 10, covariance='full'), strict=True):
             torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-6)
-    np.testing.assert_array_equal(found[50].sample.places, found[7].sample.places)
-    np.testing.assert_allclose(found[50].sample.features, features.numpy()[found[50].sample.places[:, 0]], rtol=1e-5)
+    np.testing.assert_array_equal(found[50].sample.positions, found[7].sample.positions)
+    np.testing.assert_allclose(found[50].sample.features, features.numpy()[found[50].sample.positions[:, 0]], rtol=1e-5)
 
 
-def test_an_embedding_repeats_with_its_seed():
+def test_embedding_is_reproducible_with_the_seed():
     features = np.random.default_rng(0).standard_normal((30, 5)).astype(np.float32)
     assert np.array_equal(embedding(features, 5, seed=1), embedding(features, 5, seed=1))
 
 
-def test_what_is_too_little_is_said(opened):
+def test_too_few_samples_are_rejected(opened):
     with pytest.raises(ValueError, match='--per-class must be at least 2, got 1'):
-        look('net', opened(50), per_class=1)
+        analyse('net', opened(50), per_class=1)
     with pytest.raises(ValueError, match='--seed must be at least 0, got -1'):
-        look('net', opened(50), seed=-1)
+        analyse('net', opened(50), seed=-1)
     with pytest.raises(ValueError, match='18 samples are too few for --perplexity 30. Increase --per-class .2. or '
                                          'set --perplexity below 18'):
-        look('net', opened(50), per_class=2)
+        analyse('net', opened(50), per_class=2)
 
 
-def test_two_models_must_have_seen_the_same(opened):
-    first, other = (Features(f'seed {seed}', ['a'], one_pass(opened(50), 'test', None, 4, seed), None, None, [])
+def test_models_with_different_samples_are_rejected(opened):
+    first, other = (Features(f'seed {seed}', ['a'], summarise_split(opened(50), 'test', None, 4, seed), None, None, [])
                     for seed in (0, 1))
-    check_alike([first, first])
+    check_same_data([first, first])
     with pytest.raises(ValueError, match='seed 0 and seed 1 have different samples'):
-        check_alike([first, other])
+        check_same_data([first, other])
     with pytest.raises(ValueError, match='have different samples'):
-        check_alike([first, first._replace(classes=['b'])])
+        check_same_data([first, first._replace(classes=['b'])])

@@ -1,4 +1,4 @@
-"""The numbers of a plane of features, against their definitions in loops."""
+"""Measures of class separation equal their definitions."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ def labelled():
     return (rng.standard_normal((40, 4)) + labels[:, None]).astype(np.float32), labels
 
 
-def test_variance_ratio_equals_loops_and_both_parts_add_up_to_the_covariance_of_all(labelled):
+def test_variance_ratio_equals_loops_and_decomposes_the_covariance(labelled):
     features, labels = labelled[0].astype(np.float64), labelled[1]
     mean = sum(features) / len(features)
     within = between = 0.0
@@ -27,7 +27,7 @@ def test_variance_ratio_equals_loops_and_both_parts_add_up_to_the_covariance_of_
     assert within + between == pytest.approx(np.trace(np.cov(features.T, bias=True)), rel=1e-12)
 
 
-def test_nearest_error_equals_brute_force_also_among_equal_features(labelled):
+def test_nearest_error_equals_brute_force(labelled):
     features, labels = labelled
     wrong = 0
     for i, row in enumerate(features):
@@ -38,12 +38,12 @@ def test_nearest_error_equals_brute_force_also_among_equal_features(labelled):
     assert nearest_error(features[[0, 0, 1, 1]], np.array([0, 1, 0, 1])) == 100  # not its own neighbour
 
 
-def test_classes_that_lie_in_points_are_wholly_apart():
+def test_classes_at_single_points_are_fully_separated():
     features = np.repeat(np.eye(3), 4, axis=0)
     assert separation(features, np.repeat([0, 1, 2], 4)) == (1, 0, 0)
 
 
-def test_what_cannot_be_told_apart_is_said(labelled):
+def test_inseparable_input_is_rejected(labelled):
     with pytest.raises(ValueError, match='more samples than classes, got 40 samples of 1 classes'):
         separation(labelled[0], np.zeros(40))
     with pytest.raises(ValueError, match='got 3 samples of 3 classes'):

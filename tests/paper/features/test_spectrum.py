@@ -1,4 +1,4 @@
-"""The spectrum of a covariance, and how many directions it spreads over."""
+"""Eigenvalue spectra and effective ranks."""
 
 import torch
 
@@ -7,20 +7,20 @@ from isda_seg.paper.features.spectrum import cumulative_share, effective_rank, s
 A = 6
 
 
-def test_diagonals_have_their_variances_sorted_as_the_matrices_that_hold_them():
+def test_diagonal_spectrum_equals_the_spectrum_of_diagonal_matrices():
     variances = torch.rand(3, A)
     expected = torch.tensor([sorted(row, reverse=True) for row in variances.double().tolist()], dtype=torch.float64)
     assert torch.equal(spectrum(variances), expected)
     torch.testing.assert_close(spectrum(torch.diag_embed(variances)), expected)
 
 
-def test_eigenvalues_are_those_that_a_rotation_hides():
+def test_spectrum_is_invariant_to_rotation():
     rotation = torch.linalg.qr(torch.randn(A, A, dtype=torch.float64)).Q
     variances = torch.arange(A, 0, -1, dtype=torch.float64)
     torch.testing.assert_close(spectrum((rotation * variances @ rotation.T)[None]), variances[None])
 
 
-def test_effective_rank_of_equal_variances_is_their_number_and_of_one_direction_1():
+def test_effective_rank_counts_equal_variances():
     direction = torch.randn(A, dtype=torch.float64)
     matrices = torch.stack([torch.eye(A, dtype=torch.float64), torch.outer(direction, direction),
                             torch.diag(torch.tensor([2.0, 2, 2, 0, 0, 0], dtype=torch.float64)),
@@ -29,5 +29,5 @@ def test_effective_rank_of_equal_variances_is_their_number_and_of_one_direction_
     torch.testing.assert_close(effective_rank(spectrum(matrices)), expected, rtol=1e-6, atol=1e-9)
 
 
-def test_shares_add_up():
+def test_cumulative_shares_end_at_1():
     assert torch.equal(cumulative_share(torch.tensor([[4.0, 3, 1]])), torch.tensor([[0.5, 0.875, 1]]))

@@ -1,4 +1,4 @@
-"""Laws of arms: a text is a config and options, its label says both, no two arms share a label or a folder."""
+"""Parsing of arms, and their unique labels and folders."""
 import pytest
 
 from isda_seg.paper.series.arm import LONGEST, Arm, parse_arm, parse_arms
@@ -6,25 +6,25 @@ from isda_seg.paper.series.arm import LONGEST, Arm, parse_arm, parse_arms
 KIND, RAMP = 'model.loss.covariance=diagonal', 'default_hooks.isda.ramp=constant'
 
 
-def test_a_config_alone_is_called_by_its_stem_and_so_is_its_folder():
+def test_arm_without_options_is_named_after_its_config():
     arm = parse_arm('configs/room/net_isda_data.py')
     assert arm == Arm('configs/room/net_isda_data.py', ())
     assert (arm.label, arm.folder, arm.settings) == ('net_isda_data', 'net_isda_data', {})
 
 
-def test_options_stand_behind_the_stem_as_they_are_written():
+def test_label_and_folder_contain_the_options_as_written():
     arm = parse_arm(f'configs/room/net.py {KIND}  {RAMP}')
     assert arm == Arm('configs/room/net.py', (KIND, RAMP))
     assert arm.label == f'net {KIND} {RAMP}'
     assert arm.folder == f'net+{KIND}+{RAMP}'
 
 
-def test_values_are_read_as_those_of_cfg_options():
+def test_option_values_are_parsed_as_by_cfg_options():
     arm = parse_arm("a.py n=2000 x=0.5 on=True name=diagonal sizes='[1, 2]' none=None path=a=b")
     assert arm.settings == dict(n=2000, x=0.5, on=True, name='diagonal', sizes=[1, 2], none=None, path='a=b')
 
 
-def test_a_text_that_names_a_file_is_a_config_whatever_is_in_its_name(tmp_path, monkeypatch):
+def test_existing_file_is_a_config_for_any_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ('lambda_0=5.py', 'my config.py'):
         (tmp_path / name).touch()
@@ -32,7 +32,7 @@ def test_a_text_that_names_a_file_is_a_config_whatever_is_in_its_name(tmp_path, 
         assert Arm(name).label == name.removesuffix('.py')
 
 
-def test_folders_are_safe_names_and_differ_where_labels_do():
+def test_folder_names_are_safe_short_and_unique():
     long = [f'x={"1" * 300}', f'x={"1" * 301}']
     arms = [Arm('a+x=1.py'), Arm('a x=1 .py'), *(Arm('a.py', (x,)) for x in ('x=1', 'x=../../b', 'x=%1', *long))]
     folders = [arm.folder for arm in arms]
@@ -47,24 +47,24 @@ def test_folders_are_safe_names_and_differ_where_labels_do():
     (KIND, f"{KIND} is an option without a config. Write both in quotes, as in 'CONFIG {KIND}'"),
     ('a.py x=1 y=2 x=3', "'a.py x=1 y=2 x=3' sets x twice"),
     ('a.py x="1', 'cannot read .*: No closing quotation')])
-def test_a_text_that_is_no_arm_is_refused_with_how_one_is_written(text, message):
+def test_invalid_arm_is_rejected_with_the_syntax(text, message):
     with pytest.raises(ValueError, match=message):
         parse_arm(text)
 
 
-def test_one_config_with_other_options_is_another_arm():
+def test_same_config_with_other_options_is_another_arm():
     labels = [arm.label for arm in parse_arms(['a.py', f'a.py {KIND}', f'a.py {RAMP}'])]
     assert labels == ['a', f'a {KIND}', f'a {RAMP}']
 
 
 @pytest.mark.parametrize('texts', [['a.py', 'b.py', 'a.py'], ['one/a.py', 'two/a.py'], ['a.py x=1', 'a.py  x=1']])
-def test_two_arms_of_one_label_are_refused_by_it(texts):
+def test_duplicate_labels_are_rejected(texts):
     label = 'a x=1' if 'x=1' in texts[0] else 'a'
     with pytest.raises(ValueError, match=f"Two arms have the label '{label}'. Give each arm once"):
         parse_arms(texts)
 
 
-def test_arms_that_differ_in_their_test_share_a_training_and_not_a_label():
+def test_arms_that_differ_only_in_tau_share_the_training():
     plain, adjusted = parse_arms(['net.py a=1', 'net.py a=1 test.logit_adjustment=0.70'])
     assert adjusted.folder == plain.folder == 'net+a=1'
     assert adjusted.settings == plain.settings == dict(a=1)
@@ -73,6 +73,6 @@ def test_arms_that_differ_in_their_test_share_a_training_and_not_a_label():
 
 
 @pytest.mark.parametrize('tau', ['-1', 'nan', 'strong'])
-def test_a_logit_adjustment_that_is_not_a_number_from_0_on_is_refused(tau):
+def test_invalid_tau_is_rejected(tau):
     with pytest.raises(ValueError, match='test.logit_adjustment must be a finite number >= 0'):
         _ = parse_arm(f'net.py test.logit_adjustment={tau}').tau

@@ -1,4 +1,4 @@
-"""Curves over seeds are those of the results, place by place."""
+"""Validation curves over seeds."""
 import cv2
 import numpy as np
 
@@ -10,7 +10,7 @@ def run(*values, **others):
     return dict(dict(protocols=dict(single=dict(top1_error=values[-1] if values else 0.0)), validated=places), **others)
 
 
-def test_a_curve_has_the_places_that_all_runs_of_its_arm_have():
+def test_curve_has_the_steps_common_to_all_runs_of_an_arm():
     paired = dict(runs=dict(plain={'0': run(9.0, 8.0, 7.0, 6.0, 5.0), '1': run(9.5, 8.5, 7.5, 6.5)},
                             isda={'0': run(9.0, 8.0), '1': run(9.0, 8.0)},
                             gone={'0': run(1.0, 1.0, 1.0, 1.0), '1': dict(protocols={}, diverged=dict(iteration=3))}))
@@ -20,7 +20,7 @@ def test_a_curve_has_the_places_that_all_runs_of_its_arm_have():
     assert found['gone'][1].shape == (1, 4)
 
 
-def test_a_picture_is_drawn_where_there_is_a_curve(tmp_path):
+def test_figure_is_drawn_only_with_a_curve(tmp_path):
     paired = dict(runs=dict(plain={'0': run(9.0, 8.0, 7.0, 6.0), '1': run(9.5, 8.5, 7.5, 6.5)}))
     assert draw_bands(paired, tmp_path / 'new' / 'curves.png') is True
     picture = cv2.imread(str(tmp_path / 'new' / 'curves.png'))

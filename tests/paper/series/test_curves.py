@@ -1,4 +1,4 @@
-"""Curves show what the log says."""
+"""Curves from the log of a run."""
 import json
 
 import cv2
@@ -13,18 +13,18 @@ def write_log(work_dir, start, lines):
     (folder / 'scalars.json').write_text(''.join(json.dumps(line) + '\n' for line in lines))
 
 
-def test_the_logs_of_a_resumed_run_join_and_the_later_one_counts(tmp_path):
+def test_logs_of_a_resumed_run_are_joined_and_later_values_win(tmp_path):
     write_log(tmp_path, '20260101', [dict(loss=3.0, step=10), dict(mIoU=5.0, step=10), dict(loss=2.5, step=20)])
     write_log(tmp_path, '20260102', [dict(loss=2.0, step=20), dict(loss=1.0, step=30), dict(mIoU=40.0, step=30)])
     assert read_scalars(tmp_path) == ([(10, 3.0), (20, 2.0), (30, 1.0)], [(10, 5.0), (30, 40.0)])
 
 
-def test_a_folder_without_a_log_is_an_error_that_names_it(tmp_path):
+def test_missing_log_is_an_error_that_names_the_folder(tmp_path):
     with pytest.raises(FileNotFoundError, match=str(tmp_path)):
         read_scalars(tmp_path)
 
 
-def test_the_half_line_of_a_killed_run_is_left_out_and_an_empty_log_is_said(tmp_path):
+def test_incomplete_line_is_skipped_and_empty_log_is_an_error(tmp_path):
     write_log(tmp_path, '20260101', [dict(loss=3.0, step=10)])
     log = tmp_path / '20260101' / 'vis_data' / 'scalars.json'
     log.write_text(log.read_text() + '{"loss": 2.')
@@ -34,7 +34,7 @@ def test_the_half_line_of_a_killed_run_is_left_out_and_an_empty_log_is_said(tmp_
         read_scalars(tmp_path)
 
 
-def test_the_picture_shows_two_axes_with_a_line_for_each_run(tmp_path):
+def test_figure_changes_with_the_number_of_runs(tmp_path):
     write_log(tmp_path / 'a', '1', [dict(loss=3.0, step=10), dict(loss=2.5, step=20), dict(mIoU=5.0, step=20)])
     plot_curves({'a': tmp_path / 'a'}, tmp_path / 'one.png')
     plot_curves({'a': tmp_path / 'a', 'b': tmp_path / 'a'}, tmp_path / 'two.png')
@@ -43,7 +43,7 @@ def test_the_picture_shows_two_axes_with_a_line_for_each_run(tmp_path):
     assert (one != two).any()
 
 
-def test_a_classifiers_curve_is_its_test_error_over_epochs_and_no_mixture(tmp_path):
+def test_classifier_curve_is_test_error_and_mixed_tasks_are_rejected(tmp_path):
     lines = [dict(loss=3.0, step=10), dict(top1_error=40.0, step=1), dict(loss=2.5, step=20),
              dict(top1_error=30.5, step=2)]
     write_log(tmp_path / 'a', '1', lines)

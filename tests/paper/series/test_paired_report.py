@@ -1,10 +1,10 @@
-"""The table and the figure say what the result file of a paired series says."""
+"""Tables and figures of a paired series equal its result file."""
 import cv2
 import pytest
 
-from isda_seg.paper.series.measure_names import is_chief
+from isda_seg.paper.series.measure_names import is_main
 from isda_seg.paper.series.paired import compare_arms
-from isda_seg.paper.series.paired_figure import beside_each_other, draw_paired, parts_of, short_options
+from isda_seg.paper.series.paired_figure import draw_many_arms, draw_paired, short_options, split_names
 from isda_seg.paper.series.paired_report import class_table, commits, paired_table
 
 PLAIN = [(40., 41., 90., 10.), (42., 44., 91., 20.), (39.5, 40., 88., 14.)]
@@ -28,7 +28,7 @@ def cells(row):
     return [cell.strip() for cell in row.strip('|').split('|')]
 
 
-def test_the_rows_are_the_entries_of_the_file():
+def test_table_rows_equal_the_result_file():
     paired = series(3)
     lines = paired_table(paired).splitlines()
     assert lines[0] == ('`isda` minus `plain`, mIoU and IoU in per cent, seeds 0, 1, 2, trained at commit a1, b2:')
@@ -45,13 +45,13 @@ def test_the_rows_are_the_entries_of_the_file():
         assert [float(value) for value in bootstrap.split(' to ')] == pytest.approx(entry['bootstrap'], abs=0.005)
 
 
-def test_a_row_reads_as_it_was_worked_out_by_hand():
+def test_table_row_equals_a_hand_calculation():
     # Differences 1, 3, -0.5: mean 7/6, variance 37/12, and 4.303 is the 97.5 % point of t with 2 degrees of freedom.
     row = paired_table(series(3)).splitlines()[4]
     assert row == '| mIoU, single | 40.50 | 41.67 | +1.00 +3.00 -0.50 | +1.17 | -3.20 to +5.53 | -0.50 to +3.00 |'
 
 
-def test_a_class_has_its_iou_precision_and_recall_with_intervals_in_one_row():
+def test_class_table_has_iou_precision_and_recall_with_intervals():
     paired = series(3)
     for arm in paired['runs'].values():
         for number, result in enumerate(arm.values()):
@@ -63,19 +63,19 @@ def test_a_class_has_its_iou_precision_and_recall_with_intervals_in_one_row():
     assert lines[5] == '| car | 14.67 | +3.33 (-4.26 to +10.92) |  |'
 
 
-def test_one_pair_has_empty_intervals():
+def test_single_pair_has_empty_intervals():
     lines = paired_table(series(1)).splitlines()
     assert lines[4] == '| mIoU, single | 40.00 | 41.00 | +1.00 | +1.00 |  |  |'
     assert lines[-1] == '| car | 10.00 | +0.00 |'
 
 
-def test_every_arm_has_a_table_of_its_own():
+def test_two_arms_have_separate_tables():
     tables = paired_table(series(2, ('isda', 'isda_shared'))).split('\n\n`')[1:]
     assert [table.strip('`').split('`')[0] for table in tables] == ['isda', 'isda_shared'] * 2  # measures, classes
     assert tables[0].splitlines()[1:] == tables[1].splitlines()[1:]
 
 
-def test_several_arms_stand_side_by_side_with_the_baseline_first():
+def test_side_by_side_table_starts_with_the_baseline():
     lines = paired_table(series(2, ('isda', 'shared'))).splitlines()
     assert lines[:3] == ['| | mIoU, single | mIoU, ms |', '|---|---|---|', '| `plain` | 41.00 ± 1.41 | 42.50 ± 2.12 |']
     assert [line.split('`')[1] for line in lines[2:5]] == ['plain', 'isda', 'shared']
@@ -91,7 +91,7 @@ def detectors(*arms):
                 comparisons={arm: compare_arms(runs[plain], runs[arm]) for arm in others})
 
 
-def test_box_and_mask_map_of_three_initialisations_stand_side_by_side(tmp_path):
+def test_detection_series_reports_box_and_mask_map(tmp_path):
     paired = detectors(('plain', 38.9, 35.2), ('isda', 39.4, 35.6), ('torchvision', 38.2, 34.7))
     lines = paired_table(paired).splitlines()
     assert lines[:5] == ['| | box mAP | mask mAP |', '|---|---|---|', '| `plain` | 38.90 | 35.20 |',
@@ -105,14 +105,14 @@ def test_box_and_mask_map_of_three_initialisations_stand_side_by_side(tmp_path):
     assert cv2.imread(str(tmp_path / 'map.png')).shape[1] == 1200
 
 
-def test_every_commit_a_run_was_trained_at_is_named_once():
+def test_commits_are_unique_and_sorted():
     paired = series(2)
     assert commits(paired) == ['a1', 'b2']
     paired['runs']['isda']['1']['training'] += [dict(commit='c3'), dict(commit='b2')]
     assert commits(paired) == ['a1', 'b2', 'c3']
 
 
-def test_from_three_arms_on_one_table_holds_all_differences():
+def test_three_arms_share_one_table_of_differences():
     lines = paired_table(series(3, ('isda', 'shared', 'full'))).splitlines()
     assert [line.split(' | ')[0] for line in lines[2:6]] == ['| `plain`', '| `isda`', '| `shared`', '| `full`']
     assert lines[7] == 'Differences to `plain`, seeds 0, 1, 2, trained at commit a1, b2:'
@@ -120,7 +120,7 @@ def test_from_three_arms_on_one_table_holds_all_differences():
     assert lines[17:19] == ['', '`isda` minus `plain`, classes, mean and 95 % (paired t):']
 
 
-def test_the_likelihood_has_three_places_and_the_chief_measures_alone_are_drawn_as_points(tmp_path):
+def test_nll_has_three_decimals_and_is_not_a_main_measure(tmp_path):
     paired = series(2)
     for arm in paired['runs'].values():
         for number, result in enumerate(arm.values()):
@@ -130,28 +130,28 @@ def test_the_likelihood_has_three_places_and_the_chief_measures_alone_are_drawn_
     rows = {cells(line)[0]: cells(line) for line in paired_table(paired).splitlines()[4:]}
     assert rows['negative log-likelihood'][1:5] == ['0.562', '0.562', '+0.000 +0.000', '+0.000']
     assert (rows['pixel accuracy'][1], rows['training accuracy'][1]) == ('90.00', '97.00')
-    assert [name for name in paired['comparisons']['isda']['measures'] if is_chief(name)] == ['single', 'ms']
+    assert [name for name in paired['comparisons']['isda']['measures'] if is_main(name)] == ['single', 'ms']
     draw_paired(paired, tmp_path / 'one.png')
     assert cv2.imread(str(tmp_path / 'one.png')).shape[1] == 1200
 
 
 @pytest.mark.parametrize('count', [1, 3])
-def test_the_figure_has_a_row_per_arm_and_a_point_per_seed(tmp_path, count):
+def test_figure_has_a_row_per_arm_and_a_point_per_seed(tmp_path, count):
     draw_paired(series(count), tmp_path / 'new' / 'one.png')
     draw_paired(series(count, ('isda', 'shared')), tmp_path / 'two.png')
     one, two = (cv2.imread(str(tmp_path / name)) for name in ('new/one.png', 'two.png'))
     assert (one.shape, two.shape) == ((456, 1200, 3), (912, 1200, 3))
-    marks = [colour for colour in ((31, 119, 180), (255, 127, 14), (44, 160, 44)) if close(one, colour)]
-    assert len(marks) == count
+    colours_found = [colour for colour in ((31, 119, 180), (255, 127, 14), (44, 160, 44)) if close(one, colour)]
+    assert len(colours_found) == count
 
 
-def close(picture, colour):
+def close(image, colour):
     """Whether a figure has points of this colour, drawn with an alpha of 0.6 on white."""
     shown = [0.6 * value + 0.4 * 255 for value in colour[::-1]]
-    return bool((abs(picture.astype(float) - shown).max(-1) < 2).any())
+    return bool((abs(image.astype(float) - shown).max(-1) < 2).any())
 
 
-def test_a_run_that_diverged_is_named_and_no_number_comes_of_it(tmp_path):
+def test_diverged_runs_are_listed_and_excluded(tmp_path):
     paired = series(3)
     paired['runs']['isda']['1'] = dict(protocols={}, diverged=dict(iteration=9), training=[dict(commit='a1')])
     paired['comparisons'] = dict(isda=compare_arms(paired['runs']['plain'], paired['runs']['isda']))
@@ -175,15 +175,15 @@ def test_a_run_that_diverged_is_named_and_no_number_comes_of_it(tmp_path):
     (['a lambda_0=1', 'a lambda_0=10'], ('a lambda_0=', ['1', '10'], '')),
     (['a q=10 m=.5', 'a q=100 m=.5', 'a q=1 n=0 m=.5'], ('a q=', ['10', '100', '1 n=0'], ' m=.5')),
     (['one', 'other'], ('', ['one', 'other'], ''))])
-def test_arms_beside_each_other_are_named_by_what_each_has_of_its_own(names, parts):
-    assert parts_of(names) == parts
+def test_names_split_into_common_prefix_parts_and_suffix(names, parts):
+    assert split_names(names) == parts
 
 
-def test_an_arm_far_out_stands_at_the_edge_with_its_number_and_one_without_a_pair_keeps_its_place():
+def test_outlier_is_drawn_at_the_edge_and_an_arm_without_pairs_stays_empty():
     arms = series(3, ('isda', 'far', 'gone', 'last'))['comparisons']
     arms['far']['measures']['single'].update(mean=-1234.)
     arms['gone'] = dict(arms['gone'], measures={}, diverged=dict(plain=[0, 1, 2]))
-    axis, = beside_each_other(arms).axes
+    axis, = draw_many_arms(arms).axes
     largest = 1.5 * arms['isda']['measures']['single']['t'][1]
     assert axis.get_ylim() == pytest.approx((-largest, largest))
     assert [text.get_text() for text in axis.texts] == ['-1.23e+03']
@@ -192,6 +192,6 @@ def test_an_arm_far_out_stands_at_the_edge_with_its_number_and_one_without_a_pai
     assert axis.lines[0].get_xdata().tolist() == [0, 1, 3]
 
 
-def test_an_option_is_told_by_the_last_part_of_its_key_where_that_says_which():
+def test_options_shorten_to_the_last_part_of_an_unambiguous_key():
     assert short_options(['net_isda', 'net a.samples=1 a.width=2', 'net a.samples=5 b.width=2 seed=3']) == {
         'a.samples=1': 'samples=1', 'a.samples=5': 'samples=5', 'seed=3': 'seed=3'}

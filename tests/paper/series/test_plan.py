@@ -1,4 +1,4 @@
-"""The planned series can be run, and those of one setting compare the same two configs."""
+"""Planned series can be run, and series of one setting compare the same configs."""
 import json
 import shlex
 
@@ -13,7 +13,7 @@ PLAN = json.loads((tiny.ROOT / 'configs' / 'results' / 'series' / 'plan.json').r
 
 
 @pytest.mark.parametrize('plan', PLAN, ids=lambda plan: plan['name'])
-def test_every_arm_of_a_planned_command_has_the_settings_that_it_names(plan):
+def test_planned_arms_have_the_settings_in_their_command(plan):
     python, tool, *words = shlex.split(plan['command'])
     arms = parse_arms(words[:[word.startswith('--') for word in words].index(True)])
     assert (python, (tiny.ROOT / tool).is_file(), len(arms) >= (2 if 'paired' in tool else 1)) == ('python', True, True)
@@ -34,7 +34,7 @@ def compared(plan):
             for arm in (arms[0], shown)]
 
 
-def test_every_series_that_is_a_verdict_has_a_task_and_a_setting_and_equal_ones_compare_equal_configs():
+def test_series_with_the_same_task_and_setting_compare_the_same_configs():
     known = {}
     for plan in PLAN:
         if 'paired.py' not in plan['command'] or plan.get('choice') or '_isda' in plan['command'].split()[2]:

@@ -1,4 +1,4 @@
-"""Laws of recorded results: each stands under its config, a series gives one per seed, other files are no results."""
+"""Recorded results by config, and adjusted results at one tau."""
 import json
 
 import pytest
@@ -36,27 +36,27 @@ def errors(results):
     return [entry['protocols']['single']['top1_error'] for entry in results]
 
 
-def test_a_result_stands_under_the_stem_of_its_config_and_an_unknown_config_is_one_more(folder):
+def test_results_are_keyed_by_config_stem_and_options(folder):
     found = read_results(folder)
     assert (errors(found['b']), errors(found['an_old_name'])) == ([5.0], [6.0])
     assert sorted(found) == ['a', 'a_isda', OPTION, 'an_old_name', 'b']
 
 
-def test_a_series_gives_one_result_per_seed_in_order_and_comes_before_a_single_file(folder):
+def test_series_gives_sorted_results_per_seed_and_replaces_single_files(folder):
     found = read_results(folder)
     assert errors(found['a']) == [2.0, 9.0, 10.0]
     assert errors(found['a_isda']) == errors(found[OPTION]) == [9.0, 10.0]
 
 
-def test_the_series_are_those_that_were_run_and_the_plan_is_none(folder):
+def test_series_exclude_the_plan(folder):
     assert list(read_series(folder / 'series')) == ['more', 'pair', 'short', 'sweep']
 
 
-def test_nothing_recorded_is_nothing_found(tmp_path):
+def test_empty_folder_has_no_results(tmp_path):
     assert (read_results(tmp_path), read_series(tmp_path / 'series')) == ({}, {})
 
 
-def test_at_a_tau_stand_its_measures_and_no_mean_of_earlier_evaluations():
+def test_result_at_tau_has_adjusted_measures_without_means_of_evaluations():
     single = dict(top1_error=40.0, nll=1.5, top1_error_last10=41.0, mean_AP=60.0,
                   logit_adjustment={'0.5': dict(top1_error=38.0, nll=1.25)})
     entry = dict(protocols=dict(single=single), training_accuracy=99.0)

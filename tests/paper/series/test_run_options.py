@@ -1,4 +1,4 @@
-"""Laws of arms: a copy differs in what was asked for and in nothing else; held-out images are never trained on."""
+"""Modified copies of a config differ only in the requested keys; held-out images are not trained on."""
 import copy
 from pathlib import Path
 
@@ -49,7 +49,7 @@ def train(*numbers):
     return [f'train/{number}.png' for number in numbers]
 
 
-def test_a_seed_and_options_change_themselves_only_and_the_original_stays(plain):
+def test_options_and_seed_change_only_their_keys_in_a_copy(plain):
     before = copy.deepcopy(plain)
     arm = with_options(plain, 7, {'train_cfg.max_iters': 3, 'model.decode_head.dropout_ratio': 0.2})
     assert changed(plain, arm) == ['model.decode_head.dropout_ratio', 'randomness.seed', 'train_cfg.max_iters']
@@ -58,14 +58,14 @@ def test_a_seed_and_options_change_themselves_only_and_the_original_stays(plain)
     assert changed(plain, with_options(plain)) == []
 
 
-def test_a_seed_leaves_the_other_keys_of_randomness_and_needs_none_there(plain):
+def test_seed_keeps_the_other_keys_of_randomness(plain):
     plain.randomness = dict(seed=1, deterministic=True)
     assert with_options(plain, 2).randomness == dict(seed=2, deterministic=True)
     plain.pop('randomness')
     assert with_options(plain, 0).randomness == dict(seed=0)
 
 
-def test_keys_are_set_in_every_isda_loss_and_in_no_other(isda):
+def test_isda_keys_are_set_in_every_isda_loss_only(isda):
     isda.model.auxiliary_head.loss_decode.type = 'isda_seg.ISDALoss'
     isda.model.decode_head.loss_decode = [isda.model.decode_head.loss_decode, dict(type='DiceLoss')]
     before = copy.deepcopy(isda)
@@ -81,7 +81,7 @@ def test_keys_are_set_in_every_isda_loss_and_in_no_other(isda):
 
 
 @pytest.mark.parametrize('hooks', ['default_hooks', 'custom_hooks'])
-def test_keys_are_set_of_the_hook_that_makes_the_losses(plain, hooks):
+def test_isda_keys_are_set_in_the_hook(plain, hooks):
     hook = dict(type='isda_seg.hooks.ISDAHook', lambda_0=7.5)
     plain.merge_from_dict({hooks: dict(isda=hook) if hooks == 'default_hooks' else [hook]})
     arm = with_isda(plain, lambda_0=2.5, covariance='full')
@@ -89,12 +89,12 @@ def test_keys_are_set_of_the_hook_that_makes_the_losses(plain, hooks):
     assert changed(plain, arm) == [f'{where}.covariance', f'{where}.lambda_0']
 
 
-def test_a_config_without_isda_has_nothing_to_vary(plain):
+def test_config_without_isda_is_rejected(plain):
     with pytest.raises(ValueError, match='tiny_1xb2.py has neither an ISDALoss nor an ISDAHook with lambda_0'):
         with_isda(plain, lambda_0=1.0)
 
 
-def test_the_last_share_of_the_training_files_is_evaluated_and_the_others_are_trained_on(isda):
+def test_last_training_files_are_held_out_for_evaluation(isda):
     before = copy.deepcopy(isda)
     arm = hold_out(isda, 0.25)
     assert files(arm.train_dataloader) == train(0, 1, 2, 3, 4, 5)
@@ -103,7 +103,7 @@ def test_the_last_share_of_the_training_files_is_evaluated_and_the_others_are_tr
     assert changed(before, isda) == []
 
 
-def test_they_are_evaluated_as_the_config_tests_and_trained_on_as_it_trains(isda):
+def test_held_out_images_use_the_test_pipeline(isda):
     arm = hold_out(isda, 0.25)
     assert arm.val_dataloader.dataset.pipeline == isda.val_dataloader.dataset.pipeline
     assert arm.test_dataloader.dataset.test_mode is True
@@ -116,7 +116,7 @@ def test_they_are_evaluated_as_the_config_tests_and_trained_on_as_it_trains(isda
 @exhaustive('indices, kept', [
     (None, [0, 1, 2, 3, 4]), (3, [0, 1, 2]), (7, [0, 1, 2, 3, 4]), (-4, [4]), ([7, 4, 0, 5], [4, 0]),
     ([-1, -8, 2, -4], [0, 2, 4])], ids=str)
-def test_a_config_that_trains_on_some_images_goes_on_with_those_not_held_out(isda, indices, kept):
+def test_indices_keep_the_images_that_are_not_held_out(isda, indices, kept):
     isda.train_dataloader.dataset.indices = indices
     own = files(isda.train_dataloader)
     arm = hold_out(isda, 0.4)  # 4.8 of 8 files stay, so 5
@@ -125,14 +125,14 @@ def test_a_config_that_trains_on_some_images_goes_on_with_those_not_held_out(isd
 
 
 @pytest.mark.parametrize('share', [0, 1, -0.25, 1.5])
-def test_a_share_lies_between_0_and_1(isda, share):
+def test_share_outside_0_to_1_is_rejected(isda, share):
     with pytest.raises(ValueError, match=f'the held-out share must be between 0 and 1, got {share}'):
         hold_out(isda, share)
 
 
 @pytest.mark.parametrize(('share', 'indices', 'trained', 'evaluated'), [
     (0.05, None, 8, 0), (0.95, None, 0, 8), (0.25, [6, 7], 0, 2), (0.25, 0, 0, 2)])
-def test_a_share_that_leaves_nothing_is_refused_with_the_numbers(isda, share, indices, trained, evaluated):
+def test_share_that_leaves_no_images_is_rejected(isda, share, indices, trained, evaluated):
     isda.train_dataloader.dataset.indices = indices
     with pytest.raises(ValueError, match=f'holding out {share} of 8 training images leaves {trained} for training and '
                                          f'{evaluated} for evaluation'):
@@ -142,17 +142,17 @@ def test_a_share_that_leaves_nothing_is_refused_with_the_numbers(isda, share, in
 @pytest.mark.parametrize('wrap', [
     lambda dataset: dict(type='RepeatDataset', times=2, dataset=dataset),
     lambda dataset: dict(type='ConcatDataset', datasets=[dataset, dataset])])
-def test_images_of_a_wrapped_dataset_cannot_be_held_out(isda, wrap):
+def test_wrapped_dataset_is_rejected(isda, wrap):
     isda.train_dataloader.dataset = wrap(isda.train_dataloader.dataset)
     kind = isda.train_dataloader.dataset.type
     with pytest.raises(ValueError, match=f'cannot hold out images of a {kind}, which wraps other datasets'):
         hold_out(isda, 0.25)
 
 
-def test_every_seed_draws_its_own_sample_and_none_of_what_is_held_out(isda):
+def test_each_seed_samples_different_images_that_are_not_held_out(isda):
     isda.train_dataloader.dataset.sample = 4
     arms = [hold_out(with_options(isda, seed), 0.25) for seed in (0, 1)]
-    drawn = [files(arm.train_dataloader) for arm in arms]
-    assert drawn[0] != drawn[1]
-    assert all(len(draw) == 4 and set(draw) <= set(train(*range(6))) for draw in drawn)
+    sampled = [files(arm.train_dataloader) for arm in arms]
+    assert sampled[0] != sampled[1]
+    assert all(len(files_of_seed) == 4 and set(files_of_seed) <= set(train(*range(6))) for files_of_seed in sampled)
     assert [files(arm.val_dataloader) for arm in arms] == [train(6, 7)] * 2

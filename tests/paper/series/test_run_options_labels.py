@@ -1,4 +1,4 @@
-"""Labels held out of a semi-supervised config: exactly those that are not trained on are evaluated on."""
+"""Labels held out of a semi-supervised config are evaluated and not trained on."""
 import copy
 
 import pytest
@@ -22,7 +22,7 @@ def cfg(tmp_path):
         val_dataloader=dict(dataset=test), test_dataloader=dict(dataset=copy.deepcopy(test))))
 
 
-def test_the_held_out_labels_are_evaluated_and_the_others_are_trained_on(cfg):
+def test_held_out_labels_are_evaluated_and_not_trained_on(cfg):
     before, arm = copy.deepcopy(cfg), hold_out(cfg, 0.25)
     every, train = (DATASETS.build(one.train_dataloader.dataset) for one in (cfg, arm))
     for loader in (arm.val_dataloader, arm.test_dataloader):
@@ -35,11 +35,11 @@ def test_the_held_out_labels_are_evaluated_and_the_others_are_trained_on(cfg):
     assert before.to_dict() == cfg.to_dict()
 
 
-def test_the_images_counted_are_those_trained_on_with_their_label(cfg):
+def test_training_images_counts_labelled_images(cfg):
     assert (training_images(cfg), training_images(hold_out(cfg, 0.25))) == (40, 30)
 
 
-def test_a_share_that_leaves_a_class_without_label_is_refused(cfg):
+def test_share_that_leaves_a_class_without_label_is_rejected(cfg):
     cfg.train_dataloader.dataset.num_labels = 10
     with pytest.raises(ValueError, match='held_out=0.5 of 10 labels gives 5 held-out labels and 5 classes without'):
         hold_out(cfg, 0.5)

@@ -1,4 +1,4 @@
-"""Laws of the sweep: one run per value and curve, all on the same data; table and figure say what they found."""
+"""A sweep has one run per lambda_0, curve and seed on the same images; its table and figure."""
 import cv2
 import pytest
 from helpers import tiny
@@ -34,19 +34,19 @@ def losses(cfg):
     return [cfg.model[head].loss_decode for head in ('decode_head', 'auxiliary_head')]
 
 
-def test_the_plain_loss_is_one_run_whatever_the_curve_and_every_other_value_one_per_curve(runs):
+def test_baseline_is_one_run_and_other_lambda_0_are_one_run_per_curve(runs):
     assert [run.name for run in runs] == NAMES
     assert {loss.lambda_0 for loss in losses(runs[0].cfg)} == {0}
 
 
-def test_each_run_has_the_keys_its_name_says_in_both_heads(runs):
+def test_run_configs_have_the_keys_of_their_names_in_both_heads(runs):
     for run in runs[1:]:
         for loss in losses(run.cfg):
             assert run.name == (f'seed_100/resolution={loss.resolution}_covariance={loss.covariance}_'
                                 f'lambda_0={loss.lambda_0:g}')
 
 
-def test_a_key_with_dots_is_one_of_the_config_and_has_a_plain_run_per_value(isda):
+def test_dotted_key_changes_the_config_and_has_a_baseline_per_value(isda):
     runs = sweep_runs(isda, [0, 1], {'resolution': ['label'], 'optim_wrapper.optimizer.lr': [0.1, 0.2]}, [7], 0.25)
     assert {run.name: (run.cfg.optim_wrapper.optimizer.lr, losses(run.cfg)[0].get('resolution')) for run in runs} == {
         'seed_7/optim_wrapper.optimizer.lr=0.1_lambda_0=0': (0.1, None),
@@ -55,7 +55,7 @@ def test_a_key_with_dots_is_one_of_the_config_and_has_a_plain_run_per_value(isda
         'seed_7/resolution=label_optim_wrapper.optimizer.lr=0.2_lambda_0=1': (0.2, 'label')}
 
 
-def test_the_runs_differ_in_the_loss_only(runs):
+def test_runs_differ_only_in_the_loss(runs):
     first = tiny.flat(runs[0].cfg.to_dict())
     for run in runs:
         other = tiny.flat(run.cfg.to_dict())
@@ -66,21 +66,21 @@ def test_the_runs_differ_in_the_loss_only(runs):
     assert [first[f'test_dataloader.dataset.indices.{i}'] for i in range(2)] == [6, 7]
 
 
-def test_no_run_reads_the_folder_that_is_reported(runs):
+def test_no_run_reads_the_reported_validation_folder(runs):
     for run in runs:
         folders = {value for key, value in tiny.flat(run.cfg.to_dict()).items()
                    if '_dataloader.dataset.data_prefix' in key}
         assert folders == {'train', 'trainannot'}
 
 
-def test_without_zero_there_is_no_plain_run_and_without_curves_lambda_0_alone_varies(isda):
+def test_baseline_and_curves_are_optional(isda):
     assert settings({}) == [{}]
     assert [run.name for run in sweep_runs(isda, [5, 10], {}, [1, 2], 0.25)] == [
         'seed_1/lambda_0=5', 'seed_1/lambda_0=10', 'seed_2/lambda_0=5', 'seed_2/lambda_0=10']
     assert run_name(3, dict(resolution='label'), 0.0) == 'seed_3/lambda_0=0'
 
 
-def test_every_point_is_the_miou_of_its_run_and_the_plain_one_stands_in_every_curve():
+def test_points_are_the_miou_of_their_runs_with_a_shared_baseline():
     results = {name: dict(protocols=dict(single=dict(mIoU=float(number)))) for number, name in enumerate(NAMES)}
     assert summarize(results, [2.5, 0, 1], CURVES, [100]) == {
         'resolution=label, covariance=diagonal': {'0': [0], '1': [1], '2.5': [2]},
@@ -91,21 +91,21 @@ def test_every_point_is_the_miou_of_its_run_and_the_plain_one_stands_in_every_cu
     assert summarize(alone, [1], {}, [4, 6]) == {'ISDA': {'1': [4.0, 6.0]}}
 
 
-def test_the_table_has_a_row_per_curve_and_a_column_per_value():
+def test_table_has_a_row_per_curve_and_a_column_per_lambda_0():
     assert sweep_table(SWEEP).splitlines() == ['| | lambda_0 = 0 | lambda_0 = 1 | lambda_0 = 2.5 |',
                                                '|---|---|---|---|',
                                                '| resolution=label | 30.00 | 31.50 | 32.25 |',
                                                '| resolution=feature | 30.00 | 29.00 | 33.12 |']
 
 
-def test_several_seeds_give_means_and_the_interval_of_the_difference_to_plain():
+def test_several_seeds_give_means_and_intervals_of_the_difference():
     sweep = dict(SWEEP, seeds=[1, 2, 3], curves={'ISDA': {'0': [30.0, 32.0, 34.0], '1': [31.0, 34.0, 37.0]}})
     rows = sweep_table(sweep).splitlines()
     assert rows[2] == '| ISDA | 32.00 | 34.00 |'
     assert rows[3] == '| difference to 0, 95 % (paired t) |  | +2.00 (-0.48 to +4.48) |'  # 4.303 / sqrt(3) either side
 
 
-def test_a_run_that_diverged_is_counted_and_not_averaged(tmp_path):
+def test_diverged_runs_are_counted_and_not_averaged(tmp_path):
     sweep = dict(SWEEP, seeds=[1, 2, 3], curves={'ISDA': {'0': [30.0, 32.0, 34.0], '1': [31.0, None, 38.0],
                                                           '2': [None, None, None]}})
     rows = sweep_table(sweep).splitlines()
@@ -115,27 +115,27 @@ def test_a_run_that_diverged_is_counted_and_not_averaged(tmp_path):
     assert colours(cv2.imread(str(tmp_path / 'sweep.png'))) == 1
 
 
-def test_the_figure_shows_every_curve_and_the_plain_level(tmp_path):
+def test_figure_shows_every_curve_and_the_baseline(tmp_path):
     without_plain = dict(SWEEP, curves={label: {value: miou for value, miou in points.items() if value != '0'}
                                         for label, points in SWEEP['curves'].items()})
     one_curve = dict(SWEEP, curves={'resolution=label': SWEEP['curves']['resolution=label']})
-    pictures = {}
+    images = {}
     for name, sweep in (('all', SWEEP), ('no_plain', without_plain), ('one', one_curve)):
         draw_sweep(sweep, tmp_path / 'new' / f'{name}.png')
-        pictures[name] = cv2.imread(str(tmp_path / 'new' / f'{name}.png'))
-    assert {picture.shape for picture in pictures.values()} == {(408, 624, 3)}
-    assert colours(pictures['all']) == colours(pictures['no_plain']) == 2
-    assert colours(pictures['one']) == 1
-    assert (pictures['all'] != pictures['no_plain']).sum() > 100  # the dashed line
+        images[name] = cv2.imread(str(tmp_path / 'new' / f'{name}.png'))
+    assert {image.shape for image in images.values()} == {(408, 624, 3)}
+    assert colours(images['all']) == colours(images['no_plain']) == 2
+    assert colours(images['one']) == 1
+    assert (images['all'] != images['no_plain']).sum() > 100  # the dashed line
 
 
-def colours(picture):
+def colours(image):
     """How many of matplotlib's first colours a figure has: blue, orange, green."""
-    return sum(bool((picture == colour[::-1]).all(-1).any())
+    return sum(bool((image == colour[::-1]).all(-1).any())
                for colour in ((31, 119, 180), (255, 127, 14), (44, 160, 44)))
 
 
-def test_each_tau_is_a_curve_of_the_same_runs():
+def test_each_tau_adds_a_curve_of_the_same_runs():
     def run(value):
         return dict(protocols=dict(single=dict(mIoU=value, logit_adjustment={'0.5': dict(mIoU=value + 1)})))
 

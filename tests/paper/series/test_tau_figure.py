@@ -16,18 +16,18 @@ RESULTS = {'net/seed_4': run(1.0, **{'0_5': 2.0, '1': 3.0}), 'net/seed_5': run(1
            'net_isda+x=1/seed_4': run(4.0, **{'0_5': 5.0}), 'net_isda+x=1/seed_5': run(5.0, **{'0_5': 7.0})}
 
 
-def test_each_training_has_the_values_by_seed_at_every_tau_that_all_its_runs_have():
+def test_values_by_seed_are_collected_at_the_tau_common_to_all_runs():
     assert over_tau(ARMS, RESULTS, [4, 5]) == {'net': {'0': [1.0, 1.5], '0.5': [2.0, 2.5]},
                                                'net_isda x=1': {'0': [4.0, 5.0], '0.5': [5.0, 7.0]}}
 
 
-def test_a_pair_with_a_run_that_diverged_is_left_out_of_all_curves():
+def test_seed_with_a_diverged_run_is_excluded_from_all_curves():
     results = RESULTS | {'net/seed_4': dict(protocols={}, diverged=dict(iteration=3))}
     assert over_tau(ARMS, results, [4, 5]) == {'net': {'0': [1.5], '0.5': [2.5]},
                                                'net_isda x=1': {'0': [5.0], '0.5': [7.0]}}
 
 
-def test_curves_are_drawn_where_there_is_more_than_one_tau(tmp_path):
+def test_figure_is_drawn_only_with_several_tau(tmp_path):
     runs = {label: {'4': RESULTS[f'{folder}/seed_4']} for label, folder in NAMES.items()}
     paired = dict(runs=runs, over_tau=over_tau(ARMS, RESULTS, [4, 5]))
     assert draw_over_tau(paired, tmp_path / 'tau.png') is True

@@ -1,4 +1,4 @@
-"""Laws of a series: every run is trained and evaluated once, whatever happens in between."""
+"""Each run of a series is trained and tested once, also after interruptions and failures."""
 import json
 import os
 import re
@@ -63,8 +63,8 @@ def tools(tmp_path):
     return folder
 
 
-class Said(list):
-    """The lines said; after the one of a failed run there is the file `failed` in its folder."""
+class Progress(list):
+    """Progress lines; the line of a failed run also creates the file `failed` in its folder."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -79,14 +79,14 @@ class Said(list):
 
 @pytest.fixture
 def series(tmp_path, tools):
-    """series(a=dict(...), b=dict(...)) runs `a` and `b` with these keys; gives the results and the lines said."""
-    def go(protocols=('single',), jobs=1, taus=(), **cfgs):
-        said = Said(tmp_path / 'work')
+    """series(a=dict(...), b=dict(...)) runs `a` and `b` with these keys; returns the results and the progress lines."""
+    def run(protocols=('single',), jobs=1, taus=(), **cfgs):
+        lines = Progress(tmp_path / 'work')
         runs = [Run(name, Config(dict(dict(number=0), **keys))) for name, keys in cfgs.items()]
-        return run_series(runs, tmp_path / 'work', tools, protocols, jobs, said.append, taus), said
+        return run_series(runs, tmp_path / 'work', tools, protocols, jobs, lines.append, taus), lines
 
-    go.folder = tmp_path / 'work'
-    return go
+    run.folder = tmp_path / 'work'
+    return run
 
 
 def states(folder):
@@ -99,11 +99,11 @@ def single(miou):
     return dict(protocols=dict(single=dict(mIoU=miou)))
 
 
-def test_every_run_is_trained_and_evaluated_with_its_own_config(series):
-    results, said = series(a=dict(number=3), b=dict(number=5))
+def test_each_run_is_trained_and_tested_with_its_config(series):
+    results, lines = series(a=dict(number=3), b=dict(number=5))
     assert results == dict(a=single(3), b=single(5))
-    assert said[0] == '2 runs, 0 of them complete'
-    assert [line.split(':')[0] for line in said[1:]] == ['1/2 a', '2/2 b']
+    assert lines[0] == '2 runs, 0 of them complete'
+    assert [line.split(':')[0] for line in lines[1:]] == ['1/2 a', '2/2 b']
     assert sorted(states(series.folder)) == ['a.py', *(f'a/{name}' for name in ('iter_1.pth', 'log.txt', 'pid',
                                                                                 'results.json')),
                                              'b.py', *(f'b/{name}' for name in ('iter_1.pth', 'log.txt', 'pid',
@@ -111,51 +111,51 @@ def test_every_run_is_trained_and_evaluated_with_its_own_config(series):
     assert Config.fromfile(series.folder / 'b.py').number == 5
 
 
-def test_a_run_that_diverges_is_a_result_and_the_series_goes_on(series):
-    results, said = series(a=dict(diverges=True), b=dict(number=5))
+def test_diverged_run_is_a_result_and_the_series_continues(series):
+    results, lines = series(a=dict(diverges=True), b=dict(number=5))
     assert (results['a']['protocols'], results['a']['diverged'], results['b']) == ({}, dict(iteration=7), single(5))
     assert results['a']['config'] == os.path.relpath(series.folder / 'a.py')
-    assert [line.split(':')[0] for line in said[1:]] == ['a diverged', '1/2 a', '2/2 b']
+    assert [line.split(':')[0] for line in lines[1:]] == ['a diverged', '1/2 a', '2/2 b']
     assert series(a=dict(diverges=True), b=dict(number=5))[1] == ['2 runs, 2 of them complete']
 
 
-def test_the_first_run_gives_a_sign_of_life_with_its_log(series, monkeypatch):
-    monkeypatch.setattr('isda_seg.paper.series.training_runs.PULSE', 0.05)
-    _, said = series(jobs=2, a=dict(waits_for='a/sign'), b=dict(number=1, waits_for='a/sign'))
+def test_last_log_line_is_reported_before_the_first_run_ends(series, monkeypatch):
+    monkeypatch.setattr('isda_seg.paper.series.training_runs.PROGRESS_INTERVAL', 0.05)
+    _, lines = series(jobs=2, a=dict(waits_for='a/sign'), b=dict(number=1, waits_for='a/sign'))
     log = series.folder / 'a' / 'log.txt'
-    assert re.fullmatch(rf'a: (starting|training with \d+ threads) .its log: {log}.', said[1]) is not None
-    assert {line.split(' ')[0] for line in said if line[0].isdigit()} == {'2', '1/2', '2/2'}
+    assert re.fullmatch(rf'a: (starting|training with \d+ threads) .its log: {log}.', lines[1]) is not None
+    assert {line.split(' ')[0] for line in lines if line[0].isdigit()} == {'2', '1/2', '2/2'}
 
 
-def test_no_job_at_all_is_refused(series):
+def test_zero_jobs_is_rejected(series):
     with pytest.raises(ValueError, match='--jobs must be at least 1, got 0'):
         series(jobs=0, a={})
     assert not series.folder.exists()
 
 
-def test_runs_that_exist_are_not_run_again(series):
+def test_complete_runs_are_not_repeated(series):
     series(a=dict(number=3), b=dict(number=5))
     before = states(series.folder / 'a')
-    results, said = series(a=dict(number=3), b=dict(number=5), c=dict(number=7))
-    assert said[0] == '3 runs, 2 of them complete'
-    assert [line.split(':')[0] for line in said[1:]] == ['1/1 c']
+    results, lines = series(a=dict(number=3), b=dict(number=5), c=dict(number=7))
+    assert lines[0] == '3 runs, 2 of them complete'
+    assert [line.split(':')[0] for line in lines[1:]] == ['1/1 c']
     assert states(series.folder / 'a') == before
     assert results == dict(a=single(3), b=single(5), c=single(7))
 
 
-def test_a_protocol_that_is_not_there_yet_is_evaluated_and_what_is_asked_for_comes_in_its_order(series):
+def test_missing_protocol_is_tested_without_training_again(series):
     series(a=dict(number=3))
     checkpoint = states(series.folder)['a/iter_1.pth']
-    results, said = series(('ms', 'single'), a=dict(number=3))
-    assert said[0] == '1 runs, 0 of them complete'
+    results, lines = series(('ms', 'single'), a=dict(number=3))
+    assert lines[0] == '1 runs, 0 of them complete'
     assert list(results['a']['protocols']) == ['ms', 'single']
     assert states(series.folder)['a/iter_1.pth'][1] == checkpoint[1]
-    results, said = series(('single',), a=dict(number=3))
-    assert said == ['1 runs, 1 of them complete']
+    results, lines = series(('single',), a=dict(number=3))
+    assert lines == ['1 runs, 1 of them complete']
     assert results == dict(a=single(3))
 
 
-def test_a_run_of_other_settings_is_refused_by_name_and_left_alone(series):
+def test_run_with_other_settings_is_rejected_and_unchanged(series):
     series(a=dict(number=3))
     before = states(series.folder)
     with pytest.raises(ValueError, match=r'work/a holds a run with other settings \(see a.py\). Choose another '
@@ -164,14 +164,14 @@ def test_a_run_of_other_settings_is_refused_by_name_and_left_alone(series):
     assert states(series.folder) == before
 
 
-def test_two_runs_of_one_name_are_refused(tmp_path, tools):
+def test_duplicate_run_names_are_rejected(tmp_path, tools):
     runs = [Run('a', Config(dict(number=1))), Run('a', Config(dict(number=1)))]
     with pytest.raises(ValueError, match=r"Runs of a series need unique names, got \['a', 'a'\]"):
         run_series(runs, tmp_path / 'work', tools, ['single'])
     assert (tmp_path / 'work').exists() is False
 
 
-def test_a_failing_run_raises_with_the_end_of_its_log_and_leaves_the_finished_ones(series):
+def test_failed_run_raises_with_its_log_and_keeps_finished_runs(series):
     with pytest.raises(ChildProcessError) as error:
         series(a=dict(number=3), b=dict(fails=True), c=dict(number=7))
     end = '\n'.join([*map(str, range(93, 100)), 'no such luck'])
@@ -179,12 +179,12 @@ def test_a_failing_run_raises_with_the_end_of_its_log_and_leaves_the_finished_on
     assert json.loads((series.folder / 'a' / 'results.json').read_text()) == single(3)
     assert (series.folder / 'b' / 'results.json').exists() is False
     (series.folder / 'b.py').unlink()
-    results, said = series(a=dict(number=3), b=dict(number=5), c=dict(number=7))
-    assert [line.split(':')[0] for line in said[1:]] == ['1/2 b', '2/2 c']
+    results, lines = series(a=dict(number=3), b=dict(number=5), c=dict(number=7))
+    assert [line.split(':')[0] for line in lines[1:]] == ['1/2 b', '2/2 c']
     assert results == dict(a=single(3), b=single(5), c=single(7))
 
 
-def test_beside_a_failing_run_the_one_under_way_finishes_and_no_other_starts(series):
+def test_failure_lets_running_runs_finish_and_starts_no_further_run(series):
     with pytest.raises(ChildProcessError, match='train.py failed with code 1 in .*work/b'):
         series(jobs=2, a=dict(number=3, waits_for='b/failed'), b=dict(fails=True, waits_for='a/pid'),
                c=dict(waits_for='never'), d=dict(waits_for='never'))
@@ -192,12 +192,12 @@ def test_beside_a_failing_run_the_one_under_way_finishes_and_no_other_starts(ser
     assert [(series.folder / name / 'log.txt').exists() for name in 'cd'] == [False, False]
 
 
-def test_a_training_that_saves_nothing_is_an_error(series):
+def test_training_without_a_checkpoint_is_an_error(series):
     with pytest.raises(ChildProcessError, match='work/a: the training wrote no checkpoint'):
         series(a=dict(saves_nothing=True))
 
 
-def test_as_many_runs_as_jobs_go_at_a_time_and_share_the_cores(series, monkeypatch):
+def test_jobs_run_concurrently_and_share_the_cores(series, monkeypatch):
     monkeypatch.delenv('OMP_NUM_THREADS', raising=False)
     monkeypatch.setattr(os, 'cpu_count', lambda: 9)
     results, _ = series(jobs=2, a=dict(number=3, waits_for='b/pid'), b=dict(number=5, waits_for='a/pid'))
@@ -208,12 +208,12 @@ def test_as_many_runs_as_jobs_go_at_a_time_and_share_the_cores(series, monkeypat
     assert (series.folder / 'c' / 'log.txt').read_text() == 'training with 3 threads\n'
 
 
-def test_the_time_left_is_the_runs_left_at_the_pace_so_far():
-    said = []
-    progress = _Progress(5, 2, said.append)
+def test_remaining_time_is_estimated_from_the_mean_duration():
+    lines = []
+    progress = _Progress(5, 2, lines.append)
     for name, seconds in (('a', 120.), ('b', 240.), ('c', 240.), ('d', 0.), ('e', 90.)):
         progress.finished(name, seconds)
-    assert said == ['1/5 a: 2.0 min; about 4 min left',   # four more of 2 min, two at a time
+    assert lines == ['1/5 a: 2.0 min; about 4 min left',   # four more of 2 min, two at a time
                     '2/5 b: 4.0 min; about 4 min left',   # three more of 3 min; 4.5 rounds to even
                     '3/5 c: 4.0 min; about 3 min left',   # two more of 10/3 min
                     '4/5 d: 0.0 min; about 1 min left',   # one more of 2.5 min
@@ -221,7 +221,7 @@ def test_the_time_left_is_the_runs_left_at_the_pace_so_far():
 
 
 @exhaustive('number, code', [(signal.SIGTERM, 143), (signal.SIGINT, -signal.SIGINT)])
-def test_who_stops_the_series_stops_its_runs(tmp_path, tools, number, code):
+def test_stopping_the_series_stops_its_runs(tmp_path, tools, number, code):
     work = tmp_path / 'work'
     with subprocess.Popen([sys.executable, '-c', DRIVER, str(work), str(tools)], stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, env=dict(os.environ, PYTHONPATH=str(ROOT)), text=True) as driver:
@@ -234,7 +234,7 @@ def test_who_stops_the_series_stops_its_runs(tmp_path, tools, number, code):
 
 
 @pytest.mark.skipif(sys.platform != 'linux', reason='other systems do not tell a process that its parent has ended')
-def test_a_killed_series_leaves_no_process_and_goes_on_where_it_stopped(tmp_path, tools, series):
+def test_killed_series_leaves_no_process_and_resumes(tmp_path, tools, series):
     work = tmp_path / 'work'
     command = [sys.executable, '-c', DRIVER, str(work), str(tools)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=dict(os.environ, PYTHONPATH=str(ROOT)),
@@ -249,11 +249,11 @@ def test_a_killed_series_leaves_no_process_and_goes_on_where_it_stopped(tmp_path
     (work / 'never').touch()  # what the runs wait for
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=dict(os.environ, PYTHONPATH=str(ROOT)),
                           text=True) as driver:
-        said = driver.stdout.read().splitlines()
-    assert [line.split(':')[0].split(' ')[0] for line in said] == ['3', '1/3', '2/3', '3/3']
+        lines = driver.stdout.read().splitlines()
+    assert [line.split(':')[0].split(' ')[0] for line in lines] == ['3', '1/3', '2/3', '3/3']
 
 
-def test_a_second_series_in_one_folder_is_refused_with_the_remedy(tmp_path, tools, series):
+def test_second_series_in_the_same_folder_is_rejected(tmp_path, tools, series):
     work = tmp_path / 'work'
     with subprocess.Popen([sys.executable, '-c', DRIVER, str(work), str(tools)], stdout=subprocess.PIPE,
                           env=dict(os.environ, PYTHONPATH=str(ROOT)), text=True) as driver:
@@ -282,7 +282,7 @@ def running(pid):
     return True
 
 
-def test_another_tau_tests_again_and_a_known_one_does_not(series):
+def test_only_a_new_tau_is_tested_again(series):
     first = series(a=dict(number=3), taus=(0.0, 0.5))[0]
     assert first == dict(a=dict(protocols=dict(single=dict(mIoU=3, logit_adjustment={'0.5': dict(mIoU=3.5)}))))
     before = states(series.folder / 'a')

@@ -1,5 +1,4 @@
-"""Fig. 9 shows means over seeds: losses over training, gaps over strengths, their ratio over numbers of classes."""
-import matplotlib.pyplot as plt
+"""Fig. 9 shows means over seeds."""
 import pytest
 
 from isda_seg.paper.tightness.figure import draw_tightness
@@ -17,9 +16,9 @@ def run(more):
                 classes=[entry(more, classes=2), dict(entry(more, classes=5), gap_ratio=None), entry(more, classes=10)])
 
 
-def test_the_panels_show_means_over_seeds(tmp_path, monkeypatch):
+def test_panels_show_means_over_seeds(tmp_path, monkeypatch):
     shown = []
-    monkeypatch.setattr(plt, 'close', shown.append)
+    monkeypatch.setattr('isda_seg.paper.tightness.figure.save_figure', lambda figure, out: shown.append(figure))
     draw_tightness(dict(config='a.py', draws=8, final=dict(fc={}), runs={'0': run(0), '1': run(2)}), tmp_path / 'f.png')
     training, strength, classes = shown[0].axes
     lines = {line.get_label(): line.get_xydata().tolist() for axis in shown[0].axes for line in axis.get_lines()}

@@ -1,4 +1,4 @@
-"""Laws of what heads get: it is what the losses get in training, and to have looked leaves nothing changed."""
+"""Inputs of the losses equal those of a training step; sampling leaves the run unchanged."""
 import copy
 import random
 
@@ -11,8 +11,7 @@ from torch.utils.data import DataLoader
 
 from isda_seg.losses import wrap_with_isda
 from isda_seg.openmmlab.wrapping import wrap_losses
-from isda_seg.paper.tightness.fixed_batches import fixed_batches
-from isda_seg.paper.tightness.head_samples import head_samples
+from isda_seg.paper.tightness.head_samples import fixed_batches, head_samples
 from isda_seg.runtime.isolation import own_random_numbers
 from isda_seg.semi.classifier import SemiClassifier
 
@@ -31,7 +30,7 @@ def losses_of(model):
     return [model.decode_head.loss_decode, model.auxiliary_head.loss_decode]
 
 
-def test_all_pixels_have_the_plain_losses_of_the_training_step(trained):
+def test_samples_reproduce_the_cross_entropy_of_the_training_step(trained):
     found = head_samples(trained.model, trained.train_dataloader, 2, 48 * 48, seed=3)
     with own_random_numbers(3), torch.no_grad():
         batch, = fixed_batches(trained.train_dataloader, 2, 3)
@@ -42,7 +41,7 @@ def test_all_pixels_have_the_plain_losses_of_the_training_step(trained):
         torch.testing.assert_close(own, expected[name])
 
 
-def test_pixels_are_labelled_ones_and_the_table_is_the_losses(trained):
+def test_samples_are_labelled_pixels_with_the_covariances_of_the_loss(trained):
     found = head_samples(trained.model, trained.train_dataloader, 5, 7, seed=0)
     for samples, loss, name in zip(found, losses_of(trained.model), ('decode_head', 'auxiliary_head'), strict=True):
         assert (samples.head, samples.strength, samples.lambda_0) == (name, 7.5, 7.5)
@@ -52,7 +51,7 @@ def test_pixels_are_labelled_ones_and_the_table_is_the_losses(trained):
         assert torch.equal(samples.weight, loss.captured.weight())
 
 
-def test_to_look_changes_no_weight_statistic_record_or_random_state(trained):
+def test_sampling_does_not_change_the_run(trained):
     def states():
         model = trained.model
         return tiny.flat(dict(model=model.state_dict(), torch=torch.get_rng_state(), python=random.getstate(),
@@ -82,7 +81,7 @@ class TwoStreams(list):
 
 
 @pytest.mark.parametrize('eta_1', [1.0, 0.0])
-def test_unlabelled_images_are_looked_at_where_isda_has_a_term_for_them(eta_1):
+def test_unlabelled_images_are_sampled_with_an_unlabelled_isda_term(eta_1):
     model = SemiClassifier(dict(type=Backbone, dropout=0.0), CLASSES, dict(type='PiModel'), eta_1=eta_1,
                            data_preprocessor=dict(type='TwoStreamPreprocessor'))
     wrap_losses(model, wrap_with_isda(0.5, covariance='full'))
@@ -98,7 +97,7 @@ def test_unlabelled_images_are_looked_at_where_isda_has_a_term_for_them(eta_1):
         assert samples.labels is labels is None or torch.equal(samples.labels, labels)
 
 
-def test_a_head_without_a_labelled_pixel_is_an_error(trained):
+def test_head_without_a_labelled_pixel_is_an_error(trained):
     with pytest.raises(ValueError, match='decode_head: no pixel of the 2 training images has a label'):
         head_samples(nothing_labelled(trained.model), trained.train_dataloader, 2, 5, seed=0)
 

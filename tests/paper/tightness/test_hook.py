@@ -1,4 +1,4 @@
-"""Laws of the hook: the run is the one without it, points keep Jensen's order, a resumed run has each of them once."""
+"""TightnessHook leaves the run unchanged and writes each point once."""
 import json
 
 import pytest
@@ -30,13 +30,13 @@ def runs(tmp_path_factory):
     return folder, without, watched, points, resumed
 
 
-def test_a_run_with_the_hook_is_the_run_without_it_to_the_bit(runs):
+def test_hook_leaves_the_run_bitwise_unchanged(runs):
     _, (without, steps), (watched, seen), _, _ = runs
     assert seen == steps and len(steps) == 6
     assert tiny.differing(tiny.full_state(watched), tiny.full_state(without)) == []
 
 
-def test_each_head_has_a_point_per_interval_with_its_strength_then(runs):
+def test_each_head_has_a_point_per_interval(runs):
     points = [json.loads(line) for line in runs[3].splitlines()]
     assert [(point['step'], point['head']) for point in points] == [
         (step, head) for step in (2, 4, 6) for head in ('decode_head', 'auxiliary_head')]
@@ -44,7 +44,7 @@ def test_each_head_has_a_point_per_interval_with_its_strength_then(runs):
     assert {(point['unit'], point['samples'], point['draws']) for point in points} == {('iteration', 200, 40)}
 
 
-def test_every_point_keeps_jensens_order(runs):
+def test_points_satisfy_jensens_inequality(runs):
     for point in read_points(runs[0] / 'watched'):
         three = 3 * point['standard_error']
         assert point['cross_entropy'] <= point['expected'] + three
@@ -52,13 +52,13 @@ def test_every_point_keeps_jensens_order(runs):
         assert point['gap_ratio'] > 1
 
 
-def test_a_resumed_run_has_the_points_of_the_uninterrupted_one_each_once(runs):
+def test_resumed_run_has_each_point_once(runs):
     folder, _, (watched, _), points, (resumed, _) = runs
     assert (folder / 'watched' / POINTS).read_text() == points
     assert tiny.differing(tiny.full_state(resumed), tiny.full_state(watched)) == []
 
 
-def test_a_run_without_isda_or_without_strength_is_refused(runs):
+def test_run_without_isda_or_strength_is_rejected(runs):
     folder = runs[0]
     with pytest.raises(ValueError, match='The model has no ISDA loss. Add default_hooks'):
         tiny.train(folder / tiny.PLAIN, folder / 'plain', change=with_hook())
@@ -68,7 +68,7 @@ def test_a_run_without_isda_or_without_strength_is_refused(runs):
 
 
 @pytest.mark.parametrize('keys', [dict(interval=0), dict(samples=0), dict(pixels=0)])
-def test_numbers_below_one_are_refused(keys):
+def test_arguments_below_1_are_rejected(keys):
     (name, value), = keys.items()
     with pytest.raises(ValueError, match=f'{name} must be at least 1, got {value}'):
         TightnessHook(**keys)

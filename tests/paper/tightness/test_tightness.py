@@ -1,4 +1,4 @@
-"""Laws of the three curves: closed cases, draws of features, Jensen's order, honest standard errors."""
+"""Cross-entropy, expectation and bound: closed-form cases, Jensen's inequality, standard errors."""
 import numpy as np
 import pytest
 import torch
@@ -27,10 +27,10 @@ def softplus(x):
 
 
 @pytest.mark.parametrize('labelled', [True, False])
-def test_two_classes_are_the_softplus_of_a_gaussian(labelled):
+def test_two_classes_equal_the_softplus_of_a_gaussian(labelled):
     features, labels, weight, bias, covariance = case(classes=2, n=8)
     logits = features @ weight.t() + bias
-    found = tightness(logits, labels if labelled else None, weight, covariance, 0.7, draws=4000,
+    found = tightness(logits, labels if labelled else None, weight, covariance, 0.7, num_samples=4000,
                       generator=torch.Generator().manual_seed(1))
     nodes, weights = hermegauss(60)
     for n, z in enumerate(logits.numpy()):
@@ -40,8 +40,8 @@ def test_two_classes_are_the_softplus_of_a_gaussian(labelled):
         difference = (weight[1] - weight[0]).numpy()
         variance = 0.7 * difference @ covariance[y].numpy() @ difference
         margin = z[1] - z[0]  # of class 1; class 0 pays softplus(margin), class 1 softplus(-margin)
-        drawn = margin + variance ** 0.5 * nodes
-        expected = (p[0] * softplus(drawn) + p[1] * softplus(-drawn)) @ weights / weights.sum()
+        sampled = margin + variance ** 0.5 * nodes
+        expected = (p[0] * softplus(sampled) + p[1] * softplus(-sampled)) @ weights / weights.sum()
         assert abs(found.expected[n] - expected) < 4 * found.error[n]
         plain, bound = (p[0] * softplus(margin + more) + p[1] * softplus(more - margin) for more in (0, variance / 2))
         assert found.cross_entropy[n].item() == pytest.approx(plain, abs=1e-12)
@@ -49,22 +49,22 @@ def test_two_classes_are_the_softplus_of_a_gaussian(labelled):
 
 
 @pytest.mark.parametrize('kind', KINDS)
-def test_draws_of_logits_agree_with_draws_of_features(kind):
+def test_sampled_logits_agree_with_sampled_features(kind):
     features, labels, weight, bias, covariance = case(kind)
     assert covariance.shape == KINDS[kind]
     generator = torch.Generator().manual_seed(2)
-    own = summary(tightness(features @ weight.t() + bias, labels, weight, covariance, 0.5, generator=generator))
+    found = summary(tightness(features @ weight.t() + bias, labels, weight, covariance, 0.5, generator=generator))
     others = torch.stack([sampled_cross_entropy(features, labels, weight, bias, covariance, 0.5, 50,
                                                 generator=generator) for _ in range(40)])
-    error = (own['standard_error'] ** 2 + others.var() / len(others)) ** 0.5
-    assert abs(own['expected'] - others.mean()) < 3 * error
+    error = (found['standard_error'] ** 2 + others.var() / len(others)) ** 0.5
+    assert abs(found['expected'] - others.mean()) < 3 * error
 
 
 @pytest.mark.parametrize('labelled', [True, False])
-def test_without_strength_all_three_are_the_cross_entropy(labelled):
+def test_strength_0_gives_the_cross_entropy(labelled):
     features, labels, weight, bias, covariance = case()
     logits = features @ weight.t() + bias
-    found = tightness(logits, labels if labelled else None, weight, covariance, 0, draws=4)
+    found = tightness(logits, labels if labelled else None, weight, covariance, 0, num_samples=4)
     log_p = logits.log_softmax(dim=1)
     expected = torch.nn.functional.nll_loss(log_p, labels, reduction='none') if labelled else \
         -(log_p.exp() * log_p).sum(dim=1)
@@ -76,19 +76,19 @@ def test_without_strength_all_three_are_the_cross_entropy(labelled):
 
 @pytest.mark.parametrize('labelled', [True, False])
 @pytest.mark.parametrize('kind', KINDS)
-def test_the_expectation_lies_between_cross_entropy_and_bound(kind, labelled):
+def test_expectation_lies_between_cross_entropy_and_bound(kind, labelled):
     features, labels, weight, bias, covariance = case(kind)
     logits = (features @ weight.t() + bias).float()
     for strength in (1e-6, 0.01, 0.5, 5.0):
         found = summary(tightness(logits, labels if labelled else None, weight.float(), covariance.float(), strength,
-                                  draws=200, generator=torch.Generator().manual_seed(3)))
+                                  num_samples=200, generator=torch.Generator().manual_seed(3)))
         three = 3 * found['standard_error']
         assert found['cross_entropy'] <= found['expected'] + three
         assert found['expected'] - three <= found['bound']
         assert found['gap_ratio'] >= 1
 
 
-def test_at_small_strength_the_gaps_are_those_of_second_derivatives():
+def test_gaps_at_small_strength_equal_the_second_order_expansion():
     features, labels, weight, bias, covariance = case()
     logits, strength = features @ weight.t() + bias, 1e-5
     found = summary(tightness(logits, labels, weight, covariance, strength, generator=torch.Generator().manual_seed(4)))
@@ -101,19 +101,19 @@ def test_at_small_strength_the_gaps_are_those_of_second_derivatives():
 
 
 @pytest.mark.parametrize('at_once', [1, 1 << 23])
-def test_the_standard_error_is_the_spread_of_repeated_means(at_once, monkeypatch):
+def test_standard_error_equals_the_deviation_of_repeated_means(at_once, monkeypatch):
     monkeypatch.setattr(module, 'CHUNK', at_once)
     features, labels, weight, bias, covariance = case(n=6)
     generator = torch.Generator().manual_seed(5)
-    repeats = [summary(tightness(features @ weight.t() + bias, labels, weight, covariance, 1.0, draws=40,
+    repeats = [summary(tightness(features @ weight.t() + bias, labels, weight, covariance, 1.0, num_samples=40,
                                  generator=generator)) for _ in range(200)]
     spread = np.std([one['expected'] for one in repeats], ddof=1)
     claimed = np.mean([one['standard_error'] ** 2 for one in repeats]) ** 0.5
     assert 0.8 < claimed / spread < 1.25
 
 
-@pytest.mark.parametrize('draws', [2, 7, 0])
-def test_draws_that_make_no_two_pairs_are_refused(draws):
+@pytest.mark.parametrize('num_samples', [2, 7, 0])
+def test_fewer_than_two_antithetic_pairs_are_rejected(num_samples):
     features, labels, weight, _, covariance = case()
-    with pytest.raises(ValueError, match=f'an even number of at least 4, got {draws}'):
-        tightness(features @ weight.t(), labels, weight, covariance, 1.0, draws=draws)
+    with pytest.raises(ValueError, match=f'an even number of at least 4, got {num_samples}'):
+        tightness(features @ weight.t(), labels, weight, covariance, 1.0, num_samples=num_samples)

@@ -20,12 +20,12 @@ def text(folder):
     return analyses(folder, '../here')
 
 
-def test_without_results_all_are_told_in_one_folded_sentence(tmp_path):
+def test_without_results_one_folded_sentence_lists_all_series(tmp_path):
     found = text(tmp_path)
     assert '<summary>3 planned analyses have not been run yet.</summary>' in found and found.count('```bash') == 3
 
 
-def test_recorded_ones_show_their_numbers_where_they_come_from_and_their_pictures(tmp_path):
+def test_recorded_analyses_show_values_provenance_and_figures(tmp_path):
     (tmp_path / 't.json').write_text(json.dumps(TIGHT))
     (tmp_path / 't.png').touch()
     (tmp_path / 'f').mkdir()
@@ -42,7 +42,7 @@ def test_recorded_ones_show_their_numbers_where_they_come_from_and_their_picture
     assert '<summary>One planned analysis has not been run yet.</summary>' in found
 
 
-def test_directions_show_how_well_each_kind_of_move_keeps_the_class(tmp_path):
+def test_directions_show_the_class_agreement_of_each_translation(tmp_path):
     shares = dict(unmoved=dict(same_class=0.9, new=0.0), drawn=dict(same_class=0.75, new=0.5))
     result = dict(kind='directions', **ORIGIN, classes=dict(car=dict(shares=shares)))
     (tmp_path / 't.json').write_text(json.dumps(result))
@@ -51,7 +51,7 @@ def test_directions_show_how_well_each_kind_of_move_keeps_the_class(tmp_path):
     assert '| car | 90%, 0% | 75%, 50% |' in found
 
 
-def test_a_reverse_mapping_shows_how_far_both_steps_came(tmp_path):
+def test_a_reverse_mapping_shows_the_result_of_both_steps(tmp_path):
     steps = dict(step_1=dict(start=78.25, best=0.5), step_2=dict(start=20.0, best=5.25), moved=19.5)
     (tmp_path / 't.json').write_text(json.dumps(dict(kind='reverse mapping', **ORIGIN, **steps)))
     found = text(tmp_path).splitlines()

@@ -6,11 +6,12 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS
 
 from docs.classification import COLUMNS, docstring_line
-from isda_seg.paper.series.paired import compare_arms, measures
+from isda_seg.paper.series.measure_names import display_names
+from isda_seg.paper.series.paired import compare_arms, main_measure, measures
 from isda_seg.paper.series.paired_figure import draw_paired
 from isda_seg.paper.series.paired_report import paired_table
 from isda_seg.paper.series.run_options import hold_out, training_images
-from isda_seg.paper.series.sweep import chief_measure, summarize, sweep_runs
+from isda_seg.paper.series.sweep import summarize, sweep_runs
 from isda_seg.paper.series.sweep_report import draw_sweep
 
 CONFIG = tiny_images.CLASSIFICATION / 'cifar10_subset' / 'resnet32_isda_cifar10-subset.py'
@@ -32,12 +33,12 @@ def series():
                 comparisons={'resnet32_isda': compare_arms(runs['resnet32'], runs['resnet32_isda'])})
 
 
-def test_a_classifier_is_judged_by_its_errors_the_mean_over_the_last_epochs_first():
+def test_classifier_errors_begin_with_the_mean_of_the_last_epochs():
     assert list(measures(result(50.0, 52.0)).items()) == [('top1_error_last10', 52.0), ('top1_error', 50.0)]
     assert measures(dict(protocols=dict(single=dict(top1_error=3.0, top5_error=1.0)))) == dict(top1_error=3.0)
 
 
-def test_the_table_of_a_pair_says_that_lower_is_better():
+def test_the_table_of_a_pair_states_that_lower_is_better():
     lines = paired_table(series()).splitlines()
     assert lines[0] == ('`resnet32_isda` minus `resnet32`, test error in per cent (lower is better), seeds 0, 1, '
                         'trained at commit a1:')
@@ -52,19 +53,19 @@ def test_the_figure_of_a_pair_needs_no_classes(tmp_path):
     assert (picture[:, 700:] == 255).all() and not (picture[:, :500] == 255).all()
 
 
-def test_a_sweep_compares_the_same_error_and_names_it(tmp_path):
+def test_a_sweep_names_the_error_that_it_compares(tmp_path):
     results = {'seed_7/lambda_0=0': result(50.0, 52.0), 'seed_7/lambda_0=0.5': result(48.0, 49.0)}
-    assert chief_measure(results) == 'top1_error_last10'
-    assert chief_measure({'a': dict(protocols=dict(single=dict(mIoU=3.0)))}) == 'mIoU'
+    assert display_names(main_measure(results.values())).measure == 'top1_error_last10'
+    assert display_names(main_measure([dict(protocols=dict(single=dict(mIoU=3.0)))])).measure == 'mIoU'
     curves = summarize(results, [0, 0.5], {}, [7])
     assert curves == {'ISDA': {'0': [52.0], '0.5': [49.0]}}
-    for name in ('mIoU', chief_measure(results)):
+    for name in ('mIoU', main_measure(results.values())):
         draw_sweep(dict(curves=curves, images=9, seed=100, measure=name), tmp_path / f'{name}.png')
     one, other = (cv2.imread(str(tmp_path / f'{name}.png')) for name in ('mIoU', 'top1_error_last10'))
     assert (one[:, :40] != other[:, :40]).any()  # the axis says which
 
 
-def test_a_row_shows_the_errors_that_were_measured():
+def test_a_row_shows_the_measured_errors():
     one, pair = [result(22.0, 23.0, top5_error=6.5)], list(series()['runs']['resnet32'].values())
     assert [cell(one) for cell in COLUMNS.values()] == ['22.00', '23.00', '6.50']
     assert [cell(pair) for cell in COLUMNS.values()] == ['50.50 ± 0.71', '52.25 ± 0.35', '']
@@ -85,7 +86,7 @@ def images(loader):
     return sorted(dataset.get_data_info(index)['img'].tobytes() for index in range(len(dataset)))
 
 
-def test_held_out_images_are_of_every_class_and_never_trained_on(cfg):
+def test_held_out_images_cover_all_classes_and_are_never_trained_on(cfg):
     everything = images(cfg.train_dataloader)
     arm = hold_out(cfg, 0.2)
     assert images(arm.val_dataloader) == images(arm.test_dataloader)
@@ -104,12 +105,12 @@ def test_a_sweep_holds_out_the_same_images_in_every_run(cfg):
 
 
 @pytest.mark.parametrize('share', [0.001, 0.999])
-def test_a_share_that_leaves_nothing_is_refused(cfg, share):
+def test_a_held_out_fraction_that_leaves_no_images_is_an_error(cfg, share):
     with pytest.raises(ValueError, match=f'cannot hold out {round(100 * share)} of 100 training images'):
         hold_out(cfg, share)
 
 
-def test_splits_and_indices_together_are_refused(cfg):
+def test_a_split_with_indices_is_an_error(cfg):
     cfg.train_dataloader.dataset.indices = 50
     with pytest.raises(ValueError, match='cannot hold out images of a CIFARDataset with both split and indices'):
         hold_out(cfg, 0.2)

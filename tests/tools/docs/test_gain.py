@@ -39,7 +39,7 @@ def settings(gains):
     return [found.setting for found in gains]
 
 
-def test_each_task_has_its_own_table_with_gains_and_losses_by_the_direction_of_its_measure(tmp_path):
+def test_each_task_has_a_table_with_gains_and_losses(tmp_path):
     series(tmp_path, ('A', 'top1_error_last2', 0.25, [0.125, 0.375]), ('B', 'top1_error', -0.75, [-1.0, -0.5]),
            ('C', 'single', -0.5, [-3.0, 2.0]), ('D', 'single', -1.5, [-2.0, -1.0]), ('E', 'top1_error', -2.0, None))
     change_plan(tmp_path, 4, task='semi-supervised', setting='Few labels')
@@ -65,14 +65,14 @@ def test_without_any_pair_it_is_not_yet_run(tmp_path):
     assert gain(tmp_path, 'ALL') == 'not yet run'
 
 
-def test_an_arm_may_stand_for_its_series(tmp_path):
+def test_a_plan_may_choose_the_arm_of_a_series(tmp_path):
     series(tmp_path, ('A', 'single', 1.5, [1.0, 2.0]))
     change_plan(tmp_path, 0, arm='isda option=1')
     assert '| A | 2 | 50.00 | 59.00 | +9.00 |  |' in gain(tmp_path, 'ALL')
 
 
 @pytest.mark.parametrize('fitted, keys', [(79.0, {}), (None, dict(underfitted=True))])
-def test_a_baseline_that_has_not_fitted_its_images_is_counted_with_its_verdict(tmp_path, fitted, keys):
+def test_underfitted_series_are_counted_with_their_verdict(tmp_path, fitted, keys):
     series(tmp_path, ('A', 'single', 1.5, [1.0, 2.0]), ('B', 'single', -5.0, [-6.0, -4.0]))
     change_plan(tmp_path, 1, **keys)
     if fitted:
@@ -84,7 +84,7 @@ def test_a_baseline_that_has_not_fitted_its_images_is_counted_with_its_verdict(t
         '(training accuracy below 80 %, where measured): ISDA is better in 0 and worse in 1 of these.')
 
 
-def test_of_one_setting_the_series_with_the_most_pairs_is_shown_and_of_equal_ones_the_last(tmp_path):
+def test_each_setting_shows_its_latest_series_with_the_most_pairs(tmp_path):
     series(tmp_path, *((title, 'single', mean, [-9.0, 9.0]) for title, mean in dict(A=1.0, B=2.0, C=3.0).items()),
            task='segmentation', setting='One')
     assert [found.difference for found in recorded_gains(tmp_path).shown] == [3.0]
@@ -96,7 +96,7 @@ def test_of_one_setting_the_series_with_the_most_pairs_is_shown_and_of_equal_one
     assert [gain.difference for gain in recorded_gains(tmp_path).shown] == [2.0, 3.0]
 
 
-def test_what_is_no_comparison_of_isda_alone_is_counted_and_not_shown(tmp_path):
+def test_comparisons_of_more_than_isda_are_counted_but_not_shown(tmp_path):
     series(tmp_path, *((title, 'single', 1.5, [1.0, 2.0]) for title in 'ABCDE'))
     change_plan(tmp_path, 1, choice=True)
     change_plan(tmp_path, 4, combined=True)
@@ -113,14 +113,14 @@ def test_what_is_no_comparison_of_isda_alone_is_counted_and_not_shown(tmp_path):
         'differ from the baseline by more than ISDA; 1 in which every pair diverged.')
 
 
-def test_likelihoods_are_counted_both_ways_where_they_were_measured(tmp_path):
+def test_nll_gains_and_losses_are_counted(tmp_path):
     series(tmp_path, *((title, 'single', 1.5, [1.0, 2.0]) for title in 'ABCD'))
     for title, bounds in dict(B=[-0.5, -0.125], C=[-0.1, 0.1], D=[0.1, 0.2]).items():
         change_measures(tmp_path, title, nll=dict(mean=0.0, t=bounds))
     assert 'NLL decreases in 1 of 3 rows and increases in 1, by the same rule.' in gain(tmp_path, 'ALL')
 
 
-def test_the_front_page_shows_of_each_task_the_settings_with_the_most_pairs(tmp_path):
+def test_the_front_page_shows_the_settings_with_the_most_pairs(tmp_path):
     series(tmp_path, *((name, 'top1_error', mean, [mean - 1.0, mean + 1.0])
                        for name, mean in dict(A=3.0, B=-3.0, C=0.0, D=-5.0, E=2.0).items()))
     change_plan(tmp_path, 4, task='semi-supervised')
@@ -142,7 +142,7 @@ def test_the_front_page_has_a_table_per_measure_with_segmentation_first(tmp_path
     assert front_page(tmp_path, 'ALL') == 'not yet run'
 
 
-def test_the_table_of_the_digits_is_that_of_their_result_files(tmp_path):
+def test_the_table_of_the_digits_equals_their_result_files(tmp_path):
     assert digits(tmp_path) == 'not yet run'
     plain = dict(error=dict(mean=5.0, interval=None), nll=dict(mean=0.25, interval=None))
     own = dict(error=dict(mean=4.5, interval=[-0.75, -0.25]),
@@ -156,7 +156,7 @@ def test_the_table_of_the_digits_is_that_of_their_result_files(tmp_path):
         '`lambda_0` is one of 3 values tried on held-out images with other seeds.']
 
 
-def test_every_arm_of_a_task_has_a_row_with_what_was_measured(tmp_path):
+def test_every_arm_has_a_row_with_its_measures(tmp_path):
     series(tmp_path, ('A', 'single', 1.5, [1.0, 2.0]), ('B', 'single', 1.0, None), ('C', 'single', 1.0, None))
     for place, keys in enumerate((dict(task='segmentation', setting='Small'), dict(task='segmentation', setting='B',
                                                                                   underfitted=True))):

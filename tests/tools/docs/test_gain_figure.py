@@ -27,7 +27,7 @@ def gains(tmp_path):
     return [*found.shown, *found.unfitted]
 
 
-def test_an_error_that_falls_is_a_gain_and_its_series_knows_how_well_the_baseline_fitted(gains):
+def test_a_lower_error_is_a_gain_and_has_a_training_accuracy(gains):
     assert gains[:2] == [
         Gain('classification', 'A', 'test error', 2, 40.0, 38.5, -1.5, (-2.0, -1.0), None, 90.0),
         Gain('segmentation', 'B', 'mIoU', 2, 40.0, 39.5, -0.5, (-1.5, 0.5), None, 99.0)]
@@ -43,7 +43,7 @@ def test_a_series_without_training_accuracy_or_interval_has_no_point(gains, tmp_
     assert (every == shown).all() and (shown != one).any()
 
 
-def test_a_point_is_above_zero_where_isda_is_better(tmp_path):
+def test_points_above_zero_mean_isda_is_better(tmp_path):
     for name, measure, difference in (('error', 'test error', -1.0), ('mIoU', 'mIoU', 1.0)):
         bounds = (difference - 0.5, difference + 0.5)
         draw_gain([Gain('classification', 'A', measure, 2, 40.0, 40.0 + difference, difference, bounds, None, 90.0)],
@@ -52,7 +52,7 @@ def test_a_point_is_above_zero_where_isda_is_better(tmp_path):
     assert (error[150:] == miou[150:]).all()  # but for the name of the measure in the legend at the top
 
 
-def test_the_picture_is_written_with_many_points_or_none(tmp_path):
+def test_the_figure_is_written_for_any_number_of_points(tmp_path):
     for number in (0, 5):
         draw_gain([Gain('segmentation', f'setting {place}', 'mIoU', 8, 40.0, 40.0 + place / 4, place / 4,
                         (place / 4 - 0.5, place / 4 + 0.5), None, 90.0 + place) for place in range(number)],

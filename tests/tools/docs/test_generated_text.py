@@ -12,12 +12,12 @@ Result:    something old
 """
 
 
-def test_the_papers_number_is_read_or_there_is_none():
+def test_the_papers_number_is_parsed_or_absent():
     assert paper(TEXT) == '14.38 % test error'
     assert paper('Paper:     not reported\n') == paper('Title.\n') == ''
 
 
-def test_the_papers_numbers_of_a_config_with_options_are_read():
+def test_the_papers_numbers_of_config_options_are_parsed():
     assert paper_with_options(TEXT) == {'train_dataloader.dataset.num_labels=2000': '11.52 % test error',
                                         'default_hooks.isda.ramp=constant': '9.72 % test error'}
 

@@ -47,20 +47,20 @@ def first(toy):
     return a, toy.labels[:1], a @ toy.weight.double().T + toy.bias.double()
 
 
-def test_copies_cost_more_than_the_feature_alone_and_less_than_the_bound(drawn):
+def test_the_sampled_loss_is_between_plain_loss_and_bound(drawn):
     toy = drawn[1]
     assert [len(run) for run in toy.sampled] == [len(NUM_SAMPLES)] * SEEDS
     assert NUM_SAMPLES[0] == 1 and NUM_SAMPLES[-1] == 1000
     assert all(toy.plain < run[-1] < toy.bound for run in toy.sampled)
 
 
-def test_the_runs_approach_one_value(drawn):
+def test_sampled_losses_converge(drawn):
     runs = torch.tensor(drawn[1].sampled)
     tenth = NUM_SAMPLES.index(10)
     assert runs[:, -1].std() < runs[:, tenth].std() / 2
 
 
-def test_the_shown_losses_are_those_of_the_equations(drawn):
+def test_the_shown_losses_equal_the_equations(drawn):
     toy = drawn[1]
     a, y, logits = first(toy)
     weight, sigma = toy.weight.double(), toy.statistics.covariance.double()
@@ -73,7 +73,7 @@ def test_the_shown_losses_are_those_of_the_equations(drawn):
     assert [run[-1] for run in toy.sampled] == pytest.approx([expected] * SEEDS, abs=0.06)
 
 
-def test_the_shown_ellipses_are_the_moments_of_the_shown_points(drawn):
+def test_the_ellipses_are_the_moments_of_the_points(drawn):
     toy = drawn[1]
     count, mean, covariance = reference.batch_moments(toy.features, toy.labels, 3)
     assert toy.statistics.count.tolist() == count.tolist() == [80, 80, 80]
@@ -81,7 +81,7 @@ def test_the_shown_ellipses_are_the_moments_of_the_shown_points(drawn):
     torch.testing.assert_close(toy.statistics.covariance.double(), reference.diagonal(covariance), rtol=1e-5, atol=1e-6)
 
 
-def test_the_shown_table_is_the_reference_table(drawn):
+def test_the_shown_table_equals_the_reference(drawn):
     toy = drawn[1]
     table = reference.margin_variance(toy.weight.double(), toy.statistics.covariance.double())
     shown = [text.get_text() for text in compose(toy).axes[2].texts]
@@ -89,7 +89,7 @@ def test_the_shown_table_is_the_reference_table(drawn):
     assert [shown[0], shown[4], shown[8]] == ['0.0'] * 3
 
 
-def test_the_same_picture_at_every_call(drawn, tmp_path):
+def test_the_figure_is_reproducible(drawn, tmp_path):
     out, toy = drawn
     again = make_toy()
     assert (again.plain, again.sampled, again.bound) == (toy.plain, toy.sampled, toy.bound)
@@ -98,14 +98,14 @@ def test_the_same_picture_at_every_call(drawn, tmp_path):
 
 
 @pytest.mark.parametrize('settings', [{'font.size': 30, 'axes.facecolor': 'black', 'savefig.bbox': 'tight'}])
-def test_settings_of_the_user_change_nothing(drawn, tmp_path, settings):
+def test_matplotlib_settings_of_the_user_have_no_effect(drawn, tmp_path, settings):
     with matplotlib.rc_context(settings):
         draw_overview(tmp_path / 'styled.png')
         assert matplotlib.rcParams['font.size'] == settings['font.size']
     assert np.array_equal(pixels(tmp_path / 'styled.png'), pixels(drawn[0]))
 
 
-def test_no_text_overlaps_another_or_leaves_the_page(drawn):
+def test_text_neither_overlaps_nor_leaves_the_page(drawn):
     with matplotlib.style.context(STYLE, after_reset=True):
         figure = compose(drawn[1])
         figure.set_dpi(DPI)
@@ -122,7 +122,7 @@ def test_no_text_overlaps_another_or_leaves_the_page(drawn):
 
 
 @pytest.mark.parametrize('which', ['drawn', 'committed'])
-def test_the_file_is_a_small_picture_of_the_expected_size_that_is_not_blank(drawn, which):
+def test_the_file_is_a_small_non_blank_image_of_the_expected_size(drawn, which):
     path = drawn[0] if which == 'drawn' else PICTURE
     image = pixels(path)
     assert image.shape == (HEIGHT, WIDTH, 3) == (520, 1400, 3)
@@ -134,7 +134,7 @@ def test_the_file_is_a_small_picture_of_the_expected_size_that_is_not_blank(draw
         assert exact.sum() > 2000
 
 
-def test_the_committed_picture_is_current(drawn):
+def test_the_committed_figure_is_current(drawn):
     """`python tools/make.py figures` brings it up to date; another version of matplotlib moves a few pixels."""
     same_version = f'Matplotlib version{matplotlib.__version__},'.encode() in PICTURE.read_bytes()
     assert np.abs(pixels(PICTURE) - pixels(drawn[0])).mean() < (0.0005 if same_version else 0.02)

@@ -7,7 +7,7 @@ from docs.generated_text import replace_block
 from docs.results import CONFIG_FOLDERS, ConfigFolder, docstring_line, folder_section, generate, supported, timings
 from docs.segmentation import COLUMNS
 from docs.segmentation import docstring_line as miou_line
-from isda_seg.paper import result_rows
+from isda_seg.paper import result_tables
 
 RESULT = dict(
     config='configs/camvid/a_isda.py', seed=9, commit='late', hardware='late', date='2026-02-03T00:00:00',
@@ -38,6 +38,9 @@ def root(tmp_path):
                           (tmp_path, ('gain', 'cost'))):
         (folder / 'README.md').write_text(''.join(f'<!-- {name} -->\n<!-- /{name} -->\n' for name in names))
     (configs / 'results' / 'a.json').write_text(json.dumps(RESULT))
+    (configs / 'results' / 'stacks.json').write_text('[]')
+    (tmp_path / 'docs').mkdir()
+    (tmp_path / 'docs' / 'install.md').write_text('<!-- stacks -->\n<!-- /stacks -->\n')
     return tmp_path
 
 
@@ -82,8 +85,7 @@ def test_newest_timing_of_each_command_is_shown(tmp_path):
         (tmp_path / f'timings_{3 - day}.json').write_text(json.dumps({'make demo': record}))
     assert timings(tmp_path).splitlines() == [
         'Durations, including installation in a new environment:', '',
-        '- `make demo`: 1 minutes on a machine, 2026-01-02, commit abc', '- `make test`: not yet run',
-        '- `make setup-openmmlab`: not yet run']
+        '- `make demo`: 1 minutes on a machine, 2026-01-02, commit abc', '- `make test`: not yet run']
 
 
 def test_missing_protocol_has_an_empty_cell():
@@ -112,4 +114,4 @@ def test_supported_configs_are_counted_among_those_that_were_built(tmp_path):
 
 def test_consecutive_seeds_are_shown_as_a_range():
     results = [dict(training=[dict(seed=seed)]) for seed in (0, 1, 2, 7, 10, 11, 12, 13, 14)]
-    assert result_rows.seeds(results) == '0, 1, 2, 7, 10-14'
+    assert result_tables.seeds(results) == '0, 1, 2, 7, 10-14'

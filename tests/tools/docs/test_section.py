@@ -23,7 +23,7 @@ def configs(folder):
     return sorted((folder / 'data').glob('*.py'))
 
 
-def test_a_row_stands_for_a_run_config_and_for_each_set_of_options_and_for_nothing_else(configs, folder):
+def test_rows_are_configs_with_runs_and_their_option_sets(configs, folder):
     results = {'b': [run(1.0)], 'b model.x=1': [run(2.0)], 'b_longer': [run(3.0)], 'c': [run(4.0), run(4.0, 5)]}
     assert results_rows(configs, results, COLUMNS, folder).splitlines() == [
         '| config | seeds | error | trained at commit | hardware | date |', '| --- | --- | --- | --- | --- | --- |',
@@ -32,19 +32,19 @@ def test_a_row_stands_for_a_run_config_and_for_each_set_of_options_and_for_nothi
         '| [c](data/c.py) | 3, 5 | 4.0 | abc | a machine | 2026-01-02 |']
 
 
-def test_the_papers_number_stands_beside_the_runs(configs, folder):
+def test_the_papers_number_is_in_the_row_of_its_runs(configs, folder):
     titles, _, row = results_rows(configs, {'a': [run(8.0)]}, COLUMNS, folder).splitlines()
     assert dict(zip(titles.split(' | '), row.split(' | '), strict=True))['paper'] == '7.4 %'
 
 
-def test_what_was_not_run_is_one_sentence_and_a_folded_list_with_the_papers_numbers(configs, folder):
+def test_configs_without_runs_are_a_folded_list(configs, folder):
     text = not_run(configs[:2], folder)
     assert text == fold('2 configs have not been run yet.', '- [a](data/a.py): in the paper 7.4 %\n- [b](data/b.py)')
     assert 'One config has not been run yet.' in not_run(configs[:1], folder)
     assert not_run([], folder) == ''
 
 
-def test_a_section_without_runs_has_no_rows_and_one_with_all_of_them_no_sentence(configs, folder):
+def test_a_section_has_rows_or_a_sentence_as_needed(configs, folder):
     assert section(configs, {}, COLUMNS, folder) == not_run(configs, folder)
     everything = {path.stem: [run(1.0)] for path in configs}
     assert section(configs, everything, COLUMNS, folder) == results_rows(configs, everything, COLUMNS, folder)
@@ -52,12 +52,12 @@ def test_a_section_without_runs_has_no_rows_and_one_with_all_of_them_no_sentence
     assert some.startswith('| config') and some.endswith(not_run(configs[1:], folder))
 
 
-def test_links_lead_from_the_readme_to_a_config_of_another_folder(configs, folder):
+def test_links_reach_configs_of_other_folders(configs, folder):
     other = folder.parent / 'other'
     assert '(../room/data/b.py)' in not_run(configs[1:2], other)
 
 
-def test_the_papers_numbers_stand_with_the_options_they_are_for():
+def test_the_papers_numbers_are_listed_with_their_options():
     assert papers_numbers('Paper:     7.4 %\n           x.y=1  6.2 %\n           x.y=2\n') == (
         ': in the paper 7.4 %, 6.2 % with `x.y=1`')
     assert papers_numbers('           x.y=2\n') == ''

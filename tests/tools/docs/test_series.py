@@ -1,4 +1,4 @@
-"""Laws of the sections about series: what was run stands there with its numbers, what is planned in a folded list."""
+"""Sections of the series: recorded ones with their tables, planned ones in a folded list."""
 import json
 
 import pytest
@@ -34,7 +34,7 @@ def test_the_overview_has_a_row_per_recorded_arm_with_its_difference(folder):
         '| A pair | `a_other` | top1_error | 2 | 21.00 | 23.00 | +2.00 | -10.71 to +14.71 |']
 
 
-def test_a_recorded_series_has_a_section_and_the_planned_ones_stand_folded_at_the_end(folder):
+def test_recorded_series_have_sections_and_planned_ones_a_fold(folder):
     first, section = sections(folder, 'series').split('### ')
     assert first.strip() == overview(read_series(folder), PLAN)
     assert section.splitlines()[0] == 'A pair' and section.count('![A pair](series/pair.png)') == 1
@@ -42,7 +42,7 @@ def test_a_recorded_series_has_a_section_and_the_planned_ones_stand_folded_at_th
     assert section.endswith(not_run(PLAN[1:], 'series'))
 
 
-def test_an_option_that_was_renamed_since_is_named_with_the_commits_that_know_it(folder):
+def test_a_renamed_option_is_named_with_its_commits(folder):
     entry = json.loads((folder / 'pair.json').read_text())
     sentence = 'At commit c1, where these runs were trained, `new.key` is spelled `old.key`.'
     assert sentence not in sections(folder, 'series')
@@ -50,7 +50,7 @@ def test_an_option_that_was_renamed_since_is_named_with_the_commits_that_know_it
     assert f'```\n\n{sentence}\n\n' in sections(folder, 'series')
 
 
-def test_planned_series_are_one_sentence_that_opens_their_commands():
+def test_planned_series_are_one_folded_sentence():
     text = not_run(PLAN, 'series')
     assert '<summary>2 series are planned and not yet run.</summary>' in text and text.count('<summary>') == 1
     assert 'Another. When?\n\n```bash\npaired.py b.py b_isda.py --out configs/results/series/later.json\n```' in text
@@ -61,8 +61,27 @@ def test_without_a_recorded_pair_there_is_no_overview(tmp_path):
     assert (overview({}, []), sections(tmp_path, 'series')) == ('', '')
 
 
-def test_series_of_networks_that_had_not_fitted_stand_in_one_folded_table(folder):
+def test_underfitted_series_are_in_one_folded_table(folder):
     (folder / 'plan.json').write_text(json.dumps([dict(PLAN[0], underfitted=True)]))
     text = sections(folder, 'series')
     assert text.startswith('<details>\n<summary>1 earlier series use networks that underfit their training ')
     assert overview(read_series(folder), PLAN[:1]) in text and '###' not in text and 'pair.png' not in text
+
+
+def test_a_selection_shows_its_arms_and_no_differences(folder):
+    assert 'Differences' not in sections(folder, 'series') and '`a_isda` minus `a`' in sections(folder, 'series')
+    (folder / 'plan.json').write_text(json.dumps([dict(PLAN[0], choice=True)]))
+    text = sections(folder, 'series')
+    assert '| `a_isda` | 19.50 ± 0.71 |' in text and 'Seeds 0, 1, trained at commit c1.' in text
+    assert ' minus ' not in text
+
+
+def test_classes_are_shown_for_one_arm(folder):
+    entry = json.loads((folder / 'pair.json').read_text())
+    for arm, comparison in entry['comparisons'].items():
+        comparison['classes'] = {f'class of {arm}': dict(baseline=50.0, mean=1.0, t=None)}
+    (folder / 'pair.json').write_text(json.dumps(entry))
+    for plan, shown, hidden in ((PLAN[0], 'a_isda', 'a_other'), (dict(PLAN[0], arm='a_other'), 'a_other', 'a_isda')):
+        (folder / 'plan.json').write_text(json.dumps([plan]))
+        assert f'| class of {shown} | 50.00 | +1.00 |' in sections(folder, 'series')
+        assert f'class of {hidden}' not in sections(folder, 'series')

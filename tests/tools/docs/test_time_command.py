@@ -31,6 +31,6 @@ def test_a_command_that_fails_is_not_recorded(monkeypatch, tmp_path):
     assert out.read_text() == '{}'
 
 
-def test_without_a_command_it_says_how_it_is_called(monkeypatch, tmp_path):
+def test_a_missing_command_is_an_error_with_the_usage(monkeypatch, tmp_path):
     with pytest.raises(SystemExit, match='OUT.json COMMAND'):
         record(monkeypatch, tmp_path / 'timings.json')

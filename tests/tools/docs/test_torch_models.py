@@ -2,7 +2,7 @@
 import json
 
 from docs.torch_models import table
-from isda_seg.paper.result_rows import NOT_RUN
+from isda_seg.paper.result_tables import NOT_RUN
 
 
 def entry(**changes):
@@ -17,7 +17,7 @@ def lines(tmp_path, *entries):
     return table(path).splitlines()
 
 
-def test_each_row_names_the_layer_and_only_the_settings_that_are_needed(tmp_path):
+def test_each_row_names_the_layer_and_the_required_settings(tmp_path):
     found = lines(tmp_path, entry(), entry(positions=[4, 4]), entry(labels=[16, 16], kernel=[3, 3]))
     assert found[2:5] == ['| smp 1.2 | Net | `model.head[0].conv` |  |',
                           '| smp 1.2 | Net | `model.head[0].conv` | `align_corners=True` |',
@@ -25,7 +25,7 @@ def test_each_row_names_the_layer_and_only_the_settings_that_are_needed(tmp_path
     assert found[-1].startswith('3 of 3 models are supported') and 'is 3e-06 (2026-11-26, commit c).' in found[-1]
 
 
-def test_a_model_that_is_not_served_says_why(tmp_path):
+def test_an_unsupported_model_has_a_reason(tmp_path):
     found = lines(tmp_path, entry(), dict(library='smp', model='Other', served=False, reason='it has groups'))
     assert found[3] == '| smp 1.2 | Other | not supported | it has groups |'
     assert found[-1].startswith('1 of 2 models are supported')

@@ -1,0 +1,34 @@
+"""Names of classes: their check, and their use as keys of results."""
+import os
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from mmengine.registry import Registry
+
+
+def unique_names(classes: Sequence[str]) -> list[str]:
+    """Return the names, with the index appended where several classes share one: 'car (class 3)'."""
+    counts = Counter(map(str, classes))
+    numbered = [f'{name} (class {index})' for index, name in enumerate(classes)]
+    names = [number if counts[str(name)] > 1 else str(name) for name, number in zip(classes, numbered, strict=True)]
+    return names if len(set(names)) == len(names) else numbered
+
+
+def check_classes(dataset: dict[str, Any], registry: Registry) -> None:
+    """Check the names of the classes in the config of a dataset, or in its class.
+
+    Args:
+        dataset: config of the dataset.
+        registry: registry of datasets.
+
+    Raises:
+        ValueError: the names are a single string, and not the path of a file with one name per line.
+    """
+    kind = dataset.get('type')
+    kind = registry.get(kind) if isinstance(kind, str) else kind
+    known = {**(getattr(kind, 'METAINFO', None) or {}), **(dataset.get('metainfo') or {})}
+    classes = known.get('classes')
+    if isinstance(classes, str) and not os.path.isfile(classes):
+        raise ValueError(f'the classes of {dataset.get("type")} are the string {classes!r} instead of a tuple of '
+                         f'names: a comma is missing. Write classes=({classes!r},)')

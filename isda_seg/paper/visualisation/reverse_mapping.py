@@ -1,0 +1,121 @@
+"""Reverse mapping of images of a class, its report and the columns of its figures."""
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from isda_seg.paper.generators.generator import GeneratorAdapter, normalised_codes, sample_codes
+from isda_seg.paper.visualisation.feature_network import FeatureAdapter
+from isda_seg.paper.visualisation.inversion import OptimisedCodes, Recipe, augment_features, follow_targets, invert
+from isda_seg.paper.visualisation.neighbours import NearestImages
+from isda_seg.paper.visualisation.reverse_figure import Column
+from isda_seg.runtime.isolation import frozen
+
+SHOWN = 2  # samples per image in the nearest-neighbour figure
+
+
+class ClassAugmentation(NamedTuple):
+    """Augmentation of the features of a class."""
+    covariance: Tensor   # Sigma_y of the class, (A,) or (A, A)
+    strength: float      # lambda
+    samples: int         # K, samples per image
+
+
+class ReverseMapping(NamedTuple):
+    """Result of the reverse mapping of N images with K samples each: RGB images in [0, 1] and optimisation records."""
+    initial: Tensor         # (N, 3, H, W)
+    reconstruction: Tensor  # (N, 3, h, w)
+    augmented: Tensor       # (N, K, 3, h, w)
+    random: Tensor          # (N, K, 3, h, w), generated from codes from N(0, 1)
+    first: OptimisedCodes   # step I, N codes
+    second: OptimisedCodes  # step II, N K codes, ordered by image
+    moved: Tensor           # (N, K) squared distance from the feature of the image to the target
+
+    def report(self) -> dict[str, Any]:
+        """Return median losses as JSON values.
+
+        'step_1' and 'step_2' hold the initial and the smallest loss. 'moved' is the squared norm of the augmentation,
+        the reference for the loss of step II.
+        """
+        losses = {name: dict(start=mapped.history[0].median().item(), best=mapped.best.median().item())
+                  for name, mapped in (('step_1', self.first), ('step_2', self.second))}
+        return dict(losses, moved=self.moved.median().item())
+
+
+def reverse_map(images: Tensor, labels: Tensor, generator: GeneratorAdapter, network: FeatureAdapter,
+                augmentation: ClassAugmentation, recipe: Recipe, restarts: int = 1, seed: int = 0) -> ReverseMapping:
+    """Run step I for N images of one class and step II for K samples of each feature, and generate N K random images.
+
+    Args:
+        images: (N, 3, H, W) in [0, 1], RGB, on the device of the networks.
+        labels: (N,).
+        generator: generator G.
+        network: feature network f.
+        augmentation: augmentation of the class.
+        recipe: optimisation schedules.
+        restarts: number of initial codes per image.
+        seed: seed of the initial codes and the samples.
+
+    Raises:
+        ValueError: see ``invert``, ``augment_features`` and ``follow_targets``.
+    """
+    with torch.no_grad(), frozen(network):
+        features = network(images)
+    targets = augment_features(features, augmentation.covariance, augmentation.strength, augmentation.samples, seed)
+    first = invert(images, labels, generator, network, recipe.eta, recipe.first, restarts, seed)
+    starts, repeated = (part.repeat_interleave(augmentation.samples, dim=0) for part in (first.z, labels))
+    second = follow_targets(starts, repeated, targets.flatten(0, 1), generator, network, recipe.second)
+    random = normalised_codes(sample_codes(len(repeated), generator.z_dim, seed + 1)).to(starts)
+    with torch.no_grad(), frozen(generator):
+        shown = [generator.images(codes, y) for codes, y in
+                 ((first.codes, labels), (second.codes, repeated), (random, repeated))]
+    augmented, random_images = (part.unflatten(0, (len(images), augmentation.samples)) for part in shown[1:])
+    moved = (targets - features[:, None]).square().sum(dim=2)
+    return ReverseMapping(images, shown[0], augmented, random_images, first, second, moved)
+
+
+def grid_columns(found: ReverseMapping) -> list[Column]:
+    """Return the columns of Figs. 6, 7 and 13."""
+    return [Column('initial', found.initial[:, None]), Column('reconstruction', found.reconstruction[:, None]),
+            Column('augmented', found.augmented), Column('random', found.random)]
+
+
+def nearest_columns(found: ReverseMapping, batches: Iterable[dict[str, Tensor]], count: int) -> list[Column]:
+    """Return the columns of Fig. 14 for two samples per image; see ``nearest_in_pixels`` for the arguments."""
+    shown = found.augmented[:, :SHOWN].flatten(0, 1)
+    nearest = nearest_in_pixels(shown, batches, count)
+    return [Column('augmented', shown[:, None]), Column('nearest training images', nearest)]
+
+
+def nearest_in_pixels(queries: Tensor, batches: Iterable[dict[str, Tensor]], count: int) -> Tensor:
+    """Return the nearest images of a stream for each of Q images, sorted: (Q, count, 3, H, W) in [0, 1], RGB.
+
+    Distances are Euclidean over pixels in [0, 1] at the size of the stream's images. One pass; memory holds only the
+    current nearest images.
+
+    Args:
+        queries: (Q, 3, h, w) in [0, 1], RGB; resized to the size of the stream's images.
+        batches: dicts of ``inputs`` (B, 3, H, W) uint8, BGR, and ``labels`` (B,), as from ``split_loader``.
+        count: number of nearest images per query.
+
+    Raises:
+        ValueError: ``count`` < 1, or more than the stream has images.
+    """
+    nearest: NearestImages | None = None
+    kept: dict[int, Tensor] = {}
+    for batch in batches:
+        images = batch['inputs'].flip(1)
+        if nearest is None:
+            resized = F.interpolate(queries.cpu(), images.shape[2:], mode='bilinear', antialias=True)
+            nearest = NearestImages(resized.flatten(1), torch.full((len(queries),), -1), count)
+        first = nearest.seen
+        nearest.observe(images.flatten(1) / 255, batch['labels'])
+        needed = set(nearest.found.image.flatten().tolist())
+        kept = {index: image for index, image in kept.items() if index in needed}
+        kept.update({index: images[index - first] for index in needed if index >= first})
+    if nearest is None or nearest.seen < count:
+        raise ValueError(f'requested {count} nearest images, but the training data has only '
+                         f'{0 if nearest is None else nearest.seen}. Set a smaller --neighbours.')
+    return torch.stack([torch.stack([kept[index] for index in row]) for row in nearest.found.image.tolist()]) / 255

@@ -1,0 +1,42 @@
+"""Report of class statistics that a run takes over from the checkpoint in ``load_from``."""
+from collections.abc import Mapping
+from typing import Any
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.registry import HOOKS
+
+from isda_seg.criterion import ISDACriterion
+from isda_seg.runtime.config_keys import type_name
+
+
+@HOOKS.register_module()
+class LoadedStatisticsHook(Hook):
+    """Log which ISDA losses continue the class statistics of ``load_from``, and how to start with empty ones."""
+
+    def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
+        """Log one line per loss with loaded statistics; a resumed run continues them as expected."""
+        if runner._resume:
+            return
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        state = checkpoint.get('state_dict', checkpoint)
+        state = {key.removeprefix('module.'): value for key, value in state.items()}
+        for name, loss in model.named_modules():
+            count = state.get(f'{name}.statistics.count')
+            if isinstance(loss, ISDACriterion) and loss.load_statistics and count is not None and int(count.sum()):
+                runner.logger.info(
+                    f'ISDA: {name} continues the class statistics of {int(count.sum())} samples from the checkpoint in '
+                    f'load_from. For empty statistics add --cfg-options {_option(runner.cfg, name)}=False')
+
+
+def _option(cfg: Any, name: str) -> str:
+    """Return the key ``load_statistics`` of a loss in the config, or of the ISDAHook that wrapped it."""
+    node: Any = cfg.get('model')
+    for part in name.split('.'):
+        node = node.get(part) if isinstance(node, Mapping) else \
+            node[int(part)] if isinstance(node, list) and part.isdecimal() and int(part) < len(node) else None
+    if type_name(node) == 'ISDALoss':
+        return f'model.{name}.load_statistics'
+    hooks = cfg.get('default_hooks') or {}
+    key = next((key for key, hook in hooks.items() if type_name(hook) == 'ISDAHook'), 'isda')
+    return f'default_hooks.{key}.load_statistics'

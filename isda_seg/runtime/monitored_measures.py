@@ -1,0 +1,85 @@
+"""Measures that save_best and EarlyStoppingHook monitor: their direction, and whether the evaluator gives them."""
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.hooks import CheckpointHook, EarlyStoppingHook, Hook
+from mmengine.registry import HOOKS
+from mmengine.runner import EpochBasedTrainLoop
+
+from isda_seg.metrics.best_measure import direction
+from isda_seg.runtime.config_keys import dicts, type_name
+from isda_seg.runtime.isolation import undisturbed
+
+
+def set_early_stopping(cfg: Config) -> None:
+    """Set the ``rule`` of each EarlyStoppingHook from its metric if the config does not set it; in place."""
+    for hook in dicts([cfg.get('default_hooks'), cfg.get('custom_hooks')]):
+        if type_name(hook) == 'EarlyStoppingHook' and hook.get('rule') is None:
+            hook.rule = direction(hook.monitor)
+
+
+@HOOKS.register_module()
+class MonitoredMeasuresHook(Hook):
+    """Check before training that a validation will give the measures that ``save_best`` and EarlyStoppingHook name.
+
+    The names come from an evaluation of the first validation batch with the untrained model, which changes no state. An
+    evaluator that cannot evaluate one batch is not checked.
+
+    Raises:
+        ValueError: before training, a measure that the evaluator does not give, or a run without a validation.
+    """
+
+    priority = 'LOWEST'
+
+    def before_train(self, runner: Any) -> None:
+        """Check the measures, if any are named."""
+        named = monitored(runner)
+        if not named:
+            return
+        unit = 'epoch' if isinstance(runner.train_loop, EpochBasedTrainLoop) else 'iter'
+        last = getattr(runner.train_loop, f'max_{unit}s')
+        if runner.val_loop is None or runner.train_loop.val_begin > last:
+            why = 'the config has no val_dataloader, val_cfg and val_evaluator' if runner.val_loop is None else \
+                f'train_cfg.val_begin is {runner.train_loop.val_begin} and training ends at {unit} {last}'
+            raise ValueError(f'{_sentence(named)}, but the run has no validation: {why}')
+        try:
+            given = given_measures(runner)
+        except Exception as error:  # any evaluator of a user, with one batch
+            runner.logger.info(f'the measures of the evaluator are not known before the first validation ({error!r})')
+            return
+        missing = {name: option for name, option in named.items() if given and name not in given}
+        if missing:
+            raise ValueError(f'{_sentence(missing)}, but the evaluator gives {", ".join(given)}. Name one of these, or '
+                             'add a metric to val_evaluator')
+
+
+def monitored(runner: Any) -> dict[str, str]:
+    """Return the measures that hooks of a runner name, each with the option that names it."""
+    named = {}
+    for hook in runner.hooks:
+        if isinstance(hook, CheckpointHook):
+            named.update({name: 'save_best' for name in hook.save_best or () if name != 'auto'})
+        elif isinstance(hook, EarlyStoppingHook):
+            named[hook.monitor] = 'EarlyStoppingHook.monitor'
+    return named
+
+
+def given_measures(runner: Any) -> list[str]:
+    """Return the names of the measures that the validation gives, from its first batch."""
+    loader, evaluator = runner.val_dataloader, runner.val_loop.evaluator
+    before, runner.logger.disabled = runner.logger.disabled, True  # no table of one batch in the log
+    try:
+        with torch.no_grad(), undisturbed(runner.model):
+            indices = next(iter(loader.batch_sampler))
+            batch = loader.collate_fn([loader.dataset[index] for index in indices])
+            evaluator.process(data_samples=runner.model.val_step(batch), data_batch=batch)
+            return list(evaluator.evaluate(len(indices) * runner.world_size))
+    finally:
+        runner.logger.disabled = before
+        for metric in evaluator.metrics:
+            metric.results.clear()
+
+
+def _sentence(named: dict[str, str]) -> str:
+    return ' and '.join(f'{option} names {name!r}' for name, option in named.items())

@@ -1,0 +1,27 @@
+"""Errors about files that cannot be read: the reason decides about the remedy."""
+from pathlib import Path
+
+
+def reading_error(kind: str, path: str | Path, error: Exception) -> Exception:
+    """Return the exception to raise for a file that could not be read; its message names the file and the reason.
+
+    Args:
+        kind: what the file should be, such as 'image'.
+        path: path of the file.
+        error: exception of the reader.
+
+    Returns:
+        an ImportError if a package is missing, an error of the class of an OSError of the system, such as
+        PermissionError, a MemoryError unchanged, and a ValueError for a damaged file.
+    """
+    start = f'cannot read {kind} {path}'
+    if isinstance(error, ImportError):
+        return ImportError(f'{start}: {error}. Install the missing package')
+    if isinstance(error, OSError) and error.errno is not None:
+        return type(error)(f'{start}: {error.strerror}. Check its permissions and its disk')
+    if isinstance(error, MemoryError):
+        return error
+    if isinstance(error, ValueError) and str(error):
+        return ValueError(f'{start}: {error}. Replace or remove it')
+    return ValueError(f'{start}: the file is damaged or not an image ({type(error).__name__}: {error}). Replace or '
+                      'remove it')

@@ -1,0 +1,173 @@
+"""Save a checkpoint when a scheduler ends the run by a signal (Slurm, Kubernetes), then exit with its status."""
+import bisect
+import os
+import re
+import signal
+import threading
+from contextlib import nullcontext
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from mmengine.dist import barrier, is_main_process
+from mmengine.hooks import CheckpointHook, EMAHook, Hook
+from mmengine.registry import HOOKS
+from mmengine.runner import EpochBasedTrainLoop
+from torch.utils.data import get_worker_info
+
+from isda_seg.runtime.checkpoint import INTERRUPTED
+from isda_seg.runtime.checkpoint_hook import AtomicCheckpointHook
+
+SIGNALS = tuple(getattr(signal, name) for name in ('SIGTERM', 'SIGUSR1', 'SIGHUP') if hasattr(signal, name))
+DUE = 'validation_due'  # key in a checkpoint's meta: the validation after its iteration was not completed
+STATE = ('out_dir', 'file_client', 'file_backend', 'file_client_args', 'backend_args')  # of a checkpoint hook
+
+
+@HOOKS.register_module()
+class SignalHook(Hook):
+    """After SIGTERM, SIGUSR1 or SIGHUP, save ``interrupted_iter_<number>.pth`` at the next step and exit.
+
+    The exit code is 128 + the number of the signal. ``--resume`` continues from the file, bitwise as from any
+    checkpoint, with the validation that was due. A signal that is ignored (``nohup``) or has a handler stays as it is.
+    All ranks stop after the same step, one step after the one during which any of them got the signal. A single process
+    stops during a validation too, except with an EMAHook, which exchanges the weights meanwhile.
+    """
+
+    priority = 'LOWEST'  # after every other hook has finished the step
+
+    def __init__(self) -> None:
+        self.received: int | None = None
+        self.due, self.validated = False, -1    # validation to run at resume; iteration of the last one
+        self.handlers: dict[int, Any] = {}      # to be restored
+        self.pending: tuple[Any, torch.Tensor] | None = None  # reduction over ranks that the next step reads
+
+    def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
+        """Read at resume whether a validation is due."""
+        self.due = bool(runner._resume and checkpoint['meta'].get(DUE))
+
+    def before_train(self, runner: Any) -> None:
+        """Install the handlers, and run the validation that was due."""
+        self.received, self.pending = None, None
+        for number in SIGNALS:
+            current = signal.getsignal(number)
+            if current is signal.SIG_DFL or isinstance(getattr(current, '__self__', None), SignalHook):
+                signal.signal(number, self._receive)
+                self.handlers[number] = signal.SIG_DFL
+        if runner.val_loop is not None:
+            loader = runner.val_dataloader
+            loader.worker_init_fn = partial(_start_worker, loader.worker_init_fn)
+        if self.due and runner.val_loop is not None and self.validated != runner.iter:
+            runner.val_loop.run()
+
+    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None,
+                         outputs: dict[str, Any] | None = None) -> None:
+        """Save and exit if a rank got a signal."""
+        number = self._over_ranks() if runner.distributed else self.received
+        if number:
+            done = runner.iter + 1
+            self._end(runner, number, dict(epoch=runner.epoch, iter=done, **{DUE: _validates(runner, done)}))
+
+    def after_val_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+        """Save and exit during a validation of a single process; the checkpoint is that of the last step."""
+        if self.received and not runner.distributed and not any(isinstance(hook, EMAHook) for hook in runner.hooks):
+            self._end(runner, self.received, dict(epoch=runner.epoch, iter=runner.iter, **{DUE: True}))
+
+    def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
+        """Remember that this iteration has been validated."""
+        self.validated = runner.iter
+
+    def after_train(self, runner: Any) -> None:
+        """Restore the handlers, and delete the file of an interruption that a later checkpoint replaces."""
+        if self.pending is not None:
+            self.pending[0].wait()
+        self._restore()
+        regular = _regular_hook(runner)
+        if regular is not None and regular.last_ckpt is not None:
+            _delete_previous(runner, regular.out_dir, keep=None)
+
+    def _receive(self, number: int, frame: Any) -> None:
+        self.received = self.received or number
+
+    def _restore(self) -> None:
+        for number, handler in self.handlers.items():
+            signal.signal(number, handler)
+        self.handlers = {}
+
+    def _over_ranks(self) -> int:
+        """Return the signal that any rank had at the last step, without waiting for this step on a GPU."""
+        last, cuda = self.pending, dist.get_backend() == 'nccl'
+        flag = torch.full((), self.received or 0, dtype=torch.int64, device='cuda' if cuda else 'cpu')
+        self.pending = dist.all_reduce(flag, dist.ReduceOp.MAX, async_op=True), flag
+        if last is None:
+            return 0
+        side: Any = torch.cuda.stream(torch.cuda.Stream()) if cuda else nullcontext()  # type: ignore[no-untyped-call]
+        with side:
+            last[0].wait()
+            return int(last[1])
+
+    def _end(self, runner: Any, number: int, meta: dict[str, Any]) -> None:
+        """Save a checkpoint with this meta and raise SystemExit."""
+        saver = AtomicCheckpointHook(by_epoch=False, filename_tmpl=INTERRUPTED)
+        regular = _regular_hook(runner)
+        if regular is None:
+            saver.before_train(runner)
+        for name in STATE if regular is not None else ():
+            setattr(saver, name, getattr(regular, name))
+        saver._save_checkpoint_with_step(runner, meta['iter'], meta)
+        _delete_previous(runner, saver.out_dir, keep=INTERRUPTED.format(meta['iter']))
+        runner.logger.warning(f'received {signal.Signals(number).name}: saved {saver.last_ckpt} after iteration '
+                              f'{meta["iter"]}. Continue with --resume')
+        barrier()  # a launcher ends the other ranks when the first one exits
+        raise SystemExit(128 + number)  # with the handlers in place: a further signal does not disturb the exit
+
+
+def ignore_signals_in_worker() -> None:
+    """Make a worker of a data loader survive the signals that a scheduler sends to all processes of a job.
+
+    SIGTERM from the main process, which ends its workers so, still ends it.
+    """
+    for number in SIGNALS:
+        if number != signal.SIGTERM:
+            signal.signal(number, signal.SIG_IGN)
+    if hasattr(signal, 'sigwaitinfo'):
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # threads that start later inherit the mask
+        threading.Thread(target=_end_with_main_process, args=(os.getppid(),), daemon=True).start()
+
+
+def _end_with_main_process(main: int) -> None:
+    """Wait for a SIGTERM whose sender is the main process."""
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != main:
+        pass
+    os._exit(0)
+
+
+def _start_worker(start: Any, worker_id: int) -> None:
+    """Initialise a worker of the validation as before, and ignore signals in it."""
+    if start is not None:
+        start(worker_id)
+    if get_worker_info() is not None:
+        ignore_signals_in_worker()
+
+
+def _regular_hook(runner: Any) -> Any:
+    return next((hook for hook in runner.hooks if isinstance(hook, CheckpointHook)), None)
+
+
+def _validates(runner: Any, done: int) -> bool:
+    """Return whether the loop validates after iteration ``done``; an epoch-based loop does so at its end of epoch."""
+    loop = runner.train_loop
+    if runner.val_loop is None or isinstance(loop, EpochBasedTrainLoop) or done < loop.val_begin:
+        return False
+    interval = loop.dynamic_intervals[bisect.bisect(loop.dynamic_milestones, done + 1) - 1]
+    return bool(done % interval == 0 or done == loop.max_iters)
+
+
+def _delete_previous(runner: Any, out_dir: str, keep: str | None) -> None:
+    """Delete the file of an interruption from which this run was resumed."""
+    path = Path(str(runner._load_from or ''))
+    pattern = re.escape(INTERRUPTED).replace(r'\{\}', r'\d+')
+    own = re.fullmatch(pattern, path.name) and os.path.realpath(path.parent) == os.path.realpath(out_dir)
+    if runner._resume and own and path.name != keep and is_main_process():
+        path.unlink(missing_ok=True)

@@ -1,0 +1,60 @@
+"""MMSegmentation's data preprocessor with errors that name the images and the remedy."""
+from collections.abc import Sequence
+from typing import Any
+
+from mmengine.config import Config
+from mmseg.models.data_preprocessor import SegDataPreProcessor
+from mmseg.registry import MODELS
+
+from isda_seg.runtime.config_keys import named_dicts, type_name
+
+SIZES = ('size', 'size_divisor')
+
+
+@MODELS.register_module()
+class CheckedSegDataPreProcessor(SegDataPreProcessor):
+    """SegDataPreProcessor that raises a ValueError for a batch that cannot be stacked."""
+
+    def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:
+        """Return ``inputs`` (B, 3, H, W) and ``data_samples``, as the base class does."""
+        inputs = data['inputs']
+        shapes = [tuple(image.shape[-2:]) for image in inputs]
+        if training and self.size is not None:
+            shapes = [(max(height, self.size[-2]), max(width, self.size[-1])) for height, width in shapes]
+        if len(set(shapes)) > 1 and not (training and self.size_divisor is not None):
+            raise ValueError(f'the images of a batch have different sizes: {_listed(inputs, data)}. '
+                             + ('They must fit into model.data_preprocessor.size: add RandomCrop to the training '
+                                'pipeline, or set model.data_preprocessor.size_divisor instead of size' if training
+                                else 'Set val_dataloader.batch_size=1 and test_dataloader.batch_size=1'))
+        found: dict[str, Any] = super().forward(data, training)
+        return found
+
+
+def _listed(inputs: Sequence[Any], data: dict[str, Any]) -> str:
+    samples = data.get('data_samples') or [{}] * len(inputs)
+    names = [f'{image.shape[-1]} x {image.shape[-2]} ({sample.get("img_path")})'
+             for image, sample in zip(inputs, samples, strict=True)]
+    return ', '.join(names[:4]) + (' and more' if len(names) > 4 else '')
+
+
+def check_preprocessor(cfg: Config, training: bool) -> None:
+    """Use ``CheckedSegDataPreProcessor`` in the model of a config, in place.
+
+    Args:
+        cfg: config.
+        training: check the arguments that training needs.
+
+    Raises:
+        ValueError: both or none of ``size`` and ``size_divisor``, or of those of ``test_cfg``.
+    """
+    for name, node in [*named_dicts(cfg.model, 'model')]:
+        if type_name(node) != 'SegDataPreProcessor':
+            continue
+        for where, part in ((name, node if training else {}), (f'{name}.test_cfg', node.get('test_cfg') or {})):
+            given = [key for key in SIZES if part.get(key) is not None]
+            if part and len(given) != 1:
+                raise ValueError(f'{where} needs either size or size_divisor, but has {"both" if given else "neither"}.'
+                                 + (f' Remove one: {where}.size_divisor=None' if given else
+                                    f' Set {where}.size to the crop size, such as {where}.size="(512,512)", or set '
+                                    f'{where}.size_divisor=32'))
+        node['type'] = CheckedSegDataPreProcessor.__name__

@@ -1,0 +1,61 @@
+"""Decode head of a config: its ignored label, and whether its logits belong to a softmax over the classes."""
+import inspect
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from mmseg.registry import MODELS
+
+from isda_seg.attachment.base_losses import SOFTMAX
+from isda_seg.runtime.config_keys import type_name
+
+VOID = 255  # MMSegmentation's default ``ignore_index``, and its value for label 0 with reduce_zero_label
+MULTI_CLASS = (*SOFTMAX, 'ISDALoss', 'DiceLoss', 'LovaszLoss', 'TverskyLoss')  # softmax losses unless a key changes it
+
+
+def decode_head(cfg: Config) -> dict[str, Any]:
+    """Return the config of the decode head, the last one of a cascade; {} if the model has none.
+
+    The model may be wrapped for test-time augmentation.
+    """
+    model = cfg.model
+    while 'module' in model:
+        model = model['module']
+    head: Any = model.get('decode_head') or {}
+    return head[-1] if isinstance(head, (list, tuple)) else head
+
+
+def ignored(cfg: Config) -> int:
+    """Return the ``ignore_index`` of the decode head, by default MMSegmentation's 255."""
+    return int(decode_head(cfg).get('ignore_index', VOID))
+
+
+def reason_not_softmax(cfg: Config) -> str | None:
+    """Return why the logits of the decode head are not those of a softmax over its classes; None if they are."""
+    head = decode_head(cfg)
+    outputs, classes = head.get('out_channels'), head.get('num_classes')
+    if outputs not in (None, classes):
+        return f'the decode head has {outputs} outputs for {classes} classes'
+    losses = head.get('loss_decode')
+    if losses is None:
+        known = isinstance(kind := _class_of(head), type) and issubclass(kind, BaseDecodeHead)
+        return None if known else f'{type_name(head)} has no softmax over its classes'
+    losses = list(losses) if isinstance(losses, (list, tuple)) else [losses]
+    if any(map(_is_multi_class, losses)):
+        return None
+    return f'{", ".join(map(type_name, losses))} is not a known softmax loss'
+
+
+def _is_multi_class(loss: dict[str, Any]) -> bool:
+    kind = _class_of(loss)
+    known = inspect.signature(kind).parameters if isinstance(kind, type) else {}
+    sigmoid = loss.get('use_sigmoid', known['use_sigmoid'].default if 'use_sigmoid' in known else False)
+    return type_name(loss) in MULTI_CLASS and not sigmoid and loss.get('loss_type') != 'binary'
+
+
+def _class_of(node: dict[str, Any]) -> Any:
+    """Return the class of a module's config; None for an unregistered name."""
+    kind = node.get('type')
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        return MODELS.get(kind) if isinstance(kind, str) else kind

@@ -1,0 +1,103 @@
+"""Check that head, metric, padding and augmentation ignore the same label."""
+import inspect
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.logging import print_log
+from mmengine.registry import DefaultScope
+from mmseg.registry import METRICS
+
+from isda_seg.runtime.config_keys import named_dicts, type_name
+from isda_seg.segmentation.decode_head import VOID, decode_head, ignored
+
+FILLS = {'RandomRotate': ('seg_pad_val', VOID), 'RandomMosaic': ('seg_pad_val', VOID),
+         'RandomCutOut': ('seg_fill_in', None), 'SegDataPreProcessor': ('seg_pad_val', VOID)}  # key and default
+
+
+def check_ignored(cfg: Config, split: str) -> None:
+    """Check that every part of a config that sees the labels of a split ignores the label of the decode head.
+
+    Args:
+        cfg: config.
+        split: 'train' for the heads and the training data, 'val' or 'test' for the evaluator.
+
+    Raises:
+        ValueError: another head or the evaluator ignores another label; padding has a label that is neither a class
+            nor ignored; or the default 255 is a class of a head that does not set ``ignore_index``.
+    """
+    head = decode_head(cfg)
+    if 'num_classes' not in head:
+        return
+    classes, label = head['num_classes'], ignored(cfg)
+    if classes > label == VOID and 'ignore_index' not in head:
+        raise ValueError(f'the decode head has {classes} classes and ignores label {VOID}, the default, which is one '
+                         f'of them. Set model.decode_head.ignore_index to another value, such as {2 ** 16 - 1}, and '
+                         'the same value wherever labels are filled or ignored')
+    if split == 'train':
+        _check_heads(cfg, classes, label)
+        for name, key, fill, given in _fills(cfg):
+            _check_fill(f'{name}.{key}', fill, given, classes, label)
+        return
+    for name, metric in named_dicts(cfg.get(f'{split}_evaluator'), f'{split}_evaluator'):
+        own = _ignored_by(metric)
+        if own not in (None, label) and not metric.get('format_only'):
+            raise ValueError(f'{type_name(metric)} in {name} ignores label {own}, but the decode head ignores label '
+                             f'{label}: the metric would count the pixels that training ignores. Set '
+                             f'{name}.ignore_index={label}')
+
+
+def _check_heads(cfg: Config, classes: int, label: int) -> None:
+    for part in ('decode_head', 'auxiliary_head'):
+        heads = cfg.model.get(part)
+        many = isinstance(heads, (list, tuple))
+        for number, head in enumerate(heads if many else [heads or {}]):
+            own = head.get('ignore_index', VOID)
+            if head.get('num_classes') == classes and own != label:
+                name = f'model.{part}.{number}' if many else f'model.{part}'
+                raise ValueError(f'{name} ignores label {own}, but the decode head ignores label {label}. Set '
+                                 f'{name}.ignore_index={label}')
+
+
+def _fills(cfg: Config) -> Iterator[tuple[str, str, int, bool]]:
+    """Yield what fills new pixels of training label maps: its config path, its key, the label, whether it is given."""
+    for part in ('model', 'train_dataloader'):
+        for name, node in named_dicts(cfg.get(part), part):
+            key, default = FILLS.get(type_name(node), ('', None))
+            given = key in node
+            fill = node.get(key, default)
+            if type_name(node) == 'Pad':  # a number fills the image only
+                pad = node.get('pad_val')
+                key, given = 'pad_val.seg', isinstance(pad, dict) and 'seg' in pad
+                fill = pad['seg'] if isinstance(pad, dict) and given else VOID
+            if fill is not None and node.get('prob') != 0:
+                yield name, key, int(fill), given
+
+
+def _check_fill(key: str, fill: int, given: bool, classes: int, label: int) -> None:
+    if fill == label:
+        return
+    text = f'new pixels get label {fill} by {key}{"" if given else " (its default)"}'
+    if not 0 <= fill < classes:
+        raise ValueError(f'{text}, which is neither one of the {classes} classes nor label {label}, which the decode '
+                         f'head ignores. Set {key}={label}')
+    if not given:
+        raise ValueError(f'{text}, which is one of the {classes} classes. Set {key}={label}')
+    print_log(f'{text} and are trained as this class: the decode head ignores label {label}. To ignore them, set '
+              f'{key}={label}', 'current', logging.WARNING)
+
+
+def _ignored_by(metric: dict[str, Any]) -> int | None:
+    """Return the ``ignore_index`` of a metric's config or its default; None for a metric without one."""
+    if 'ignore_index' in metric:
+        return int(metric['ignore_index'])
+    kind: Any = metric.get('type')
+    if isinstance(kind, str):
+        with DefaultScope.overwrite_default_scope('mmseg'):
+            kind = METRICS.get(kind)
+    for base in kind.__mro__ if isinstance(kind, type) else ():
+        known = inspect.signature(base).parameters.get('ignore_index')
+        if known is not None and isinstance(known.default, int):
+            return known.default
+    return None

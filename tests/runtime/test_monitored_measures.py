@@ -1,0 +1,71 @@
+"""Early stopping uses the direction of its metric."""
+import numpy as np
+import pytest
+import torch
+from helpers import tiny
+from mmengine.config import Config
+from mmengine.hooks import EarlyStoppingHook
+
+from isda_seg.runtime.monitored_measures import set_early_stopping
+
+
+def test_run_with_decreasing_error_is_not_stopped():
+    hooks = [dict(type='EarlyStoppingHook', monitor='top1_error', patience=1),
+             dict(type='EarlyStoppingHook', monitor='nll', rule='greater'),
+             dict(type='EarlyStoppingHook', monitor='acc')]
+    cfg = Config(dict(custom_hooks=hooks))
+    set_early_stopping(cfg)
+    assert [hook.get('rule') for hook in cfg.custom_hooks] == ['less', 'greater', None]
+    stopping = EarlyStoppingHook(**{key: value for key, value in cfg.custom_hooks[0].items() if key != 'type'})
+    assert [stopping._check_stop_condition(error)[0] for error in (60.0, 50.0, 40.0, 45.0)] == [False] * 3 + [True]
+
+
+NAMED = {'default_hooks.checkpoint.save_best': 'mIou', 'train_cfg.val_begin': 1, 'train_cfg.val_interval': 3}
+
+
+@pytest.fixture(scope='module')
+def config(tmp_path_factory):
+    return tiny.write_configs(tmp_path_factory.mktemp('measures'))[0]
+
+
+@pytest.mark.parametrize('options, words', [
+    (NAMED, "save_best names 'mIou', but the evaluator gives aAcc, mIoU, mAcc.* Name one of these"),
+    ({**NAMED, 'default_hooks.checkpoint.save_best': ['mIoU', 'coco/bbox_mAP']}, "names 'coco/bbox_mAP', but"),
+    ({'default_hooks.stop.type': 'EarlyStoppingHook', 'default_hooks.stop.monitor': 'accuracy/top1',
+      'default_hooks.stop.rule': 'greater', 'train_cfg.val_begin': 1},
+     "EarlyStoppingHook.monitor names 'accuracy/top1', but the evaluator gives aAcc"),
+    ({'default_hooks.checkpoint.save_best': 'mIoU'},
+     "save_best names 'mIoU', but the run has no validation: train_cfg.val_begin is 100 and training ends at iter 6"),
+    ({'default_hooks.checkpoint.save_best': 'mIoU', 'val_dataloader': None, 'val_cfg': None, 'val_evaluator': None},
+     'the run has no validation: the config has no val_dataloader')])
+def test_a_measure_that_nobody_measures_is_an_error_before_training(config, tmp_path, options, words):
+    runner = tiny.build(config, tmp_path, options)
+    recorder = tiny.recording(runner)
+    with pytest.raises(ValueError, match=words):
+        runner.train()
+    assert recorder.steps == []
+
+
+def test_the_check_of_measures_changes_no_bit_of_the_run(config, tmp_path):
+    runner, steps = tiny.train(config, tmp_path / 'named', {**NAMED, 'default_hooks.checkpoint.save_best': 'mIoU'})
+    plain, same = tiny.train(config, tmp_path / 'plain', {key: NAMED[key] for key in list(NAMED)[1:]})
+    assert steps == same
+    assert tiny.differing(tiny.full_state(runner), tiny.full_state(plain)) == []
+
+
+def test_a_measure_missing_at_validation_does_not_end_the_run(config, tmp_path, monkeypatch):
+    monkeypatch.setattr('isda_seg.runtime.monitored_measures.given_measures', lambda runner: [])
+    runner, steps = tiny.train(config, tmp_path, NAMED)
+    assert len(steps) == 6
+    assert 'save_best names mIou, but the validation gives aAcc, mIoU' in next(tmp_path.glob('*/*.log')).read_text()
+
+
+def test_resume_with_a_best_measure_prints_no_warning_of_torch(config, tmp_path, capfd):
+    options = {**NAMED, 'default_hooks.checkpoint.save_best': 'mIoU', 'default_hooks.checkpoint.interval': 3}
+    tiny.train(config, tmp_path, options)
+    saved = torch.load(tmp_path / 'iter_3.pth', weights_only=False)['message_hub']['runtime_info']
+    assert isinstance(saved['best_score'], np.generic)
+    capfd.readouterr()
+    _, steps = tiny.train(config, tmp_path, options, resume=tmp_path / 'iter_3.pth')
+    out, err = capfd.readouterr()
+    assert len(steps) == 3 and 'Weights only load failed' not in out + err

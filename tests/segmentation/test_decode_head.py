@@ -1,0 +1,32 @@
+"""Which decode heads are a softmax over their classes."""
+import pytest
+from mmengine.config import Config
+
+import isda_seg.segmentation  # noqa: F401  (registers the modules)
+from isda_seg.segmentation.decode_head import reason_not_softmax
+
+CE = dict(type='CrossEntropyLoss')
+
+
+def reason(wrap=False, **head):
+    model = dict(decode_head=dict(dict(type='FCNHead', num_classes=2), **head))
+    return reason_not_softmax(Config(dict(model=dict(module=model) if wrap else model)))
+
+
+@pytest.mark.parametrize('head', [
+    {}, dict(loss_decode=CE), dict(out_channels=2), dict(wrap=True), dict(loss_decode=dict(type='OhemCrossEntropy')),
+    dict(loss_decode=[dict(type='DiceLoss'), CE]), dict(loss_decode=dict(type='DiceLoss', use_sigmoid=False)),
+    dict(loss_decode=dict(type='isda_seg.losses.ISDALoss', lambda_0=1))])
+def test_softmax_heads_are_recognised(head):
+    assert reason(**head) is None
+
+
+@pytest.mark.parametrize('head, words', [
+    (dict(out_channels=1, loss_decode=dict(CE, use_sigmoid=True)), 'has 1 outputs for 2 classes'),
+    (dict(loss_decode=dict(CE, use_sigmoid=True)), 'CrossEntropyLoss is not a known softmax loss'),
+    (dict(loss_decode=dict(type='FocalLoss')), 'FocalLoss is not a known softmax loss'),
+    (dict(loss_decode=[dict(type='DiceLoss')]), 'DiceLoss is not a known softmax loss'),
+    (dict(loss_decode=dict(type='LovaszLoss', loss_type='binary')), 'LovaszLoss is not'),
+    (dict(type='Mask2FormerHead'), 'Mask2FormerHead has no softmax over its classes')])
+def test_other_heads_have_a_reason(head, words):
+    assert words in reason(**head)

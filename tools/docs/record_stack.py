@@ -1,0 +1,46 @@
+"""Record that tests pass with the installed versions: python tools/docs/record_stack.py WHAT [arguments of pytest]
+
+The table of docs/install.md is made from these records: python tools/make.py tables.
+"""
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from isda_seg.runtime.provenance import provenance, write_json
+
+OUT = Path(__file__).resolve().parents[2] / 'configs' / 'results' / 'stacks.json'
+
+
+def counts(output: str) -> dict[str, int]:
+    """Return the numbers of the last line of pytest, such as {'passed': 3, 'skipped': 1}."""
+    last = output.strip().splitlines()[-1]
+    return {name.rstrip('s'): int(number) for number, name in re.findall(
+        r'(\d+) (passed|skipped|failed|errors?|xfailed|xpassed)', last)}
+
+
+def add(records: list[dict[str, Any]], record: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the records with a new one, which replaces an earlier one of the same tests and versions."""
+    same = [old for old in records if (old['what'], old['versions']) == (record['what'], record['versions'])]
+    return [*(old for old in records if old not in same), record]
+
+
+def main() -> None:
+    """Run pytest, show its output, and add a record; a failed test is recorded too."""
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    what, *arguments = sys.argv[1:]
+    lines = []
+    with subprocess.Popen([sys.executable, '-m', 'pytest', *arguments], stdout=subprocess.PIPE, text=True) as process:
+        for line in process.stdout or ():
+            print(line, end='', flush=True)
+            lines.append(line)
+    record = dict(what=what, **counts(''.join(lines)), **provenance())
+    write_json(OUT, add(json.loads(OUT.read_text()) if OUT.is_file() else [], record))
+    sys.exit(process.returncode)
+
+
+if __name__ == '__main__':
+    main()
