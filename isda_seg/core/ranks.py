@@ -54,55 +54,48 @@ def _sum_ranks(own: ClassMoments) -> ClassMoments:
 
 
 class SampleGathering:
-    """All-gather of the samples of all ranks, in rank order, with a buffer of fixed capacity.
+    """All-gather of the samples of all ranks, in rank order, if no rank has many.
 
-    The capacity is the largest batch of any rank at the first step, and each message holds the number of its samples.
-    A larger batch needs a second message. A CPU sends it at once. An accelerator would have to synchronise first, so it
-    drops and counts the samples beyond the capacity.
+    A message has room for the capacity, and holds the number of samples of its rank. A CPU sends further messages for a
+    larger batch, and increases the capacity. Its results depend on the batch alone, so that a resumed run equals the
+    uninterrupted one. An accelerator would have to synchronise first: its capacity is the largest batch of any rank at
+    the first step, and it drops and counts the samples beyond it.
 
     Attributes:
-        decisive: batch size that decides whether samples or moments are exchanged; None before ``agree``.
-        capacity: samples per message and rank.
-        overflow: number of samples beyond the capacity of the buffer, a scalar tensor; None before any gathering.
+        overflow: number of samples beyond the capacity of an accelerator, a scalar tensor; None before any gathering.
     """
 
     def __init__(self) -> None:
-        self.decisive: int | None = None
-        self.capacity = 0
+        self.capacity: int | None = None
         self.overflow: Tensor | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Copy as a new gathering, whose ranks agree again at their first call."""
         return SampleGathering().__dict__
 
-    def agree(self, labels: Tensor, saved: Tensor) -> int:
-        """Return the batch size that decides about the exchange, agreed on by all ranks at the first call.
-
-        Args:
-            labels: (N,) of the batch.
-            saved: int64 scalar, the size that an earlier run has agreed on, or 0. The first call stores the size in it.
-        """
-        if self.decisive is None:
-            sizes = _gather(torch.stack([saved.new_tensor(len(labels)), saved])).amax(dim=0)
-            largest, earlier = sizes.tolist()
-            self.decisive, self.capacity = earlier or largest, max(earlier, largest)
-            saved.fill_(self.decisive)
-        return self.decisive
-
-    def gather(self, features: Tensor, labels: Tensor, ignore_index: int | None) -> tuple[Tensor, Tensor]:
+    def gather(self, features: Tensor, labels: Tensor, ignore_index: int | None,
+               limit: int) -> tuple[Tensor, Tensor] | None:
         """Return features (N, A) and labels (N,) of all ranks, with label -1 for padding. Labels must be below 2^24.
 
-        ``agree`` must have been called.
+        The result is None if a rank has ``limit`` samples or more; on an accelerator, if one had at the first step.
         """
-        capacity = self.capacity
-        counts = labelled(labels, ignore_index)
+        if limit == 0:
+            return None
+        if self.capacity is None:
+            self.capacity = 0 if on_cpu(labels) else \
+                int(_gather(torch.tensor([len(labels)], device=labels.device)).max())
+        if not on_cpu(labels) and self.capacity >= limit:
+            return None
+        capacity, counts = self.capacity, labelled(labels, ignore_index)
         rows = torch.cat([features.to(at_least_float32(features)), torch.where(counts, labels, -1)[:, None]], dim=1)
         found = [self._send(rows[:capacity], capacity, len(rows))]
         if on_cpu(rows):
-            while (most := int(found[-1][:, 0, -1].max())) > capacity:
-                rows = rows[capacity:]
-                self.capacity, capacity = most, most - capacity
-                found.append(self._send(rows, capacity, len(rows)))
+            most = int(found[0][:, 0, -1].max())
+            if most >= limit:
+                return None
+            if most > capacity:
+                found.append(self._send(rows[capacity:], most - capacity, len(rows)))
+                self.capacity = most
         else:
             more = (found[0][:, 0, -1] - capacity).clamp(min=0).sum()
             self.overflow = more if self.overflow is None else self.overflow + more

@@ -8,11 +8,10 @@ from torch import Tensor, nn
 from isda_seg.core.inplace_update import update_in_place
 from isda_seg.core.moments import ClassMoments, batch_moments, empty_moments, merge_running
 from isda_seg.core.ops.checks import check_features, check_labels, labelled
+from isda_seg.core.ops.compensated import join, split
 from isda_seg.core.ops.device import on_cpu
 from isda_seg.core.ranks import SampleGathering, merge_ranks, world_size
 from isda_seg.core.windows import Windows, windowed_moments
-
-ADDED = ('mean_rest', 'exchange_size')  # buffers added after version 0.2
 
 
 class ClassStatistics(nn.Module):
@@ -27,11 +26,9 @@ class ClassStatistics(nn.Module):
     Attributes:
         count: (C,) int64 number of samples, a buffer.
         mean: (C, A) float32, a buffer.
-        mean_rest: (C, A) float32, what rounding has removed from the mean, a buffer. Features far from zero move the
-            mean by less than float32 resolves.
+        mean_rest: (C, A) float32, what rounding has removed from the mean: features far from zero move the mean by less
+            than float32 resolves. The state dict holds ``mean + mean_rest`` as a float64 ``mean``.
         covariance: float32, a buffer.
-        exchange_size: the largest batch of any rank at the first exchange, int64, a buffer; 0 before. It decides
-            whether ranks exchange samples or moments, in a resumed run too.
         dropped: number of samples ignored because a feature was not finite; not saved in the state dict.
 
     Raises:
@@ -42,7 +39,6 @@ class ClassStatistics(nn.Module):
     mean: Tensor
     mean_rest: Tensor
     covariance: Tensor
-    exchange_size: Tensor
     dropped: Tensor
 
     def __init__(self, num_classes: int, channels: int, covariance: str = 'diagonal', sync: bool = True) -> None:
@@ -53,8 +49,7 @@ class ClassStatistics(nn.Module):
         self.num_classes, self.channels, self.kind, self.sync = num_classes, channels, covariance, sync
         for name, value in empty_moments(num_classes, channels, covariance)._asdict().items():
             self.register_buffer(name, value)
-        self.register_buffer('mean_rest', torch.zeros_like(self.mean))
-        self.register_buffer('exchange_size', torch.zeros((), dtype=torch.int64))
+        self.register_buffer('mean_rest', torch.zeros_like(self.mean), persistent=False)
         self.register_buffer('dropped', torch.zeros((), dtype=torch.int64), persistent=False)
         self._gathering = SampleGathering()
         self._own: tuple[ClassMoments, Tensor] | None = None
@@ -96,10 +91,11 @@ class ClassStatistics(nn.Module):
         if isinstance(features, Windows):
             self._merge_batch(*windowed_moments(features, labels, self.num_classes, self.kind, ignore_index), alone)
             return undo
-        if not alone and labels.dim() == 1 and self._is_sparse(self._gathering.agree(labels, self.exchange_size)):
-            features, labels = self._gathering.gather(features, labels, ignore_index)
-            alone, ignore_index = True, -1
-        if alone and on_cpu(labels) and (self.kind == 'full' or labels.dim() == 1 and self._is_sparse(len(labels))):
+        gathered = None if alone or labels.dim() > 1 else \
+            self._gathering.gather(features, labels, ignore_index, self._few())
+        if gathered is not None:
+            (features, labels), alone, ignore_index = gathered, True, -1
+        if alone and on_cpu(labels) and (self.kind == 'full' or labels.dim() == 1 and len(labels) < self._few()):
             undo = self._undo(labels[labelled(labels, ignore_index)] if reversible else labels[:0])
             self.dropped = self.dropped + update_in_place(*self._running(), features, labels, ignore_index)
             if self._per_rank():
@@ -126,10 +122,9 @@ class ClassStatistics(nn.Module):
         self.dropped = self.dropped + dropped
         self._store(*merge_running(*self._running(), batch if alone else merge_ranks(batch)))
 
-    def _is_sparse(self, samples: int) -> bool:
-        """Return whether so few samples cover few classes, so that an update in place is cheaper than a merge."""
-        return self.kind == 'full' and samples < self.num_classes * self.channels or \
-            self.kind == 'diagonal' and samples < self.num_classes
+    def _few(self) -> int:
+        """Return the number of samples below which an update in place is cheaper than a merge, as classes are few."""
+        return {'full': self.num_classes * self.channels, 'diagonal': self.num_classes}.get(self.kind, 0)
 
     def _per_rank(self) -> bool:
         """Return whether ranks differ. DistributedDataParallel then overwrites the buffers, which are only copies."""
@@ -145,14 +140,12 @@ class ClassStatistics(nn.Module):
         """Reset to the statistics of zero samples."""
         empty = empty_moments(self.num_classes, self.channels, self.kind, device=self.count.device)
         self._store(empty, torch.zeros_like(empty.mean))
-        self._gathering = SampleGathering()
-        self.exchange_size.zero_()
         self.dropped.zero_()
 
     def raise_overflow(self) -> None:
         """Raise RuntimeError if samples exceeded the all-gather buffer. Synchronises with an accelerator.
 
-        The capacity of the buffer is the largest batch of the first step, also of the run that this one resumes.
+        The capacity of the buffer is the largest batch of the first step.
         """
         overflow = 0 if self._gathering.overflow is None else int(self._gathering.overflow)
         if overflow:
@@ -178,11 +171,17 @@ class ClassStatistics(nn.Module):
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: Any) -> None:
         """Load the state; ValueError as ``check_state``."""
         self.check_state(state_dict, prefix)
-        if f'{prefix}mean' in state_dict:
-            for name in ADDED:  # buffers that a checkpoint of an earlier version lacks
-                state_dict.setdefault(f'{prefix}{name}', torch.zeros_like(getattr(self, name)))
+        if (mean := state_dict.get(f'{prefix}mean')) is not None:
+            state_dict[f'{prefix}mean'], rest = split(mean)
+            if rest.shape == self.mean_rest.shape:
+                self.mean_rest = rest.to(self.mean_rest.device)
         super()._load_from_state_dict(state_dict, prefix, *args)
-        self._own, self._gathering = None, SampleGathering()
+        self._own = None
+
+    def _save_to_state_dict(self, destination: dict[str, Tensor], prefix: str, keep_vars: bool) -> None:
+        """Save the state, with all bits of the mean."""
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        destination[f'{prefix}mean'] = join(self.mean, self.mean_rest)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
         """Move the buffers with the module, but keep their dtypes under ``.half()``, ``.bfloat16()``, ``.double()``."""
