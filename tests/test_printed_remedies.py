@@ -27,10 +27,11 @@ CONFIGS = {
     'cifar10': 'configs/classification/cifar10/resnet32_isda_cifar10.py',
     'semi': 'configs/semi/cifar10/te_isda_cifar10.py'}
 OPTION = re.compile(rf'(?<![\w.])((?:{"|".join(sorted(READ))})(?:\.\w+)+)=([\w.\'\[\]]+)')
-FLAG = re.compile(r'(?<![\w-])--[a-z][a-z-]+')
-SHELL = {'--shm-size', '--env', '--no-build-isolation'}  # options of docker and pip
+FLAG = re.compile(r'(?<![\w-])--[a-z][a-z_-]+')
+SHELL = {'--shm-size', '--env', '--no-build-isolation', '--nproc_per_node'}  # options of docker, pip and torchrun
 ASSIGNMENT = re.compile(r'(?<![\w.])([a-z]\w*)=(?!\{)')
-NOT_KEYS = {'tau', 'lambda', 'isda', 'type', 'max_epochs', 'map_location'}  # formulas, and keys of OpenMMLab and torch
+NOT_KEYS = {'tau', 'lambda', 'isda', 'type', 'max_epochs', 'map_location', 'color_type',
+            'nproc_per_node'}  # formulas, and keys of OpenMMLab and torch
 
 
 @functools.cache

@@ -12,7 +12,7 @@ TOOLS = [
     ('test.py', MODEL), ('analyse.py', ['prior', *MODEL]), ('analyse.py', ['tightness', CONFIG]),
     ('analyse.py', ['features', *MODEL]), ('show_directions.py', MODEL),
     ('reverse_map.py', [*MODEL, 'gan.pth', '--class', 'car']), ('export_model.py', [CHECKPOINT]),
-    ('export_backbone.py', [CHECKPOINT, '--to', 'mmseg']), (f'{BENCHMARKS}draws.py', [CONFIG]),
+    ('export_backbone.py', [CHECKPOINT, '--to', 'mmseg']), (f'{BENCHMARKS}samples.py', [CONFIG]),
     (f'{BENCHMARKS}cost.py', ['--step-config', CONFIG]), (f'{BENCHMARKS}sweep.py', [ISDA, '--lambda-0', '1']),
     (f'{BENCHMARKS}paired.py', [CONFIG, ISDA, '--seeds', '0']), ('plot_curves.py', ['run'])]
 

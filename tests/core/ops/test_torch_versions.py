@@ -31,4 +31,4 @@ def test_autocast_is_found_with_and_without_the_query_of_newer_torch(monkeypatch
 @pytest.mark.skipif(torch_versions.release(torch.__version__) < (2, 4) or not torch.distributed.is_available(),
                     reason='fully_shard needs torch 2.4 with its distributed package')
 def test_placement_of_summands_is_found():
-    assert torch_versions.partial_sum().is_partial()
+    assert torch_versions.partial_sum().is_partial() is True
