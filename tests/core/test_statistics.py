@@ -290,7 +290,8 @@ def assert_stays_beside_float64(actual, kind, steps):
         assert np.abs(actual['covariance'][c].numpy() - exact).max() <= 1e-5 * np.abs(exact).max()
 
 
-@exhaustive('steps', [2_000, 20_000])
+@pytest.mark.exhaustive
+@pytest.mark.parametrize('steps', [2_000, 20_000])
 @pytest.mark.parametrize('kind', ['diagonal', 'full'])
 def test_many_steps_in_float32_stay_within_1e_5_of_float64(kind, steps):
     statistics = ClassStatistics(3, CHANNELS, kind)

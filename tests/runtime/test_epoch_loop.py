@@ -65,7 +65,8 @@ def test_resume_inside_an_epoch_continues_after_the_used_samples(whole, tmp_path
                                                'train_dataloader.persistent_workers': persistent})
 
 
-@exhaustive('done', [1, 3])
+@pytest.mark.exhaustive
+@pytest.mark.parametrize('done', [1, 3])
 def test_gradients_between_two_updates_are_resumed(whole, tmp_path, done):
     accumulated = whole_run(whole.config, tmp_path / 'whole', **ACCUMULATED)
     assert_continues(accumulated, tmp_path / 'rest', done)

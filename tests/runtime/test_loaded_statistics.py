@@ -1,6 +1,7 @@
 """Statistics that a run takes over from ``load_from`` are reported, with the option for empty ones."""
 import pytest
 from helpers import tiny
+from helpers.exhaustive import exhaustive
 
 from isda_seg.runtime.options import add_cfg_options
 
@@ -14,7 +15,7 @@ def counts(runner):
     return {key: int(value.sum()) for key, value in state.items() if key.endswith('statistics.count')}
 
 
-@pytest.mark.parametrize('hook', [False, True], ids=['loss', 'hook'])
+@exhaustive('hook', [False, True], ids=['loss', 'hook'])
 def test_loaded_statistics_are_reported_with_an_option_that_works(tmp_path, hook):
     import argparse
     plain, isda = tiny.write_configs(tmp_path)
@@ -37,6 +38,7 @@ def test_loaded_statistics_are_reported_with_an_option_that_works(tmp_path, hook
     assert 'continues the class statistics' not in log
 
 
+@pytest.mark.exhaustive
 def test_a_resumed_run_reports_no_loaded_statistics(tmp_path):
     _, isda = tiny.write_configs(tmp_path)
     tiny.train(isda, tmp_path / 'work', {'train_cfg.max_iters': 2})

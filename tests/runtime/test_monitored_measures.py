@@ -46,6 +46,7 @@ def test_a_measure_that_nobody_measures_is_an_error_before_training(config, tmp_
     assert recorder.steps == []
 
 
+@pytest.mark.exhaustive
 def test_the_check_of_measures_changes_no_bit_of_the_run(config, tmp_path):
     runner, steps = tiny.train(config, tmp_path / 'named', {**NAMED, 'default_hooks.checkpoint.save_best': 'mIoU'})
     plain, same = tiny.train(config, tmp_path / 'plain', {key: NAMED[key] for key in list(NAMED)[1:]})
@@ -60,6 +61,7 @@ def test_a_measure_missing_at_validation_does_not_end_the_run(config, tmp_path, 
     assert 'save_best names mIou, but the validation gives aAcc, mIoU' in next(tmp_path.glob('*/*.log')).read_text()
 
 
+@pytest.mark.exhaustive
 def test_resume_with_a_best_measure_prints_no_warning_of_torch(config, tmp_path, capfd):
     options = {**NAMED, 'default_hooks.checkpoint.save_best': 'mIoU', 'default_hooks.checkpoint.interval': 3}
     tiny.train(config, tmp_path, options)

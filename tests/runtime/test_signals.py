@@ -133,7 +133,7 @@ def test_a_signal_saves_at_the_next_step_and_resume_is_bitwise(config, by_iterat
     assert sorted(path.name for path in tmp_path.glob('i*.pth')) == ['iter_4.pth', 'iter_6.pth']
 
 
-@pytest.mark.parametrize('hook', [dict(iteration=2), dict(in_validation=True)], ids=['before', 'during'])
+@exhaustive('hook', [dict(iteration=2), dict(in_validation=True)], ids=['before', 'during'])
 def test_an_interrupted_validation_is_run_at_resume(config, by_iterations, tmp_path, hook):
     code, _ = interrupt(config, tmp_path, VALIDATED, SendHook(signal.SIGTERM, **hook))
     assert code == 143
@@ -151,7 +151,8 @@ def test_an_interrupted_validation_is_run_at_resume(config, by_iterations, tmp_p
     assert tiny.differing(tiny.full_state(runner), by_iterations.state) == []
 
 
-@exhaustive('step', [1, 2])
+@pytest.mark.exhaustive
+@pytest.mark.parametrize('step', [1, 2])
 def test_a_signal_inside_an_epoch_resumes_inside_it(config, tmp_path, step):
     whole = run_whole(config, tmp_path / 'whole', EPOCHS)
     code, _ = interrupt(config, tmp_path / 'work', EPOCHS, SendHook(signal.SIGTERM, step))
@@ -161,6 +162,7 @@ def test_a_signal_inside_an_epoch_resumes_inside_it(config, tmp_path, step):
     assert sorted(path.name for path in (tmp_path / 'work').glob('*.pth')) == ['epoch_1.pth', 'epoch_2.pth']
 
 
+@pytest.mark.exhaustive
 def test_a_second_interruption_replaces_the_file_of_the_first(config, by_iterations, tmp_path):
     interrupt(config, tmp_path, VALIDATED, SendHook(signal.SIGUSR1, 0))
     interrupt(config, tmp_path, VALIDATED, SendHook(signal.SIGTERM, 1), resume='latest')
@@ -215,6 +217,7 @@ def test_ranks_agree_on_the_step(tmp_path):
     assert two_ranks(agreed_steps, tmp_path) == [[0, 0, number, number, number]] * 2
 
 
+@pytest.mark.exhaustive
 def test_a_slurm_job_that_gets_usr1_and_term_resumes_bitwise(config, by_iterations, tmp_path):
     (tmp_path / 'srun.py').write_text(SRUN)
     (tmp_path / 'marks.py').write_text(MARKS)

@@ -73,7 +73,7 @@ class Progress(list):
         super().append(line)
         if ' (its log: ' in line:
             (self.folder / 'a' / 'sign').touch()
-        if ' failed: ' in line:
+        if ' failed; ' in line:
             (self.folder / line.split(' ')[0] / 'failed').touch()
 
 
