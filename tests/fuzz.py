@@ -174,7 +174,7 @@ def criterion(case):
     resolution = case.pick('resolution', 'label', 'feature') if maps else 'label'
     strength, tau = case.pick('strength', 0.0, 0.5, 2.5), case.pick('logit_adjustment', 0.0, 0.0, 0.5, 1.0)
     bases = ('default', 'default', 'mean', 'sum', 'none', 'smoothing', 'weights')
-    base_kind = case.pick('base', *bases[:-1] if dtype is torch.bfloat16 else bases)
+    base_kind = case.pick('base', *bases)
     with torch.no_grad():
         for parameter in layer.parameters():
             parameter.copy_(case.normal(*parameter.shape))
