@@ -21,14 +21,23 @@ class AccumulatedGradientsHook(Hook):
     them, and MMEngine warns.
     """
 
+    _gradients: list[dict[str, Any]] = []  # collected by gather_state; ranks must not communicate while one saves
+
+    def gather_state(self, runner: Any) -> None:
+        """Collect the gradients of all ranks, before the first rank saves."""
+        if _counts(runner) > 1:
+            self._gradients = all_gather_object({
+                name: weight.grad.cpu() for name, weight in _network(runner).named_parameters()
+                if weight.grad is not None})
+
     def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         """Add the gradients of every rank, if there are any."""
         counts = _counts(runner)
         if 'optimizer' not in checkpoint or counts == 1:
             return
-        own = {name: weight.grad.cpu() for name, weight in _network(runner).named_parameters()
-               if weight.grad is not None}
-        checkpoint[GRADIENTS] = dict(counts=counts, ranks=all_gather_object(own))
+        if runner.world_size == 1:
+            self.gather_state(runner)
+        checkpoint[GRADIENTS] = dict(counts=counts, ranks=self._gradients)
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         """Restore the gradients of this rank at resume."""

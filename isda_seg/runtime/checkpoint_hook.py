@@ -23,6 +23,10 @@ class _AtomicSaveRunner:
         return getattr(self._runner, name)
 
     def save_checkpoint(self, out_dir: str, filename: str, *args: Any, **kwargs: Any) -> None:
+        """Save on the first rank; all ranks call this, so hooks may communicate in ``gather_state`` beforehand."""
+        for hook in self._runner.hooks:
+            if hasattr(hook, 'gather_state'):
+                hook.gather_state(self._runner)
         if not os.path.isdir(out_dir):  # remote storage: its client handles the write
             self._runner.save_checkpoint(out_dir, filename, *args, **kwargs)
             return

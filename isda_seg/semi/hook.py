@@ -5,6 +5,7 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 from mmengine.runner import BaseLoop, EpochBasedTrainLoop
+from torch import Tensor
 
 from isda_seg.semi.classifier import SemiClassifier
 
@@ -20,6 +21,7 @@ class SemiHook(Hook):
             training data have no unlabelled images or too few views; before training, if ``eta_1`` is set without ISDA.
     """
 
+    _epoch_state: dict[str, Tensor] = {}  # collected by gather_state; ranks must not communicate while one saves
     priority = 'NORMAL'  # after the optimizer's step, before the checkpoint
 
     def before_run(self, runner: Any) -> None:
@@ -47,10 +49,16 @@ class SemiHook(Hook):
         if runner.iter == 0:
             self.model.method.start(self.model)
 
+    def gather_state(self, runner: Any) -> None:
+        """Collect the method's state inside an epoch from all ranks, before the first rank saves."""
+        self._epoch_state = {key: value.cpu() for key, value in self.model.method.epoch_state().items()}
+
     def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         """Add the method's state inside an epoch to a checkpoint that training can resume from."""
         if 'optimizer' in checkpoint:
-            checkpoint[EPOCH_STATE] = {key: value.cpu() for key, value in self.model.method.epoch_state().items()}
+            if runner.world_size == 1:
+                self.gather_state(runner)
+            checkpoint[EPOCH_STATE] = self._epoch_state
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         """Restore the method's state inside an epoch at resume."""
