@@ -141,10 +141,10 @@ class CapturedInputs:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> 'CapturedInputs':
         """Copy as ``__getstate__``, bound to the copy of the classifier if it has been copied before."""
-        twin, classifier = CapturedInputs(), memo.get(id(self.classifier()))
+        copied, classifier = CapturedInputs(), memo.get(id(self.classifier()))
         if isinstance(classifier, nn.Module):
-            twin.bind(classifier)
-        return twin
+            copied.bind(classifier)
+        return copied
 
     def __getstate__(self) -> dict[str, Any]:
         """Copy without the captured inputs and the classifier of the original."""

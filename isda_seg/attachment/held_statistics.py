@@ -43,12 +43,13 @@ class HeldStatistics(nn.Module):
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: Any) -> None:
         """Load the state; a loss that is not attached creates statistics of the checkpoint's shape."""
         if not self.load_statistics:
-            keys, own = ([key for key in state if key.startswith((f'{prefix}statistics.', f'{prefix}ramp.'))]
-                         for state in (state_dict, self.state_dict(prefix=prefix)))
-            for key in keys:
+            loaded, own = ({key: value for key, value in state.items()
+                            if key.startswith((f'{prefix}statistics.', f'{prefix}ramp.'))}
+                           for state in (state_dict, self.state_dict(prefix=prefix)))
+            for key in loaded:
                 state_dict.pop(key)
-            if keys:  # no key counts as missing
-                state_dict.update({key: self.state_dict(prefix=prefix)[key] for key in own})
+            if loaded:  # no key counts as missing
+                state_dict.update(own)
         elif (mean := state_dict.get(f'{prefix}statistics.mean')) is not None:
             if self.statistics is None and mean.dim() == 2:
                 statistics = ClassStatistics(*mean.shape, self.covariance, self.sync)

@@ -56,8 +56,8 @@ def _sum_ranks(own: ClassMoments) -> ClassMoments:
 class SampleGathering:
     """All-gather of the samples of all ranks, in rank order, if no rank has many.
 
-    A message has room for the capacity, and holds the number of samples of its rank. A CPU sends further messages for a
-    larger batch, and increases the capacity. Its results depend on the batch alone, so that a resumed run equals the
+    A message holds up to ``capacity`` samples of a rank, and their number. A CPU sends a second message for a larger
+    batch, and increases the capacity. Its results depend on the batch alone, so that a resumed run equals the
     uninterrupted one. An accelerator would have to synchronise first: its capacity is the largest batch of any rank at
     the first step, and it drops and counts the samples beyond it.
 

@@ -96,7 +96,8 @@ class ClassStatistics(nn.Module):
         if gathered is not None:
             (features, labels), alone, ignore_index = gathered, True, -1
         if alone and on_cpu(labels) and (self.kind == 'full' or labels.dim() == 1 and len(labels) < self._few()):
-            undo = self._undo(labels[labelled(labels, ignore_index)] if reversible else labels[:0])
+            if reversible:
+                undo = self._undo(labels[labelled(labels, ignore_index)])
             self.dropped = self.dropped + update_in_place(*self._running(), features, labels, ignore_index)
             if self._per_rank():
                 self._store(*self._running())

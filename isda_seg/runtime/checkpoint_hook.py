@@ -24,7 +24,7 @@ class _AtomicSaveRunner:
 
     def save_checkpoint(self, out_dir: str, filename: str, *args: Any, **kwargs: Any) -> None:
         """Save on the first rank; all ranks call this, so hooks may communicate in ``gather_state`` beforehand."""
-        for hook in self._runner.hooks:
+        for hook in self._runner.hooks if self._runner.world_size > 1 else ():
             if hasattr(hook, 'gather_state'):
                 hook.gather_state(self._runner)
         if not os.path.isdir(out_dir):  # remote storage: its client handles the write

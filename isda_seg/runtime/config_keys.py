@@ -22,12 +22,8 @@ CLOSE = 0.85  # similarity above which an unknown name counts as a misspelt key
 
 def dicts(node: Any) -> Iterator[Any]:
     """Yield all dicts in nested dicts, lists and tuples, parents first; the caller may modify each one."""
-    if isinstance(node, dict):
-        yield node
-        node = list(node.values())
-    if isinstance(node, (list, tuple)):
-        for child in node:
-            yield from dicts(child)
+    for _, found in named_dicts(node, ''):
+        yield found
 
 
 def named_dicts(node: Any, name: str) -> Iterator[tuple[str, Any]]:

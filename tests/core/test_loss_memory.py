@@ -1,13 +1,13 @@
 """Memory allocated by ISDA at the size of a Cityscapes crop."""
 import pytest
 import torch
-from helpers.peak_memory import peak_bytes
 from torch import nn
 
 from isda_seg.attach import attach
 from isda_seg.attachment.base_losses import MeanCrossEntropy
 from isda_seg.core.ops import device
 from isda_seg.criterion import ISDACriterion
+from isda_seg.paper.cost.meter import cpu_peak_bytes
 
 B, C, A, SMALL, LARGE = 1, 19, 512, 97, 769
 FULL_LOGITS = B * C * LARGE * LARGE * 4
@@ -21,8 +21,8 @@ def test_peak_bytes_counts_simultaneously_allocated_tensors():
     def together():
         return [torch.empty(1 << 20, dtype=torch.uint8) for _ in range(3)]
 
-    assert peak_bytes(one_after_the_other) == pytest.approx(1 << 20, rel=0.01)
-    assert peak_bytes(together) == pytest.approx(3 << 20, rel=0.01)
+    assert cpu_peak_bytes(one_after_the_other) == pytest.approx(1 << 20, rel=0.01)
+    assert cpu_peak_bytes(together) == pytest.approx(3 << 20, rel=0.01)
 
 
 @pytest.mark.parametrize('resolution, cpu_types', [('label', ('cpu',)), ('feature', ('cpu',)), ('label', ())])
@@ -44,7 +44,7 @@ def test_no_tensor_of_the_order_samples_x_classes_x_channels(resolution, cpu_typ
     def peak_of_step(loss):
         logits.grad = None
         isda.capture(classifier, (features,))
-        return peak_bytes(lambda: loss(logits, labels, ignore_index=255).backward())
+        return cpu_peak_bytes(lambda: loss(logits, labels, ignore_index=255).backward())
 
     plain, ours = peak_of_step(MeanCrossEntropy()), peak_of_step(isda)
     assert plain >= FULL_LOGITS

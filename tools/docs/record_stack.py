@@ -23,8 +23,8 @@ def counts(output: str) -> dict[str, int]:
 
 def add(records: list[dict[str, Any]], record: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the records with a new one, which replaces an earlier one of the same tests and versions."""
-    same = [old for old in records if (old['what'], old['versions']) == (record['what'], record['versions'])]
-    return [*(old for old in records if old not in same), record]
+    key = record['what'], record['versions']
+    return [*(old for old in records if (old['what'], old['versions']) != key), record]
 
 
 def main() -> None:

@@ -98,5 +98,5 @@ def heading(name: str, data: str, labels: int, folder: str, stem: str, twin: str
 
 
 def with_isda(stem: str) -> str:
-    """Return the body of the With ISDA: L_sup becomes the ISDA loss, and L_U is added (Eq. 19)."""
+    """Return the body of the ISDA config: L_sup becomes the ISDA loss, and L_U is added (Eq. 19)."""
     return isda_twin(stem, dict(lambda_0=LAMBDA_0, covariance='full'), dict(eta_1=ETA_1))

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from helpers import tiny
+from helpers.sampler_epochs import sampler_epochs
 from mmengine.config import Config
 
 from isda_seg.paper.generators import synthetic_mix
@@ -44,16 +45,8 @@ def mixed():
 def epochs(monkeypatch, mixed):
     """epochs(number, ranks, batch): for each epoch the indices of each rank."""
     def build(number, ranks=1, batch=6, seed=0):
-        samplers = []
-        for rank in range(ranks):
-            monkeypatch.setattr(synthetic_mix, 'get_dist_info', lambda rank=rank: (rank, ranks))
-            samplers.append(SyntheticMixSampler(mixed, batch, seed=seed))
-        found = []
-        for epoch in range(number):
-            for one in samplers:
-                one.set_epoch(epoch)
-            found.append([list(one) for one in samplers])
-        return found
+        return sampler_epochs(monkeypatch, synthetic_mix, lambda: SyntheticMixSampler(mixed, batch, seed=seed),
+                              number, ranks)
     return build
 
 

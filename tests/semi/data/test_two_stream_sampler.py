@@ -3,6 +3,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from helpers.sampler_epochs import sampler_epochs
 from mmengine.dataset import DefaultSampler, sampler
 
 from isda_seg.runtime.reproducible import PositionSampler
@@ -23,16 +24,8 @@ class Two:
 def epochs(monkeypatch):
     """epochs(number, ranks=2, ...): for each epoch the pairs of each rank."""
     def build(number, ranks=1, count=20, seed=0, **keys):
-        samplers = []
-        for rank in range(ranks):
-            monkeypatch.setattr(sampler, 'get_dist_info', lambda rank=rank: (rank, ranks))
-            samplers.append(TwoStreamSampler(Two(count), seed=seed, **keys))
-        found = []
-        for epoch in range(number):
-            for one in samplers:
-                one.set_epoch(epoch)
-            found.append([list(one) for one in samplers])
-        return found
+        return sampler_epochs(monkeypatch, sampler, lambda: TwoStreamSampler(Two(count), seed=seed, **keys),
+                              number, ranks)
     return build
 
 
