@@ -1,7 +1,7 @@
 """Imports files as another system would: python elsewhere.py ROOT FILE ..., without what only POSIX has.
 
-Only files below ROOT see this; packages they import keep the real modules. Prints the files that need a package which
-is not installed.
+Only files below ROOT see this; packages they import keep the real modules, also where the environment lies below ROOT.
+Prints the files that need a package which is not installed.
 """
 import builtins
 import importlib
@@ -38,7 +38,7 @@ def main() -> None:
 
     def on_another_system(name, globals=None, locals=None, fromlist=(), level=0):
         importer = (globals or {}).get('__file__') or ''
-        if level or not Path(importer).is_relative_to(root):
+        if level or not Path(importer).is_relative_to(root) or Path(importer).is_relative_to(sys.prefix):
             return real(name, globals, locals, fromlist, level)
         if name.split('.')[0] in MODULES:
             raise ImportError(f'{importer} imports {name}, which only POSIX has')
