@@ -78,9 +78,10 @@ setup-detection:
 # mmcv-lite is a wheel. It is not part of the extra, because it would overwrite an installed mmcv.
 setup-classic: VENV = .venv-classic
 setup-classic: CONSTRAINTS = constraints-classic.txt
+setup-classic: PYTHON = python3.11 python3.10
 setup-classic:
 	$(MAKE) VENV='$(VENV)' CONSTRAINTS='$(CONSTRAINTS)' EXTRAS=seg-openmmlab,dev PACKAGES=mmcv-lite \
-	    PYTHON='python3.11 python3.10' test
+	    PYTHON='$(PYTHON)' test
 
 # Each target uses a new environment, and the demo new folders. The result file names a measurement by its command, so
 # options are passed as environment variables.
