@@ -59,7 +59,7 @@ class SampleGathering:
     A message holds up to ``capacity`` samples of a rank, and their number. A CPU sends a second message for a larger
     batch, and increases the capacity. Its results depend on the batch alone, so that a resumed run equals the
     uninterrupted one. An accelerator would have to synchronise first: its capacity is the largest batch of any rank at
-    the first step, and it drops and counts the samples beyond it.
+    the first step, which the statistics save, and it drops and counts the samples beyond it.
 
     Attributes:
         overflow: number of samples beyond the capacity of an accelerator, a scalar tensor; None before any gathering.

@@ -176,6 +176,8 @@ class ClassStatistics(nn.Module):
             state_dict[f'{prefix}mean'], rest = split(mean)
             if rest.shape == self.mean_rest.shape:
                 self.mean_rest = rest.to(self.mean_rest.device)
+        if (capacity := state_dict.pop(f'{prefix}capacity', None)) is not None:
+            self._gathering.capacity = int(capacity)
         super()._load_from_state_dict(state_dict, prefix, *args)
         self._own = None
 
@@ -183,6 +185,8 @@ class ClassStatistics(nn.Module):
         """Save the state, with all bits of the mean."""
         super()._save_to_state_dict(destination, prefix, keep_vars)
         destination[f'{prefix}mean'] = join(self.mean, self.mean_rest)
+        if self._gathering.capacity is not None and not on_cpu(self.count):
+            destination[f'{prefix}capacity'] = torch.tensor(self._gathering.capacity)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
         """Move the buffers with the module, but keep their dtypes under ``.half()``, ``.bfloat16()``, ``.double()``."""
