@@ -154,3 +154,19 @@ def test_evaluation_on_two_ranks_equals_one_process(folder, trained, one_thread,
     two, one = (json.loads((tmp_path / f'{name}.json').read_text())['protocols'] for name in ('two', 'one'))
     assert two == one
     assert 0 < one['single']['mIoU'] <= 100
+
+
+@pytest.mark.exhaustive
+def test_gradients_of_two_ranks_between_two_updates_are_resumed(folder, tmp_path):
+    options = ['--cfg-options', 'optim_wrapper.accumulative_counts=2', 'train_cfg.max_iters=4',
+               'default_hooks.checkpoint.interval=1']
+    run(folder, 'dist_train.sh', folder / tiny.ISDA, 2, '--work-dir', tmp_path / 'whole', *options)
+    run(folder, 'dist_train.sh', folder / tiny.ISDA, 2, '--work-dir', tmp_path / 'rest', '--resume',
+        tmp_path / 'whole/iter_3.pth', *options)
+    before, whole, rest = (torch.load(tmp_path / name, weights_only=False) for name in (
+        'whole/iter_3.pth', 'whole/iter_4.pth', 'rest/iter_4.pth'))
+    stored = before['accumulated_gradients']['ranks']
+    assert len(stored) == 2
+    assert any(not torch.equal(stored[0][name], stored[1][name]) for name in stored[0])
+    before, whole, rest = (tiny.digest(found['state_dict'].values()) for found in (before, whole, rest))
+    assert rest == whole != before
