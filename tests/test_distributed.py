@@ -146,6 +146,7 @@ def one_thread():
     torch.set_num_threads(before)
 
 
+@pytest.mark.exhaustive
 def test_evaluation_on_two_ranks_equals_one_process(folder, trained, one_thread, tmp_path, monkeypatch):
     config, checkpoint = folder / 'training.py', trained / 'iter_4.pth'
     run(folder, 'dist_test.sh', config, checkpoint, 2, '--work-dir', tmp_path / 'two', '--out', tmp_path / 'two.json')

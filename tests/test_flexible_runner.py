@@ -15,7 +15,7 @@ import isda_seg.losses  # noqa: F401  registers ISDALoss
 from isda_seg.attach import attach
 from isda_seg.core import linear_ramp
 
-pytestmark = pytest.mark.family('onedl')
+pytestmark = [pytest.mark.family('onedl'), pytest.mark.exhaustive]
 CLASSES, STEPS, LAMBDA_0, SIZE = 5, 4, 4.0, 8
 WAYS = (False, True)  # use_orig_params
 

@@ -8,6 +8,8 @@ import json
 import pytest
 from helpers.documents import ROOT
 
+pytestmark = pytest.mark.exhaustive
+
 CELLS = json.loads((ROOT / 'docs' / 'digits.ipynb').read_text())['cells']
 CODE = [cell for cell in CELLS if cell['cell_type'] == 'code']
 

@@ -10,6 +10,8 @@ from torch.testing import assert_close
 from isda_seg.attach import attach
 from isda_seg.criterion import ISDACriterion
 
+pytestmark = pytest.mark.exhaustive
+
 CLASSES, STEPS, HALF = 5, 4, 2
 WAYS = ('whole model', 'each layer')  # 'each layer' has resharded the classifier when the loss is called
 

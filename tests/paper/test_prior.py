@@ -13,6 +13,8 @@ from isda_seg.paper.prior import check_same_data, check_taus, image_paths, plan,
 from isda_seg.paper.prior_report import class_table, draw_prior, summary
 from isda_seg.paper.series.run_options import hold_out
 
+pytestmark = pytest.mark.exhaustive
+
 
 @pytest.fixture(scope='module')
 def cfg(tmp_path_factory):

@@ -10,7 +10,7 @@ from isda_seg.runtime.launch import load_config
 from isda_seg.segmentation.evaluation import evaluate
 from isda_seg.segmentation.loading import LoadCheckedAnnotations, LoadCheckedImage
 
-pytestmark = tiny.on_cpu
+pytestmark = [tiny.on_cpu, pytest.mark.exhaustive]
 
 IMPORTS = '''from mmcv.transforms import LoadImageFromFile, RandomFlip, RandomResize, Resize
 from mmengine.dataset import DefaultSampler, InfiniteSampler

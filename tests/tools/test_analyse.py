@@ -6,7 +6,7 @@ from helpers import tiny
 
 from isda_seg.paper.tightness.series import final_means, final_table
 
-pytestmark = tiny.on_cpu
+pytestmark = [tiny.on_cpu, pytest.mark.exhaustive]
 
 ISDA = tiny.ROOT / 'configs' / 'miniature' / 'resnet8_isda_cifar10-1k.py'
 SMALL = ('--cfg-options', 'train_dataloader.dataset.indices=96', 'train_dataloader.batch_size=32',

@@ -8,6 +8,8 @@ import pytest
 import torch
 from helpers import tiny
 
+pytestmark = pytest.mark.exhaustive
+
 pytest.importorskip('sklearn')
 from isda_seg.core import margin_variance  # noqa: E402
 from isda_seg.paper.features.features_report import summary  # noqa: E402

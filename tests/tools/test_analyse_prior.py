@@ -17,7 +17,7 @@ from isda_seg.paper.series.run_options import hold_out
 from isda_seg.runtime.launch import load_config
 from isda_seg.runtime.plain_weights import export_plain
 
-pytestmark = tiny.on_cpu
+pytestmark = [tiny.on_cpu, pytest.mark.exhaustive]
 
 SHIFT, TAUS = 0.6, (0.2, 0.6, 1.0)
 

@@ -13,6 +13,8 @@ from isda_seg.paper.cost.flops import implementation_extra, paper_extra
 from isda_seg.paper.cost.report import one_sentence, report
 from isda_seg.paper.cost.timing import quartiles, relative
 
+pytestmark = pytest.mark.exhaustive
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

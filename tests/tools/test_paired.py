@@ -14,7 +14,7 @@ from isda_seg.paper.series import training_runs
 from isda_seg.paper.series.paired import compare_arms
 from isda_seg.paper.series.paired_report import paired_table
 
-pytestmark = tiny.on_cpu
+pytestmark = [tiny.on_cpu, pytest.mark.exhaustive]
 
 ARMS, SEEDS = ('tiny_1xb2', 'tiny_isda_1xb2'), ('0', '1')
 TOOL = tiny.ROOT / 'tools' / 'benchmarks' / 'paired.py'

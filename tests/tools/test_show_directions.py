@@ -5,6 +5,8 @@ import json
 import pytest
 from helpers import tiny
 
+pytestmark = pytest.mark.exhaustive
+
 
 @pytest.fixture(scope='module')
 def trained(tmp_path_factory):

@@ -14,6 +14,8 @@ from helpers import spy, tiny, tiny_images
 from isda_seg.paper.series import training_runs
 from isda_seg.paper.series.sweep_report import sweep_table
 
+pytestmark = pytest.mark.exhaustive
+
 NAMES = ['seed_100/lambda_0=0', 'seed_100/resolution=feature_lambda_0=5']
 TOOL = tiny.ROOT / 'tools' / 'benchmarks' / 'sweep.py'
 

@@ -10,6 +10,8 @@ from torch.testing import assert_close
 from isda_seg.core import isda_cross_entropy
 from isda_seg.core.ops import compiled, device
 
+pytestmark = pytest.mark.exhaustive
+
 IGNORE = 255
 
 

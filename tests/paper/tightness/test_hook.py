@@ -6,7 +6,7 @@ from helpers import tiny
 
 from isda_seg.paper.tightness.hook import POINTS, TightnessHook, read_points
 
-pytestmark = tiny.on_cpu
+pytestmark = [tiny.on_cpu, pytest.mark.exhaustive]
 
 HOOK = dict(type='isda_seg.paper.tightness.hook.TightnessHook', interval=2, samples=4, pixels=50, draws=40)
 

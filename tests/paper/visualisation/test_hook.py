@@ -12,6 +12,8 @@ from helpers.exhaustive import exhaustive
 from isda_seg.paper.visualisation.hook import DirectionsHook
 from isda_seg.runtime.isolation import undisturbed
 
+pytestmark = pytest.mark.exhaustive
+
 
 def with_hook(**keys):
     def change(cfg):

@@ -19,6 +19,8 @@ from isda_seg.paper.visualisation.reverse_mapping import (
 )
 from isda_seg.runtime.launch import load_config
 
+pytestmark = pytest.mark.exhaustive
+
 CONFIG = tiny.ROOT / 'configs' / 'miniature' / 'resnet8_digits.py'
 ADAM = Schedule(300, 0.1, (150, 225), optimizer='adam')
 
