@@ -64,7 +64,7 @@ def test_the_unlabelled_term_needs_few_launches_and_no_synchronisation(kind, num
 
 
 def test_a_synchronisation_is_detected():
-    with pytest.raises(Exception, match='meta'):
+    with pytest.raises(Exception, match='(?i)meta'):
         torch.zeros(3, device='meta').sum().item()
     with pytest.raises(Exception, match='(?i)meta|nonzero'):
         torch.unique(torch.zeros(3, device='meta'))

@@ -31,7 +31,10 @@ class FrozenBackbone(BaseModule):
         self.backbone.requires_grad_(False)
         self.cached = cached
         self._features: dict[bytes, Features] = {}
-        self.register_load_state_dict_pre_hook(lambda *_: self._features.clear())
+
+    def _load_from_state_dict(self, *args: Any) -> None:
+        self._features.clear()
+        super()._load_from_state_dict(*args)
 
     def train(self, mode: bool = True) -> 'FrozenBackbone':
         """Set the mode, but keep the backbone in eval mode, so that batch norms use their running statistics."""

@@ -73,7 +73,7 @@ class TemporalEnsembling(Method):
         probabilities = logits.softmax(dim=1)
         self._sum.index_add_(0, index, probabilities.detach().to(self._sum.dtype))
         self._times.index_add_(0, index, torch.ones_like(index, dtype=self._times.dtype))
-        return logits, mse_loss(probabilities, self.targets[index])
+        return logits, mse_loss(probabilities, self.targets[index].to(probabilities.dtype))
 
     @torch.no_grad()
     def after_epoch(self) -> None:

@@ -8,9 +8,11 @@ from torch import nn
 from torch.testing import assert_close
 
 from isda_seg.attach import attach
+from isda_seg.core.ops.torch_versions import release
 from isda_seg.criterion import ISDACriterion
 
-pytestmark = pytest.mark.exhaustive
+pytestmark = [pytest.mark.exhaustive, pytest.mark.skipif(
+    release(torch.__version__) == (2, 1), reason='torch 2.1 has no state dict of sharded models')]
 
 CLASSES, STEPS, HALF = 5, 4, 2
 WAYS = ('whole model', 'each layer')  # 'each layer' has resharded the classifier when the loss is called

@@ -11,6 +11,7 @@ from isda_seg.attachment import verification
 from isda_seg.attachment.captured_inputs import CapturedInput, classifier_input
 from isda_seg.attachment.label_grid import source
 from isda_seg.core.ops import device
+from isda_seg.core.ops.torch_versions import release
 from isda_seg.core.ops.upsampled import resize
 from isda_seg.criterion import ISDACriterion
 
@@ -158,6 +159,8 @@ def test_resized_logits_pass_at_every_position(align_corners, size):
 
 @pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
 def test_rounding_to_half_precision_passes_at_every_position_of_many_steps(dtype):
+    if dtype == torch.float16 and release(torch.__version__) == (2, 1):
+        pytest.skip('torch 2.1 has no autocast to float16 on a CPU')
     torch.manual_seed(0)
     classifier, shake = nn.Conv2d(64, 2, 1), verification.Verification()
     for _ in range(300):

@@ -67,7 +67,7 @@ def test_every_operation_equals_pil(name, image, monkeypatch):
     if name == 'sharpness':     # PIL leaves the border as it is
         difference = difference[1:-1, 1:-1]
     warped = name in ('rotate', 'shear_x', 'shear_y')   # half a pixel's coordinate apart: some take another neighbour
-    assert (difference > 2).mean() < (0.1 if warped else 1e-9)
+    assert (difference > 2).mean() < (0.12 if warped else 1e-9)
 
 
 @pytest.mark.parametrize('name', SIGNED)

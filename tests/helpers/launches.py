@@ -6,7 +6,7 @@ whatever needs a value, which on a GPU is a wait, is refused by torch.
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_flatten
 
 FREE = ('detach', 'view', '_unsafe_view', 'reshape', 'alias', 'expand', 't', 'transpose', 'permute', 'slice', 'select',
         'unsqueeze', 'squeeze', 'split', 'unbind', 'as_strided', 'diagonal', 'movedim', 'empty', 'new_empty',
@@ -27,7 +27,7 @@ class Launches(TorchDispatchMode):
         self.names, self.copies = [], 0
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        flat = [tensor for tensor in tree_leaves((args, kwargs)) if isinstance(tensor, torch.Tensor)]
+        flat = [tensor for tensor in tree_flatten((args, kwargs))[0] if isinstance(tensor, torch.Tensor)]
         self.copies += len({tensor.device.type for tensor in flat}) > 1
         packet = function.overloadpacket.__name__
         if packet not in FREE:

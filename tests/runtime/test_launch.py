@@ -6,11 +6,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from helpers import tiny
 from helpers.rank_runs import free_port
 from mmengine.config import Config
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from isda_seg.core.ops.torch_versions import release
 from isda_seg.runtime.launch import LAUNCHERS, adapt_to_machine, add_vis_backends, default_work_dir, load_config
 
 
@@ -176,4 +178,5 @@ def test_process_group_threads_end_before_python_does():
                        PYTHONPATH=str(tiny.ROOT))
     done = subprocess.run([sys.executable, '-c', ONE_RANK], env=environment, capture_output=True, text=True,
                           timeout=120)
-    assert (done.returncode, done.stdout.split()) == (0, ['before', '2', 'after', '0']), done.stderr
+    threads = '0' if release(torch.__version__) == (2, 1) else '2'  # none to end in torch 2.1
+    assert (done.returncode, done.stdout.split()) == (0, ['before', threads, 'after', '0']), done.stderr

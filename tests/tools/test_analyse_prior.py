@@ -70,8 +70,9 @@ def test_tau_is_the_argmax_of_miou_on_the_held_out_images(looked):
     miou = {tau: values['mIoU'] for tau, values in measured.items()}
     model = looked.found['models'][1]
     assert model['chosen_on'] == dict(images=2, drawn=False, mIoU=miou)
-    assert f'{model["tau"]:g}' == max(miou, key=miou.get) == f'{SHIFT}'
-    assert f'  tau {SHIFT} has the highest mIoU on 2 held-out training images\n' in looked.printed
+    best = max(miou, key=miou.get)
+    assert f'{model["tau"]:g}' == best and len(set(miou.values())) > 1
+    assert f'  tau {best} has the highest mIoU on 2 held-out training images\n' in looked.printed
 
 
 def test_the_result_records_its_arguments_and_provenance(looked):

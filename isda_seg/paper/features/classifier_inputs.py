@@ -112,7 +112,8 @@ def _run(model: Any, pair: Pair, data: dict[str, Any], augmented: bool) -> Batch
     """Run a batch through the model; sources are empty if the data has no paths."""
     calls: list[tuple[Tensor, Tensor]] = []
     images = torch.stack(list(data['inputs']))
-    images = images.flip(1) if getattr(model.data_preprocessor, '_channel_conversion', False) else images
+    names = 'channel_conversion', '_channel_conversion'  # MMSegmentation 1.2 has its own attribute
+    images = images.flip(1) if any(getattr(model.data_preprocessor, name, False) for name in names) else images
     data = model.data_preprocessor(data, augmented)
     handle = pair.classifier.register_forward_hook(lambda _, args, output: calls.append((args[0], output)))
     try:

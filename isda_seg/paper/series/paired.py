@@ -44,7 +44,7 @@ def difference(baseline: Sequence[float], arm: Sequence[float]) -> Difference:
         return Difference(values.tolist(), mean, None, None)
     half = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * stats.sem(values))
     interval = stats.bootstrap((values,), np.mean, n_resamples=RESAMPLES, confidence_level=CONFIDENCE,
-                               method='percentile', rng=np.random.default_rng(0)).confidence_interval
+                               method='percentile', random_state=np.random.default_rng(0)).confidence_interval
     return Difference(values.tolist(), mean, [mean - half, mean + half], [float(interval.low), float(interval.high)])
 
 

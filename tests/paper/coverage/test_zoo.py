@@ -12,6 +12,7 @@ from mmengine.config import Config
 from torch.testing import assert_close
 
 from isda_seg import compat
+from isda_seg.core.ops.torch_versions import release
 from isda_seg.paper.coverage import zoo
 
 FAMILIES = sorted(families.one_of_each())
@@ -72,6 +73,8 @@ def stepped(first):
 @pytest.mark.parametrize('family', [
     needing_operators(family) for family in FAMILIES if family not in ABSENT | NOTHING_TO_WRAP.keys()])
 def test_each_family_matches_the_baseline_at_strength_0_and_eq_7_above(family):
+    if family == 'dnlnet' and release(torch.__version__) == (2, 1):
+        pytest.skip('torch 2.1 cannot train DNLNet without ISDA either')
     (losses, gradients), (zero, zero_gradients), witnesses = stepped(firsts()[key(family)])
     assert sorted(zero) == sorted(losses)
     assert all(torch.equal(zero[name], value) for name, value in losses.items())

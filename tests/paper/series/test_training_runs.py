@@ -12,6 +12,7 @@ import pytest
 from helpers.exhaustive import exhaustive
 from mmengine.config import Config
 
+from isda_seg.paper.series.processes import LOCK
 from isda_seg.paper.series.training_runs import Run, _Progress, run_series
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -90,9 +91,9 @@ def series(tmp_path, tools):
 
 
 def states(folder):
-    """path -> time of the last change and content, of all files."""
+    """path -> time of the last change and content, of all files but the lock."""
     return {str(path.relative_to(folder)): (path.stat().st_mtime_ns, path.read_bytes())
-            for path in sorted(folder.rglob('*')) if path.is_file()}
+            for path in sorted(folder.rglob('*')) if path.is_file() and path.name != LOCK}
 
 
 def single(miou):
