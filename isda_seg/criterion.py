@@ -97,8 +97,8 @@ class ISDACriterion(HeldStatistics):
         ignored meanwhile, and after the first step logits of another forward pass.
 
         Args:
-            logits: (N, C); (B, C, H, W), resized to the size of the labels; or (B, C, P) of points.
-            labels: (N,), (B, H, W) or (B, P).
+            logits: (N, C), or (B, C, ...) resized to the size of the labels: points, images or volumes.
+            labels: (N,) or (B, ...).
             ignore_index: replaces the ignore index of the constructor.
             kwargs: passed on to the base loss.
 
@@ -119,8 +119,6 @@ class ISDACriterion(HeldStatistics):
                                "dict(isda=dict(type='isda_seg.hooks.ISDAHook')) to the config, in plain torch call "
                                'isda_seg.attach.attach(loss, classifier)')
         check_tensor(labels)
-        points = logits.dim() == 3  # (B, C, P) of a Conv1d, treated as a map with one column
-        logits, labels = (logits[..., None], labels[..., None]) if points else (logits, labels)
         captured = self.captured.last(logits.shape)
         self.prepare(*captured.weight.shape)  # raises an error for a classifier whose weight has been replaced
         strength = check_strength(self.ramp.strength() if self.ramp else self.strength)
@@ -142,8 +140,6 @@ class ISDACriterion(HeldStatistics):
                 else:
                     augmented = self._augment(adjust_logits(logits, adjustment), *arguments, none, grid)
                     labels, ignore_index = base_losses.labels_for_base(self.base, index, none, ignore_index)
-                    if points:
-                        labels, augmented = labels.squeeze(-1), (each.squeeze(-1) for each in augmented)
                     result = base_losses.mean_value(self.base, augmented, labels, ignore_index, kwargs, self.factor)
             except BaseException:
                 undo()
