@@ -12,7 +12,7 @@ from torch.nn.modules.conv import _ConvNd
 
 from isda_seg.core.moments import ClassMoments, batch_moments, empty_moments, merge
 from isda_seg.core.ops.checks import at_least_float32
-from isda_seg.core.ops.device import on_cpu
+from isda_seg.core.ops.device import on_cpu, widest
 
 CACHE_ELEMENTS = 1 << 19  # elements of the windows processed at once on a CPU
 
@@ -91,6 +91,10 @@ def windowed_moments(windows: Windows, labels: Tensor, num_classes: int, covaria
     """Compute ``batch_moments`` of all windows with labels (B, h', w')."""
     dtype = at_least_float32(windows.map)  # also without images: the messages of all ranks have the same size
     nothing = empty_moments(num_classes, windows.shape[1], covariance, dtype, labels.device)
-    found = (batch_moments(band, labels[images, rows], num_classes, covariance, ignore_index)
-             for images, rows, band in windows.bands())
-    return reduce(lambda a, b: (merge(a[0], b[0]), a[1] + b[1]), found, (nothing, labels.new_zeros(())))
+    soft = labels.is_floating_point()
+    if soft:
+        nothing = nothing._replace(count=nothing.count.to(widest(labels)))  # ranks exchange one dtype
+    found = (batch_moments(band, labels[images, :, rows] if soft else labels[images, rows], num_classes, covariance,
+                           ignore_index) for images, rows, band in windows.bands())
+    none = labels.new_zeros((), dtype=torch.int64)
+    return reduce(lambda a, b: (merge(a[0], b[0]), a[1] + b[1]), found, (nothing, none))
