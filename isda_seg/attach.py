@@ -8,7 +8,7 @@ import warnings
 from itertools import chain
 from types import ModuleType
 
-from torch import nn
+from torch import Tensor, nn
 
 from isda_seg.attachment.base_losses import check_class_weight
 from isda_seg.attachment.captured_inputs import CapturedInputs, pointwise
@@ -84,6 +84,9 @@ def check_classifier(module: nn.Module, covariance: str) -> tuple[int, int]:
         if len(inner) > 1 and not isinstance(module, nn.Sequential):
             remedy = (f'. If one of {", ".join(inner)} alone computes the logits, pass that one. If their outputs are '
                       'added, as in LoRA, no layer does: merge the adapter, or exclude the classifier from it')
+        elif not inner and isinstance(getattr(module, 'weight', None), Tensor):
+            remedy = (': if it normalises features and weight, normalise the features in a layer before a Linear, and '
+                      'parametrize the weight of the Linear (docs/method_card.md, cosine classifiers)')
         raise ValueError(f'the classifier must be a Linear or a convolution, got {type(module).__name__}{remedy}')
     outputs = module.out_features if isinstance(module, nn.Linear) else module.out_channels
     if outputs < 2:

@@ -119,9 +119,6 @@ class ISDACriterion(HeldStatistics):
                                "dict(isda=dict(type='isda_seg.hooks.ISDAHook')) to the config, in plain torch call "
                                'isda_seg.attach.attach(loss, classifier)')
         check_tensor(labels)
-        on_features = self.resolution == 'feature' and logits.dim() > 2
-        if soft := is_soft(logits, labels):
-            base_losses.check_soft(self.base, self.samples, on_features)
         captured = self.captured.last(logits.shape)
         self.prepare(*captured.weight.shape)  # raises an error for a classifier whose weight has been replaced
         strength = check_strength(self.ramp.strength() if self.ramp else self.strength)
@@ -130,16 +127,16 @@ class ISDACriterion(HeldStatistics):
             self._verification.check(captured, logits, self.align_corners)
             self._count_unchecked_step()
             on_grid = labels_on_grid(index, tuple(captured.features.shape[2:]), self.align_corners, self.label_sampling)
-            closed = (strength or self.logit_adjustment) and not self.samples and not soft
+            closed = (strength or self.logit_adjustment) and not self.samples
             divisor = base_losses.divisor(self.base, index, none, kwargs, self.factor) if closed else None
             undo = self.statistics.observe(captured.features, on_grid, none, checked=True, reversible=divisor is None)
             try:
                 adjustment = self.logit_adjustment * log_prior(self.statistics.count) if self.logit_adjustment else None
-                grid = Grid(on_grid, self.align_corners) if on_features else None
+                grid = Grid(on_grid, self.align_corners) if self.resolution == 'feature' and logits.dim() > 2 else None
                 arguments = index, captured.weight, self.statistics.covariance, strength
-                if soft:
-                    result = base_losses.soft_value(self.base, logits, *arguments, adjustment=adjustment,
-                                                    ignore_index=ignore_index, factor=self.factor)
+                if is_soft(logits, index):
+                    result = base_losses.soft_value(self.base, logits, *arguments, samples=self.samples, grid=grid,
+                                                    adjustment=adjustment, factor=self.factor)
                 elif divisor is not None:  # the base loss is the summed cross-entropy / divisor: one fused pass
                     result = isda_cross_entropy(logits, *arguments, ignore_index=none, divisor=divisor, grid=grid,
                                                 checked=True, adjustment=adjustment)

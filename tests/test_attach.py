@@ -187,6 +187,32 @@ def test_several_layers_whose_outputs_may_be_added_are_an_error_that_picks_none(
         attach(ISDACriterion(), LoRA())
 
 
+class Cosine(nn.Linear):
+    """A classifier that normalises inside."""
+
+    def forward(self, features):
+        return 16 * F.linear(F.normalize(features, dim=1), F.normalize(self.weight, dim=1))
+
+
+class Bare(nn.Module):
+    """The same without a Linear."""
+
+    forward = Cosine.forward
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(3, 4))
+
+
+def test_classifiers_that_normalise_their_input_are_refused_with_a_remedy():
+    with pytest.raises(ValueError, match='got Bare: if it normalises features and weight, normalise the features in a'):
+        attach(ISDACriterion(), Bare())
+    loss, layer = ISDACriterion(), Cosine(4, 3)
+    attach(loss, layer)
+    with pytest.raises(RuntimeError, match='linear in its input.*Normalise the input of a cosine classifier'):
+        loss(layer(torch.randn(6, 4)), torch.arange(6) % 3)
+
+
 def pooled(layer):
     """Features, and the flattened logits of a layer at a single position."""
     features = torch.randn(9, 4, *layer.kernel_size)

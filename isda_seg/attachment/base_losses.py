@@ -11,7 +11,7 @@ from torch.func import functional_call
 from isda_seg.core.functional import cross_entropy
 from isda_seg.core.ops.checks import number_labelled
 from isda_seg.core.ops.device import constant
-from isda_seg.core.prior import adjust_logits
+from isda_seg.core.ops.upsampled import Grid
 from isda_seg.core.soft_targets import soft_cross_entropy
 
 MMSEG_CROSS_ENTROPY = 'mmseg.models.losses.cross_entropy_loss'
@@ -122,35 +122,27 @@ def divisor(loss: nn.Module, labels: Tensor, ignore_index: int, kwargs: Mapping[
     return (number_labelled(labels, ignore_index) if loss.avg_non_ignore else labels.numel()) / factor
 
 
-def check_soft(loss: nn.Module, samples: int | None, on_features: bool) -> None:
-    """Raise ValueError if ISDA cannot augment this base loss, or with these options, for class probabilities."""
-    reason = None
-    if type(loss) not in (MeanCrossEntropy, nn.CrossEntropyLoss):
-        reason = f'the base loss {type(loss).__name__}: leave out base, or use base=torch.nn.CrossEntropyLoss()'
-    elif isinstance(loss, nn.CrossEntropyLoss) and loss.ignore_index >= 0:
-        reason = (f'ignore_index={loss.ignore_index} of the base loss: leave it out there, and give samples without a '
-                  'label a row of zeros')
-    elif samples:
-        reason = f'samples={samples}: use samples=None'
-    elif on_features:
-        reason = "resolution='feature': use resolution='label'"
-    if reason:
-        raise ValueError(f'class probabilities are not supported with {reason}, or pass class indices such as '
-                         'labels.argmax(1)')
-
-
 def soft_value(loss: nn.Module, logits: Tensor, targets: Tensor, weight: Tensor, covariance: Tensor, strength: float, *,
-               adjustment: Tensor | None, ignore_index: int, factor: float = 1.0) -> Tensor:
+               samples: int | None, grid: Grid | None, adjustment: Tensor | None, factor: float) -> Tensor:
     """Return ``factor`` times the ISDA loss of class probabilities (``soft_cross_entropy``) for a base loss.
 
-    Arguments are those of ``isda_cross_entropy``. ``check_soft`` accepts the loss. Strength 0 gives the loss itself.
+    Raises:
+        ValueError: a base loss other than PyTorch's cross-entropy, samples, a grid, invalid probabilities.
     """
-    if not strength:
-        return value(loss, adjust_logits(logits, adjustment), targets, ignore_index, {}, factor)
-    options: dict[str, Any] = {} if not isinstance(loss, nn.CrossEntropyLoss) else dict(
-        class_weight=loss.weight, label_smoothing=loss.label_smoothing, reduction=loss.reduction)
-    result = soft_cross_entropy(logits, targets, weight, covariance, strength, adjustment=adjustment, **options)
-    return result if factor == 1.0 else factor * result
+    torchs = isinstance(loss, nn.CrossEntropyLoss)
+    refused = {
+        f'the base loss {type(loss).__name__}: leave out base, or use base=torch.nn.CrossEntropyLoss()':
+            type(loss) not in (MeanCrossEntropy, nn.CrossEntropyLoss),
+        'an ignore_index of the base loss: leave it out, and give samples without a label a row of zeros':
+            torchs and ignore_index_of(loss) >= 0,
+        f'samples={samples}: use samples=None': samples is not None,
+        "resolution='feature': use resolution='label'": grid is not None}
+    if reason := next((text for text, wrong in refused.items() if wrong), None):
+        raise ValueError(f'class probabilities are not supported with {reason}, or pass class indices such as '
+                         'labels.argmax(1)')
+    options: dict[str, Any] = dict(class_weight=loss.weight, label_smoothing=loss.label_smoothing,
+                                   reduction=loss.reduction) if torchs else {}
+    return factor * soft_cross_entropy(logits, targets, weight, covariance, strength, adjustment=adjustment, **options)
 
 
 def _names(loss: nn.Module) -> list[str]:

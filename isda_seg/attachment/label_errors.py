@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from isda_seg.core.ops.checks import check_logits, check_targets, improper, improper_targets, is_soft, labelled
+from isda_seg.core.ops.checks import check_logits, improper, is_soft, labelled, raise_improper
 from isda_seg.core.ops.device import constant, on_cpu
 
 
@@ -14,7 +14,7 @@ class LabelErrors:
 
     def __init__(self) -> None:
         self._extremes: list[tuple[Tensor, Tensor]] = []  # scalar tensors
-        self._improper: list[Tensor] = []  # of class probabilities, scalar tensors
+        self._improper: Tensor | bool = False  # whether class probabilities were invalid
         self._classes, self._ignore_index = 0, 0
 
     def __getstate__(self) -> dict[str, Any]:
@@ -28,14 +28,14 @@ class LabelErrors:
         Class probabilities keep their dtype; an accelerator replaces invalid ones by 0.
 
         Raises:
-            ValueError: labels that do not fit the logits; on a CPU, a label that is neither a class nor ignored, or a
-                negative or non-finite probability.
+            ValueError: labels that do not fit the logits; on a CPU, a label that is neither a class nor ignored, or an
+                invalid probability.
         """
         if is_soft(logits, labels):
-            if not on_cpu(labels):
-                self._improper.append(improper(labels))
-                labels = labels.nan_to_num(0, 0, 0).clamp(min=0)
-            return check_targets(labels), ignore_index
+            self._improper = improper(labels) | self._improper
+            if on_cpu(labels):
+                self.raise_deferred()
+            return labels.nan_to_num(0.0, 0.0, 0.0).clamp(min=0), ignore_index
         labels, classes = check_logits(logits, labels, ignore_index, sources), logits.shape[1]
         if on_cpu(labels):
             return labels, ignore_index
@@ -53,12 +53,9 @@ class LabelErrors:
         return torch.where(inside, labels, constant(num_classes + 1, (), torch.int64, labels.device))
 
     def raise_deferred(self) -> None:
-        """Raise ValueError if a label or probability since the last call was invalid. Synchronises."""
-        if self._improper:
-            found = torch.stack(self._improper)
-            self._improper.clear()
-            if bool(found.any()):
-                raise improper_targets()
+        """Raise ValueError if a label since the last call was neither a class nor ignored. Synchronises."""
+        found, self._improper = self._improper, False
+        raise_improper(found)
         if not self._extremes:
             return
         lowest, highest = zip(*self._extremes, strict=True)

@@ -1,6 +1,7 @@
 """Inputs of a Linear layer (tokens or channels-last maps) as channels-first maps, without a copy."""
-from collections.abc import Iterator, Sequence
-from itertools import permutations
+from collections.abc import Sequence
+from itertools import permutations, product
+from math import prod
 
 from torch import Tensor
 
@@ -37,19 +38,10 @@ def grid_of(tokens: int, size: Sequence[int]) -> tuple[int, ...]:
         return max(a * wide / (b * high) if b * high else float('inf')
                    for (a, high), (b, wide) in permutations(pairs, 2))
 
-    nearest = min(_factorisations(tokens, len(size)), key=stretch)
+    divisors = [side for side in range(1, tokens + 1) if tokens % side == 0]
+    nearest = min((sides for sides in product(divisors, repeat=len(size)) if prod(sides) == tokens), key=stretch)
     if stretch(nearest) > 2:
         raise RuntimeError(f'{tokens} tokens entered the classifier, which do not form a map with the aspect ratio '
                            f'{" x ".join(map(str, size))} of the logits. Remove a class token from the input of the '
                            'classifier, or pass logits (N, C) and labels (N,) to the loss')
     return nearest
-
-
-def _factorisations(number: int, factors: int) -> Iterator[tuple[int, ...]]:
-    if factors == 1:
-        yield number,
-        return
-    for first in range(1, number + 1):
-        if number % first == 0:
-            for others in _factorisations(number // first, factors - 1):
-                yield first, *others

@@ -126,7 +126,9 @@ def _whole_image(captured: CapturedInput, logits: Tensor, align_corners: bool, a
         maps = f' ({" x ".join(map(str, small.shape[2:]))} positions)' if small.dim() > 2 else ''
         raise RuntimeError(f'the logits of the captured features{maps} differ from the logits the loss got by '
                            f'{error:.3g} (largest logit {scale:.3g}, align_corners={align_corners}): ISDA needs logits '
-                           'of a single classifier, resized bilinearly, from the last forward pass before the loss')
+                           'of a single classifier that is linear in its input, resized bilinearly, from the last '
+                           'forward pass before the loss. Normalise the input of a cosine classifier in a layer before '
+                           'it (docs/method_card.md)')
     return error <= bound  # with NaN, check again at the next step
 
 
@@ -164,11 +166,8 @@ def _one_position(captured: CapturedInput, logits: Tensor, align_corners: bool, 
     else:
         images, _, *sizes = features.shape
         position = step * STRIDE % (images * prod(sizes))
-        places: list[int] = []
-        for size in reversed(sizes):
-            position, place = divmod(position, size)
-            places.insert(0, place)
-        image = position
+        places = [position // prod(sizes[side + 1:]) % size for side, size in enumerate(sizes)]
+        image = position // prod(sizes)
         pixel = [pixel_of(i, small, large, align_corners) for i, small, large in
                  zip(places, sizes, logits.shape[2:], strict=True)]
         sources = [source(i, small, large, align_corners) for i, small, large in

@@ -5,16 +5,7 @@ from torch import Tensor
 
 from isda_seg.core.margin import label_margin_variance, margin_variance
 from isda_seg.core.ops.add_rows import add_rows
-from isda_seg.core.ops.checks import (
-    at_least_float32,
-    check_classes,
-    check_logits,
-    check_targets,
-    check_tensor,
-    is_soft,
-    labelled,
-    number_labelled,
-)
+from isda_seg.core.ops.checks import at_least_float32, check_classes, check_logits, is_soft, labelled, number_labelled
 from isda_seg.core.ops.compiled import compiles
 from isda_seg.core.ops.device import on_cpu
 from isda_seg.core.ops.fused import fused_cross_entropy
@@ -91,12 +82,8 @@ def isda_cross_entropy(logits: Tensor, labels: Tensor, weight: Tensor, covarianc
         ValueError: shapes that do not fit, a bad strength, a label outside the classes (on a CPU).
     """
     strength = check_strength(strength)
-    check_tensor(labels)
     if is_soft(logits, labels):
-        if not strength:
-            return cross_entropy(adjust_logits(logits, adjustment), check_targets(labels), ignore_index=None,
-                                 reduction=reduction)
-        return soft_cross_entropy(logits, check_targets(labels), weight, covariance, strength, adjustment=adjustment,
+        return soft_cross_entropy(logits, labels, weight, covariance, strength, adjustment=adjustment,
                                   reduction=reduction)
     labels = labels if checked else check_logits(logits, labels, ignore_index)
     if reduction not in ('mean', 'sum') or not _fuses(logits, strength > 0 or adjustment is not None, grid):
@@ -145,20 +132,19 @@ def closed_form_logits(logits: Tensor, labels: Tensor, weight: Tensor, covarianc
 def _fuses(logits: Tensor, changed: bool, grid: Grid | None) -> bool:
     """Return whether to use the fused pass: for logits of images that need gradients, where it is faster.
 
-    Logits that ISDA does not change take PyTorch's cross-entropy, so that the result is bitwise equal to it.
+    Logits that ISDA does not change take PyTorch's cross-entropy, so that the result is bitwise equal to it. The fused
+    pass does not upsample volumes.
     """
+    if grid is not None and logits.dim() > 4 and not logits.shape[2] == grid.labels.shape[1] == 1:
+        return False
     return (logits.dim() > 2 and (on_cpu(logits) or grid is None and compiles(logits)) and logits.requires_grad
             and torch.is_grad_enabled() and changed)
 
 
 def cross_entropy(logits: Tensor, labels: Tensor, *, ignore_index: int | None, reduction: str = 'mean') -> Tensor:
-    """Return ``F.cross_entropy``, with mean 0 instead of NaN without labelled samples; None ignores no label.
-
-    Class probabilities of the shape of the logits have no ignored samples.
-    """
+    """Return ``F.cross_entropy``, with mean 0 instead of NaN without labelled samples; None ignores no label."""
     if is_soft(logits, labels):
-        empty = reduction == 'mean' and labels.numel() == 0
-        return logits.sum() * 0 if empty else F.cross_entropy(logits, labels, reduction=reduction)
+        return F.cross_entropy(logits, labels, reduction=reduction)
     index = -100 if ignore_index is None else ignore_index
     if reduction != 'mean':
         return F.cross_entropy(logits, labels.long(), ignore_index=index, reduction=reduction)

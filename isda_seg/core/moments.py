@@ -9,7 +9,6 @@ from isda_seg.core.ops.checks import (
     at_least_float32,
     check_choice,
     check_features,
-    check_labels_or_targets,
     class_index,
     labelled,
     sample_rows,
@@ -63,8 +62,7 @@ def class_moments(features: Tensor, labels: Tensor, num_classes: int, *, covaria
         ValueError: shapes that do not fit, an unknown covariance, a label outside the classes (on a CPU).
     """
     check_covariance(covariance)
-    check_features(features, labels, num_classes)
-    labels = check_labels_or_targets(labels, num_classes, ignore_index)
+    labels = check_features(features, labels, num_classes, ignore_index)
     return batch_moments(features, labels, num_classes, covariance, ignore_index)[0]
 
 
@@ -73,7 +71,8 @@ def batch_moments(features: Tensor, labels: Tensor, num_classes: int, covariance
                   ignore_index: int | None) -> tuple[ClassMoments, Tensor]:
     """Compute ``class_moments`` for checked arguments, and the number of samples dropped as non-finite."""
     if labels.is_floating_point():
-        return _soft_moments(features, labels, covariance)
+        *fields, dropped = weighted_moments(features, labels, covariance)
+        return ClassMoments(*fields), dropped
     if not on_cpu(features):
         return _whole_moments(features, labels, num_classes, covariance, ignore_index)
     dtype = at_least_float32(features)
@@ -89,15 +88,6 @@ def batch_moments(features: Tensor, labels: Tensor, num_classes: int, covariance
                 total = chunk if total is None else merge(total, chunk)
     total = total or empty
     return total, labelled(labels, ignore_index).sum() - total.count.sum()
-
-
-def _soft_moments(features: Tensor, targets: Tensor, covariance: str) -> tuple[ClassMoments, Tensor]:
-    """Compute ``batch_moments`` for class probabilities (N, C, ...), on a CPU one image at a time."""
-    images = 1 if features.dim() > 2 and on_cpu(features) and len(features) else max(1, len(features))
-    with full_precision(features.device.type):
-        found = [weighted_moments(a.movedim(1, -1).flatten(0, -2), p.movedim(1, -1).flatten(0, -2), covariance)
-                 for a, p in zip(torch.split(features, images), torch.split(targets, images), strict=True)]
-    return merge(*(ClassMoments(*fields) for *fields, _ in found)), torch.stack([part[3] for part in found]).sum()
 
 
 def _chunk_moments(x: Tensor, member: Tensor, covariance: str) -> ClassMoments:

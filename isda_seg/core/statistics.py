@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from isda_seg.core.inplace_update import update_in_place
 from isda_seg.core.moments import ClassMoments, batch_moments, empty_moments, merge_running
-from isda_seg.core.ops.checks import check_features, check_labels_or_targets, labelled
+from isda_seg.core.ops.checks import check_features, labelled
 from isda_seg.core.ops.compensated import join, split
 from isda_seg.core.ops.device import on_cpu
 from isda_seg.core.ranks import SampleGathering, merge_ranks, world_size
@@ -85,8 +85,7 @@ class ClassStatistics(nn.Module):
         if features.dim() < 2 or features.shape[1] != self.channels:
             raise ValueError(f'the statistics have {self.channels} feature channels, got features of shape '
                              f'{tuple(features.shape)}')
-        check_features(features, labels, self.num_classes)
-        labels = labels if checked else check_labels_or_targets(labels, self.num_classes, ignore_index)
+        labels = check_features(features, labels, self.num_classes, ignore_index, checked)
         alone, undo = not self.sync or world_size() == 1, self._undo()
         if isinstance(features, Windows):
             self._merge_batch(*windowed_moments(features, labels, self.num_classes, self.kind, ignore_index), alone)

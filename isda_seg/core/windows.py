@@ -91,10 +91,9 @@ def windowed_moments(windows: Windows, labels: Tensor, num_classes: int, covaria
     """Compute ``batch_moments`` of all windows with labels (B, h', w')."""
     dtype = at_least_float32(windows.map)  # also without images: the messages of all ranks have the same size
     nothing = empty_moments(num_classes, windows.shape[1], covariance, dtype, labels.device)
-    soft = labels.is_floating_point()
-    if soft:
-        nothing = nothing._replace(count=nothing.count.to(widest(labels)))  # ranks exchange one dtype
-    found = (batch_moments(band, labels[images, :, rows] if soft else labels[images, rows], num_classes, covariance,
-                           ignore_index) for images, rows, band in windows.bands())
+    if labels.is_floating_point():  # ranks exchange counts of one dtype
+        nothing = nothing._replace(count=nothing.count.to(widest(labels)))
+    found = (batch_moments(band, labels[images].narrow(-len(windows.kernel), rows.start, band.shape[2]), num_classes,
+                           covariance, ignore_index) for images, rows, band in windows.bands())
     none = labels.new_zeros((), dtype=torch.int64)
     return reduce(lambda a, b: (merge(a[0], b[0]), a[1] + b[1]), found, (nothing, none))

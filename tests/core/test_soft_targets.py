@@ -252,7 +252,7 @@ class Other(nn.CrossEntropyLoss):
 
 @pytest.mark.parametrize('options, words', [
     (dict(base=Other()), r'the base loss Other: leave out base, or use base=torch.nn.CrossEntropyLoss\(\), or pass'),
-    (dict(base=nn.CrossEntropyLoss(ignore_index=255), ignore_index=255), 'ignore_index=255 of the base loss: leave'),
+    (dict(base=nn.CrossEntropyLoss(ignore_index=255), ignore_index=255), 'an ignore_index of the base loss: leave it'),
     (dict(samples=2), 'samples=2: use samples=None'),
     (dict(resolution='feature'), "resolution='feature': use resolution='label'")])
 def test_unsupported_options_are_errors_that_change_nothing(options, words):
@@ -268,11 +268,11 @@ def test_improper_probabilities_are_errors_at_once_or_deferred(monkeypatch):
     layer, loss = attached()
     features, p = torch.randn(4, CHANNELS), torch.randn(4, CLASSES)
     p[0, 0] = -0.25
-    with pytest.raises(ValueError, match=r'finite and at least 0, got -0.25: pass the softmax\(1\) of logits'):
+    with pytest.raises(ValueError, match=r'finite and at least 0, some are not: pass the softmax\(1\) of logits'):
         loss(layer(features), p)
     monkeypatch.setattr(device, 'CPU_TYPES', ())
     assert loss(layer(features), p).isfinite() and bool((loss.statistics.count >= 0).all())
-    with pytest.raises(ValueError, match=r'finite and at least 0: pass the softmax\(1\) of logits, and clamp'):
+    with pytest.raises(ValueError, match=r'some are not: pass the softmax\(1\) of logits, and clamp'):
         loss.raise_deferred_errors()
     loss.raise_deferred_errors()
 

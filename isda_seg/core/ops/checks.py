@@ -47,13 +47,6 @@ def outside(labels: Tensor, num_classes: int, ignore_index: int | None) -> Tenso
     return ((labels < 0) | (labels >= num_classes)) & labelled(labels, ignore_index)
 
 
-def check_labels_or_targets(labels: Tensor, num_classes: int, ignore_index: int | None) -> Tensor:
-    """Return ``check_labels`` of labels, and ``check_targets`` of class probabilities (N, C, ...)."""
-    if labels.is_floating_point() and labels.shape[1:2] == (num_classes,):
-        return check_targets(labels)
-    return check_labels(labels, num_classes, ignore_index)
-
-
 def check_labels(labels: Tensor, num_classes: int, ignore_index: int | None,
                  sources: Sequence[str] | None = None) -> Tensor:
     """Return the labels as int64. On a CPU, check that each is a class or ``ignore_index``.
@@ -111,28 +104,21 @@ def check_logits(logits: Tensor, labels: Tensor, ignore_index: int | None,
     return check_labels(labels, logits.shape[1], ignore_index, sources)
 
 
-def is_soft(logits: Tensor, labels: Tensor) -> bool:
+def is_soft(logits: Tensor, labels: Any) -> bool:
     """Return whether the labels are class probabilities: floating-point numbers in the shape of the logits."""
-    return labels.is_floating_point() and labels.shape == logits.shape
-
-
-def check_targets(targets: Tensor) -> Tensor:
-    """Return class probabilities; on a CPU, ValueError unless all are finite and at least 0."""
-    if on_cpu(targets) and bool(improper(targets)):
-        bad = targets[~((targets >= 0) & (targets < torch.inf))][0]
-        raise improper_targets(f', got {float(bad):.4g}')
-    return targets
-
-
-def improper_targets(found: str = '') -> ValueError:
-    """Return the error for class probabilities that are negative or not finite."""
-    return ValueError(f'class probabilities must be finite and at least 0{found}: pass the softmax(1) of logits, and '
-                      'clamp(min=0) interpolated probabilities')
+    return isinstance(labels, Tensor) and labels.is_floating_point() and labels.shape == logits.shape
 
 
 def improper(targets: Tensor) -> Tensor:
     """Return whether a class probability is negative or not finite, a scalar tensor."""
     return ~((targets >= 0) & (targets < torch.inf)).all()
+
+
+def raise_improper(found: Tensor | bool) -> None:
+    """Raise ValueError if the result of ``improper`` is true. Synchronises."""
+    if found:
+        raise ValueError('class probabilities must be finite and at least 0, some are not: pass the softmax(1) of '
+                         'logits, and clamp(min=0) interpolated probabilities')
 
 
 def check_classes(logits: Tensor, weight: Tensor) -> None:
@@ -153,14 +139,21 @@ def check_pair(weight: Tensor, covariance: Tensor) -> None:
                          f'{channels}) for a weight of shape {tuple(weight.shape)}, got {shape}')
 
 
-def check_features(features: Any, labels: Tensor, num_classes: int) -> None:
-    """Raise ValueError unless each of the features (N, A, ...) has a label (N, ...) or probabilities (N, C, ...)."""
+def check_features(features: Any, labels: Tensor, num_classes: int, ignore_index: int | None,
+                   checked: bool = False) -> Tensor:
+    """Check that each of the features (N, A, ...) has a label (N, ...) or probabilities (N, C, ...), and return them.
+
+    The labels are those of ``check_labels`` unless they are ``checked``.
+    """
     check_tensor(labels)
     soft = labels.is_floating_point() and labels.shape[1:2] == (num_classes,)
     shape = labels.shape[:1] + labels.shape[2:] if soft else labels.shape
     if features.dim() < 2 or features.shape[:1] + features.shape[2:] != shape:
         raise ValueError(f'features (N, A, ...) and labels (N, ...) must agree, got {tuple(features.shape)} '
                          f'and {tuple(labels.shape)}')
+    if soft and not checked and on_cpu(labels):
+        raise_improper(improper(labels))
+    return labels if soft or checked else check_labels(labels, num_classes, ignore_index)
 
 
 def sample_rows(features: Tensor, labels: Tensor) -> list[tuple[Tensor, Tensor]]:

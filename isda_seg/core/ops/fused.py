@@ -25,7 +25,7 @@ def fused_cross_entropy(logits: Tensor, labels: Tensor, rows: Tensor, ignore_ind
     cache of a CPU, or in the registers of a GPU.
 
     Args:
-        logits: (N, C, P), or (N, C, H, W) with a grid; with a grid, one to three sides.
+        logits: (N, C, P), or (N, C, H, W) with a grid.
         labels: (N, P) or (N, H, W), int64.
         rows: (C, C), ``strength / 2 * table``, of the logits' dtype.
         ignore_index: pixels with this label have no loss and no gradient; None includes every pixel.

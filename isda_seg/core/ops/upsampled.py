@@ -9,8 +9,6 @@ from torch import Tensor
 from isda_seg.core.ops.checks import class_index
 from isda_seg.core.ops.one_hot import Chunk
 
-MODES = ('linear', 'bilinear', 'trilinear')  # of one, two and three sides
-
 
 def chosen_rows(rows: Tensor, index: Tensor) -> Tensor:
     """Return ``rows[label]`` (N, C, ...) for labels (N, ...) from ``class_index``, 0 where not labelled."""
@@ -20,20 +18,17 @@ def chosen_rows(rows: Tensor, index: Tensor) -> Tensor:
 def resize(values: Tensor, size: tuple[int, ...], align_corners: bool) -> Tensor:
     """Resize (B, C, h, w) to (B, C, *size) bilinearly, as heads of MMSegmentation resize their logits.
 
-    One side is resized linearly and three sides trilinearly. A volume of a single slice gives the bits of an image.
-
-    Raises:
-        RuntimeError: more than three sides.
+    Points are resized linearly and volumes trilinearly. A volume of one slice gives the bits of an image.
     """
     if tuple(values.shape[2:]) == tuple(size):
         return values
     if len(size) > 2 and values.shape[2] == size[0] == 1:
         return resize(values[:, :, 0], size[1:], align_corners)[:, :, None]
     if len(size) > 3:
-        raise RuntimeError(f'the labels have {len(size)} spatial dimensions of sizes {tuple(size)}, the features '
-                           f'{tuple(values.shape[2:])}, and PyTorch interpolates at most 3 dimensions: pass labels of '
-                           'the size of the features')
-    return F.interpolate(values, size=size, mode=MODES[len(size) - 1], align_corners=align_corners)
+        raise RuntimeError(f'PyTorch interpolates at most 3 spatial dimensions, the labels have {len(size)}: pass '
+                           f'labels of the size {tuple(values.shape[2:])} of the features')
+    mode = ('linear', 'bilinear', 'trilinear')[len(size) - 1]
+    return F.interpolate(values, size=size, mode=mode, align_corners=align_corners)
 
 
 @lru_cache(maxsize=64)
@@ -45,7 +40,7 @@ def interpolation(small: int, large: int, align_corners: bool, dtype: torch.dtyp
 
 class Grid(NamedTuple):
     """Labels on the feature grid, and how a head upsamples its logits from that grid."""
-    labels: Tensor       # (N, h, w) int64, with any number of sides
+    labels: Tensor       # (N, h, w) int64
     align_corners: bool
 
     def upsample(self, values: Tensor, size: tuple[int, ...]) -> Tensor:
@@ -56,23 +51,22 @@ class Grid(NamedTuple):
 class Upsampled:
     """Upsampled ``rows[label]`` of a grid, computed chunk by chunk, with the accumulated gradient of the rows.
 
-    Bilinear upsampling is a product with one interpolation matrix for each side of the map. A volume is treated as
-    D * H image rows, which depend on a few of the d * h grid rows, and points as the rows of an image of one column.
+    Bilinear upsampling is a product with one interpolation matrix for each side of the map.
 
     Args:
-        grid: labels of N images on the feature grid, with one to three sides.
+        grid: labels of N images on the feature grid; points are an image of one column, and one slice is an image.
         size: (H, W) of the result.
         rows: (C, C).
         ignore_index: grid points with this label contribute 0.
     """
 
     def __init__(self, grid: Grid, size: tuple[int, ...], rows: Tensor, ignore_index: int | None) -> None:
-        images, *small = grid.labels.shape
-        small, sides = ([1] * (3 - len(each)) + each if len(each) > 1 else [1, *each, 1] for each in (small, [*size]))
-        self.depth, self.vertical, self.horizontal = (  # (D, d), (H, h) and (W, w)
-            interpolation(few, many, grid.align_corners, rows.dtype) for few, many in zip(small, sides, strict=True))
-        self.index = class_index(grid.labels, len(rows), ignore_index).view(images, -1, small[2])  # (N, d h, w)
-        self.wide = chosen_rows(rows, self.index) @ self.horizontal.t()  # (N, C, d h, W)
+        few, many = ([*side, 1] if len(side) == 1 else side[-2:] for side in (grid.labels.shape[1:], size))
+        self.vertical, self.horizontal = (  # (H, h) and (W, w)
+            interpolation(small, large, grid.align_corners, rows.dtype)
+            for small, large in zip(few, many, strict=True))
+        self.index = class_index(grid.labels, len(rows), ignore_index).view(-1, *few)
+        self.wide = chosen_rows(rows, self.index) @ self.horizontal.t()  # (N, C, h, W)
         self.grad_wide = torch.zeros_like(self.wide)
 
     def add(self, chunk: Chunk, logits: Tensor, out: Tensor) -> None:
@@ -97,20 +91,8 @@ class Upsampled:
 
     def _band(self, chunk: Chunk) -> tuple[slice, Tensor]:
         """Return the slice of grid rows that the chunk depends on, and their interpolation weights."""
-        width, (height, high) = self.wide.shape[3], self.vertical.shape
-        first, last = chunk.pixels.start // width, chunk.pixels.stop // width
-        if self.depth.numel() == 1:
-            start, weights = 0, self.vertical[first:last]
-        else:
-            row = torch.arange(first, last)
-            slices = self.depth[row // height]
-            deep = _reached(slices)
-            start, weights = deep.start * high, (slices[:, deep, None] * self.vertical[row % height, None]).flatten(1)
-        points = _reached(weights)
-        return slice(start + points.start, start + points.stop), weights[:, points]
-
-
-def _reached(weights: Tensor) -> slice:
-    """Return the slice of columns from the first to the last with a weight other than 0."""
-    reached = weights.any(dim=0).nonzero().flatten()
-    return slice(int(reached[0]), int(reached[-1]) + 1)
+        width = self.wide.shape[3]
+        weights = self.vertical[chunk.pixels.start // width:chunk.pixels.stop // width]
+        reached = weights.any(dim=0).nonzero().flatten()
+        points = slice(int(reached[0]), int(reached[-1]) + 1)
+        return points, weights[:, points]

@@ -1,5 +1,4 @@
-"""Class moments of samples with class probabilities: sums in float64, weighted by the probabilities."""
-import torch
+"""Class moments of samples with class probabilities."""
 from torch import Tensor
 
 from isda_seg.core.ops.checks import at_least_float32
@@ -12,26 +11,23 @@ def positive(count: Tensor) -> Tensor:
 
 
 def weighted_moments(features: Tensor, targets: Tensor, covariance: str) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return count, mean and covariance of every class, where a sample counts with the probability of the class.
+    """Return moments in which sample i counts ``p_iy`` for class y; one-hot probabilities give those of labels.
 
-    ``n_y = sum_i p_iy``, ``mu_y = sum_i p_iy a_i / n_y`` and the covariance is the mean of the outer products of
-    ``a_i - mu_y`` with the same weights. One-hot probabilities give the moments of labels.
+    ``n_y = sum_i p_iy``, ``mu_y = sum_i p_iy a_i / n_y``. Sums are float64, about the mean of the batch.
 
     Args:
-        features: (N, A); samples with a non-finite entry do not count.
-        targets: (N, C) probabilities; a row of zeros does not count.
+        features: (N, A, ...); samples with a non-finite entry do not count.
+        targets: (N, C, ...) probabilities; a row of zeros does not count.
         covariance: 'diagonal', 'full', 'shared' (each sample weighted by the sum of its row) or 'identity'.
 
     Returns:
-        count (C,) float64, mean and covariance as in ``ClassMoments``, and the number of samples with a non-finite
-        feature that would have counted.
+        count (C,) float64, mean and covariance as in ``ClassMoments``; the number of samples dropped as non-finite.
     """
     wide, dtype = widest(features), at_least_float32(features)
-    bad = ~features.sum(dim=1, dtype=dtype).isfinite()
-    dropped = (bad & targets.ne(0).any(dim=1)).sum()
-    p = targets.to(wide).masked_fill(bad[:, None], 0)
-    x = features.masked_fill(bad[:, None], 0).to(wide)
-    centre = x.sum(dim=0) / max(1, len(x))  # a common centre limits the cancellation in the squares
+    p, x = (tensor.to(wide).movedim(1, -1).flatten(0, -2) for tensor in (targets, features))
+    bad = ~x.sum(dim=1, keepdim=True).isfinite()
+    dropped, p, x = (bad & p.ne(0)).any(dim=1).sum(), p.masked_fill(bad, 0), x.masked_fill(bad, 0)
+    centre = x.sum(dim=0) / max(1, len(x))
     x, count = x - centre, p.sum(dim=0)
     share = p / positive(count)
     mean = share.t() @ x
@@ -40,15 +36,11 @@ def weighted_moments(features: Tensor, targets: Tensor, covariance: str) -> tupl
     elif covariance == 'diagonal':
         found = (share.t() @ x.square() - mean.square()).clamp_(min=0)
     else:
-        shares = share if covariance == 'full' else (p.sum(dim=1) / positive(count.sum()))[:, None]
-        found = torch.stack([_matrix(x, own).to(dtype) for own in shares.t()])
-    return count, (centre + mean).masked_fill((count == 0)[:, None], 0).to(dtype), found.to(dtype), dropped
-
-
-def _matrix(x: Tensor, share: Tensor) -> Tensor:
-    """Return the covariance (A, A) of samples (N, A) with weights (N,) that sum to 1, or 0 for weights of 0."""
-    if on_cpu(x):
-        rows = share.nonzero().flatten()
-        x, share = x[rows], share[rows]
-    centred = x - share @ x
-    return (centred * share[:, None]).t() @ centred
+        shares = share if covariance == 'full' else p.sum(dim=1, keepdim=True) / positive(count.sum())
+        found = x.new_zeros(shares.shape[1], x.shape[1], x.shape[1], dtype=dtype)
+        for matrix, own in zip(found, shares.t(), strict=True):
+            rows = own.nonzero().flatten() if on_cpu(x) else slice(None)
+            centred = x[rows] - own[rows] @ x[rows]
+            matrix.copy_((centred * own[rows, None]).t() @ centred)
+    mean = (centre + mean).masked_fill(count[:, None] == 0, 0)
+    return count, mean.to(dtype), found.to(dtype), dropped
