@@ -10,6 +10,7 @@ from torch.autograd.function import once_differentiable
 from isda_seg.core.margin import label_margin_variance
 from isda_seg.core.ops.checks import at_least_float32, check_choice, check_classes, improper, raise_improper
 from isda_seg.core.ops.device import on_cpu
+from isda_seg.core.ops.opaque import opaque
 from isda_seg.core.ops.precision import full_precision
 from isda_seg.core.prior import adjust_logits
 from isda_seg.core.schedule import check_strength
@@ -18,6 +19,7 @@ BLOCK_CPU = 1 << 18  # elements of augmented logits held at once on a CPU
 BLOCK = 1 << 24      # the same limit on an accelerator
 
 
+@opaque
 def soft_cross_entropy(logits: Tensor, targets: Tensor, weight: Tensor, covariance: Tensor, strength: float, *,
                        class_weight: Tensor | None = None, label_smoothing: float = 0.0,
                        adjustment: Tensor | None = None, reduction: str = 'mean') -> Tensor:

@@ -272,9 +272,10 @@ def test_improper_probabilities_are_errors_at_once_or_deferred(monkeypatch):
         loss(layer(features), p)
     monkeypatch.setattr(device, 'CPU_TYPES', ())
     assert loss(layer(features), p).isfinite() and bool((loss.statistics.count >= 0).all())
-    with pytest.raises(ValueError, match=r'some are not: pass the softmax\(1\) of logits, and clamp'):
+    with pytest.raises(ValueError, match=r'some are not: pass the softmax\(1\) of logits, and the relu'):
         loss.raise_deferred_errors()
-    loss.raise_deferred_errors()
+    assert loss.raise_deferred_errors() is None
+    assert loss(layer(features), p.relu()).isfinite()  # the remedy
 
 
 def test_integer_probabilities_and_single_row_functions_name_a_remedy():

@@ -118,7 +118,7 @@ def raise_improper(found: Tensor | bool) -> None:
     """Raise ValueError if the result of ``improper`` is true. Synchronises."""
     if found:
         raise ValueError('class probabilities must be finite and at least 0, some are not: pass the softmax(1) of '
-                         'logits, and clamp(min=0) interpolated probabilities')
+                         'logits, and the relu() of interpolated probabilities')
 
 
 def check_classes(logits: Tensor, weight: Tensor) -> None:
