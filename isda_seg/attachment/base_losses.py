@@ -129,17 +129,13 @@ def soft_value(loss: nn.Module, logits: Tensor, targets: Tensor, weight: Tensor,
     Raises:
         ValueError: a base loss other than PyTorch's cross-entropy, samples, a grid, invalid probabilities.
     """
-    torchs = isinstance(loss, nn.CrossEntropyLoss)
-    refused = {
-        f'the base loss {type(loss).__name__}: leave out base, or use base=torch.nn.CrossEntropyLoss()':
-            type(loss) not in (MeanCrossEntropy, nn.CrossEntropyLoss),
-        'an ignore_index of the base loss: leave it out, and give samples without a label a row of zeros':
-            torchs and ignore_index_of(loss) >= 0,
-        f'samples={samples}: use samples=None': samples is not None,
-        "resolution='feature': use resolution='label'": grid is not None}
-    if reason := next((text for text, wrong in refused.items() if wrong), None):
-        raise ValueError(f'class probabilities are not supported with {reason}, or pass class indices such as '
-                         'labels.argmax(1)')
+    torchs = type(loss) is nn.CrossEntropyLoss
+    if not (torchs or type(loss) is MeanCrossEntropy) or torchs and ignore_index_of(loss) >= 0 or samples or grid:
+        raise ValueError(
+            f'class probabilities are not supported with base={type(loss).__name__}, its ignore_index='
+            f"{ignore_index_of(loss)}, samples={samples} and resolution={'feature' if grid else 'label'!r}. Leave "
+            'these out, or use base=torch.nn.CrossEntropyLoss() without ignore_index, or pass class indices such as '
+            'labels.argmax(1)')
     options: dict[str, Any] = dict(class_weight=loss.weight, label_smoothing=loss.label_smoothing,
                                    reduction=loss.reduction) if torchs else {}
     return factor * soft_cross_entropy(logits, targets, weight, covariance, strength, adjustment=adjustment, **options)

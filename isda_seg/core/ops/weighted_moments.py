@@ -11,9 +11,7 @@ def positive(count: Tensor) -> Tensor:
 
 
 def weighted_moments(features: Tensor, targets: Tensor, covariance: str) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return moments in which sample i counts ``p_iy`` for class y; one-hot probabilities give those of labels.
-
-    ``n_y = sum_i p_iy``, ``mu_y = sum_i p_iy a_i / n_y``. Sums are float64, about the mean of the batch.
+    """Return moments of float64 sums in which sample i counts ``p_iy`` for class y, as one-hot labels do.
 
     Args:
         features: (N, A, ...); samples with a non-finite entry do not count.
