@@ -209,7 +209,7 @@ def test_classifiers_that_normalise_their_input_are_refused_with_a_remedy():
         attach(ISDACriterion(), Bare())
     loss, layer = ISDACriterion(), Cosine(4, 3)
     attach(loss, layer)
-    with pytest.raises(RuntimeError, match='linear in its input.*Normalise the input of a cosine classifier'):
+    with pytest.raises(RuntimeError, match='A cosine classifier needs its normalisation in a layer'):
         loss(layer(torch.randn(6, 4)), torch.arange(6) % 3)
 
 

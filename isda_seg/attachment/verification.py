@@ -126,9 +126,8 @@ def _whole_image(captured: CapturedInput, logits: Tensor, align_corners: bool, a
         maps = f' ({" x ".join(map(str, small.shape[2:]))} positions)' if small.dim() > 2 else ''
         raise RuntimeError(f'the logits of the captured features{maps} differ from the logits the loss got by '
                            f'{error:.3g} (largest logit {scale:.3g}, align_corners={align_corners}): ISDA needs logits '
-                           'of a single classifier that is linear in its input, resized bilinearly, from the last '
-                           'forward pass before the loss. Normalise the input of a cosine classifier in a layer before '
-                           'it (docs/method_card.md)')
+                           'of a single classifier, resized bilinearly, from the last forward pass before the loss. A '
+                           'cosine classifier needs its normalisation in a layer before it (docs/method_card.md)')
     return error <= bound  # with NaN, check again at the next step
 
 
