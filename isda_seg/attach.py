@@ -8,7 +8,7 @@ import warnings
 from itertools import chain
 from types import ModuleType
 
-from torch import nn
+from torch import Tensor, nn
 
 from isda_seg.attachment.base_losses import check_class_weight
 from isda_seg.attachment.captured_inputs import CapturedInputs, pointwise
@@ -25,10 +25,10 @@ def attach(loss: ISDACriterion, classifier: nn.Module, align_corners: bool = Fal
 
     Args:
         loss: an ``ISDACriterion`` (``ISDALoss`` is a subclass).
-        classifier: the layer that computes the logits, an ``nn.Linear``, ``nn.Conv2d``, or ``nn.Conv1d`` of kernel size
-            1, with at least 2 outputs. The input of a Linear has shape (N, A), (B, h w, A) or (B, h, w, A). A k x k
-            convolution is treated as a 1x1 convolution on its windows.
-        align_corners: option of the bilinear resizing of the logits between classifier and loss.
+        classifier: the layer that computes the logits, an ``nn.Linear``, ``nn.Conv1d``, ``nn.Conv2d`` or ``nn.Conv3d``
+            with at least 2 outputs. The input of a Linear has shape (N, A), (B, h w, A) or (B, h, w, A), with any
+            number of spatial dimensions. A k x k convolution is treated as a 1x1 convolution on its windows.
+        align_corners: option of the linear, bilinear or trilinear resizing of the logits between classifier and loss.
 
     Warns:
         UserWarning: covariances need more than 1 GiB.
@@ -84,6 +84,9 @@ def check_classifier(module: nn.Module, covariance: str) -> tuple[int, int]:
         if len(inner) > 1 and not isinstance(module, nn.Sequential):
             remedy = (f'. If one of {", ".join(inner)} alone computes the logits, pass that one. If their outputs are '
                       'added, as in LoRA, no layer does: merge the adapter, or exclude the classifier from it')
+        elif not inner and isinstance(getattr(module, 'weight', None), Tensor):
+            remedy = (': if it normalises features and weight, normalise the features in a layer before a Linear, and '
+                      'parametrize the weight of the Linear (docs/method_card.md, cosine classifiers)')
         raise ValueError(f'the classifier must be a Linear or a convolution, got {type(module).__name__}{remedy}')
     outputs = module.out_features if isinstance(module, nn.Linear) else module.out_channels
     if outputs < 2:
@@ -92,9 +95,6 @@ def check_classifier(module: nn.Module, covariance: str) -> tuple[int, int]:
     if not isinstance(module, nn.Linear) and module.groups > 1:
         raise ValueError(f'the classifier {module} has {module.groups} groups. Its classes have different features and '
                          'therefore no common covariance: use a classifier with groups=1')
-    if isinstance(module, nn.Conv1d) and not pointwise(module):
-        raise ValueError(f'the classifier {module} is not supported: a Conv1d must have kernel size 1, stride 1 and no '
-                         'padding')
     of_windows = not isinstance(module, nn.Linear) and not pointwise(module)
     channels = module.in_features if isinstance(module, nn.Linear) else \
         module.in_channels * math.prod(module.kernel_size)

@@ -17,7 +17,7 @@ from isda_seg.core import isda_cross_entropy, margin_variance
 from isda_seg.core.functional import closed_form_logits
 from isda_seg.core.logit_sampling import check_sample_count, sampled_logits
 from isda_seg.core.moments import check_covariance
-from isda_seg.core.ops.checks import check_choice, check_tensor
+from isda_seg.core.ops.checks import check_choice, check_tensor, is_soft
 from isda_seg.core.ops.opaque import opaque
 from isda_seg.core.ops.precision import no_autocast
 from isda_seg.core.ops.upsampled import Grid
@@ -97,8 +97,8 @@ class ISDACriterion(HeldStatistics):
         ignored meanwhile, and after the first step logits of another forward pass.
 
         Args:
-            logits: (N, C); (B, C, H, W), resized to the size of the labels; or (B, C, P) of points.
-            labels: (N,), (B, H, W) or (B, P).
+            logits: (N, C), or (B, C, ...) resized to the size of the labels: points, images or volumes.
+            labels: (N,) or (B, ...); or class probabilities of the shape of the logits, which have no ignored samples.
             ignore_index: replaces the ignore index of the constructor.
             kwargs: passed on to the base loss.
 
@@ -119,8 +119,6 @@ class ISDACriterion(HeldStatistics):
                                "dict(isda=dict(type='isda_seg.hooks.ISDAHook')) to the config, in plain torch call "
                                'isda_seg.attach.attach(loss, classifier)')
         check_tensor(labels)
-        points = logits.dim() == 3  # (B, C, P) of a Conv1d, treated as a map with one column
-        logits, labels = (logits[..., None], labels[..., None]) if points else (logits, labels)
         captured = self.captured.last(logits.shape)
         self.prepare(*captured.weight.shape)  # raises an error for a classifier whose weight has been replaced
         strength = check_strength(self.ramp.strength() if self.ramp else self.strength)
@@ -136,14 +134,15 @@ class ISDACriterion(HeldStatistics):
                 adjustment = self.logit_adjustment * log_prior(self.statistics.count) if self.logit_adjustment else None
                 grid = Grid(on_grid, self.align_corners) if self.resolution == 'feature' and logits.dim() > 2 else None
                 arguments = index, captured.weight, self.statistics.covariance, strength
-                if divisor is not None:  # the base loss is the summed cross-entropy / divisor: one fused pass
+                if is_soft(logits, index):
+                    result = base_losses.soft_value(self.base, logits, *arguments, samples=self.samples, grid=grid,
+                                                    adjustment=adjustment, factor=self.factor)
+                elif divisor is not None:  # the base loss is the summed cross-entropy / divisor: one fused pass
                     result = isda_cross_entropy(logits, *arguments, ignore_index=none, divisor=divisor, grid=grid,
                                                 checked=True, adjustment=adjustment)
                 else:
                     augmented = self._augment(adjust_logits(logits, adjustment), *arguments, none, grid)
                     labels, ignore_index = base_losses.labels_for_base(self.base, index, none, ignore_index)
-                    if points:
-                        labels, augmented = labels.squeeze(-1), (each.squeeze(-1) for each in augmented)
                     result = base_losses.mean_value(self.base, augmented, labels, ignore_index, kwargs, self.factor)
             except BaseException:
                 undo()

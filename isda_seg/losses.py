@@ -87,8 +87,8 @@ class ISDALoss(ISDACriterion):
         """Return the augmented loss, with the signature of MMSegmentation's and MMPretrain's cross-entropies.
 
         Args:
-            cls_score: logits (N, C); (B, C, H, W), resized to the size of the labels; or (B, C, P) of points.
-            label: (N,), (B, H, W) or (B, P).
+            cls_score: logits (N, C), or (B, C, ...) resized to the size of the labels: points, images or volumes.
+            label: (N,) or (B, ...).
             weight: weight of each sample or pixel, if the base loss accepts it.
             avg_factor: divisor of the mean, if the base loss accepts it.
             reduction_override: reduction of this call, if the base loss accepts it.

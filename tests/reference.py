@@ -104,6 +104,37 @@ def isda_cross_entropy(logits, labels, weight, covariance, strength, ignore_inde
     return torch.stack(losses)
 
 
+def soft_moments(features, targets):
+    """Moments in which sample i counts p_iy for class y: n_y, mu_y and the full covariance about mu_y; loops."""
+    (samples, channels), classes = features.shape, targets.shape[1]
+    count = torch.zeros(classes, dtype=torch.float64)
+    mean = torch.zeros(classes, channels, dtype=torch.float64)
+    covariance = torch.zeros(classes, channels, channels, dtype=torch.float64)
+    for y in range(classes):
+        count[y] = sum(float(targets[i, y]) for i in range(samples))
+        for i in range(samples):
+            if count[y]:
+                mean[y] += float(targets[i, y]) / count[y] * features[i].double()
+        for i in range(samples):
+            if count[y]:
+                shift = features[i].double() - mean[y]
+                covariance[y] += float(targets[i, y]) / count[y] * torch.outer(shift, shift)
+    return count, mean, covariance
+
+
+def soft_isda_cross_entropy(logits, targets, weight, covariance, strength):
+    """sum_y p_y (Eq. 7 with the label y), by loops over samples, labels and classes; (N,)."""
+    losses = []
+    for z, p in zip(logits, targets, strict=True):
+        total = z.new_zeros(())
+        for y in range(len(weight)):
+            exponents = [z[c] + strength / 2 * quadratic_form(weight[c] - weight[y], of_class(covariance, y))
+                         for c in range(len(weight))]
+            total = total + p[y] * (torch.logsumexp(torch.stack(exponents), dim=0) - z[y])
+        losses.append(total)
+    return torch.stack(losses)
+
+
 def square_root(sigma):
     """R with R R^T = Sigma, for a diagonal or a full positive semi-definite Sigma, singular ones included."""
     if sigma.ndim == 1:

@@ -123,7 +123,6 @@ def test_a_classifier_without_bias_passes_verification():
     (nn.Linear(5, 1), 'at least 2 classes, the classifier has 1 output channel'),
     (nn.Conv2d(5, 1, 1), 'at least 2 classes, the classifier has 1 output channel'),
     (nn.Conv2d(4, 2, 1, groups=2), 'has 2 groups. Its classes have different features.*classifier with groups=1'),
-    (nn.Conv1d(4, 2, 3), 'is not supported: a Conv1d must have kernel size 1, stride 1'),
     (nn.ConvTranspose2d(4, 2, 1), 'must be a Linear or a convolution, got ConvTranspose2d'),
     (nn.Sequential(nn.Dropout(), nn.Linear(4, 2)),
      r'got Sequential: pass the layer inside it that computes the logits; its last one is 1 \(Linear\)'),
@@ -188,15 +187,41 @@ def test_several_layers_whose_outputs_may_be_added_are_an_error_that_picks_none(
         attach(ISDACriterion(), LoRA())
 
 
+class Cosine(nn.Linear):
+    """A classifier that normalises inside."""
+
+    def forward(self, features):
+        return 16 * F.linear(F.normalize(features, dim=1), F.normalize(self.weight, dim=1))
+
+
+class Bare(nn.Module):
+    """The same without a Linear."""
+
+    forward = Cosine.forward
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(3, 4))
+
+
+def test_classifiers_that_normalise_their_input_are_refused_with_a_remedy():
+    with pytest.raises(ValueError, match='got Bare: if it normalises features and weight, normalise the features in a'):
+        attach(ISDACriterion(), Bare())
+    loss, layer = ISDACriterion(), Cosine(4, 3)
+    attach(loss, layer)
+    with pytest.raises(RuntimeError, match='A cosine classifier needs its normalisation in a layer'):
+        loss(layer(torch.randn(6, 4)), torch.arange(6) % 3)
+
+
 def pooled(layer):
     """Features, and the flattened logits of a layer at a single position."""
-    size = 3 if isinstance(layer, nn.Conv2d) and layer.kernel_size == (3, 3) else 1
-    features = torch.randn(9, 4, size) if isinstance(layer, nn.Conv1d) else torch.randn(9, 4, size, size)
+    features = torch.randn(9, 4, *layer.kernel_size)
     return features.flatten(1), layer(features).flatten(1)
 
 
 @pytest.mark.parametrize('kind', ['diagonal', 'full'])
-@pytest.mark.parametrize('layer', [nn.Conv2d(4, 3, 1), nn.Conv1d(4, 3, 1), nn.Conv2d(4, 3, 3)])
+@pytest.mark.parametrize('layer', [nn.Conv2d(4, 3, 1), nn.Conv1d(4, 3, 1), nn.Conv2d(4, 3, 3),
+                                   nn.Conv3d(4, 3, (1, 2, 2))])
 def test_flattened_logits_of_pooled_features_equal_a_linear_classifier(layer, kind):
     losses, linear = [ISDACriterion(kind), ISDACriterion(kind)], nn.Linear(layer.weight[0].numel(), 3)
     linear.load_state_dict(dict(weight=layer.weight.flatten(1), bias=layer.bias))
@@ -218,7 +243,7 @@ def test_logits_of_a_map_that_were_flattened_are_an_error_with_a_remedy():
     loss, layer = ISDACriterion(), nn.Conv2d(4, 3, 1)
     attach(loss, layer)
     logits = layer(torch.randn(2, 4, 5, 6)).movedim(1, -1).flatten(0, 2)
-    with pytest.raises(RuntimeError, match=r'Pass logits \(B, 3, H, W\) as the convolution returns them'):
+    with pytest.raises(RuntimeError, match=r'Pass logits \(B, 3, ...\) as the convolution returns them'):
         loss(logits, torch.zeros(60, dtype=torch.int64))
 
 

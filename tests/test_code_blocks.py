@@ -7,7 +7,7 @@ import torch
 from helpers.documents import blocks
 
 KINDS = ('', 'plain PyTorch', 'config', 'own data', 'tracking', 'classifier', 'semi-supervised', 'transformers',
-         'torchvision', 'lightning', 'segmentation-models-pytorch')
+         'torchvision', 'lightning', 'segmentation-models-pytorch', 'volumes', 'soft targets', 'cosine classifiers')
 BLOCKS = {kind: [block for block in blocks() if block.language == 'python' and block.kind == kind] for kind in KINDS}
 
 HEADS = {
@@ -77,6 +77,52 @@ def test_the_trainer_ramps_accumulates_and_resumes_bitwise(code, tmp_path,
     assert int(whole.isda.statistics.count.sum()) == 4 * 2 * 2 * 8 ** 2
     resumed = run(code, **{'.train()': ".train(resume_from_checkpoint='mobilenet/checkpoint-2')"})['model']
     assert all(torch.equal(value, resumed.state_dict()[key]) for key, value in whole.state_dict().items())
+
+
+@code('volumes')
+def test_the_3d_unet_trains_with_isda(code):
+    space = run(code)
+    criterion, model = space['criterion'], space['model']
+    assert (criterion.strength, int(criterion.statistics.count.sum())) == (7.5, 4 * 2 * 8 * 16 * 16)
+    logits = model(space['volumes'])
+    assert criterion(logits, space['labels']) > torch.nn.functional.cross_entropy(logits, space['labels'])
+
+
+@code('soft targets')
+def test_the_lines_with_mixup_count_probabilities(code):
+    space = run(code)
+    counts = space['criterion'].statistics.count
+    torch.testing.assert_close(counts, 4 * torch.bincount(space['labels']).double())  # a permutation keeps the sums
+    logits = space['model'](space['mixed'])
+    assert space['criterion'](logits, space['targets']) > torch.nn.functional.cross_entropy(logits, space['targets'])
+
+
+@code('cosine classifiers')
+def test_the_cosine_classifier_has_eq_7_for_normalised_features(code):
+    import reference
+
+    from isda_seg.core import class_moments
+    space = run(code)
+    model, criterion, labels, features = space['model'], space['criterion'], space['labels'], []
+    model[2].register_forward_hook(lambda module, inputs, output: features.extend([inputs[0], output]))
+    moments = criterion.statistics.moments
+    logits = model(space['inputs'])
+    loss = criterion(logits, labels)
+    raw, unit = (each.detach().double() for each in features)
+    rows = space['classifier'].parametrizations.weight.original.detach().double().requires_grad_()
+    scale = space['classifier'].parametrizations.weight[0].scale
+    weight = scale.detach().double() * rows / rows.norm(dim=1, keepdim=True)
+    torch.testing.assert_close(logits.double(), torch.nn.functional.cosine_similarity(
+        raw[:, None], rows[None], dim=2) * scale.double(), rtol=1e-5, atol=1e-5)
+    batch = class_moments(unit, labels, 5, covariance='diagonal')
+    torch.testing.assert_close(criterion.statistics.count, moments.count + batch.count)
+    covariance = criterion.statistics.covariance.double()
+    expected = reference.isda_cross_entropy(unit @ weight.t(), labels, weight, covariance, 1.0).mean()
+    torch.testing.assert_close(loss.double(), expected, rtol=1e-5, atol=1e-6)
+    original = space['classifier'].parametrizations.weight.original
+    torch.testing.assert_close(torch.autograd.grad(loss, original)[0].double(), torch.autograd.grad(expected, rows)[0],
+                               rtol=1e-4, atol=1e-6)
+    assert criterion.statistics.mean.norm(dim=1).max() <= 1
 
 
 @pytest.mark.library('segmentation_models_pytorch')

@@ -11,6 +11,8 @@ from torch.func import functional_call
 from isda_seg.core.functional import cross_entropy
 from isda_seg.core.ops.checks import number_labelled
 from isda_seg.core.ops.device import constant
+from isda_seg.core.ops.upsampled import Grid
+from isda_seg.core.soft_targets import soft_cross_entropy
 
 MMSEG_CROSS_ENTROPY = 'mmseg.models.losses.cross_entropy_loss'
 NOT_SOFTMAX = ('FocalLoss', 'DiceLoss', 'TverskyLoss', 'LovaszLoss', 'BoundaryLoss', 'HuasdorffDisstanceLoss',
@@ -23,7 +25,7 @@ class MeanCrossEntropy(nn.Module):
     """Mean cross-entropy over labelled samples; 0 without labelled samples."""
 
     def forward(self, logits: Tensor, labels: Tensor, ignore_index: int = -100) -> Tensor:
-        """Return the scalar loss of logits (N, C, ...) and labels (N, ...)."""
+        """Return the scalar loss of logits (N, C, ...) and labels (N, ...) or probabilities (N, C, ...)."""
         return cross_entropy(logits, labels, ignore_index=ignore_index)
 
 
@@ -118,6 +120,25 @@ def divisor(loss: nn.Module, labels: Tensor, ignore_index: int, kwargs: Mapping[
     if not factor:
         return None
     return (number_labelled(labels, ignore_index) if loss.avg_non_ignore else labels.numel()) / factor
+
+
+def soft_value(loss: nn.Module, logits: Tensor, targets: Tensor, weight: Tensor, covariance: Tensor, strength: float, *,
+               samples: int | None, grid: Grid | None, adjustment: Tensor | None, factor: float) -> Tensor:
+    """Return ``factor`` times the ISDA loss of class probabilities (``soft_cross_entropy``) for a base loss.
+
+    Raises:
+        ValueError: a base loss other than PyTorch's cross-entropy, samples, a grid, invalid probabilities.
+    """
+    torchs = type(loss) is nn.CrossEntropyLoss
+    if not (torchs or type(loss) is MeanCrossEntropy) or torchs and ignore_index_of(loss) >= 0 or samples or grid:
+        raise ValueError(
+            f'class probabilities are not supported with base={type(loss).__name__}, its ignore_index='
+            f"{ignore_index_of(loss)}, samples={samples} and resolution={'feature' if grid else 'label'!r}. Leave "
+            'these out, or use base=torch.nn.CrossEntropyLoss() without ignore_index, or pass class indices such as '
+            'labels.argmax(1)')
+    options: dict[str, Any] = dict(class_weight=loss.weight, label_smoothing=loss.label_smoothing,
+                                   reduction=loss.reduction) if torchs else {}
+    return factor * soft_cross_entropy(logits, targets, weight, covariance, strength, adjustment=adjustment, **options)
 
 
 def _names(loss: nn.Module) -> list[str]:

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd
 
 from isda_seg.attachment.parametrized_weights import is_parametrized, without_trace
 from isda_seg.attachment.sharded_weights import weight_unavailable, whole
@@ -26,22 +27,24 @@ def classifier_input(classifier: nn.Module, features: Tensor, logits: Sequence[i
     """Return the classifier's input in the layout of its logits (N, C) or (B, C, H, W).
 
     Logits (N, C) may be the flattened output of a convolution at a single position, such as one of pooled features.
+
+    Raises:
+        RuntimeError: the input of a convolution has no batch dimension; errors of ``as_map``.
     """
     if isinstance(classifier, nn.Linear):
         return as_map(features, logits)
-    if isinstance(classifier, nn.Conv1d):
-        features = features.unsqueeze(-1)  # points (B, A, P) as a map with one column
-    if features.dim() != 4:
-        return features
-    own = Windows.of(classifier, features) if isinstance(classifier, nn.Conv2d) and not pointwise(classifier) \
-        else features
-    if len(logits) != 2 or tuple(own.shape[2:]) != (1, 1):
+    assert isinstance(classifier, _ConvNd)
+    sides = len(classifier.kernel_size)
+    if features.dim() != sides + 2:
+        raise RuntimeError(f'the input of the classifier {classifier} has {features.dim()} dimensions, ISDA needs '
+                           f'{sides + 2}: add a batch dimension with unsqueeze(0)')
+    own = features if pointwise(classifier) else Windows.of(classifier, features)
+    if len(logits) != 2 or {*own.shape[2:]} != {1}:
         return own
-    one = slice(0, 1)
-    return (own.of_images(slice(None)).patch(one, one) if isinstance(own, Windows) else own).flatten(1)
+    return (own.of_images(slice(None)).patch(*[slice(0, 1)] * sides) if isinstance(own, Windows) else own).flatten(1)
 
 
-def pointwise(convolution: nn.Conv1d | nn.Conv2d) -> bool:
+def pointwise(convolution: _ConvNd) -> bool:
     """Return whether each output of the convolution depends on a single input position."""
     padding = convolution.padding  # 'same' and 'valid' add no padding for a kernel of size 1
     return {*convolution.kernel_size, *convolution.stride} == {1} and (isinstance(padding, str) or not any(padding))

@@ -4,7 +4,7 @@ from torch import nn
 from isda_seg.attachment.captured_inputs import pointwise
 from isda_seg.attachment.supported_heads import classifiers, unsupported_reason
 
-CONVOLUTIONS = (nn.Conv1d, nn.Conv2d)
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
 def num_outputs(module: nn.Module) -> int | None:

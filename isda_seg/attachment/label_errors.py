@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from isda_seg.core.ops.checks import check_logits, labelled
+from isda_seg.core.ops.checks import check_logits, improper, is_soft, labelled, raise_improper
 from isda_seg.core.ops.device import constant, on_cpu
 
 
@@ -14,6 +14,7 @@ class LabelErrors:
 
     def __init__(self) -> None:
         self._extremes: list[tuple[Tensor, Tensor]] = []  # scalar tensors
+        self._improper: Tensor | bool = False  # whether class probabilities were invalid
         self._classes, self._ignore_index = 0, 0
 
     def __getstate__(self) -> dict[str, Any]:
@@ -24,9 +25,17 @@ class LabelErrors:
               sources: Sequence[str] | None = None) -> tuple[Tensor, int]:
         """Return the labels as int64, and their ignore index. An accelerator ignores invalid labels.
 
+        Class probabilities keep their dtype; an accelerator replaces invalid ones by 0.
+
         Raises:
-            ValueError: labels that do not fit the logits; on a CPU, a label that is neither a class nor ignored.
+            ValueError: labels that do not fit the logits; on a CPU, a label that is neither a class nor ignored, or an
+                invalid probability.
         """
+        if is_soft(logits, labels):
+            self._improper = improper(labels) | self._improper
+            if on_cpu(labels):
+                self.raise_deferred()
+            return labels.nan_to_num(0.0, 0.0, 0.0).clamp(min=0), ignore_index
         labels, classes = check_logits(logits, labels, ignore_index, sources), logits.shape[1]
         if on_cpu(labels):
             return labels, ignore_index
@@ -45,6 +54,8 @@ class LabelErrors:
 
     def raise_deferred(self) -> None:
         """Raise ValueError if a label since the last call was neither a class nor ignored. Synchronises."""
+        found, self._improper = self._improper, False
+        raise_improper(found)
         if not self._extremes:
             return
         lowest, highest = zip(*self._extremes, strict=True)

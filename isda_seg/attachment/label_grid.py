@@ -1,6 +1,6 @@
 """Positions of feature pixels in the label map."""
 from functools import lru_cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -33,12 +33,18 @@ def pixel_of(i: Index, small: int, large: int, align_corners: bool) -> Index:
 
 
 def labels_on_grid(labels: Tensor, size: tuple[int, ...], align_corners: bool, sampling: str = 'exact') -> Tensor:
-    """Return the labels (B, H, W) at the positions of features of ``size`` (h, w): (B, h, w). Return (N,) unchanged."""
-    if labels.dim() == 1 or tuple(labels.shape[1:]) == tuple(size):
+    """Return the labels (B, H, W) at the positions of features of ``size`` (h, w): (B, h, w), for any number of sides.
+
+    Class probabilities (B, C, H, W) give (B, C, h, w).
+    """
+    large = labels.shape[labels.dim() - len(size):]
+    if tuple(large) == tuple(size):
         return labels
-    rows, columns = (label_index(small, large, align_corners, sampling, labels.device)
-                     for small, large in zip(size, labels.shape[1:], strict=True))
-    return labels[:, rows[:, None], columns]
+    index: list[Any] = [...]
+    for place, (small, side) in enumerate(zip(size, large, strict=True), start=1):
+        rows = label_index(small, side, align_corners, sampling, labels.device)
+        index.append(rows.view(-1, *[1] * (len(size) - place)))
+    return labels[tuple(index)]
 
 
 def source(index: int, small: int, large: int, align_corners: bool) -> tuple[int, int, float]:

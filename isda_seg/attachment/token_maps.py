@@ -1,5 +1,7 @@
 """Inputs of a Linear layer (tokens or channels-last maps) as channels-first maps, without a copy."""
 from collections.abc import Sequence
+from itertools import permutations, product
+from math import prod
 
 from torch import Tensor
 
@@ -13,33 +15,33 @@ def as_map(features: Tensor, logits: Sequence[int]) -> Tensor:
 
     Returns:
         (N, A) for logits (N, C). For logits (B, C, H, W), a view (B, A, h, w) of tokens (B, h w, A) or of maps
-        (B, h, w, A).
+        (B, h, w, A); likewise for any number of spatial dimensions.
 
     Raises:
         RuntimeError: a number of tokens that does not form a map with the aspect ratio of the logits.
     """
-    if len(logits) == 4 and features.dim() == 4:
+    if len(logits) == features.dim() > 2:
         return features.movedim(-1, 1)
-    if len(logits) == 4 and features.dim() == 3 and features.shape[1]:
-        return features.mT.view(len(features), -1, *grid_of(features.shape[1], logits[2], logits[3]))
+    if len(logits) > 3 and features.dim() == 3 and features.shape[1]:
+        return features.mT.view(len(features), -1, *grid_of(features.shape[1], logits[2:]))
     return features.flatten(0, -2)
 
 
-def grid_of(tokens: int, height: int, width: int) -> tuple[int, int]:
-    """Return the sides of a map of so many tokens with the aspect ratio nearest to height : width.
+def grid_of(tokens: int, size: Sequence[int]) -> tuple[int, ...]:
+    """Return the sides of a map of so many tokens with the aspect ratio nearest to that of ``size``.
 
     Raises:
         RuntimeError: the nearest aspect ratio is wrong by more than a factor of 2.
     """
-    sides = [(h, tokens // h) for h in range(1, tokens + 1) if tokens % h == 0]
+    def stretch(sides: tuple[int, ...]) -> float:
+        pairs = list(zip(sides, size, strict=True))
+        return max(a * wide / (b * high) if b * high else float('inf')
+                   for (a, high), (b, wide) in permutations(pairs, 2))
 
-    def stretch(side: tuple[int, int]) -> float:
-        share = side[0] * width / max(1, side[1] * height)
-        return max(share, 1 / share) if share else float('inf')
-
-    nearest = min(sides, key=stretch)
+    divisors = [side for side in range(1, tokens + 1) if tokens % side == 0]
+    nearest = min((sides for sides in product(divisors, repeat=len(size)) if prod(sides) == tokens), key=stretch)
     if stretch(nearest) > 2:
         raise RuntimeError(f'{tokens} tokens entered the classifier, which do not form a map with the aspect ratio '
-                           f'{height} x {width} of the logits. Remove a class token from the input of the classifier, '
-                           'or pass logits (N, C) and labels (N,) to the loss')
+                           f'{" x ".join(map(str, size))} of the logits. Remove a class token from the input of the '
+                           'classifier, or pass logits (N, C) and labels (N,) to the loss')
     return nearest

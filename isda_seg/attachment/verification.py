@@ -1,4 +1,5 @@
 """Verify at every step that the captured features reproduce the logits."""
+from math import prod
 from typing import Any, NamedTuple
 
 import torch
@@ -13,6 +14,7 @@ from isda_seg.core.windows import Windows
 
 STRIDE = 2654435761  # 2^32 divided by the golden ratio: spreads the sampled positions over batch and image
 ALLOWED = 1e-2       # tolerance relative to the scale of the logits
+CONVOLUTIONS = (F.conv1d, F.conv2d, F.conv3d)
 HALF_ALLOWED = 5e-2  # tolerance for features or logits in half precision
 
 
@@ -100,11 +102,10 @@ class Verification:
 def check_shapes(captured: CapturedInput, logits: Tensor) -> None:
     """Raise RuntimeError if the shape of the logits does not match the captured features."""
     features, classes = captured.features, len(captured.weight)
-    expected = (features.shape[0], classes, *(logits.shape[2:] if features.dim() == 4 else ()))
-    if features.dim() not in (2, 4) or tuple(logits.shape) != expected or logits.dim() != features.dim():
-        flattened = features.dim() == 4 and logits.dim() == 2
-        remedy = f'Pass logits (B, {classes}, H, W) as the convolution returns them, resized or not' if flattened else \
-            f'Flatten logits of tokens to (N, {classes}), with labels (N,)'
+    expected = (features.shape[0], classes, *(logits.shape[2:] if features.dim() > 2 else ()))
+    if tuple(logits.shape) != expected or logits.dim() != features.dim():
+        remedy = f'Pass logits (B, {classes}, ...) as the convolution returns them, resized or not' \
+            if features.dim() > 2 == logits.dim() else f'Flatten logits of tokens to (N, {classes}), with labels (N,)'
         raise RuntimeError(f'captured features of shape {tuple(features.shape)} give logits (N, {classes}) or '
                            f'(B, {classes}, H, W), the loss got {tuple(logits.shape)}: another classifier computed '
                            f'them, or they were reshaped. {remedy}')
@@ -122,10 +123,11 @@ def _whole_image(captured: CapturedInput, logits: Tensor, align_corners: bool, a
                                f'attached with align_corners={align_corners}: call '
                                f'attach(loss, classifier, align_corners={not align_corners}), or with OpenMMLab set '
                                'align_corners of the head')
-        maps = f' ({small.shape[2]} x {small.shape[3]} positions)' if small.dim() > 2 else ''
+        maps = f' ({" x ".join(map(str, small.shape[2:]))} positions)' if small.dim() > 2 else ''
         raise RuntimeError(f'the logits of the captured features{maps} differ from the logits the loss got by '
                            f'{error:.3g} (largest logit {scale:.3g}, align_corners={align_corners}): ISDA needs logits '
-                           'of a single classifier, resized bilinearly, from the last forward pass before the loss')
+                           'of a single classifier, resized bilinearly, from the last forward pass before the loss. A '
+                           'cosine classifier needs its normalisation in a layer before it (docs/method_card.md)')
     return error <= bound  # with NaN, check again at the next step
 
 
@@ -136,9 +138,12 @@ def _first_logits(captured: CapturedInput) -> Tensor:
     if isinstance(features, Windows):
         own = features.of_images(slice(0, 1))
         weight = weight.view(len(weight), -1, *own.kernel)
-        return F.conv2d(own.map.float(), weight, bias, list(own.stride), 0, list(own.dilation))
+        return CONVOLUTIONS[len(own.kernel) - 1](own.map.float(), weight, bias, own.stride, 0, own.dilation)
     one = features[:1].float()
-    return F.linear(one, weight, bias) if one.dim() == 2 else F.conv2d(one, weight[:, :, None, None], bias)
+    if one.dim() == 2:
+        return F.linear(one, weight, bias)
+    plane = one.flatten(3) if one.dim() > 3 else one[..., None]  # (1, A, h, w) in the layout of an image
+    return F.conv2d(plane, weight[:, :, None, None], bias).view(1, -1, *one.shape[2:])
 
 
 def _first_typical_logit(captured: CapturedInput) -> Tensor:
@@ -158,22 +163,22 @@ def _one_position(captured: CapturedInput, logits: Tensor, align_corners: bool, 
         position = step * STRIDE % len(features)
         around, own = features[position][:, None, None], logits[position]
     else:
-        images, _, height, width = features.shape
-        position = step * STRIDE % (images * height * width)
-        image, row, column = position // (height * width), position // width % height, position % width
-        y, x = (pixel_of(i, small, large, align_corners) for i, small, large in
-                zip((row, column), (height, width), logits.shape[2:], strict=True))
+        images, _, *sizes = features.shape
+        position = step * STRIDE % (images * prod(sizes))
+        places = [position // prod(sizes[side + 1:]) % size for side, size in enumerate(sizes)]
+        image = position // prod(sizes)
+        pixel = [pixel_of(i, small, large, align_corners) for i, small, large in
+                 zip(places, sizes, logits.shape[2:], strict=True)]
         sources = [source(i, small, large, align_corners) for i, small, large in
-                   zip((y, x), (height, width), logits.shape[2:], strict=True)]
+                   zip(pixel, sizes, logits.shape[2:], strict=True)]
         # The interpolation may give a neighbour on either side 1e-7 of the share, where the exact share is 0.
-        rows, columns = (slice(max(first - 1, 0), second + 2) for first, second, _ in sources)
+        sides = [slice(max(first - 1, 0), min(second + 2, size)) for (first, second, _), size in
+                 zip(sources, sizes, strict=True)]
         sources = [(first - own.start, second - own.start, share)
-                   for (first, second, share), own in zip(sources, (rows, columns), strict=True)]
-        around = features.of_images(slice(image, image + 1)).patch(
-            *(slice(side.start, min(side.stop, size)) for side, size in
-              zip((rows, columns), (height, width), strict=True)))[0] if isinstance(features, Windows) else \
-            features[image, :, rows, columns]
-        own = logits[image, :, y, x]
+                   for (first, second, share), own in zip(sources, sides, strict=True)]
+        around = features.of_images(slice(image, image + 1)).patch(*sides)[0] if isinstance(features, Windows) else \
+            features[image][tuple([slice(None), *sides])]
+        own = logits[image].movedim(0, -1)[tuple(pixel)]
     near, weight = around.flatten(1).float(), captured.weight.float()
     small = weight @ near if captured.bias is None else torch.addmm(captured.bias.float()[:, None], weight, near)
     again = small.view(len(weight), *around.shape[1:])

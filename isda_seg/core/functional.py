@@ -5,7 +5,7 @@ from torch import Tensor
 
 from isda_seg.core.margin import label_margin_variance, margin_variance
 from isda_seg.core.ops.add_rows import add_rows
-from isda_seg.core.ops.checks import at_least_float32, check_classes, check_logits, labelled, number_labelled
+from isda_seg.core.ops.checks import at_least_float32, check_classes, check_logits, is_soft, labelled, number_labelled
 from isda_seg.core.ops.compiled import compiles
 from isda_seg.core.ops.device import on_cpu
 from isda_seg.core.ops.fused import fused_cross_entropy
@@ -13,6 +13,7 @@ from isda_seg.core.ops.precision import full_precision
 from isda_seg.core.ops.upsampled import Grid
 from isda_seg.core.prior import adjust_logits
 from isda_seg.core.schedule import check_strength
+from isda_seg.core.soft_targets import soft_cross_entropy
 
 
 def augment_logits(logits: Tensor, labels: Tensor, table: Tensor, strength: float, *,
@@ -61,7 +62,8 @@ def isda_cross_entropy(logits: Tensor, labels: Tensor, weight: Tensor, covarianc
 
     Args:
         logits: (N, C) or (N, C, ...).
-        labels: (N,) or (N, ...).
+        labels: (N,) or (N, ...); or class probabilities of the shape of the logits (``soft_cross_entropy``), for which
+            ignore_index, divisor and grid have no meaning.
         weight: (C, A) of the classifier that made the logits.
         covariance: (C, A) or (C, A, A), or leading dimension 1.
         strength: lambda. The authors' final value is 7.5 for diagonal covariances, and 0.5 for full ones on CIFAR.
@@ -80,6 +82,9 @@ def isda_cross_entropy(logits: Tensor, labels: Tensor, weight: Tensor, covarianc
         ValueError: shapes that do not fit, a bad strength, a label outside the classes (on a CPU).
     """
     strength = check_strength(strength)
+    if is_soft(logits, labels):
+        return soft_cross_entropy(logits, labels, weight, covariance, strength, adjustment=adjustment,
+                                  reduction=reduction)
     labels = labels if checked else check_logits(logits, labels, ignore_index)
     if reduction not in ('mean', 'sum') or not _fuses(logits, strength > 0 or adjustment is not None, grid):
         augmented = closed_form_logits(adjust_logits(logits, adjustment), labels, weight, covariance, strength,
@@ -127,14 +132,19 @@ def closed_form_logits(logits: Tensor, labels: Tensor, weight: Tensor, covarianc
 def _fuses(logits: Tensor, changed: bool, grid: Grid | None) -> bool:
     """Return whether to use the fused pass: for logits of images that need gradients, where it is faster.
 
-    Logits that ISDA does not change take PyTorch's cross-entropy, so that the result is bitwise equal to it.
+    Logits that ISDA does not change take PyTorch's cross-entropy, so that the result is bitwise equal to it. The fused
+    pass does not upsample volumes.
     """
+    if grid is not None and logits.dim() > 4 and not logits.shape[2] == grid.labels.shape[1] == 1:
+        return False
     return (logits.dim() > 2 and (on_cpu(logits) or grid is None and compiles(logits)) and logits.requires_grad
             and torch.is_grad_enabled() and changed)
 
 
 def cross_entropy(logits: Tensor, labels: Tensor, *, ignore_index: int | None, reduction: str = 'mean') -> Tensor:
     """Return ``F.cross_entropy``, with mean 0 instead of NaN without labelled samples; None ignores no label."""
+    if is_soft(logits, labels):
+        return F.cross_entropy(logits, labels, reduction=reduction)
     index = -100 if ignore_index is None else ignore_index
     if reduction != 'mean':
         return F.cross_entropy(logits, labels.long(), ignore_index=index, reduction=reduction)

@@ -9,7 +9,6 @@ from isda_seg.core.ops.checks import (
     at_least_float32,
     check_choice,
     check_features,
-    check_labels,
     class_index,
     labelled,
     sample_rows,
@@ -18,6 +17,7 @@ from isda_seg.core.ops.class_matrices import class_matrices, update_full_in_plac
 from isda_seg.core.ops.compensated import add_compensated
 from isda_seg.core.ops.device import constant, on_cpu
 from isda_seg.core.ops.precision import full_precision
+from isda_seg.core.ops.weighted_moments import positive, weighted_moments
 
 COVARIANCES = ('diagonal', 'full', 'shared', 'identity')
 CHUNK = 2048  # samples processed at once, so that they stay in the cache of a CPU
@@ -25,7 +25,7 @@ CHUNK = 2048  # samples processed at once, so that they stay in the cache of a C
 
 class ClassMoments(NamedTuple):
     """Sample count, mean and population covariance of each class."""
-    count: Tensor       # type: ignore[assignment]  # (C,) int64; hides tuple.count
+    count: Tensor       # type: ignore[assignment]  # (C,) int64, or float64 after class probabilities; hides tuple.count
     mean: Tensor        # (C, A), 0 for a class never seen
     covariance: Tensor  # (C, A) diagonal | (C, A, A) full | (1, A, A) shared | (1, A) identity
 
@@ -51,8 +51,9 @@ def class_moments(features: Tensor, labels: Tensor, num_classes: int, *, covaria
     """Return count, mean and population covariance of every class in one batch (the primed terms of Eqs. 1-3).
 
     Args:
-        features: (N, A) or (B, A, H, W).
-        labels: (N,) or (B, H, W) integers in 0..num_classes-1 or ``ignore_index``.
+        features: (N, A) or (B, A, ...).
+        labels: (N,) or (B, ...) integers in 0..num_classes-1 or ``ignore_index``; or class probabilities (N, C) or
+            (B, C, ...), floating-point numbers that weight the samples (``weighted_moments``).
         num_classes: C.
         covariance: 'diagonal', 'full', 'shared' (all labelled features about their common mean) or 'identity'.
         ignore_index: samples with this label do not count, nor does a sample with a non-finite feature.
@@ -61,8 +62,7 @@ def class_moments(features: Tensor, labels: Tensor, num_classes: int, *, covaria
         ValueError: shapes that do not fit, an unknown covariance, a label outside the classes (on a CPU).
     """
     check_covariance(covariance)
-    check_features(features, labels)
-    labels = check_labels(labels, num_classes, ignore_index)
+    labels = check_features(features, labels, num_classes, ignore_index)
     return batch_moments(features, labels, num_classes, covariance, ignore_index)[0]
 
 
@@ -70,6 +70,9 @@ def class_moments(features: Tensor, labels: Tensor, num_classes: int, *, covaria
 def batch_moments(features: Tensor, labels: Tensor, num_classes: int, covariance: str,
                   ignore_index: int | None) -> tuple[ClassMoments, Tensor]:
     """Compute ``class_moments`` for checked arguments, and the number of samples dropped as non-finite."""
+    if labels.is_floating_point():
+        *fields, dropped = weighted_moments(features, labels, covariance)
+        return ClassMoments(*fields), dropped
     if not on_cpu(features):
         return _whole_moments(features, labels, num_classes, covariance, ignore_index)
     dtype = at_least_float32(features)
@@ -211,8 +214,8 @@ def _merge_covariance(a: Tensor, b: Tensor, share: Tensor, delta: Tensor) -> Ten
 
 def _share(part: Tensor, whole: Tensor, dtype: torch.dtype) -> Tensor:
     """Return ``part / whole``, and 0 where ``whole`` is 0."""
-    part = part if dtype == torch.get_default_dtype() else part.to(dtype)
-    return part / whole.clamp(min=1)
+    part = part if dtype == torch.get_default_dtype() or part.is_floating_point() else part.to(dtype)
+    return (part / positive(whole)).to(dtype)
 
 
 def common_mean(moments: ClassMoments) -> Tensor:

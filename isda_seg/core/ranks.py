@@ -8,6 +8,7 @@ from torch import Tensor
 from isda_seg.core.moments import ClassMoments, common_mean, merge
 from isda_seg.core.ops.checks import at_least_float32, labelled
 from isda_seg.core.ops.device import on_cpu
+from isda_seg.core.ops.weighted_moments import positive
 
 
 def world_size() -> int:
@@ -29,11 +30,11 @@ def merge_ranks(moments: ClassMoments) -> ClassMoments:
     message = torch.cat([count.view(mean.dtype), mean.flatten(), covariance.flatten()])
     sizes = [len(message) - mean.numel() - covariance.numel(), mean.numel(), covariance.numel()]
     if len(message) % 2:
-        message = torch.cat([message, message.new_zeros(1)])  # aligns each row to the eight bytes of an int64 count
+        message = torch.cat([message, message.new_zeros(1)])  # aligns each row to the eight bytes of a count
     parts = []
     for row in _gather(message):
         own = row[:sum(sizes)].split(sizes)
-        parts.append(ClassMoments(own[0].view(torch.int64), own[1].view_as(mean), own[2].view_as(covariance)))
+        parts.append(ClassMoments(own[0].view(count.dtype), own[1].view_as(mean), own[2].view_as(covariance)))
     return merge(*parts)
 
 
@@ -41,13 +42,13 @@ def _sum_ranks(own: ClassMoments) -> ClassMoments:
     """Compute ``merge_ranks`` for full (C, A, A) or shared (1, A, A) covariances with two all-reduces."""
     weighted = torch.cat([own.count[:, None], own.count[:, None] * own.mean.double()], dim=1)
     dist.all_reduce(weighted)  # float64 keeps the counts exact
-    count = weighted[:, 0].long()
-    mean = (weighted[:, 1:] / count.clamp(min=1)[:, None]).to(own.mean.dtype)
+    count = weighted[:, 0].to(own.count.dtype)
+    mean = (weighted[:, 1:] / positive(count)[:, None]).to(own.mean.dtype)
     number, total, delta = own.count, count, own.mean - mean
     if len(own.covariance) < len(count):
         number, total = number.sum(0, keepdim=True), total.sum(0, keepdim=True)
         delta = common_mean(own)[None] - common_mean(ClassMoments(count, mean, own.covariance))[None]
-    share = (number / total.clamp(min=1)).to(mean.dtype)[:, None, None]
+    share = (number / positive(total)).to(mean.dtype)[:, None, None]
     covariance = share * torch.baddbmm(own.covariance, delta[:, :, None], delta[:, None, :])
     dist.all_reduce(covariance)
     return ClassMoments(count, mean, covariance)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from isda_seg.core.inplace_update import update_in_place
 from isda_seg.core.moments import ClassMoments, batch_moments, empty_moments, merge_running
-from isda_seg.core.ops.checks import check_features, check_labels, labelled
+from isda_seg.core.ops.checks import check_features, labelled
 from isda_seg.core.ops.compensated import join, split
 from isda_seg.core.ops.device import on_cpu
 from isda_seg.core.ranks import SampleGathering, merge_ranks, world_size
@@ -24,7 +24,7 @@ class ClassStatistics(nn.Module):
         sync: merge the batches of all ranks; False keeps separate statistics per rank, as the authors' code does.
 
     Attributes:
-        count: (C,) int64 number of samples, a buffer.
+        count: (C,) int64 number of samples, a buffer; float64 once class probabilities have been observed.
         mean: (C, A) float32, a buffer.
         mean_rest: (C, A) float32, what rounding has removed from the mean: features far from zero move the mean by less
             than float32 resolves. The state dict holds ``mean + mean_rest`` as a float64 ``mean``.
@@ -69,8 +69,8 @@ class ClassStatistics(nn.Module):
         """Merge one batch of every rank into the running moments.
 
         Args:
-            features: (N, A) or (B, A, H, W), or the windows of a k x k classifier.
-            labels: (N,) or (B, H, W).
+            features: (N, A) or (B, A, ...), or the windows of a k x k classifier.
+            labels: (N,) or (B, ...), or class probabilities (N, C) or (B, C, ...) on all ranks.
             ignore_index: samples with this label do not count.
             checked: whether the labels are already int64 and known to be classes or ignored.
             reversible: whether to copy the moments that are updated in place, those of the classes in the batch.
@@ -85,8 +85,7 @@ class ClassStatistics(nn.Module):
         if features.dim() < 2 or features.shape[1] != self.channels:
             raise ValueError(f'the statistics have {self.channels} feature channels, got features of shape '
                              f'{tuple(features.shape)}')
-        check_features(features, labels)
-        labels = labels if checked else check_labels(labels, self.num_classes, ignore_index)
+        labels = check_features(features, labels, self.num_classes, ignore_index, checked)
         alone, undo = not self.sync or world_size() == 1, self._undo()
         if isinstance(features, Windows):
             self._merge_batch(*windowed_moments(features, labels, self.num_classes, self.kind, ignore_index), alone)
@@ -95,7 +94,8 @@ class ClassStatistics(nn.Module):
             self._gathering.gather(features, labels, ignore_index, self._few())
         if gathered is not None:
             (features, labels), alone, ignore_index = gathered, True, -1
-        if alone and on_cpu(labels) and (self.kind == 'full' or labels.dim() == 1 and len(labels) < self._few()):
+        full = self.kind == 'full' and not labels.is_floating_point()
+        if alone and on_cpu(labels) and (full or labels.dim() == 1 and len(labels) < self._few()):
             if reversible:
                 undo = self._undo(labels[labelled(labels, ignore_index)])
             self.dropped = self.dropped + update_in_place(*self._running(), features, labels, ignore_index)
@@ -172,6 +172,8 @@ class ClassStatistics(nn.Module):
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: Any) -> None:
         """Load the state; ValueError as ``check_state``."""
         self.check_state(state_dict, prefix)
+        if (count := state_dict.get(f'{prefix}count')) is not None and count.is_floating_point():
+            self.count = self.count.to(count.dtype)  # of class probabilities
         if (mean := state_dict.get(f'{prefix}mean')) is not None:
             state_dict[f'{prefix}mean'], rest = split(mean)
             if rest.shape == self.mean_rest.shape:

@@ -1,15 +1,18 @@
 """Windows of a k x k convolution as features, computed for one band of output rows at a time."""
 from collections.abc import Iterator
 from functools import reduce
+from itertools import product
+from math import prod
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
+from torch.nn.modules.conv import _ConvNd
 
 from isda_seg.core.moments import ClassMoments, batch_moments, empty_moments, merge
 from isda_seg.core.ops.checks import at_least_float32
-from isda_seg.core.ops.device import on_cpu
+from isda_seg.core.ops.device import on_cpu, widest
 
 CACHE_ELEMENTS = 1 << 19  # elements of the windows processed at once on a CPU
 
@@ -17,7 +20,8 @@ CACHE_ELEMENTS = 1 << 19  # elements of the windows processed at once on a CPU
 class Windows(NamedTuple):
     """Lazy windows of a map in the order of ``F.unfold``. A k x k classifier is a 1x1 classifier on them (Eq. 7).
 
-    The windows are never held in memory together, which would take k * k times the memory of the map.
+    The map has 1 to 3 spatial dimensions. Its windows are never held in memory together, which would take k * k times
+    the memory of the map.
     """
     map: Tensor                # (B, A, h, w), not yet padded
     padding: tuple[int, ...]   # in the format of ``F.pad``
@@ -27,7 +31,7 @@ class Windows(NamedTuple):
     dilation: tuple[int, ...]
 
     @classmethod
-    def of(cls, convolution: nn.Conv2d, features: Tensor) -> 'Windows':
+    def of(cls, convolution: _ConvNd, features: Tensor) -> 'Windows':
         """Return the windows of the input (B, A, h, w) of a convolution without groups."""
         mode = 'constant' if convolution.padding_mode == 'zeros' else convolution.padding_mode
         return cls(features, tuple(convolution._reversed_padding_repeated_twice), mode, convolution.kernel_size,
@@ -37,8 +41,8 @@ class Windows(NamedTuple):
     def shape(self) -> torch.Size:
         """The shape (B, A k k, h', w') at the output size of the convolution."""
         images, channels, *size = self.map.shape
-        added = self.padding[2] + self.padding[3], self.padding[0] + self.padding[1]
-        return torch.Size([images, channels * self.kernel[0] * self.kernel[1], *(
+        added = [sum(self.padding[i:i + 2]) for i in range(len(self.padding) - 2, -1, -2)]  # from the last side on
+        return torch.Size([images, channels * prod(self.kernel), *(
             (side + more - dilation * (kernel - 1) - 1) // stride + 1 for side, more, kernel, stride, dilation in
             zip(size, added, self.kernel, self.stride, self.dilation, strict=True))])
 
@@ -48,19 +52,21 @@ class Windows(NamedTuple):
         return self.map.dtype
 
     def dim(self) -> int:
-        """Return the number of dimensions, 4."""
-        return 4
+        """Return the number of dimensions of ``shape``."""
+        return self.map.dim()
 
     def of_images(self, images: slice) -> 'Windows':
         """Return the windows of a slice of the images, with padding applied."""
-        return self._replace(map=F.pad(self.map[images], self.padding, mode=self.mode), padding=(0, 0, 0, 0))
+        return self._replace(map=F.pad(self.map[images], self.padding, mode=self.mode),
+                             padding=(0,) * len(self.padding))
 
-    def patch(self, rows: slice, columns: slice) -> Tensor:
+    def patch(self, *sides: slice) -> Tensor:
         """Return the windows at some output positions of padded images: (B, A k k, rows, columns)."""
         within = [[slice(first := side.start * stride + i * dilation, first + (side.stop - side.start - 1) * stride + 1,
                          stride) for i in range(kernel)] for side, kernel, stride, dilation in
-                  zip((rows, columns), self.kernel, self.stride, self.dilation, strict=True)]
-        parts = [self.map[:, :, down, along] for down in within[0] for along in within[1]]
+                  zip(sides, self.kernel, self.stride, self.dilation, strict=True)]
+        every = [slice(None)]
+        parts = [self.map[index] for index in product(every, every, *within)]
         return torch.stack(parts, dim=2).flatten(1, 2)
 
     def bands(self) -> Iterator[tuple[slice, slice, Tensor]]:
@@ -68,15 +74,15 @@ class Windows(NamedTuple):
 
         A band is a few rows of one image on a CPU, and rows of all images about the size of the map on an accelerator.
         """
-        images, channels, height, width = self.shape
+        images, channels, height, *others = self.shape
         cpu = on_cpu(self.map)
-        rows = max(1, CACHE_ELEMENTS // max(1, channels * width)) if cpu else \
-            -(-height // (self.kernel[0] * self.kernel[1]))
+        rows = max(1, CACHE_ELEMENTS // max(1, channels * prod(others))) if cpu else \
+            -(-height // prod(self.kernel))
         for image in ([slice(i, i + 1) for i in range(images)] if cpu else [slice(0, images)]):
             padded = self.of_images(image)
             for start in range(0, height, rows):
                 band = slice(start, min(start + rows, height))
-                yield image, band, padded.patch(band, slice(0, width))
+                yield image, band, padded.patch(band, *(slice(0, side) for side in others))
 
 
 @torch.no_grad()
@@ -85,6 +91,9 @@ def windowed_moments(windows: Windows, labels: Tensor, num_classes: int, covaria
     """Compute ``batch_moments`` of all windows with labels (B, h', w')."""
     dtype = at_least_float32(windows.map)  # also without images: the messages of all ranks have the same size
     nothing = empty_moments(num_classes, windows.shape[1], covariance, dtype, labels.device)
-    found = (batch_moments(band, labels[images, rows], num_classes, covariance, ignore_index)
-             for images, rows, band in windows.bands())
-    return reduce(lambda a, b: (merge(a[0], b[0]), a[1] + b[1]), found, (nothing, labels.new_zeros(())))
+    if labels.is_floating_point():  # ranks exchange counts of one dtype
+        nothing = nothing._replace(count=nothing.count.to(widest(labels)))
+    found = (batch_moments(band, labels[images].narrow(-len(windows.kernel), rows.start, band.shape[2]), num_classes,
+                           covariance, ignore_index) for images, rows, band in windows.bands())
+    none = labels.new_zeros((), dtype=torch.int64)
+    return reduce(lambda a, b: (merge(a[0], b[0]), a[1] + b[1]), found, (nothing, none))

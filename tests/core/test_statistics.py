@@ -530,6 +530,17 @@ def pixels_on_rank(rank, kind):
     return state(statistics), numbers
 
 
+def soft_shards():
+    """Features and class probabilities of two ranks: samples, with one empty batch, then an image each."""
+    generator = torch.Generator().manual_seed(0)
+    features = torch.randn(24, CHANNELS, generator=generator)
+    targets = torch.rand(24, CLASSES, dtype=torch.float64, generator=generator) / 3
+    targets[::5], targets[:4, 2] = 0, 0
+    pairs = list(zip(features[:16].split([5, 2, 9, 0]), targets[:16].split([5, 2, 9, 0]), strict=True))
+    maps = [tensor[16:].view(2, 4, 1, -1).movedim(-1, 1) for tensor in (features, targets)]
+    return features, targets, [[*pairs[rank::2], tuple(tensor[rank:rank + 1] for tensor in maps)] for rank in range(2)]
+
+
 def on_rank(rank, folder):
     results = {(kind, 'growing'): state(observed(kind, *growing(rank), num_classes=CLASSES))
                for kind in ('diagonal', 'full')}
@@ -541,6 +552,7 @@ def on_rank(rank, folder):
     torch.distributed.barrier()
     for kind in KINDS:
         results[kind, 'pixels'] = pixels_on_rank(rank, kind)
+        results[kind, 'soft'] = state(observed(kind, *soft_shards()[2][rank]))
         for sync in (True, False):
             mine = [step[rank] for step in shards()]
             results[kind, sync] = state(observed(kind, *mine, ignore_index=IGNORE, sync=sync))
@@ -583,6 +595,17 @@ def test_pixels_of_two_ranks_equal_one_process(ranks, kind):
     assert_same_bits(first, second)
     assert int(first['count'].sum()) == int((labels != IGNORE).sum())
     assert_close(first['covariance'], expected.float(), rtol=2e-3, atol=2e-3)  # float32 rounds 1000 to 6e-5
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_class_probabilities_of_two_ranks_equal_one_process(ranks, kind):
+    features, targets, _ = soft_shards()
+    (first, second), whole = (rank[kind, 'soft'] for rank in ranks), class_moments(features, targets, CLASSES,
+                                                                                   covariance=kind)
+    assert_same_bits(first, second)
+    assert_close(first['count'], targets.sum(dim=0), rtol=1e-14, atol=0)
+    assert_close(first['mean'].float(), whole.mean, rtol=1e-5, atol=1e-6)
+    assert_close(first['covariance'], whole.covariance, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize('kind', ['full', 'shared'])

@@ -93,13 +93,32 @@ def check_logits(logits: Tensor, labels: Tensor, ignore_index: int | None,
     check_tensor(labels)
     if logits.dim() < 2 or logits.shape[:1] + logits.shape[2:] != labels.shape:
         remedy = ''
-        if labels.shape == logits.shape:
-            remedy = ': class probabilities are not supported, pass class indices such as labels.argmax(1)'
+        if is_soft(logits, labels):
+            remedy = ': class probabilities have several rows of the table, use isda_cross_entropy'
+        elif labels.shape == logits.shape:
+            remedy = ': convert class probabilities with labels.float(), or pass indices such as labels.argmax(1)'
         elif labels.shape[1:2] == (1,) != logits.shape[2:]:
             remedy = ': remove the channel with labels.squeeze(1)'
         raise ValueError(f'logits (N, C, ...) and labels (N, ...) must agree, got {tuple(logits.shape)} '
                          f'and {tuple(labels.shape)}{remedy}')
     return check_labels(labels, logits.shape[1], ignore_index, sources)
+
+
+def is_soft(logits: Tensor, labels: Any) -> bool:
+    """Return whether the labels are class probabilities: floating-point numbers in the shape of the logits."""
+    return isinstance(labels, Tensor) and labels.is_floating_point() and labels.shape == logits.shape
+
+
+def improper(targets: Tensor) -> Tensor:
+    """Return whether a class probability is negative or not finite, a scalar tensor."""
+    return ~((targets >= 0) & (targets < torch.inf)).all()
+
+
+def raise_improper(found: Tensor | bool) -> None:
+    """Raise ValueError if the result of ``improper`` is true. Synchronises."""
+    if found:
+        raise ValueError('class probabilities must be finite and at least 0, some are not: pass the softmax(1) of '
+                         'logits, and the relu() of interpolated probabilities')
 
 
 def check_classes(logits: Tensor, weight: Tensor) -> None:
@@ -120,12 +139,21 @@ def check_pair(weight: Tensor, covariance: Tensor) -> None:
                          f'{channels}) for a weight of shape {tuple(weight.shape)}, got {shape}')
 
 
-def check_features(features: Any, labels: Tensor) -> None:
-    """Raise ValueError unless each of the features (N, A, ...) has a label (N, ...)."""
+def check_features(features: Any, labels: Tensor, num_classes: int, ignore_index: int | None,
+                   checked: bool = False) -> Tensor:
+    """Check that each of the features (N, A, ...) has a label (N, ...) or probabilities (N, C, ...), and return them.
+
+    The labels are those of ``check_labels`` unless they are ``checked``.
+    """
     check_tensor(labels)
-    if features.dim() < 2 or features.shape[:1] + features.shape[2:] != labels.shape:
+    soft = labels.is_floating_point() and labels.shape[1:2] == (num_classes,)
+    shape = labels.shape[:1] + labels.shape[2:] if soft else labels.shape
+    if features.dim() < 2 or features.shape[:1] + features.shape[2:] != shape:
         raise ValueError(f'features (N, A, ...) and labels (N, ...) must agree, got {tuple(features.shape)} '
                          f'and {tuple(labels.shape)}')
+    if soft and not checked and on_cpu(labels):
+        raise_improper(improper(labels))
+    return labels if soft or checked else check_labels(labels, num_classes, ignore_index)
 
 
 def sample_rows(features: Tensor, labels: Tensor) -> list[tuple[Tensor, Tensor]]:

@@ -29,7 +29,7 @@ def update_full_in_place(moments: Moments, features: Tensor, labels: Tensor, ign
         the number of labelled samples with a non-finite feature, a scalar tensor.
     """
     count, mean, covariance = moments
-    within, dropped = torch.empty_like(covariance[0]), count.new_zeros(())
+    within, dropped = torch.empty_like(covariance[0]), labels.new_zeros(())
     with full_precision(features.device.type):
         for rows, row_labels in sample_rows(features, labels):
             counts = labelled(row_labels, ignore_index)
@@ -38,7 +38,7 @@ def update_full_in_place(moments: Moments, features: Tensor, labels: Tensor, ign
             for c in torch.unique(row_labels[counts & finite]).tolist():
                 own = rows[(row_labels == c) & finite].to(torch.promote_types(rows.dtype, mean.dtype))
                 new = len(own)
-                share = new / (int(count[c]) + new)
+                share = new / (count[c].item() + new)
                 own_mean = own.mean(dim=0)
                 # The between-means term of Eq. 2 is an outer product, so it enters as one more sample.
                 delta = own_mean - mean[c] if rest is None else own_mean - mean[c] - rest[c]

@@ -93,7 +93,7 @@ def _loss_and_gradients_by_chunk(logits: Tensor, labels: Tensor, rows: Tensor, i
     grad = torch.empty_like(logits, memory_format=torch.contiguous_format)
     grad_rows = torch.zeros_like(rows)
     total = torch.zeros((), dtype=torch.float64)
-    width = 1 if grid is None else logits.shape[3]
+    width = 1 if grid is None or logits.dim() == 3 else logits.shape[-1]
     flat, flat_grad, flat_labels = logits.flatten(2), grad.flatten(2), labels.flatten(1)
     with full_precision(logits.device.type):
         upsampled = None if grid is None else Upsampled(grid, tuple(logits.shape[2:]), rows, ignore_index)
@@ -133,7 +133,7 @@ def _differentiable(wanted: tuple[bool, bool], logits: Tensor, labels: Tensor, r
     """Return the gradients with respect to logits and rows with their own autograd graph; None where not wanted."""
     on = labels if grid is None else grid.labels
     added = chosen_rows(rows, class_index(on, len(rows), ignore_index))
-    adjusted = logits if adjustment is None else logits + adjustment[:, None, None]  # of (N, C, H, W)
+    adjusted = logits if adjustment is None else logits + adjustment.view(-1, *[1] * (logits.dim() - 2))
     augmented = adjusted + (
         added if grid is None else grid.upsample(added, tuple(logits.shape[2:])))
     total = F.cross_entropy(augmented, labels, ignore_index=-100 if ignore_index is None else ignore_index,

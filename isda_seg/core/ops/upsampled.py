@@ -16,10 +16,19 @@ def chosen_rows(rows: Tensor, index: Tensor) -> Tensor:
 
 
 def resize(values: Tensor, size: tuple[int, ...], align_corners: bool) -> Tensor:
-    """Resize (B, C, h, w) to (B, C, *size) bilinearly, as heads of MMSegmentation resize their logits."""
+    """Resize (B, C, h, w) to (B, C, *size) bilinearly, as heads of MMSegmentation resize their logits.
+
+    Points are resized linearly and volumes trilinearly. A volume of one slice gives the bits of an image.
+    """
     if tuple(values.shape[2:]) == tuple(size):
         return values
-    return F.interpolate(values, size=size, mode='bilinear', align_corners=align_corners)
+    if len(size) > 2 and values.shape[2] == size[0] == 1:
+        return resize(values[:, :, 0], size[1:], align_corners)[:, :, None]
+    if len(size) > 3:
+        raise RuntimeError(f'PyTorch interpolates at most 3 spatial dimensions, the labels have {len(size)}: pass '
+                           f'labels of the size {tuple(values.shape[2:])} of the features')
+    mode = ('linear', 'bilinear', 'trilinear')[len(size) - 1]
+    return F.interpolate(values, size=size, mode=mode, align_corners=align_corners)
 
 
 @lru_cache(maxsize=64)
@@ -45,17 +54,18 @@ class Upsampled:
     Bilinear upsampling is a product with one interpolation matrix for each side of the map.
 
     Args:
-        grid: labels of N images on the feature grid.
+        grid: labels of N images on the feature grid; points are an image of one column, and one slice is an image.
         size: (H, W) of the result.
         rows: (C, C).
         ignore_index: grid points with this label contribute 0.
     """
 
     def __init__(self, grid: Grid, size: tuple[int, ...], rows: Tensor, ignore_index: int | None) -> None:
+        few, many = ([*side, 1] if len(side) == 1 else side[-2:] for side in (grid.labels.shape[1:], size))
         self.vertical, self.horizontal = (  # (H, h) and (W, w)
             interpolation(small, large, grid.align_corners, rows.dtype)
-            for small, large in zip(grid.labels.shape[1:], size, strict=True))
-        self.index = class_index(grid.labels, len(rows), ignore_index)
+            for small, large in zip(few, many, strict=True))
+        self.index = class_index(grid.labels, len(rows), ignore_index).view(-1, *few)
         self.wide = chosen_rows(rows, self.index) @ self.horizontal.t()  # (N, C, h, W)
         self.grad_wide = torch.zeros_like(self.wide)
 
