@@ -123,26 +123,28 @@ class ISDACriterion(HeldStatistics):
         self.prepare(*captured.weight.shape)  # raises an error for a classifier whose weight has been replaced
         strength = check_strength(self.ramp.strength() if self.ramp else self.strength)
         with no_autocast(logits.device.type):
-            index, none = self._label_errors.check(labels, logits, ignore_index, self.sources)
+            labels, ignored = self._label_errors.check(labels, logits, ignore_index, self.sources)
             self._verification.check(captured, logits, self.align_corners)
             self._count_unchecked_step()
-            on_grid = labels_on_grid(index, tuple(captured.features.shape[2:]), self.align_corners, self.label_sampling)
+            size = tuple(captured.features.shape[2:])
+            on_grid = labels_on_grid(labels, size, self.align_corners, self.label_sampling)
             closed = (strength or self.logit_adjustment) and not self.samples
-            divisor = base_losses.divisor(self.base, index, none, kwargs, self.factor) if closed else None
-            undo = self.statistics.observe(captured.features, on_grid, none, checked=True, reversible=divisor is None)
+            divisor = base_losses.divisor(self.base, labels, ignored, kwargs, self.factor) if closed else None
+            undo = self.statistics.observe(captured.features, on_grid, ignored, checked=True,
+                                           reversible=divisor is None)
             try:
                 adjustment = self.logit_adjustment * log_prior(self.statistics.count) if self.logit_adjustment else None
                 grid = Grid(on_grid, self.align_corners) if self.resolution == 'feature' and logits.dim() > 2 else None
-                arguments = index, captured.weight, self.statistics.covariance, strength
-                if is_soft(logits, index):
+                arguments = labels, captured.weight, self.statistics.covariance, strength
+                if is_soft(logits, labels):
                     result = base_losses.soft_value(self.base, logits, *arguments, samples=self.samples, grid=grid,
                                                     adjustment=adjustment, factor=self.factor)
                 elif divisor is not None:  # the base loss is the summed cross-entropy / divisor: one fused pass
-                    result = isda_cross_entropy(logits, *arguments, ignore_index=none, divisor=divisor, grid=grid,
+                    result = isda_cross_entropy(logits, *arguments, ignore_index=ignored, divisor=divisor, grid=grid,
                                                 checked=True, adjustment=adjustment)
                 else:
-                    augmented = self._augment(adjust_logits(logits, adjustment), *arguments, none, grid)
-                    labels, ignore_index = base_losses.labels_for_base(self.base, index, none, ignore_index)
+                    augmented = self._augment(adjust_logits(logits, adjustment), *arguments, ignored, grid)
+                    labels, ignore_index = base_losses.labels_for_base(self.base, labels, ignored, ignore_index)
                     result = base_losses.mean_value(self.base, augmented, labels, ignore_index, kwargs, self.factor)
             except BaseException:
                 undo()
@@ -162,7 +164,7 @@ class ISDACriterion(HeldStatistics):
                                    checked=True)]
 
     def _count_unchecked_step(self) -> None:
-        """Raise deferred errors at the latest every ``CHECK_EVERY`` steps."""
+        """Raise deferred errors at least once every ``CHECK_EVERY`` steps."""
         self._unchecked_steps += 1
         if self.raise_at_once or self._unchecked_steps >= CHECK_EVERY:
             self.raise_deferred_errors()

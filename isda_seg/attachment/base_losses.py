@@ -90,18 +90,18 @@ def mean_value(loss: nn.Module, logits: Iterable[Tensor], labels: Tensor, ignore
     return values[0] if len(values) == 1 else torch.stack(values).mean(dim=0)
 
 
-def labels_for_base(loss: nn.Module, index: Tensor, none: int, ignore_index: int) -> tuple[Tensor, int]:
+def labels_for_base(loss: nn.Module, labels: Tensor, ignored: int, ignore_index: int) -> tuple[Tensor, int]:
     """Return labels and ignore index for a base loss that may support only its own ``ignore_index``.
 
     Args:
         loss: the base loss.
-        index: labels with ignore index ``none``.
-        none: ignore index of ``index``.
+        labels: labels with the ignore index ``ignored``.
+        ignored: ignore index of ``labels``.
         ignore_index: ignore index of the base loss.
     """
-    if none == ignore_index or type(loss) is MeanCrossEntropy:
-        return index, none
-    return torch.where(index == none, constant(ignore_index, (), torch.int64, index.device), index), ignore_index
+    if ignored == ignore_index or type(loss) is MeanCrossEntropy:
+        return labels, ignored
+    return torch.where(labels == ignored, constant(ignore_index, (), torch.int64, labels.device), labels), ignore_index
 
 
 def divisor(loss: nn.Module, labels: Tensor, ignore_index: int, kwargs: Mapping[str, Any],

@@ -97,11 +97,9 @@ def isda_cross_entropy(logits: Tensor, labels: Tensor, weight: Tensor, covarianc
     table = table.to(at_least_float32(logits, table))
     if divisor is None:
         divisor = number_labelled(labels, ignore_index) if reduction == 'mean' else 1.0
-    logits = logits.to(table.dtype)
-    adjustment = None if adjustment is None else adjustment.to(table.dtype)
-    if grid is None:
-        logits, labels = logits.flatten(2), labels.flatten(1)
-    return fused_cross_entropy(logits, labels, strength / 2 * table, ignore_index, divisor, grid, adjustment)
+    rows = strength / 2 * table
+    rows = rows if adjustment is None else rows + adjustment.to(table.dtype)  # each pixel gets exactly one row
+    return fused_cross_entropy(logits.to(table.dtype).flatten(2), labels.flatten(1), rows, ignore_index, divisor)
 
 
 def closed_form_logits(logits: Tensor, labels: Tensor, weight: Tensor, covariance: Tensor, strength: float, *,
@@ -117,6 +115,8 @@ def closed_form_logits(logits: Tensor, labels: Tensor, weight: Tensor, covarianc
     half = check_strength(strength) / 2
     labels = labels if checked else check_logits(logits, labels, ignore_index)
     check_classes(logits, weight)
+    if not half:
+        return logits.to(at_least_float32(logits, weight, covariance))
     if logits.dim() == 2:
         counts = labelled(labels, ignore_index)
         rows = label_margin_variance(weight, covariance, torch.where(counts, labels, 0)) * counts[:, None]
@@ -132,13 +132,10 @@ def closed_form_logits(logits: Tensor, labels: Tensor, weight: Tensor, covarianc
 def _fuses(logits: Tensor, changed: bool, grid: Grid | None) -> bool:
     """Return whether to use the fused pass: for logits of images that need gradients, where it is faster.
 
-    Logits that ISDA does not change take PyTorch's cross-entropy, so that the result is bitwise equal to it. The fused
-    pass does not upsample volumes.
+    Logits that ISDA does not change take PyTorch's cross-entropy, so that the result is bitwise equal to it.
     """
-    if grid is not None and logits.dim() > 4 and not logits.shape[2] == grid.labels.shape[1] == 1:
-        return False
-    return (logits.dim() > 2 and (on_cpu(logits) or grid is None and compiles(logits)) and logits.requires_grad
-            and torch.is_grad_enabled() and changed)
+    return (changed and grid is None and logits.dim() > 2 and logits.requires_grad and torch.is_grad_enabled()
+            and (on_cpu(logits) or compiles(logits)))
 
 
 def cross_entropy(logits: Tensor, labels: Tensor, *, ignore_index: int | None, reduction: str = 'mean') -> Tensor:

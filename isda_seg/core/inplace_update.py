@@ -2,19 +2,17 @@
 import torch
 from torch import Tensor
 
-from isda_seg.core.moments import ClassMoments, batch_moments, merge_running
+from isda_seg.core.moments import ClassMoments, batch_moments, merge
 from isda_seg.core.ops.checks import labelled
 from isda_seg.core.ops.class_matrices import update_full_in_place
 
 
 @torch.no_grad()
-def update_in_place(moments: ClassMoments, rest: Tensor, features: Tensor, labels: Tensor,
-                    ignore_index: int | None) -> Tensor:
-    """Merge a batch into ``moments`` in place, like ``merge_running`` with the batch's ``class_moments`` (Eqs. 1-3).
+def update_in_place(moments: ClassMoments, features: Tensor, labels: Tensor, ignore_index: int | None) -> Tensor:
+    """Merge a batch into ``moments`` in place, like ``merge`` with the batch's ``class_moments`` (Eqs. 1-3).
 
     Args:
         moments: diagonal or full moments of C classes; only classes in the batch are changed.
-        rest: (C, A) compensation of the mean (``merge_running``), changed in place too.
         features: (N, A), or (B, A, H, W) for full moments; samples with a non-finite entry do not count.
         labels: (N,) or (B, H, W) int64, already checked.
         ignore_index: samples with this label do not count.
@@ -23,11 +21,11 @@ def update_in_place(moments: ClassMoments, rest: Tensor, features: Tensor, label
         the number of labelled samples with a non-finite feature, a scalar tensor.
     """
     if moments.covariance.dim() == 3:
-        return update_full_in_place(moments, features, labels, ignore_index, rest)
+        return update_full_in_place(moments, features, labels, ignore_index)
     counts = labelled(labels, ignore_index)
     classes, labels = torch.unique(labels[counts], return_inverse=True)
     batch, dropped = batch_moments(features[counts], labels, len(classes), 'diagonal', None)
-    merged, new_rest = merge_running(ClassMoments(*(field[classes] for field in moments)), rest[classes], batch)
-    for field, value in zip((*moments, rest), (*merged, new_rest), strict=True):
-        field[classes] = value
+    merged = merge(ClassMoments(*(field[classes] for field in moments)), batch)
+    for field, value in zip(moments, merged, strict=True):
+        field[classes] = value.to(field.dtype)
     return dropped

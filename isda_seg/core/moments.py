@@ -1,6 +1,6 @@
 """Class-conditional mean and covariance as a value with a Welford/Chan parallel merge (Eqs. 1-3)."""
 from functools import reduce
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,7 +14,6 @@ from isda_seg.core.ops.checks import (
     sample_rows,
 )
 from isda_seg.core.ops.class_matrices import class_matrices, update_full_in_place
-from isda_seg.core.ops.compensated import add_compensated
 from isda_seg.core.ops.device import constant, on_cpu
 from isda_seg.core.ops.precision import full_precision
 from isda_seg.core.ops.weighted_moments import positive, weighted_moments
@@ -146,8 +145,8 @@ def _whole_moments(features: Tensor, labels: Tensor, num_classes: int, covarianc
 def merge(*moments: ClassMoments) -> ClassMoments:
     """Return the exact moments of the union of disjoint samples, by the Welford/Chan parallel update (Eqs. 1-3).
 
-    Parts without samples change nothing. To merge thousands of batches one by one, use ``ClassStatistics`` or float64
-    features: a float32 mean far from zero rounds off the small increments of late batches.
+    Parts without samples change nothing. To merge thousands of batches one by one, use ``ClassStatistics`` or a float64
+    mean: a float32 mean far from zero rounds off the small increments of late batches.
 
     Raises:
         ValueError: no argument, or parts of different shapes.
@@ -158,47 +157,22 @@ def merge(*moments: ClassMoments) -> ClassMoments:
     if len(shapes) > 1:
         raise ValueError('merge needs moments with the same classes, channels and kind of covariance, got the shapes '
                          f'{sorted(shapes)}')
-    return reduce(_merge_pair, moments)
+    return reduce(_merge, moments)
 
 
-def _merge_pair(a: ClassMoments, b: ClassMoments) -> ClassMoments:
-    return _merge(a, b, None)[0]
-
-
-def merge_running(running: ClassMoments, rest: Tensor, batch: ClassMoments) -> tuple[ClassMoments, Tensor]:
-    """Merge a batch into running moments with a compensated mean.
-
-    The mean of n samples moves by 1/n of the difference of a new batch. Far from zero, a float32 mean alone would round
-    these increments off after some thousand steps.
-
-    Args:
-        running: float32 moments.
-        rest: (C, A) float32, what rounding has removed from ``running.mean``.
-        batch: moments of the batch, float32 or float64.
-
-    Returns:
-        the merged moments in float32, and the new ``rest``.
-    """
-    merged, rest = _merge(running, batch, rest)
-    return ClassMoments(merged.count, merged.mean, merged.covariance.float()), rest
-
-
-def _merge(a: ClassMoments, b: ClassMoments, rest: Tensor | None) -> tuple[ClassMoments, Any]:
-    """Return the merged moments and, if ``rest`` compensates the mean of ``a``, the new compensation."""
-    dtype = at_least_float32(a.mean, b.mean)
-    a, b = (ClassMoments(part.count, part.mean.to(dtype), part.covariance.to(dtype)) for part in (a, b))
+def _merge(a: ClassMoments, b: ClassMoments) -> ClassMoments:
+    wide, dtype = at_least_float32(a.mean, b.mean), at_least_float32(a.covariance, b.covariance)
+    a, b = (ClassMoments(part.count, part.mean.to(wide), part.covariance.to(dtype)) for part in (a, b))
     count = a.count + b.count
-    share = _share(b.count, count, dtype)[:, None]
-    delta = b.mean - a.mean if rest is None else b.mean - a.mean - rest
-    mean, new_rest = (torch.lerp(a.mean, b.mean, share), None) if rest is None else \
-        add_compensated(a.mean, rest, share * delta)
+    share = _share(b.count, count, wide)[:, None]
+    mean, delta = torch.lerp(a.mean, b.mean, share), b.mean - a.mean
     if a.covariance.dim() == 2 and len(a.covariance) < len(count):  # identity: not estimated
-        return ClassMoments(count, mean, a.covariance), new_rest
+        return ClassMoments(count, mean, a.covariance)
     if len(a.covariance) < len(count):  # shared
-        share = _share(b.count.sum(), count.sum(), dtype)[None, None]
-        delta = common_mean(b) - common_mean(a)
-        delta = (delta if rest is None else delta - common_mean(a._replace(mean=rest.to(dtype))))[None]
-    return ClassMoments(count, mean, _merge_covariance(a.covariance, b.covariance, share, delta)), new_rest
+        share = _share(b.count.sum(), count.sum(), wide)[None, None]
+        delta = (common_mean(b) - common_mean(a))[None]
+    covariance = _merge_covariance(a.covariance, b.covariance, share.to(dtype), delta.to(dtype))
+    return ClassMoments(count, mean, covariance)
 
 
 def _merge_covariance(a: Tensor, b: Tensor, share: Tensor, delta: Tensor) -> Tensor:

@@ -6,10 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from isda_seg.core.inplace_update import update_in_place
-from isda_seg.core.moments import ClassMoments, batch_moments, empty_moments, merge_running
+from isda_seg.core.moments import ClassMoments, batch_moments, empty_moments, merge
 from isda_seg.core.ops.checks import check_features, labelled
-from isda_seg.core.ops.compensated import join, split
-from isda_seg.core.ops.device import on_cpu
+from isda_seg.core.ops.device import on_cpu, widest
 from isda_seg.core.ranks import SampleGathering, merge_ranks, world_size
 from isda_seg.core.windows import Windows, windowed_moments
 
@@ -25,9 +24,8 @@ class ClassStatistics(nn.Module):
 
     Attributes:
         count: (C,) int64 number of samples, a buffer; float64 once class probabilities have been observed.
-        mean: (C, A) float32, a buffer.
-        mean_rest: (C, A) float32, what rounding has removed from the mean: features far from zero move the mean by less
-            than float32 resolves. The state dict holds ``mean + mean_rest`` as a float64 ``mean``.
+        mean: (C, A) float64, a buffer, because features far from zero move it by less than float32 resolves; float32 on
+            MPS, which has no float64.
         covariance: float32, a buffer.
         dropped: number of samples ignored because a feature was not finite; not saved in the state dict.
 
@@ -37,7 +35,6 @@ class ClassStatistics(nn.Module):
 
     count: Tensor
     mean: Tensor
-    mean_rest: Tensor
     covariance: Tensor
     dropped: Tensor
 
@@ -48,20 +45,19 @@ class ClassStatistics(nn.Module):
                              f'num_classes={num_classes} and channels={channels}')
         self.num_classes, self.channels, self.kind, self.sync = num_classes, channels, covariance, sync
         for name, value in empty_moments(num_classes, channels, covariance)._asdict().items():
-            self.register_buffer(name, value)
-        self.register_buffer('mean_rest', torch.zeros_like(self.mean), persistent=False)
+            self.register_buffer(name, value.double() if name == 'mean' else value)
         self.register_buffer('dropped', torch.zeros((), dtype=torch.int64), persistent=False)
         self._gathering = SampleGathering()
-        self._own: tuple[ClassMoments, Tensor] | None = None
+        self._own: ClassMoments | None = None
 
     @property
     def moments(self) -> ClassMoments:
         """A copy of the running moments, which later observations do not change."""
-        return ClassMoments(*(field.clone() for field in self._running()[0]))
+        return ClassMoments(*(field.clone() for field in self._running()))
 
-    def _running(self) -> tuple[ClassMoments, Tensor]:
-        """Return moments and ``mean_rest``: the buffers, or with separate statistics per rank their originals."""
-        return self._own or (ClassMoments(self.count, self.mean, self.covariance), self.mean_rest)
+    def _running(self) -> ClassMoments:
+        """Return the moments: the buffers, or with separate statistics per rank their originals."""
+        return self._own or ClassMoments(self.count, self.mean, self.covariance)
 
     @torch.no_grad()
     def observe(self, features: Tensor | Windows, labels: Tensor, ignore_index: int | None = None, *,
@@ -98,30 +94,30 @@ class ClassStatistics(nn.Module):
         if alone and on_cpu(labels) and (full or labels.dim() == 1 and len(labels) < self._few()):
             if reversible:
                 undo = self._undo(labels[labelled(labels, ignore_index)])
-            self.dropped = self.dropped + update_in_place(*self._running(), features, labels, ignore_index)
+            self.dropped = self.dropped + update_in_place(self._running(), features, labels, ignore_index)
             if self._per_rank():
-                self._store(*self._running())
+                self._store(self._running())
             return undo
         self._merge_batch(*batch_moments(features, labels, self.num_classes, self.kind, ignore_index), alone)
         return undo
 
     def _undo(self, changed: Tensor | None = None) -> Callable[[], None]:
         """Return a function that restores the present state, and the moments of the classes that change in place."""
-        buffers, own, (moments, rest) = dict(self._buffers), self._own, self._running()
+        buffers, own, moments = dict(self._buffers), self._own, self._running()
         classes = None if changed is None else torch.unique(changed)
-        rows = [] if classes is None else [field[classes] for field in (*moments, rest)]
+        rows = [] if classes is None else [field[classes] for field in moments]
 
         def undo() -> None:
             self._buffers.update(buffers)
             self._own = own
-            for field, row in zip((*moments, rest), rows, strict=False):
+            for field, row in zip(moments, rows, strict=False):
                 field[classes] = row
 
         return undo
 
     def _merge_batch(self, batch: ClassMoments, dropped: Tensor, alone: bool) -> None:
         self.dropped = self.dropped + dropped
-        self._store(*merge_running(*self._running(), batch if alone else merge_ranks(batch)))
+        self._store(merge(self._running(), batch if alone else merge_ranks(batch)))
 
     def _few(self) -> int:
         """Return the number of samples below which an update in place is cheaper than a merge, as classes are few."""
@@ -131,16 +127,16 @@ class ClassStatistics(nn.Module):
         """Return whether ranks differ. DistributedDataParallel then overwrites the buffers, which are only copies."""
         return not self.sync and world_size() > 1
 
-    def _store(self, moments: ClassMoments, mean_rest: Tensor) -> None:
+    def _store(self, moments: ClassMoments) -> None:
         apart = self._per_rank()
-        self._own = (moments, mean_rest) if apart else None
-        for name, value in dict(moments._asdict(), mean_rest=mean_rest).items():
+        moments = moments._replace(mean=moments.mean.to(widest(moments.mean)), covariance=moments.covariance.float())
+        self._own = moments if apart else None
+        for name, value in moments._asdict().items():
             setattr(self, name, value.clone() if apart else value)
 
     def reset(self) -> None:
         """Reset to the statistics of zero samples."""
-        empty = empty_moments(self.num_classes, self.channels, self.kind, device=self.count.device)
-        self._store(empty, torch.zeros_like(empty.mean))
+        self._store(empty_moments(self.num_classes, self.channels, self.kind, device=self.count.device))
         self.dropped.zero_()
 
     def raise_overflow(self) -> None:
@@ -174,19 +170,14 @@ class ClassStatistics(nn.Module):
         self.check_state(state_dict, prefix)
         if (count := state_dict.get(f'{prefix}count')) is not None and count.is_floating_point():
             self.count = self.count.to(count.dtype)  # of class probabilities
-        if (mean := state_dict.get(f'{prefix}mean')) is not None:
-            state_dict[f'{prefix}mean'], rest = split(mean)
-            if rest.shape == self.mean_rest.shape:
-                self.mean_rest = rest.to(self.mean_rest.device)
         if (capacity := state_dict.pop(f'{prefix}capacity', None)) is not None:
             self._gathering.capacity = int(capacity)
         super()._load_from_state_dict(state_dict, prefix, *args)
         self._own = None
 
     def _save_to_state_dict(self, destination: dict[str, Tensor], prefix: str, keep_vars: bool) -> None:
-        """Save the state, with all bits of the mean."""
+        """Save the state, on an accelerator with the capacity of the messages between ranks."""
         super()._save_to_state_dict(destination, prefix, keep_vars)
-        destination[f'{prefix}mean'] = join(self.mean, self.mean_rest)
         if self._gathering.capacity is not None and not on_cpu(self.count):
             destination[f'{prefix}capacity'] = torch.tensor(self._gathering.capacity)
 
@@ -195,6 +186,10 @@ class ClassStatistics(nn.Module):
         self._own = None
         for name, buffer in self._buffers.items():
             if buffer is not None:
-                moved = fn(buffer)
-                self._buffers[name] = moved if moved.dtype == buffer.dtype else buffer.to(moved.device)
+                try:
+                    moved = fn(buffer)
+                except TypeError:  # MPS has no float64
+                    moved = fn(buffer.float())
+                dtype = widest(moved) if name == 'mean' else buffer.dtype
+                self._buffers[name] = moved if moved.dtype == dtype else buffer.to(moved.device, dtype)
         return self

@@ -3,7 +3,6 @@ import torch
 from torch import Tensor
 
 from isda_seg.core.ops.checks import at_least_float32, labelled, sample_rows
-from isda_seg.core.ops.compensated import add_compensated
 from isda_seg.core.ops.precision import full_precision
 
 Moments = tuple[Tensor, Tensor, Tensor]  # count (C,), mean (C, A), covariance (C, A, A)
@@ -12,8 +11,7 @@ PRODUCT_ELEMENTS = 1 << 26  # upper bound of the elements of products held at on
 
 
 @torch.no_grad()
-def update_full_in_place(moments: Moments, features: Tensor, labels: Tensor, ignore_index: int | None,
-                         rest: Tensor | None = None) -> Tensor:
+def update_full_in_place(moments: Moments, features: Tensor, labels: Tensor, ignore_index: int | None) -> Tensor:
     """Merge a batch into full ``moments`` in place, on a CPU, with one product per class and image (Eqs. 1-3).
 
     Matrices of classes without a sample in the batch are neither read nor written.
@@ -23,7 +21,6 @@ def update_full_in_place(moments: Moments, features: Tensor, labels: Tensor, ign
         features: (N, A) or (B, A, H, W); samples with a non-finite entry do not count.
         labels: (N,) or (B, H, W), already checked.
         ignore_index: samples with this label do not count.
-        rest: (C, A) compensation of a float32 mean (``add_compensated``), changed in place; None for none.
 
     Returns:
         the number of labelled samples with a non-finite feature, a scalar tensor.
@@ -36,19 +33,15 @@ def update_full_in_place(moments: Moments, features: Tensor, labels: Tensor, ign
             finite = rows.sum(dim=1, dtype=at_least_float32(rows)).isfinite()
             dropped += (counts & ~finite).sum()
             for c in torch.unique(row_labels[counts & finite]).tolist():
-                own = rows[(row_labels == c) & finite].to(torch.promote_types(rows.dtype, mean.dtype))
+                own = rows[(row_labels == c) & finite].to(torch.promote_types(rows.dtype, covariance.dtype))
                 new = len(own)
                 share = new / (count[c].item() + new)
                 own_mean = own.mean(dim=0)
                 # The between-means term of Eq. 2 is an outer product, so it enters as one more sample.
-                delta = own_mean - mean[c] if rest is None else own_mean - mean[c] - rest[c]
-                spread = (delta * (1 - share) ** 0.5)[None]
-                samples = torch.cat([(own - own_mean).div_(new ** 0.5), spread]).to(mean.dtype)
+                spread = ((own_mean - mean[c]) * (1 - share) ** 0.5).to(own.dtype)[None]
+                samples = torch.cat([(own - own_mean).div_(new ** 0.5), spread]).to(covariance.dtype)
                 covariance[c].lerp_(torch.mm(samples.t(), samples, out=within), share)
-                if rest is None:
-                    mean[c].lerp_(own_mean.to(mean.dtype), share)
-                else:
-                    mean[c], rest[c] = add_compensated(mean[c], rest[c], share * delta)
+                mean[c].lerp_(own_mean.to(mean.dtype), share)
                 count[c] += new
     return dropped
 

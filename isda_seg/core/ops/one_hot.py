@@ -18,13 +18,12 @@ class Chunk(NamedTuple):
     member: Tensor  # (C, p) one-hot labels, all 0 at ignored pixels; overwritten by the next chunk
 
 
-def one_hot_chunks(labels: Tensor, like: Tensor, num_classes: int, ignore_index: int | None,
-                   multiple: int = 1) -> Iterator[Chunk]:
-    """Iterate over labels (N, P) in chunks of a multiple of ``multiple`` pixels, with one-hot labels like ``like``.
+def one_hot_chunks(labels: Tensor, like: Tensor, num_classes: int, ignore_index: int | None) -> Iterator[Chunk]:
+    """Iterate over labels (N, P) in chunks of pixels, with one-hot labels like ``like``.
 
     All chunks share one buffer: setting and clearing p ones is cheaper than allocating C x p zeros.
     """
-    size = max(1, max(256, CHUNK // num_classes) // multiple) * multiple
+    size = max(256, CHUNK // num_classes)
     buffer = like.new_zeros(num_classes + 1, min(size, labels.shape[1]))  # the last row takes ignored pixels
     for image in range(len(labels)):
         for start in range(0, labels.shape[1], size):

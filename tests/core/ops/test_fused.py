@@ -7,7 +7,6 @@ from torch.testing import assert_close
 from isda_seg.core.ops import one_hot
 from isda_seg.core.ops.fused import fused_cross_entropy
 from isda_seg.core.ops.one_hot import one_hot_chunks
-from isda_seg.core.ops.upsampled import Grid
 
 IGNORE = 255
 
@@ -21,30 +20,15 @@ def problem(classes, images=2, pixels=700, dtype=torch.float64, seed=0):
     return logits.requires_grad_(), labels, rows.requires_grad_()
 
 
-def literal(logits, labels, rows, divisor, added=None):
+def literal(logits, labels, rows, divisor):
     """Pixel by pixel from Eq. 7."""
     total = 0
     for n, label in enumerate(labels.tolist()):
         for p, y in enumerate(label):
             if y != IGNORE:
-                z = logits[n, :, p] + (rows[y] if added is None else added[n, :, p])
+                z = logits[n, :, p] + rows[y]
                 total = total - (z[y] - z.exp().sum().log())
     return total / divisor
-
-
-def grid_problem(classes, size=(20, 35), small=(4, 6)):
-    logits, labels, rows = problem(classes, pixels=size[0] * size[1])
-    on_grid = torch.randint(classes, (2, *small), generator=torch.Generator().manual_seed(1))
-    on_grid[:, 0, 0] = IGNORE
-    logits = logits.detach().view(2, classes, *size).requires_grad_()
-    return logits, labels.view(2, *size), rows, Grid(on_grid, False)
-
-
-def upsampled(rows, grid, size):
-    """Rows upsampled by F.interpolate: (N, C, P)."""
-    points = torch.stack([torch.stack([torch.zeros_like(rows[0]) if y == IGNORE else rows[y] for y in image.flatten()])
-                          for image in grid.labels]).mT.view(len(grid.labels), -1, *grid.labels.shape[1:])
-    return F.interpolate(points, size=size, mode='bilinear', align_corners=False).flatten(2)
 
 
 @pytest.mark.parametrize('classes', [2, 3, 11])
@@ -57,22 +41,11 @@ def test_chunked_value_and_gradients_equal_the_literal_form(classes, monkeypatch
     assert_close(torch.autograd.grad(3 * fused, (logits, rows)), torch.autograd.grad(3 * slow, (logits, rows)))
 
 
-@pytest.mark.parametrize('classes', [2, 3, 11])
-def test_chunked_upsampled_rows_equal_the_literal_form(classes, monkeypatch):
-    monkeypatch.setattr(one_hot, 'CHUNK', 1)
-    logits, labels, rows, grid = grid_problem(classes)
-    fused = fused_cross_entropy(logits, labels, rows, IGNORE, 7.0, grid)
-    slow = literal(logits.flatten(2), labels.flatten(1), rows, 7.0, upsampled(rows, grid, logits.shape[2:]))
-    assert_close(fused, slow)
-    assert_close(torch.autograd.grad(3 * fused, (logits, rows)), torch.autograd.grad(3 * slow, (logits, rows)))
-
-
-@pytest.mark.parametrize('on_grid', [False, True])
-def test_first_and_second_derivatives_equal_finite_differences(on_grid):
-    logits, labels, rows, grid = (*problem(3, pixels=5), None) if not on_grid else grid_problem(3, (3, 2), (2, 2))
+def test_first_and_second_derivatives_equal_finite_differences():
+    logits, labels, rows = problem(3, pixels=5)
 
     def loss(logits, rows):
-        return fused_cross_entropy(logits, labels, rows, IGNORE, 4.0, grid)
+        return fused_cross_entropy(logits, labels, rows, IGNORE, 4.0)
 
     assert torch.autograd.gradcheck(loss, (logits, rows)) is True
     assert torch.autograd.gradgradcheck(loss, (logits, rows)) is True
@@ -132,13 +105,12 @@ def test_two_backward_passes_give_the_gradient_twice():
 
 
 @pytest.mark.parametrize('second_derivative', [False, True])
-@pytest.mark.parametrize('changed', ['logits', 'labels', 'rows', 'grid', 'adjustment', 'divisor'])
+@pytest.mark.parametrize('changed', ['logits', 'labels', 'rows', 'divisor'])
 def test_an_argument_changed_in_place_is_an_error_in_a_second_backward_pass(changed, second_derivative):
-    logits, labels, rows, grid = grid_problem(4)
-    adjustment, divisor = torch.ones(4, dtype=torch.float64), torch.tensor(5)
-    loss = fused_cross_entropy(logits, labels, rows, IGNORE, divisor, grid, adjustment)
+    (logits, labels, rows), divisor = problem(4), torch.tensor(5)
+    loss = fused_cross_entropy(logits, labels, rows, IGNORE, divisor)
     torch.autograd.grad(loss, logits, retain_graph=True)
-    named = dict(logits=logits, labels=labels, rows=rows, grid=grid.labels, adjustment=adjustment, divisor=divisor)
+    named = dict(logits=logits, labels=labels, rows=rows, divisor=divisor)
     with torch.no_grad():
         named[changed].zero_()
     with pytest.raises(RuntimeError, match='modified by an inplace operation'):
