@@ -3,6 +3,7 @@ import difflib
 import re
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 REMEDIES = {  # for error messages of torch and MMEngine
     'end should be larger than begin':
@@ -58,9 +59,20 @@ def describe_type_error(error: KeyError | TypeError) -> str | None:
         return None
     name, registry = match.groups()
     close = difflib.get_close_matches(name, _registered(registry.rpartition(':')[2]), n=1, cutoff=0.7)
-    remedy = f'Did you mean {close[0]!r}?' if close else ('Correct it, or import the module that registers it with the '
-                                                          'key custom_imports')
+    if module := _defining_module(name):
+        remedy = f'Add {module!r} to custom_imports.imports of the config, which registers it'
+    else:
+        remedy = f'Did you mean {close[0]!r}?' if close else ('Correct it, or import the module that registers it with '
+                                                              'the key custom_imports')
     return f'the config has the unknown type {name!r} ({registry}). {remedy}'
+
+
+def _defining_module(name: str) -> str | None:
+    """Return the module of this package that defines a class and was not imported; None if there is none."""
+    package = Path(__file__).parents[1]
+    modules = ('.'.join(path.relative_to(package.parent).with_suffix('').parts) for path in package.rglob('*.py')
+               if re.search(rf'^class {re.escape(name)}\b', path.read_text(encoding='utf-8'), re.MULTILINE))
+    return next((module for module in modules if module not in sys.modules), None)
 
 
 def _registered(kind: str) -> list[str]:

@@ -14,7 +14,3 @@ from isda_seg.segmentation.likelihood_metric import PixelLikelihoodMetric
 from isda_seg.segmentation.loading import LoadCheckedAnnotations, LoadCheckedImage
 from isda_seg.segmentation.metric import ClassIoUMetric, OutputNamesHook
 from isda_seg.segmentation.pictures import SideBySideHook
-
-__all__ = ['CamVidDataset', 'CheckedSegDataPreProcessor', 'ClassIoUMetric', 'FrozenBackbone', 'LastEvaluationsHook',
-           'LoadCheckedAnnotations', 'LoadCheckedImage', 'LogProbabilityTTAModel', 'OutputNamesHook',
-           'PixelAveragePrecisionMetric', 'PixelLikelihoodMetric', 'SampledCityscapesDataset', 'SideBySideHook']
