@@ -35,9 +35,6 @@ class ResNetCifar(Network):
         first_stride: stride of the first stage; 2 makes small experiments about four times as fast.
         dropout: dropout probability between the convolutions of a block; 0.3 in Table 5.
         init_cfg: as in ``Network``.
-
-    Raises:
-        ValueError: ``depth`` is not 6n+2.
     """
 
     block: type[nn.Module] = BasicBlock

@@ -3,11 +3,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 
 from isda_seg.criterion import ISDACriterion
 from isda_seg.runtime.config_keys import type_name
+from isda_seg.runtime.weights import network_of, weights_in
 
 
 @HOOKS.register_module()
@@ -18,10 +18,8 @@ class LoadedStatisticsHook(Hook):
         """Log one line per loss with loaded statistics; a resumed run continues them as expected."""
         if runner._resume:
             return
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        state = checkpoint.get('state_dict', checkpoint)
-        state = {key.removeprefix('module.'): value for key, value in state.items()}
-        for name, loss in model.named_modules():
+        state = weights_in(checkpoint)
+        for name, loss in network_of(runner.model).named_modules():
             count = state.get(f'{name}.statistics.count')
             if isinstance(loss, ISDACriterion) and loss.load_statistics and count is not None and int(count.sum()):
                 runner.logger.info(

@@ -2,7 +2,7 @@
 import difflib
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 REMEDIES = {  # for error messages of torch and MMEngine
@@ -19,14 +19,10 @@ OF_USERS = (ValueError, OSError, ImportError, FloatingPointError)
 
 
 def run_main(main: Callable[[], int | None], stopped: str = 'stopped') -> None:
-    """Run a tool and exit with its code; after a user error, exit with code 1 and the message alone.
+    """Run a tool and exit with its code (None is success); after a user error, exit with code 1 and the message alone.
 
-    Any other error shows its traceback. With ``--debug`` among the arguments every error does.
-
-    Args:
-        main: function that reads ``sys.argv``, from which ``--debug`` has been removed, and returns the exit code; None
-            is success.
-        stopped: message after Ctrl-C.
+    Any other error shows its traceback. With ``--debug`` among the arguments, which ``main`` does not see, every error
+    does. ``stopped`` is the message after Ctrl-C.
     """
     debug = '--debug' in sys.argv
     sys.argv[1:] = [argument for argument in sys.argv[1:] if argument != '--debug']
@@ -45,6 +41,12 @@ def run_main(main: Callable[[], int | None], stopped: str = 'stopped') -> None:
             raise
         hint = next((f'. {remedy}' for words, remedy in REMEDIES.items() if words in str(error)), '')
         sys.exit(f'{error}{hint}\n(rerun with --debug for a traceback)')
+
+
+def listed(names: Iterable[object], most: int) -> str:
+    """Return the first ``most`` names, and the number of the others."""
+    names = list(names)
+    return ', '.join(map(str, names[:most])) + (f' and {len(names) - most} more' if len(names) > most else '')
 
 
 def describe_type_error(error: KeyError | TypeError) -> str | None:

@@ -65,16 +65,9 @@ class ClassIoUMetric(IoUMetric):
 
 
 def write_labels(path: Path, labels: Tensor, classes: int, from_one: bool) -> None:
-    """Write a label map (H, W) as a PNG file, with 16 bits if ``classes`` do not fit into 8.
+    """Write class indices (H, W) as a PNG file, with 16 bits if ``classes`` do not fit into 8.
 
-    Args:
-        path: path of the file.
-        labels: class indices (H, W).
-        classes: number of classes.
-        from_one: write class c as c + 1, for data with ``reduce_zero_label``.
-
-    Raises:
-        ValueError: 16 bits do not hold the classes.
+    With ``from_one``, class c is written as c + 1, for data with ``reduce_zero_label``.
     """
     largest = classes if from_one else classes - 1
     if largest >= 2 ** 16:
