@@ -3,11 +3,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from docs.classification import docstring_line
+from docs.config_results import results_by_config
 from docs.config_text import baseline, code, config_name, isda_twin, option_lines, promise
 from docs.option_rows import option_rows
 from docs.paper_tables import RANDAUGMENT, RANDAUGMENT_ELSE, Row, rows
 from isda_seg.paper.network_configs import CIFAR, IMAGENET
-from isda_seg.paper.series.result_files import read_results
 
 FOLDER = 'configs/classification'
 
@@ -32,7 +32,7 @@ def render(root: Path) -> dict[str, str]:
              for name, table in rows().items() for what, row in table.items()
              for with_isda, write in ((False, plain), (True, isda))}
     found.update(subset())
-    results = read_results(root / 'configs' / 'results')
+    results = results_by_config(root / 'configs')
     return {f'{FOLDER}/{path}': text.replace('RESULT', docstring_line(results.get(Path(path).stem)))
             for path, text in found.items()}
 
