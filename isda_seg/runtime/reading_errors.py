@@ -1,4 +1,4 @@
-"""Errors about files that cannot be read: the reason decides about the remedy."""
+"""Errors about files that cannot be read: the remedy depends on the reason."""
 from pathlib import Path
 
 

@@ -12,7 +12,8 @@ from isda_seg.runtime.epoch_loop import ResumableEpochLoop
 from isda_seg.runtime.fingerprint import fingerprint
 
 MADE_BY = 'made_by'  # key in a checkpoint's meta
-ANEW = 'or start a new run from its weights: omit --resume and add --cfg-options load_from=CHECKPOINT'
+ANEW = ("or start a new run from the checkpoint's weights: omit --resume and add --cfg-options "
+        'load_from=CHECKPOINT')
 WORDS = dict(data='different training images or labels', optimizer='a different optimizer',
              batch='a different batch size', accumulated='a different number of steps per update')
 

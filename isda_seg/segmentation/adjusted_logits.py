@@ -1,4 +1,4 @@
-"""Test-time logits of a prediction, with optional logit adjustment."""
+"""Label maps and labelled logits of a prediction, with optional logit adjustment."""
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,7 +12,7 @@ from isda_seg.core.prior import adjust_logits
 from isda_seg.metrics.likelihood import CHUNK
 
 
-def adjusted(sample: dict[str, Any], adjustment: Sequence[float] | None) -> dict[str, Any]:
+def with_adjusted_labels(sample: dict[str, Any], adjustment: Sequence[float] | None) -> dict[str, Any]:
     """Replace the label map of a prediction by that of its logits plus ``adjustment`` (C,); None changes nothing."""
     if adjustment is None:
         return sample

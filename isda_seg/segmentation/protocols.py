@@ -38,7 +38,7 @@ def apply_protocol(cfg: Config, protocol: str) -> Config:
 
 
 def _with_views(pipeline: list[Any], flip: bool) -> list[Any]:
-    """Return a test pipeline that makes the views of an image."""
+    """Return the test pipeline with several scales, and flips, of each image."""
     kinds = [type_name(step) for step in pipeline]
     place = max((place for place, kind in enumerate(kinds) if kind in SIZES), default=None)
     if place is None:

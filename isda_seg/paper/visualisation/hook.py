@@ -33,7 +33,7 @@ class DirectionsHook(Hook):
         interval: epochs, or iterations with ``by_epoch=False``.
         classes: class names; default the first three. Classes without samples are skipped.
         head: head of a segmentation model; default 'decode_head'.
-        split: 'train', 'val' or 'test', the images to search, in two passes.
+        split: split whose images are searched, 'train', 'val' or 'test'; it is read twice.
         queries, neighbours, strength, seed: as in ``SearchOptions``.
 
     Raises:
