@@ -41,7 +41,6 @@ class TopKAccuracy(LogitMetric):
         topk: values of k.
         mean_class_error: add ``mean_class_error``, the mean of the top-1 error over the classes that occur, which is
             the usual metric for long-tailed data.
-        kwargs: ``adjustment``, as in ``LogitMetric``.
     """
 
     def __init__(self, topk: Sequence[int] = (1,), mean_class_error: bool = False, **kwargs: Any) -> None:

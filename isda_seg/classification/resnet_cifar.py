@@ -34,7 +34,6 @@ class ResNetCifar(Network):
         width: multiplier of the channels of He et al.; 1 in the paper.
         first_stride: stride of the first stage; 2 makes small experiments about four times as fast.
         dropout: dropout probability between the convolutions of a block; 0.3 in Table 5.
-        init_cfg: as in ``Network``.
     """
 
     block: type[nn.Module] = BasicBlock

@@ -1,12 +1,11 @@
 """Report of class statistics that a run takes over from the checkpoint in ``load_from``."""
-from collections.abc import Mapping
 from typing import Any
 
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
 from isda_seg.criterion import ISDACriterion
-from isda_seg.runtime.config_keys import type_name
+from isda_seg.runtime.config_keys import named_dicts, type_name
 from isda_seg.runtime.weights import network_of, weights_in
 
 
@@ -29,11 +28,8 @@ class LoadedStatisticsHook(Hook):
 
 def _option(cfg: Any, name: str) -> str:
     """Return the key ``load_statistics`` of a loss in the config, or of the ISDAHook that wrapped it."""
-    node: Any = cfg.get('model')
-    for part in name.split('.'):
-        node = node.get(part) if isinstance(node, Mapping) else \
-            node[int(part)] if isinstance(node, list) and part.isdecimal() and int(part) < len(node) else None
-    if type_name(node) == 'ISDALoss':
+    if any(path == f'model.{name}' and type_name(node) == 'ISDALoss'
+           for path, node in named_dicts(cfg.get('model'), 'model')):
         return f'model.{name}.load_statistics'
     hooks = cfg.get('default_hooks') or {}
     key = next((key for key, hook in hooks.items() if type_name(hook) == 'ISDAHook'), 'isda')

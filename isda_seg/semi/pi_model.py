@@ -15,7 +15,6 @@ class PiModel(Method):
     Args:
         eta_2: as in ``Method``. The original uses 100 M/N with a labelled loss averaged over the whole batch, which
             equals 100 here, where it is averaged over labelled images.
-        ramp_epochs: as in ``Method``.
     """
 
     views = 2

@@ -21,7 +21,6 @@ class TemporalEnsembling(Method):
     Args:
         eta_2: as in ``Method``; 30 on CIFAR-10 and 100 on CIFAR-100 if the labelled loss is averaged over labelled
             images.
-        ramp_epochs: as in ``Method``.
         alpha: decay of the average.
     """
 
