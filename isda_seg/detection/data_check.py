@@ -13,7 +13,7 @@ REMEDY = 'put COCO there, set ISDA_SEG_DATA to the folder that holds it, or set 
 
 
 def check_data(cfg: Config, splits: tuple[str, ...] = ('train', 'val')) -> None:
-    """Check that the annotations of every split are complete, with masks if the config needs them, and images exist."""
+    """Check that all images exist and the annotations are complete, with masks if the config needs them."""
     for split in splits:
         for dataset in dicts(cfg.get(f'{split}_dataloader')):
             if dataset.get('metainfo'):

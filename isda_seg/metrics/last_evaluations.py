@@ -74,7 +74,7 @@ def last_mean(values: dict[int, float], done: int, last: int, every: int = 1) ->
 
 
 def with_last_mean(metrics: dict[str, float], meta: dict[str, Any]) -> dict[str, float]:
-    """Add to the metrics of a checkpoint, whose ``meta`` is given, the mean over the last evaluations with this one."""
+    """Add the mean over the last evaluations, including this one, to the metrics of the checkpoint with ``meta``."""
     known = meta.get(VALUES)
     if known is None or known['metric'] not in metrics:
         return metrics
