@@ -85,11 +85,7 @@ def _is_new(record: logging.LogRecord) -> bool:
 
 
 def read_config(path: str) -> 'Config':
-    """Read the config at ``path``, including bases from OpenMMLab packages.
-
-    Raises:
-        ImportError: the config inherits from MMDetection, which is not installed.
-    """
+    """Read the config at ``path``, including bases from OpenMMLab packages."""
     prepare()
     from mmengine.config import Config
     from mmengine.logging import MMLogger

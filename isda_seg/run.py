@@ -40,11 +40,7 @@ def task_name(cfg: Config) -> str | None:
 
 
 def task_of(cfg: Config) -> Task:
-    """Return the task that evaluates checkpoints of a config, by default segmentation.
-
-    Raises:
-        ImportError: the task needs a package that is not installed.
-    """
+    """Return the task that evaluates checkpoints of a config, by default segmentation."""
     task: Task = import_module(f'isda_seg.{task_name(cfg) or SEGMENTATION}.task').TASK
     return task
 
@@ -63,10 +59,6 @@ def build_runner(cfg: Config, resume: str | None = None, amp: str | None = None,
 
     Returns:
         the Runner, ready to train.
-
-    Raises:
-        ValueError: an invalid or truncated checkpoint, or too few images for one batch.
-        FileNotFoundError: a missing checkpoint.
     """
     original = copy.deepcopy(cfg)
     if task_name(cfg) is not None:

@@ -279,7 +279,7 @@ def test_the_classifier_builds_and_trains_with_isda(code, tmp_path):
     import isda_seg.classification  # noqa: F401  as custom_imports do
     (tmp_path / 'my_classifier.py').write_text(code)
     cfg = Config.fromfile(tmp_path / 'my_classifier.py')
-    cfg.model.backbone.update(depth=10, width=1)
+    cfg.model.backbone.depth = 8
     model = MODELS.build(cfg.model).train()
     (pair,) = served(cfg, model)
     loss = model(torch.randn(4, 3, 16, 16), torch.arange(4), mode='loss')['loss']
@@ -296,7 +296,7 @@ def test_the_semi_supervised_classifier_builds_and_trains_with_isda(code, tmp_pa
     (tmp_path / 'my_semi.py').write_text(code)
     cfg = Config.fromfile(tmp_path / 'my_semi.py')
     assert (cfg.default_hooks.isda.type, cfg.custom_hooks[0].type) == ('isda_seg.hooks.ISDAHook', 'SemiHook')
-    cfg.model.backbone.width = 1 / 32
+    cfg.model.backbone.depth = 8
     model = MODELS.build(cfg.model).train()
     (pair,) = served(cfg, model)
     model.method.epoch = 0.0

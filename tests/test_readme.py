@@ -41,9 +41,8 @@ def assert_in_order(text, *parts):
 def test_the_first_screen_shows_idea_diff_torch_installation_gain_and_cost():
     screen = '\n'.join(README.splitlines()[:FIRST_SCREEN])
     assert_in_order(screen, '# isda-seg', "'isda_seg.hooks.ISDAHook'", 'from isda_seg import ISDACriterion, attach',
-                    'pip install .', "pip install '.[seg]'", "pip install 'isda-seg[seg]'", '## Does it help?',
-                    '<!-- /gain -->',
-                    generated(README, 'cost'))
+                    '(docs/install.md)', "pip install -c constraints.txt '.[seg]'",
+                    'pip install .', '## Does it help?', '<!-- /gain -->', generated(README, 'cost'))
 
 
 def test_commands_links_explanation_guides_tour_and_limits_follow_in_this_order():
@@ -60,7 +59,8 @@ def test_no_sentence_of_readme_has_two_numbers():
 
 
 def test_the_names_to_install_are_those_of_the_package():
-    found = re.findall(r"`pip install '([\w.-]+)\[(\w+)\]", README)
+    install = README + (ROOT / 'docs' / 'install.md').read_text()
+    found = re.findall(r"pip install (?:-c \S+ )?(?:-e )?'([\w.-]+)\[([\w-]+)\]", install)
     assert {package for package, _ in found} == {'.', PROJECT['name']}
     assert {extra for _, extra in found} <= PROJECT['optional-dependencies'].keys()
 

@@ -27,8 +27,8 @@ def test_lines_by_package_stay_within_their_limits():
     print()
     for part, lines in [*parts.items(), ('the method', method), ('without paper and demo_data', library)]:
         print(f'{lines:6,} {part}')
-    assert method <= 4_650
-    assert library <= 12_600
+    assert method <= 4_700
+    assert library <= 11_200
 
 
 def test_modules_have_at_most_250_lines_and_a_median_below_90():
@@ -50,7 +50,7 @@ def test_the_package_has_few_folders_and_root_files():
     of_paper = {folder for folder in folders if folder.is_relative_to(PACKAGE / 'paper')}
     root = names(path for path in LINES if path.parent == PACKAGE)
     print(f'\n{len(folders)} folders, {len(of_paper)} of them in paper; {len(root)} files at the root')
-    assert len(folders - of_paper) <= 15 and len(of_paper) <= 9
+    assert len(folders - of_paper) <= 14 and len(of_paper) <= 11
     assert len(root) <= 7
 
 

@@ -145,8 +145,6 @@ def prior(args: argparse.Namespace) -> None:
     from isda_seg.paper.prior_report import draw_prior, summary
     taus = check_taus(args.tau)
     share = args.held_out if len(taus) > 2 else None
-    for cfg in cfgs:
-        cfg.runner_type = 'ScreenRunner'
     plans = [plan(name, cfg, config, checkpoint, args.split, share) for name, cfg, config, checkpoint
              in zip(model_names(configs, checkpoints), cfgs, configs, checkpoints, strict=True)]
     check_same_data(plans)

@@ -4,11 +4,14 @@ Accepts classification checkpoints of tools/train.py and the authors' released c
 verification of the export and the configs that accept it.
 """
 import argparse
+from collections.abc import Iterable
 from pathlib import Path
 
+from mmengine.config import Config
+
 from isda_seg import compat
-from isda_seg.classification.compatible_configs import accepting
 from isda_seg.classification.conversion import Export, export
+from isda_seg.classification.resnet_state import Architecture
 from isda_seg.runtime.arguments import add_checkpoint, add_out, result_file
 from isda_seg.runtime.user_errors import run_main
 
@@ -34,7 +37,7 @@ def main() -> None:
     found = export(checkpoint, out, args.to)
     print(f'wrote {out}: {found.architecture.kind}-{found.architecture.depth}, {found.keys} keys')
     print(f'dropped: {", ".join(found.dropped) or "nothing"}')
-    print(f'checked with {found.checked_with}: every key covered, features differ by {found.error:.1g} of the largest')
+    print(f'checked with {found.checked_with}: every weight is there, with its shape')
     if args.to in KEYS:
         report(found, out, args.to)
 
@@ -59,6 +62,25 @@ def report(found: Export, out: Path, target: str) -> None:
         ways.append((f'with model.backbone.type={kind} too', changed))
     for how, configs in ways:
         print(f'{how}: ' + (', '.join(f'{path.parent.name}/{path.name}' for path in configs) or 'none of configs/'))
+
+
+def accepting(architecture: Architecture, configs: Iterable[Path]) -> tuple[list[Path], list[Path]]:
+    """Return the configs that accept the backbone unchanged, and those that need another ``model.backbone.type``.
+
+    The latter have the same depth and width but the other stem: ResNet has a plain stem, ResNetV1c a deep one.
+    """
+    as_they_are, changed = [], []
+    for path in configs:
+        backbone = Config.fromfile(path).get('model', {}).get('backbone', {})
+        same = (backbone.get('depth'), backbone.get('stem_channels', 64), backbone.get('base_channels', 64)) == (
+            architecture.depth, architecture.stem_channels, architecture.base_channels)
+        if not same or backbone.type not in ('ResNet', 'ResNetV1c', 'ResNeXt'):
+            continue
+        if backbone.type == architecture.kind:
+            as_they_are.append(path)
+        elif architecture.groups == 1 and backbone.type != 'ResNeXt':
+            changed.append(path)
+    return as_they_are, changed
 
 
 if __name__ == '__main__':

@@ -43,8 +43,6 @@ def main() -> None:
     out = result_file(args.out, 'results.json', inputs) if args.out else None
     if args.show_dir:
         check_writable(args.show_dir, '--show-dir')
-    if not args.verbose:
-        cfg.runner_type = 'ScreenRunner'
     task = task_of(cfg)
     finished: list[dict[str, Any]] = []
 
@@ -56,7 +54,7 @@ def main() -> None:
 
     try:
         keep(task.evaluate(cfg, args.config, args.checkpoint, tuple(args.protocols), args.show_dir, args.show_most,
-                           taus=tuple(args.logit_adjustment), keep=keep))
+                           taus=tuple(args.logit_adjustment), keep=keep, quiet=not args.verbose))
     finally:
         if finished and is_main_process():
             print(task.summary(finished[0], Path(args.config).stem))

@@ -5,6 +5,7 @@ With ISDA: resnet8_randaugment_isda_cifar10-1k.py
 Result:    52.87 ± 0.80 % top-1 error (mean ± sd, seeds 10-19)
 """
 _base_ = './resnet8_cifar10-1k.py'
+custom_imports = dict(imports=['isda_seg.classification', 'isda_seg.paper.policies'])
 train_pipeline = [
     dict(type='RandomReflectCrop', size=32, padding=4),
     dict(type='RandomFlip', prob=0.5),

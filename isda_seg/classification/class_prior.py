@@ -12,15 +12,7 @@ from isda_seg.runtime.logit_adjustment import observed_counts
 
 
 def class_log_prior(cfg: Config, state_dict: dict[str, Tensor]) -> Tensor:
-    """Return the log class frequencies (C,).
-
-    Args:
-        cfg: config as ``load_config`` returns it.
-        state_dict: state dict of the checkpoint. If it has no ISDA statistics, the training labels are counted.
-
-    Raises:
-        ValueError, FileNotFoundError: the training labels cannot be counted.
-    """
+    """Return the log class frequencies (C,) from the ISDA statistics of a checkpoint, else from the training labels."""
     counts = observed_counts(state_dict, 'loss')
     return log_prior(count_labels(cfg) if counts is None else counts)
 

@@ -25,8 +25,6 @@ class ImageClassifier(BaseModel):
         num_classes: C.
         loss: config of the loss of logits and labels; default cross-entropy, averaged over the batch.
         channels: A; default the backbone's ``out_channels``, or the number found with a blank image.
-        data_preprocessor: as in ``BaseModel``.
-        init_cfg: as in ``BaseModel``.
         feature_loss: config of an additional loss of features (B, A) and labels, built with the argument
             ``classifier``; or None.
 

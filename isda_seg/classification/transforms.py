@@ -35,8 +35,8 @@ class RandomResizedCrop(BaseTransform):
     """
 
     def __init__(self, size: int = 224, area: tuple[float, float] = (0.08, 1.0),
-                 ratio: tuple[float, float] = (3 / 4, 4 / 3), attempts: int = 10) -> None:
-        self.size, self.area, self.ratio, self.attempts = size, tuple(area), tuple(ratio), attempts
+                 ratio: tuple[float, float] = (3 / 4, 4 / 3)) -> None:
+        self.size, self.area, self.ratio = size, tuple(area), tuple(ratio)
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Transform ``img``."""
@@ -46,8 +46,8 @@ class RandomResizedCrop(BaseTransform):
         return results
 
     def _window(self, height: int, width: int) -> tuple[int, int, int, int]:
-        """Sample a window that fits; after ``attempts`` misses, return the largest centred one with a valid ratio."""
-        for _ in range(self.attempts):
+        """Sample a window that fits; after 10 misses, return the largest centred one with a valid ratio."""
+        for _ in range(10):
             area = height * width * np.random.uniform(*self.area)  # type: ignore[call-overload]
             low, high = (math.log(bound) for bound in self.ratio)
             ratio = math.exp(np.random.uniform(low, high))

@@ -6,5 +6,3 @@ compat.require_detection()  # before the first import of mmdet
 
 from isda_seg.detection.backbone_record import BackboneRecordHook
 from isda_seg.detection.pictures import DetectionsHook
-
-__all__ = ['BackboneRecordHook', 'DetectionsHook']

@@ -22,14 +22,8 @@ KEY = 'model.backbone.init_cfg.checkpoint'
 def check_backbone(cfg: Config) -> dict[str, Any] | None:
     """Check the checkpoint that initialises the backbone; return its description, or None without a checkpoint.
 
-    Returns:
-        {'checkpoint': file name or URL, 'sha256' of a local file, 'source' of an exported file, 'tensors': number of
-        covered tensors}.
-
-    Raises:
-        FileNotFoundError: the file does not exist.
-        ValueError: the checkpoint is truncated, invalid or unreachable, or does not cover every weight; the message
-            lists the weights.
+    The description has 'checkpoint' (file name or URL), 'sha256' of a local file, 'source' of an exported file, and
+    'tensors', the number of covered tensors.
     """
     backbone = dict((cfg.get('model') or {}).get('backbone') or {})
     init = backbone.pop('init_cfg', None)

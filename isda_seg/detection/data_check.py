@@ -6,25 +6,18 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import DATASETS
 
-from isda_seg.metrics.class_names import check_classes
-from isda_seg.runtime.config_keys import dicts
+from isda_seg.metrics.class_names import check_class_names
+from isda_seg.runtime.config_keys import class_of, dicts
 
 REMEDY = 'put COCO there, set ISDA_SEG_DATA to the folder that holds it, or set data_root in the config'
 
 
 def check_data(cfg: Config, splits: tuple[str, ...] = ('train', 'val')) -> None:
-    """Check that the annotations of every split are complete and that every image exists.
-
-    Raises:
-        FileNotFoundError: an annotation file, a folder or an image is missing; the message counts all missing images
-            and names the first.
-        ValueError: an annotation file is damaged or empty, or has only boxes although the config needs masks; or the
-            classes are a string.
-    """
+    """Check that all images exist and the annotations are complete, with masks if the config needs them."""
     for split in splits:
         for dataset in dicts(cfg.get(f'{split}_dataloader')):
             if dataset.get('metainfo'):
-                check_classes(dataset, DATASETS)
+                check_class_names(dataset, class_of(dataset, DATASETS))
             if dataset.get('ann_file') and 'data_prefix' in dataset:
                 _check_dataset(split, dataset)
         for evaluator in dicts(cfg.get(f'{split}_evaluator')):

@@ -12,43 +12,28 @@ from isda_seg.runtime.checkpoint import check_checkpoint
 from isda_seg.runtime.config_keys import dicts
 from isda_seg.runtime.run_record import as_test, result
 from isda_seg.runtime.screen import runner_from
-from isda_seg.runtime.weights import coverage
+from isda_seg.runtime.task import table
+from isda_seg.runtime.weights import coverage, weights_in
 
 PROTOCOL = 'single'
 PREFIX = 'coco/'
 
 
 def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ...] = (PROTOCOL,),
-             show_dir: str | None = None, show_most: int | None = None,
-             taus: Sequence[float] = (), keep: Any = None) -> dict[str, Any]:
-    """Test a checkpoint with the evaluator of the config.
+             show_dir: str | None = None, show_most: int | None = None, taus: Sequence[float] = (),
+             keep: Any = None, quiet: bool = False) -> dict[str, Any]:
+    """Test a checkpoint with the evaluator of the config; see ``Evaluate``. Logit adjustment is not supported.
 
-    Args:
-        cfg: config as ``load_config`` returns it; its ``pictures`` (a dict) are arguments of ``DetectionsHook``.
-        config: path of the config.
-        checkpoint: path of the checkpoint.
-        protocols: only the default is supported.
-        show_dir: folder for visualisations.
-        show_most: maximum number of visualisations.
-        taus: must be empty; logit adjustment is not supported.
-        keep: unused, since there is one protocol.
-
-    Returns:
-        {"protocols": {"single": {"bbox_mAP", "bbox_mAP_50", ..., "segm_mAP", ...}}, "backbone" (of ``check_backbone``),
-        ...} with the entries of ``result``. Values are in per cent with one decimal, as MMDetection rounds them; None
-        if the data have no object of that size.
-
-    Raises:
-        ValueError, FileNotFoundError: an unsupported protocol, a tau, a missing, truncated or mismatched checkpoint, or
-            missing data.
+    The result has "backbone" (of ``check_backbone``). Metrics such as "bbox_mAP_50" are in per cent with one decimal,
+    as MMDetection rounds them, and None if the data have no object of that size. The key ``pictures`` of the config, a
+    dict, holds arguments of ``DetectionsHook``.
     """
     if tuple(protocols) != (PROTOCOL,):
         raise ValueError(f'detection supports only the protocol {PROTOCOL}, got {list(protocols)}')
     if taus:
         raise ValueError('--logit-adjustment supports segmentation and image classification, not detection. Omit it')
     loaded = check_checkpoint(checkpoint)
-    state = {key.removeprefix('module.'): value for key, value in loaded.get('state_dict', loaded).items()}
-    covers = coverage(state_of(cfg.model), state)
+    covers = coverage(state_of(cfg.model), weights_in(loaded))
     if loaded and not covers.full:
         raise ValueError(f'{checkpoint} is not a checkpoint of this detector: {covers}')
     check_data(cfg, ('test',))
@@ -57,7 +42,8 @@ def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ..
     if show_dir is not None:
         run.custom_hooks = [*(run.get('custom_hooks') or []),
                             dict(type='DetectionsHook', out_dir=show_dir, most=show_most, **cfg.get('pictures', {}))]
-    metrics = runner_from(run).test() or {f'{name}_mAP': 0.0 for name in _requested(run)}  # {}: no detections
+    metrics = runner_from(run, quiet).test()
+    metrics = metrics or {f'{name}_mAP': 0.0 for name in _requested(run)}  # no detections
     found = {PROTOCOL: in_per_cent(metrics)}
     return dict(result(cfg, config, checkpoint, loaded, found), backbone=loaded.get('meta', {}).get(BACKBONE))
 
@@ -76,7 +62,5 @@ def in_per_cent(metrics: dict[str, Any]) -> dict[str, float | None]:
 
 def summary(results: dict[str, Any], name: str = '') -> str:
     """Format every metric in per cent as one row; '-' for None."""
-    columns = {key: '-' if value is None else f'{value:.1f}'
-               for key, value in results['protocols'][PROTOCOL].items()}
-    return '\n'.join((' | '.join([''.ljust(len(name)), *columns]),
-                      ' | '.join([name, *(value.rjust(len(key)) for key, value in columns.items())])))
+    columns = results['protocols'][PROTOCOL]
+    return table(list(columns), {name: ['-' if value is None else f'{value:.1f}' for value in columns.values()]})

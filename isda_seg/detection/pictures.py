@@ -16,8 +16,6 @@ class DetectionsHook(TestPicturesHook):
     """Write ``<image name>.png`` for test images, with boxes, and with masks if there are any.
 
     Args:
-        out_dir: as in ``TestPicturesHook``.
-        most: as in ``TestPicturesHook``.
         photographs: draw on the photograph; False draws on plain grey, for images without a redistribution licence.
         score: minimum score of the predictions drawn.
     """

@@ -1,7 +1,8 @@
 """Task definition of object detection for run.py."""
 from mmengine.config import Config
 
-from isda_seg.detection.backbone_record import record_backbone
+from isda_seg.detection.backbone import check_backbone
+from isda_seg.detection.backbone_record import BackboneRecordHook
 from isda_seg.detection.data_check import check_data
 from isda_seg.detection.evaluation import PROTOCOL, evaluate, summary
 from isda_seg.runtime.task import Task
@@ -10,7 +11,8 @@ from isda_seg.runtime.task import Task
 def check(cfg: Config) -> None:
     """Check the data of a training config, and check and record its pretrained backbone."""
     check_data(cfg)
-    record_backbone(cfg)
+    cfg.custom_hooks = [*(cfg.get('custom_hooks') or []),
+                        dict(type=BackboneRecordHook.__name__, backbone=check_backbone(cfg))]
 
 
 TASK = Task(check, evaluate, summary, (PROTOCOL,))

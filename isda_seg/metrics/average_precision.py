@@ -2,7 +2,6 @@
 
 scikit-learn's function needs the scores of all pixels at once; here every image adds to two histograms per class.
 """
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -18,13 +17,7 @@ class Ranking(NamedTuple):
 
 
 def ranking(logits: Tensor, labels: Tensor, bins: int = BINS) -> Ranking:
-    """Return the histograms of N samples.
-
-    Args:
-        logits: (N, C).
-        labels: (N,) in 0..C-1.
-        bins: number of bins.
-    """
+    """Return the histograms of N samples with logits (N, C) and labels (N,) in 0..C-1."""
     classes = logits.shape[1]
     log_p = logits.double().log_softmax(dim=1)
     odds = log_p - torch.log(-torch.expm1(log_p).clamp(max=-torch.finfo(torch.float64).tiny))  # log p / (1 - p)
@@ -33,11 +26,6 @@ def ranking(logits: Tensor, labels: Tensor, bins: int = BINS) -> Ranking:
     every = torch.bincount(place.flatten(), minlength=classes * bins)
     positive = torch.bincount(place.gather(1, labels[:, None]).flatten(), minlength=classes * bins)
     return Ranking(positive.view(classes, bins), (every - positive).view(classes, bins))
-
-
-def merge_rankings(parts: Sequence[Ranking]) -> Ranking:
-    """Sum histograms."""
-    return Ranking(*(torch.stack(field).sum(dim=0) for field in zip(*parts, strict=True)))
 
 
 def average_precision(found: Ranking) -> Tensor:

@@ -4,8 +4,6 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from mmengine.registry import Registry
-
 
 def unique_names(classes: Sequence[str]) -> list[str]:
     """Return the names, with the index appended where several classes share one: 'car (class 3)'."""
@@ -15,18 +13,11 @@ def unique_names(classes: Sequence[str]) -> list[str]:
     return names if len(set(names)) == len(names) else numbered
 
 
-def check_classes(dataset: dict[str, Any], registry: Registry) -> None:
-    """Check the names of the classes in the config of a dataset, or in its class.
+def check_class_names(dataset: dict[str, Any], kind: Any) -> None:
+    """Check the names of the classes in the config of a dataset, or in its class ``kind``.
 
-    Args:
-        dataset: config of the dataset.
-        registry: registry of datasets.
-
-    Raises:
-        ValueError: the names are a single string, and not the path of a file with one name per line.
+    A ValueError says that they are a single string, and not the path of a file with one name per line.
     """
-    kind = dataset.get('type')
-    kind = registry.get(kind) if isinstance(kind, str) else kind
     known = {**(getattr(kind, 'METAINFO', None) or {}), **(dataset.get('metainfo') or {})}
     classes = known.get('classes')
     if isinstance(classes, str) and not os.path.isfile(classes):

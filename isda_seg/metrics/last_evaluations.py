@@ -18,9 +18,6 @@ class LastEvaluationsHook(Hook):
     Args:
         last: number of evaluations to average; the paper uses 10 epochs.
         metric: name of a metric of the evaluator.
-
-    Raises:
-        ValueError: at validation, if the evaluator does not return the metric.
     """
 
     priority = 'LOWEST'  # every other hook is ready when a resumed run starts with a validation
@@ -77,12 +74,7 @@ def last_mean(values: dict[int, float], done: int, last: int, every: int = 1) ->
 
 
 def with_last_mean(metrics: dict[str, float], meta: dict[str, Any]) -> dict[str, float]:
-    """Add to a checkpoint's metrics the mean over the last evaluations, including this one.
-
-    Args:
-        metrics: metrics of the checkpoint.
-        meta: ``meta`` entry of the checkpoint.
-    """
+    """Add the mean over the last evaluations, including this one, to the metrics of the checkpoint with ``meta``."""
     known = meta.get(VALUES)
     if known is None or known['metric'] not in metrics:
         return metrics

@@ -33,13 +33,7 @@ class Likelihood(NamedTuple):
 
 
 def likelihood(logits: Tensor, labels: Tensor, bins: int = BINS) -> Likelihood:
-    """Return the sums over N samples.
-
-    Args:
-        logits: (N, C).
-        labels: (N,) in 0..C-1.
-        bins: number of bins; a bin includes its upper edge.
-    """
+    """Return the sums over N samples with logits (N, C) and labels (N,) in 0..C-1; a bin includes its upper edge."""
     rows = max(1, CHUNK // logits.shape[1])
     return chunked_likelihood(zip(torch.split(logits, rows), torch.split(labels, rows), strict=True), bins)
 
@@ -67,12 +61,12 @@ def _of_samples(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]
     return largest.exp(), predicted == labels, F.nll_loss(log_probabilities, labels, reduction='none')
 
 
-def joined(parts: Sequence[Likelihood]) -> Likelihood:
-    """Add the sums of all images."""
-    return Likelihood(*(torch.stack(field).sum(dim=0) for field in zip(*parts, strict=True)))
+def summed(parts: Sequence[tuple[Tensor, ...]]) -> list[Tensor]:
+    """Add the sums of several images, tuples of tensors, field by field."""
+    return [torch.stack(field).sum(dim=0) for field in zip(*parts, strict=True)]
 
 
 def measures(parts: Sequence[Likelihood]) -> dict[str, Any]:
     """Return ``nll``, and ``ece`` in per cent."""
-    whole = joined(parts)
+    whole = Likelihood(*summed(parts))
     return dict(nll=whole.negative_log_likelihood, ece=100 * whole.calibration_error)

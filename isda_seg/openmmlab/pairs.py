@@ -24,9 +24,6 @@ def find_pairs(model: nn.Module) -> Iterator[Pair]:
     The module that directly holds an ISDA loss (or a list of losses with one) must directly hold exactly one
     classifier with ``num_classes`` outputs. If there are several, ``loss.classifier`` names one. The classifiers of
     special heads of MMSegmentation are listed in ``supported_heads``.
-
-    Raises:
-        ValueError: no classifier, or several; the message names the module and the candidates.
     """
     for name, holder in model.named_modules():
         for place, loss in () if isinstance(holder, (nn.ModuleList, PerCallLosses)) else _isda_losses(holder):

@@ -30,11 +30,7 @@ class PerCallLosses(nn.Module):
         return str(self.losses[0].loss_name)
 
     def forward(self, *args: Any, **kwargs: Any) -> Tensor:
-        """Call the loss whose turn it is, with the given arguments.
-
-        Raises:
-            RuntimeError: more calls than classifiers, without a loss for the remaining calls.
-        """
+        """Call the loss whose turn it is, with the given arguments."""
         ready = [loss for loss in self.losses if loss.captured.has_input()]  # type: ignore[operator, union-attr]
         result: Tensor = (ready or [self.rest or self.losses[-1]])[0](*args, **kwargs)
         return result

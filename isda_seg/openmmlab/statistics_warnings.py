@@ -14,13 +14,9 @@ class StatisticsWarnings:
         self.classes_checked = False
 
     def new(self, pairs: Sequence[Pair], steps: int, epoch: int, classes: Sequence[str] = ()) -> list[str]:
-        """Return the warnings that have not been returned before.
+        """Return the warnings that have not been returned before, after ``steps`` steps in epochs of ``epoch`` steps.
 
-        Args:
-            pairs: the attached losses.
-            steps: number of training steps so far.
-            epoch: number of steps per epoch.
-            classes: names of the classes; empty if the dataset has none.
+        ``classes`` are the names of the classes; empty if the dataset has none.
         """
         messages = []
         dropped = sum(int(pair.loss.statistics.dropped) for pair in pairs)

@@ -9,15 +9,7 @@ from isda_seg.criterion import ISDACriterion
 
 
 def check_unused(config: Any, model: nn.Module) -> None:
-    """Check that the model contains every ISDALoss of its config.
-
-    Args:
-        config: nested config of the model; anything else contains no ISDALoss.
-        model: the model built from the config.
-
-    Raises:
-        ValueError: the config contains more ISDALosses than the model.
-    """
+    """Check that the model contains every ISDALoss of its config, a nested dict; anything else contains none."""
     named, held = list(_named(config)), [module for module in model.modules() if isinstance(module, ISDACriterion)]
     if len(named) <= len(held):
         return

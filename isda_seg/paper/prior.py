@@ -154,10 +154,10 @@ def evaluate_taus(model: Plan, taus: Sequence[float]) -> dict[str, Any]:
         {"images", "drawn": whether some of them are also in the split, "mIoU": {tau: ...}} or None, "note", "mean_AP",
         "AP": {class: ...}, "curve": {tau: measures of tools/test.py}, "training"}.
     """
-    found = evaluate(model.cfg, model.config, model.checkpoint, ('single',), taus=taus[1:])
+    found = evaluate(model.cfg, model.config, model.checkpoint, ('single',), taus=taus[1:], quiet=True)
     curve, chosen_on, tau = _curve(found), None, taus[1] if len(taus) == 2 else None
     if model.choice is not None:
-        held = _curve(evaluate(model.choice, model.config, model.checkpoint, ('single',), taus=taus[1:]))
+        held = _curve(evaluate(model.choice, model.config, model.checkpoint, ('single',), taus=taus[1:], quiet=True))
         tau = max(taus, key=lambda each: held[f'{each:g}']['mIoU'])  # the smallest for ties
         chosen_on = dict(images=len(model.held_out), drawn=not set(model.images).isdisjoint(model.held_out),
                          mIoU={key: values['mIoU'] for key, values in held.items()})

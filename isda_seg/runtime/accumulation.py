@@ -4,9 +4,9 @@ from typing import Any
 
 from mmengine.dist import all_gather_object
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
-from torch import nn
+
+from isda_seg.runtime.weights import network_of
 
 GRADIENTS = 'accumulated_gradients'  # key in a checkpoint
 LOST = 'the gradient of some iterations is lost'  # MMEngine's warning, which does not hold for restored gradients
@@ -27,7 +27,7 @@ class AccumulatedGradientsHook(Hook):
         """Collect the gradients of all ranks, before the first rank saves."""
         if _counts(runner) > 1:
             self._gradients = all_gather_object({
-                name: weight.grad.cpu() for name, weight in _network(runner).named_parameters()
+                name: weight.grad.cpu() for name, weight in network_of(runner.model).named_parameters()
                 if weight.grad is not None})
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
@@ -45,7 +45,7 @@ class AccumulatedGradientsHook(Hook):
         if not stored or stored['counts'] != _counts(runner) or len(stored['ranks']) != runner.world_size:
             return
         own = stored['ranks'][runner.rank]
-        for name, weight in _network(runner).named_parameters():
+        for name, weight in network_of(runner.model).named_parameters():
             if name in own:
                 weight.grad = own[name].to(weight.device)
         if own:
@@ -57,11 +57,6 @@ def _counts(runner: Any) -> int:
     wrapper = runner.optim_wrapper
     wrappers = wrapper.values() if hasattr(wrapper, 'values') else [wrapper]
     return max(int(getattr(one, '_accumulative_counts', 1)) for one in wrappers)
-
-
-def _network(runner: Any) -> nn.Module:
-    network: nn.Module = runner.model.module if is_model_wrapper(runner.model) else runner.model
-    return network
 
 
 def _without_warning(record: logging.LogRecord) -> bool:

@@ -26,12 +26,7 @@ class BFloat16OptimWrapper(OptimWrapper):
 def enable_amp(cfg: ConfigDict, dtype: str | None = None) -> None:
     """Rewrite ``cfg.optim_wrapper`` in place for mixed precision on the available device.
 
-    Args:
-        cfg: training config.
-        dtype: 'float16' or 'bfloat16'; default float16 on a GPU, bfloat16 on a CPU.
-
-    Raises:
-        ValueError: float16 on a CPU, or an optimizer wrapper other than OptimWrapper and the mixed-precision ones.
+    ``dtype`` is 'float16' or 'bfloat16'; the default is float16 on a GPU and bfloat16 on a CPU.
     """
     wrapper: Any = cfg.optim_wrapper
     kind = type_name(wrapper) or 'OptimWrapper'

@@ -28,23 +28,12 @@ def add_seed(parser: argparse.ArgumentParser, of: str = 'the random numbers', de
 
 
 def add_work_dir(parser: argparse.ArgumentParser, shown: str, default: str | None = None) -> None:
-    """Add ``--work-dir``.
-
-    Args:
-        parser: parser of the tool.
-        shown: default folder as the help text shows it.
-        default: value if ``--work-dir`` is not given.
-    """
+    """Add ``--work-dir``; ``shown`` is its default in the help text, ``default`` the value without the option."""
     parser.add_argument('--work-dir', default=default, help=f'folder for logs and checkpoints; default {shown}')
 
 
 def add_out(parser: argparse.ArgumentParser, default: str) -> None:
-    """Add ``--out``, which ``result_file`` reads.
-
-    Args:
-        parser: parser of the tool.
-        default: default path of the result file, as the help text shows it.
-    """
+    """Add ``--out``, which ``result_file`` reads; ``default`` is the default path in the help text."""
     parser.add_argument('--out', metavar='PATH', help='result file, or a folder for it; further files are written next '
                         f'to it; default {default}')
 
@@ -58,10 +47,6 @@ def result_file(out: str | None, default: str | Path, inputs: Iterable[Any] = ()
         default: path of the result file if ``out`` is None. Its suffix is the format.
         inputs: inputs of the tool that must not be replaced, as in ``check_file``.
         figures: endings of figures next to the result, such as '.png' or '_curves.png'.
-
-    Raises:
-        ValueError: the result or a figure would replace an input or another kind of file; see ``check_file``.
-        OSError: the folder cannot be written.
     """
     path = Path(out or default)
     if path.is_dir() or not path.suffix:

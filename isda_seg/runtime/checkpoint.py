@@ -23,11 +23,8 @@ def latest_checkpoint(work_dir: str, hook: Mapping[str, Any] | None = None) -> P
     """Return the checkpoint that was written last in a work directory, or None if it holds no checkpoint.
 
     The file ``last_checkpoint`` names it. If an interrupted run left that file missing or incomplete, the checkpoint
-    with the latest modification time is returned.
-
-    Args:
-        work_dir: work directory of the run.
-        hook: the config's checkpoint hook. Its ``filename_tmpl`` gives the file names, its ``out_dir`` the folder.
+    with the latest modification time is returned. ``hook`` is the config of the checkpoint hook, whose keys
+    ``filename_tmpl`` and ``out_dir`` give the names and the folder of the files.
     """
     template, out_dir = (hook or {}).get('filename_tmpl'), (hook or {}).get('out_dir')
     pattern = re.escape(template).replace(r'\{\}', r'\d+') if template else NUMBERED
@@ -45,13 +42,7 @@ def latest_checkpoint(work_dir: str, hook: Mapping[str, Any] | None = None) -> P
 def checkpoint_to_convert(path: str | Path, out: str | Path, lost: str = 'which') -> dict[str, Any]:
     """Load a checkpoint that will be converted into the file ``out``.
 
-    Args:
-        path: path of the checkpoint.
-        out: path of the file to write.
-        lost: what overwriting the checkpoint would destroy, for the error message.
-
-    Raises:
-        FileNotFoundError, ValueError: as in ``check_checkpoint``; ``out`` is the checkpoint itself; ``path`` is a URL.
+    ``lost`` says in the error message what overwriting the checkpoint would destroy.
     """
     if Path(out).resolve() == Path(path).resolve():
         raise ValueError(f'{out} is the checkpoint itself, {lost} would be lost. Give the exported file another name')
@@ -75,14 +66,7 @@ def _describe_entries(checkpoint: Any) -> str:
 def check_checkpoint(path: str | Path, resume: bool = False, module: str | None = None) -> dict[str, Any]:
     """Load a checkpoint on the CPU and validate it; return an empty dict for a URL, which MMEngine loads itself.
 
-    Args:
-        path: path or URL of the checkpoint.
-        resume: require a training state in addition to weights.
-        module: require weights of the module with this name.
-
-    Raises:
-        FileNotFoundError: the file does not exist.
-        ValueError: the file is truncated or damaged, is not a checkpoint, or lacks a required entry.
+    ``resume`` requires a training state in addition to weights, ``module`` weights of the module with this name.
     """
     if re.match(URL, str(path)):
         return {}

@@ -44,13 +44,25 @@ def type_name(node: Any) -> str:
     return kind.rsplit('.', 1)[-1] if isinstance(kind, str) else getattr(kind, '__name__', str(kind))
 
 
+def class_of(node: Mapping[str, Any], registry: Registry, scope: str | None = None) -> Any:
+    """Return the class of a config dict, which the registry holds, first in ``scope``; None for an unknown name."""
+    kind = node.get('type')
+    if not isinstance(kind, str):
+        return kind
+    for name in ([f'{scope}.{kind}'] if scope else []) + [kind]:
+        try:
+            found = registry.get(name)
+        except (ImportError, KeyError):
+            continue
+        if found is not None:
+            return found
+    return None
+
+
 def check_names(cfg: Config) -> None:
-    """Raise an error for a misspelt top-level key of a config file.
+    """Raise a ValueError for a misspelt top-level key of a config file.
 
     A key that the file itself uses more than once is an intermediate variable and passes.
-
-    Raises:
-        ValueError: a misspelt key; the message suggests the correct one.
     """
     for name in cfg:
         close = difflib.get_close_matches(name, READ, n=1, cutoff=CLOSE)
@@ -59,15 +71,7 @@ def check_names(cfg: Config) -> None:
 
 
 def merge_options(cfg: Config, options: Mapping[str, Any]) -> None:
-    """Merge options into a config, in place; a dict is created for a key that is None or absent.
-
-    Args:
-        cfg: the config.
-        options: values by dotted key, as from --cfg-options.
-
-    Raises:
-        ValueError: an option without effect; the message suggests the correct one.
-    """
+    """Merge options, {dotted key: value}, into a config, in place; keys that are None or absent become dicts."""
     check_options(cfg, options)
     for option in options:
         node: Any = cfg
@@ -79,18 +83,11 @@ def merge_options(cfg: Config, options: Mapping[str, Any]) -> None:
 
 
 def check_options(cfg: Config, options: Iterable[str]) -> None:
-    """Raise an error for an option that has no effect.
+    """Raise a ValueError for an option (dotted key) that has no effect.
 
     A new key is accepted inside an existing dict of the config. A dotted key below a key that the config lacks, or has
     as None, is accepted if the type of the surrounding dict takes that key, such as ``clip_grad`` of an OptimWrapper,
     or if another option gives it a type.
-
-    Args:
-        cfg: config to which the options will be applied.
-        options: dotted keys, as in --cfg-options.
-
-    Raises:
-        ValueError: an option without effect; the message suggests the correct one.
     """
     options = list(options)
     for option in options:
@@ -113,16 +110,9 @@ def check_options(cfg: Config, options: Iterable[str]) -> None:
 
 
 def _arguments(node: Mapping[str, Any], key: str, scope: str | None) -> set[str]:
-    """Return the arguments that the type in a config dict takes; none if the type is not registered.
-
-    Args:
-        node: config dict.
-        key: top-level key of the config that holds it.
-        scope: default scope of the config.
-    """
-    kind = node.get('type') or ('OptimWrapper' if key == 'optim_wrapper' else None)
-    if isinstance(kind, str):
-        kind = next(filter(None, (_registered(registry, kind, scope) for registry in REGISTRIES)), None)
+    """Return the arguments that the type of a config dict takes, below the top-level ``key``; none without a class."""
+    node = dict(node, type=node.get('type') or ('OptimWrapper' if key == 'optim_wrapper' else None))
+    kind = next(filter(None, (class_of(node, registry, scope) for registry in REGISTRIES)), None)
     if not inspect.isclass(kind):
         return set()
     names = {'paramwise_cfg'} if kind.__name__ in OF_CONSTRUCTORS else set()
@@ -135,18 +125,6 @@ def _arguments(node: Mapping[str, Any], key: str, scope: str | None) -> set[str]
         if not any(one.kind is one.VAR_KEYWORD for one in parameters):
             break
     return names - {'self'}
-
-
-def _registered(registry: Registry, kind: str, scope: str | None) -> Any:
-    """Return the class of a name in a registry, first in the scope of the config; None if there is none."""
-    for name in ([f'{scope}.{kind}'] if scope else []) + [kind]:
-        try:
-            found = registry.get(name)
-        except (ImportError, KeyError):
-            continue
-        if found is not None:
-            return found
-    return None
 
 
 def _child(node: Any, name: str) -> Any:

@@ -19,10 +19,8 @@ def replace_durably(source: Path, target: Path) -> None:
 def written_aside(target: Path) -> Iterator[Path]:
     """Yield a temporary path to write to; rename it to ``target`` on success and delete it on an error.
 
-    Every process uses a different temporary name, so if several write the same file, the last one wins.
-
-    Raises:
-        OSError: a system error such as a full disk; the message names ``target``.
+    Every process uses a different temporary name, so if several write the same file, the last one wins. Errors of the
+    system, such as a full disk, name ``target``.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     aside = target.with_name(f'{target.name}.{uuid.uuid4().hex}{UNFINISHED}')

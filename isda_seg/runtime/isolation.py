@@ -9,8 +9,6 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from isda_seg.runtime.reproducible import seed_everything
-
 
 @contextmanager
 def random_states_kept() -> Iterator[None]:
@@ -22,14 +20,6 @@ def random_states_kept() -> Iterator[None]:
         finally:
             random.setstate(of_python)
             np.random.set_state(of_numpy)
-
-
-@contextmanager
-def own_random_numbers(seed: int) -> Iterator[None]:
-    """Seed torch, numpy and Python, and restore their random states afterwards."""
-    with random_states_kept():
-        seed_everything(seed)
-        yield
 
 
 def same_random_numbers(device: torch.device) -> Callable[[], AbstractContextManager[None]]:

@@ -32,15 +32,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def load_config(path: str, options: dict[str, Any] | None = None, work_dir: str | None = None,
                 launcher: str = 'none') -> Config:
-    """Read a config, merge the options, set and create the work directory, and adapt the config to the machine.
-
-    Raises:
-        FileNotFoundError: the config does not exist.
-        OSError: the work directory is not writable.
-        ImportError: the config inherits from MMDetection, which is not installed.
-        ValueError: an unknown option, a misspelt key, a ``vis_backends`` that is not a list of dicts, or an output
-            folder that is an input.
-    """
+    """Read a config, merge the options, set and create the work directory, and adapt the config to the machine."""
     if not Path(path).is_file():
         raise FileNotFoundError(f'the config {path} does not exist')
     cfg = compat.read_config(path)

@@ -1,13 +1,12 @@
 """Report of class statistics that a run takes over from the checkpoint in ``load_from``."""
-from collections.abc import Mapping
 from typing import Any
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 
 from isda_seg.criterion import ISDACriterion
-from isda_seg.runtime.config_keys import type_name
+from isda_seg.runtime.config_keys import named_dicts, type_name
+from isda_seg.runtime.weights import network_of, weights_in
 
 
 @HOOKS.register_module()
@@ -18,10 +17,8 @@ class LoadedStatisticsHook(Hook):
         """Log one line per loss with loaded statistics; a resumed run continues them as expected."""
         if runner._resume:
             return
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        state = checkpoint.get('state_dict', checkpoint)
-        state = {key.removeprefix('module.'): value for key, value in state.items()}
-        for name, loss in model.named_modules():
+        state = weights_in(checkpoint)
+        for name, loss in network_of(runner.model).named_modules():
             count = state.get(f'{name}.statistics.count')
             if isinstance(loss, ISDACriterion) and loss.load_statistics and count is not None and int(count.sum()):
                 runner.logger.info(
@@ -31,11 +28,8 @@ class LoadedStatisticsHook(Hook):
 
 def _option(cfg: Any, name: str) -> str:
     """Return the key ``load_statistics`` of a loss in the config, or of the ISDAHook that wrapped it."""
-    node: Any = cfg.get('model')
-    for part in name.split('.'):
-        node = node.get(part) if isinstance(node, Mapping) else \
-            node[int(part)] if isinstance(node, list) and part.isdecimal() and int(part) < len(node) else None
-    if type_name(node) == 'ISDALoss':
+    if any(path == f'model.{name}' and type_name(node) == 'ISDALoss'
+           for path, node in named_dicts(cfg.get('model'), 'model')):
         return f'model.{name}.load_statistics'
     hooks = cfg.get('default_hooks') or {}
     key = next((key for key, hook in hooks.items() if type_name(hook) == 'ISDAHook'), 'isda')

@@ -11,44 +11,27 @@ PREFIX = 'tau='           # prefix of the names of metrics of adjusted logits
 
 
 def check_taus(taus: Sequence[float]) -> list[float]:
-    """Validate the values of ``--logit-adjustment``.
-
-    Raises:
-        ValueError: a value is not a finite number >= 0.
-    """
+    """Return the values of ``--logit-adjustment``, each a finite number >= 0."""
     return [check_strength(tau, '--logit-adjustment') for tau in taus]
 
 
 def adjusted_metrics(metrics: Sequence[dict[str, Any]], prior: Tensor, taus: Sequence[float]) -> list[dict[str, Any]]:
-    """Copy metric configs for each tau, with ``adjustment = -tau * log prior`` and a prefix.
-
-    Args:
-        metrics: configs of metrics that take ``adjustment``.
-        prior: log class frequencies (C,).
-        taus: values of tau.
-    """
+    """Copy metric configs for each tau, with ``adjustment = -tau * log prior`` (C,) and a prefix."""
     return [dict(metric, prefix=f'{PREFIX}{tau:g}', adjustment=(-tau * prior).tolist())
             for tau in taus for metric in metrics]
 
 
 def observed_counts(state_dict: dict[str, Tensor], module: str) -> Tensor | None:
-    """Return the number of samples per class (C,) that the ISDA loss of a module observed; None without ISDA.
-
-    Args:
-        state_dict: state dict of a checkpoint.
-        module: name of a module of the model; if it has several losses, the last one is used.
-    """
+    """Return the samples per class (C,) that the (last) ISDA loss of a module observed; None without ISDA."""
     counts = [value for key, value in state_dict.items()
-              if key.removeprefix('module.').startswith(f'{module}.') and key.endswith('.statistics.count')]
+              if key.startswith(f'{module}.') and key.endswith('.statistics.count')]
     return counts[-1].cpu() if counts else None
 
 
 def protocol_entry(metrics: dict[str, float], entry: Callable[[dict[str, float]], dict[str, Any]]) -> dict[str, Any]:
     """Return a protocol's entry in a result file: its metrics and, under ``KEY``, those of each tau.
 
-    Args:
-        metrics: flat metrics as the runner returns them.
-        entry: function that formats the metrics of plain logits or of one tau.
+    ``metrics`` is flat, as the runner returns it; ``entry`` formats the metrics of plain logits or of one tau.
     """
     plain: dict[str, float] = {}
     adjusted: dict[str, dict[str, float]] = {}

@@ -25,9 +25,6 @@ class MonitoredMeasuresHook(Hook):
 
     The names come from an evaluation of the first validation batch with the untrained model, which changes no state. An
     evaluator that cannot evaluate one batch is not checked.
-
-    Raises:
-        ValueError: before training, a measure that the evaluator does not give, or a run without a validation.
     """
 
     priority = 'LOWEST'

@@ -23,9 +23,6 @@ def check_file(option: str, path: str | Path, inputs: Iterable[Any] = (), kind: 
         path: path of the output.
         inputs: paths of files and folders, and configs with all files and data folders that they name.
         kind: suffix of the format of the output; an existing file of another format is not replaced.
-
-    Raises:
-        ValueError: the file is an input or lies in a data folder, is a folder, or exists with another content.
     """
     inputs, remedy = list(inputs), f'Choose another file with {option}'
     if os.path.isdir(path):
@@ -43,16 +40,9 @@ def check_file(option: str, path: str | Path, inputs: Iterable[Any] = (), kind: 
 
 
 def check_folder(option: str, path: str | Path, inputs: Iterable[Any], only_outputs: bool = True) -> None:
-    """Check that an output folder is not an input.
+    """Check that an output folder is not an input; see ``check_file`` for ``option`` and ``inputs``.
 
-    Args:
-        option: option with the path, for the error message.
-        path: path of the folder.
-        inputs: as in ``check_file``.
-        only_outputs: the folder must not contain a data folder either, so that no file name can be that of an input.
-
-    Raises:
-        ValueError: the folder is or lies in a data folder, or contains one.
+    With ``only_outputs`` it must not contain a data folder either, so that no file name can be that of an input.
     """
     inputs, remedy = list(inputs), f'Choose another folder with {option}'
     for folder in _data_folders(inputs):

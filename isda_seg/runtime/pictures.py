@@ -51,12 +51,9 @@ def chosen(index: int, images: int, most: int | None) -> bool:
 def output_names(dataset: Any) -> dict[str, str]:
     """Return a different name for every image of a dataset, for files that are written per image.
 
-    Args:
-        dataset: dataset, possibly of wrapped datasets; those without MMEngine's ``get_data_info`` have no names.
-
-    Returns:
-        path of the image -> its path below the image folder, or below the common folder of several datasets, without
-        suffix. The suffix stays where another image differs only by its suffix.
+    The result maps the path of an image to its path below the image folder, or below the common folder of several
+    wrapped datasets, without suffix. The suffix stays where another image differs only by its suffix. Datasets without
+    MMEngine's ``get_data_info`` have no names.
     """
     paths: list[str] = []
     folders = []

@@ -8,6 +8,7 @@ import torch
 from isda_seg.core import ClassStatistics
 from isda_seg.runtime.checkpoint import checkpoint_to_convert
 from isda_seg.runtime.durable import written_aside
+from isda_seg.runtime.weights import weights_in
 
 BUFFERS = '|'.join(ClassStatistics(2, 1).state_dict())
 STATISTICS = re.compile(rf'(?:^|\.)(?:statistics\.(?:{BUFFERS})|ramp\.calls)$')
@@ -18,7 +19,6 @@ def plain_state(state: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
 
     ISDA keeps the weights of a wrapped loss under ``base``; they are renamed back.
     """
-    state = {key.removeprefix('module.'): value for key, value in state.items()}
     dropped = [key for key in state if STATISTICS.search(key)]
     losses = {STATISTICS.sub('', key) for key in dropped}
     kept = {}
@@ -32,14 +32,10 @@ def plain_state(state: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
 def export_plain(checkpoint: str | Path, out: str | Path) -> tuple[int, list[str]]:
     """Write ``{'meta', 'state_dict'}`` without ISDA statistics, optimizer and schedule, for the model without ISDA.
 
-    Returns:
-        number of tensors written, and names of the entries that were removed.
-
-    Raises:
-        FileNotFoundError, ValueError: as in ``checkpoint_to_convert``.
+    Return the number of tensors written, and the names of the entries that were removed.
     """
     loaded = checkpoint_to_convert(checkpoint, out, 'whose training state')
-    kept, dropped = plain_state(loaded.get('state_dict', loaded))
+    kept, dropped = plain_state(weights_in(loaded))
     with written_aside(Path(out)) as aside:
         torch.save(dict(meta=loaded.get('meta', {}), state_dict=kept), aside)
     return len(kept), dropped

@@ -1,18 +1,12 @@
-"""Errors about files that cannot be read: the reason decides about the remedy."""
+"""Errors about files that cannot be read: the remedy depends on the reason."""
 from pathlib import Path
 
 
 def reading_error(kind: str, path: str | Path, error: Exception) -> Exception:
-    """Return the exception to raise for a file that could not be read; its message names the file and the reason.
+    """Return the exception for a file that could not be read: a ``kind``, such as 'image', and the reader's ``error``.
 
-    Args:
-        kind: what the file should be, such as 'image'.
-        path: path of the file.
-        error: exception of the reader.
-
-    Returns:
-        an ImportError if a package is missing, an error of the class of an OSError of the system, such as
-        PermissionError, a MemoryError unchanged, and a ValueError for a damaged file.
+    It is an ImportError if a package is missing, an error of the class of an OSError of the system, such as
+    PermissionError, a MemoryError unchanged, and a ValueError for a damaged file.
     """
     start = f'cannot read {kind} {path}'
     if isinstance(error, ImportError):

@@ -53,8 +53,6 @@ class PositionSampler(Sampler[Any]):
     """Sampler that yields each index of an inner sampler with its position in the sample sequence.
 
     Args:
-        dataset: passed by the Runner.
-        seed: passed by the Runner.
         sampler: config of the inner sampler; its order must depend only on the seed.
     """
 

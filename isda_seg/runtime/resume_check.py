@@ -12,7 +12,8 @@ from isda_seg.runtime.epoch_loop import ResumableEpochLoop
 from isda_seg.runtime.fingerprint import fingerprint
 
 MADE_BY = 'made_by'  # key in a checkpoint's meta
-ANEW = 'or start a new run from its weights: omit --resume and add --cfg-options load_from=CHECKPOINT'
+ANEW = ("or start a new run from the checkpoint's weights: omit --resume and add --cfg-options "
+        'load_from=CHECKPOINT')
 WORDS = dict(data='different training images or labels', optimizer='a different optimizer',
              batch='a different batch size', accumulated='a different number of steps per update')
 
@@ -24,13 +25,9 @@ class ResumeCheckHook(Hook):
     With an equal fingerprint the run continues bitwise. With a changed schedule or length it continues with the
     learning rate of the new schedule at this step; in epoch-based training this holds also for a changed batch size or
     number of ranks, if the images already used in the epoch are a whole number of new batches. Changed augmentation
-    takes effect from here on. The log reports each change. A checkpoint without a fingerprint is resumed without these
-    checks.
-
-    Raises:
-        ValueError: at resume, changed images, labels or optimizer; a changed batch size in iteration-based training;
-            no iterations left; a changed schedule that depends on a metric; or a checkpoint inside an epoch for another
-            batch size that does not divide the images already used, or for another epoch-based loop.
+    takes effect from here on. The log reports each change. Errors are changed images, labels or optimizer, a changed
+    batch size in iteration-based training, and a changed schedule that depends on a metric. A checkpoint without a
+    fingerprint is resumed without these checks.
     """
 
     priority = 'VERY_HIGH'
@@ -47,7 +44,7 @@ class ResumeCheckHook(Hook):
             return
         own = self._own(runner)
         if own['steps'] and made_by['steps']:
-            self.done = batches_done(meta['iter'] - meta['epoch'] * made_by['steps'], made_by, own)
+            self.done = in_new_batches(meta['iter'] - meta['epoch'] * made_by['steps'], made_by, own)
             if self.done and not isinstance(runner.train_loop, ResumableEpochLoop):
                 raise ValueError(f'{type(runner.train_loop).__name__} cannot resume inside an epoch. Resume from a '
                                  'checkpoint of the end of an epoch, or use EpochBasedTrainLoop')
@@ -88,16 +85,10 @@ class ResumeCheckHook(Hook):
         return self.own
 
 
-def batches_done(done: int, made_by: dict[str, Any], own: dict[str, Any]) -> int:
-    """Return the number of batches of the epoch that were used, in batches of the new size.
+def in_new_batches(done: int, made_by: dict[str, Any], own: dict[str, Any]) -> int:
+    """Return how many batches of the new size (``own``) equal ``done`` batches of an epoch of the checkpoint.
 
-    Args:
-        done: number of used batches of the old size.
-        made_by: fingerprint of the checkpoint.
-        own: fingerprint of this run.
-
-    Raises:
-        ValueError: the used images are not a whole number of new batches.
+    Both fingerprints count images over all ranks.
     """
     if not 0 < done < made_by['steps']:
         return int(own['steps']) if done else 0
@@ -119,12 +110,7 @@ def _changed_numbers(made_by: dict[str, Any], own: dict[str, Any], keys: set[str
 def refit_schedulers(runner: Any, steps: int | None) -> None:
     """Rebuild the schedules of the config and step them to the current iteration, in the order of training.
 
-    Args:
-        runner: runner that has loaded the checkpoint.
-        steps: steps per epoch; None in iteration-based training.
-
-    Raises:
-        ValueError: a schedule depends on a metric.
+    ``steps`` is the number of steps per epoch; None in iteration-based training.
     """
     if runner.cfg.get('param_scheduler') is None:
         return

@@ -33,14 +33,7 @@ class RunRecordHook(Hook):
 
 
 def as_test(run: Config, config: str, checkpoint: str, protocol: str) -> None:
-    """Rewrite a copy of a config in place so that it tests a checkpoint, with a separate folder and experiment name.
-
-    Args:
-        run: copy of the config.
-        config: path of the config.
-        checkpoint: path of the checkpoint.
-        protocol: name of the evaluation protocol.
-    """
+    """Rewrite a copy of a config in place so that it tests a checkpoint, with a separate folder and experiment name."""
     run.load_from, run.resume = checkpoint, False
     run.work_dir = os.path.join(run.work_dir, f'test_{protocol}')
     run.experiment_name = f'{Path(config).stem}_{protocol}_{os.getpid()}'
@@ -50,14 +43,8 @@ def result(cfg: Config, config: str, checkpoint: str, loaded: dict[str, Any],
            protocols: dict[str, Any]) -> dict[str, Any]:
     """Return the content of a result file: metrics of every protocol, training accuracy, paths and ``provenance``.
 
-    If ``LastEvaluationsHook`` recorded validations, ``validated`` maps each epoch or iteration to its metric.
-
-    Args:
-        cfg: the config.
-        config: path of the config.
-        checkpoint: path of the checkpoint.
-        loaded: content of the checkpoint.
-        protocols: metrics of every protocol.
+    ``loaded`` is the content of the checkpoint. If ``LastEvaluationsHook`` recorded validations, ``validated`` maps
+    each epoch or iteration to its metric.
     """
     seed = cfg.get('randomness', {}).get('seed')
     meta = loaded.get('meta', {})

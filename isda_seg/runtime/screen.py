@@ -9,10 +9,11 @@ from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.logging import MMLogger
-from mmengine.model import is_model_wrapper
 from mmengine.registry import RUNNERS
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import nn
+
+from isda_seg.runtime.weights import network_of
 
 PROGRESS = re.compile(r'(?P<where>(?:Epoch|Iter)\(train\)\s+\[.*?\](?:\[.*?\])?)\s+(?P<numbers>.*)', re.DOTALL)
 SHOWN = ('eta', 'loss', 'accuracy', 'decode.acc_seg', 'isda_strength')  # values of a training step that are shown
@@ -26,9 +27,7 @@ PAUSE = 10.0  # seconds between two progress lines if the stream is not a termin
 class Screen(logging.Handler):
     """Logging handler that shows one progress line with the remaining time, results, warnings and ISDA messages.
 
-    Args:
-        stream: output stream. On a terminal the progress line is overwritten in place; otherwise a line is written
-            every ``PAUSE`` seconds.
+    On a terminal the progress line is overwritten in place; otherwise a line is written every ``PAUSE`` seconds.
     """
 
     def __init__(self, stream: TextIO | None = None) -> None:
@@ -94,12 +93,7 @@ class ScreenRunner(Runner):
 
 
 def runner_from(cfg: Config, quiet: bool = False) -> Runner:
-    """Build the Runner of a config; a ScreenRunner if ``quiet`` or the config's ``runner_type`` requests it.
-
-    The key ``runner_type`` is removed from the config.
-    """
-    if cfg.get('runner_type') == ScreenRunner.__name__:
-        quiet = bool(cfg.pop('runner_type'))
+    """Build the Runner of a config; a ScreenRunner if ``quiet``."""
     return (ScreenRunner if quiet else Runner).from_cfg(cfg)
 
 
@@ -107,11 +101,11 @@ class _Header(Hook):
     priority = 'VERY_LOW'
 
     def before_train(self, runner: Any) -> None:
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         by_epoch = isinstance(runner.train_loop, EpochBasedTrainLoop)
         length = f'{runner.max_epochs} epochs' if by_epoch else f'{runner.max_iters} iterations'
-        runner.logger.info(f'training {type(model).__name__} on {len(runner.train_dataloader.dataset)} images for '
-                           f'{length}; full log: {runner.log_dir}/{runner.timestamp}.log')
+        runner.logger.info(f'training {type(network_of(runner.model)).__name__} on '
+                           f'{len(runner.train_dataloader.dataset)} images for {length}; full log: '
+                           f'{runner.log_dir}/{runner.timestamp}.log')
 
 
 class _PythonWarnings(logging.Handler):

@@ -1,4 +1,4 @@
-"""Save a checkpoint when a scheduler ends the run by a signal (Slurm, Kubernetes), then exit with its status."""
+"""Save a checkpoint when a scheduler ends the run with a signal (Slurm, Kubernetes); exit with the signal's status."""
 import bisect
 import os
 import re
@@ -126,7 +126,7 @@ class SignalHook(Hook):
 def ignore_signals_in_worker() -> None:
     """Make a worker of a data loader survive the signals that a scheduler sends to all processes of a job.
 
-    SIGTERM from the main process, which ends its workers so, still ends it.
+    A SIGTERM from the main process still ends the worker, because that is how DataLoader stops its workers.
     """
     for number in SIGNALS:
         if number != signal.SIGTERM:

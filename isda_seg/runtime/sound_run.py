@@ -14,14 +14,13 @@ DIVERGED = 'diverged.json'  # file in the work directory: {"iteration": number o
 
 @HOOKS.register_module()
 class SoundRunHook(Hook):
-    """Check before training that the dataloader yields a batch, and during training that weights and loss are finite.
+    """Check during training that weights and loss are finite.
 
     Args:
         interval: steps between two checks; a check synchronises with the device. Weights are also checked before
             every checkpoint is written.
 
     Raises:
-        ValueError: before training, the dataloader yields no batch.
         FloatingPointError: a weight is not finite, in which case no checkpoint is written; or the loss is not finite in
             two consecutive checks or at the end of training. Mixed precision skips single steps with such a loss.
     """
@@ -34,10 +33,9 @@ class SoundRunHook(Hook):
         self.failed_checks = 0
 
     def before_train(self, runner: Any) -> None:
-        """Check that there are batches, and delete the divergence record of an earlier run."""
+        """Delete the divergence record of an earlier run."""
         if is_main_process():
             Path(runner.work_dir, DIVERGED).unlink(missing_ok=True)
-        require_batches(runner.train_dataloader)
 
     def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None,
                          outputs: dict[str, Any] | None = None) -> None:

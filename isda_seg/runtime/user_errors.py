@@ -2,7 +2,8 @@
 import difflib
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
 REMEDIES = {  # for error messages of torch and MMEngine
     'end should be larger than begin':
@@ -18,14 +19,10 @@ OF_USERS = (ValueError, OSError, ImportError, FloatingPointError)
 
 
 def run_main(main: Callable[[], int | None], stopped: str = 'stopped') -> None:
-    """Run a tool and exit with its code; after a user error, exit with code 1 and the message alone.
+    """Run a tool and exit with its code (None is success); after a user error, exit with code 1 and the message alone.
 
-    Any other error shows its traceback. With ``--debug`` among the arguments every error does.
-
-    Args:
-        main: function that reads ``sys.argv``, from which ``--debug`` has been removed, and returns the exit code; None
-            is success.
-        stopped: message after Ctrl-C.
+    Any other error shows its traceback. With ``--debug`` among the arguments, which ``main`` does not see, every error
+    does. ``stopped`` is the message after Ctrl-C.
     """
     debug = '--debug' in sys.argv
     sys.argv[1:] = [argument for argument in sys.argv[1:] if argument != '--debug']
@@ -46,6 +43,12 @@ def run_main(main: Callable[[], int | None], stopped: str = 'stopped') -> None:
         sys.exit(f'{error}{hint}\n(rerun with --debug for a traceback)')
 
 
+def listed(names: Iterable[object], most: int) -> str:
+    """Return the first ``most`` names, and the number of the others."""
+    names = list(names)
+    return ', '.join(map(str, names[:most])) + (f' and {len(names) - most} more' if len(names) > most else '')
+
+
 def describe_type_error(error: KeyError | TypeError) -> str | None:
     """Return a sentence for MMEngine's error about a missing or unknown ``type`` in a config; None for other errors."""
     text = str(error.args[0]) if error.args else ''
@@ -58,9 +61,20 @@ def describe_type_error(error: KeyError | TypeError) -> str | None:
         return None
     name, registry = match.groups()
     close = difflib.get_close_matches(name, _registered(registry.rpartition(':')[2]), n=1, cutoff=0.7)
-    remedy = f'Did you mean {close[0]!r}?' if close else ('Correct it, or import the module that registers it with the '
-                                                          'key custom_imports')
+    if module := _defining_module(name):
+        remedy = f'Add {module!r} to custom_imports.imports of the config, which registers it'
+    else:
+        remedy = f'Did you mean {close[0]!r}?' if close else ('Correct it, or import the module that registers it with '
+                                                              'the key custom_imports')
     return f'the config has the unknown type {name!r} ({registry}). {remedy}'
+
+
+def _defining_module(name: str) -> str | None:
+    """Return the module of this package that defines a class and was not imported; None if there is none."""
+    package = Path(__file__).parents[1]
+    modules = ('.'.join(path.relative_to(package.parent).with_suffix('').parts) for path in package.rglob('*.py')
+               if re.search(rf'^class {re.escape(name)}\b', path.read_text(encoding='utf-8'), re.MULTILINE))
+    return next((module for module in modules if module not in sys.modules), None)
 
 
 def _registered(kind: str) -> list[str]:

@@ -1,11 +1,25 @@
-"""Comparison of two state dicts: loading would leave missing weights at their random initialisation."""
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+"""Weights of checkpoints and runners, and their comparison: loading leaves missing weights at random values."""
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
-from torch import Tensor
+from mmengine.model import is_model_wrapper
+from torch import Tensor, nn
+
+from isda_seg.runtime.user_errors import listed
 
 TRACKED = '.num_batches_tracked'  # absent from old checkpoints, and used by no forward pass
-SHOWN = 5
+
+
+def network_of(model: Any) -> nn.Module:
+    """Return the network inside a wrapper of MMEngine, such as that of DistributedDataParallel."""
+    network: nn.Module = model.module if is_model_wrapper(model) else model
+    return network
+
+
+def weights_in(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the state dict of a checkpoint, or of a file that is one, without DataParallel's prefix ``module.``."""
+    state = checkpoint.get('state_dict', checkpoint)
+    return {key.removeprefix('module.'): value for key, value in state.items()}
 
 
 class Coverage(NamedTuple):
@@ -24,7 +38,7 @@ class Coverage(NamedTuple):
     def __str__(self) -> str:
         """Return the number of covered tensors and the first names of each problem."""
         parts = (('missing', self.missing), ('unexpected', self.unexpected), ('wrong shape', self.reshaped))
-        lists = '; '.join(f'{what}: {_list(names)}' for what, names in parts if names)
+        lists = '; '.join(f'{what}: {listed(names, 5)}' for what, names in parts if names)
         return f'{self.covered} of {self.total} tensors covered' + (f'; {lists}' if lists else '')
 
 
@@ -42,8 +56,3 @@ def coverage(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor], whole: b
     total = sum(not key.endswith(TRACKED) for key in wanted)
     bad = sum(not name.split(' ')[0].endswith(TRACKED) for name in reshaped)
     return Coverage(total - len(missing) - bad, total, missing, unexpected, reshaped)
-
-
-def _list(names: Iterable[str]) -> str:
-    names = list(names)
-    return ', '.join(names[:SHOWN]) + (f' and {len(names) - SHOWN} more' if len(names) > SHOWN else '')

@@ -1,4 +1,4 @@
-"""Test-time logits of a prediction, with optional logit adjustment."""
+"""Label maps and labelled logits of a prediction, with optional logit adjustment."""
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,7 +12,7 @@ from isda_seg.core.prior import adjust_logits
 from isda_seg.metrics.likelihood import CHUNK
 
 
-def adjusted(sample: dict[str, Any], adjustment: Sequence[float] | None) -> dict[str, Any]:
+def with_adjusted_labels(sample: dict[str, Any], adjustment: Sequence[float] | None) -> dict[str, Any]:
     """Replace the label map of a prediction by that of its logits plus ``adjustment`` (C,); None changes nothing."""
     if adjustment is None:
         return sample
@@ -35,13 +35,7 @@ def labelled_logits(sample: dict[str, Any], ignore_index: int,
                     adjustment: Sequence[float] | None = None) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield the logits (n, C) and the labels (n,) int64 of the labelled pixels of a prediction, block by block.
 
-    Args:
-        sample: prediction with ``seg_logits`` (C, H, W) and ``gt_sem_seg`` (1, H, W).
-        ignore_index: label of ignored pixels.
-        adjustment: (C,) added to the logits, or None.
-
-    Raises:
-        ValueError: a label for which the model has no output.
+    The prediction has ``seg_logits`` (C, H, W) and ``gt_sem_seg`` (1, H, W). The logits get ``adjustment`` (C,).
     """
     logits = sample['seg_logits']['data']
     labels = sample['gt_sem_seg']['data'].view(1, *logits.shape[1:])

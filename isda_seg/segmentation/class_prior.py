@@ -26,15 +26,9 @@ from isda_seg.segmentation.loading import checked_loading
 
 
 def class_log_prior(cfg: Config, state_dict: dict[str, Tensor]) -> Tensor:
-    """Return the log class frequencies (C,) of the decode head's classes.
+    """Return the log class frequencies (C,) from the ISDA statistics of a checkpoint, else from the training labels.
 
-    Args:
-        cfg: config as ``load_config`` returns it.
-        state_dict: state dict of the checkpoint. If it has no ISDA statistics, the training labels are counted once and
-            the counts are stored in the work directory.
-
-    Raises:
-        ValueError: the training labels cannot be counted.
+    The labels are counted once, and the counts are stored in the work directory.
     """
     counts = observed_counts(state_dict, 'decode_head')
     return log_prior(count_labels(cfg) if counts is None else counts)

@@ -9,8 +9,8 @@ from mmengine.registry import DefaultScope
 from mmseg.registry import DATASETS
 from mmseg.utils import register_all_modules
 
-from isda_seg.metrics.class_names import check_classes
-from isda_seg.runtime.config_keys import dicts
+from isda_seg.metrics.class_names import check_class_names
+from isda_seg.runtime.config_keys import class_of, dicts
 
 LISTS = ('.txt', '.lst', '.list')  # suffixes of lists with one image per line
 
@@ -20,21 +20,13 @@ def check_data(cfg: Config, splits: tuple[str, ...] = ('train', 'val')) -> None:
 
     Folders are checked through the file backend of the dataset. Files in remote storage are not checked, because each
     check would be a request; neither are datasets without MMSegmentation's ``load_data_list``.
-
-    Args:
-        cfg: config.
-        splits: splits to check.
-
-    Raises:
-        FileNotFoundError: a folder, an image or a label map is missing; the message counts all and names the first.
-        ValueError: a split has no images, its list file is empty or has blank lines, or its classes are a string.
     """
     register_all_modules(init_default_scope=False)
     for split in splits:
         loader = cfg.get(f'{split}_dataloader')
         for dataset in (node for node in dicts(loader) if 'data_prefix' in node):
             local = _check_folders(split, dataset)
-            check_classes(dataset, DATASETS)
+            check_class_names(dataset, class_of(dataset, DATASETS))
             built = _built(dataset)
             if built is not None:
                 _check_list(split, built)

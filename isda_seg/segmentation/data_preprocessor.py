@@ -7,6 +7,7 @@ from mmseg.models.data_preprocessor import SegDataPreProcessor
 from mmseg.registry import MODELS
 
 from isda_seg.runtime.config_keys import named_dicts, type_name
+from isda_seg.runtime.user_errors import listed
 
 SIZES = ('size', 'size_divisor')
 
@@ -34,19 +35,11 @@ def _listed(inputs: Sequence[Any], data: dict[str, Any]) -> str:
     samples = data.get('data_samples') or [{}] * len(inputs)
     names = [f'{image.shape[-1]} x {image.shape[-2]} ({sample.get("img_path")})'
              for image, sample in zip(inputs, samples, strict=True)]
-    return ', '.join(names[:4]) + (' and more' if len(names) > 4 else '')
+    return listed(names, 4)
 
 
 def check_preprocessor(cfg: Config, training: bool) -> None:
-    """Use ``CheckedSegDataPreProcessor`` in the model of a config, in place.
-
-    Args:
-        cfg: config.
-        training: check the arguments that training needs.
-
-    Raises:
-        ValueError: both or none of ``size`` and ``size_divisor``, or of those of ``test_cfg``.
-    """
+    """Use ``CheckedSegDataPreProcessor``, which has ``size`` or ``size_divisor``, in the model of a config."""
     for name, node in [*named_dicts(cfg.model, 'model')]:
         if type_name(node) != 'SegDataPreProcessor':
             continue

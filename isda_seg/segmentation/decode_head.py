@@ -3,12 +3,11 @@ import inspect
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.registry import DefaultScope
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 
 from isda_seg.attachment.base_losses import SOFTMAX
-from isda_seg.runtime.config_keys import type_name
+from isda_seg.runtime.config_keys import class_of, type_name
 
 VOID = 255  # MMSegmentation's default ``ignore_index``, and its value for label 0 with reduce_zero_label
 MULTI_CLASS = (*SOFTMAX, 'ISDALoss', 'DiceLoss', 'LovaszLoss', 'TverskyLoss')  # softmax losses unless a key changes it
@@ -31,7 +30,7 @@ def ignored(cfg: Config) -> int:
     return int(decode_head(cfg).get('ignore_index', VOID))
 
 
-def reason_not_softmax(cfg: Config) -> str | None:
+def reason_not_multi_class(cfg: Config) -> str | None:
     """Return why the logits of the decode head are not those of a softmax over its classes; None if they are."""
     head = decode_head(cfg)
     outputs, classes = head.get('out_channels'), head.get('num_classes')
@@ -39,7 +38,7 @@ def reason_not_softmax(cfg: Config) -> str | None:
         return f'the decode head has {outputs} outputs for {classes} classes'
     losses = head.get('loss_decode')
     if losses is None:
-        known = isinstance(kind := _class_of(head), type) and issubclass(kind, BaseDecodeHead)
+        known = isinstance(kind := class_of(head, MODELS), type) and issubclass(kind, BaseDecodeHead)
         return None if known else f'{type_name(head)} has no softmax over its classes'
     losses = list(losses) if isinstance(losses, (list, tuple)) else [losses]
     if any(map(_is_multi_class, losses)):
@@ -48,14 +47,7 @@ def reason_not_softmax(cfg: Config) -> str | None:
 
 
 def _is_multi_class(loss: dict[str, Any]) -> bool:
-    kind = _class_of(loss)
+    kind = class_of(loss, MODELS)
     known = inspect.signature(kind).parameters if isinstance(kind, type) else {}
     sigmoid = loss.get('use_sigmoid', known['use_sigmoid'].default if 'use_sigmoid' in known else False)
     return type_name(loss) in MULTI_CLASS and not sigmoid and loss.get('loss_type') != 'binary'
-
-
-def _class_of(node: dict[str, Any]) -> Any:
-    """Return the class of a module's config; None for an unregistered name."""
-    kind = node.get('type')
-    with DefaultScope.overwrite_default_scope('mmseg'):
-        return MODELS.get(kind) if isinstance(kind, str) else kind

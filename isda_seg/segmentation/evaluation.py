@@ -13,57 +13,39 @@ from isda_seg.runtime.config_keys import type_name
 from isda_seg.runtime.logit_adjustment import adjusted_metrics, check_taus, protocol_entry, summary_rows
 from isda_seg.runtime.run_record import as_test, result
 from isda_seg.runtime.screen import runner_from
+from isda_seg.runtime.task import table
+from isda_seg.runtime.weights import weights_in
 from isda_seg.segmentation.class_prior import class_log_prior
 from isda_seg.segmentation.data_check import check_data
 from isda_seg.segmentation.data_preprocessor import check_preprocessor
-from isda_seg.segmentation.decode_head import ignored, reason_not_softmax
+from isda_seg.segmentation.decode_head import ignored, reason_not_multi_class
 from isda_seg.segmentation.first_images import check_first_images, check_views
 from isda_seg.segmentation.ignored_labels import check_ignored
 from isda_seg.segmentation.loading import check_loading
 from isda_seg.segmentation.metric import BY_CLASS, OutputNamesHook
 from isda_seg.segmentation.protocols import PROTOCOLS, apply_protocol
 
-Keep = Callable[[dict[str, Any]], None]
 LIKELIHOOD = 'PixelLikelihoodMetric'
 
 
 def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ...] = PROTOCOLS,
              show_dir: str | None = None, show_most: int | None = None, taus: Sequence[float] = (),
-             keep: Keep | None = None) -> dict[str, Any]:
-    """Test a checkpoint with each protocol.
+             keep: Callable[[dict[str, Any]], None] | None = None, quiet: bool = False) -> dict[str, Any]:
+    """Test a checkpoint with each protocol; see ``Evaluate``.
 
-    Args:
-        cfg: config as ``load_config`` returns it; ``likelihood=False`` leaves out "nll" and "ece".
-        config: path of the config.
-        checkpoint: path of the checkpoint.
-        protocols: names of evaluation protocols.
-        show_dir: folder for visualisations of the first protocol.
-        show_most: maximum number of visualisations.
-        taus: values of tau for logit adjustment (Menon et al., ICLR 2021, Eq. 9). For each, metrics are also computed
-            with ``tau * log prior`` subtracted from the logits, in the same pass over the data. With test-time
-            augmentation the logits are the log of the averaged probabilities.
-        keep: called with the results so far after each protocol.
-
-    Returns:
-        {"protocols": {name: {"mIoU", "aAcc", "mAcc", "IoU": {class: ...}, "precision", "recall"}}, "config",
-        "checkpoint", "training" (the runs that made the checkpoint), and all of ``provenance``}. Values are in per
-        cent, None for a class that never occurs. 'single' has "nll" and "ece" if the decode head is a softmax over its
-        classes. With taus each protocol has a further entry "logit_adjustment": {"0.5": {"mIoU", ...}}, and 'single'
-        has "mean_AP" and "AP": {class: average precision}.
-
-    Raises:
-        ValueError, FileNotFoundError: an unknown protocol or one whose views have one size, a missing or truncated
-            checkpoint, missing data, a metric that ignores another label than the head, or training labels that cannot
-            be counted.
+    A protocol has "mIoU", "aAcc", "mAcc" and, by class, "IoU", "precision" and "recall", in per cent; None for a class
+    that never occurs. 'single' has "nll" and "ece" if the decode head is a softmax over its classes, and with taus
+    "mean_AP" and "AP" by class. With test-time augmentation the adjusted logits are the log of the averaged
+    probabilities.
     """
     taus = check_taus(taus)
     runs = [(protocol, apply_protocol(cfg, protocol)) for protocol in protocols]
     loaded = check_checkpoint(checkpoint, module='decode_head')
     check_data(cfg, ('test',))
     check_ignored(cfg, 'test')
-    if taus and (reason := reason_not_softmax(cfg)):
+    if taus and (reason := reason_not_multi_class(cfg)):
         raise ValueError(f'--logit-adjustment needs a softmax over the classes, but {reason}. Omit it')
-    prior = class_log_prior(cfg, loaded.get('state_dict', loaded)) if taus else None
+    prior = class_log_prior(cfg, weights_in(loaded)) if taus else None
     for protocol, run in runs:
         check_loading(run)
         check_preprocessor(run, training=False)
@@ -77,7 +59,7 @@ def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ..
         if show_dir is not None and number == 0:
             hooks.append(dict(type='SideBySideHook', out_dir=show_dir, most=show_most))
         run.custom_hooks = [*(run.get('custom_hooks') or []), *hooks]
-        metrics = runner_from(run).test()
+        metrics = runner_from(run, quiet).test()
         if protocol == 'single' and cfg.test_dataloader.dataset == cfg.get('val_dataloader', {}).get('dataset'):
             metrics = with_last_mean(metrics, loaded.get('meta', {}))
         found[protocol] = protocol_entry(metrics, _by_class)
@@ -87,14 +69,10 @@ def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ..
 
 
 def _set_evaluators(run: Config, protocol: str, prior: Tensor | None, taus: Sequence[float], several: bool) -> None:
-    """Set the metrics of a protocol: those of the config, measures of the logits, and both for each tau.
+    """Set the metrics of a protocol: those of the config, measures of the logits, and both for each tau; in place.
 
-    Args:
-        run: config from ``apply_protocol``, changed in place.
-        protocol: name of the protocol.
-        prior: log class frequencies (C,); None without taus.
-        taus: values of tau.
-        several: write predictions into a folder per protocol.
+    ``prior`` is the log class frequencies (C,), None without taus. With ``several`` protocols, predictions are written
+    into a folder per protocol.
     """
     evaluators = run.test_evaluator if isinstance(run.test_evaluator, list) else [run.test_evaluator]
     for evaluator in evaluators:
@@ -105,7 +83,7 @@ def _set_evaluators(run: Config, protocol: str, prior: Tensor | None, taus: Sequ
     if any(evaluator.get('format_only') for evaluator in evaluators):
         return
     of_softmax = [dict(type=LIKELIHOOD, ignore_index=ignored(run))]
-    if reason_not_softmax(run) or not run.get('likelihood', True) or LIKELIHOOD in map(type_name, evaluators):
+    if reason_not_multi_class(run) or not run.get('likelihood', True) or LIKELIHOOD in map(type_name, evaluators):
         of_softmax = []
     run.test_evaluator = [*evaluators, *(of_softmax if protocol == 'single' else [])]
     if prior is None:
@@ -139,8 +117,5 @@ def summary(results: dict[str, Any], name: str = '') -> str:
     protocols = results['protocols']
     if not any('mIoU' in run for run in protocols.values()):
         return 'the test images have no labels (format_only), so there are no metrics; predictions are in output_dir'
-    rows = summary_rows(protocols, name)
-    width = max(map(len, ['mIoU (%)', *rows]))
-    return '\n'.join([' | '.join(['mIoU (%)'.ljust(width), *(protocol.rjust(8) for protocol in protocols)]),
-                      *(' | '.join([label.ljust(width), *(f'{run["mIoU"]:8.2f}' for run in runs)])
-                        for label, runs in rows.items())])
+    rows = {label: [f'{run["mIoU"]:.2f}' for run in runs] for label, runs in summary_rows(protocols, name).items()}
+    return table([protocol.rjust(8) for protocol in protocols], rows, 'mIoU (%)')

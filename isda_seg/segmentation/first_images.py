@@ -10,15 +10,9 @@ from isda_seg.segmentation.protocols import SIZES
 
 
 def check_first_images(cfg: Config, split: str) -> None:
-    """Check the label maps and, with several images per batch, the image sizes of the first batch of a split.
+    """Check the label maps and, with several images per batch, the image sizes of the first batch of 'val' or 'test'.
 
-    Args:
-        cfg: config.
-        split: 'val' or 'test'. Images in remote storage are loaded too.
-
-    Raises:
-        ValueError: a label map that the pipeline has resized, or images of different sizes in one batch.
-        OSError, ImportError: an image that cannot be read.
+    Images in remote storage are loaded too.
     """
     loader = cfg.get(f'{split}_dataloader')
     number = int(loader.get('batch_size') or 1) if loader is not None else 0
@@ -46,15 +40,7 @@ def check_label_size(data: Any, pipeline: str = 'the test pipeline') -> None:
 
 
 def check_views(cfg: Config, protocol: str) -> None:
-    """Check on the first test image that the views of a protocol other than 'single' differ in size.
-
-    Args:
-        cfg: config from ``apply_protocol``.
-        protocol: name of the protocol.
-
-    Raises:
-        ValueError: all views have one size.
-    """
+    """Check on the first test image that the views of a protocol other than 'single' differ in size."""
     for sample in _first(cfg.test_dataloader, 1) if protocol != 'single' else ():
         sizes = {tuple(view.shape[-2:]) for view in sample['inputs']}
         if len(sizes) == 1:

@@ -22,7 +22,6 @@ class FrozenBackbone(BaseModule):
         backbone: config of the backbone.
         cached: maximum number of images whose features are kept, in order of arrival. The key of an image is a hash of
             its pixels, which on a GPU costs a copy to the CPU.
-        init_cfg: as in ``BaseModule``.
     """
 
     def __init__(self, backbone: dict[str, Any], cached: int = 0, init_cfg: Any = None) -> None:

@@ -6,10 +6,9 @@ from typing import Any
 
 from mmengine.config import Config
 from mmengine.logging import print_log
-from mmengine.registry import DefaultScope
 from mmseg.registry import METRICS
 
-from isda_seg.runtime.config_keys import named_dicts, type_name
+from isda_seg.runtime.config_keys import class_of, named_dicts, type_name
 from isda_seg.segmentation.decode_head import VOID, decode_head, ignored
 
 FILLS = {'RandomRotate': ('seg_pad_val', VOID), 'RandomMosaic': ('seg_pad_val', VOID),
@@ -19,13 +18,7 @@ FILLS = {'RandomRotate': ('seg_pad_val', VOID), 'RandomMosaic': ('seg_pad_val', 
 def check_ignored(cfg: Config, split: str) -> None:
     """Check that every part of a config that sees the labels of a split ignores the label of the decode head.
 
-    Args:
-        cfg: config.
-        split: 'train' for the heads and the training data, 'val' or 'test' for the evaluator.
-
-    Raises:
-        ValueError: another head or the evaluator ignores another label; padding has a label that is neither a class
-            nor ignored; or the default 255 is a class of a head that does not set ``ignore_index``.
+    For 'train' these are the heads and the training data, for 'val' and 'test' the evaluator.
     """
     head = decode_head(cfg)
     if 'num_classes' not in head:
@@ -92,10 +85,7 @@ def _ignored_by(metric: dict[str, Any]) -> int | None:
     """Return the ``ignore_index`` of a metric's config or its default; None for a metric without one."""
     if 'ignore_index' in metric:
         return int(metric['ignore_index'])
-    kind: Any = metric.get('type')
-    if isinstance(kind, str):
-        with DefaultScope.overwrite_default_scope('mmseg'):
-            kind = METRICS.get(kind)
+    kind = class_of(metric, METRICS)
     for base in kind.__mro__ if isinstance(kind, type) else ():
         known = inspect.signature(base).parameters.get('ignore_index')
         if known is not None and isinstance(known.default, int):

@@ -14,9 +14,6 @@ class ImageSample:
         sample: number of images; None keeps all.
         sample_seed: seed of the sample.
         sample_from: indices of the images to sample from; None means all.
-
-    Raises:
-        ValueError: ``sample`` is less than 1 or larger than the number of available images.
     """
 
     def __init__(self, *args: Any, sample: int | None = None, sample_seed: int = 0,

@@ -40,9 +40,6 @@ class LoadCheckedAnnotations(LoadAnnotations):
     Args:
         num_classes: C; valid labels are 0..C-1 and ``ignore_index``.
         ignore_index: label of ignored pixels.
-
-    Raises:
-        ValueError: a damaged or invalid label map, or an ``ignore_index`` that int32 does not hold.
     """
 
     def __init__(self, num_classes: int, ignore_index: int = 255, **kwargs: Any) -> None:

@@ -16,7 +16,7 @@ from torch import Tensor
 from isda_seg.metrics.class_names import unique_names
 from isda_seg.runtime.config_keys import dicts, type_name
 from isda_seg.runtime.pictures import output_names
-from isda_seg.segmentation.adjusted_logits import adjusted
+from isda_seg.segmentation.adjusted_logits import with_adjusted_labels
 
 BY_CLASS = ('IoU', 'precision', 'recall')
 
@@ -41,7 +41,7 @@ class ClassIoUMetric(IoUMetric):
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
         """Store the areas of every image, and write the label map if requested."""
-        samples = [adjusted(sample, self.adjustment) for sample in data_samples]
+        samples = [with_adjusted_labels(sample, self.adjustment) for sample in data_samples]
         super().process(data_batch, samples)
         for sample in samples if self.folder else ():
             name = self.names.get(sample['img_path'], Path(sample['img_path']).stem)
@@ -65,16 +65,9 @@ class ClassIoUMetric(IoUMetric):
 
 
 def write_labels(path: Path, labels: Tensor, classes: int, from_one: bool) -> None:
-    """Write a label map (H, W) as a PNG file, with 16 bits if ``classes`` do not fit into 8.
+    """Write class indices (H, W) as a PNG file, with 16 bits if ``classes`` do not fit into 8.
 
-    Args:
-        path: path of the file.
-        labels: class indices (H, W).
-        classes: number of classes.
-        from_one: write class c as c + 1, for data with ``reduce_zero_label``.
-
-    Raises:
-        ValueError: 16 bits do not hold the classes.
+    With ``from_one``, class c is written as c + 1, for data with ``reduce_zero_label``.
     """
     largest = classes if from_one else classes - 1
     if largest >= 2 ** 16:

@@ -20,9 +20,6 @@ def apply_protocol(cfg: Config, protocol: str) -> Config:
     'single' uses the config's test pipeline; 'ms' averages the class probabilities over ``SCALES`` times its test
     size, which its last resizing transform sets; 'ms-flip' also averages over horizontally flipped images. In these
     protocols label maps are loaded after the image is resized, because predictions have the size of the image file.
-
-    Raises:
-        ValueError: an unknown protocol, or a pipeline that makes views by itself.
     """
     if protocol not in PROTOCOLS:
         raise ValueError(f'unknown protocol {protocol!r}. Choose from {PROTOCOLS}')
@@ -41,7 +38,7 @@ def apply_protocol(cfg: Config, protocol: str) -> Config:
 
 
 def _with_views(pipeline: list[Any], flip: bool) -> list[Any]:
-    """Return a test pipeline that makes the views of an image."""
+    """Return the test pipeline with several scales, and flips, of each image."""
     kinds = [type_name(step) for step in pipeline]
     place = max((place for place, kind in enumerate(kinds) if kind in SIZES), default=None)
     if place is None:

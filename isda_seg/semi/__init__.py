@@ -1,18 +1,11 @@
 """Semi-supervised classification: base methods, classifier, datasets of labelled and unlabelled images."""
 from isda_seg.semi.classifier import SemiClassifier
-from isda_seg.semi.cnn13 import CNN13
 from isda_seg.semi.data.held_out_labels import HeldOutLabelsDataset
 from isda_seg.semi.data.preprocessor import TwoStreamPreprocessor
-from isda_seg.semi.data.standardize import StandardizeImage
 from isda_seg.semi.data.two_stream import TwoStreamDataset
 from isda_seg.semi.data.two_stream_sampler import TwoStreamSampler
-from isda_seg.semi.data.whitened import WhitenedDataset
 from isda_seg.semi.hook import SemiHook
 from isda_seg.semi.mean_teacher import MeanTeacher
 from isda_seg.semi.pi_model import PiModel
 from isda_seg.semi.temporal_ensembling import TemporalEnsembling
 from isda_seg.semi.vat import VAT
-
-__all__ = ['CNN13', 'HeldOutLabelsDataset', 'MeanTeacher', 'PiModel', 'SemiClassifier', 'SemiHook', 'StandardizeImage',
-           'TemporalEnsembling', 'TwoStreamDataset', 'TwoStreamPreprocessor', 'TwoStreamSampler', 'VAT',
-           'WhitenedDataset']

@@ -1,7 +1,7 @@
 """Semi-supervised image classifier (Eq. 19)."""
 from typing import Any
 
-import torch
+import torch.nn.functional as F
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
@@ -20,18 +20,10 @@ class SemiClassifier(ImageClassifier):
     the covariances of that loss, which are estimated from labelled features only.
 
     Args:
-        backbone: as in ``ImageClassifier``.
-        num_classes: as in ``ImageClassifier``.
+        backbone: as in ``ImageClassifier``, like all arguments that are not listed here.
         method: config of the base method with its eta_2: ``PiModel``, ``TemporalEnsembling``, ``MeanTeacher`` or
             ``VAT``.
         eta_1: weight of L_U; 0 omits the term.
-        loss: as in ``ImageClassifier``.
-        channels: as in ``ImageClassifier``.
-        data_preprocessor: as in ``ImageClassifier``.
-        init_cfg: as in ``ImageClassifier``.
-
-    Raises:
-        ValueError: ``eta_1`` is negative.
     """
 
     def __init__(self, backbone: dict[str, Any], num_classes: int, method: dict[str, Any], eta_1: float = 0.0,
@@ -68,11 +60,7 @@ class SemiClassifier(ImageClassifier):
             bound = isda_consistency(logits, weight_of(self.fc), loss.statistics.covariance, strength)
             bound = bound if strength > 0 else bound.detach()  # the entropy of constant targets
             found['loss_isda_unlabelled'] = self.eta_1 * bound
-            found['isda_divergence'] = bound.detach() - entropy(logits.detach())  # the bound on the KL divergence
+            z = logits.detach().float()
+            entropy = F.cross_entropy(z, z.softmax(dim=1), reduction='sum') / max(1, len(z))
+            found['isda_divergence'] = bound.detach() - entropy  # the bound on the KL divergence
         return found
-
-
-def entropy(logits: Tensor) -> Tensor:
-    """Return the entropy of the softmax of logits (B, C), averaged over the batch."""
-    log_p = logits.float().log_softmax(dim=1)
-    return -(log_p.exp() * log_p).sum(dim=1).mean() if len(logits) else torch.zeros((), device=logits.device)

@@ -2,11 +2,11 @@
 from typing import Any
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 from mmengine.runner import BaseLoop, EpochBasedTrainLoop
 from torch import Tensor
 
+from isda_seg.runtime.weights import network_of
 from isda_seg.semi.classifier import SemiClassifier
 
 EPOCH_STATE = 'semi_epoch_state'  # key in a checkpoint
@@ -14,19 +14,14 @@ EPOCH_STATE = 'semi_epoch_state'  # key in a checkpoint
 
 @HOOKS.register_module()
 class SemiHook(Hook):
-    """Call the base method's callbacks and log the current ``eta_2``; required by every ``SemiClassifier``.
-
-    Raises:
-        ValueError: before the run, if the model is not a ``SemiClassifier``, training is iteration-based, or the
-            training data have no unlabelled images or too few views; before training, if ``eta_1`` is set without ISDA.
-    """
+    """Call the base method's callbacks and log the current ``eta_2``; required by every ``SemiClassifier``."""
 
     _epoch_state: dict[str, Tensor] = {}  # collected by gather_state; ranks must not communicate while one saves
     priority = 'NORMAL'  # after the optimizer's step, before the checkpoint
 
     def before_run(self, runner: Any) -> None:
         """Check model and data, and allocate the method's buffers before a checkpoint is loaded."""
-        self.model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        self.model: Any = network_of(runner.model)
         if not isinstance(self.model, SemiClassifier):
             raise ValueError(f'SemiHook needs a SemiClassifier, got {type(self.model).__name__}')
         if not isinstance(runner._train_loop, BaseLoop):  # no training: accessing train_loop would build the dataset

@@ -35,7 +35,6 @@ class MeanTeacher(Method):
 
     Args:
         eta_2: as in ``Method``; 100 if the labelled loss is averaged over labelled images.
-        ramp_epochs: as in ``Method``.
         decay: maximum decay of the EMA.
     """
 

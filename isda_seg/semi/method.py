@@ -9,11 +9,7 @@ Student = Callable[[Tensor], Tensor]  # maps images (B, 3, H, W) to logits (B, C
 
 
 def sigmoid_ramp(epoch: float, length: float) -> float:
-    """Return the Pi-model's ramp ``exp(-5 (1 - epoch / length)^2)``, and 1 from epoch ``length`` on.
-
-    Raises:
-        ValueError: a negative epoch or length.
-    """
+    """Return the Pi-model's ramp ``exp(-5 (1 - epoch / length)^2)``, and 1 from epoch ``length`` on."""
     if epoch < 0 or length < 0:
         raise ValueError(f'epoch and length of a ramp must be >= 0, got {epoch} and {length}')
     return math.exp(-5 * (1 - epoch / length) ** 2) if epoch < length else 1.0
@@ -43,11 +39,7 @@ class Method(nn.Module):
 
     @property
     def weight(self) -> float:
-        """Current eta_2.
-
-        Raises:
-            RuntimeError: the epoch has not been set.
-        """
+        """Current eta_2."""
         if self.epoch is None:
             raise RuntimeError(f"the epoch of {type(self).__name__} is not set. Add custom_hooks = "
                                "[dict(type='SemiHook')] to the config, or set method.epoch in your training loop")

@@ -15,19 +15,15 @@ class PiModel(Method):
     Args:
         eta_2: as in ``Method``. The original uses 100 M/N with a labelled loss averaged over the whole batch, which
             equals 100 here, where it is averaged over labelled images.
-        ramp_epochs: as in ``Method``.
-        detach: propagate gradients through the first view only; the original uses both views.
     """
 
     views = 2
 
-    def __init__(self, eta_2: float = 100.0, ramp_epochs: float = 100, detach: bool = False) -> None:
+    def __init__(self, eta_2: float = 100.0, ramp_epochs: float = 100) -> None:
         super().__init__(eta_2, ramp_epochs)
-        self.detach = detach
 
     def forward(self, student: Student, unlabelled: dict[str, Any]) -> tuple[Tensor, Tensor]:
         """Return the student's logits for the first view, and R."""
         first, second = unlabelled['views']
         logits, again = student(first), student(second)
-        again = again.detach() if self.detach else again
         return logits, mse_loss(logits.softmax(dim=1), again.softmax(dim=1))

@@ -16,12 +16,11 @@ class TemporalEnsembling(Method):
 
     After each epoch, ``ensemble = alpha ensemble + (1 - alpha) probabilities`` and
     ``targets = ensemble / (1 - alpha^epochs)`` for every image seen in that epoch. The buffers are stored in the
-    checkpoint. The first epoch has no targets, so its weight is 0.
+    checkpoint. In the first epoch there are no targets, so R has weight 0.
 
     Args:
         eta_2: as in ``Method``; 30 on CIFAR-10 and 100 on CIFAR-100 if the labelled loss is averaged over labelled
             images.
-        ramp_epochs: as in ``Method``.
         alpha: decay of the average.
     """
 

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from helpers import tiny, tiny_images
 from helpers.exhaustive import exhaustive
 
+import isda_seg.paper.networks  # noqa: F401  registers WideResNet
 from isda_seg.classification import CIFARDataset
 
 pytestmark = tiny.on_cpu

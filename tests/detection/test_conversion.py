@@ -2,9 +2,8 @@
 import pytest
 import torch
 from helpers import tiny
+from helpers.resnet_features import features, fixed_image
 from mmengine.registry import MODELS
-
-from isda_seg.classification.resnet_state import features, fixed_image
 
 AS_IN_DETECTORS = dict(depth=50, num_stages=4, out_indices=(0, 1, 2, 3), frozen_stages=1, norm_eval=True,
                        norm_cfg=dict(type='BN', requires_grad=True), style='pytorch')

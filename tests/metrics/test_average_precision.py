@@ -3,7 +3,8 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from isda_seg.metrics.average_precision import BINS, LARGEST, average_precision, merge_rankings, ranking
+from isda_seg.metrics.average_precision import BINS, LARGEST, average_precision, ranking
+from isda_seg.metrics.likelihood import summed
 
 sklearn_metrics = pytest.importorskip('sklearn.metrics')
 CLASSES = 4
@@ -47,7 +48,7 @@ def test_fewer_bins_give_a_larger_error():
 def test_merged_parts_equal_the_whole():
     logits, labels = pixels()
     parts = [ranking(logits[part], labels[part]) for part in torch.arange(len(labels)).split(700)]
-    for own, whole in zip(merge_rankings(parts), ranking(logits, labels), strict=True):
+    for own, whole in zip(summed(parts), ranking(logits, labels), strict=True):
         assert torch.equal(own, whole)
 
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from isda_seg.metrics.likelihood import joined, likelihood, measures
+from isda_seg.metrics.likelihood import likelihood, measures, summed
 
 
 def test_calibration_error_is_the_weighted_gap_per_bin():
@@ -26,7 +26,7 @@ def test_nll_equals_cross_entropy_and_parts_sum_to_the_whole():
     labels = torch.arange(90) % 4
     whole = likelihood(logits, labels)
     parts = [likelihood(logits[at:at + 7], labels[at:at + 7]) for at in range(0, 90, 7)]
-    assert joined(parts).count.tolist() == whole.count.tolist()
+    assert summed(parts)[0].tolist() == whole.count.tolist()
     assert whole.negative_log_likelihood == pytest.approx(float(F.cross_entropy(logits, labels)), rel=1e-6)
     assert measures(parts) == pytest.approx(dict(nll=whole.negative_log_likelihood, ece=100 * whole.calibration_error))
 

@@ -161,7 +161,7 @@ def test_a_loss_of_any_name_is_reported_with_the_reason(name, key, base):
         served(own)
 
 
-def test_an_heir_of_a_loss_that_is_not_a_softmax_is_none_either():
+def test_a_subclass_of_a_loss_without_softmax_is_rejected_too():
     own = nn.Module()
     own.fc, own.loss = nn.Linear(2, 2), type('MyDice', (type('DiceLoss', (nn.Module,), {}),), {})()
     with pytest.raises(ValueError, match='loss is not wrapped: MyDice is not a softmax cross-entropy of one label'):

@@ -12,7 +12,7 @@ from mmengine.runner import EpochBasedTrainLoop
 from torch.utils.data import DataLoader
 
 from isda_seg.runtime.epoch_loop import ResumableEpochLoop, rest_of_epoch, set_epoch_loop
-from isda_seg.runtime.resume_check import batches_done
+from isda_seg.runtime.resume_check import in_new_batches
 
 pytestmark = tiny.on_cpu
 
@@ -93,12 +93,12 @@ def test_resume_with_another_batch_size_uses_the_remaining_samples(whole, tmp_pa
     (4, (5, 1), (2, 4), 1)])
 def test_used_batches_are_counted_in_batches_of_the_new_size(done, old, new, expected):
     made_by, own = (dict(steps=steps, batch=batch) for steps, batch in (old, new))
-    assert batches_done(done, made_by, own) == expected
+    assert in_new_batches(done, made_by, own) == expected
 
 
 def test_used_images_that_are_no_whole_batches_are_an_error():
     with pytest.raises(ValueError, match='after 3 of its images. .* batches of 2 images. Resume with .* of 1'):
-        batches_done(3, dict(steps=5, batch=1), dict(steps=3, batch=2))
+        in_new_batches(3, dict(steps=5, batch=1), dict(steps=3, batch=2))
 
 
 @pytest.mark.parametrize('before, after', [

@@ -34,7 +34,7 @@ def test_exported_weights_load_strictly_into_the_plain_model(tmp_path, monkeypat
 
 
 def test_weights_of_a_wrapped_loss_are_renamed_back():
-    state = {'module.head.loss.statistics.count': 1, 'module.head.loss.ramp.calls': 2, 'module.head.loss.base.scale': 3,
-             'module.head.other.base.scale': 4, 'module.head.statistics.total': 5}
+    state = {'head.loss.statistics.count': 1, 'head.loss.ramp.calls': 2, 'head.loss.base.scale': 3,
+             'head.other.base.scale': 4, 'head.statistics.total': 5}
     assert plain_state(state) == ({'head.loss.scale': 3, 'head.other.base.scale': 4, 'head.statistics.total': 5},
                                   ['head.loss.statistics.count', 'head.loss.ramp.calls'])

@@ -120,7 +120,7 @@ def test_equal_settings_resume_bitwise_without_a_message(tmp_path, capfd):
 
 @pytest.mark.parametrize(('change', 'message'), [
     (dict(first_label=1), 'trained with different training images or labels.* Use the same setup'),
-    (dict(lr=0.2), 'trained with a different optimizer. Use the same setup, or start a new run from its weights'),
+    (dict(lr=0.2), "trained with a different optimizer. Use the same setup, or start a new run from the checkpoint's "),
     (dict(epochs=2), 'no training is left: the checkpoint is at epoch 2, and train_cfg.max_epochs is 2'),
     (dict(schedule=[dict(type='ReduceOnPlateauLR', monitor='loss')]), 'a schedule that depends on a metric')])
 def test_unsupported_changes_at_resume_are_errors(tmp_path, change, message):

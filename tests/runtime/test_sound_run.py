@@ -7,7 +7,7 @@ import torch
 from mmengine.model import BaseModel
 from mmengine.runner import Runner
 
-from isda_seg.runtime.sound_run import SoundRunHook, diverged
+from isda_seg.runtime.sound_run import SoundRunHook, diverged, require_batches
 
 
 class Line(BaseModel):
@@ -59,11 +59,12 @@ def test_finite_run_removes_an_older_divergence_record(tmp_path):
 
 def test_too_few_images_for_a_batch_are_an_error(tmp_path):
     with pytest.raises(ValueError, match='3 training images do not fill a batch of 4 .*smaller .*size, or .*drop_last'):
-        runner(tmp_path, images=3, batch_size=4, drop_last=True).train()
+        require_batches(runner(tmp_path, images=3, batch_size=4, drop_last=True).train_dataloader)
 
 
 def test_infinite_sampler_fills_any_batch(tmp_path):
     endless = runner(tmp_path, images=3, batch_size=4, drop_last=True, sampler=dict(type='InfiniteSampler'))
     endless._train_loop = dict(type='IterBasedTrainLoop', max_iters=2)
+    require_batches(endless.train_dataloader)
     endless.train()
     assert endless.iter == 2

@@ -1,7 +1,9 @@
 """User errors print a message; internal errors print a traceback."""
+import re
 import sys
 
 import pytest
+from helpers.tiny import ROOT
 
 from isda_seg.runtime.user_errors import run_main
 
@@ -88,6 +90,15 @@ def test_an_unknown_type_is_a_sentence_with_the_closest_name(monkeypatch):
     assert code.startswith("the config has the unknown type 'CheckpointHok' (")  # and the scope of an earlier test
     assert "::hook). Did you mean 'CheckpointHook'?" in code
     assert 'import the module that registers it' in told(monkeypatch, unknown('model', type='Zzz'))[0]
+
+
+@pytest.mark.parametrize('name', ['SEResNetCifar', 'AutoAugment', 'CNN13', 'LqLoss'])
+def test_an_unregistered_class_of_the_package_is_reported_with_its_module(monkeypatch, name):
+    error = KeyError(f'{name} is not in the mmengine::model registry')
+    for module in [module for module in sys.modules if module.startswith('isda_seg.paper.')]:
+        monkeypatch.delitem(sys.modules, module)
+    module = re.search("Add '(.*)' to custom_imports.imports", told(monkeypatch, error)[0])[1]
+    assert f'class {name}(' in (ROOT / f'{module.replace(".", "/")}.py').read_text()
 
 
 def test_a_missing_type_is_a_sentence_with_the_dict(monkeypatch):

@@ -1,7 +1,7 @@
 """Coverage of a network by a state dict, and its description."""
 import torch
 
-from isda_seg.runtime.weights import coverage
+from isda_seg.runtime.weights import coverage, weights_in
 
 WANTED = {'conv1.weight': torch.zeros(2), 'bn1.weight': torch.zeros(2), 'bn1.num_batches_tracked': torch.zeros(())}
 
@@ -21,6 +21,12 @@ def test_missing_unexpected_and_reshaped_weights_are_reported():
     assert found.full is False
     assert str(found) == ('0 of 2 tensors covered; missing: bn1.weight; unexpected: bn1.scale; '
                           'wrong shape: conv1.weight (3,) instead of (2,)')
+
+
+def test_weights_lose_the_prefix_of_data_parallel():
+    state = {'module.fc.weight': 1, 'backbone.module.weight': 2}
+    found = {'fc.weight': 1, 'backbone.module.weight': 2}
+    assert weights_in(dict(state_dict=state, meta={})) == weights_in(state) == found
 
 
 def test_long_lists_are_truncated():

@@ -3,14 +3,14 @@ import pytest
 from mmengine.config import Config
 
 import isda_seg.segmentation  # noqa: F401  (registers the modules)
-from isda_seg.segmentation.decode_head import reason_not_softmax
+from isda_seg.segmentation.decode_head import reason_not_multi_class
 
 CE = dict(type='CrossEntropyLoss')
 
 
 def reason(wrap=False, **head):
     model = dict(decode_head=dict(dict(type='FCNHead', num_classes=2), **head))
-    return reason_not_softmax(Config(dict(model=dict(module=model) if wrap else model)))
+    return reason_not_multi_class(Config(dict(model=dict(module=model) if wrap else model)))
 
 
 @pytest.mark.parametrize('head', [

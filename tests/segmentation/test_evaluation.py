@@ -70,8 +70,8 @@ def test_images_without_labels_are_predicted_and_drawn(run, tmp_path):
 
 def test_each_protocol_is_kept_as_soon_as_it_is_done(run, tmp_path, monkeypatch):
     from isda_seg.segmentation import evaluation
-    kept, runners = [], iter([evaluation.runner_from, lambda cfg: 1 / 0])
-    monkeypatch.setattr(evaluation, 'runner_from', lambda cfg: next(runners)(cfg))
+    kept, runners = [], iter([evaluation.runner_from, lambda cfg, quiet: 1 / 0])
+    monkeypatch.setattr(evaluation, 'runner_from', lambda cfg, quiet: next(runners)(cfg, quiet))
     with pytest.raises(ZeroDivisionError):
         result_of(run, tmp_path, protocols=('single', 'ms'), keep=lambda result: kept.append(list(result['protocols'])))
     assert kept == [['single']]
@@ -121,7 +121,7 @@ def test_a_metric_that_ignores_another_label_than_the_head_is_an_error(run, tmp_
 
 
 def test_views_of_one_size_are_an_error_before_the_first_protocol(run, tmp_path, monkeypatch):
-    monkeypatch.setattr('isda_seg.segmentation.evaluation.runner_from', lambda cfg: 1 / 0)
+    monkeypatch.setattr('isda_seg.segmentation.evaluation.runner_from', lambda cfg, quiet: 1 / 0)
     crop = dict(type='mmcv.CenterCrop', crop_size=(32, 32))
     with pytest.raises(ValueError, match='protocol ms needs views of several sizes, but all .* are 32 x 32'):
         result_of(run, tmp_path, protocols=('single', 'ms'),

@@ -113,7 +113,7 @@ def test_teacher_and_updates_are_in_the_checkpoint():
 
 
 @pytest.mark.parametrize('invariant', state_invariants.INVARIANTS, ids=state_invariants.name)
-def test_state_properties(invariant):
+def test_state_survives_saving_moving_and_copying(invariant):
     def step(model, number):
         """Student and teacher with separate views: an optimizer updates the student, the EMA the teacher."""
         model.method(model, dict(views=[images(seed=2 * number), images(seed=2 * number + 1)]))

@@ -13,7 +13,7 @@ import isda_seg.losses  # noqa: F401  registers ISDALoss
 import isda_seg.semi  # noqa: F401  registers the methods
 from isda_seg.attach import attach
 from isda_seg.openmmlab.pairs import find_pairs
-from isda_seg.semi.classifier import SemiClassifier, entropy
+from isda_seg.semi.classifier import SemiClassifier
 from isda_seg.semi.method import Method
 
 METHODS = [dict(type='PiModel'), dict(type='TemporalEnsembling', ramp_epochs=4), dict(type='MeanTeacher'),
@@ -127,8 +127,3 @@ def test_prediction_comes_from_the_method():
     found, = model(images(), torch.arange(6), mode='predict')
     assert torch.equal(found['logits'], -model(images())) and found['labels'].tolist() == list(range(6))
     assert isinstance(model, nn.Module)
-
-
-def test_entropy_is_the_mean_over_the_batch_in_nats():
-    assert_close(entropy(torch.tensor([[0.0, 0.0], [100.0, 0.0]])), torch.tensor(np.log(2) / 2, dtype=torch.float32))
-    assert entropy(torch.zeros(0, 3)).item() == 0.0

@@ -25,8 +25,8 @@ class SemiRecord(rank_runs.RankRecord):
 '''
 CONFIG = '''"""A narrow CNN-13 on 100 images, 20 a step, however many ranks share them."""
 _base_ = {base!r}
-custom_imports = dict(imports=['isda_seg.losses', 'isda_seg.hooks', 'isda_seg.semi', 'semi_probe'],
-                      allow_failed_imports=False)
+custom_imports = dict(imports=['isda_seg.losses', 'isda_seg.hooks', 'isda_seg.semi', 'isda_seg.paper.semi_cifar',
+                               'semi_probe'], allow_failed_imports=False)
 ranks = int('{{{{$WORLD_SIZE:1}}}}')
 model = dict(backbone=dict(width=1 / 32))
 zca_file = {zca!r}

@@ -87,7 +87,7 @@ def test_checkpoint_loads_with_and_without_data(make):
 
 
 @pytest.mark.parametrize('invariant', state_invariants.INVARIANTS, ids=state_invariants.name)
-def test_state_properties(invariant):
+def test_state_survives_saving_moving_and_copying(invariant):
     state_invariants.assert_holds(invariant, prepared, epoch)
 
 

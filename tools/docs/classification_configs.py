@@ -3,11 +3,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from docs.classification import docstring_line
+from docs.config_results import results_by_config
 from docs.config_text import baseline, code, config_name, isda_twin, option_lines, promise
 from docs.option_rows import option_rows
 from docs.paper_tables import RANDAUGMENT, RANDAUGMENT_ELSE, Row, rows
-from isda_seg.paper.networks import CIFAR, IMAGENET
-from isda_seg.paper.series.result_files import read_results
+from isda_seg.paper.network_configs import CIFAR, IMAGENET
 
 FOLDER = 'configs/classification'
 
@@ -32,7 +32,7 @@ def render(root: Path) -> dict[str, str]:
              for name, table in rows().items() for what, row in table.items()
              for with_isda, write in ((False, plain), (True, isda))}
     found.update(subset())
-    results = read_results(root / 'configs' / 'results')
+    results = results_by_config(root / 'configs')
     return {f'{FOLDER}/{path}': text.replace('RESULT', docstring_line(results.get(Path(path).stem)))
             for path, text in found.items()}
 
@@ -46,7 +46,8 @@ def plain(name: str, what: str, row: Row) -> str:
     promise = docstring(title, row.table, name, stem, f'With ISDA: {twin}.py', row.errors[0])
     if row.augmentation:
         base = config_name(recipe.stem, name)
-        return promise + f"_base_ = './{base}.py'\n" + pipeline(name, recipe.stem, row.augmentation)
+        return (promise + f"_base_ = './{base}.py'\n" + imports(recipe.network, row.augmentation)
+                + pipeline(name, recipe.stem, row.augmentation))
     network = (CIFAR | IMAGENET)[recipe.network].config
     schedule = (dict(type='MultiStepLR', milestones=list(recipe.milestones), gamma=recipe.gamma) if recipe.milestones
                 else dict(type='CosineAnnealingLR', T_max=recipe.epochs))
@@ -58,7 +59,7 @@ _base_ = [
     '../../_base_/models/image_classifier.py', '../../_base_/datasets/{name}.py',
     '../../_base_/schedules/sgd_epochs.py', '../../_base_/classification_runtime.py',
 ]
-model = dict(
+{imports(recipe.network)}model = dict(
     backbone={code(network)},
     num_classes={data.classes})
 train_dataloader = dict(batch_size={recipe.batch})
@@ -110,6 +111,17 @@ def docstring(title: str, table: str, folder: str, stem: str, twin: str, error: 
             for row in option_rows().get(stem, [])]
     return promise(f'{title}{f" ({table})" if table else ""}', command, twin, paper, note,
                    option_lines('Table 8', rows))
+
+
+def imports(network: str, augmentation: str = '') -> str:
+    """Return the line that imports the paper's networks and policies; empty if the base config imports all of them."""
+    if augmentation == 'cutout':
+        return ''
+    kind = (CIFAR | IMAGENET)[network].config['type']
+    modules = ['isda_seg.paper.networks'] if not kind.startswith('mmseg.') and kind != 'ResNetCifar' else []
+    if augmentation:
+        modules.append('isda_seg.paper.policies')
+    return f"custom_imports = dict(imports={['isda_seg.classification', *modules]})\n" if modules else ''
 
 
 def pipeline(name: str, stem: str, augmentation: str) -> str:

@@ -5,7 +5,7 @@ from isda_seg.paper.cost.formatting import duration, factor
 from isda_seg.paper.cost.report import network, newest_of_devices
 from isda_seg.paper.result_tables import NOT_RUN
 
-DEVICES = dict(cuda='GPU', cpu='CPU')  # in order of preference
+DEVICES = ('cuda', 'cpu')  # in order of preference
 
 
 def cost_line(results: list[dict[str, Any]], link: str) -> str:
@@ -16,12 +16,13 @@ def cost_line(results: list[dict[str, Any]], link: str) -> str:
         link: link to all measurements.
     """
     newest = newest_of_devices([result for result in results if 'step' in result])
-    for device, name in DEVICES.items():
+    for device in DEVICES:
         if device in newest:
             step, loss = newest[device]['step'], newest[device]['loss'][0]
+            hardware = ' '.join(newest[device]['hardware'].removeprefix('1 x ').split()[:2])
             median = {form: measured['seconds']['median'] for form, measured in loss['measured'].items()}
-            return (f'Cost: a float32 training step of `{network(step["config"])}` takes '
-                    f'{duration(step["extra"]["share"]["median"])} on a {name}. The loss alone takes '
+            return (f'Cost: with ISDA, a float32 training step of `{network(step["config"])}` takes '
+                    f'{duration(step["extra"]["share"]["median"])} ({hardware}). The loss alone takes '
                     f'{factor(median["isda label"] / median["plain"])} as long as cross-entropy, which small networks '
                     f'and mixed precision notice more ([time and memory]({link})). Inference costs nothing extra.')
     return NOT_RUN

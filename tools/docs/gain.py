@@ -1,5 +1,6 @@
 """Tables of the gain of ISDA in recorded paired series: for the README, all settings, and the digits."""
 import json
+import re
 from collections.abc import Sequence
 from math import nan
 from pathlib import Path
@@ -32,9 +33,16 @@ def front_page(folder: Path, link: str) -> str:
         for row in (row for row in shown if row.measure == measure):
             groups.setdefault(row.task, []).append(row)
         rows = [row for group in groups.values() for row in most_pairs(group)]
+        page = link.partition('#')[0]
+        rows = [row._replace(setting=f'[{row.setting}]({page}#{heading(row.series)})') for row in rows]
         tables.append(table(' and '.join(groups), measure, rows))
     return '\n\n'.join([*tables, f'{VERDICT} Shown are the settings of each task with the most pairs; '
                                   f'[all settings, and what is left out]({link}).'])
+
+
+def heading(title: str) -> str:
+    """Return the anchor of a heading in Markdown."""
+    return re.sub(r'[^\w\- ]', '', title.lower()).replace(' ', '-')
 
 
 def by_task(rows: Sequence[Gain]) -> list[Gain]:
@@ -88,7 +96,7 @@ def every_arm(folder: Path, task: str) -> str:
                            for name in (next(iter(measures), ''), 'aAcc', 'nll', 'mean_AP'))])
     if len(rows) == 1:
         return NOT_RUN
-    return f'{markdown(rows)}\n\nDifferences to the baseline with the 95 % CI (paired t).'
+    return f'{markdown(rows)}\n\nDifferences from the baseline, with 95 % CIs (paired t-test).'
 
 
 def _change(values: dict[str, Any] | None, places: int) -> str:

@@ -23,6 +23,7 @@ class Gain(NamedTuple):
     interval: Interval | None     # 95 % CI of the difference (paired t); None for a single pair
     nll: Interval | None     # 95 % CI of the NLL difference; None if not measured
     fitted: float | None     # training accuracy of the baseline in per cent, if measured
+    series: str = ''         # title of the recorded series
 
     @property
     def sign(self) -> int:
@@ -101,7 +102,7 @@ def gain_of(plan: dict[str, Any], entry: dict[str, Any]) -> Gain:
     return Gain(plan.get('task') or ('classification' if is_error else 'segmentation'),
                 plan.get('setting') or plan['title'], 'test error' if is_error else display_names(name).measure,
                 len(values['by_seed']), values['baseline'], values['arm'], values['mean'], _interval(values),
-                _interval(measures.get('nll', {})), measures.get(TRAINING, {}).get('baseline'))
+                _interval(measures.get('nll', {})), measures.get(TRAINING, {}).get('baseline'), plan['title'])
 
 
 def _interval(values: dict[str, Any]) -> Interval | None:

@@ -1,7 +1,7 @@
 """Rows of the paper's Tables 1, 2, 4, 6 and 8: training recipes, and errors without and with ISDA."""
 from typing import NamedTuple
 
-from isda_seg.paper.networks import IMAGENET
+from isda_seg.paper.network_configs import IMAGENET
 
 Errors = tuple[float, float]  # per cent, without ISDA and with it
 

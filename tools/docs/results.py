@@ -6,13 +6,13 @@ from typing import Any, NamedTuple
 
 from docs import classification, detection, segmentation, series, stacks, torch_models
 from docs.analyses import analyses
+from docs.config_results import results_by_config
 from docs.cost_line import cost_line
 from docs.gain import digits, every_arm, front_page, gain
 from docs.generated_text import replace_block, replace_blocks, replace_result_line
 from docs.section import Runs, link, section
 from isda_seg.paper.cost import report as cost_report
 from isda_seg.paper.result_tables import NOT_RUN, markdown
-from isda_seg.paper.series.result_files import read_results
 
 RECORDED = 'configs/results/README.md'  # as README links it
 TIMED = ('make demo', 'make test')
@@ -40,7 +40,7 @@ CONFIG_FOLDERS = (
 def generate(root: Path) -> dict[Path, str]:
     """Return every file below ``root`` that contains generated text, with its up-to-date content."""
     configs, results = root / 'configs', root / 'configs' / 'results'
-    runs = read_results(results)
+    runs = results_by_config(configs)
     files: dict[Path, str] = {}
     for folder in CONFIG_FOLDERS:
         readme = configs / folder.readme / 'README.md'

@@ -13,7 +13,7 @@ from isda_seg.paper.series.paired import half_width
 
 
 def draw_samples(paired: Mapping[str, Any], timed: Mapping[str, Any], out: Path) -> None:
-    """Draw the difference to the baseline over M on the left and the extra time of a step on the right.
+    """Draw the difference from the baseline over M on the left and the extra time of a step on the right.
 
     Args:
         paired: a series whose arms have ``samples=M``; arms without it use the closed form.

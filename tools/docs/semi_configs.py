@@ -3,10 +3,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from docs.classification import docstring_line
+from docs.config_results import results_by_config
 from docs.config_text import baseline, code, config_name, isda_twin, option_lines, promise
 from docs.option_rows import option_rows
 from docs.paper_tables import LABELS, TABLE_6
-from isda_seg.paper.series.result_files import read_results
 
 FOLDER = 'configs/semi'
 # The paper reports neither. The README describes how to select them on a quarter of the labels.
@@ -35,7 +35,7 @@ def render(root: Path) -> dict[str, str]:
         for dataset, cells in datasets.items():
             found.update(pair(method, dataset, cells[0]))
         found.update(subset(method))
-    results = read_results(root / 'configs' / 'results')
+    results = results_by_config(root / 'configs')
     return {f'{FOLDER}/{path}': text.replace('RESULT', docstring_line(results.get(Path(path).stem)))
             for path, text in found.items()}
 

@@ -4,7 +4,7 @@ A batch has 128 labelled and 128 unlabelled images; the config sets the number o
 work_dirs/zca/.
 """
 _base_ = './cifar10.py'
-custom_imports = dict(imports=['isda_seg.semi'], allow_failed_imports=False)
+custom_imports = dict(imports=['isda_seg.semi', 'isda_seg.paper.semi_cifar'], allow_failed_imports=False)
 data_root = '{{$ISDA_SEG_DATA:data}}/cifar10'
 data_preprocessor = dict(_delete_=True, type='TwoStreamPreprocessor')
 train_pipeline = [

@@ -9,6 +9,7 @@ _base_ = [
     '../../_base_/models/image_classifier.py', '../../_base_/datasets/cifar10.py',
     '../../_base_/schedules/sgd_epochs.py', '../../_base_/classification_runtime.py',
 ]
+custom_imports = dict(imports=['isda_seg.classification', 'isda_seg.paper.networks'])
 model = dict(
     backbone=dict(type='WideResNet', depth=28, width=10, dropout=0.3),
     num_classes=10)

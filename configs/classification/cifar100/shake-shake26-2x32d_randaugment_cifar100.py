@@ -6,6 +6,7 @@ Paper:     18.11 % top-1 error
 Result:    not yet run
 """
 _base_ = './shake-shake26-2x32d_cifar100.py'
+custom_imports = dict(imports=['isda_seg.classification', 'isda_seg.paper.networks', 'isda_seg.paper.policies'])
 train_pipeline = [
     dict(type='RandomReflectCrop', size=32, padding=4),
     dict(type='RandomFlip', prob=0.5),

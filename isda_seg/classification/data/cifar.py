@@ -21,7 +21,6 @@ class CIFARDataset(ClassificationDataset):
         md5: expected checksum of the archive, by default that of the published one. An archive with another checksum
             and another number of images, such as a subset, is read with a warning. None disables the check; an
             extracted folder is not checked.
-        kwargs: as in ``ClassificationDataset``.
     """
 
     def __init__(self, data_root: str, num_classes: int = 10, md5: str | None = 'official', **kwargs: Any) -> None:

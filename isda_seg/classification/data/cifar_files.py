@@ -39,11 +39,6 @@ def read_members(root: Path, layout: Layout, names: tuple[str, ...], md5: str | 
 
     If the checksum of the archive is not ``md5`` (None accepts any) and the number of images is not the official one,
     the archive is read with a warning.
-
-    Raises:
-        FileNotFoundError: neither folder nor archive exists, or a file in it is missing.
-        ValueError: the archive is damaged, its checksum is wrong although it has the official number of images, or a
-            file has another format.
     """
     folder, archive = root / layout.folder, root / layout.archive
     needed, checksum = names, md5

@@ -6,20 +6,12 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS
 
 from isda_seg.classification.data.image_dataset import ClassificationDataset
-from isda_seg.runtime.config_keys import dicts, type_name
+from isda_seg.runtime.config_keys import class_of, dicts, type_name
+from isda_seg.runtime.user_errors import listed
 
 
 def check_data(cfg: Config, splits: tuple[str, ...] = ('train', 'val')) -> None:
-    """Check that every dataset loads, all have the same classes, and the model has enough classes.
-
-    Args:
-        cfg: config.
-        splits: splits to check.
-
-    Raises:
-        FileNotFoundError, ValueError: errors of the datasets; different classes; labels or a top-k metric that need
-            more classes than the model has.
-    """
+    """Check that every dataset loads, all have the same classes, and the model has enough for labels and top-k."""
     first, checked = None, []
     for split in splits:
         _check_topk(cfg, f'{split}_evaluator')
@@ -47,14 +39,13 @@ def _check_topk(cfg: Config, name: str) -> None:
 
 
 def _is_ours(node: Any) -> bool:
-    kind = node.get('type')
-    kind = DATASETS.get(kind) if isinstance(kind, str) else kind
+    kind = class_of(node, DATASETS)
     return isinstance(kind, type) and issubclass(kind, ClassificationDataset)
 
 
 def _summary(classes: Sequence[str], others: Sequence[str]) -> str:
-    own = [name for name in classes if name not in others]
-    return f'{len(classes)}' + (f' with {", ".join(own[:10])}{" ..." if len(own) > 10 else ""}' if own else '')
+    only_here = [name for name in classes if name not in others]
+    return f'{len(classes)}' + (f' with {listed(only_here, 10)}' if only_here else '')
 
 
 def _check_outputs(cfg: Config, where: str, highest: int) -> None:

@@ -23,11 +23,7 @@ class DigitsDataset(ClassificationDataset):
         super().__init__(data_root=data_root, **kwargs)
 
     def read(self, train: bool) -> tuple[list[str], list[dict[str, Any]]]:
-        """Return the class names, and the images in scikit-learn's order.
-
-        Raises:
-            ImportError: scikit-learn is not installed.
-        """
+        """Return the class names, and the images in scikit-learn's order."""
         require_scikit_learn()
         from sklearn.datasets import load_digits
         data = load_digits()

@@ -5,15 +5,10 @@ import numpy as np
 
 
 def endless_passes(images: np.ndarray, numbers: np.ndarray, stream: Sequence[int]) -> np.ndarray:
-    """Return the images at given positions of consecutive shuffled passes; each order depends on stream and pass only.
+    """Return the images (n,) int64 at given positions of consecutive shuffled passes over N images.
 
-    Args:
-        images: (N,) int64, images of one pass.
-        numbers: (n,) int64, positions counted from 0 over all passes.
-        stream: seed of the orders.
-
-    Returns:
-        (n,) int64.
+    ``numbers`` (n,) int64 counts positions from 0 over all passes. The order of a pass depends only on the seed
+    ``stream`` and the pass.
     """
     passes, places = np.divmod(numbers, len(images))
     orders = {number: np.random.RandomState([*stream, number]).permutation(images) for number in np.unique(passes)}

@@ -6,9 +6,6 @@ def held_out_mask(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
     """Sample ``count`` of N images, stratified by class; return a mask (N,) bool, True for held-out images.
 
     The result depends only on the arguments, because RandomState's stream is the same in all numpy versions.
-
-    Raises:
-        ValueError: no image is held out, or none is left for training.
     """
     if not 0 < count < len(labels):
         raise ValueError(f'cannot hold out {count} of {len(labels)} training images. Set holdout to a number from '
@@ -21,12 +18,7 @@ def held_out_mask(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
 
 
 def shuffle_by_class(labels: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the indices (N,) of all images sorted by class and shuffled within each class, and their ranks there.
-
-    Args:
-        labels: (N,) non-negative integers.
-        seed: seed of the shuffle.
-    """
+    """Return the indices (N,) of all images sorted by class and shuffled within each class, and their ranks there."""
     shuffled = np.random.RandomState(seed).permutation(len(labels))
     by_class = shuffled[np.argsort(labels[shuffled], kind='stable')]
     sizes = np.unique(labels, return_counts=True)[1]

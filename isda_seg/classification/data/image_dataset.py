@@ -28,9 +28,6 @@ class ClassificationDataset(BaseDataset):
         n_max: number of images of the first class; None is the size of the smallest class.
         imbalance_seed: seed of the long-tailed subset.
         kwargs: as in ``BaseDataset``.
-
-    Raises:
-        ValueError: an unknown split, or ``n_max`` without ``imbalance``.
     """
 
     def __init__(self, data_root: str, split: str = 'train', holdout: int = 5000, holdout_seed: int = 0,
@@ -49,11 +46,7 @@ class ClassificationDataset(BaseDataset):
         raise NotImplementedError
 
     def load_data_list(self) -> list[dict[str, Any]]:
-        """Return the entries of the split.
-
-        Raises:
-            FileNotFoundError, ValueError: data that is missing, damaged or in another format; the message names it.
-        """
+        """Return the entries of the split."""
         classes, entries = self.read(train=self.split != 'test')
         labels = np.array([entry['gt_label'] for entry in entries])
         outside = np.flatnonzero((labels < 0) | (labels >= len(classes)))

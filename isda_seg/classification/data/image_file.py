@@ -11,11 +11,6 @@ def read_image(path: str) -> np.ndarray:
     """Read an image file as (H, W, 3) uint8 BGR and apply its EXIF orientation.
 
     16-bit grey images keep their upper byte. Transparent pixels are blended with ImageNet's mean colour.
-
-    Raises:
-        ValueError: the file is not an image, is truncated, or has 32-bit values without a defined range; the message
-            names the file.
-        OSError, ImportError: the file cannot be opened, or a package is missing; see ``reading_error``.
     """
     try:
         # Pillow decodes like the paper's loader and rejects truncated files, which OpenCV fills with grey.

@@ -7,6 +7,7 @@ from mmengine.registry import DATASETS
 
 from isda_seg.classification.data.image_dataset import ClassificationDataset
 from isda_seg.classification.data.image_file import read_image
+from isda_seg.runtime.user_errors import listed
 
 NO_IMAGES = ('thumbs.db', 'ehthumbs.db', 'desktop.ini', 'icon\r')  # files of file managers, in lower case
 FOLDERS = {True: 'train', False: 'val'}     # ImageNet's validation images are the test set of Table 1
@@ -55,6 +56,6 @@ def _files(folder: Path) -> list[str]:
 
 
 def _difference(folder: Path, classes: set[str], other: Path, others: set[str]) -> str:
-    parts = [f'only in {where}: {", ".join(sorted(names)[:10])}{" ..." if len(names) > 10 else ""}'
+    parts = [f'only in {where}: {listed(sorted(names), 10)}'
              for where, names in ((folder, classes - others), (other, others - classes)) if names]
     return f'{folder} and {other} contain different class folders; {"; ".join(parts)}. Use the same classes in both'

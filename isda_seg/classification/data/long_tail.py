@@ -7,14 +7,7 @@ ROUNDING = 1e-9  # so that 500 * 10 ** -1, which is below 50 in floating point, 
 
 
 def long_tail_counts(classes: int, imbalance: float, n_max: int) -> np.ndarray:
-    """Return the exponential profile: class c of C has ``n_max * imbalance ** (-c / (C - 1))`` images, rounded down.
-
-    Returns:
-        (C,) int64; the first class has n_max images, the last one n_max / imbalance.
-
-    Raises:
-        ValueError: fewer than two classes, an imbalance below 1, or a class without images.
-    """
+    """Return the profile (C,) int64, ``n_max * imbalance ** (-c / (C - 1))`` images of class c, rounded down."""
     if classes < 2 or not 1 <= imbalance < np.inf:
         raise ValueError(f'imbalance must be a finite number >= 1 and needs at least two classes, got {imbalance} '
                          f'and {classes} classes')
@@ -28,18 +21,9 @@ def long_tail_counts(classes: int, imbalance: float, n_max: int) -> np.ndarray:
 def long_tail_mask(labels: np.ndarray, classes: int, imbalance: float, n_max: int | None, seed: int) -> np.ndarray:
     """Sample ``long_tail_counts`` images of every class; return a mask (N,) bool, True for kept images.
 
-    With the same seed, a smaller sample is a subset of a larger one. The result is the same in all numpy versions,
-    because RandomState's stream is frozen.
-
-    Args:
-        labels: (N,) in 0..classes - 1.
-        classes: number of classes.
-        imbalance: ratio of the largest to the smallest class.
-        n_max: number of images of the first class; None is the size of the smallest class.
-        seed: seed of the sample.
-
-    Raises:
-        ValueError: as in ``long_tail_counts``; or a class has fewer images than the profile.
+    ``labels`` (N,) are in 0..classes - 1; ``n_max`` None is the size of the smallest class. With the same seed, a
+    smaller sample is a subset of a larger one. The result is the same in all numpy versions, because RandomState's
+    stream is frozen.
     """
     sizes = np.bincount(labels, minlength=classes)
     counts = long_tail_counts(classes, imbalance, int(sizes.min()) if n_max is None else n_max)

@@ -26,12 +26,7 @@ class SVHNDataset(ClassificationDataset):
 
 
 def read_mat(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Read images (N, 32, 32, 3) in BGR and labels (N,), with 10 converted to 0.
-
-    Raises:
-        ImportError: scipy is not installed.
-        FileNotFoundError, ValueError: the file is missing, damaged or not an SVHN file.
-    """
+    """Read images (N, 32, 32, 3) in BGR and labels (N,), with 10 converted to 0."""
     try:
         from scipy.io import loadmat
     except ImportError as error:

@@ -5,7 +5,7 @@ from torch import nn
 
 from isda_seg.runtime.checkpoint import check_checkpoint
 from isda_seg.runtime.plain_weights import STATISTICS
-from isda_seg.runtime.weights import coverage
+from isda_seg.runtime.weights import coverage, weights_in
 
 METHOD = 'method.'  # prefix of semi-supervised methods; their buffers have a row per training image
 
@@ -19,7 +19,7 @@ def load_weights(model: nn.Module, checkpoint: str) -> dict[str, Any]:
     loaded = check_checkpoint(checkpoint)
     if not loaded:
         raise ValueError(f'{checkpoint} is a URL; download it and pass a local path')
-    state = {key.removeprefix('module.'): value for key, value in loaded.get('state_dict', loaded).items()}
+    state = weights_in(loaded)
     expected = model.state_dict()
     per_image = {key for key, value in expected.items() if key.startswith(METHOD) and key in state
                  and state[key].shape != value.shape}

@@ -7,15 +7,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from mmengine.model import is_model_wrapper
 from torch import Tensor, nn
 
 from isda_seg.attachment.captured_inputs import weight_of
 from isda_seg.classification.classifier import ImageClassifier, classify
 from isda_seg.core.ops.checks import labelled
 from isda_seg.openmmlab.pairs import Pair, find_pairs
-from isda_seg.runtime.isolation import own_random_numbers
-from isda_seg.runtime.reproducible import PositionSeededDataset
+from isda_seg.runtime.isolation import random_states_kept
+from isda_seg.runtime.reproducible import PositionSeededDataset, seed_everything
+from isda_seg.runtime.weights import network_of
 from isda_seg.semi.classifier import SemiClassifier
 
 UNLABELLED = ', unlabelled images'  # suffix for heads without labels
@@ -34,7 +34,7 @@ class HeadSamples(NamedTuple):
 
 def attached_pairs(model: nn.Module) -> dict[str, Pair]:
     """Return the attached ISDA losses by head name, with the attribute if a head has several."""
-    pairs = [pair for pair in find_pairs(_unwrapped(model)) if pair.loss.attached]
+    pairs = [pair for pair in find_pairs(network_of(model)) if pair.loss.attached]
     names = [pair.name for pair in pairs]
     return {(pair.name or 'the model') + (f', {pair.place}' if names.count(pair.name) > 1 else ''): pair
             for pair in pairs}
@@ -58,10 +58,11 @@ def head_samples(model: nn.Module, loader: Any, images: int, pixels: int, seed: 
     Raises:
         ValueError: a head receives no labelled sample.
     """
-    copied = copy.deepcopy(_unwrapped(model)).train()
+    copied = copy.deepcopy(network_of(model)).train()
     pairs = attached_pairs(copied)
     parts: dict[str, list[tuple[Tensor, Tensor]]] = {}
-    with own_random_numbers(seed):
+    with random_states_kept():
+        seed_everything(seed)
         generator = torch.Generator().manual_seed(seed)
         for batch in fixed_batches(loader, images, seed):
             for head, (logits, labels) in _loss_inputs(copied, pairs, batch).items():
@@ -84,7 +85,7 @@ def fixed_batches(loader: Any, images: int, seed: int) -> Iterator[Any]:
     Args:
         loader: training dataloader; a ``TwoStreamDataset`` pairs unlabelled images with labelled ones in turn.
         images: number of images, rounded down to whole batches, at least one batch.
-        seed: selects the images. The caller seeds their augmentation with ``own_random_numbers``.
+        seed: selects the images. The caller seeds their augmentation with ``seed_everything``.
     """
     dataset = loader.dataset.dataset if isinstance(loader.dataset, PositionSeededDataset) else loader.dataset
     size = min(getattr(loader.batch_sampler, 'batch_size', loader.batch_size), len(dataset))
@@ -96,10 +97,6 @@ def fixed_batches(loader: Any, images: int, seed: int) -> Iterator[Any]:
                    for position, index in enumerate(indices)]
     for first in range(0, count, size):
         yield loader.collate_fn([dataset[index] for index in indices[first:first + size]])
-
-
-def _unwrapped(model: Any) -> nn.Module:
-    return model.module if is_model_wrapper(model) else model
 
 
 def _loss_inputs(model: Any, pairs: dict[str, Pair], batch: Any) -> dict[str, tuple[Tensor, Tensor]]:

@@ -5,7 +5,6 @@ from typing import Any
 
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 
 from isda_seg.openmmlab.pairs import find_pairs
@@ -17,6 +16,7 @@ from isda_seg.paper.visualisation.class_directions import SearchOptions, check_o
 from isda_seg.paper.visualisation.directions_report import file_name, title_of
 from isda_seg.paper.visualisation.neighbours_figure import draw_class
 from isda_seg.runtime.isolation import undisturbed
+from isda_seg.runtime.weights import network_of
 
 DEFAULT_CLASSES = 3
 
@@ -33,7 +33,7 @@ class DirectionsHook(Hook):
         interval: epochs, or iterations with ``by_epoch=False``.
         classes: class names; default the first three. Classes without samples are skipped.
         head: head of a segmentation model; default 'decode_head'.
-        split: 'train', 'val' or 'test', the images to search, in two passes.
+        split: split whose images are searched, 'train', 'val' or 'test'; it is read twice.
         queries, neighbours, strength, seed: as in ``SearchOptions``.
 
     Raises:
@@ -76,7 +76,7 @@ class DirectionsHook(Hook):
             self._show(runner, f'iteration {runner.iter + 1}', runner.iter + 1)
 
     def _open(self, runner: Any) -> OpenedModel:
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = network_of(runner.model)
         meta = getattr(runner.train_dataloader.dataset, 'metainfo', {})
         return OpenedModel(runner.cfg, model, list(find_pairs(model)), dict(dataset_meta=meta))
 

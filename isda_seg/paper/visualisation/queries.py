@@ -19,7 +19,7 @@ class QuerySample:
     """Sample up to ``count`` features per class from distinct images, preferring correct predictions.
 
     Images that contain the class are equally likely. The sample depends only on the seed and the order of the images,
-    not on batches or the selected classes.
+    not on the batch size or on the selected classes.
 
     Args:
         labels: selected classes, in 0..C-1.

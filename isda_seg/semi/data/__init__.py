@@ -1,1 +1,1 @@
-"""Datasets and samplers of labelled and unlabelled images, label splits, whitening."""
+"""Datasets and samplers of labelled and unlabelled images, label splits."""

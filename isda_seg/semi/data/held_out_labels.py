@@ -1,6 +1,5 @@
 """Held-out labelled images for hyperparameter selection."""
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from mmengine.registry import DATASETS
@@ -11,17 +10,12 @@ from isda_seg.semi.data.wrapped_dataset import Wrapper, labels_of
 
 @DATASETS.register_module()
 class HeldOutLabelsDataset(Wrapper):
-    """Images whose labels a ``TwoStreamDataset`` with the same arguments holds out.
-
-    Raises:
-        ValueError: no label is held out, or the label split is not possible.
-    """
+    """Images whose labels a ``TwoStreamDataset`` with the same arguments holds out."""
 
     def __init__(self, dataset: Any, num_labels: int, held_out: float, label_seed: int = 0,
-                 split_file: str | Path | None = None, held_out_seed: int = 0, pipeline: Sequence[Any] = ()) -> None:
+                 held_out_seed: int = 0, pipeline: Sequence[Any] = ()) -> None:
         super().__init__(dataset, pipeline)
-        _, self.indices = split_labels(labels_of(self.dataset), num_labels, label_seed, split_file, held_out,
-                                       held_out_seed)
+        _, self.indices = split_labels(labels_of(self.dataset), num_labels, label_seed, held_out, held_out_seed)
         if len(self.indices) == 0:
             raise ValueError(f'held_out={held_out} holds out no labels. Set it between 0 and 1')
 

@@ -1,6 +1,5 @@
 """Dataset of pairs of a labelled and an unlabelled image."""
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from mmengine.registry import DATASETS
@@ -21,30 +20,20 @@ class TwoStreamDataset(Wrapper):
         dataset: config or object of the training images, all with labels.
         num_labels: number of labels; see ``split_labels``.
         label_seed: seed of the choice of labels.
-        split_file: file of the choice of labels; see ``split_labels``.
         held_out: share of the labels that is held out; their images remain unlabelled images.
         held_out_seed: seed of the held-out labels.
         pipeline: transforms; the last one is ``PackImages``.
         views: number of views of each unlabelled image.
-
-    Attributes:
-        labelled_indices: (L,) indices of the labelled images.
-        num_labelled: L.
-        num_unlabelled: N.
-        num_classes: C.
-
-    Raises:
-        ValueError: there are no images or no views, or the label split is not possible.
     """
 
-    def __init__(self, dataset: Any, num_labels: int, label_seed: int = 0, split_file: str | Path | None = None,
-                 held_out: float = 0.0, held_out_seed: int = 0, pipeline: Sequence[Any] = (), views: int = 1) -> None:
+    def __init__(self, dataset: Any, num_labels: int, label_seed: int = 0, held_out: float = 0.0,
+                 held_out_seed: int = 0, pipeline: Sequence[Any] = (), views: int = 1) -> None:
         super().__init__(dataset, pipeline)
         if len(self.dataset) == 0 or views < 1:
             raise ValueError('TwoStreamDataset needs unlabelled images and views >= 1, got '
                              f'{len(self.dataset)} images and views={views}')
         self.views = views
-        self.labelled_indices, _ = split_labels(labels_of(self.dataset), num_labels, label_seed, split_file, held_out,
+        self.labelled_indices, _ = split_labels(labels_of(self.dataset), num_labels, label_seed, held_out,
                                                 held_out_seed)
 
     @property

@@ -19,22 +19,14 @@ class TwoStreamSampler(Sampler[Any]):
     The n-th pair of the whole training, counted over epochs and ranks, has the n-th image of that sequence. Therefore
     the counts of any two labelled images differ by at most one for any number of ranks, and a resumed run continues the
     sequence.
-
-    Args:
-        dataset: passed by the Runner.
-        seed: passed by the Runner.
-        round_up: give all ranks the same number of pairs by repeating some unlabelled images.
-
-    Raises:
-        ValueError: the dataset is not a ``TwoStreamDataset``, or has fewer unlabelled images than ranks.
     """
 
-    def __init__(self, dataset: Any, seed: int | None = None, round_up: bool = True) -> None:
+    def __init__(self, dataset: Any, seed: int | None = None) -> None:
         labelled = getattr(dataset, 'labelled_indices', None)
         if labelled is None:
             raise ValueError(f'TwoStreamSampler needs a TwoStreamDataset, got {type(dataset).__name__}')
         self.labelled = np.asarray(labelled)
-        self.unlabelled = DefaultSampler(dataset, shuffle=True, seed=seed, round_up=round_up)
+        self.unlabelled = DefaultSampler(dataset, shuffle=True, seed=seed)
         self.seed = self.unlabelled.seed
         if len(dataset) < self.unlabelled.world_size:
             raise ValueError(f'cannot distribute {len(dataset)} unlabelled images over {self.unlabelled.world_size} '

@@ -4,23 +4,16 @@ from typing import Any
 
 import numpy as np
 from mmengine.dataset import Compose
+from mmengine.registry import DATASETS
 from torch.utils.data import Dataset
-
-from isda_seg.classification.data.inner_dataset import inner_dataset
 
 
 class Wrapper(Dataset[Any]):
     """Wrapper of a dataset with ``get_data_info`` (``img`` and ``gt_label``), ``get_cat_ids`` and ``metainfo``.
 
     A wrapper has the same methods, so wrappers can be nested. Building one reads only labels. ``full_init``, which
-    MMEngine calls when it builds the data loader, loads the images.
-
-    Args:
-        dataset: config or object, without a pipeline.
-        pipeline: transforms of the items.
-
-    Raises:
-        ValueError: the wrapped dataset has a pipeline, which would never run.
+    MMEngine calls when it builds the data loader, loads the images. The wrapped ``dataset``, a config or an object, has
+    no pipeline; ``pipeline`` are the transforms of the items.
     """
 
     def __init__(self, dataset: Any, pipeline: Sequence[Any] = ()) -> None:
@@ -56,6 +49,15 @@ class Wrapper(Dataset[Any]):
     def __len__(self) -> int:
         """Return the number of images."""
         return len(self.dataset)
+
+
+def inner_dataset(dataset: Any, outer: str) -> Any:
+    """Build a dataset for a wrapper of the name ``outer``; a pipeline in it, which would never run, is a ValueError."""
+    built = DATASETS.build(dataset) if isinstance(dataset, dict) else dataset
+    if getattr(getattr(built, 'pipeline', None), 'transforms', None):
+        raise ValueError(f'the {type(built).__name__} inside a {outer} has a pipeline, which would never run. Move it '
+                         f'to the {outer}')
+    return built
 
 
 def labels_of(dataset: Any) -> np.ndarray:

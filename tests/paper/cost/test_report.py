@@ -87,7 +87,7 @@ def test_extrapolation_from_a_slice_is_stated():
     assert 'is 80.0 times as long, extrapolated from a slice (' in one_sentence(result)
 
 
-def test_number_formatting():
+def test_numbers_are_rounded_and_named():
     assert (time(1.234), time(-0.0123), size(-2_000_000), size(1500)) == ('1.23 s', '-12.3 ms', '-2.0 MB', '1.5 kB')
     assert (percent(0.0123), factor(41.26), power(None)) == ('1.2 %', '41.3 times', 'not measurable')
     assert (duration(0.02), duration(-0.5), memory(-1.92)) == ('2.0 % longer', '50.0 % shorter', 'lower by 1.92 times')

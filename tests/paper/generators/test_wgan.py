@@ -88,7 +88,7 @@ def test_saved_generator_is_restored_and_writes_its_images(tmp_path):
     assert torch.equal(torch.stack([torch.from_numpy(image) for image in written]), expected)
 
 
-def test_invalid_input_is_rejected(tmp_path):
+def test_invalid_options_and_sizes_are_errors(tmp_path):
     with pytest.raises(ValueError, match='8, 16, 32, ... pixels, got 12'):
         DCGANGenerator(12)
     with pytest.raises(ValueError, match='a batch of 4 needs as many images, got 3'):

@@ -116,7 +116,7 @@ def test_rescaled_recipes_keep_their_milestones():
         ('short', 0.1, 0.1), ('cifar', 10, 1), ('imagenet', 100, 0.1)]
 
 
-def test_invalid_input_is_rejected(generator):
+def test_invalid_arguments_are_errors(generator):
     network, images = linear_network(), real(generator)
     with pytest.raises(ValueError, match='at least one restart .* got 0'):
         invert(images, LABELS, generator, network, 0, ADAM, restarts=0)

@@ -1,12 +1,10 @@
 """Chosen labels: balanced, reproducible, never both trained on and held out."""
-import json
-
 import numpy as np
 import pytest
 
 from isda_seg.classification import CIFARDataset
 from isda_seg.classification.data.held_out_images import held_out_mask
-from isda_seg.semi.data.label_split import choose_labels, hold_out_labels, split_labels
+from isda_seg.semi.data.label_split import choose_labels, hold_out_labels
 from isda_seg.semi.data.wrapped_dataset import labels_of
 
 LABELS = np.repeat(np.arange(10), 50)[np.random.RandomState(7).permutation(500)]
@@ -83,59 +81,3 @@ def test_a_class_left_without_a_label_or_nothing_held_out_is_an_error(count, sha
     with pytest.raises(ValueError, match=f'held_out={share} of {count} labels gives {held} held-out labels and '
                                          f'{bare} classes without a training label'):
         hold_out_labels(LABELS, choose_labels(LABELS, count, 0), share, seed=0)
-
-
-@pytest.fixture
-def split(tmp_path):
-    """A split file, and the indices that were written to it."""
-    path = tmp_path / 'new' / 'split.json'
-    kept, _ = split_labels(LABELS, 20, label_seed=1, split_file=path)
-    return path, kept
-
-
-def test_split_file_is_written_once_and_then_read(split):
-    path, kept = split
-    assert [entry.name for entry in path.parent.iterdir()] == ['split.json']
-    content = json.loads(path.read_text())
-    assert content['indices'] == kept.tolist() == choose_labels(LABELS, 20, 1).tolist()
-    others = np.flatnonzero(~np.isin(np.arange(500), kept))
-    own = np.sort(others[choose_labels(LABELS[others], 20, 0)])
-    path.write_text(json.dumps(dict(content, indices=own.tolist(), seed=1)))
-    assert split_labels(LABELS, 20, label_seed=1, split_file=path)[0].tolist() == own.tolist()
-
-
-def test_a_split_made_by_hand_needs_no_seed(split):
-    path, kept = split
-    content = json.loads(path.read_text())
-    del content['seed']
-    path.write_text(json.dumps(content))
-    assert split_labels(LABELS, 20, label_seed=9, split_file=path)[0].tolist() == kept.tolist()
-
-
-def of_one_class(content):
-    return dict(content, indices=np.flatnonzero(LABELS == 3)[:20].tolist())
-
-
-@pytest.mark.parametrize('change, words', [
-    (lambda content: dict(content, indices=content['indices'][:-1]), 'lists 19 different images in 19 ent'),
-    (lambda content: dict(content, indices=[*content['indices'][:-1], content['indices'][0]]), 'lists 19 .* in 20 ent'),
-    (lambda content: dict(content, indices=[*content['indices'][:-1], 500]), 'lists images from .* to 500, but'),
-    (lambda content: dict(content, indices=[-1, *content['indices'][1:]]), 'lists images from -1 to'),
-    (lambda content: dict(content, fingerprint='0'), 'was created for other training images'),
-    (lambda content: dict(content, seed=2), 'was created with seed 2, but label_seed is 1'),
-    (of_one_class, r'has no label for the classes \[0, 1, 2, 4, 5, 6, 7, 8, 9\]'),
-    (lambda content: dict(indices=content['indices']), 'is not a label split .*fingerprint'),
-    (lambda content: [1, 2], 'is not a label split'),
-    (lambda content: dict(content, indices='x'), 'is not a label split')])
-def test_a_split_file_that_does_not_fit_is_named_with_what_to_do(split, change, words):
-    path, _ = split
-    path.write_text(json.dumps(change(json.loads(path.read_text()))))
-    with pytest.raises(ValueError, match=f'{path} {words}.*Remove it to create it again'):
-        split_labels(LABELS, 20, label_seed=1, split_file=path)
-
-
-def test_a_truncated_split_file_is_named(split):
-    path, _ = split
-    path.write_text(path.read_text()[:30])
-    with pytest.raises(ValueError, match=f'{path} is not a label split'):
-        split_labels(LABELS, 20, label_seed=1, split_file=path)

@@ -10,9 +10,9 @@ from mmengine.runner import Runner
 
 import isda_seg.semi  # noqa: F401  registers the datasets
 from isda_seg.classification.data.data_check import check_data
+from isda_seg.paper.semi_cifar.zca import ZCA, fingerprint
 from isda_seg.run import CLASSIFICATION, task_name, task_of
 from isda_seg.runtime.reproducible import make_reproducible
-from isda_seg.semi.data.zca import ZCA, fingerprint
 
 BASES = tiny.ROOT / 'configs' / '_base_'
 

@@ -96,16 +96,6 @@ def test_no_held_out_labels_is_an_error(images):
         HeldOutLabelsDataset(images, num_labels=40, held_out=0)
 
 
-def test_both_follow_a_split_file(images, tmp_path):
-    keys = dict(num_labels=40, label_seed=2, split_file=str(tmp_path / 'split.json'))
-    first = TwoStreamDataset(images, **keys)
-    assert sorted(first.labelled_indices) == sorted(
-        [*TwoStreamDataset(images, held_out=0.5, **keys).labelled_indices,
-         *HeldOutLabelsDataset(images, held_out=0.5, **keys).indices])
-    with pytest.raises(ValueError, match='split.json was created with seed 2, but label_seed is 4. Remove it'):
-        TwoStreamDataset(images, **dict(keys, label_seed=4))
-
-
 @pytest.mark.parametrize('num_labels', [9, 101])
 def test_labels_that_cannot_be_chosen_are_an_error(images, num_labels):
     with pytest.raises(ValueError, match=f'cannot choose {num_labels} labels of 100 training images in 10 classes'):

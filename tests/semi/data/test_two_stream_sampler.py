@@ -23,8 +23,8 @@ class Two:
 @pytest.fixture
 def epochs(monkeypatch):
     """epochs(number, ranks=2, ...): for each epoch the pairs of each rank."""
-    def build(number, ranks=1, count=20, seed=0, **keys):
-        return sampler_epochs(monkeypatch, sampler, lambda: TwoStreamSampler(Two(count), seed=seed, **keys),
+    def build(number, ranks=1, count=20, seed=0):
+        return sampler_epochs(monkeypatch, sampler, lambda: TwoStreamSampler(Two(count), seed=seed),
                               number, ranks)
     return build
 
@@ -44,11 +44,10 @@ def test_epoch_is_one_pass_in_the_order_of_default_sampler(epochs):
 
 
 @pytest.mark.parametrize('ranks', [1, 2, 3])
-@pytest.mark.parametrize('round_up', [True, False])
-def test_labelled_images_come_in_complete_shuffled_passes(epochs, ranks, round_up):
-    labelled = [pair[1] for epoch in epochs(6, ranks, round_up=round_up) for pair in interleaved(epoch)]
+def test_labelled_images_come_in_complete_shuffled_passes(epochs, ranks):
+    labelled = [pair[1] for epoch in epochs(6, ranks) for pair in interleaved(epoch)]
     passes = [labelled[start:start + 6] for start in range(0, len(labelled) - 5, 6)]
-    assert len(passes) == (6 * (21 if ranks == 3 and round_up else 20)) // 6
+    assert len(passes) == (6 * (21 if ranks == 3 else 20)) // 6
     assert {tuple(sorted(one)) for one in passes} == {(1, 3, 4, 11, 17, 18)}
     assert len({tuple(one) for one in passes}) > 15
     counts = Counter(labelled).values()
@@ -60,9 +59,8 @@ def test_ranks_share_one_sequence(epochs):
         assert interleaved(two) == one[0]
 
 
-def test_ranks_have_equally_many_pairs_unless_told_otherwise(epochs):
+def test_ranks_have_equally_many_pairs(epochs):
     assert [len(pairs) for pairs in epochs(1, ranks=3)[0]] == [7, 7, 7]
-    assert [len(pairs) for pairs in epochs(1, ranks=3, round_up=False)[0]] == [7, 7, 6]
 
 
 def test_resumed_sampler_continues_the_sequence(epochs):

@@ -128,7 +128,7 @@ def test_the_front_page_shows_the_settings_with_the_most_pairs(tmp_path):
     table, note = front_page(tmp_path, 'ALL').split('\n\n')
     head, _, *rows = table.splitlines()
     assert head.startswith('| classification and semi-supervised: test error in %, lower is better |')
-    assert [row.split(' |')[0] for row in rows] == ['| A', '| B', '| D', '| E']
+    assert [row.split(' |')[0] for row in rows] == [f'| [{name}](ALL#{name.lower()})' for name in 'ABDE']
     assert [line.split('| ')[-1] for line in rows] == ['worse |', 'better |', 'better |', 'worse |']
     assert note == (f'{NOTE} Shown are the settings of each task with the most pairs; [all settings, and what is left '
                     'out](ALL).')

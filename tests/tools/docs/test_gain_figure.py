@@ -29,8 +29,8 @@ def gains(tmp_path):
 
 def test_a_lower_error_is_a_gain_and_has_a_training_accuracy(gains):
     assert gains[:2] == [
-        Gain('classification', 'A', 'test error', 2, 40.0, 38.5, -1.5, (-2.0, -1.0), None, 90.0),
-        Gain('segmentation', 'B', 'mIoU', 2, 40.0, 39.5, -0.5, (-1.5, 0.5), None, 99.0)]
+        Gain('classification', 'A', 'test error', 2, 40.0, 38.5, -1.5, (-2.0, -1.0), None, 90.0, 'A'),
+        Gain('segmentation', 'B', 'mIoU', 2, 40.0, 39.5, -0.5, (-1.5, 0.5), None, 99.0, 'B')]
     assert [found.verdict for found in gains] == ['better', '', '', '']
     assert [(found.interval, found.fitted) for found in gains[2:]] == [((0.0, 2.0), None), (None, 9.0)]
 

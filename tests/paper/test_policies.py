@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance, ImageOps
 
-from isda_seg.classification import AutoAugment, RandAugment, policies
-from isda_seg.classification.policies import OPERATIONS
+from isda_seg.paper import policies
+from isda_seg.paper.policies import OPERATIONS, AutoAugment, RandAugment
 
 SIGNED = ('rotate', 'color', 'contrast', 'brightness', 'sharpness', 'shear_x', 'shear_y', 'translate_x', 'translate_y')
 

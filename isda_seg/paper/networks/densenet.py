@@ -6,7 +6,7 @@ import torch
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
-from isda_seg.classification.networks.network import Network, blocks_per_stage, convolution
+from isda_seg.classification.network import Network, blocks_per_stage, convolution
 
 IMAGENET_BLOCKS = {121: (6, 12, 24, 16), 265: (6, 12, 64, 48)}
 

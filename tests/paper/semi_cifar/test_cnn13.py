@@ -4,7 +4,7 @@ import torch
 from mmengine.registry import MODELS
 from torch import nn
 
-from isda_seg.semi import CNN13
+from isda_seg.paper.semi_cifar import CNN13
 
 
 @pytest.fixture(autouse=True)

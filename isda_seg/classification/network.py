@@ -10,13 +10,9 @@ HE_NORMAL = [dict(type='Kaiming', layer='Conv2d', mode='fan_out', nonlinearity='
 
 
 class Network(BaseModule):
-    """Base class of networks that map images (B, 3, H, W) to a tuple of one feature map (B, A, h, w).
+    """Base class of networks that map images (B, 3, H, W) to a tuple of one feature map (B, ``out_channels``, h, w).
 
-    Args:
-        init_cfg: config of ``init_weights``; default He normal over the fan-out, as in the papers of these networks.
-
-    Attributes:
-        out_channels: A.
+    ``init_cfg`` is the config of ``init_weights``; default He normal over the fan-out, as in the networks' papers.
     """
 
     out_channels: int
@@ -26,11 +22,7 @@ class Network(BaseModule):
 
 
 def blocks_per_stage(depth: int, block_layers: int, other_layers: int) -> int:
-    """Return the number of blocks in each of three equal stages of a network with ``depth`` layers.
-
-    Raises:
-        ValueError: no integer number of blocks gives this depth.
-    """
+    """Return the number of blocks in each of three equal stages of a network with ``depth`` layers."""
     blocks, rest = divmod(depth - other_layers, 3 * block_layers)
     if rest or blocks < 1:
         raise ValueError(f'depth must be {3 * block_layers} n + {other_layers} with n >= 1, got {depth}')

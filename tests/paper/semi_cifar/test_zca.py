@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 
 from isda_seg.classification import CIFARDataset
-from isda_seg.semi.data import zca as module
-from isda_seg.semi.data.whitened import images_of
-from isda_seg.semi.data.zca import ZCA, fitted
+from isda_seg.paper.semi_cifar import zca as module
+from isda_seg.paper.semi_cifar.whitened import images_of
+from isda_seg.paper.semi_cifar.zca import ZCA, fitted
 
 
 @pytest.fixture(scope='module')

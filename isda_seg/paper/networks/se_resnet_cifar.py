@@ -2,7 +2,7 @@
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
-from isda_seg.classification.networks.resnet_cifar import BasicBlock, ResNetCifar
+from isda_seg.classification.resnet_cifar import BasicBlock, ResNetCifar
 
 REDUCTION = 16
 

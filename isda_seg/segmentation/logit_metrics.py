@@ -1,13 +1,17 @@
-"""Pixel-wise negative log-likelihood and calibration error."""
+"""Pixel-wise measures of the logits: negative log-likelihood, calibration error, average precision."""
 import logging
+from collections import OrderedDict
 from collections.abc import Sequence
+from functools import reduce
 from typing import Any
 
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 from mmseg.registry import METRICS
 
-from isda_seg.metrics.likelihood import Likelihood, chunked_likelihood, measures
+from isda_seg.metrics.average_precision import Ranking, average_precision, ranking
+from isda_seg.metrics.class_names import unique_names
+from isda_seg.metrics.likelihood import Likelihood, chunked_likelihood, measures, summed
 from isda_seg.segmentation.adjusted_logits import labelled_logits
 
 
@@ -64,3 +68,23 @@ class PixelLikelihoodMetric(LogitMetric):
     def whole(self, results: list[Likelihood]) -> dict[str, float]:
         """Return the means over the pixels of all images."""
         return measures(results)
+
+
+@METRICS.register_module()
+class PixelAveragePrecisionMetric(LogitMetric):
+    """One-vs-rest average precision ``mean_AP`` and ``AP.<class>`` in per cent, from the logits of labelled pixels.
+
+    Arguments as in ``LogitMetric``.
+    """
+
+    def sums(self, sample: dict[str, Any]) -> Ranking:
+        """Return the histograms of an image."""
+        parts = (ranking(*part) for part in labelled_logits(sample, self.ignore_index, self.adjustment))
+        return Ranking(*(field.cpu() for field in reduce(lambda a, b: Ranking(*summed([a, b])), parts)))
+
+    def whole(self, results: list[Ranking]) -> dict[str, float]:
+        """Return the metrics over all images; classes without pixels are NaN and excluded from the mean."""
+        precision = 100 * average_precision(Ranking(*summed(results)))
+        names = unique_names(self.dataset_meta['classes'])
+        by_class = {f'AP.{name}': float(value) for name, value in zip(names, precision, strict=True)}
+        return OrderedDict(mean_AP=float(precision.nanmean()), **by_class)

@@ -5,7 +5,7 @@ from typing import Any
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
-from isda_seg.classification.networks.network import Network, blocks_per_stage, convolution, projection, three_stages
+from isda_seg.classification.network import Network, blocks_per_stage, convolution, projection, three_stages
 
 
 class BasicBlock(nn.Module):
@@ -34,10 +34,6 @@ class ResNetCifar(Network):
         width: multiplier of the channels of He et al.; 1 in the paper.
         first_stride: stride of the first stage; 2 makes small experiments about four times as fast.
         dropout: dropout probability between the convolutions of a block; 0.3 in Table 5.
-        init_cfg: as in ``Network``.
-
-    Raises:
-        ValueError: ``depth`` is not 6n+2.
     """
 
     block: type[nn.Module] = BasicBlock

@@ -5,7 +5,7 @@ import torch
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
-from isda_seg.classification.networks.network import Network, convolution
+from isda_seg.classification.network import Network, convolution
 
 SLOPE = 0.1  # negative slope of the leaky ReLU
 HE_LEAKY = [dict(type='Kaiming', layer='Conv2d', a=SLOPE, mode='fan_out', nonlinearity='leaky_relu',

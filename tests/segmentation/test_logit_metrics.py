@@ -7,7 +7,7 @@ from isda_seg.core.prior import adjust_logits
 from isda_seg.metrics import likelihood
 from isda_seg.metrics.average_precision import ranking
 from isda_seg.segmentation import PixelAveragePrecisionMetric, PixelLikelihoodMetric, adjusted_logits
-from isda_seg.segmentation.adjusted_logits import adjusted
+from isda_seg.segmentation.adjusted_logits import with_adjusted_labels
 
 C, H, W = 50, 40, 30
 PRIOR = [-float(c) for c in range(C)]
@@ -45,7 +45,7 @@ def test_sums_do_not_depend_on_the_chunks(sample, monkeypatch, chunk, adjustment
     assert all(torch.equal(own, right) for own, right in zip(found, expected, strict=True))
     histograms = PixelAveragePrecisionMetric(adjustment=adjustment).sums(sample)
     assert all(torch.equal(own, right) for own, right in zip(histograms, ranking(logits, labels), strict=True))
-    labels = adjusted(sample, PRIOR)['pred_sem_seg']['data']
+    labels = with_adjusted_labels(sample, PRIOR)['pred_sem_seg']['data']
     assert torch.equal(labels, adjust_logits(sample['seg_logits']['data'][None], torch.tensor(PRIOR)).argmax(1))
 
 
@@ -68,7 +68,7 @@ def test_memory_on_top_of_the_logits_is_bounded(sample, monkeypatch):
     monkeypatch.setattr(adjusted_logits, 'CHUNK', 4 * C * W)
     with Largest() as largest:
         PixelLikelihoodMetric(adjustment=PRIOR).sums(sample)
-        adjusted(sample, PRIOR)
+        with_adjusted_labels(sample, PRIOR)
     assert largest.bytes <= max(8 * 4 * C * W, 8 * H * W)  # a block in float64, and one number per pixel
     monkeypatch.setattr(likelihood, 'CHUNK', 10 * C)
     logits, labels = (part[:600] for part in whole(sample))

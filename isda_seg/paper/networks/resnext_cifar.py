@@ -5,7 +5,7 @@ from typing import Any
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
-from isda_seg.classification.networks.network import Network, blocks_per_stage, convolution, projection, three_stages
+from isda_seg.classification.network import Network, blocks_per_stage, convolution, projection, three_stages
 
 
 class GroupedBottleneck(nn.Module):

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
-from isda_seg.classification.networks.network import Network, blocks_per_stage, convolution, three_stages
+from isda_seg.classification.network import Network, blocks_per_stage, convolution, three_stages
 
 
 class Shake(torch.autograd.Function):
@@ -61,7 +61,7 @@ class ShakeBlock(nn.Module):
         a, b = (branch(x) for branch in self.branches)
         if self.training:
             alpha, beta = torch.rand(2, len(x), 1, 1, 1, dtype=a.dtype, device=a.device)
-            mixed = Shake.apply(a, b, alpha, beta)  # type: ignore[no-untyped-call]
+            mixed = Shake.apply(a, b, alpha, beta)
         else:
             mixed = (a + b) / 2
         return mixed + (self.shortcut(x) if self.changes_shape else x)

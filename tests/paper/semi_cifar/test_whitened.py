@@ -5,9 +5,8 @@ import torch
 from helpers import tiny_images
 
 from isda_seg.classification import CIFARDataset
-from isda_seg.semi import WhitenedDataset
-from isda_seg.semi.data import whitened
-from isda_seg.semi.data.zca import ZCA
+from isda_seg.paper.semi_cifar import WhitenedDataset, whitened
+from isda_seg.paper.semi_cifar.zca import ZCA
 
 PACKED = [dict(type='PackImages')]
 

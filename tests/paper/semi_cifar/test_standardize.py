@@ -1,7 +1,7 @@
 """StandardizeImage: mean 0 and root mean square 1 for every image."""
 import numpy as np
 
-from isda_seg.semi import StandardizeImage
+from isda_seg.paper.semi_cifar import StandardizeImage
 
 
 def test_every_image_gets_mean_0_and_rms_1_over_all_its_values():
