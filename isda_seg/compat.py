@@ -160,8 +160,3 @@ def _missing_operator(name: str) -> Callable[..., None]:
     def operator(*args: Any, **kwargs: Any) -> None:
         raise ImportError(f'{name} needs mmcv with compiled operators, found mmcv-lite')
     return operator
-
-
-def in_backward() -> bool:
-    """Return whether this thread runs a backward pass. Torch has no public function for this."""
-    return bool(torch._C._current_graph_task_id() != -1)

@@ -10,8 +10,8 @@ from torch.nn.modules.conv import _ConvNd
 from isda_seg.attachment.parametrized_weights import is_parametrized, without_trace
 from isda_seg.attachment.sharded_weights import weight_unavailable, whole
 from isda_seg.attachment.token_maps import as_map
-from isda_seg.compat import in_backward
 from isda_seg.core.ops.opaque import opaque
+from isda_seg.core.ops.torch_versions import in_backward
 from isda_seg.core.windows import Windows
 
 

@@ -22,7 +22,7 @@ def classifier_of(holder: nn.Module, loss: nn.Module, place: str) -> nn.Module:
     Args:
         holder: the module that directly holds the loss, usually a head.
         loss: the loss; its attribute ``classifier``, if set, names the classifier.
-        place: name of the loss in ``holder``.
+        place: path of the loss in ``holder``, such as 'loss_decode.0'.
 
     Raises:
         ValueError: no classifier, or several candidates.

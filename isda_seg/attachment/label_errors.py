@@ -63,6 +63,6 @@ class LabelErrors:
         self._extremes.clear()
         if least < 0 or most >= self._classes:
             wrong = ' and '.join(str(label) for label in (least, most) if not 0 <= label < self._classes)
-            raise ValueError(f'labels up to {wrong} are neither one of the {self._classes} classes '
+            raise ValueError(f'labels such as {wrong} are neither one of the {self._classes} classes '
                              f'(0..{self._classes - 1}) nor the ignore index ({self._ignore_index}): correct the '
                              'labels or num_classes')

@@ -1,4 +1,4 @@
-"""Inputs of a Linear layer (tokens or channels-last maps) as channels-first maps, without a copy."""
+"""Channels-first views of the input of a Linear layer: tokens or channels-last maps."""
 from collections.abc import Sequence
 from itertools import permutations, product
 from math import prod

@@ -84,7 +84,7 @@ def logit_roots(weight: Tensor, covariance: Tensor) -> Tensor:
         root = square_root(covariance)
         return weight * root[:, None, :] if diagonal else weight @ root
     if covariance.requires_grad:
-        covariance = (covariance + covariance.detach()) / 2  # halves its derivative, which enters from both sides
+        covariance = (covariance + covariance.detach()) / 2  # it enters the square twice: half the gradient each time
     left = weight * covariance[:, None, :] if diagonal else weight @ covariance
     product = left @ weight.detach().t()  # (K, C, C)
     with torch.no_grad():

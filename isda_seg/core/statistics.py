@@ -120,7 +120,7 @@ class ClassStatistics(nn.Module):
         self._store(merge(self._running(), batch if alone else merge_ranks(batch)))
 
     def _few(self) -> int:
-        """Return the number of samples below which an update in place is cheaper than a merge, as classes are few."""
+        """Return the number of samples below which an update in place is cheaper than a merge: few classes change."""
         return {'full': self.num_classes * self.channels, 'diagonal': self.num_classes}.get(self.kind, 0)
 
     def _per_rank(self) -> bool:

@@ -245,6 +245,6 @@ def test_raise_at_once_raises_before_the_observation(monkeypatch):
     classifier(features(50.0))
     with pytest.raises(RuntimeError, match=STALE):
         criterion(z, labels())
-    with pytest.raises(ValueError, match='labels up to 5 and 7 are neither'):
+    with pytest.raises(ValueError, match='labels such as 5 and 7 are neither'):
         criterion(classifier(features()), labels() + 5)
     assert counted(criterion) == before

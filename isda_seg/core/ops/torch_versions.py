@@ -43,3 +43,8 @@ def partial_sum() -> Any:
     """
     public = import_module('torch.distributed.tensor')
     return (public if hasattr(public, 'Partial') else import_module('torch.distributed._tensor')).Partial()
+
+
+def in_backward() -> bool:
+    """Return whether this thread runs a backward pass. Torch has no public function for this."""
+    return bool(torch._C._current_graph_task_id() != -1)
