@@ -107,9 +107,10 @@ def grid_position(i, small, large, align_corners):
 
 
 def on_grid(labels, size, align_corners):
-    rows, columns = ([grid_position(i, small, large, align_corners) for i in range(small)]
-                     for small, large in zip(size, labels.shape[1:], strict=True))
-    return labels[:, rows][:, :, columns]
+    for side, (small, large) in enumerate(zip(size, labels.shape[1:], strict=True), start=1):
+        positions = torch.tensor([grid_position(i, small, large, align_corners) for i in range(small)])
+        labels = labels.index_select(side, positions)
+    return labels
 
 
 def samples_of(maps):
@@ -130,7 +131,7 @@ def of_kind(moments, kind, samples, labels, ignored):
 def draw_classifier(case, classes, dtype):
     """A classifier and the shape of its input."""
     images = case.size('images', 1, 3)
-    kind = case.pick('classifier', 'linear', 'tokens', 'conv1d', 'conv1x1', 'conv1x1', 'kxk', 'kxk')
+    kind = case.pick('classifier', 'linear', 'tokens', 'conv1d', 'conv3d', 'conv1x1', 'conv1x1', 'kxk', 'kxk')
     channels, bias = case.size('channels', 1, 5), case.pick('bias', True, False)
     size = case.size('height', 2, 6), case.size('width', 2, 6)
     if kind in ('linear', 'tokens'):
@@ -138,6 +139,8 @@ def draw_classifier(case, classes, dtype):
         return kind, nn.Linear(channels, classes, bias=bias, dtype=dtype), shape
     if kind == 'conv1d':
         return kind, nn.Conv1d(channels, classes, 1, bias=bias, dtype=dtype), (images, channels, size[0] * size[1])
+    if kind == 'conv3d':
+        return kind, nn.Conv3d(channels, classes, 1, bias=bias, dtype=dtype), (images, channels, 2, *size)
     if kind == 'conv1x1':
         return kind, nn.Conv2d(channels, classes, 1, bias=bias, dtype=dtype), (images, channels, *size)
     kernel = case.size('kernel_rows', 1, 3), case.size('kernel_columns', 1, 3)
@@ -168,7 +171,7 @@ def criterion(case):
     dtype, classes = case.pick('dtype', torch.float32, torch.float64, torch.bfloat16), case.size('classes', 2, 6)
     kind, layer, shape = draw_classifier(case, classes, dtype)
     covariance = case.pick('covariance', *KINDS)
-    maps = kind in ('tokens', 'conv1x1', 'kxk')
+    maps = kind in ('tokens', 'conv1x1', 'conv3d', 'kxk')
     resized = maps and case.pick('resized', True, False)
     align_corners = resized and case.pick('align_corners', True, False)
     resolution = case.pick('resolution', 'label', 'feature') if maps else 'label'
@@ -206,8 +209,9 @@ def criterion(case):
         copy.weight, copy.bias = weight, bias
         plain = forward(kind, copy, exact)
         if resized:
-            logits = F.interpolate(logits, large, mode='bilinear', align_corners=align_corners)
-            plain = F.interpolate(plain, large, mode='bilinear', align_corners=align_corners)
+            mode = 'trilinear' if kind == 'conv3d' else 'bilinear'
+            logits, plain = (F.interpolate(each, large, mode=mode, align_corners=align_corners)
+                             for each in (logits, plain))
         logits = logits.contiguous() if case.pick('contiguous_logits', True, False) else logits
         found = loss(logits, typed)
 
@@ -226,7 +230,7 @@ def criterion(case):
             table = reference.margin_variance(matrix, sigma)
             added = torch.where((grid != ignored)[..., None], table[grid.clamp(0, classes - 1)], 0).movedim(-1, 1)
             if resized:
-                added = F.interpolate(added, large, mode='bilinear', align_corners=align_corners)
+                added = F.interpolate(added, large, mode=mode, align_corners=align_corners)
             augmented = samples_of(plain + strength / 2 * added)
             kept = (labels != ignored).flatten()
         else:
@@ -356,7 +360,48 @@ def moments(case):
         check(f'{name}: covariance', found.covariance, sigma, tolerance)
 
 
-FAMILIES = dict(criterion=criterion, functional=functional, moments=moments)
+def soft(case):
+    """isda_cross_entropy of class probabilities, and statistics weighted by them, for any number of dimensions."""
+    dtype, classes = case.pick('dtype', torch.float32, torch.float64), case.size('classes', 2, 6)
+    channels, kind = case.size('channels', 1, 5), case.pick('covariance', *KINDS)
+    shape = case.pick('shape', (17,), (1,), (2, 5), (1, 3, 4), (2, 2, 2, 3))
+    targets = torch.rand(shape[0], classes, *shape[1:], dtype=torch.float64, generator=case.torch)
+    zeros = torch.rand(targets.shape, generator=case.torch) < case.pick('zeros', 0.0, 0.5, 0.9)
+    targets = targets.masked_fill(zeros, 0)
+    if case.pick('normalised', True, False):
+        targets = targets / targets.sum(dim=1, keepdim=True).clamp(min=1e-6)
+    targets = targets.to(dtype)
+    strength, reduction = case.pick('strength', 0.0, 0.5, 7.5), case.pick('reduction', 'mean', 'sum', 'none')
+    weight, sigma = case.normal(classes, channels).to(dtype), covariance_of(kind, classes, channels, case.torch)
+    logits, sigma = case.normal(*targets.shape).to(dtype) * case.pick('scale', 1.0, 5.0), sigma.to(dtype)
+    exact = [each.double().requires_grad_() for each in (weight, logits)]
+    weight, logits = (case.laid_out(f'{name}_layout', each).detach().requires_grad_()
+                      for name, each in (('weight', weight), ('logits', logits)))
+    rows = (samples_of(each) if each.dim() > 2 else each for each in (exact[1], targets.double()))
+    expected = reference.soft_isda_cross_entropy(*rows, exact[0], sigma.double(), strength)
+    expected = expected.view(shape) if reduction == 'none' else \
+        expected.sum() / (expected.numel() if reduction == 'mean' else 1)
+    found = isda_cross_entropy(logits, case.laid_out('target_layout', targets), weight, sigma, strength,
+                               reduction=reduction)
+    tolerance = TOLERANCE[dtype] * 2
+    check('loss', found, expected, tolerance)
+    cotangent = case.normal(*found.shape)
+    found.backward(cotangent.to(found.dtype))
+    expected.backward(cotangent)
+    check('weight.grad', weight.grad, exact[0].grad, tolerance)
+    check('logits.grad', logits.grad, exact[1].grad, tolerance)
+    features = (case.normal(shape[0], channels, *shape[1:]) + case.pick('shift', 0.0, 3.0)).to(dtype)
+    count, mean, full = reference.soft_moments(*(samples_of(each) if each.dim() > 2 else each
+                                                 for each in (features.double(), targets.double())))
+    statistics = ClassStatistics(classes, channels, kind)
+    statistics.observe(case.laid_out('layout', features), targets)
+    check('count', statistics.count, count, 1e-6)
+    check('mean', statistics.mean, mean, 1e-4)
+    if kind in ('diagonal', 'full'):
+        check('covariance', statistics.covariance, full if kind == 'full' else reference.diagonal(full), 1e-4)
+
+
+FAMILIES = dict(criterion=criterion, functional=functional, moments=moments, soft=soft)
 
 
 def failure_of(family, seed):
