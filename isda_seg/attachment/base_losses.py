@@ -123,19 +123,22 @@ def divisor(loss: nn.Module, labels: Tensor, ignore_index: int, kwargs: Mapping[
 
 
 def soft_value(loss: nn.Module, logits: Tensor, targets: Tensor, weight: Tensor, covariance: Tensor, strength: float, *,
-               samples: int | None, grid: Grid | None, adjustment: Tensor | None, factor: float) -> Tensor:
+               samples: int | None, grid: Grid | None, background: int | None, adjustment: Tensor | None,
+               factor: float) -> Tensor:
     """Return ``factor`` times the ISDA loss of class probabilities (``soft_cross_entropy``) for a base loss.
 
     Raises:
-        ValueError: a base loss other than PyTorch's cross-entropy, samples, a grid, invalid probabilities.
+        ValueError: a base loss other than PyTorch's cross-entropy, samples, a grid, a background, or invalid
+            probabilities.
     """
     torchs = type(loss) is nn.CrossEntropyLoss
-    if not (torchs or type(loss) is MeanCrossEntropy) or torchs and ignore_index_of(loss) >= 0 or samples or grid:
+    if not (torchs or type(loss) is MeanCrossEntropy) or torchs and ignore_index_of(loss) >= 0 or samples or grid or \
+            background is not None:
         raise ValueError(
             f'class probabilities are not supported with base={type(loss).__name__}, its ignore_index='
-            f"{ignore_index_of(loss)}, samples={samples} and resolution={'feature' if grid else 'label'!r}. Leave "
-            'these out, or use base=torch.nn.CrossEntropyLoss() without ignore_index, or pass class indices such as '
-            'labels.argmax(1)')
+            f"{ignore_index_of(loss)}, samples={samples}, background={background} and resolution="
+            f"{'feature' if grid else 'label'!r}. Leave these out, or use base=torch.nn.CrossEntropyLoss() without "
+            'ignore_index, or pass class indices such as labels.argmax(1)')
     options: dict[str, Any] = dict(class_weight=loss.weight, label_smoothing=loss.label_smoothing,
                                    reduction=loss.reduction) if torchs else {}
     return factor * soft_cross_entropy(logits, targets, weight, covariance, strength, adjustment=adjustment, **options)
