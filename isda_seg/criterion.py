@@ -140,8 +140,9 @@ class ISDACriterion(HeldStatistics):
                 grid = Grid(on_grid, self.align_corners) if self.resolution == 'feature' and logits.dim() > 2 else None
                 arguments = rows, captured.weight, self.statistics.covariance, strength
                 if is_soft(logits, labels):
-                    result = base_losses.soft_value(self.base, logits, *arguments, samples=self.samples, grid=grid,
-                                                    background=self.background, adjustment=adjustment, factor=self.factor)
+                    result = base_losses.soft_value(
+                        self.base, logits, *arguments, samples=self.samples, grid=grid, background=self.background,
+                        adjustment=adjustment, factor=self.factor)
                 elif divisor is not None:  # the base loss is the summed cross-entropy / divisor: one fused pass
                     result = isda_cross_entropy(logits, *arguments, ignore_index=ignored, divisor=divisor, grid=grid,
                                                 checked=True, adjustment=adjustment)

@@ -139,6 +139,13 @@ def test_background_samples_are_not_sampled():
     assert torch.equal(model(features, labels), F.cross_entropy(model.logits(features, SMALL), labels))
 
 
+def test_class_probabilities_with_a_background_are_an_error():
+    model, (features, labels) = net(background=0), batch(large=SMALL, ignored=0)
+    with pytest.raises(ValueError, match='class probabilities are not supported with .* background=0 and resolution='):
+        model.loss(model.logits(features, SMALL), F.one_hot(labels, CLASSES).movedim(-1, 1).float())
+    assert int(model.loss.statistics.count.sum()) == 0
+
+
 @pytest.mark.parametrize('background', [-1, CLASSES])
 def test_a_background_outside_the_classes_is_an_error(background):
     with pytest.raises(ValueError, match=rf'background={background} is not one of the 4 classes \(0..3\)'):
