@@ -16,7 +16,12 @@ from isda_seg.core.soft_targets import soft_cross_entropy
 
 MMSEG_CROSS_ENTROPY = 'mmseg.models.losses.cross_entropy_loss'
 NOT_SOFTMAX = ('FocalLoss', 'DiceLoss', 'TverskyLoss', 'LovaszLoss', 'BoundaryLoss', 'HuasdorffDisstanceLoss',
-               'SiLogLoss', 'CenterLoss', 'DistributionNetLoss')
+               'SiLogLoss', 'CenterLoss', 'DistributionNetLoss', 'BCEWithLogitsLoss', 'BCELoss', 'QualityFocalLoss',
+               'VarifocalLoss', 'GaussianFocalLoss', 'FocalCustomLoss', 'DistributionFocalLoss', 'GHMC', 'GHMR',
+               'EQLV2Loss', 'SeesawLoss', 'DDQAuxLoss', 'KnowledgeDistillationKLDivLoss', 'AssociativeEmbeddingLoss',
+               'MultiPosCrossEntropyLoss', 'TripletLoss', 'L1Loss', 'SmoothL1Loss', 'BalancedL1Loss', 'L2Loss',
+               'MarginL2Loss', 'MSELoss', 'IoULoss', 'BoundedIoULoss', 'GIoULoss', 'DIoULoss', 'CIoULoss', 'EIoULoss',
+               'SIoULoss')
 SOFTMAX = ('CrossEntropyLoss', 'OhemCrossEntropy', 'SoftmaxFocalLoss', 'MeanCrossEntropy', 'DisturbLabelLoss',
            'LargeMarginLoss', 'LqLoss')  # class names in any scope
 
@@ -123,19 +128,22 @@ def divisor(loss: nn.Module, labels: Tensor, ignore_index: int, kwargs: Mapping[
 
 
 def soft_value(loss: nn.Module, logits: Tensor, targets: Tensor, weight: Tensor, covariance: Tensor, strength: float, *,
-               samples: int | None, grid: Grid | None, adjustment: Tensor | None, factor: float) -> Tensor:
+               samples: int | None, grid: Grid | None, background: int | None, adjustment: Tensor | None,
+               factor: float) -> Tensor:
     """Return ``factor`` times the ISDA loss of class probabilities (``soft_cross_entropy``) for a base loss.
 
     Raises:
-        ValueError: a base loss other than PyTorch's cross-entropy, samples, a grid, invalid probabilities.
+        ValueError: a base loss other than PyTorch's cross-entropy, samples, a grid, a background, or invalid
+            probabilities.
     """
     torchs = type(loss) is nn.CrossEntropyLoss
-    if not (torchs or type(loss) is MeanCrossEntropy) or torchs and ignore_index_of(loss) >= 0 or samples or grid:
+    if not (torchs or type(loss) is MeanCrossEntropy) or torchs and ignore_index_of(loss) >= 0 or samples or grid or \
+            background is not None:
         raise ValueError(
             f'class probabilities are not supported with base={type(loss).__name__}, its ignore_index='
-            f"{ignore_index_of(loss)}, samples={samples} and resolution={'feature' if grid else 'label'!r}. Leave "
-            'these out, or use base=torch.nn.CrossEntropyLoss() without ignore_index, or pass class indices such as '
-            'labels.argmax(1)')
+            f"{ignore_index_of(loss)}, samples={samples}, background={background} and resolution="
+            f"{'feature' if grid else 'label'!r}. Leave these out, or use base=torch.nn.CrossEntropyLoss() without "
+            'ignore_index, or pass class indices such as labels.argmax(1)')
     options: dict[str, Any] = dict(class_weight=loss.weight, label_smoothing=loss.label_smoothing,
                                    reduction=loss.reduction) if torchs else {}
     return factor * soft_cross_entropy(logits, targets, weight, covariance, strength, adjustment=adjustment, **options)
@@ -148,7 +156,7 @@ def _names(loss: nn.Module) -> list[str]:
 
 
 def require_softmax(loss: nn.Module) -> None:
-    """Raise ValueError for a loss that is not a softmax cross-entropy per pixel, which Eq. 7 does not cover."""
+    """Raise ValueError for a loss that is not a softmax cross-entropy per sample, which Eq. 7 does not cover."""
     name = type(loss).__name__
     if getattr(loss, 'use_sigmoid', False) or getattr(loss, 'use_mask', False) or {*_names(loss)} & {*NOT_SOFTMAX}:
         raise ValueError(f'{name} is not a softmax cross-entropy, so ISDA does not support it as base. Use '
@@ -181,7 +189,7 @@ def reason_not_softmax(loss: nn.Module) -> str | None:
     keys = [key for key in ('use_sigmoid', 'use_mask', 'use_soft') if getattr(loss, key, False)]
     if keys or {*_names(loss)} & {*NOT_SOFTMAX}:
         with_keys = f' with {", ".join(keys)}' if keys else ''
-        return f'{name}{with_keys} is not a softmax cross-entropy of one label per pixel'
+        return f'{name}{with_keys} is not a softmax cross-entropy of one label per sample'
     if name in SOFTMAX:
         return None
     return (f'{name} is not a known softmax cross-entropy; if it is one, replace it in the config by '
