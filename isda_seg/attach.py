@@ -35,12 +35,15 @@ def attach(loss: ISDACriterion, classifier: nn.Module, align_corners: bool = Fal
 
     Raises:
         ValueError: another kind of loss or classifier, a second classifier, statistics of another shape, another number
-            of class weights, or full covariances of windows that need more than 1 GiB.
+            of class weights, a background outside the classes, or full covariances of windows above 1 GiB.
     """
     if not isinstance(loss, ISDACriterion):
         raise ValueError(f'attach expects an ISDACriterion or ISDALoss, got {type(loss).__name__}')
     classes, channels = check_classifier(classifier, loss.covariance)
     check_class_weight(loss.base, classes)
+    if loss.background not in (None, *range(classes)):
+        raise ValueError(f'background={loss.background} is not one of the {classes} classes (0..{classes - 1}) of the '
+                         'classifier: give the number of its background class, or None')
     loss.prepare(classes, channels)
     loss.captured.bind(classifier)
     own = next(chain(classifier.parameters(), classifier.buffers()), None)  # a parametrized weight is not read here

@@ -9,7 +9,7 @@ from isda_seg.attachment import base_losses
 from isda_seg.attachment.captured_inputs import CapturedInputs
 from isda_seg.attachment.held_statistics import HeldStatistics
 from isda_seg.attachment.label_errors import LabelErrors
-from isda_seg.attachment.label_grid import LABEL_SAMPLINGS, labels_on_grid
+from isda_seg.attachment.label_grid import LABEL_SAMPLINGS, labels_on_grid, without_class
 from isda_seg.attachment.ramp import Ramp
 from isda_seg.attachment.unseen_classes import STEPS, UnseenClasses
 from isda_seg.attachment.verification import Verification
@@ -55,6 +55,8 @@ class ISDACriterion(HeldStatistics):
         lambda_0, total_steps: final strength and optimizer steps of a linear ramp, which a checkpoint resumes.
         calls_per_step: training calls per optimizer step, for accumulated gradients.
         logit_adjustment: tau of logit adjustment by observed class frequencies (Menon et al., ICLR 2021); 0 for none.
+        background: class of "the rest", such as 0 in torchvision's and the last one in MMDetection's box heads. Its
+            samples are negatives without margins: its row of the table is 0. None: each class has its row.
         samples: None for the closed form (Eq. 7), or the number of Monte-Carlo samples in logit space (Eq. 5, Fig. 10).
         raise_at_once: defer no check on a GPU (see ``forward``), at the cost of a synchronisation per step.
 
@@ -68,7 +70,7 @@ class ISDACriterion(HeldStatistics):
                  base: nn.Module | None = None, ignore_index: int = -100, sync: bool = True,
                  load_statistics: bool = True, raise_at_once: bool = False, lambda_0: float | None = None,
                  total_steps: int | None = None, calls_per_step: int = 1, samples: int | None = None,
-                 logit_adjustment: float = 0.0) -> None:
+                 logit_adjustment: float = 0.0, background: int | None = None) -> None:
         super().__init__()
         self.covariance = check_covariance(covariance)
         self.resolution = check_choice(resolution, RESOLUTIONS, 'resolution')
@@ -79,7 +81,7 @@ class ISDACriterion(HeldStatistics):
         self.ramp = Ramp.of(lambda_0, total_steps, calls_per_step)
         self.ignore_index, self.sync, self.load_statistics = ignore_index, sync, load_statistics
         self.raise_at_once, self.strength, self.align_corners = raise_at_once, 0.0, False
-        self.sources, self.captured = None, CapturedInputs()
+        self.sources, self.captured, self.background = None, CapturedInputs(), background
         self._verification, self._label_errors, self._unchecked_steps = Verification(), LabelErrors(), 0
         self._unseen = UnseenClasses(min(STEPS, self.ramp.total * self.ramp.calls_per_step) if self.ramp else STEPS)
 
@@ -129,13 +131,14 @@ class ISDACriterion(HeldStatistics):
             self._verification.check(captured, logits, self.align_corners)
             self._count_unchecked_step()
             on_grid = labels_on_grid(index, tuple(captured.features.shape[2:]), self.align_corners, self.label_sampling)
-            closed = (strength or self.logit_adjustment) and not self.samples
+            closed = (strength or self.logit_adjustment) and not self.samples and self.background is None
             divisor = base_losses.divisor(self.base, index, none, kwargs, self.factor) if closed else None
             undo = self.statistics.observe(captured.features, on_grid, none, checked=True, reversible=divisor is None)
             try:
                 adjustment = self.logit_adjustment * log_prior(self.statistics.count) if self.logit_adjustment else None
+                rows, on_grid = (without_class(each, self.background, none) for each in (index, on_grid))
                 grid = Grid(on_grid, self.align_corners) if self.resolution == 'feature' and logits.dim() > 2 else None
-                arguments = index, captured.weight, self.statistics.covariance, strength
+                arguments = rows, captured.weight, self.statistics.covariance, strength
                 if divisor is not None:  # the base loss is the summed cross-entropy / divisor: one fused pass
                     result = isda_cross_entropy(logits, *arguments, ignore_index=none, divisor=divisor, grid=grid,
                                                 checked=True, adjustment=adjustment)
@@ -175,7 +178,10 @@ class ISDACriterion(HeldStatistics):
         if self.statistics is None or weight is None:
             remedy = 'run the classifier of this copy once in training mode' if self.attached else 'call attach first'
             raise RuntimeError(f'this ISDA loss is not attached to a classifier, so it has no table: {remedy}')
-        return margin_variance(weight, self.statistics.covariance)
+        table = margin_variance(weight, self.statistics.covariance)
+        if self.background is not None:
+            table[self.background] = 0
+        return table
 
     def raise_deferred_errors(self) -> None:
         """Raise deferred GPU errors; ``forward`` calls this at least every 64 steps.

@@ -112,6 +112,40 @@ def test_label_resolution_is_eq_7_with_the_statistics_of_the_batch(kind):
     assert_close(model.classifier.weight.grad.flatten(1).double(), weight.grad, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize('keys', [dict(covariance=kind) for kind in KINDS] + [
+    dict(resolution='feature'), dict(logit_adjustment=0.5)], ids=lambda keys: '-'.join(map(str, keys.values())))
+def test_background_samples_are_negatives_without_margins(keys):
+    model, (features, labels) = net(background=0, **keys), batch(large=SMALL)
+    loss = model(features, labels)
+    kept, classes = rows(features).double(), labels.flatten()
+    kind = keys.get('covariance', 'diagonal')
+    table = reference.margin_variance(model.classifier.weight.detach().flatten(1).double(),
+                                      literal_covariance(kept, classes, kind))
+    assert table[0].max() > 0.1
+    table[0] = 0
+    assert_close(model.loss.table().double(), table, rtol=1e-5, atol=1e-6)
+    count = torch.bincount(classes[classes != IGNORE], minlength=CLASSES)
+    assert torch.equal(model.loss.statistics.count, count) and count[0] > 0
+    kept, classes = kept[classes != IGNORE], classes[classes != IGNORE]
+    logits = model.classifier.double()(kept.t()[None, :, :, None])[0, :, :, 0].t()
+    prior = keys.get('logit_adjustment', 0.0) * (count / count.sum()).log()
+    expected = F.cross_entropy(logits + prior + STRENGTH / 2 * table[classes], classes)
+    assert_close(loss.double(), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_background_samples_are_not_sampled():
+    model, (features, labels) = net(background=0, samples=3), batch(large=SMALL)
+    labels = torch.zeros_like(labels)
+    assert torch.equal(model(features, labels), F.cross_entropy(model.logits(features, SMALL), labels))
+
+
+@pytest.mark.parametrize('background', [-1, CLASSES])
+def test_a_background_outside_the_classes_is_an_error(background):
+    with pytest.raises(ValueError, match=rf'background={background} is not one of the 4 classes \(0..3\)'):
+        net(background=background)
+
+
+
 def test_label_resolution_equals_isda_cross_entropy_with_the_statistics():
     model, (features, labels) = net(align_corners=True), batch()
     logits = model.logits(features)
@@ -535,6 +569,15 @@ def test_a_label_outside_the_classes_is_named_with_its_file(image):
     labels[image, 4, 5] = 4
     with pytest.raises(ValueError, match=f'label 4 in {model.loss.sources[image]} is neither'):
         model(features, labels)
+
+
+def test_a_bad_label_of_a_proposal_is_not_named_with_the_file_of_an_image():
+    model = nn.Linear(CHANNELS, CLASSES)
+    loss = ISDACriterion()
+    attach(loss, model)
+    loss.sources = ['a/first.png', 'a/second.png']
+    with pytest.raises(ValueError, match='label 4 is neither'):
+        loss(model(torch.ones(3, CHANNELS)), torch.tensor([4, 0, 0]))
 
 
 def test_labels_that_are_not_integers_are_an_error():

@@ -41,6 +41,11 @@ def labels_on_grid(labels: Tensor, size: tuple[int, ...], align_corners: bool, s
     return labels[:, rows[:, None], columns]
 
 
+def without_class(labels: Tensor, number: int | None, ignore_index: int) -> Tensor:
+    """Return the labels with ``ignore_index`` in place of a class; unchanged for None."""
+    return labels if number is None else labels.masked_fill(labels == number, ignore_index)
+
+
 def source(index: int, small: int, large: int, align_corners: bool) -> tuple[int, int, float]:
     """Return the two of ``small`` rows that row ``index`` of ``large`` interpolates, and the weight of the second."""
     if align_corners:

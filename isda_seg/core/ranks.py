@@ -59,7 +59,8 @@ class SampleGathering:
     A message holds up to ``capacity`` samples of a rank, and their number. A CPU sends a second message for a larger
     batch, and increases the capacity. Its results depend on the batch alone, so that a resumed run equals the
     uninterrupted one. An accelerator would have to synchronise first: its capacity is the largest batch of any rank at
-    the first step, which the statistics save, and it drops and counts the samples beyond it.
+    the first step, rounded up to a power of two because box heads sample up to 512 proposals per image. The statistics
+    save it. Samples beyond it are dropped and counted.
 
     Attributes:
         overflow: number of samples beyond the capacity of an accelerator, a scalar tensor; None before any gathering.
@@ -82,8 +83,8 @@ class SampleGathering:
         if limit == 0:
             return None
         if self.capacity is None:
-            self.capacity = 0 if on_cpu(labels) else \
-                int(_gather(torch.tensor([len(labels)], device=labels.device)).max())
+            most = 0 if on_cpu(labels) else int(_gather(torch.tensor([len(labels)], device=labels.device)).max())
+            self.capacity = most if not 0 < most < limit else min(1 << (most - 1).bit_length(), limit - 1)
         if not on_cpu(labels) and self.capacity >= limit:
             return None
         capacity, counts = self.capacity, labelled(labels, ignore_index)

@@ -13,7 +13,9 @@ from helpers.two_ranks import two_ranks
 from torch.testing import assert_close
 
 from isda_seg.core import ClassMoments, ClassStatistics, class_moments, merge
+from isda_seg.core import ranks as ranks_module
 from isda_seg.core.ops import class_matrices, device
+from isda_seg.core.ranks import SampleGathering
 
 CLASSES, CHANNELS, IGNORE = 4, 5, 255
 BUFFERS = ('count', 'mean', 'covariance')
@@ -589,6 +591,20 @@ def test_pixels_of_two_ranks_equal_one_process(ranks, kind):
 def test_matrices_of_ranks_are_all_reduced(ranks, kind):
     matrices = (CLASSES if kind == 'full' else 1) * CHANNELS ** 2
     assert [rank[kind, 'pixels'][1] for rank in ranks] == 2 * [CLASSES * (1 + CHANNELS) + matrices]
+
+
+def test_an_accelerator_gathers_up_to_the_next_power_of_two_of_the_first_batch(monkeypatch):
+    monkeypatch.setattr(device, 'CPU_TYPES', ())
+    monkeypatch.setattr(ranks_module, '_gather', lambda tensor: tensor[None])  # a single rank
+    gathering, rows = SampleGathering(), torch.arange(20.0)[:, None]
+    for number, kept, overflow in ((11, 11, 0), (16, 16, 0), (18, 16, 2)):
+        features, labels = gathering.gather(rows[:number], torch.zeros(number, dtype=torch.int64), None, 100)
+        assert (int((labels == 0).sum()), int(gathering.overflow)) == (kept, overflow)
+        assert torch.equal(features[labels == 0], rows[:kept])
+    for number, limit, capacity in ((11, 14, 13), (14, 14, 14)):  # below the limit it stays below the limit
+        gathering = SampleGathering()
+        found = gathering.gather(rows[:number], torch.zeros(number, dtype=torch.int64), None, limit)
+        assert (found is None, gathering.capacity) == (number >= limit, capacity)
 
 
 @pytest.mark.parametrize('kind', KINDS)

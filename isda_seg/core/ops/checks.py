@@ -73,7 +73,7 @@ def check_labels(labels: Tensor, num_classes: int, ignore_index: int | None,
     bad = outside(labels, num_classes, ignore_index)
     if bool(bad.any()):
         first = int(bad.flatten(1).any(dim=1).nonzero()[0]) if labels.dim() > 1 else int(bad.nonzero()[0])
-        where = f' in {sources[first]}' if sources is not None and first < len(sources) else ''
+        where = f' in {sources[first]}' if sources is not None and len(sources) == len(labels) else ''
         raise ValueError(f'label {int(labels[bad][0])}{where} is neither one of the {num_classes} classes '
                          f'(0..{num_classes - 1}) nor the ignore index ({ignore_index}): correct the labels or '
                          'num_classes')
