@@ -16,7 +16,7 @@ from isda_seg.core.schedule import check_strength
 from isda_seg.criterion import ISDACriterion
 
 WRAP_KEYS = ('covariance', 'resolution', 'label_sampling', 'sync', 'load_statistics', 'raise_at_once', 'samples',
-          'logit_adjustment')
+          'logit_adjustment', 'ignore_background')
 HOOK_KEYS = ('lambda_0', 'heads', 'by_epoch', 'ramp')
 
 require_one_family()
@@ -39,6 +39,10 @@ class ISDALoss(ISDACriterion):
         loss_weight: factor of the result.
         loss_name: key in the training log.
         classifier: name of the classifier in the head, if the head has several.
+        ignore_background: whether the background of a box head (the last of its C + 1 outputs) is not augmented. Its
+            proposals stay negatives of every class and are observed, but their row of the table is 0: background is
+            the rest, not a class with a Gaussian, so its covariance reaches into the other classes. Without effect in
+            heads without background.
         cross_entropy: keys of CrossEntropyLoss (class_weight, avg_non_ignore, reduction, ...).
 
     Raises:
@@ -50,8 +54,8 @@ class ISDALoss(ISDACriterion):
                  base: dict[str, Any] | nn.Module | None = None, loss_weight: float = 1.0, loss_name: str = 'loss_isda',
                  sync: bool = True, *, label_sampling: str = 'exact', classifier: str | None = None,
                  load_statistics: bool = True, raise_at_once: bool = False, samples: int | None = None,
-                 logit_adjustment: float = 0.0, use_sigmoid: bool = False, use_mask: bool = False,
-                 **cross_entropy: Any) -> None:
+                 logit_adjustment: float = 0.0, ignore_background: bool = True, use_sigmoid: bool = False,
+                 use_mask: bool = False, **cross_entropy: Any) -> None:
         if use_sigmoid or use_mask:
             raise ValueError('ISDALoss needs a softmax over the classes: use_sigmoid and use_mask must be False')
         if base is not None and cross_entropy:
@@ -71,7 +75,7 @@ class ISDALoss(ISDACriterion):
                          load_statistics=load_statistics, raise_at_once=raise_at_once, samples=samples,
                          logit_adjustment=logit_adjustment)
         self.lambda_0 = check_strength(lambda_0, 'lambda_0')
-        self.classifier = classifier
+        self.classifier, self.ignore_background = classifier, ignore_background
         self.factor = loss_weight if base is not None or isinstance(built, MeanCrossEntropy) else 1.0
         self._loss_name = loss_name
         self._unseen = UnseenClasses(steps=None)  # the hook reports with the names of the dataset

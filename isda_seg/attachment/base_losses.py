@@ -14,7 +14,12 @@ from isda_seg.core.ops.device import constant
 
 MMSEG_CROSS_ENTROPY = 'mmseg.models.losses.cross_entropy_loss'
 NOT_SOFTMAX = ('FocalLoss', 'DiceLoss', 'TverskyLoss', 'LovaszLoss', 'BoundaryLoss', 'HuasdorffDisstanceLoss',
-               'SiLogLoss', 'CenterLoss', 'DistributionNetLoss')
+               'SiLogLoss', 'CenterLoss', 'DistributionNetLoss', 'BCEWithLogitsLoss', 'BCELoss', 'QualityFocalLoss',
+               'VarifocalLoss', 'GaussianFocalLoss', 'FocalCustomLoss', 'DistributionFocalLoss', 'GHMC', 'GHMR',
+               'EQLV2Loss', 'SeesawLoss', 'DDQAuxLoss', 'KnowledgeDistillationKLDivLoss', 'AssociativeEmbeddingLoss',
+               'MultiPosCrossEntropyLoss', 'TripletLoss', 'L1Loss', 'SmoothL1Loss', 'BalancedL1Loss', 'L2Loss',
+               'MarginL2Loss', 'MSELoss', 'IoULoss', 'BoundedIoULoss', 'GIoULoss', 'DIoULoss', 'CIoULoss', 'EIoULoss',
+               'SIoULoss')
 SOFTMAX = ('CrossEntropyLoss', 'OhemCrossEntropy', 'SoftmaxFocalLoss', 'MeanCrossEntropy', 'DisturbLabelLoss',
            'LargeMarginLoss', 'LqLoss')  # class names in any scope
 
@@ -127,7 +132,7 @@ def _names(loss: nn.Module) -> list[str]:
 
 
 def require_softmax(loss: nn.Module) -> None:
-    """Raise ValueError for a loss that is not a softmax cross-entropy per pixel, which Eq. 7 does not cover."""
+    """Raise ValueError for a loss that is not a softmax cross-entropy per sample, which Eq. 7 does not cover."""
     name = type(loss).__name__
     if getattr(loss, 'use_sigmoid', False) or getattr(loss, 'use_mask', False) or {*_names(loss)} & {*NOT_SOFTMAX}:
         raise ValueError(f'{name} is not a softmax cross-entropy, so ISDA does not support it as base. Use '
@@ -160,7 +165,7 @@ def reason_not_softmax(loss: nn.Module) -> str | None:
     keys = [key for key in ('use_sigmoid', 'use_mask', 'use_soft') if getattr(loss, key, False)]
     if keys or {*_names(loss)} & {*NOT_SOFTMAX}:
         with_keys = f' with {", ".join(keys)}' if keys else ''
-        return f'{name}{with_keys} is not a softmax cross-entropy of one label per pixel'
+        return f'{name}{with_keys} is not a softmax cross-entropy of one label per sample'
     if name in SOFTMAX:
         return None
     return (f'{name} is not a known softmax cross-entropy; if it is one, replace it in the config by '

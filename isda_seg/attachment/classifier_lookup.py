@@ -40,13 +40,13 @@ def classifier_of(holder: nn.Module, loss: nn.Module, place: str) -> nn.Module:
         inner = {name: child for name, child in holder.named_modules() if isinstance(child, (nn.Linear, *CONVOLUTIONS))}
         if wanted not in inner:
             raise ValueError(f'no classifier is named {wanted!r}; choose one of {list(inner)}')
-        return inner[wanted]
+        return _supported(inner[wanted])
     classes = getattr(holder, 'num_classes', None)
     found = {key: child for key, child in children.items() if num_outputs(child) is not None}
     fitting = {key: child for key, child in found.items() if num_outputs(child) != 1 and
                classes in (None, num_outputs(child))}
     if len(fitting) == 1:
-        return next(iter(fitting.values()))
+        return _supported(next(iter(fitting.values())))
     outputs = {key: num_outputs(child) for key, child in found.items()}
     hint = (f"if {place} receives the logits of one of them, name it: dict(type='isda_seg.losses.ISDALoss', "
             f'lambda_0=..., classifier={next(iter(fitting))!r})') if fitting else \
@@ -54,3 +54,10 @@ def classifier_of(holder: nn.Module, loss: nn.Module, place: str) -> nn.Module:
     raise ValueError(f'ISDA needs exactly one softmax classifier (a Linear or 1x1 convolution with num_classes='
                      f'{classes} outputs) directly in the module that holds the loss, found {len(fitting)} among '
                      f'{outputs}; {hint}')
+
+
+def _supported(classifier: nn.Module) -> nn.Module:
+    """Return the classifier; ValueError with the reason for one that is not linear in its features."""
+    if (reason := unsupported_reason(classifier)) is not None:
+        raise ValueError(reason)
+    return classifier

@@ -1,4 +1,4 @@
-"""Heads of MMSegmentation with several classifiers, or without a supported one. Plain torch."""
+"""Heads of MMSegmentation and MMDetection with several classifiers, or without a supported one. Plain torch."""
 from torch import nn
 
 # Head -> name of the loss in the head -> classifiers of the logits of the loss, in the order of its calls in one step.
@@ -7,7 +7,10 @@ CLASSIFIERS: dict[str, dict[str, tuple[str, ...]]] = {
     'DDRHead': {'loss_decode.0': ('conv_seg',), 'loss_decode.1': ('aux_cls_seg',)},
     'PIDHead': {'loss_decode.0': ('p_cls_seg',), 'loss_decode.1': ('conv_seg',), 'loss_decode.3': ('conv_seg',)},
     'DAHead': {'loss_decode': ('conv_seg', 'pam_conv_seg', 'cam_conv_seg')},
+    'BBoxHead': {'loss_cls': ('fc_cls',)},
 }
+ANCHORS = 'its classifier runs once for each feature level, and its logits are those of several anchors or levels'
+COSINE = 'its classifier normalises weight and features, so its logits are not linear in the features'
 MASK_CLASSIFICATION = 'it classifies masks instead of pixels, so it has no linear softmax classifier of pixels'
 UNSUPPORTED = {
     'MaskFormerHead': MASK_CLASSIFICATION,
@@ -15,12 +18,21 @@ UNSUPPORTED = {
     'SideAdapterCLIPHead': MASK_CLASSIFICATION,
     'SegmenterMaskTransformerHead': 'its logits are products with class embeddings that depend on the image, so it has '
                                     'no linear classifier',
+    'AnchorHead': ANCHORS,
+    'AnchorFreeHead': ANCHORS,
+    'DETRHead': 'it calls the loss for every decoder layer on logits of a single forward pass of its classifier',
+    'MultiInstanceBBoxHead': 'it has several classifiers, and its loss is the smaller one of two assignments',
+    'PISARoIHead': 'it calls the loss a second time, on the logits of the positive proposals, to weight them (ISR-P)',
+    'PanopticFPNHead': 'it flattens its logits (B, C, H, W) to (N, C) before the loss',
+    'RoIEmbedHead': 'its logits are similarities to the objects of another image, so it has no linear classifier',
+    'NormedLinear': COSINE,
+    'NormedConv2d': COSINE,
 }
 FIRST_CALL_ONLY = {'IterativeDecodeHead': 'the later stages, whose kernels depend on the image, are not wrapped'}
 
 
 def unsupported_reason(head: nn.Module) -> str | None:
-    """Return why ISDA does not support this head; None if no reason is known."""
+    """Return why ISDA does not support this head, or this classifier; None if no reason is known."""
     return next((UNSUPPORTED[name] for name in _names(head) if name in UNSUPPORTED), None)
 
 
@@ -34,6 +46,12 @@ def classifiers(head: nn.Module, place: str) -> tuple[str, ...] | None:
     if known is None:
         return None
     return next((names for where, names in known.items() if f'{place}.'.startswith(f'{where}.')), ())
+
+
+def background_of(head: nn.Module, outputs: int) -> int | None:
+    """Return the background class, the last one of ``num_classes + 1`` outputs; None for a head without background."""
+    classes = getattr(head, 'num_classes', None)
+    return classes if outputs - 1 == classes else None
 
 
 def later_calls_note(parent: nn.Module | None) -> str | None:

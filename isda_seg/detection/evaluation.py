@@ -10,6 +10,7 @@ from isda_seg.detection.backbone_record import BACKBONE
 from isda_seg.detection.data_check import check_data
 from isda_seg.runtime.checkpoint import check_checkpoint
 from isda_seg.runtime.config_keys import dicts
+from isda_seg.runtime.plain_weights import plain_state
 from isda_seg.runtime.run_record import as_test, result
 from isda_seg.runtime.screen import runner_from
 from isda_seg.runtime.weights import coverage
@@ -47,8 +48,7 @@ def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ..
     if taus:
         raise ValueError('--logit-adjustment supports segmentation and image classification, not detection. Omit it')
     loaded = check_checkpoint(checkpoint)
-    state = {key.removeprefix('module.'): value for key, value in loaded.get('state_dict', loaded).items()}
-    covers = coverage(state_of(cfg.model), state)
+    covers = coverage(state_of(cfg.model), plain_state(loaded.get('state_dict', loaded))[0])
     if loaded and not covers.full:
         raise ValueError(f'{checkpoint} is not a checkpoint of this detector: {covers}')
     check_data(cfg, ('test',))

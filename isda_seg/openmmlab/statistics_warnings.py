@@ -31,7 +31,7 @@ class StatisticsWarnings:
             self.classes_checked = True
             messages += [f'ISDA: after {steps} steps, {pair.name or "the model"} has no feature of {_listed(names)}. '
                          'These classes receive no augmentation. Check whether the labels contain them.'
-                         for pair in pairs if (names := _names(pair, classes))]
+                         for pair in pairs if pair.loss.training and (names := _names(pair, classes))]
         return messages
 
 
@@ -43,5 +43,6 @@ def _listed(names: Sequence[str]) -> str:
 def _names(pair: Pair, classes: Sequence[str]) -> list[str]:
     """Return the classes without a sample, by name or number."""
     counts = pair.loss.statistics.count.tolist()
+    classes = [*classes, 'background'] if pair.loss.background == len(classes) else classes
     named = classes if len(classes) == len(counts) else [f'class {number}' for number in range(len(counts))]
     return [str(name) for name, count in zip(named, counts, strict=True) if count == 0]

@@ -9,7 +9,7 @@ from torch import nn
 from isda_seg.attach import attach
 from isda_seg.attachment.base_losses import reason_not_softmax
 from isda_seg.attachment.classifier_lookup import classifier_of
-from isda_seg.attachment.supported_heads import classifiers, later_calls_note
+from isda_seg.attachment.supported_heads import background_of, classifiers, later_calls_note, unsupported_reason
 from isda_seg.criterion import ISDACriterion
 from isda_seg.openmmlab.pairs import Pair, find_pairs
 from isda_seg.openmmlab.per_call import PerCallLosses
@@ -50,7 +50,7 @@ def wrap_losses(model: nn.Module, make: Make | None = None, heads: Sequence[str]
     _check_names(heads or (), list(dict.fromkeys(held.name for held in losses)))
     for held in losses:
         own = isinstance(held.loss, ISDACriterion)
-        reason = None if own else 'it is not an ISDALoss' if make is None else _reason_not_wrapped(held, heads)
+        reason = None if own else 'it is not an ISDALoss' if make is None else _reason_not_wrapped(model, held, heads)
         if reason is not None:
             unwrapped.setdefault(_title(held.name, held.holder), []).append(f'{held.place} is not wrapped: {reason}')
             continue
@@ -61,6 +61,8 @@ def wrap_losses(model: nn.Module, make: Make | None = None, heads: Sequence[str]
         raise ValueError(_no_losses_message(unwrapped, make is None))
     for pair in pairs:
         attach(pair.loss, pair.classifier, getattr(pair.holder, 'align_corners', False))
+        if getattr(pair.loss, 'ignore_background', False):
+            pair.loss.background = background_of(pair.holder, pair.loss.statistics.num_classes)
     return Wrapped(pairs, _log_lines(model, pairs, unwrapped))
 
 
@@ -91,7 +93,7 @@ def held_losses(model: nn.Module) -> Iterator[HeldLoss]:
                 yield HeldLoss(name, holder, key, holder, key, child)
 
 
-def _reason_not_wrapped(held: HeldLoss, heads: Sequence[str] | None) -> str | None:
+def _reason_not_wrapped(model: nn.Module, held: HeldLoss, heads: Sequence[str] | None) -> str | None:
     """Return why a loss is not wrapped; None if it is."""
     reason = reason_not_softmax(held.loss)
     if reason is not None:
@@ -100,7 +102,10 @@ def _reason_not_wrapped(held: HeldLoss, heads: Sequence[str] | None) -> str | No
     all_others = all(name.startswith('-') for name in heads or ())
     if any(name.startswith('-') for name in named) or not (named or all_others):
         return 'heads excludes it'
+    parent = model.get_submodule(held.name.rpartition('.')[0])
     try:
+        if (reason := unsupported_reason(parent)) is not None:
+            return reason
         classifier_of(held.holder, held.loss, held.place)
     except ValueError as error:
         return str(error)
@@ -148,7 +153,8 @@ def _log_lines(model: nn.Module, pairs: Sequence[Pair], unwrapped: dict[str, lis
         of = next(key for key, child in holder.named_modules() if child is classifier)
         note = later_calls_note(model.get_submodule(name.rpartition('.')[0]))
         settings = [f'lambda_0={loss.lambda_0}', f'covariance={loss.covariance}', f'resolution={loss.resolution}',
-                    *(f'{key}={value}' for key in ('samples', 'logit_adjustment') if (value := getattr(loss, key)))]
+                    *(f'{key}={value}' for key in ('samples', 'logit_adjustment', 'background')
+                      if (value := getattr(loss, key)))]
         size = f'{loss.statistics.num_classes} classes x {loss.statistics.channels} channels'
         wrapped.setdefault(_title(name, holder), []).append(
             f'{place} is attached to {of}, {size}, {", ".join(settings)}' + ('' if note is None else f' ({note})'))

@@ -118,5 +118,5 @@ def adapt_to_machine(cfg: Config) -> None:
 def plain_batch_norm(model: Any) -> None:
     """Replace SyncBN, which needs GPUs, by BN in the config of a model; in place."""
     for norm in dicts(model):
-        if type_name(norm) in ('SyncBN', 'SyncBatchNorm'):
+        if type_name(norm) in ('SyncBN', 'SyncBatchNorm', 'MMSyncBN'):
             norm['type'] = 'BN'

@@ -26,6 +26,7 @@ def parts(path):
 def test_there_are_four_detectors_with_three_initialisations_each():
     detectors = {*PAPER, 'cascade-mask-rcnn'}
     assert {parts(path) for path in tiny_coco.COCO} == {(name, init) for name in detectors for init in INITS}
+    assert {path.stem.split('_')[0] for path in tiny_coco.HEADS} == {*PAPER}
 
 
 @pytest.mark.parametrize('path', tiny_coco.COCO, ids=names)
@@ -86,6 +87,18 @@ def test_every_config_loads_its_backbone_trains_and_is_evaluated(path, coco_root
             if key.endswith('_mAP')}
     assert list(maps) == ['bbox_mAP', *(['segm_mAP'] if mask else [])]
     assert all(0 <= value < 0.2 for value in maps.values())
+
+
+@pytest.mark.mmdet
+@pytest.mark.parametrize('path', tiny_coco.HEADS, ids=names)
+def test_config_with_isda_in_the_head_adds_one_key_to_its_baseline(path):
+    detector = path.stem.split('_')[0]
+    baseline = path.with_name(f'{detector}_r50_torchvision_fpn_1x_coco.py')
+    ours, theirs = (tiny.flat(Config.fromfile(file).to_dict()) for file in (path, baseline))
+    assert tiny.differing(ours, theirs) == ['default_hooks.isda.lambda_0', 'default_hooks.isda.type']
+    assert ours['default_hooks.isda.lambda_0'] == 7.5
+    assert f'tools/dist_train.sh configs/coco/{path.name} 8\n' in path.read_text()
+    assert f'Baseline:  {baseline.name}; ' in path.read_text()
 
 
 @pytest.mark.mmdet

@@ -9,7 +9,8 @@ from mmengine.registry import MODELS
 from helpers import tiny
 from isda_seg.runtime.config_keys import dicts
 
-COCO = sorted((tiny.ROOT / 'configs' / 'coco').glob('*.py'))
+HEADS = sorted((tiny.ROOT / 'configs' / 'coco').glob('*_isda-head_*.py'))
+COCO = sorted({*(tiny.ROOT / 'configs' / 'coco').glob('*.py')} - {*HEADS})
 SMALL = tiny.ROOT / 'configs' / 'coco256' / 'mask-rcnn_mobilenetv2-fpn_1xb2-12e_coco256-400x300.py'
 TRAIN, VAL = 4, 2  # images
 SCALE = (160, 128)

@@ -54,11 +54,11 @@ def test_softmax_losses_in_lists_are_wrapped_and_others_are_not():
     assert lines == [
         'ISDA: decode_head (FCNHead): loss_decode.0 is attached to conv_seg, 4 classes x 6 channels, lambda_0=7.5, '
         'covariance=diagonal, resolution=label; loss_decode.1 is not wrapped: DiceLoss with use_sigmoid is not a '
-        'softmax cross-entropy of one label per pixel',
+        'softmax cross-entropy of one label per sample',
         'ISDA: auxiliary_head.0 (FCNHead): loss_decode is attached to conv_seg, 4 classes x 6 channels, lambda_0=7.5, '
         'covariance=diagonal, resolution=label',
         'ISDA: auxiliary_head.1 (FCNHead): loss_decode is not wrapped: CrossEntropyLoss with use_sigmoid is not a '
-        'softmax cross-entropy of one label per pixel']
+        'softmax cross-entropy of one label per sample']
     loss = built.decode_head.loss_decode[0]
     assert (type(loss.base).__name__, loss.base.loss_weight, loss.base.avg_non_ignore, loss.loss_name) == (
         'CrossEntropyLoss', 0.4, True, 'loss_ce')

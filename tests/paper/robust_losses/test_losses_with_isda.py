@@ -115,7 +115,7 @@ def test_feature_loss_stays_unwrapped_with_a_log_message(feature_loss):
     (pair,), (line,) = wrap_losses(model, wrap_with_isda(1.0))
     assert pair.place == 'loss'
     assert line.endswith(f'feature_loss is not wrapped: {feature_loss["type"]} is not a softmax cross-entropy of one '
-                         'label per pixel')
+                         'label per sample')
     with pytest.raises(ValueError, match=f'{feature_loss["type"]} is not a softmax cross-entropy, so ISDA does'):
         ISDALoss(1.0, base=model.feature_loss)
 
