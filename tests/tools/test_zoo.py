@@ -2,6 +2,7 @@
 import json
 import logging
 
+import pytest
 from helpers import tiny
 
 
@@ -14,3 +15,16 @@ def test_the_tool_checks_the_requested_families(monkeypatch, tmp_path, capsys):
     assert {'command', 'commit', 'hardware', 'date', 'versions'} <= set(found)
     assert logging.root.manager.disable == before  # what others log is heard again
     assert capsys.readouterr().out.startswith('2 configurations in 2 families: served 2, plain by nature 0')
+
+
+@pytest.mark.mmdet
+def test_the_tool_checks_detectors(monkeypatch, tmp_path):
+    tiny.run_tool(monkeypatch, 'benchmarks/zoo.py', '--package', 'mmdet', '--families', 'double_heads', 'yolact', 'lad',
+                  '--out', tmp_path / 'zoo.json')
+    found = json.loads((tmp_path / 'zoo.json').read_text())
+    assert found['families'] == {'double_heads': {'served': 1}, 'lad': {'plain by nature': 2},
+                                 'yolact': {'plain by nature': 3}}
+    told = {entry['told']: len(entry['configurations']) for entry in found['told']}
+    assert sum(number for text, number in told.items() if 'bbox_head (YOLACTHead): loss_cls is not wrapped: its '
+               'classifier runs once for each feature level' in text) == 3
+    assert any('bbox_head (LADHead): loss_cls is not wrapped: FocalLoss with use_sigmoid is' in text for text in told)

@@ -1,4 +1,4 @@
-"""Test ISDA with every config of the installed MMSegmentation: python tools/benchmarks/zoo.py [--out FILE]
+"""Test ISDA with every config of MMSegmentation or MMDetection: python tools/benchmarks/zoo.py [--package mmdet]
 
 Builds each model without pretrained weights and with BN instead of SyncBN, and runs the hook. Prints the number of
 configs per verdict and all messages. Verdicts: served (losses are wrapped), plain by nature (no loss to wrap), refused
@@ -9,7 +9,7 @@ import argparse
 import sys
 import warnings
 
-from isda_seg.paper.coverage.zoo import UNCLEAR, report, summary, survey, zoo
+from isda_seg.paper.coverage.zoo import PACKAGES, UNCLEAR, report, summary, survey, zoo
 from isda_seg.runtime.arguments import add_out, result_file
 from isda_seg.runtime.provenance import provenance, write_json
 from isda_seg.runtime.user_errors import run_main
@@ -18,6 +18,7 @@ from isda_seg.runtime.user_errors import run_main
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_out(parser, 'work_dirs/zoo.json')
+    parser.add_argument('--package', choices=PACKAGES, default=PACKAGES[0], help='MMSegmentation or MMDetection')
     parser.add_argument('--families', nargs='+', metavar='NAME',
                         help='test only these model families, the folders of the configs')
     return parser.parse_args()
@@ -27,7 +28,7 @@ def main() -> None:
     args = parse_args()
     out = result_file(args.out, 'work_dirs/zoo.json')
     warnings.simplefilter('ignore')
-    paths = [path for path in zoo() if not args.families or path.parent.name in args.families]
+    paths = [path for path in zoo(args.package) if not args.families or path.parent.name in args.families]
     verdicts = {}
     for path, verdict in survey(paths):
         verdicts[f'{path.parent.name}/{path.name}'] = verdict

@@ -16,6 +16,7 @@ from isda_seg.paper.series.result_files import read_results
 
 RECORDED = 'configs/results/README.md'  # as README links it
 TIMED = ('make demo', 'make test')
+LISTED = {'wrapped': 'served', 'not wrapped': 'plain by nature', 'not built': 'cannot be built here'}  # verdicts
 
 
 class ConfigFolder(NamedTuple):
@@ -61,7 +62,9 @@ def generate(root: Path) -> dict[Path, str]:
     files[recorded] = replace_blocks(recorded.read_text(), {
         'gain': gain(results / 'series', '#recorded-series'), 'digits': digits(results),
         'series': series.sections(results / 'series', 'series'), 'cost': cost_report.section(measured),
-        'zoo': supported(results / 'zoo.json'), 'timings': timings(results)})
+        'zoo': supported(results / 'zoo.json'),
+        'zoo-detection': supported(results / 'zoo_mmdet.json', 'MMDetection', '--package mmdet'),
+        'timings': timings(results)})
     files[front] = replace_blocks(front.read_text(), {
         'gain': front_page(results / 'series', f'{RECORDED}#does-it-help'),
         'cost': cost_line(measured, f'{RECORDED}#what-does-it-cost')})
@@ -92,17 +95,26 @@ def timings(results: Path) -> str:
                       *(timing_sentence(name, known.get(name)) for name in TIMED)])
 
 
-def supported(path: Path) -> str:
-    """Return a sentence on the MMSegmentation configs that ISDA supports, from tools/benchmarks/zoo.py."""
+def supported(path: Path, package: str = 'MMSegmentation', options: str = '') -> str:
+    """Return a table of the configs of a package that ISDA supports, from tools/benchmarks/zoo.py."""
     if not path.is_file():
-        return f'`tools/benchmarks/zoo.py`: {NOT_RUN}.'
+        return f'`{" ".join(filter(None, ("tools/benchmarks/zoo.py", options)))}`: {NOT_RUN}.'
     found = json.loads(path.read_text())
     counts = found['counts']
-    rows = [['configurations of MMSegmentation', 'number'], ['all', str(found['configurations'])],
+    rows = [[f'configurations of {package}', 'number'], ['all', str(found['configurations'])],
             ['built without further packages', str(found['configurations'] - counts['cannot be built here'])],
             ['wrapped', str(counts['served'])], ['without a linear softmax classifier', str(counts['plain by nature'])],
             ['fail in another way', str(counts['refused clearly'] + counts['unclear'])]]
-    return f'{markdown(rows)}\n\nMeasured on {found["date"][:10]} at commit {found["commit"]}.'
+    lists = ''.join(f'- {name}: {families}\n' for name, verdict in LISTED.items() if options and
+                    (families := _families(found, verdict)))
+    return '\n\n'.join(filter(None, (markdown(rows), lists.rstrip(),
+                                     f'Measured on {found["date"][:10]} at commit {found["commit"]}.')))
+
+
+def _families(found: dict[str, Any], verdict: str) -> str:
+    """Return the families with this verdict, each with its number of configs if others have another verdict."""
+    return ', '.join(family if len(counts) == 1 else f'{family} ({counts[verdict]} of {sum(counts.values())})'
+                     for family, counts in found['families'].items() if verdict in counts)
 
 
 def timing_sentence(name: str, timing: dict[str, Any] | None) -> str:

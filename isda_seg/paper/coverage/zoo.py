@@ -1,10 +1,13 @@
-"""Test ISDA with every config of the installed MMSegmentation."""
+"""Test ISDA with every config of the installed MMSegmentation or MMDetection."""
 import contextlib
 import logging
+import os
 import re
+import sysconfig
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -22,6 +25,7 @@ from isda_seg.runtime.launch import plain_batch_norm
 DIFF = "default_hooks = dict(isda=dict(type='isda_seg.hooks.ISDAHook', lambda_0=7.5))\n"
 WRAPPED, NOTHING_TO_WRAP, REFUSED, UNCLEAR, NOT_BUILT = VERDICTS = (
     'served', 'plain by nature', 'refused clearly', 'unclear', 'cannot be built here')
+PACKAGES = ('mmseg', 'mmdet')
 
 
 class Verdict(NamedTuple):
@@ -30,11 +34,12 @@ class Verdict(NamedTuple):
     messages: list[str]
 
 
-def zoo() -> list[Path]:
-    """Return all configs of the installed package, sorted; the folder of a config is its model family."""
+def zoo(package: str = PACKAGES[0]) -> list[Path]:
+    """Return all configs of an installed package, sorted; the folder of a config is its model family."""
     compat.prepare()
-    import mmseg
-    folder = Path(mmseg.__file__).parent / '.mim' / 'configs'
+    if package == 'mmdet':
+        compat.require_detection()
+    folder = Path(str(import_module(package).__file__)).parent / '.mim' / 'configs'
     return sorted(path for path in folder.glob('*/*.py') if path.parent.name != '_base_')
 
 
@@ -47,9 +52,10 @@ def with_diff(path: Path, diff: str = DIFF) -> Config:
 
 
 def without_downloads(model: Any) -> Any:
-    """Remove pretrained weights and replace SyncBN by BN in a model config, in place."""
+    """Remove pretrained weights, also of teachers, and replace SyncBN by BN in a model config, in place."""
     for node in dicts(model):
         node.pop('pretrained', None)
+        node.pop('teacher_ckpt', None)
         if isinstance(node.get('init_cfg'), dict) and node['init_cfg'].get('type') == 'Pretrained':
             node.pop('init_cfg')
     plain_batch_norm(model)
@@ -58,11 +64,13 @@ def without_downloads(model: Any) -> Any:
 
 def build_and_wrap(path: Path) -> Verdict:
     """Build the model of a config with the diff, run the hook, and return the verdict."""
-    from mmseg.registry import MODELS
     try:
         cfg = with_diff(path)
-        with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmseg')), uninitialised():
-            model = MODELS.build(without_downloads(cfg.model))
+        if 'model' not in cfg:
+            raise ValueError('the file has no model: it is a part of other configs')
+        scope = cfg.get('default_scope', PACKAGES[0])
+        with DefaultScope.overwrite_default_scope(scope), uninitialised():
+            model = import_module(f'{scope}.registry').MODELS.build(without_downloads(cfg.model))
     except Exception as error:  # configs need different operators and packages
         return Verdict(NOT_BUILT, [first_line(with_remedy(error))])
     return start(model, cfg)
@@ -94,8 +102,9 @@ def with_remedy(error: Exception) -> Exception:
 
 
 def first_line(error: Exception) -> str:
-    """Format an error in one line."""
-    return f'{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ""}'
+    """Format an error in one line, with paths below the folder of installed packages."""
+    line = (str(error).strip().splitlines() or [''])[0].replace(f'{sysconfig.get_path("purelib")}{os.sep}', '')
+    return f'{type(error).__name__}: {" ".join(line.split())}'
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 import copy
 import functools
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,12 @@ def test_missing_operator_is_named_with_a_remedy(family, monkeypatch):
 def test_config_that_cannot_be_built_has_a_message():
     verdict = zoo.build_and_wrap(Path('nowhere/nothing.py'))
     assert (verdict.kind, len(verdict.messages)) == (zoo.NOT_BUILT, 1)
+
+
+def test_an_error_is_one_line_without_the_folder_of_packages():
+    installed = Path(sysconfig.get_path('purelib')) / 'mmdet' / 'a.py'
+    assert zoo.first_line(OSError(f'no {installed},   really\nmore')) == f'OSError: no {Path("mmdet/a.py")}, really'
+    assert zoo.first_line(KeyError()) == 'KeyError: '
 
 
 def test_summary_counts_configs_and_keeps_messages():

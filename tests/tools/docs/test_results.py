@@ -34,7 +34,8 @@ def root(tmp_path):
         guide.write('<!-- segmentation-arms -->\n<!-- /segmentation-arms -->\n')
     (configs / 'torch' / 'README.md').write_text('<!-- torch-models -->\n<!-- /torch-models -->\n')
     (configs / 'results').mkdir()
-    for folder, names in ((configs / 'results', ('gain', 'digits', 'series', 'cost', 'zoo', 'timings')),
+    recorded = ('gain', 'digits', 'series', 'cost', 'zoo', 'zoo-detection', 'timings')
+    for folder, names in ((configs / 'results', recorded),
                           (tmp_path, ('gain', 'cost'))):
         (folder / 'README.md').write_text(''.join(f'<!-- {name} -->\n<!-- /{name} -->\n' for name in names))
     (configs / 'results' / 'a.json').write_text(json.dumps(RESULT))
@@ -110,6 +111,17 @@ def test_supported_configs_are_counted_among_those_that_were_built(tmp_path):
         '| configurations of MMSegmentation | number |', '|---|---|', '| all | 12 |',
         '| built without further packages | 9 |', '| wrapped | 6 |', '| without a linear softmax classifier | 2 |',
         '| fail in another way | 1 |', '', 'Measured on 2026-02-03 at commit abc.']
+
+
+def test_the_families_of_detectors_are_listed_by_verdict(tmp_path):
+    path, options = tmp_path / 'zoo_mmdet.json', ('MMDetection', '--package mmdet')
+    assert supported(path, *options) == '`tools/benchmarks/zoo.py --package mmdet`: not yet run.'
+    families = {'a': {'served': 2, 'plain by nature': 1}, 'b': {'served': 4}, 'c': {'plain by nature': 1}}
+    counts = {'served': 6, 'plain by nature': 2, 'refused clearly': 0, 'unclear': 0, 'cannot be built here': 0}
+    path.write_text(json.dumps(dict(configurations=8, counts=counts, families=families, date='2026-02-03T04:05:06',
+                                    commit='abc')))
+    assert supported(path, *options).splitlines()[-5:-1] == [
+        '', '- wrapped: a (2 of 3), b', '- not wrapped: a (1 of 3), c', '']
 
 
 def test_consecutive_seeds_are_shown_as_a_range():
