@@ -9,7 +9,7 @@ from isda_seg.core import ClassStatistics
 from isda_seg.runtime.checkpoint import checkpoint_to_convert
 from isda_seg.runtime.durable import written_aside
 
-BUFFERS = '|'.join(ClassStatistics(2, 1).state_dict())
+BUFFERS = '|'.join([*ClassStatistics(2, 1).state_dict(), 'capacity'])  # that of an accelerator's gathering
 STATISTICS = re.compile(rf'(?:^|\.)(?:statistics\.(?:{BUFFERS})|ramp\.calls)$')
 
 

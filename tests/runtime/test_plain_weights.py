@@ -38,3 +38,10 @@ def test_weights_of_a_wrapped_loss_are_renamed_back():
              'module.head.other.base.scale': 4, 'module.head.statistics.total': 5}
     assert plain_state(state) == ({'head.loss.scale': 3, 'head.other.base.scale': 4, 'head.statistics.total': 5},
                                   ['head.loss.statistics.count', 'head.loss.ramp.calls'])
+
+
+def test_the_capacity_that_accelerators_save_belongs_to_the_statistics():
+    state = {'head.loss.statistics.count': torch.zeros(2), 'head.loss.statistics.capacity': torch.tensor(8),
+             'head.fc.weight': torch.ones(1)}
+    kept, dropped = plain_state(state)
+    assert (list(kept), dropped) == (['head.fc.weight'], list(state)[:2])
