@@ -16,18 +16,18 @@ from isda_seg.core.soft_targets import soft_cross_entropy
 
 MMSEG_CROSS_ENTROPY = 'mmseg.models.losses.cross_entropy_loss'
 NOT_SOFTMAX = ('FocalLoss', 'DiceLoss', 'TverskyLoss', 'LovaszLoss', 'BoundaryLoss', 'HuasdorffDisstanceLoss',
-               'SiLogLoss', 'CenterLoss', 'DistributionNetLoss', 'BCEWithLogitsLoss', 'BCELoss', 'QualityFocalLoss',
-               'VarifocalLoss', 'GaussianFocalLoss', 'FocalCustomLoss', 'DistributionFocalLoss', 'GHMC', 'GHMR',
-               'EQLV2Loss', 'SeesawLoss', 'DDQAuxLoss', 'KnowledgeDistillationKLDivLoss', 'AssociativeEmbeddingLoss',
-               'MultiPosCrossEntropyLoss', 'TripletLoss', 'L1Loss', 'SmoothL1Loss', 'BalancedL1Loss', 'L2Loss',
-               'MarginL2Loss', 'MSELoss', 'IoULoss', 'BoundedIoULoss', 'GIoULoss', 'DIoULoss', 'CIoULoss', 'EIoULoss',
-               'SIoULoss')
-SOFTMAX = ('CrossEntropyLoss', 'OhemCrossEntropy', 'SoftmaxFocalLoss', 'MeanCrossEntropy', 'DisturbLabelLoss',
-           'LargeMarginLoss', 'LqLoss')  # class names in any scope
+               'SiLogLoss', 'BCEWithLogitsLoss', 'BCELoss', 'QualityFocalLoss', 'VarifocalLoss', 'GaussianFocalLoss',
+               'FocalCustomLoss', 'DistributionFocalLoss', 'GHMC', 'GHMR', 'EQLV2Loss', 'SeesawLoss', 'DDQAuxLoss',
+               'KnowledgeDistillationKLDivLoss', 'AssociativeEmbeddingLoss', 'MultiPosCrossEntropyLoss', 'TripletLoss',
+               'L1Loss', 'SmoothL1Loss', 'BalancedL1Loss', 'L2Loss', 'MarginL2Loss', 'MSELoss', 'IoULoss',
+               'BoundedIoULoss', 'GIoULoss', 'DIoULoss', 'CIoULoss', 'EIoULoss', 'SIoULoss')
+SOFTMAX = ('CrossEntropyLoss', 'OhemCrossEntropy')  # class names in any scope; other classes declare ``softmax``
 
 
 class MeanCrossEntropy(nn.Module):
     """Mean cross-entropy over labelled samples; 0 without labelled samples."""
+
+    softmax = True
 
     def forward(self, logits: Tensor, labels: Tensor, ignore_index: int = -100) -> Tensor:
         """Return the scalar loss of logits (N, C, ...) and labels (N, ...) or probabilities (N, C, ...)."""
@@ -149,16 +149,21 @@ def soft_value(loss: nn.Module, logits: Tensor, targets: Tensor, weight: Tensor,
     return factor * soft_cross_entropy(logits, targets, weight, covariance, strength, adjustment=adjustment, **options)
 
 
-def _names(loss: nn.Module) -> list[str]:
-    """Return the names of the class of a loss and of its base classes; only the first if it is a known softmax loss."""
-    names = [kind.__name__ for kind in type(loss).__mro__]
-    return names[:1] if names[0] in SOFTMAX else names
+def is_softmax(kind: type) -> bool | None:
+    """Return whether a class of losses is a softmax cross-entropy of one label per sample; None if this is not known.
+
+    A class declares it by an attribute ``softmax``, True or False. Losses of other packages are known by name.
+    """
+    declared, names = getattr(kind, 'softmax', None), [base.__name__ for base in kind.__mro__]
+    if isinstance(declared, bool):
+        return declared
+    return True if names[0] in SOFTMAX else False if {*names} & {*NOT_SOFTMAX} else None
 
 
 def require_softmax(loss: nn.Module) -> None:
     """Raise ValueError for a loss that is not a softmax cross-entropy per sample, which Eq. 7 does not cover."""
     name = type(loss).__name__
-    if getattr(loss, 'use_sigmoid', False) or getattr(loss, 'use_mask', False) or {*_names(loss)} & {*NOT_SOFTMAX}:
+    if getattr(loss, 'use_sigmoid', False) or getattr(loss, 'use_mask', False) or is_softmax(type(loss)) is False:
         raise ValueError(f'{name} is not a softmax cross-entropy, so ISDA does not support it as base. Use '
                          'CrossEntropyLoss, OhemCrossEntropy or SoftmaxFocalLoss, and list other losses separately')
 
@@ -187,10 +192,11 @@ def reason_not_softmax(loss: nn.Module) -> str | None:
     """Return why a loss is not known to be a softmax cross-entropy; None if it is."""
     name = type(loss).__name__
     keys = [key for key in ('use_sigmoid', 'use_mask', 'use_soft') if getattr(loss, key, False)]
-    if keys or {*_names(loss)} & {*NOT_SOFTMAX}:
+    if keys or is_softmax(type(loss)) is False:
         with_keys = f' with {", ".join(keys)}' if keys else ''
         return f'{name}{with_keys} is not a softmax cross-entropy of one label per sample'
-    if name in SOFTMAX:
+    if is_softmax(type(loss)):
         return None
     return (f'{name} is not a known softmax cross-entropy; if it is one, replace it in the config by '
-            f"dict(type='isda_seg.losses.ISDALoss', lambda_0=..., base=dict(type={name!r}, ...))")
+            f"dict(type='isda_seg.losses.ISDALoss', lambda_0=..., base=dict(type={name!r}, ...)), or declare "
+            '`softmax = True` in its class')

@@ -17,6 +17,8 @@ class SoftmaxFocalLoss(nn.Module):
         ValueError: negative gamma.
     """
 
+    softmax = True
+
     def __init__(self, gamma: float = 2.0, class_weight: list[float] | None = None, loss_weight: float = 1.0,
                  loss_name: str = 'loss_focal') -> None:
         super().__init__()

@@ -40,9 +40,11 @@ def classifiers(head: nn.Module, place: str) -> tuple[str, ...] | None:
     """Return the names of the classifiers of the loss at ``place`` (such as 'loss_decode.0'), in order of its calls.
 
     The result is None if the classifier has to be found by structure, and empty if the loss does not receive logits of
-    a softmax classifier.
+    a softmax classifier. A head of another package declares an attribute ``isda_classifiers``, in the form of an entry
+    of ``CLASSIFIERS``.
     """
-    known = next((CLASSIFIERS[name] for name in _names(head) if name in CLASSIFIERS), None)
+    known = getattr(head, 'isda_classifiers', None) or \
+        next((CLASSIFIERS[name] for name in _names(head) if name in CLASSIFIERS), None)
     if known is None:
         return None
     return next((names for where, names in known.items() if f'{place}.'.startswith(f'{where}.')), ())

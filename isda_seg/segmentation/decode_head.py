@@ -6,11 +6,11 @@ from mmengine.config import Config
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 
-from isda_seg.attachment.base_losses import SOFTMAX
+from isda_seg.attachment.base_losses import is_softmax
 from isda_seg.runtime.config_keys import class_of, type_name
 
 VOID = 255  # MMSegmentation's default ``ignore_index``, and its value for label 0 with reduce_zero_label
-MULTI_CLASS = (*SOFTMAX, 'ISDALoss', 'DiceLoss', 'LovaszLoss', 'TverskyLoss')  # softmax losses unless a key changes it
+MULTI_CLASS = ('ISDALoss', 'DiceLoss', 'LovaszLoss', 'TverskyLoss')  # these use a softmax too, unless a key changes it
 
 
 def decode_head(cfg: Config) -> dict[str, Any]:
@@ -50,4 +50,5 @@ def _is_multi_class(loss: dict[str, Any]) -> bool:
     kind = class_of(loss, MODELS)
     known = inspect.signature(kind).parameters if isinstance(kind, type) else {}
     sigmoid = loss.get('use_sigmoid', known['use_sigmoid'].default if 'use_sigmoid' in known else False)
-    return type_name(loss) in MULTI_CLASS and not sigmoid and loss.get('loss_type') != 'binary'
+    softmax = type_name(loss) in MULTI_CLASS or isinstance(kind, type) and is_softmax(kind)
+    return bool(softmax) and not sigmoid and loss.get('loss_type') != 'binary'

@@ -170,6 +170,28 @@ def test_a_subclass_of_a_loss_without_softmax_is_rejected_too():
         base_losses.require_softmax(own.loss)
 
 
+@pytest.mark.parametrize('declared', [True, False])
+def test_a_class_declares_whether_it_is_a_softmax_loss(declared):
+    own = nn.Module()
+    own.fc, own.loss = nn.Linear(2, 2), type('Weighted', (nn.CrossEntropyLoss,), dict(softmax=declared))()
+    if declared:
+        assert served(own)[0] == ['.loss']
+    else:
+        with pytest.raises(ValueError, match='Weighted is not a softmax cross-entropy of one label per sample'):
+            served(own)
+
+
+def test_a_head_declares_the_classifiers_of_its_losses():
+    built = model(head())
+    built.decode_head.other = nn.Conv2d(6, families.CLASSES, 1)
+    type(built.decode_head).isda_classifiers = dict(loss_decode=('conv_seg',))
+    try:
+        places, lines = served(built)
+    finally:
+        del type(built.decode_head).isda_classifiers
+    assert places == ['decode_head.loss_decode'] and 'conv_seg' in lines[0]
+
+
 def test_naming_one_of_two_classifiers_works():
     built = model(head())
     built.decode_head.other = nn.Conv2d(6, families.CLASSES, 1)

@@ -27,6 +27,8 @@ class CenterLoss(nn.Module):
         ValueError: ``weight`` is negative or infinite, or ``rate`` is outside [0, 1].
     """
 
+    softmax = False
+
     centers: Tensor
 
     def __init__(self, classifier: nn.Linear, weight: float = 0.003, rate: float = 0.5) -> None:

@@ -32,6 +32,8 @@ class DistributionNetLoss(nn.Module):
         ValueError: ``average`` is not positive, or a weight is negative.
     """
 
+    softmax = False
+
     def __init__(self, classifier: nn.Linear, map_size: int | tuple[int, int], average: float = 5.0,
                  sample_weight: float = 0.1, uncertainty_weight: float = 0.001, label_smoothing: float = 0.1) -> None:
         super().__init__()

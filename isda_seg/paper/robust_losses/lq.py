@@ -21,6 +21,8 @@ class LqLoss(nn.Module):
         ValueError: ``q`` is outside (0, 1].
     """
 
+    softmax = True
+
     def __init__(self, q: float = 0.4) -> None:
         super().__init__()
         if not 0 < q <= 1:
