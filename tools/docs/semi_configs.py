@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 from docs.classification import docstring_line
 from docs.config_text import baseline, code, config_name, isda_twin, option_lines, promise
 from docs.option_rows import option_rows
-from docs.paper_tables import LABELS, TABLE_6
 from isda_seg.paper.series.result_files import read_results
+from isda_seg.paper.tables import LABELS, TABLE_6
 
 FOLDER = 'configs/semi'
 # The paper reports neither. The README describes how to select them on a quarter of the labels.
