@@ -65,6 +65,8 @@ def run_series(runs: Iterable[Run], folder: str | Path, tools: str | Path, proto
         raise ValueError(f'Runs of a series need unique names, got {[run.name for run in runs]}.')
     slots = make_slots(jobs) if isinstance(jobs, int) else jobs
     with folder_lock(folder):
+        for run in runs:
+            write_config(run, folder / run.name)
         run_jobs([training_job(run, folder, Path(tools), test) for run in runs], slots, report)
         return {run.name: read_result(folder / run.name, test) or {} for run in runs}
 
@@ -75,9 +77,8 @@ def make_test(protocols: Iterable[str], taus: Iterable[float] = ()) -> Test:
 
 
 def training_job(run: Run, folder: Path, tools: Path, test: Test, after: tuple[Job, ...] = ()) -> Job:
-    """Write the config of a run and return the job that trains and evaluates it; raise ValueError as ``run_series``."""
+    """Return the job that trains and evaluates a run, whose config ``write_config`` has written."""
     place = folder / run.name
-    write_config(run, place)
     return Job(run.name, place, partial(_execute, run, place, tools, test),
                lambda: read_result(place, test) is not None, after)
 
