@@ -49,15 +49,16 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> int:
     args = parse_args()
-    from isda_seg.paper.reproduce import checks, dry_run, report, slurm, status
-    from isda_seg.paper.reproduce.plan import jobs_of, make_plan, write_configs
-    from isda_seg.paper.series.jobs import run_jobs
-    from isda_seg.paper.series.processes import make_slots, visible_gpus
-    from isda_seg.runtime.provenance import write_json
+    from isda_seg.paper.reproduce import checks
     table, say = catalogue()[args.table], partial(print, flush=True)
     if args.check and (absent := checks.check_packages(table)):
         say('\n'.join(map(str, [*absent, *checks.check_folders(table, Path(os.environ.get('ISDA_SEG_DATA', 'data')))])))
         return 1
+    from isda_seg.paper.reproduce import dry_run, report, slurm, status
+    from isda_seg.paper.reproduce.plan import jobs_of, make_plan, write_configs
+    from isda_seg.paper.series.jobs import run_jobs
+    from isda_seg.paper.series.processes import make_slots, visible_gpus
+    from isda_seg.runtime.provenance import write_json
     plan = make_plan(args.table, table, Path(args.work_dir), TOOLS.parent, args.seeds, args.cfg_options,
                      args.gpus_per_run)
     ranks = max(planned.ranks for planned in plan.runs)

@@ -14,8 +14,8 @@ CITYSCAPES = [
     'model.backbone.stem_channels=8', 'model.data_preprocessor.size=(48,48)', 'model.decode_head.in_channels=64',
     'model.decode_head.channels=8', 'model.auxiliary_head.in_channels=32', 'model.auxiliary_head.channels=8',
     'train_dataloader.dataset.pipeline.2.scale=(64,48)', 'train_dataloader.dataset.pipeline.3.crop_size=(48,48)',
-    *(f'{loader}.dataset.pipeline.1.scale=(64,48)' for loader in LOADERS[1:]), 'train_cfg.max_iters=12',
-    'train_cfg.val_interval=12', 'param_scheduler.0.end=12', 'default_hooks.checkpoint.interval=4',
+    *(f'{loader}.dataset.pipeline.1.scale=(64,48)' for loader in LOADERS[1:]), 'train_cfg.max_iters=40',
+    'train_cfg.val_interval=40', 'param_scheduler.0.end=40', 'default_hooks.checkpoint.interval=4',
     'default_hooks.logger.interval=1']
 CIFAR = [*IN_PROCESS, 'train_cfg.max_epochs=2', 'default_hooks.logger.interval=1']
 

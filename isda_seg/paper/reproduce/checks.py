@@ -41,8 +41,8 @@ class Finding(NamedTuple):
 
 
 def check_packages(table: Table) -> list[Finding]:
-    """Check the packages that the configs of a table need. Call this before the plan reads the configs."""
-    found = [Finding(True, f'package {name}', EXTRA) for name in ('mmengine', 'mmcv', 'scipy', 'matplotlib')
+    """Check the packages that a table needs in addition to MMEngine. Call this before the plan reads the configs."""
+    found = [Finding(True, f'package {name}', EXTRA) for name in ('mmcv', 'scipy', 'matplotlib')
              if find_spec(name) is None]
     configs = [text for row in table.rows for text in (row.arm, row.backbone)]
     if any('/cityscapes/' in text or '/imagenet/' in text for text in configs) and find_spec('mmseg') is None:

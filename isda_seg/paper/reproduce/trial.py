@@ -77,6 +77,7 @@ def trial_jobs(plan: Plan, tools: Path) -> list[Job]:
         imports = cfg.get('custom_imports') or {}
         cfg.custom_imports = dict(imports=[*imports.get('imports', []), __name__], allow_failed_imports=False)
         cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), dict(type=TrialHook.__name__)]
+        cfg.default_hooks = dict(cfg.get('default_hooks') or {}, checkpoint=None)
         write_config(Run(planned.run.name, cfg), place)
         jobs[str(place)] = Job(f'trial of {planned.arm.label}', place, partial(_execute, place, tools),
                                (place / FILE).is_file)

@@ -1,6 +1,7 @@
 """Resumable jobs: order, workers, retries, failures and progress."""
 import json
 import os
+import re
 import socket
 import threading
 import time
@@ -16,6 +17,11 @@ LOG = 'log.txt'
 PROGRESS_INTERVAL = 30.0  # seconds between two progress lines before the first job ends
 END = 8                   # lines of the log in the message of a failure
 PATIENCE = 2.0            # seconds to wait for the lock of a job, which --status holds for a moment
+ENDING = 60.0             # the same if the job was running: processes of a killed runner save a checkpoint and end
+
+TORCHRUN_LINE = re.compile(r'torch[./]distributed[./]elastic')
+TORCHRUN_REPORT = re.compile(TORCHRUN_LINE.pattern + r'.* failed \(exitcode')
+REPORT_END = 'ChildFailedError'
 
 Call = Callable[..., None]  # call(words, distributed=True): run a Python tool; raises ChildProcessError if it fails
 Report = Callable[[str], None]
@@ -82,6 +88,7 @@ def run_jobs(jobs: Iterable[Job], slots: Sequence[Slot], report: Report, *, retr
                 elif free and not needed:
                     waiting.remove(job)
                     slot = free.pop(0)
+                    progress.logs[job.name] = job.folder / LOG
                     running[pool.submit(execute, job, slot)] = job, slot
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 job, slot = running.pop(future)
@@ -114,23 +121,24 @@ def read_state(folder: Path) -> dict[str, Any]:
 
 def _execute(job: Job, slot: Slot, processes: Processes, progress: 'Progress', retries: int) -> None:
     """Carry out a job under its lock."""
-    def call(words: Sequence[str], distributed: bool = True) -> None:
-        with (job.folder / LOG).open('a') as log:
-            code = processes.run(slot.command(words, distributed), log, slot.gpus)
-        if code:
-            raise ChildProcessError(f'{Path(words[0]).name} failed with code {code} in {job.folder}; the end of its '
-                                    f'{LOG}:\n{end_of(job.folder / LOG)}')
-
     start = time.monotonic()
-    with locked(lock_file(job.folder), f'{job.name} is being carried out by another process', PATIENCE):
+    patience = ENDING if read_state(job.folder).get('state') == 'running' else PATIENCE
+    with locked(lock_file(job.folder), f'{job.name} is being carried out by another process', patience) as lock:
         if job.done():
             return
+
+        def call(words: Sequence[str], distributed: bool = True) -> None:
+            with (job.folder / LOG).open('a') as log:
+                code = processes.run(slot.command(words, distributed), log, slot.gpus, lock)
+            if code:
+                raise ChildProcessError(f'{Path(words[0]).name} failed with code {code} in {job.folder}; the end of '
+                                        f'its {LOG}:\n{end_of(job.folder / LOG)}')
+
         job.folder.mkdir(parents=True, exist_ok=True)
         state = dict(state='running', host=socket.gethostname(), process=os.getpid(), gpus=slot.gpus, ranks=slot.ranks,
                      started=time.time())
         for attempt in range(1, retries + 2):
             write_json(state_file(job.folder), dict(state, attempt=attempt))
-            progress.logs[job.name] = job.folder / LOG
             try:
                 remark = job.execute(call)
                 break
@@ -148,8 +156,12 @@ def _execute(job: Job, slot: Slot, processes: Processes, progress: 'Progress', r
 
 
 def end_of(log: Path) -> str:
-    """Return the last lines of a log, '' if there is none."""
-    return '\n'.join(log.read_text(errors='replace').splitlines()[-END:]) if log.is_file() else ''
+    """Return the last lines of a log, '' if there is none; of a failed torchrun the lines before its own report."""
+    lines = log.read_text(errors='replace').splitlines() if log.is_file() else []
+    reports = [number for number, line in enumerate(lines) if TORCHRUN_REPORT.search(line)]
+    if reports and REPORT_END in ''.join(lines[reports[-1]:]):
+        lines = [line for line in lines[:reports[-1]] if not TORCHRUN_LINE.search(line)]
+    return '\n'.join(lines[-END:])
 
 
 class Progress:

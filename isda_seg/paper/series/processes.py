@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -78,8 +79,11 @@ def add_devices(parser: argparse.ArgumentParser, per_run: int | None = 1, shown:
 
 
 @contextmanager
-def locked(path: Path, message: str, timeout: float = 0) -> Iterator[None]:
-    """Hold a lock file until the block or the process ends.
+def locked(path: Path, message: str, timeout: float = 0) -> Iterator[int | None]:
+    """Hold a lock file until the block ends; yield its file descriptor, None where processes cannot inherit it.
+
+    If this process is killed, the lock stays until the processes have ended that inherited the descriptor. On a file
+    system without locks there is a warning and no lock.
 
     Raises:
         BlockingIOError: another process holds the lock after ``timeout`` seconds.
@@ -90,10 +94,16 @@ def locked(path: Path, message: str, timeout: float = 0) -> Iterator[None]:
         lock.acquire(timeout=timeout)
     except Timeout as error:
         raise BlockingIOError(message) from error
+    except NotImplementedError:  # of filelock, for some network file systems
+        warnings.warn(f'The file system of {path.parent} has no locks. Give every process other runs.', stacklevel=3)
+    held = getattr(lock._context, 'lock_file_fd', None) if os.name == 'posix' else None
+    inherited = None if held is None else os.dup(held)  # filelock closes its own descriptor in a new process
     try:
-        yield
+        yield inherited
     finally:
         lock.release()
+        if inherited is not None:
+            os.close(inherited)
 
 
 def folder_lock(folder: Path) -> Any:
@@ -133,14 +143,14 @@ class Processes:
         if self.in_main:
             signal.signal(signal.SIGTERM, self.before)
 
-    def run(self, command: list[str], log: IO[str], gpus: Sequence[str] = ()) -> int:
-        """Run a command, which sees these GPUs, and return its exit code."""
+    def run(self, command: list[str], log: IO[str], gpus: Sequence[str] = (), lock: int | None = None) -> int:
+        """Run a command, which sees these GPUs and inherits a lock's descriptor, and return its exit code."""
         devices = dict(CUDA_VISIBLE_DEVICES=','.join(gpus)) if gpus else {}
         with self.lock:
             if self.stopped:
                 raise RuntimeError('the series was stopped')
             process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=self.environment | devices,
-                                       preexec_fn=END_WITH_PARENT)
+                                       preexec_fn=END_WITH_PARENT, pass_fds=() if lock is None else (lock,))
             self.running.add(process)
         code = process.wait()
         with self.lock:

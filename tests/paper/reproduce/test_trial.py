@@ -4,9 +4,10 @@ import json
 import pytest
 from helpers import tiny
 
+from isda_seg.paper.reproduce import trial
 from isda_seg.paper.reproduce.catalogue import Row, Table
 from isda_seg.paper.reproduce.plan import make_plan
-from isda_seg.paper.reproduce.trial import FILE, STEPS, TrialHook, read_trial, trial_jobs
+from isda_seg.paper.reproduce.trial import FILE, TrialHook, read_trial, trial_jobs
 
 pytestmark = tiny.on_cpu
 
@@ -16,14 +17,15 @@ def plan_of(folder, *configs):
                      folder / 'work', folder, (0, 1))
 
 
-def test_trial_ends_after_its_steps(tmp_path):
+def test_trial_ends_after_its_steps(tmp_path, monkeypatch):
+    monkeypatch.setattr(trial, 'STEPS', 5)
     _, isda = tiny.write_configs(tmp_path)
     with pytest.raises(SystemExit) as end:
         tiny.train(isda, tmp_path / 'run', {'train_cfg.max_iters': 100, 'default_hooks.checkpoint.interval': 20},
                    change=lambda cfg: cfg.update(custom_hooks=[dict(type='TrialHook')]))
     assert end.value.code == 0
-    trial = json.loads((tmp_path / 'run' / FILE).read_text())
-    assert len(trial['losses']) == STEPS and trial['seconds'] > 0 and trial['memory'] is None
+    found = json.loads((tmp_path / 'run' / FILE).read_text())
+    assert len(found['losses']) == 5 and found['seconds'] > 0 and found['memory'] is None
     assert list((tmp_path / 'run').glob('*.pth')) == []
 
 

@@ -1,14 +1,18 @@
 """Jobs run in order on their devices; failures are retried, reported, and do not stop the others."""
 import json
 import os
+import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
 from isda_seg.paper.series import jobs, processes
-from isda_seg.paper.series.jobs import Job, lock_file, read_state, run_jobs
+from isda_seg.paper.series.jobs import Job, end_of, lock_file, read_state, run_jobs
 from isda_seg.paper.series.processes import Slot, locked, make_slots
 
+ROOT = Path(__file__).resolve().parents[3]
 TOOL = '''import json, os, pathlib, sys
 folder, failures = pathlib.Path(sys.argv[1]), int(sys.argv[2])
 with (folder / 'attempts').open('a') as file:
@@ -61,6 +65,19 @@ def test_job_waits_for_the_jobs_that_it_needs(job):
     lines = []
     assert run_jobs([first, second, other], [Slot(), Slot()], lines.append, retries=1, keep_going=True) == {}
     assert [line.split()[1][:-1] for line in lines[1:] if line[0].isdigit()][-1] == 'second'
+
+
+def test_end_of_a_log_leaves_out_the_report_of_torchrun(tmp_path):
+    log = tmp_path / 'log.txt'
+    assert end_of(log) == ''
+    log.write_text('\n'.join([*map(str, range(20)), 'no such file']))
+    assert end_of(log).splitlines() == [*map(str, range(13, 20)), 'no such file']
+    where = 'torch/distributed/elastic/multiprocessing/api.py:1002]'
+    log.write_text('\n'.join([*map(str, range(20)), 'no such file', f'W1130 {where} Sending process 7 closing signal',
+                              f'E1130 {where} failed (exitcode: 1) local_rank: 0', 'Traceback (most recent call last):',
+                              'torch.distributed.elastic.multiprocessing.errors.ChildFailedError: ', '=' * 60,
+                              '  exitcode  : 1 (pid: 27900)']))
+    assert end_of(log).splitlines() == [*map(str, range(13, 20)), 'no such file']
 
 
 def test_jobs_that_need_a_failed_or_absent_job_are_not_started(job):
@@ -122,6 +139,44 @@ def test_several_ranks_are_started_with_torchrun():
     assert Slot((), 2).command(['train.py', 'x'], True) == [
         sys.executable, '-m', 'torch.distributed.run', '--standalone', '--local_addr', '127.0.0.1', '--nproc_per_node',
         '2', 'train.py', 'x', '--launcher', 'pytorch']
+
+
+@pytest.mark.skipif(os.name != 'posix', reason='a lock is inherited on POSIX systems')
+def test_lock_of_a_killed_runner_is_held_until_its_processes_end(job, tmp_path):
+    (tmp_path / 'slow.py').write_text('import pathlib, sys, time\npathlib.Path(sys.argv[1]).touch()\n'
+                                      'while not pathlib.Path(sys.argv[1] + "_end").exists():\n    time.sleep(0.02)\n')
+    runner = ('import os, sys, pathlib, time\nfrom isda_seg.paper.series.jobs import Job, run_jobs\n'
+              'from isda_seg.paper.series.processes import Slot\nfrom isda_seg.paper.series import processes\n'
+              'processes.END_WITH_PARENT = None\n'
+              'folder = pathlib.Path(sys.argv[1])\n'
+              'execute = lambda call: call([sys.argv[2], sys.argv[3]]) or ""\n'
+              'run_jobs([Job("a", folder, execute, lambda: False)], [Slot()], print)')
+    first, sign = job('a'), str(tmp_path / 'sign')
+    with subprocess.Popen([sys.executable, '-c', runner, str(first.folder), str(tmp_path / 'slow.py'), sign],
+                          env=dict(os.environ, PYTHONPATH=str(ROOT)), stdout=subprocess.DEVNULL) as process:
+        wait_for(sign)
+        process.kill()
+    with pytest.raises(BlockingIOError), locked(lock_file(first.folder), 'held'):
+        pass
+    (tmp_path / 'sign_end').touch()
+    assert run_jobs([first], [Slot()], [].append) == {}  # waits until the slow process has ended
+    assert read_state(first.folder)['state'] == 'done'
+
+
+def test_file_system_without_locks_is_a_warning(job, monkeypatch):
+    def without(*_, **__):
+        raise NotImplementedError('FileSystem does not appear to support flock')
+
+    monkeypatch.setattr(processes.FileLock, 'acquire', without)
+    with pytest.warns(UserWarning, match='work has no locks. Give every process other runs'):
+        assert run_jobs([job('a')], [Slot()], [].append) == {}
+
+
+def wait_for(path):
+    end = time.monotonic() + 60
+    while not os.path.exists(path):
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 @pytest.mark.exhaustive
