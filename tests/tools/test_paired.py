@@ -13,6 +13,7 @@ from helpers import spy, tiny
 from isda_seg.paper.series import training_runs
 from isda_seg.paper.series.paired import compare_arms
 from isda_seg.paper.series.paired_report import paired_table
+from isda_seg.paper.series.processes import Slot
 
 pytestmark = [tiny.on_cpu, pytest.mark.exhaustive]
 
@@ -85,6 +86,19 @@ def started(monkeypatch, tmp_path):
 def test_amp_trains_every_arm_in_half_precision(configs, started):
     found = [run.cfg.optim_wrapper.type for run in started(*configs, '--amp')]
     assert found == ['BFloat16OptimWrapper'] * len(ARMS)
+
+
+def test_concurrent_runs_use_different_gpus(configs, monkeypatch, tmp_path):
+    found = []
+
+    def instead(runs, folder, tools, protocols, slots, **_):
+        found.extend(slots)
+        raise SystemExit
+
+    monkeypatch.setattr(training_runs, 'run_series', instead)
+    tiny.run_tool(monkeypatch, 'benchmarks/paired.py', *configs, '--seeds', 0, '--work-dir', tmp_path, '--gpus', '2',
+                  '3', '4', '5', '--gpus-per-run', 2, '--jobs', 3)
+    assert found == [Slot(('2', '3'), 2), Slot(('4', '5'), 2), Slot(('2', '3'), 2)]
 
 
 def test_options_of_an_arm_override_common_options(configs, started):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from isda_seg import compat
 from isda_seg.paper.series.arm import parse_arms
+from isda_seg.paper.series.processes import add_devices, make_slots
 from isda_seg.run import task_of
 from isda_seg.runtime.arguments import add_out, add_work_dir, check_writable, result_file
 from isda_seg.runtime.options import add_cfg_options
@@ -31,6 +32,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--logit-adjustment', nargs='+', type=float, default=[], metavar='TAU',
                         help='also test every training with these tau, and plot the main measure over tau')
     parser.add_argument('--jobs', type=int, default=2, help='number of concurrent runs; default %(default)s')
+    add_devices(parser)
     add_work_dir(parser, 'work_dirs/paired', 'work_dirs/paired')
     add_out(parser, '<work-dir>/<first ISDA arm>.json')
     parser.add_argument('--amp', action='store_true', help='train in mixed precision, as with train.py --amp')
@@ -66,7 +68,7 @@ def main() -> None:
         for run in runs:
             enable_amp(run.cfg)
     protocols = args.protocols or task_of(runs[0].cfg).protocols
-    results = run_series(runs, args.work_dir, TOOLS, protocols, args.jobs,
+    results = run_series(runs, args.work_dir, TOOLS, protocols, make_slots(args.jobs, args.gpus, args.gpus_per_run),
                          taus=[*(arm.tau for arm in arms), *args.logit_adjustment])
     found = {arm.label: {str(seed): at_tau(results[f'{arm.folder}/seed_{seed}'], arm.tau) for seed in args.seeds}
              for arm in arms}

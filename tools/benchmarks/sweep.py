@@ -12,6 +12,7 @@ from typing import Any
 
 from isda_seg import compat
 from isda_seg.paper.series.arm import parse_arm
+from isda_seg.paper.series.processes import add_devices, make_slots
 from isda_seg.runtime.arguments import add_out, add_work_dir, check_writable, result_file
 from isda_seg.runtime.options import add_cfg_options
 from isda_seg.runtime.outputs import check_folder
@@ -36,6 +37,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--held-out', type=float, default=0.25,
                         help='fraction of the training images to hold out; default 0.25')
     parser.add_argument('--jobs', type=int, default=2, help='number of concurrent runs; default %(default)s')
+    add_devices(parser)
     add_work_dir(parser, 'work_dirs/sweep/<config name and options>')
     add_out(parser, '<work-dir>/sweep.json')
     add_cfg_options(parser)
@@ -60,7 +62,8 @@ def main() -> None:
     check_folder('--work-dir', work_dir, inputs, only_outputs=False)
     out = result_file(args.out, work_dir / 'sweep.json', inputs, ['.png'])
     check_writable(str(work_dir))
-    results = run_series(runs, work_dir, TOOLS, ['single'], args.jobs, taus=args.logit_adjustment)
+    results = run_series(runs, work_dir, TOOLS, ['single'], make_slots(args.jobs, args.gpus, args.gpus_per_run),
+                         taus=args.logit_adjustment)
     sweep = dict(kind='sweep', config=args.config, held_out=args.held_out,
                  images=training_images(runs[0].cfg), options=args.cfg_options or {},
                  measure=display_names(main_measure(results.values())).measure,

@@ -6,8 +6,8 @@ from docs.classification import docstring_line
 from docs.config_results import results_by_config
 from docs.config_text import baseline, code, config_name, isda_twin, option_lines, promise
 from docs.option_rows import option_rows
-from docs.paper_tables import RANDAUGMENT, RANDAUGMENT_ELSE, Row, rows
 from isda_seg.paper.network_configs import CIFAR, IMAGENET
+from isda_seg.paper.tables import RANDAUGMENT, RANDAUGMENT_ELSE, Row, rows
 
 FOLDER = 'configs/classification'
 

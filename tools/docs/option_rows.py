@@ -2,7 +2,7 @@
 from typing import NamedTuple
 
 from docs.config_text import config_name
-from docs.paper_tables import LABELS, TABLE_6, TABLE_8, TABLE_8_ROWS
+from isda_seg.paper.tables import LABELS, TABLE_6, TABLE_8, TABLE_8_ROWS
 
 SUBSET, CAMVID = 'resnet32_isda_cifar10-subset', 'pspnet_mobilenetv2-d16_isda_1xb4-1k_camvid64-208x176'
 

@@ -6,7 +6,7 @@ from docs.classification import docstring_line
 from docs.config_results import results_by_config
 from docs.config_text import baseline, code, config_name, isda_twin, option_lines, promise
 from docs.option_rows import option_rows
-from docs.paper_tables import LABELS, TABLE_6
+from isda_seg.paper.tables import LABELS, TABLE_6
 
 FOLDER = 'configs/semi'
 # The paper reports neither. The README describes how to select them on a quarter of the labels.

@@ -20,17 +20,18 @@ def read_scalars(work_dir: str | Path) -> tuple[Curve, Curve]:
     Raises:
         FileNotFoundError: the log does not exist. ValueError: the log is empty.
     """
-    entries, name = _entries(work_dir), validated_by(work_dir)
+    entries, name = read_entries(work_dir), validated_by(work_dir)
     loss, values = ({entry['step']: entry[key] for entry in entries if key in entry} for key in ('loss', name))
     return sorted(loss.items()), sorted(values.items())
 
 
 def validated_by(work_dir: str | Path) -> str:
     """Return the validation measure of the runs in a work directory, a key of ``MEASURES``."""
-    return 'top1_error' if any('top1_error' in entry for entry in _entries(work_dir)) else 'mIoU'
+    return 'top1_error' if any('top1_error' in entry for entry in read_entries(work_dir)) else 'mIoU'
 
 
-def _entries(work_dir: str | Path) -> list[dict[str, Any]]:
+def read_entries(work_dir: str | Path) -> list[dict[str, Any]]:
+    """Read all logged entries of a work directory in order; raise as ``read_scalars``."""
     logs = sorted(Path(work_dir).glob('*/vis_data/scalars.json'))
     if not logs:
         raise FileNotFoundError(f'no vis_data/scalars.json below {work_dir}. Pass the work directory of a run.')

@@ -12,8 +12,9 @@ import pytest
 from helpers.exhaustive import exhaustive
 from mmengine.config import Config
 
+from isda_seg.paper.series.jobs import Progress as Estimate
 from isda_seg.paper.series.processes import LOCK
-from isda_seg.paper.series.training_runs import Run, _Progress, run_series
+from isda_seg.paper.series.training_runs import Run, run_series
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -120,7 +121,7 @@ def test_diverged_run_is_a_result_and_the_series_continues(series):
 
 
 def test_last_log_line_is_reported_before_the_first_run_ends(series, monkeypatch):
-    monkeypatch.setattr('isda_seg.paper.series.training_runs.PROGRESS_INTERVAL', 0.05)
+    monkeypatch.setattr('isda_seg.paper.series.jobs.PROGRESS_INTERVAL', 0.05)
     _, lines = series(jobs=2, a=dict(waits_for='a/sign'), b=dict(number=1, waits_for='a/sign'))
     log = series.folder / 'a' / 'log.txt'
     assert re.fullmatch(rf'a: (starting|training with \d+ threads) .its log: {log}.', lines[1]) is not None
@@ -210,7 +211,7 @@ def test_jobs_run_concurrently_and_share_the_cores(series, monkeypatch):
 
 def test_remaining_time_is_estimated_from_the_mean_duration():
     lines = []
-    progress = _Progress(5, 2, lines.append)
+    progress = Estimate(5, 2, lines.append)
     for name, seconds in (('a', 120.), ('b', 240.), ('c', 240.), ('d', 0.), ('e', 90.)):
         progress.finished(name, seconds)
     assert lines == ['1/5 a: 2.0 min; about 4 min left',   # four more of 2 min, two at a time

@@ -1,0 +1,131 @@
+"""Reproduce a table of the paper: python tools/reproduce.py table7 [--check | --dry-run | --status | --slurm]
+
+Trains and evaluates every row with every seed, then prints the table beside the paper's numbers and writes one result
+file. Runs in the work directory are reused, also those of other tables. The same command continues after an
+interruption. A run that fails is tried once more and then reported, while the others go on.
+"""
+import argparse
+import os
+import shlex
+import sys
+from functools import partial
+from pathlib import Path
+
+from isda_seg.paper.reproduce.catalogue import catalogue
+from isda_seg.runtime.arguments import add_out, add_work_dir, check_writable, result_file
+from isda_seg.runtime.options import add_cfg_options
+from isda_seg.runtime.user_errors import run_main
+
+TOOLS = Path(__file__).resolve().parent
+WORK_DIR = 'work_dirs/reproduce'
+
+
+def parse_args() -> argparse.Namespace:
+    from isda_seg.paper.series.processes import add_devices
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('table', choices=catalogue(), help='table or figure of the paper')
+    action = parser.add_mutually_exclusive_group()
+    action.add_argument('--check', action='store_true', help='report everything that is missing: packages, data, '
+                        'weights, disk, GPUs; then train ten steps of each config')
+    action.add_argument('--dry-run', action='store_true', help='print the plan: runs, GPU hours, disk space')
+    action.add_argument('--status', action='store_true', help='print progress, loss, time left and failures of all '
+                        'runs')
+    action.add_argument('--collect', action='store_true', help='print the table and write the result file from the '
+                        'runs that are complete')
+    action.add_argument('--slurm', action='store_true', help='write a script that submits the runs to Slurm')
+    action.add_argument('--only', metavar='I/N', help='carry out every N-th run of the plan, beginning with the I-th; '
+                        'processes on several machines share a work directory')
+    parser.add_argument('--seeds', nargs='+', type=int, help='one run per row and seed; default 0 to 4 for tables '
+                        'with five runs in the paper, 0 to 2 for Cityscapes and COCO, 0 for ImageNet')
+    parser.add_argument('--jobs', type=int, help='number of concurrent runs; default one per set of GPUs')
+    add_devices(parser, None, 'the number for which the configs are written')
+    parser.add_argument('--step-time', type=float, metavar='SECONDS', help='seconds per training step, for the GPU '
+                        'hours of --dry-run; default as measured by --check')
+    add_work_dir(parser, WORK_DIR, WORK_DIR)
+    add_out(parser, '<work-dir>/<table>.json')
+    add_cfg_options(parser)
+    return parser.parse_args()
+
+
+def main() -> int:
+    args = parse_args()
+    from isda_seg.paper.reproduce import checks
+    table, say = catalogue()[args.table], partial(print, flush=True)
+    if args.check and (absent := checks.check_packages(table)):
+        say('\n'.join(map(str, [*absent, *checks.check_folders(table, Path(os.environ.get('ISDA_SEG_DATA', 'data')))])))
+        return 1
+    from isda_seg.paper.reproduce import dry_run, report, slurm, status
+    from isda_seg.paper.reproduce.plan import jobs_of, make_plan, write_configs
+    from isda_seg.paper.series.jobs import run_jobs
+    from isda_seg.paper.series.processes import make_slots, visible_gpus
+    from isda_seg.runtime.provenance import write_json
+    plan = make_plan(args.table, table, Path(args.work_dir), TOOLS.parent, args.seeds, args.cfg_options,
+                     args.gpus_per_run)
+    ranks = max(planned.ranks for planned in plan.runs)
+    slots = partial(make_slots, args.jobs, args.gpus, ranks)
+    if args.status:
+        say(status.status_text(plan))
+        return 0
+    if args.dry_run:
+        say(dry_run.plan_text(plan, args.step_time))
+        return 0
+    if args.slurm:
+        check_writable(args.work_dir)
+        options = [word for word in sys.argv[1:] if word != '--slurm']
+        path = Path(args.work_dir, f'{args.table}.sh')
+        path.write_text(slurm.script(args.table, jobs_of(plan, TOOLS), [sys.executable, str(TOOLS / 'reproduce.py'),
+                                     *options], os.getcwd(), str(Path(args.work_dir).absolute()), ranks))
+        say(f'wrote {path}. Set SBATCH_ARGS to the partition and time limit, such as '
+            f"SBATCH_ARGS='--partition=gpu --time=24:00:00', and submit the runs with: bash {path}")
+        return 0
+    if args.check:
+        return check(plan, args, slots, say)
+    out = result_file(args.out, Path(args.work_dir, f'{args.table}.json'))
+    check_writable(args.work_dir)
+    problems = {}
+    if not args.collect:
+        if args.gpus_per_run is None and not (visible_gpus() if args.gpus is None else args.gpus):
+            sys.exit('No GPU is visible. To train on a CPU anyway, give the number of ranks with --gpus-per-run; for '
+                     'Slurm, use --slurm.')
+        jobs = select(jobs_of(plan, TOOLS), args.only)
+        write_configs(plan, jobs)
+        problems = run_jobs(jobs, slots(), say, retries=1, keep_going=True)
+        for name, problem in problems.items():
+            say(f'{name} is not complete: {problem}')
+        if args.only:
+            return int(bool(problems))
+    record = report.collect(plan)
+    write_json(out, record)
+    say(f'{report.table_text(plan, record)}\nwrote {out}')
+    return int(bool(record['missing']))
+
+
+def check(plan, args, slots, say) -> int:
+    """Print everything that is missing, and if nothing is, run the trials; return the exit code."""
+    from isda_seg.paper.reproduce import checks, trial
+    from isda_seg.paper.series.jobs import run_jobs
+    found = checks.check_plan(plan, args.gpus, cpu=args.gpus_per_run is not None)
+    if any(finding.missing for finding in found):
+        say('\n'.join([*map(str, found), 'The trial of each config is left out until nothing is missing.']))
+        return 1
+    problems = run_jobs(trial.trial_jobs(plan, TOOLS), slots(), say, keep_going=True)
+    found += [checks.Finding(True, f'{name}: {problem}') for name, problem in problems.items()]
+    found += checks.check_trials(plan)
+    words = [Path(sys.executable).name, 'tools/reproduce.py', *(word for word in sys.argv[1:] if word != '--check')]
+    say('\n'.join([*map(str, found), 'A trial failed.' if problems else 'Everything is there. Start with '
+                   f'{shlex.join(words)}']))
+    return int(bool(problems))
+
+
+def select(jobs, only):
+    """Return the jobs of --only I/N, all without it."""
+    if only is None:
+        return jobs
+    first, slash, number = only.partition('/')
+    if not (slash and first.isdecimal() and number.isdecimal() and 1 <= int(first) <= int(number)):
+        sys.exit(f'--only takes I/N with I from 1 to N, such as 2/8, got {only!r}')
+    return jobs[int(first) - 1::int(number)]
+
+
+if __name__ == '__main__':
+    run_main(main, 'stopped; run the same command to resume')
