@@ -7,7 +7,8 @@ import torch
 from helpers.documents import blocks
 
 KINDS = ('', 'plain PyTorch', 'config', 'own data', 'tracking', 'classifier', 'semi-supervised', 'transformers',
-         'torchvision', 'lightning', 'segmentation-models-pytorch', 'volumes', 'soft targets', 'cosine classifiers')
+         'torchvision', 'lightning', 'segmentation-models-pytorch', 'volumes', 'soft targets', 'cosine classifiers',
+         'points', 'frozen backbone', 'text', 'accelerate', 'timm')
 BLOCKS = {kind: [block for block in blocks() if block.language == 'python' and block.kind == kind] for kind in KINDS}
 
 HEADS = {
@@ -123,6 +124,56 @@ def test_the_cosine_classifier_has_eq_7_for_normalised_features(code):
     torch.testing.assert_close(torch.autograd.grad(loss, original)[0].double(), torch.autograd.grad(expected, rows)[0],
                                rtol=1e-4, atol=1e-6)
     assert criterion.statistics.mean.norm(dim=1).max() <= 1
+
+
+@code('points')
+def test_points_of_clouds_of_several_sizes_are_samples(code):
+    space = run(code)
+    assert (space['criterion'].strength, int(space['criterion'].statistics.count.sum())) == (2.5, 4 * 150)
+
+
+@pytest.mark.library('transformers')
+@code('frozen backbone')
+def test_a_linear_head_on_frozen_tokens_trains(code):
+    space = run(code)
+    assert int(space['criterion'].statistics.count.sum()) == 4 * 2 * 4 ** 2
+    assert [weight.grad for weight in space['backbone'].parameters() if weight.grad is not None] == []
+    logits = space['head'](space['tokens']).mT.reshape(2, 5, 4, 4)
+    logits = torch.nn.functional.interpolate(logits, size=(56, 56), mode='bilinear')
+    assert space['criterion'](logits, space['labels']) > torch.nn.functional.cross_entropy(logits, space['labels'])
+
+
+@pytest.mark.library('transformers')
+@code('text')
+def test_a_text_classifier_trains_with_full_covariances(code):
+    space = run(code)
+    statistics = space['criterion'].statistics
+    assert (statistics.covariance.shape, int(statistics.count.sum())) == ((3, 32, 32), 4 * 8)
+
+
+@pytest.mark.library('accelerate')
+@code('accelerate')
+def test_a_prepared_model_saves_the_statistics_and_the_ramp(code, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    space = run(code)
+    model, accelerator = space['model'], space['accelerator']
+    assert (model.criterion.strength, int(model.criterion.statistics.count.sum())) == (2.5, 20)
+    saved = {key: value.clone() for key, value in model.state_dict().items()}
+    model.load_state_dict(space['Classifier']().state_dict())
+    assert int(model.criterion.statistics.count.sum()) == int(model.criterion.ramp.calls) == 0
+    accelerator.load_state('checkpoint')
+    assert all(torch.equal(value, saved[key]) for key, value in model.state_dict().items())
+
+
+@pytest.mark.library('timm')
+@code('timm')
+def test_a_timm_model_trains_and_its_statistics_are_saved(code, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    space = run(code)
+    saved = torch.load('resnet10t.pth')['criterion']
+    assert (int(saved['ramp.calls']), int(saved['statistics.count'].sum())) == (4, 4 * 8)
+    logits = space['model'].train()(space['images'])
+    assert space['criterion'](logits, space['labels']) > torch.nn.functional.cross_entropy(logits, space['labels'])
 
 
 @pytest.mark.library('segmentation_models_pytorch')
