@@ -52,7 +52,8 @@ def messages():
                                             for value in node.values)))
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
                 found.append((path, node.value))
-    return [(str(path.relative_to(ROOT)), text) for path, text in found if ' ' in text]
+    return [(str(path.relative_to(ROOT)), text) for path, text in found
+            if ' ' in text and path.name != 'slurm.py' and 'SBATCH_ARGS' not in text]  # options of sbatch
 
 
 def options():

@@ -249,7 +249,8 @@ class Other(nn.CrossEntropyLoss):
 
 
 @pytest.mark.parametrize('options, words', [
-    (dict(base=Other()), r"base=Other, its ignore_index=-100, samples=None and resolution='label'. Leave these out"),
+    (dict(base=Other()), r"base=Other, its ignore_index=-100, samples=None, background=None and resolution='label'. "
+                         'Leave these out'),
     (dict(base=nn.CrossEntropyLoss(ignore_index=255), ignore_index=255), '.*ignore_index=255, .* without ignore_index'),
     (dict(samples=2), '.*samples=2'), (dict(resolution='feature'), ".*resolution='feature'. Leave these out")])
 def test_unsupported_options_are_errors_that_change_nothing(options, words):

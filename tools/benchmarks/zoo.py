@@ -18,7 +18,8 @@ from isda_seg.runtime.user_errors import run_main
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_out(parser, 'work_dirs/zoo.json')
-    parser.add_argument('--package', choices=PACKAGES, default=PACKAGES[0], help='MMSegmentation or MMDetection')
+    parser.add_argument('--package', choices=PACKAGES, default=PACKAGES[0],
+                        help='MMSegmentation or MMDetection; default %(default)s')
     parser.add_argument('--families', nargs='+', metavar='NAME',
                         help='test only these model families, the folders of the configs')
     return parser.parse_args()
