@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from isda_seg.attachment import base_losses
-from isda_seg.attachment.captured_inputs import CapturedInputs
+from isda_seg.attachment.captured_inputs import CapturedInput, CapturedInputs
 from isda_seg.attachment.held_statistics import HeldStatistics
 from isda_seg.attachment.label_errors import LabelErrors
 from isda_seg.attachment.label_grid import LABEL_SAMPLINGS, labels_on_grid, without_class
@@ -120,14 +120,9 @@ class ISDACriterion(HeldStatistics):
             raise RuntimeError('this ISDA loss is not attached to a classifier: with OpenMMLab add default_hooks = '
                                "dict(isda=dict(type='isda_seg.hooks.ISDAHook')) to the config, in plain torch call "
                                'isda_seg.attach.attach(loss, classifier)')
-        check_tensor(labels)
-        captured = self.captured.last(logits.shape)
-        self.prepare(*captured.weight.shape)  # raises an error for a classifier whose weight has been replaced
         strength = check_strength(self.ramp.strength() if self.ramp else self.strength)
         with no_autocast(logits.device.type):
-            labels, ignored = self._label_errors.check(labels, logits, ignore_index, self.sources)
-            self._verification.check(captured, logits, self.align_corners)
-            self._count_unchecked_step()
+            captured, labels, ignored = self._checked_inputs(logits, labels, ignore_index)
             size = tuple(captured.features.shape[2:])
             on_grid = labels_on_grid(labels, size, self.align_corners, self.label_sampling)
             closed = (strength or self.logit_adjustment) and not self.samples and self.background is None
@@ -158,6 +153,18 @@ class ISDACriterion(HeldStatistics):
             self._unseen.count_call(self.statistics)
             return result
 
+    def _checked_inputs(self, logits: Tensor, labels: Tensor, ignore_index: int) -> tuple[CapturedInput, Tensor, int]:
+        """Return the captured input, verified against the logits, and int64 labels with their ignore index."""
+        check_tensor(labels)
+        captured = self.captured.last(logits.shape)
+        self.prepare(*captured.weight.shape)  # raises an error for a classifier whose weight has been replaced
+        labels, ignored = self._label_errors.check(labels, logits, ignore_index, self.sources)
+        self._verification.check(captured, logits, self.align_corners)
+        self._unchecked_steps += 1
+        if self.raise_at_once or self._unchecked_steps >= CHECK_EVERY:
+            self.raise_deferred_errors()
+        return captured, labels, ignored
+
     def _augment(self, logits: Tensor, labels: Tensor, weight: Tensor, covariance: Tensor, strength: float,
                  ignore_index: int, grid: Grid | None) -> Iterable[Tensor]:
         """Return the logits whose mean base loss is the ISDA loss: one tensor (Eq. 7), or one per sample (Eq. 5)."""
@@ -166,12 +173,6 @@ class ISDACriterion(HeldStatistics):
                                   ignore_index=ignore_index, grid=grid)
         return [closed_form_logits(logits, labels, weight, covariance, strength, ignore_index=ignore_index, grid=grid,
                                    checked=True)]
-
-    def _count_unchecked_step(self) -> None:
-        """Raise deferred errors at least once every ``CHECK_EVERY`` steps."""
-        self._unchecked_steps += 1
-        if self.raise_at_once or self._unchecked_steps >= CHECK_EVERY:
-            self.raise_deferred_errors()
 
     @torch.no_grad()
     def table(self) -> Tensor:
