@@ -25,6 +25,6 @@ def test_the_demo_trains_evaluates_and_writes_its_figures(tmp_path):
     assert list(results['protocols']) == ['single', 'ms', 'ms-flip']
     assert {len(run['IoU']) for run in results['protocols'].values()} == {19}
     assert [(run['seed'], run['commit']) for run in results['training']] == [(0, results['commit'])]
-    assert len(list((tmp_path / 'run' / 'pictures').glob('*.png'))) == 2
+    assert len(list((tmp_path / 'run' / 'pictures').glob('demo/*.png'))) == 2
     curves = cv2.imread(str(tmp_path / 'run' / 'curves.png'))
     assert curves.shape[1] > 2 * curves.shape[0] and curves.min() < 100 < curves.max()
