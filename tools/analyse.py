@@ -27,7 +27,7 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def add_tightness(analyses: argparse._SubParsersAction) -> None:
+def add_tightness(analyses: 'argparse._SubParsersAction[argparse.ArgumentParser]') -> None:
     text = ('Train a config and measure cross-entropy, its expectation under augmentation and the bound on fixed '
             'training images during training (Fig. 9), and for several strengths and numbers of classes at the end.')
     parser = analyses.add_parser('tightness', help='gap between the ISDA loss and the expectation it bounds',
@@ -66,7 +66,7 @@ def tightness(args: argparse.Namespace) -> None:
         print(f'wrote {out} and {out.with_suffix(".png")}')
 
 
-def add_features(analyses: argparse._SubParsersAction) -> None:
+def add_features(analyses: 'argparse._SubParsersAction[argparse.ArgumentParser]') -> None:
     text = ('Analyse the deep features of one trained model, or of two on the same data: t-SNE (Fig. 8), covariance '
             'spectra, the margin table, and its relation to the confusion matrix.')
     parser = analyses.add_parser('features', help='deep features of the classes', description=text)
@@ -120,7 +120,7 @@ def model_names(configs: list[str], checkpoints: list[str]) -> list[str]:
             for stem, checkpoint in zip(stems, checkpoints, strict=True)]
 
 
-def add_prior(analyses: argparse._SubParsersAction) -> None:
+def add_prior(analyses: 'argparse._SubParsersAction[argparse.ArgumentParser]') -> None:
     text = ('Test one or two trained segmentation models with tau * log prior subtracted from the logits (logit '
             'adjustment): mIoU, mean accuracy and pixel accuracy over tau, and IoU and average precision of each '
             'class. Tau is selected on training images that the checkpoint was not trained on.')

@@ -26,7 +26,7 @@ def run(*command: str) -> None:
     """Run a tool and print only its progress lines; the full log is in the work directory."""
     with subprocess.Popen([sys.executable, '-W', 'ignore', *command], stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True) as process:
-        tail = []
+        tail: list[str] = []
         for line in process.stdout or ():
             tail = [*tail[-30:], line]
             if 'Iter(' in line or 'ISDA:' in line:

@@ -16,12 +16,13 @@ import os
 import shlex
 import subprocess
 import sys
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
 
 import torch
 from sklearn.datasets import load_digits
-from torch import nn
+from torch import Tensor, nn
 
 from isda_seg.attach import attach
 from isda_seg.core import linear_ramp
@@ -46,7 +47,7 @@ SCENE_ARMS = {
               'default_hooks.isda.logit_adjustment=0.5', 'test.logit_adjustment=0.3']}
 
 
-def digits(seed, held_out=False):
+def digits(seed: int, held_out: bool = False) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Sample ten training images per digit and about 800 test images from one half of the data."""
     data = load_digits()
     images = torch.tensor(data.images, dtype=torch.float32)[:, None] / 16
@@ -59,15 +60,15 @@ def digits(seed, held_out=False):
     return images[train], labels[train], images[test], labels[test]
 
 
-def network(width=256):
+def network(width: int = 256) -> nn.Sequential:
     """Three hidden layers and a linear classifier on the deep feature."""
-    layers = [nn.Flatten()]
+    layers: list[nn.Module] = [nn.Flatten()]
     for inputs in (64, width, width):
         layers += [nn.Linear(inputs, width, bias=False), nn.BatchNorm1d(width), nn.ReLU()]
     return nn.Sequential(*layers, nn.Linear(width, 10))
 
 
-def run(seed, lambda_0, held_out=False):
+def run(seed: int, lambda_0: float, held_out: bool = False) -> dict[str, float]:
     """Train with one seed and one final strength (0: cross-entropy), and return the measures."""
     torch.set_num_threads(1)
     images, labels, test_images, test_labels = digits(seed, held_out)
@@ -77,7 +78,7 @@ def run(seed, lambda_0, held_out=False):
     steps = EPOCHS * len(images) // BATCH
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, nesterov=True, weight_decay=5e-3)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    batches = torch.cat([torch.randperm(len(images)) for _ in range(EPOCHS)]).split(BATCH)
+    batches = torch.split(torch.cat([torch.randperm(len(images)) for _ in range(EPOCHS)]), BATCH)
     for step, batch in enumerate(batches, 1):
         criterion.strength = linear_ramp(step, steps, lambda_0)
         loss = criterion(model(images[batch]), labels[batch])
@@ -92,17 +93,18 @@ def run(seed, lambda_0, held_out=False):
                 error=100 * float((logits.argmax(dim=1) != test_labels).float().mean()))
 
 
-def run_all(strengths, seeds, held_out):
+def run_all(strengths: Sequence[float], seeds: Sequence[int],
+            held_out: bool) -> dict[float, list[dict[str, float]]]:
     """Run all strengths and seeds in parallel; return {strength: [measures of each seed]}."""
     with ProcessPoolExecutor() as pool:
-        futures = {strength: [] for strength in strengths}
+        futures: dict[float, list[Future[dict[str, float]]]] = {strength: [] for strength in strengths}
         for seed in seeds:
             for strength in strengths:
                 futures[strength].append(pool.submit(run, seed, strength, held_out))
         return {strength: [future.result() for future in runs] for strength, runs in futures.items()}
 
 
-def compare_on_scenes(seeds, out):
+def compare_on_scenes(seeds: Sequence[int], out: Path) -> int:
     """Compare mIoU on synthetic street scenes with tools/benchmarks/paired.py; return its exit status."""
     arms = [shlex.join([str(TOOLS.parent / SCENE_CONFIG.format(isda)), *options])
             for isda, options in SCENE_ARMS.items()]
@@ -112,7 +114,7 @@ def compare_on_scenes(seeds, out):
         '--jobs', str(os.cpu_count() or 1), '--work-dir', 'work_dirs/gain/segmentation', '--out', out]).returncode
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--segmentation', action='store_true',
                         help='use synthetic street scenes; needs the extras gain and seg')

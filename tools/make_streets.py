@@ -8,13 +8,14 @@ import argparse
 import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from isda_seg.demo_data.dataset import write_streets
 from isda_seg.runtime.arguments import add_seed
 
 
-def parse(arguments=None):
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     default = Path(os.environ.get('ISDA_SEG_DATA', 'data'), 'streets')
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--out', type=Path, default=default, help='output folder; default %(default)s')
@@ -26,14 +27,14 @@ def parse(arguments=None):
     return parser.parse_args(arguments)
 
 
-def show_progress(done, total):
+def show_progress(done: int, total: int) -> None:
     if sys.stderr.isatty():
         print(f'\r{done} of {total} streets', end='\n' if done == total else '', file=sys.stderr, flush=True)
     elif done % 50 == 0 or done == total:
         print(f'{done} of {total} streets', file=sys.stderr)
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> None:
     options = parse(arguments)
     start = time.perf_counter()
     try:

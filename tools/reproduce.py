@@ -8,13 +8,19 @@ import argparse
 import os
 import shlex
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from isda_seg.paper.reproduce.catalogue import catalogue
 from isda_seg.runtime.arguments import add_out, add_work_dir, check_writable, result_file
 from isda_seg.runtime.options import add_cfg_options
 from isda_seg.runtime.user_errors import run_main
+
+if TYPE_CHECKING:
+    from isda_seg.paper.reproduce.plan import Plan
+    from isda_seg.paper.series.jobs import Job
 
 TOOLS = Path(__file__).resolve().parent
 WORK_DIR = 'work_dirs/reproduce'
@@ -100,7 +106,7 @@ def main() -> int:
     return int(bool(record['missing']))
 
 
-def check(plan, args, slots, say) -> int:
+def check(plan: 'Plan', args: argparse.Namespace, slots: Callable[[], Any], say: Callable[[str], None]) -> int:
     """Print everything that is missing, and if nothing is, run the trials; return the exit code."""
     from isda_seg.paper.reproduce import checks, trial
     from isda_seg.paper.series.jobs import run_jobs
@@ -117,7 +123,7 @@ def check(plan, args, slots, say) -> int:
     return int(bool(problems))
 
 
-def select(jobs, only):
+def select(jobs: list['Job'], only: str | None) -> list['Job']:
     """Return the jobs of --only I/N, all without it."""
     if only is None:
         return jobs

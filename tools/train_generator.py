@@ -79,7 +79,7 @@ def make(cfg: Config, wanted: str | None, args: argparse.Namespace) -> None:
     draw(generator, out, data.classes if labelled else None, wanted or 'all classes', args.seed)
     if args.write_images:
         folder = Path(cfg.work_dir, 'images', 'train')
-        for label, name in enumerate(data.classes) if labelled else [(None, wanted)]:
+        for label, name in enumerate(data.classes) if labelled else [(None, str(wanted))]:
             seed = args.seed if label is None else args.seed * len(data.classes) + label  # differs by class
             write_images(generator, folder / name, args.write_images, seed, label)
             print(f'wrote {args.write_images} images into {folder / name}')
@@ -94,7 +94,7 @@ def draw(generator: GeneratorAdapter, out: Path, classes: tuple[str, ...] | None
         rows = len(classes)
         codes, labels = codes[:columns].repeat(rows, 1), torch.arange(rows).repeat_interleave(columns)
         title = textwrap.fill(f'from top to bottom: {", ".join(classes)}', 90)
-    draw_columns([Column('random', generator.images(codes, labels).unflatten(0, (rows, columns)))],
+    draw_columns([Column('random', torch.unflatten(generator.images(codes, labels), 0, (rows, columns)))],
                  out.with_suffix('.png'), title)
     print(f'wrote {out} and .png')
 

@@ -59,7 +59,7 @@ def say(what: str) -> None:
     print(f'measuring {what}', file=sys.stderr, flush=True)
 
 
-def measure(part: str, args: argparse.Namespace, meter: Meter, bandwidth: float) -> list | dict:
+def measure(part: str, args: argparse.Namespace, meter: Meter, bandwidth: float) -> list[Any] | dict[str, Any]:
     """Run one part of the benchmark and return its entry in the result file."""
     sizes = workload.TOY_SIZES if args.toy else workload.SIZES
     found = []

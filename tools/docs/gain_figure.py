@@ -16,15 +16,15 @@ def draw_gain(gains: Iterable[Gain], out: Path) -> None:
     """Draw a numbered point with its 95 % CI per setting with known training accuracy."""
     figure = Figure(figsize=(8, 4.5), layout='constrained')
     axis = figure.subplots()
-    shown = sorted((found for found in gains if found.fitted is not None and found.interval is not None),
-                   key=lambda found: found.fitted or 0.0)
+    shown = sorted(((found.fitted, found) for found in gains
+                    if found.fitted is not None and found.interval is not None), key=lambda entry: entry[0])
     names = []
-    for number, found in enumerate(shown, start=1):
+    for number, (fitted, found) in enumerate(shown, start=1):
         color, height = COLORS.get(found.task, '0.3'), found.sign * found.difference
-        axis.errorbar(found.fitted, height, half_width(found.difference, found.interval), fmt='none', linewidth=1,
+        axis.errorbar(fitted, height, half_width(found.difference, found.interval), fmt='none', linewidth=1,
                       capsize=2, color=color, zorder=2)
-        axis.plot(found.fitted, height, 'o', markersize=10, color=color, markeredgecolor='white', zorder=2 + number)
-        axis.annotate(str(number), (found.fitted, height), color='white', fontsize=7, ha='center',
+        axis.plot(fitted, height, 'o', markersize=10, color=color, markeredgecolor='white', zorder=2 + number)
+        axis.annotate(str(number), (fitted, height), color='white', fontsize=7, ha='center',
                       va='center_baseline', zorder=2.5 + number)
         names.append(Line2D([], [], color=color, linestyle='none', label=f'{number}  {found.setting}'))
     axis.axhline(0, color='0.5', linewidth=1)
@@ -32,7 +32,7 @@ def draw_gain(gains: Iterable[Gain], out: Path) -> None:
     axis.set(xlabel='training accuracy of the baseline (%)',
              ylabel='points in favour of ISDA (95 % CI)')
     axis.grid(alpha=0.3)
-    groups = dict.fromkeys((found.task, found.measure) for found in shown)
+    groups = dict.fromkeys((found.task, found.measure) for _, found in shown)
     kinds = [Line2D([], [], color=COLORS.get(task, '0.3'), marker='o', linestyle='none', label=f'{task}: {measure}')
              for task, measure in groups]
     axis.legend(handles=kinds, fontsize=6.5, loc='upper left')

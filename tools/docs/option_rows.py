@@ -26,8 +26,8 @@ def option_rows() -> dict[str, list[OptionRow]]:
             found[CAMVID].append(OptionRow('Table 8', table_8_options(change), None))
     for method, datasets in TABLE_6.items():
         for folder, cells in datasets.items():
-            for labels, errors in zip(LABELS[folder][1:], cells[1:], strict=True):
-                for isda, error in zip((False, True), errors, strict=True):
+            for labels, pair in zip(LABELS[folder][1:], cells[1:], strict=True):
+                for isda, error in zip((False, True), pair, strict=True):
                     row = OptionRow('Table 6', f'train_dataloader.dataset.num_labels={labels}', error)
                     found.setdefault(config_name(method, folder, isda), []).append(row)
     return found

@@ -70,7 +70,7 @@ def compose(toy: Toy) -> Figure:
     for c, color in enumerate(CLASSES):
         points.plot(*toy.features[toy.labels == c].t(), '.', color=color, ms=3)
         axes = (4 * sigma[c].sqrt()).tolist()  # two standard deviations to each side
-        points.add_patch(Ellipse(toy.statistics.mean[c].tolist(), *axes, fc='none', ec=color, lw=2))
+        points.add_patch(Ellipse(tuple(toy.statistics.mean[c].tolist()), *axes, fc='none', ec=color, lw=2))
         table.plot([c, -0.72], [-0.72, c], 'o', color=color, ms=8, clip_on=False)
     noise = torch.randn(80, 2, generator=torch.Generator().manual_seed(0))
     points.plot(*(toy.features[0] + (STRENGTH * sigma[0]).sqrt() * noise).t(), '.', color=AUGMENTED, ms=3)
@@ -83,7 +83,8 @@ def compose(toy: Toy) -> Figure:
     table.add_patch(Rectangle((-0.5, -0.5), 3, 1, fc='none', ec=ISDA, lw=2.5, clip_on=False))
     table.set(xticks=[], yticks=[], xlim=(-0.5, 2.5), ylim=(2.5, -0.5))
     losses.plot(NUM_SAMPLES, torch.tensor(toy.sampled).t(), color=RUN, lw=1.2)
-    losses.hlines((toy.plain, toy.bound), 1, 1000, colors=(INK, ISDA), linestyles=['--', '-'], lw=2)
+    losses.hlines(toy.plain, 1, 1000, colors=INK, linestyles='--', lw=2)
+    losses.hlines(toy.bound, 1, 1000, colors=ISDA, linestyles='-', lw=2)
     losses.text(850, toy.bound + 0.012, 'ISDA (Eq. 7)', color=ISDA, ha='right')
     losses.text(850, toy.plain + 0.015, r'$M$ copies $\tilde a$', color=AUGMENTED, ha='right')
     losses.text(850, toy.plain - 0.028, '$a$ alone', ha='right')

@@ -1,5 +1,6 @@
 """Generated tables and sentences of the documentation, from the result files."""
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -71,7 +72,7 @@ def generate(root: Path) -> dict[Path, str]:
     return files
 
 
-def folder_section(folder: ConfigFolder, configs: Path, runs: dict[str, Runs]) -> str:
+def folder_section(folder: ConfigFolder, configs: Path, runs: Mapping[str, Runs]) -> str:
     """Return the section of a folder: results, caveat and visualisations."""
     here = configs / folder.readme
     parts = [section(sorted((configs / folder.name).rglob('*.py')), runs, folder.task.COLUMNS, here)]
@@ -83,7 +84,8 @@ def folder_section(folder: ConfigFolder, configs: Path, runs: dict[str, Runs]) -
 
 def docstring_line(folder: ConfigFolder, runs: Runs | None) -> str:
     """Return the Result line of a config."""
-    return folder.task.docstring_line(runs) + (f'; {folder.caveat}' if runs and folder.caveat else '')
+    line: str = folder.task.docstring_line(runs)
+    return f'{line}; {folder.caveat}' if runs and folder.caveat else line
 
 
 def timings(results: Path) -> str:

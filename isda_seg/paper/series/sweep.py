@@ -1,6 +1,6 @@
 """Sweep of lambda_0: mIoU or error on held-out training images over the final strength (Fig. 11)."""
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmengine.config import Config
@@ -11,7 +11,7 @@ from isda_seg.paper.series.run_options import hold_out, with_isda, with_options
 from isda_seg.paper.series.training_runs import Run
 
 
-def sweep_runs(cfg: Config, lambdas: Sequence[float], curves: dict[str, Sequence[Any]], seeds: Sequence[int],
+def sweep_runs(cfg: Config, lambdas: Sequence[float], curves: Mapping[str, Sequence[Any]], seeds: Sequence[int],
                share: float, options: dict[str, Any] | None = None) -> list[Run]:
     """Create one run per seed, lambda_0 and curve; lambda_0 = 0 is a single baseline run for all ISDA loss keys.
 
@@ -38,7 +38,7 @@ def _of_config(curve: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in curve.items() if '.' in key}
 
 
-def settings(curves: dict[str, Sequence[Any]]) -> list[dict[str, Any]]:
+def settings(curves: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
     """Return every combination of values; one empty setting if only lambda_0 varies."""
     return [dict(zip(curves, values, strict=True)) for values in itertools.product(*curves.values())]
 
@@ -49,7 +49,7 @@ def run_name(seed: int, curve: dict[str, Any], lambda_0: float) -> str:
     return f'seed_{seed}/' + '_'.join([*(f'{key}={value}' for key, value in kept.items()), f'lambda_0={lambda_0:g}'])
 
 
-def summarize(results: dict[str, dict[str, Any]], lambdas: Sequence[float], curves: dict[str, Sequence[Any]],
+def summarize(results: dict[str, dict[str, Any]], lambdas: Sequence[float], curves: Mapping[str, Sequence[Any]],
               seeds: Sequence[int], taus: Sequence[float] = ()) -> dict[str, dict[str, list[float | None]]]:
     """Collect the main measure by curve, lambda_0 and seed; a single curve is named 'ISDA'.
 
