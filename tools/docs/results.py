@@ -34,6 +34,7 @@ CONFIG_FOLDERS = (
     ConfigFolder('camvid', 'camvid', segmentation),
     ConfigFolder('cityscapes', 'cityscapes', segmentation),
     ConfigFolder('classification', 'classification', classification),
+    ConfigFolder('long_tail', 'classification', classification),
     ConfigFolder('semi', 'semi', classification),
     ConfigFolder('coco', 'coco', detection),
     ConfigFolder('coco256', 'coco', detection, 'shows that the path works and says nothing about a backbone'))

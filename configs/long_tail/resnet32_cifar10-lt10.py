@@ -1,0 +1,9 @@
+"""ResNet-32 on long-tailed CIFAR-10, the first class 10 times as frequent as the last.
+
+Run:       python tools/train.py configs/long_tail/resnet32_cifar10-lt10.py
+Result:    not yet run
+"""
+_base_ = '../classification/cifar10/resnet32_cifar10.py'
+train_dataloader = dict(dataset=dict(imbalance=10))
+val_evaluator = dict(mean_class_error=True)
+test_evaluator = dict(mean_class_error=True)

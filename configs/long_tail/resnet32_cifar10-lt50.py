@@ -1,0 +1,9 @@
+"""ResNet-32 on long-tailed CIFAR-10, the first class 50 times as frequent as the last.
+
+Run:       python tools/train.py configs/long_tail/resnet32_cifar10-lt50.py
+Result:    not yet run
+"""
+_base_ = '../classification/cifar10/resnet32_cifar10.py'
+train_dataloader = dict(dataset=dict(imbalance=50))
+val_evaluator = dict(mean_class_error=True)
+test_evaluator = dict(mean_class_error=True)
