@@ -1,4 +1,4 @@
-"""ResNet-32 with logit-adjusted cross-entropy on long-tailed CIFAR-10, the first class 50 times as frequent as the last.
+"""ResNet-32 with logit-adjusted cross-entropy on long-tailed CIFAR-10, imbalance 50.
 
 Run:       python tools/train.py configs/long_tail/resnet32_la_cifar10-lt50.py
 With ISDA: resnet32_la_isda_cifar10-lt50.py

@@ -1,4 +1,4 @@
-"""ResNet-32 with logit-adjusted cross-entropy on long-tailed CIFAR-100, the first class 100 times as frequent as the last.
+"""ResNet-32 with logit-adjusted cross-entropy on long-tailed CIFAR-100, imbalance 100.
 
 Run:       python tools/train.py configs/long_tail/resnet32_la_cifar100-lt100.py
 With ISDA: resnet32_la_isda_cifar100-lt100.py
