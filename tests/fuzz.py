@@ -99,6 +99,15 @@ def check(name, found, expected, tolerance):
     assert worst <= limit, f'{name}: differs by {worst:.3g}, allowed {limit:.3g}'  # also for NaN
 
 
+def check_gradients(case, found, expected, tolerance, **inputs):
+    """Compare the gradients of a random linear combination of two results with respect to pairs of inputs."""
+    cotangent = case.normal(*found.shape)
+    found.backward(cotangent.to(found.dtype))
+    expected.backward(cotangent)
+    for name, (typed, exact) in inputs.items():
+        check(f'{name}.grad', typed.grad, exact.grad, tolerance)
+
+
 def grid_position(i, small, large, align_corners):
     """The pixel on which feature row i sits."""
     if align_corners:
@@ -245,13 +254,11 @@ def criterion(case):
         tolerance = TOLERANCE[dtype] * max(1.0, scale + shift)
         if kept.any() or base_kind in ('default', 'sum', 'none'):
             check(f'step {step}: loss', found, expected, tolerance)
-            cotangent = case.normal(*found.shape)
-            found.backward(cotangent.to(found.dtype))
-            expected.backward(cotangent)
-            check(f'step {step}: weight.grad', layer.weight.grad, weight.grad, tolerance)
-            check(f'step {step}: features.grad', features.grad, exact.grad, tolerance)
+            inputs = dict(weight=(layer.weight, weight), features=(features, exact))
             if bias is not None:
-                check(f'step {step}: bias.grad', layer.bias.grad, bias.grad, tolerance)
+                inputs['bias'] = layer.bias, bias
+            check_gradients(case, found, expected, tolerance, **{f'step {step}: {name}': pair
+                                                                 for name, pair in inputs.items()})
         assert loss.statistics.count.tolist() == before[0].tolist() or covariance == 'identity', 'counts'
         if covariance != 'identity':
             limit = TOLERANCE[torch.float32] * (scale + shift)
@@ -312,11 +319,7 @@ def functional(case):
     found = isda_cross_entropy(logits, typed, weight, sigma, strength, ignore_index=ignored, reduction=reduction,
                                adjustment=None if adjustment is None else adjustment.to(dtype))
     check('isda_cross_entropy', found, expected, tolerance)
-    cotangent = case.normal(*found.shape)
-    found.backward(cotangent.to(found.dtype))
-    expected.backward(cotangent)
-    check('weight.grad', weight.grad, exact[0].grad, tolerance)
-    check('logits.grad', logits.grad, exact[1].grad, tolerance)
+    check_gradients(case, found, expected, tolerance, weight=(weight, exact[0]), logits=(logits, exact[1]))
     samples = case.size('unlabelled', 1, 5)
     logits = case.normal(samples, classes)
     targets = torch.softmax(case.normal(samples, classes), dim=1)
@@ -385,11 +388,7 @@ def soft(case):
                                reduction=reduction)
     tolerance = TOLERANCE[dtype] * 2
     check('loss', found, expected, tolerance)
-    cotangent = case.normal(*found.shape)
-    found.backward(cotangent.to(found.dtype))
-    expected.backward(cotangent)
-    check('weight.grad', weight.grad, exact[0].grad, tolerance)
-    check('logits.grad', logits.grad, exact[1].grad, tolerance)
+    check_gradients(case, found, expected, tolerance, weight=(weight, exact[0]), logits=(logits, exact[1]))
     features = (case.normal(shape[0], channels, *shape[1:]) + case.pick('shift', 0.0, 3.0)).to(dtype)
     count, mean, full = reference.soft_moments(*(samples_of(each) if each.dim() > 2 else each
                                                  for each in (features.double(), targets.double())))

@@ -1,6 +1,6 @@
 """Reproduce a table of the paper: python tools/reproduce.py table7 [--check | --dry-run | --status | --slurm]
 
-Trains and evaluates every row with every seed, then prints the table beside the paper's numbers and writes one result
+Trains and evaluates every row with every seed, then compares the results with the paper's numbers and writes one result
 file. Runs in the work directory are reused, also those of other tables. The same command continues after an
 interruption. A run that fails is tried once more and then reported, while the others go on.
 """

@@ -190,12 +190,12 @@ def check_class_weight(loss: nn.Module, num_classes: int) -> None:
 
 def reason_not_softmax(loss: nn.Module) -> str | None:
     """Return why a loss is not known to be a softmax cross-entropy; None if it is."""
-    name = type(loss).__name__
+    name, softmax = type(loss).__name__, is_softmax(type(loss))
     keys = [key for key in ('use_sigmoid', 'use_mask', 'use_soft') if getattr(loss, key, False)]
-    if keys or is_softmax(type(loss)) is False:
+    if keys or softmax is False:
         with_keys = f' with {", ".join(keys)}' if keys else ''
         return f'{name}{with_keys} is not a softmax cross-entropy of one label per sample'
-    if is_softmax(type(loss)):
+    if softmax:
         return None
     return (f'{name} is not a known softmax cross-entropy; if it is one, replace it in the config by '
             f"dict(type='isda_seg.losses.ISDALoss', lambda_0=..., base=dict(type={name!r}, ...)), or declare "

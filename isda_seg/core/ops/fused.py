@@ -12,7 +12,6 @@ from isda_seg.core.ops.label_sums import label_sums
 from isda_seg.core.ops.one_hot import Chunk, one_hot_chunks
 from isda_seg.core.ops.opaque import opaque
 from isda_seg.core.ops.precision import full_precision
-from isda_seg.core.ops.upsampled import chosen_rows
 
 
 @opaque
@@ -110,7 +109,8 @@ def _softmax_minus_one_hot(z: Tensor, chunk: Chunk, divisor: float) -> Tensor:
 def _differentiable(wanted: tuple[bool, bool], logits: Tensor, labels: Tensor, rows: Tensor, ignore_index: int | None,
                     divisor: float | Tensor) -> list[Tensor | None]:
     """Return the gradients with respect to logits and rows with their own autograd graph; None where not wanted."""
-    augmented = logits + chosen_rows(rows, class_index(labels, len(rows), ignore_index))
+    index = class_index(labels, len(rows), ignore_index)  # two more values for pixels without a label, whose row is 0
+    augmented = logits + F.pad(rows, (0, 0, 0, 2))[index].movedim(-1, 1)
     total = F.cross_entropy(augmented, labels, ignore_index=-100 if ignore_index is None else ignore_index,
                             reduction='sum') / divisor
     found = iter(torch.autograd.grad(total, [x for x, want in zip((logits, rows), wanted, strict=True) if want],

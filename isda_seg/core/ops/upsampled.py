@@ -5,11 +5,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def chosen_rows(rows: Tensor, index: Tensor) -> Tensor:
-    """Return ``rows[label]`` (N, C, ...) for labels (N, ...) from ``class_index``, 0 where not labelled."""
-    return F.pad(rows, (0, 0, 0, 2))[index].movedim(-1, 1)
-
-
 def resize(values: Tensor, size: tuple[int, ...], align_corners: bool) -> Tensor:
     """Resize (B, C, h, w) to (B, C, *size) bilinearly, as heads of MMSegmentation resize their logits.
 

@@ -1,4 +1,4 @@
-"""Result of a reproduced table: one file to contribute, and the table beside the paper's numbers."""
+"""Result of a reproduced table: one file to contribute, and a comparison with the paper's numbers."""
 import math
 from statistics import fmean
 from typing import Any

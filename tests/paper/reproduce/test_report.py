@@ -1,4 +1,4 @@
-"""The table shows our numbers beside the paper's, and the file to contribute is read like other results."""
+"""The table compares our numbers with the paper's, and the file to contribute is read like other results."""
 import json
 
 import pytest
