@@ -1,10 +1,11 @@
-"""Warn about classes without a sample and about features that are not finite, once per training. Plain torch."""
+"""Messages about classes without a sample and features that are not finite, and their one report in plain torch."""
 import warnings
+from collections.abc import Sequence
 
 from isda_seg.core import ClassStatistics
+from isda_seg.core.ops.checks import listed
 
 STEPS = 64  # training calls before the first report
-NAMED = 10  # classes named in a message
 
 
 class UnseenClasses:
@@ -22,12 +23,24 @@ class UnseenClasses:
         self.calls += 1
         if self.calls != self.steps:
             return
-        unseen = [f'class {number}' for number, count in enumerate(statistics.count.tolist()) if count == 0]
-        more = [f'{len(unseen) - NAMED} more'] if len(unseen) > NAMED else []
-        if unseen:
-            warnings.warn(f'ISDA: after {self.calls} training calls, the statistics have no feature of '
-                          f'{", ".join(unseen[:NAMED] + more)}. These classes receive no augmentation. Check whether '
-                          'the labels contain them: a mask of 0 and 255 needs the labels 0 and 1', stacklevel=2)
+        if message := unseen_message(f'after {self.calls} training calls, the statistics have', statistics):
+            warnings.warn(message, stacklevel=2)
         if dropped := int(statistics.dropped):
-            warnings.warn(f'ISDA: {dropped} labelled features were not finite. The statistics ignore them.',
-                          stacklevel=2)
+            warnings.warn(dropped_message(dropped), stacklevel=2)
+
+
+def dropped_message(dropped: int) -> str:
+    """Return the message about features that the statistics ignore."""
+    return f'ISDA: {dropped} labelled features were not finite. The statistics ignore them.'
+
+
+def unseen_message(beginning: str, statistics: ClassStatistics, names: Sequence[str] = ()) -> str | None:
+    """Return the message about classes without a sample, by name if each has one; None if all have samples.
+
+    ``beginning`` says when and where, and ends with the verb: 'after 10 steps, the model has'.
+    """
+    counts = statistics.count.tolist()
+    named = names if len(names) == len(counts) else [f'class {number}' for number in range(len(counts))]
+    unseen = [name for name, count in zip(named, counts, strict=True) if count == 0]
+    return (f'ISDA: {beginning} no feature of {listed(unseen, 10)}. These classes receive no augmentation. Check '
+            'whether the labels contain them: a mask of 0 and 255 needs the labels 0 and 1') if unseen else None

@@ -6,9 +6,9 @@ import torch
 from mmengine.registry import MODELS
 
 from isda_seg.classification.resnet_state import Architecture, State, read_architecture
+from isda_seg.core.ops.checks import listed
 from isda_seg.runtime.checkpoint import checkpoint_to_convert
 from isda_seg.runtime.durable import written_aside
-from isda_seg.runtime.user_errors import listed
 from isda_seg.runtime.weights import TRACKED, coverage, weights_in
 
 TARGETS = ('mmseg', 'mmdet', 'torchvision')

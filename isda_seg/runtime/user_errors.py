@@ -2,7 +2,7 @@
 import difflib
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 REMEDIES = {  # for error messages of torch and MMEngine
@@ -41,12 +41,6 @@ def run_main(main: Callable[[], int | None], stopped: str = 'stopped') -> None:
             raise
         hint = next((f'. {remedy}' for words, remedy in REMEDIES.items() if words in str(error)), '')
         sys.exit(f'{error}{hint}\n(rerun with --debug for a traceback)')
-
-
-def listed(names: Iterable[object], most: int) -> str:
-    """Return the first ``most`` names, and the number of the others."""
-    names = list(names)
-    return ', '.join(map(str, names[:most])) + (f' and {len(names) - most} more' if len(names) > most else '')
 
 
 def describe_type_error(error: KeyError | TypeError) -> str | None:

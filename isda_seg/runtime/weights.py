@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from mmengine.model import is_model_wrapper
 from torch import Tensor, nn
 
-from isda_seg.runtime.user_errors import listed
+from isda_seg.core.ops.checks import listed
 
 TRACKED = '.num_batches_tracked'  # absent from old checkpoints, and used by no forward pass
 

@@ -6,8 +6,8 @@ from mmengine.config import Config
 from mmseg.models.data_preprocessor import SegDataPreProcessor
 from mmseg.registry import MODELS
 
+from isda_seg.core.ops.checks import listed
 from isda_seg.runtime.config_keys import named_dicts, type_name
-from isda_seg.runtime.user_errors import listed
 
 SIZES = ('size', 'size_divisor')
 

@@ -44,7 +44,7 @@ def test_a_mask_of_0_and_255_is_reported_once(keys, calls, monkeypatch):
 def test_many_classes_are_counted_and_seen_ones_are_not_reported(monkeypatch):
     monkeypatch.setattr('isda_seg.criterion.STEPS', 1)
     (message,), = messages(ISDACriterion(ignore_index=255), mask(), 1, classes=300)
-    assert ', '.join(f'class {number}' for number in range(1, 11)) + ', 289 more. These' in message
+    assert ', '.join(f'class {number}' for number in range(1, 11)) + ' and 289 more. These' in message
     assert messages(ISDACriterion(ignore_index=255), mask() // 255, 2) == [[], []]
 
 

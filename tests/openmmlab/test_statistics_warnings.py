@@ -18,7 +18,8 @@ def pair(name, *counts):
 def test_classes_without_a_sample_are_reported_after_an_epoch():
     pairs, warnings = [pair('decode_head', 5, 0, 0), pair('', 1, 2, 0)], StatisticsWarnings()
     assert warnings.new(pairs, 9, 10, ('sky', 'road', 'car')) == []
-    advice = 'These classes receive no augmentation. Check whether the labels contain them.'
+    advice = ('These classes receive no augmentation. Check whether the labels contain them: a mask of 0 and 255 needs '
+              'the labels 0 and 1')
     assert warnings.new(pairs, 10, 10, ('sky', 'road', 'car')) == [
         f'ISDA: after 10 steps, decode_head has no feature of road, car. {advice}',
         f'ISDA: after 10 steps, the model has no feature of car. {advice}']

@@ -6,8 +6,8 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS
 
 from isda_seg.classification.data.image_dataset import ClassificationDataset
+from isda_seg.core.ops.checks import listed
 from isda_seg.runtime.config_keys import class_of, dicts, type_name
-from isda_seg.runtime.user_errors import listed
 
 
 def check_data(cfg: Config, splits: tuple[str, ...] = ('train', 'val')) -> None:

@@ -7,7 +7,7 @@ from mmengine.registry import DATASETS
 
 from isda_seg.classification.data.image_dataset import ClassificationDataset
 from isda_seg.classification.data.image_file import read_image
-from isda_seg.runtime.user_errors import listed
+from isda_seg.core.ops.checks import listed
 
 NO_IMAGES = ('thumbs.db', 'ehthumbs.db', 'desktop.ini', 'icon\r')  # files of file managers, in lower case
 FOLDERS = {True: 'train', False: 'val'}     # ImageNet's validation images are the test set of Table 1

@@ -1,5 +1,5 @@
 """Shape, dtype and label checks shared by the functions of ``core``."""
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -28,6 +28,12 @@ def check_choice(value: str, choices: Sequence[str], name: str) -> str:
     if value not in choices:
         raise ValueError(f'Unknown {name} {value!r}. Choose one of {", ".join(map(repr, choices))}.')
     return value
+
+
+def listed(names: Iterable[object], most: int) -> str:
+    """Return the first ``most`` names, and the number of the others."""
+    names = list(names)
+    return ', '.join(map(str, names[:most])) + (f' and {len(names) - most} more' if len(names) > most else '')
 
 
 def number_labelled(labels: Tensor, ignore_index: int | None) -> Tensor:
