@@ -1,5 +1,5 @@
 """ISDA as a torch loss: capture the classifier's input, observe it, add the table, call the base loss."""
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -94,7 +94,7 @@ class ISDACriterion(HeldStatistics):
     def forward(self, logits: Tensor, labels: Tensor, ignore_index: int | None = None, **kwargs: Any) -> Tensor:
         """Return the base loss of the augmented logits.
 
-        An error, also of the base loss, leaves statistics, captured features and ramp as they were. Without
+        Invalid arguments and errors of the base loss leave statistics, captured features and ramp as they were. Without
         ``raise_at_once``, a GPU defers two errors (``raise_deferred_errors``): labels outside the classes, which are
         ignored meanwhile, and after the first step logits of another forward pass.
 
@@ -125,26 +125,13 @@ class ISDACriterion(HeldStatistics):
             captured, labels, ignored = self._checked_inputs(logits, labels, ignore_index)
             size = tuple(captured.features.shape[2:])
             on_grid = labels_on_grid(labels, size, self.align_corners, self.label_sampling)
-            closed = (strength or self.logit_adjustment) and not self.samples and self.background is None
-            divisor = base_losses.divisor(self.base, labels, ignored, kwargs, self.factor) if closed else None
+            one_pass = bool((strength or self.logit_adjustment) and not self.samples and self.background is None)
+            divisor = base_losses.divisor(self.base, labels, ignored, kwargs, self.factor) if one_pass else None
             undo = self.statistics.observe(captured.features, on_grid, ignored, checked=True,
                                            reversible=divisor is None)
             try:
-                adjustment = self.logit_adjustment * log_prior(self.statistics.count) if self.logit_adjustment else None
-                rows, on_grid = (without_class(each, self.background, ignored) for each in (labels, on_grid))
-                grid = Grid(on_grid, self.align_corners) if self.resolution == 'feature' and logits.dim() > 2 else None
-                arguments = rows, captured.weight, self.statistics.covariance, strength
-                if is_soft(logits, labels):
-                    result = base_losses.soft_value(
-                        self.base, logits, *arguments, samples=self.samples, grid=grid, background=self.background,
-                        adjustment=adjustment, factor=self.factor)
-                elif divisor is not None:  # the base loss is the summed cross-entropy / divisor: one fused pass
-                    result = isda_cross_entropy(logits, *arguments, ignore_index=ignored, divisor=divisor, grid=grid,
-                                                checked=True, adjustment=adjustment)
-                else:
-                    augmented = self._augment(adjust_logits(logits, adjustment), *arguments, ignored, grid)
-                    labels, ignore_index = base_losses.labels_for_base(self.base, labels, ignored, ignore_index)
-                    result = base_losses.mean_value(self.base, augmented, labels, ignore_index, kwargs, self.factor)
+                result = self._loss(logits, labels, on_grid, captured.weight, strength, ignored, ignore_index, divisor,
+                                    kwargs)
             except BaseException:
                 undo()
                 raise
@@ -165,14 +152,28 @@ class ISDACriterion(HeldStatistics):
             self.raise_deferred_errors()
         return captured, labels, ignored
 
-    def _augment(self, logits: Tensor, labels: Tensor, weight: Tensor, covariance: Tensor, strength: float,
-                 ignore_index: int, grid: Grid | None) -> Iterable[Tensor]:
-        """Return the logits whose mean base loss is the ISDA loss: one tensor (Eq. 7), or one per sample (Eq. 5)."""
-        if self.samples and strength:
-            return sampled_logits(logits, labels, weight, covariance, strength, self.samples,
-                                  ignore_index=ignore_index, grid=grid)
-        return [closed_form_logits(logits, labels, weight, covariance, strength, ignore_index=ignore_index, grid=grid,
-                                   checked=True)]
+    def _loss(self, logits: Tensor, labels: Tensor, on_grid: Tensor, weight: Tensor, strength: float, ignored: int,
+              ignore_index: int, divisor: float | Tensor | None, kwargs: dict[str, Any]) -> Tensor:
+        """Return the loss from the present statistics; ``ignored`` is the ignore index of the labels.
+
+        With a ``divisor`` the base loss is the summed cross-entropy divided by it: one fused pass.
+        """
+        statistics: Any = self.statistics
+        adjustment = self.logit_adjustment * log_prior(statistics.count) if self.logit_adjustment else None
+        augmented_labels, on_grid = (without_class(each, self.background, ignored) for each in (labels, on_grid))
+        grid = Grid(on_grid, self.align_corners) if self.resolution == 'feature' and logits.dim() > 2 else None
+        arguments = augmented_labels, weight, statistics.covariance, strength
+        if is_soft(logits, labels):
+            return base_losses.soft_value(self.base, logits, *arguments, samples=self.samples, grid=grid,
+                                          background=self.background, adjustment=adjustment, factor=self.factor)
+        if divisor is not None:
+            return isda_cross_entropy(logits, *arguments, ignore_index=ignored, divisor=divisor, grid=grid,
+                                      checked=True, adjustment=adjustment)
+        logits, keys = adjust_logits(logits, adjustment), dict[str, Any](ignore_index=ignored, grid=grid)
+        augmented = sampled_logits(logits, *arguments, self.samples, **keys) if self.samples and strength else \
+            [closed_form_logits(logits, *arguments, checked=True, **keys)]
+        labels, ignore_index = base_losses.labels_for_base(self.base, labels, ignored, ignore_index)
+        return base_losses.mean_value(self.base, augmented, labels, ignore_index, kwargs, self.factor)
 
     @torch.no_grad()
     def table(self) -> Tensor:

@@ -16,7 +16,7 @@ from isda_seg.core.schedule import check_strength
 from isda_seg.criterion import ISDACriterion
 
 WRAP_KEYS = ('covariance', 'resolution', 'label_sampling', 'sync', 'load_statistics', 'raise_at_once', 'samples',
-          'logit_adjustment', 'ignore_background')
+             'logit_adjustment', 'ignore_background')
 HOOK_KEYS = ('lambda_0', 'heads', 'by_epoch', 'ramp')
 
 require_one_family()

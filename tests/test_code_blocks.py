@@ -8,7 +8,7 @@ from helpers.documents import blocks
 
 KINDS = ('', 'plain PyTorch', 'config', 'own data', 'tracking', 'classifier', 'semi-supervised', 'transformers',
          'torchvision', 'lightning', 'segmentation-models-pytorch', 'volumes', 'soft targets', 'cosine classifiers',
-         'points', 'frozen backbone', 'text', 'accelerate', 'timm')
+         'points', 'frozen backbone', 'text', 'accelerate', 'timm', 'own head', 'own loss', 'own classifier')
 BLOCKS = {kind: [block for block in blocks() if block.language == 'python' and block.kind == kind] for kind in KINDS}
 
 HEADS = {
@@ -355,3 +355,54 @@ def test_the_semi_supervised_classifier_builds_and_trains_with_isda(code, tmp_pa
     losses = model(torch.randn(4, 3, 32, 32), torch.arange(4), dict(views=views, index=torch.arange(4)), mode='loss')
     assert {'loss', 'loss_unlabelled', 'loss_isda_unlabelled'} <= set(losses)
     assert int(pair.loss.statistics.count.sum()) == 4
+
+
+def decoder(kind='FCNHead', loss=None):
+    """A small model of MMSegmentation with a head of this kind."""
+    from helpers import families
+    head = dict(type=kind, in_channels=8, in_index=0, channels=6, num_convs=1, num_classes=families.CLASSES,
+                norm_cfg=dict(type='BN'), loss_decode=loss or dict(type='CrossEntropyLoss'))
+    return families.build(dict(type='EncoderDecoder', decode_head=head, backbone=dict(type='GivenMaps'), train_cfg={},
+                               test_cfg=dict(mode='whole')))
+
+
+def wrapped(model):
+    """The classifiers by loss, as the hook attaches them."""
+    from helpers import families
+    pairs, _ = families.start(model, dict(type='ISDAHook', lambda_0=7.5), {})
+    names = {module: name for name, module in model.named_modules()}
+    return {f'{pair.name}.{pair.place}': names[pair.classifier] for pair in pairs}
+
+
+@code('own head')
+def test_the_declared_classifier_of_the_own_head_is_attached(code):
+    from mmseg.registry import MODELS
+    head = run(code)['CoarseToFineHead']
+    try:
+        model = decoder('CoarseToFineHead')
+        assert wrapped(model) == {'decode_head.loss_decode': 'decode_head.conv_seg'}
+        head.isda_classifiers = {}
+        with pytest.raises(ValueError, match='decode_head .CoarseToFineHead.: loss_decode'):
+            wrapped(decoder('CoarseToFineHead'))
+    finally:
+        MODELS._module_dict.pop('CoarseToFineHead')
+
+
+@code('own loss')
+def test_the_own_loss_is_wrapped_and_augmented(code):
+    from mmseg.registry import MODELS
+    loss = run(code)['HardestPixelsLoss']
+    try:
+        model = decoder(loss=dict(type='HardestPixelsLoss', share=0.5))
+        assert wrapped(model) == {'decode_head.loss_decode': 'decode_head.conv_seg'}
+    finally:
+        MODELS._module_dict.pop('HardestPixelsLoss')
+    logits, labels = torch.zeros(1, 2, 2, 2), torch.tensor([[[0, 255], [255, 1]]])
+    logits[0, 0, 1, 1] = 3.0
+    assert loss(share=0.25)(logits, labels) == torch.nn.functional.cross_entropy(logits[:, :, 1, 1], torch.tensor([1]))
+
+
+@code('own classifier')
+def test_the_k_x_k_classifier_has_the_statistics_of_its_windows(code):
+    statistics = run(code)['criterion'].statistics
+    assert (statistics.channels, int(statistics.count.sum())) == (8 * 3 * 3, 2 * 16 * 16)

@@ -197,3 +197,10 @@ def test_make_gpu_runs_tools_and_configs_that_are_there():
     done = subprocess.run(['make', '-n', 'gpu'], cwd=ROOT, capture_output=True, text=True, check=True)
     named = [word for word in done.stdout.split() if word.endswith('.py')]
     assert len(named) == 5 and [path for path in named if not (ROOT / path).is_file()] == []
+
+
+def test_every_function_of_the_code_tour_is_defined_in_the_file_that_it_names():
+    rows = [line for line in (ROOT / 'docs' / 'code_tour.md').read_text().splitlines() if re.match(r'\| \d', line)]
+    steps = [step for row in rows for step in re.findall(r'`(\w+)` in \[[^]]*\]\(\.\./([^)]*)\)', row)]
+    assert len(rows) == 10 and len(steps) >= len(rows)
+    assert [step for step in steps if f'def {step[0]}(' not in (ROOT / step[1]).read_text()] == []

@@ -5,7 +5,7 @@ With ISDA: deeplabv3plus_mobilenetv2-frozen_weights_isda_camvid16-240x180.py
 Result:    not yet run
 """
 _base_ = './deeplabv3plus_mobilenetv2-frozen_camvid16-240x180.py'
-# As in deeplabv3plus_mobilenetv2-d16_weights_camvid16-160x120.py. The root of the inverse share of pixels corresponds to
-# logit adjustment with tau = 0.5.
+# As in deeplabv3plus_mobilenetv2-d16_weights_camvid16-160x120.py: the root of the inverse share of pixels. It
+# corresponds to logit adjustment with tau = 0.5.
 model = dict(decode_head=dict(loss_decode=dict(
     class_weight=[0.87, 0.76, 3.66, 0.64, 1.67, 1.10, 2.72, 2.63, 1.46, 4.63, 8.66], avg_non_ignore=False)))

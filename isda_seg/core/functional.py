@@ -88,7 +88,7 @@ def isda_cross_entropy(logits: Tensor, labels: Tensor, weight: Tensor, covarianc
     labels = labels if checked else check_logits(logits, labels, ignore_index)
     if reduction not in ('mean', 'sum') or not _fuses(logits, strength > 0 or adjustment is not None, grid):
         augmented = closed_form_logits(adjust_logits(logits, adjustment), labels, weight, covariance, strength,
-                                ignore_index=ignore_index, grid=grid, checked=True)
+                                       ignore_index=ignore_index, grid=grid, checked=True)
         if divisor is None:
             return cross_entropy(augmented, labels, ignore_index=ignore_index, reduction=reduction)
         return cross_entropy(augmented, labels, ignore_index=ignore_index, reduction='sum') / divisor
@@ -103,7 +103,7 @@ def isda_cross_entropy(logits: Tensor, labels: Tensor, weight: Tensor, covarianc
 
 
 def closed_form_logits(logits: Tensor, labels: Tensor, weight: Tensor, covariance: Tensor, strength: float, *,
-                ignore_index: int | None = None, grid: Grid | None = None, checked: bool = False) -> Tensor:
+                       ignore_index: int | None = None, grid: Grid | None = None, checked: bool = False) -> Tensor:
     """Return the logits whose cross-entropy is the closed-form ISDA loss: ``augment_logits`` from the covariance.
 
     For samples (N, C), only the table rows of their labels are computed. Arguments and errors are those of

@@ -60,6 +60,10 @@ def wrap_losses(model: nn.Module, make: Make | None = None, heads: Sequence[str]
     if not pairs:
         raise ValueError(_no_losses_message(unwrapped, make is None))
     for pair in pairs:
+        if not hasattr(pair.loss, 'lambda_0'):
+            raise ValueError(f'{_title(pair.name, pair.holder)}: {pair.place} is an ISDACriterion, whose strength the '
+                             'hook cannot set: replace it by isda_seg.losses.ISDALoss(lambda_0, base=...), or delete '
+                             'default_hooks.isda and attach the criterion in plain torch')
         attach(pair.loss, pair.classifier, getattr(pair.holder, 'align_corners', False))
         if getattr(pair.loss, 'ignore_background', False):
             pair.loss.background = background_of(pair.holder, pair.loss.statistics.num_classes)

@@ -65,8 +65,8 @@ class Screen(logging.Handler):
 
 
 def numbers(text: str) -> str:
-    """Return the values of a training step that are listed in ``SHOWN``, in that order."""
-    found = dict(re.findall(r'([\w.]+): (\S+)', text))
+    """Return the values of a training step that are listed in ``SHOWN``, in that order, the strength of one head."""
+    found = dict(reversed(re.findall(r'(?:[\w.]+\.(?=isda_strength))?([\w.]+): (\S+)', text)))
     return '  '.join(f'{name}: {found[name]}' for name in SHOWN if name in found)
 
 

@@ -13,6 +13,7 @@ from torch import nn
 from isda_seg.attachment import base_losses
 from isda_seg.attachment.base_losses import MeanCrossEntropy, reason_not_softmax
 from isda_seg.attachment.focal import SoftmaxFocalLoss
+from isda_seg.criterion import ISDACriterion
 from isda_seg.hooks import ISDAHook
 from isda_seg.losses import ISDALoss
 from isda_seg.openmmlab.log_values import scalars
@@ -179,6 +180,15 @@ def test_a_class_declares_whether_it_is_a_softmax_loss(declared):
     else:
         with pytest.raises(ValueError, match='Weighted is not a softmax cross-entropy of one label per sample'):
             served(own)
+
+
+def test_a_criterion_of_plain_torch_in_the_model_is_an_error_with_a_remedy():
+    own = nn.Module()
+    own.fc, own.loss = nn.Linear(2, 2), ISDACriterion(lambda_0=1.0, total_steps=3)
+    with pytest.raises(ValueError, match=r'loss is an ISDACriterion, .* replace it by isda_seg.losses.ISDALoss'):
+        served(own)
+    own.loss = ISDALoss(1.0, base=nn.CrossEntropyLoss())
+    assert served(own)[0] == ['.loss']
 
 
 def test_a_head_declares_the_classifiers_of_its_losses():

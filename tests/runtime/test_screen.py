@@ -11,7 +11,8 @@ from isda_seg.runtime.launch import load_config
 from isda_seg.runtime.screen import Screen, numbers
 
 STEP = ('Iter(train) [ 80/900]  lr: 1.8e-03  eta: 0:01:58  time: 0.14  data_time: 0.0075  loss: 0.9712  '
-        'decode.loss_isda: 0.7  decode.acc_seg: 88.5  isda_strength: 0.6')
+        'decode.loss_isda: 0.7  decode.acc_seg: 88.5  decode_head.isda_strength: 0.6  decode_head.isda_table_max: 1.7  '
+        'auxiliary_head.isda_strength: 0.5')
 
 
 class Terminal(io.StringIO):
@@ -82,6 +83,7 @@ def test_console_output_is_short_and_the_log_file_is_complete(tmp_path, capsys):
         f'{runner.timestamp}.log')
     assert [line.split(' ')[1] for line in lines if ' is attached to ' in line] == ['decode_head', 'auxiliary_head']
     log = (tmp_path / 'work' / runner.timestamp / f'{runner.timestamp}.log').read_text()
+    assert any('isda_strength: 1.2500' in line for line in lines if line.startswith('Iter(train)'))
     assert log.count('Iter(train)') == 6 and 'lambda_0=7.5' in log and 'Config:' in log
 
 
