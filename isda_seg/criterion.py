@@ -13,8 +13,8 @@ from isda_seg.attachment.label_grid import LABEL_SAMPLINGS, labels_on_grid, with
 from isda_seg.attachment.ramp import Ramp
 from isda_seg.attachment.unseen_classes import STEPS, UnseenClasses
 from isda_seg.attachment.verification import Verification
-from isda_seg.core import isda_cross_entropy, margin_variance
-from isda_seg.core.functional import closed_form_logits
+from isda_seg.core import margin_variance
+from isda_seg.core.functional import closed_form_logits, closed_form_loss
 from isda_seg.core.logit_sampling import check_sample_count, sampled_logits
 from isda_seg.core.moments import check_covariance
 from isda_seg.core.ops.checks import check_choice, check_tensor, is_soft
@@ -167,11 +167,11 @@ class ISDACriterion(HeldStatistics):
             return base_losses.soft_value(self.base, logits, *arguments, samples=self.samples, grid=grid,
                                           background=self.background, adjustment=adjustment, factor=self.factor)
         if divisor is not None:
-            return isda_cross_entropy(logits, *arguments, ignore_index=ignored, divisor=divisor, grid=grid,
-                                      checked=True, adjustment=adjustment)
+            return closed_form_loss(logits, *arguments, ignore_index=ignored, divisor=divisor, grid=grid,
+                                    adjustment=adjustment)
         logits, keys = adjust_logits(logits, adjustment), dict[str, Any](ignore_index=ignored, grid=grid)
         augmented = sampled_logits(logits, *arguments, self.samples, **keys) if self.samples and strength else \
-            [closed_form_logits(logits, *arguments, checked=True, **keys)]
+            [closed_form_logits(logits, *arguments, **keys)]
         labels, ignore_index = base_losses.labels_for_base(self.base, labels, ignored, ignore_index)
         return base_losses.mean_value(self.base, augmented, labels, ignore_index, kwargs, self.factor)
 

@@ -9,7 +9,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from isda_seg.attach import attach
-from isda_seg.core import isda_cross_entropy
+from isda_seg.core.functional import closed_form_loss
 from isda_seg.core.ops.upsampled import Grid, resize
 from isda_seg.criterion import ISDACriterion
 
@@ -139,7 +139,7 @@ def test_gradients_of_volumes_and_points_equal_finite_differences(sides, on_feat
     labels = torch.randint(CLASSES, (1, *large))
     labels.view(-1)[::4] = IGNORE
     grid = Grid(on_grid(labels, small), False) if on_features else None
-    assert torch.autograd.gradcheck(lambda z, w: isda_cross_entropy(
+    assert torch.autograd.gradcheck(lambda z, w: closed_form_loss(
         z, labels, w, covariance, STRENGTH, ignore_index=IGNORE, grid=grid), (logits, weight))
 
 

@@ -54,8 +54,7 @@ def _add(logits: Tensor, labels: Tensor, table: Tensor, half: float, ignore_inde
 
 def isda_cross_entropy(logits: Tensor, labels: Tensor, weight: Tensor, covariance: Tensor, strength: float, *,
                        ignore_index: int | None = -100, reduction: str = 'mean',
-                       divisor: float | Tensor | None = None, grid: Grid | None = None,
-                       checked: bool = False, adjustment: Tensor | None = None) -> Tensor:
+                       adjustment: Tensor | None = None) -> Tensor:
     """Return the ISDA loss, an upper bound of the expected cross-entropy over augmented features (Eq. 7, Prop. 1).
 
     Logits of images that need gradients take a single fused pass (``fused_cross_entropy``) with the same result.
@@ -63,15 +62,12 @@ def isda_cross_entropy(logits: Tensor, labels: Tensor, weight: Tensor, covarianc
     Args:
         logits: (N, C) or (N, C, ...).
         labels: (N,) or (N, ...); or class probabilities of the shape of the logits (``soft_cross_entropy``), for which
-            ignore_index, divisor and grid have no meaning.
+            ignore_index has no meaning.
         weight: (C, A) of the classifier that made the logits.
         covariance: (C, A) or (C, A, A), or leading dimension 1.
         strength: lambda. The authors' final value is 7.5 for diagonal covariances, and 0.5 for full ones on CIFAR.
         ignore_index: samples with this label have no loss and no gradient; None includes every sample.
         reduction: 'mean' over labelled samples, 'sum' or 'none'. Without a labelled sample, 0 with zero gradients.
-        divisor: divisor of the mean, if it is not the number of labelled samples.
-        grid: for logits (N, C, H, W), select rows by the labels on this grid and upsample them.
-        checked: whether the labels are already int64 and known to be classes or ignored.
         adjustment: (C,) ``tau * log_prior(count)``, added to the logits of every sample (logit adjustment); receives no
             gradient.
 
@@ -85,10 +81,22 @@ def isda_cross_entropy(logits: Tensor, labels: Tensor, weight: Tensor, covarianc
     if is_soft(logits, labels):
         return soft_cross_entropy(logits, labels, weight, covariance, strength, adjustment=adjustment,
                                   reduction=reduction)
-    labels = labels if checked else check_logits(logits, labels, ignore_index)
+    labels = check_logits(logits, labels, ignore_index)
+    return closed_form_loss(logits, labels, weight, covariance, strength, ignore_index=ignore_index,
+                            reduction=reduction, adjustment=adjustment)
+
+
+def closed_form_loss(logits: Tensor, labels: Tensor, weight: Tensor, covariance: Tensor, strength: float, *,
+                     ignore_index: int | None, reduction: str = 'mean', divisor: float | Tensor | None = None,
+                     grid: Grid | None = None, adjustment: Tensor | None = None) -> Tensor:
+    """Compute ``isda_cross_entropy`` for int64 labels that have been checked.
+
+    ``divisor`` replaces the number of labelled samples in the mean. With a ``grid``, logits (N, C, H, W) get the rows
+    of the labels on this grid, upsampled.
+    """
     if reduction not in ('mean', 'sum') or not _fuses(logits, strength > 0 or adjustment is not None, grid):
         augmented = closed_form_logits(adjust_logits(logits, adjustment), labels, weight, covariance, strength,
-                                       ignore_index=ignore_index, grid=grid, checked=True)
+                                       ignore_index=ignore_index, grid=grid)
         if divisor is None:
             return cross_entropy(augmented, labels, ignore_index=ignore_index, reduction=reduction)
         return cross_entropy(augmented, labels, ignore_index=ignore_index, reduction='sum') / divisor
@@ -103,17 +111,15 @@ def isda_cross_entropy(logits: Tensor, labels: Tensor, weight: Tensor, covarianc
 
 
 def closed_form_logits(logits: Tensor, labels: Tensor, weight: Tensor, covariance: Tensor, strength: float, *,
-                       ignore_index: int | None = None, grid: Grid | None = None, checked: bool = False) -> Tensor:
+                       ignore_index: int | None = None, grid: Grid | None = None) -> Tensor:
     """Return the logits whose cross-entropy is the closed-form ISDA loss: ``augment_logits`` from the covariance.
 
-    For samples (N, C), only the table rows of their labels are computed. Arguments and errors are those of
-    ``isda_cross_entropy``.
+    For samples (N, C), only the table rows of their labels are computed. Arguments are those of ``closed_form_loss``.
 
     Returns:
         a tensor of the shape of the logits, at least float32.
     """
     half = check_strength(strength) / 2
-    labels = labels if checked else check_logits(logits, labels, ignore_index)
     check_classes(logits, weight)
     if not half:
         return logits.to(at_least_float32(logits, weight, covariance))

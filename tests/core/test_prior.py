@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch.testing import assert_close
 
 from isda_seg.core import isda_cross_entropy
+from isda_seg.core.functional import closed_form_loss
 from isda_seg.core.ops.upsampled import Grid
 from isda_seg.core.prior import adjust_logits, log_prior
 
@@ -65,8 +66,8 @@ def test_rows_on_the_feature_grid_leave_the_adjustment_at_every_pixel(align_corn
     grid = Grid(labels[:, ::3, ::3].contiguous(), align_corners)
     adjustment = TAU * log_prior(COUNT)
     given = (weight, covariance, 2.5)
-    fused = isda_cross_entropy(logits, labels, *given, ignore_index=IGNORE, grid=grid, adjustment=adjustment)
-    shifted = isda_cross_entropy(adjust_logits(logits, adjustment), labels, *given, ignore_index=IGNORE, grid=grid)
+    fused = closed_form_loss(logits, labels, *given, ignore_index=IGNORE, grid=grid, adjustment=adjustment)
+    shifted = closed_form_loss(adjust_logits(logits, adjustment), labels, *given, ignore_index=IGNORE, grid=grid)
     assert_close(fused, shifted)
     assert_close(torch.autograd.grad(fused, (logits, weight)), torch.autograd.grad(shifted, (logits, weight)))
 
@@ -77,8 +78,8 @@ def test_second_derivatives_equal_those_of_adjusted_logits():
 
     def second(adjust_inside, grid):
         z = logits if adjust_inside else adjust_logits(logits, adjustment)
-        loss = isda_cross_entropy(z, labels, weight, covariance, 1.0, ignore_index=IGNORE, grid=grid,
-                                  adjustment=adjustment if adjust_inside else None)
+        loss = closed_form_loss(z, labels, weight, covariance, 1.0, ignore_index=IGNORE, grid=grid,
+                                adjustment=adjustment if adjust_inside else None)
         first = torch.autograd.grad(loss, logits, create_graph=True)[0]
         return torch.autograd.grad(first.square().sum(), (logits, weight))
 
