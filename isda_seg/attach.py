@@ -46,8 +46,8 @@ def attach(loss: ISDACriterion, classifier: nn.Module, align_corners: bool = Fal
                          'classifier: give the number of its background class, or None')
     loss.prepare(classes, channels)
     loss.captured.bind(classifier)
-    own = next(chain(classifier.parameters(), classifier.buffers()), None)  # a parametrized weight is not read here
-    loss.to(classifier.weight.device if own is None else own.device)  # type: ignore[arg-type]
+    tensor = next(chain(classifier.parameters(), classifier.buffers()), None)  # a parametrized weight is not read here
+    loss.to(classifier.weight.device if tensor is None else tensor.device)  # type: ignore[arg-type]
     loss.align_corners, loss.attached = align_corners, True
     if not any(getattr(hook, '__self__', None) is loss for hook in classifier._forward_pre_hooks.values()):
         # A bound method, so that a deep copy of the model calls the copy of the loss.
@@ -63,10 +63,10 @@ def detach(loss: ISDACriterion, classifier: nn.Module) -> None:
         ValueError: the loss is not attached to this classifier.
     """
     hooks = classifier._forward_pre_hooks
-    found = [key for key, hook in hooks.items() if getattr(hook, '__self__', None) is loss]
-    if not found:
+    keys = [key for key, hook in hooks.items() if getattr(hook, '__self__', None) is loss]
+    if not keys:
         raise ValueError(f'the loss is not attached to this {type(classifier).__name__}')
-    for key in found:
+    for key in keys:
         hooks.pop(key)
         classifier._forward_pre_hooks_with_kwargs.pop(key, None)
     loss.attached, loss.captured = False, CapturedInputs()

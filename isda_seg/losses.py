@@ -141,9 +141,9 @@ def _scope() -> str:
 
 def _cross_entropy(scope: str, loss_weight: float, keys: dict[str, Any]) -> nn.Module:
     """Build the CrossEntropyLoss of the scope, or mean cross-entropy if the scope has none."""
-    found = None if scope == 'mmengine' else MODELS.get(f'{scope}.CrossEntropyLoss')
-    if found is not None:
-        known = inspect.signature(found).parameters
+    kind = None if scope == 'mmengine' else MODELS.get(f'{scope}.CrossEntropyLoss')
+    if kind is not None:
+        known = inspect.signature(kind).parameters
         unknown = sorted(set(keys) - set(known))
         if unknown:
             raise ValueError(_unknown(unknown, known))
@@ -156,8 +156,8 @@ def _cross_entropy(scope: str, loss_weight: float, keys: dict[str, Any]) -> nn.M
 
 def _unknown(keys: Sequence[str], of_base: Iterable[str]) -> str:
     """Return the error message for keys that neither ISDALoss nor the replaced cross-entropy accepts."""
-    own = [name for name in inspect.signature(ISDALoss.__init__).parameters if name not in ('self', 'cross_entropy')]
-    known = list(dict.fromkeys([*own, *of_base]))
+    ours = [name for name in inspect.signature(ISDALoss.__init__).parameters if name not in ('self', 'cross_entropy')]
+    known = list(dict.fromkeys([*ours, *of_base]))
     return (f'ISDALoss does not accept {list(keys)}{_did_you_mean(keys, known)}. It accepts {", ".join(known)}. Put '
             "keys of another loss into base: base=dict(type='torch.nn.CrossEntropyLoss', label_smoothing=0.1)")
 

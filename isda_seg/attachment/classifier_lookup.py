@@ -42,12 +42,12 @@ def classifier_of(holder: nn.Module, loss: nn.Module, place: str) -> nn.Module:
             raise ValueError(f'no classifier is named {wanted!r}; choose one of {list(inner)}')
         return _supported(inner[wanted])
     classes = getattr(holder, 'num_classes', None)
-    found = {key: child for key, child in children.items() if num_outputs(child) is not None}
-    fitting = {key: child for key, child in found.items() if num_outputs(child) != 1 and
+    layers = {key: child for key, child in children.items() if num_outputs(child) is not None}
+    fitting = {key: child for key, child in layers.items() if num_outputs(child) != 1 and
                classes in (None, num_outputs(child))}
     if len(fitting) == 1:
         return _supported(next(iter(fitting.values())))
-    outputs = {key: num_outputs(child) for key, child in found.items()}
+    outputs = {key: num_outputs(child) for key, child in layers.items()}
     hint = (f"if {place} receives the logits of one of them, name it: dict(type='isda_seg.losses.ISDALoss', "
             f'lambda_0=..., classifier={next(iter(fitting))!r})') if fitting else \
         'a single output means a sigmoid' if 1 in outputs.values() else 'another module computes its logits'

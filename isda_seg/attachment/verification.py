@@ -18,7 +18,7 @@ CONVOLUTIONS = (F.conv1d, F.conv2d, F.conv3d)
 HALF_ALLOWED = 5e-2  # tolerance for features or logits in half precision
 
 
-class Sample(NamedTuple):
+class Comparison(NamedTuple):
     """Comparison at one position of one step."""
     logits: Tensor    # (C, n) of the captured features that the position interpolates, and of their neighbours
     error: Tensor     # (C,) difference to the logits of the loss
@@ -55,7 +55,7 @@ class Verification:
     def __init__(self) -> None:
         self.step = 0
         self.verified = False
-        self._deferred: list[tuple[Sample, Tensor, float]] = []
+        self._deferred: list[tuple[Comparison, Tensor, float]] = []
 
     @torch.no_grad()
     def check(self, captured: CapturedInput, logits: Tensor, align_corners: bool) -> None:
@@ -136,9 +136,10 @@ def _first_logits(captured: CapturedInput) -> Tensor:
     weight, bias, features = captured.weight.float(), captured.bias, captured.features
     bias = None if bias is None else bias.float()
     if isinstance(features, Windows):
-        own = features.of_images(slice(0, 1))
-        weight = weight.view(len(weight), -1, *own.kernel)
-        return CONVOLUTIONS[len(own.kernel) - 1](own.map.float(), weight, bias, own.stride, 0, own.dilation)
+        windows = features.of_images(slice(0, 1))
+        weight = weight.view(len(weight), -1, *windows.kernel)
+        return CONVOLUTIONS[len(windows.kernel) - 1](windows.map.float(), weight, bias, windows.stride, 0,
+                                                     windows.dilation)
     one = features[:1].float()
     if one.dim() == 2:
         return F.linear(one, weight, bias)
@@ -156,12 +157,12 @@ def _first_typical_logit(captured: CapturedInput) -> Tensor:
     return torch.stack([typical_logit(band, captured.weight) for band in bands]).max()
 
 
-def _one_position(captured: CapturedInput, logits: Tensor, align_corners: bool, step: int) -> Sample:
+def _one_position(captured: CapturedInput, logits: Tensor, align_corners: bool, step: int) -> Comparison:
     """Recompute the logits at the pixel of one feature, where interpolation needs the fewest neighbours."""
     features, sources = captured.features, []
     if not isinstance(features, Windows) and features.dim() == 2:
         position = step * STRIDE % len(features)
-        around, own = features[position][:, None, None], logits[position]
+        around, given = features[position][:, None, None], logits[position]
     else:
         images, _, *sizes = features.shape
         position = step * STRIDE % (images * prod(sizes))
@@ -174,17 +175,17 @@ def _one_position(captured: CapturedInput, logits: Tensor, align_corners: bool, 
         # The interpolation may give a neighbour on either side 1e-7 of the share, where the exact share is 0.
         sides = [slice(max(first - 1, 0), min(second + 2, size)) for (first, second, _), size in
                  zip(sources, sizes, strict=True)]
-        sources = [(first - own.start, second - own.start, share)
-                   for (first, second, share), own in zip(sources, sides, strict=True)]
+        sources = [(first - side.start, second - side.start, share)
+                   for (first, second, share), side in zip(sources, sides, strict=True)]
         around = features.of_images(slice(image, image + 1)).patch(*sides)[0] if isinstance(features, Windows) else \
             features[image][tuple([slice(None), *sides])]
-        own = logits[image].movedim(0, -1)[tuple(pixel)]
+        given = logits[image].movedim(0, -1)[tuple(pixel)]
     near, weight = around.flatten(1).float(), captured.weight.float()
     small = weight @ near if captured.bias is None else torch.addmm(captured.bias.float()[:, None], weight, near)
     again = small.view(len(weight), *around.shape[1:])
     for first, second, share in sources:
         again = again[:, first] if share == 0 else torch.lerp(again[:, first], again[:, second], share)
-    return Sample(small, again.flatten() - own.float(), near)
+    return Comparison(small, again.flatten() - given.float(), near)
 
 
 def _stale(error: float) -> str:

@@ -77,12 +77,12 @@ def _bounds(z: Tensor, p: Tensor, weight: Tensor, covariance: Tensor, half: floa
         else:
             members = ((position >= first) & (position < first + at_once)).nonzero().flatten()
         for index in torch.split(members, max(1, MAX_TERMS // terms)):
-            own, q = (z, p) if len(index) == len(z) else (z[index], p[index])
+            part, q = (z, p) if len(index) == len(z) else (z[index], p[index])
             # A product with one-hot rows selects each row's table: its gradient sums in a deterministic order.
             member = (position[index] - first)[:, None] == torch.arange(len(table), device=z.device)
             added = (member.to(z.dtype) @ table.flatten(1)).view(-1, *table.shape[1:])
             rows.append(index)
-            bounds.append((q * ((own[:, None, :] + added).logsumexp(dim=2) - own)).sum(dim=1))
+            bounds.append((q * ((part[:, None, :] + added).logsumexp(dim=2) - part)).sum(dim=1))
     if len(bounds) == 1:
         return bounds[0]
     return torch.cat(bounds)[torch.cat(rows).argsort()] if bounds else z.sum(dim=1)
@@ -95,5 +95,5 @@ def _pair_variance(weight: Tensor, covariance: Tensor) -> Tensor:
     w = w - w.mean(dim=0)
     sigma = covariance.to(wide).nan_to_num(nan=0.0, posinf=LARGEST, neginf=-LARGEST)
     products = (w * sigma[:, None] if sigma.dim() == 2 else w @ sigma) @ w.t()
-    own = products.diagonal(dim1=1, dim2=2)
-    return (own[:, :, None] + own[:, None, :] - 2 * products).clamp(min=0)
+    squares = products.diagonal(dim1=1, dim2=2)
+    return (squares[:, :, None] + squares[:, None, :] - 2 * products).clamp(min=0)

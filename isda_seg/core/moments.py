@@ -122,24 +122,24 @@ def _whole_moments(features: Tensor, labels: Tensor, num_classes: int, covarianc
         zero = constant(0, (1,), dtype, x.device)  # one-dimensional, so that half-precision features are promoted
         x = torch.where(bad, zero, pixels.movedim(1, 0), out=x).flatten(1)          # (A, N)
         # Two more rows follow the classes: labelled but not finite, and not labelled.
-        own = class_index(labels, num_classes, ignore_index).reshape(bad.shape)
-        own = torch.where(bad, own.clamp(min=num_classes), own).flatten()
-        one_hot = x.new_zeros(num_classes + 2, len(own)).scatter_(0, own[None], 1.0)
+        class_of = class_index(labels, num_classes, ignore_index).reshape(bad.shape)
+        class_of = torch.where(bad, class_of.clamp(min=num_classes), class_of).flatten()
+        one_hot = x.new_zeros(num_classes + 2, len(class_of)).scatter_(0, class_of[None], 1.0)
         counts = one_hot.sum(dim=1, dtype=torch.int64)
         count, member = counts[:num_classes], one_hot[:num_classes]
         share = member / count.clamp(min=1)[:, None]
         mean = share @ x.t()
         if covariance == 'identity':
-            found = x.new_ones(1, len(x))
+            sigma = x.new_ones(1, len(x))
         elif covariance == 'shared':
             member = member.sum(dim=0)
             centred = (x - (x @ member / member.sum().clamp(min=1))[:, None]) * member
-            found = (centred @ centred.t() / member.sum().clamp(min=1))[None]
+            sigma = (centred @ centred.t() / member.sum().clamp(min=1))[None]
         else:
             centred = torch.addmm(x, mean.t(), member, alpha=-1)
-            found = share @ centred.square_().t() if covariance == 'diagonal' else \
-                class_matrices(centred, own, counts, num_classes)
-    return ClassMoments(count, mean, found), counts[num_classes]
+            sigma = share @ centred.square_().t() if covariance == 'diagonal' else \
+                class_matrices(centred, class_of, counts, num_classes)
+    return ClassMoments(count, mean, sigma), counts[num_classes]
 
 
 def merge(*moments: ClassMoments) -> ClassMoments:

@@ -44,11 +44,11 @@ def sampled_cross_entropy(features: Tensor, labels: Tensor, weight: Tensor, bias
         a, w = features.to(dtype), weight.to(dtype)
         b = None if bias is None else bias.to(dtype)
         root = square_root(covariance.to(dtype)) * check_strength(strength) ** 0.5
-        own = root.expand(len(w), *root.shape[1:])[labels]
+        roots = root.expand(len(w), *root.shape[1:])[labels]
         total = a.new_zeros(())
         for _ in range(num_samples):
             noise = torch.randn(a.shape, dtype=dtype, device=a.device, generator=generator)
-            shift = own * noise if own.dim() == 2 else (own @ noise[:, :, None])[:, :, 0]
+            shift = roots * noise if roots.dim() == 2 else (roots @ noise[:, :, None])[:, :, 0]
             total = total + F.cross_entropy(F.linear(a + shift, w, b), labels)
         return total / num_samples
 

@@ -93,7 +93,7 @@ def windowed_moments(windows: Windows, labels: Tensor, num_classes: int, covaria
     nothing = empty_moments(num_classes, windows.shape[1], covariance, dtype, labels.device)
     if labels.is_floating_point():  # ranks exchange counts of one dtype
         nothing = nothing._replace(count=nothing.count.to(widest(labels)))
-    found = (batch_moments(band, labels[images].narrow(-len(windows.kernel), rows.start, band.shape[2]), num_classes,
+    parts = (batch_moments(band, labels[images].narrow(-len(windows.kernel), rows.start, band.shape[2]), num_classes,
                            covariance, ignore_index) for images, rows, band in windows.bands())
     none = labels.new_zeros((), dtype=torch.int64)
-    return reduce(lambda a, b: (merge(a[0], b[0]), a[1] + b[1]), found, (nothing, none))
+    return reduce(lambda a, b: (merge(a[0], b[0]), a[1] + b[1]), parts, (nothing, none))

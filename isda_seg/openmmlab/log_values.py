@@ -7,18 +7,18 @@ from isda_seg.openmmlab.pairs import Pair
 
 def scalars(pairs: Sequence[Pair]) -> dict[str, float]:
     """Return strength, mean and largest entry of the margin table for each head, or for each loss of a head."""
-    found = {}
+    result = {}
     for pair in pairs:
         loss: Any = pair.loss
         table = loss.table()
         mean = float(table.sum()) / (len(table) * (len(table) - 1))
         values = dict(strength=loss.strength, table_mean=mean, table_max=float(table.max()))
-        found.update({f'{_key(pair, pairs)}_{key}': value for key, value in values.items()})
-    return found
+        result.update({f'{_key(pair, pairs)}_{key}': value for key, value in values.items()})
+    return result
 
 
 def _key(pair: Pair, pairs: Sequence[Pair]) -> str:
     names: list[Any] = [other.loss.loss_name for other in pairs if other.name == pair.name]
-    own: Any = pair.loss.loss_name
-    own = 'isda' if len(names) == 1 else own if names.count(own) == 1 else pair.place
-    return f'{pair.name}.{own}' if pair.name else str(own)
+    name: Any = pair.loss.loss_name
+    name = 'isda' if len(names) == 1 else name if names.count(name) == 1 else pair.place
+    return f'{pair.name}.{name}' if pair.name else str(name)

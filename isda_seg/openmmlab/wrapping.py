@@ -49,8 +49,8 @@ def wrap_losses(model: nn.Module, make: Make | None = None, heads: Sequence[str]
     losses = list(held_losses(model))
     _check_names(heads or (), list(dict.fromkeys(held.name for held in losses)))
     for held in losses:
-        own = isinstance(held.loss, ISDACriterion)
-        reason = None if own else 'it is not an ISDALoss' if make is None else _reason_not_wrapped(model, held, heads)
+        reason = None if isinstance(held.loss, ISDACriterion) else 'it is not an ISDALoss' if make is None else \
+            _reason_not_wrapped(model, held, heads)
         if reason is not None:
             unwrapped.setdefault(_title(held.name, held.holder), []).append(f'{held.place} is not wrapped: {reason}')
             continue
@@ -140,8 +140,8 @@ def _per_classifier(model: nn.Module, held: HeldLoss, loss: ISDACriterion) -> nn
             raise ValueError(f'{_title(held.name, held.holder)}: loss_weight={loss.factor} of this ISDALoss is not '
                              'supported here: move it into base')
     copies: dict[str, Any] = {name: copy.deepcopy(loss) for name in names}
-    for name, own in copies.items():
-        own.classifier = name
+    for name, one in copies.items():
+        one.classifier = name
     return PerCallLosses(copies, loss.base if later_calls_note(parent) is not None else None)
 
 

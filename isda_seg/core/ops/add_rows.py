@@ -13,12 +13,12 @@ from isda_seg.core.ops.precision import full_precision
 
 
 @opaque
-def add_rows(logits: Tensor, labels: Tensor, rows: Tensor, factor: float, ignore_index: int | None) -> Tensor:
-    """Add ``factor * rows[label]`` (C,) to logits (N, C, P) at every pixel of labels (N, P) that is not ignored.
+def add_rows(logits: Tensor, labels: Tensor, rows: Tensor, half: float, ignore_index: int | None) -> Tensor:
+    """Add ``half * rows[label]`` (C,) to logits (N, C, P) at every pixel of labels (N, P) that is not ignored.
 
     Gradients flow into logits and rows (C, C). Both must have the same dtype.
     """
-    result: Tensor = _AddRows.apply(logits, labels, rows, factor, ignore_index)  # type: ignore[no-untyped-call]
+    result: Tensor = _AddRows.apply(logits, labels, rows, half, ignore_index)  # type: ignore[no-untyped-call]
     return result
 
 
@@ -29,19 +29,19 @@ class _AddRows(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, logits: Tensor, labels: Tensor, rows: Tensor, factor: float,
+    def forward(ctx: Any, logits: Tensor, labels: Tensor, rows: Tensor, half: float,
                 ignore_index: int | None) -> Tensor:
-        ctx.factor, ctx.ignore_index = factor, ignore_index
+        ctx.half, ctx.ignore_index = half, ignore_index
         if not on_cpu(logits):
             index = class_index(labels, len(rows), ignore_index)
             ctx.save_for_backward(index)
             padded = torch.cat([rows.t(), constant(0, (len(rows), 2), rows.dtype, rows.device)], dim=1)
             added = padded.expand(len(logits), -1, -1).gather(2, index[:, None].expand_as(logits))
-            return torch.add(logits, added, alpha=factor)
+            return torch.add(logits, added, alpha=half)
         ctx.save_for_backward(labels)
         out = torch.empty_like(logits, memory_format=torch.contiguous_format)
         for n, pixels, _, member in one_hot_chunks(labels, rows, len(rows), ignore_index):
-            torch.addmm(logits[n, :, pixels], rows.t(), member, alpha=factor, out=out[n, :, pixels])
+            torch.addmm(logits[n, :, pixels], rows.t(), member, alpha=half, out=out[n, :, pixels])
         return out
 
     @staticmethod
@@ -52,8 +52,8 @@ class _AddRows(torch.autograd.Function):
         classes = grad.shape[1]
         with full_precision(grad.device.type):
             if not on_cpu(grad):
-                return grad, None, label_sums(grad, labels, classes, ctx.factor), None, None
+                return grad, None, label_sums(grad, labels, classes, ctx.half), None, None
             grad_rows = grad.new_zeros(classes, classes)
             for n, pixels, _, member in one_hot_chunks(labels, grad, classes, ctx.ignore_index):
-                grad_rows.addmm_(member, grad[n, :, pixels].t(), alpha=ctx.factor)
+                grad_rows.addmm_(member, grad[n, :, pixels].t(), alpha=ctx.half)
         return grad, None, grad_rows, None, None

@@ -33,20 +33,20 @@ def update_full_in_place(moments: Moments, features: Tensor, labels: Tensor, ign
             finite = rows.sum(dim=1, dtype=at_least_float32(rows)).isfinite()
             dropped += (counts & ~finite).sum()
             for c in torch.unique(row_labels[counts & finite]).tolist():
-                own = rows[(row_labels == c) & finite].to(torch.promote_types(rows.dtype, covariance.dtype))
-                new = len(own)
+                members = rows[(row_labels == c) & finite].to(torch.promote_types(rows.dtype, covariance.dtype))
+                new = len(members)
                 share = new / (count[c].item() + new)
-                own_mean = own.mean(dim=0)
+                batch_mean = members.mean(dim=0)
                 # The between-means term of Eq. 2 is an outer product, so it enters as one more sample.
-                spread = ((own_mean - mean[c]) * (1 - share) ** 0.5).to(own.dtype)[None]
-                samples = torch.cat([(own - own_mean).div_(new ** 0.5), spread]).to(covariance.dtype)
+                spread = ((batch_mean - mean[c]) * (1 - share) ** 0.5).to(members.dtype)[None]
+                samples = torch.cat([(members - batch_mean).div_(new ** 0.5), spread]).to(covariance.dtype)
                 covariance[c].lerp_(torch.mm(samples.t(), samples, out=within), share)
-                mean[c].lerp_(own_mean.to(mean.dtype), share)
+                mean[c].lerp_(batch_mean.to(mean.dtype), share)
                 count[c] += new
     return dropped
 
 
-def class_matrices(centred: Tensor, own: Tensor, counts: Tensor, num_classes: int) -> Tensor:
+def class_matrices(centred: Tensor, class_of: Tensor, counts: Tensor, num_classes: int) -> Tensor:
     """Return the mean outer product of each class's columns, (C, A, A), from tiles of columns sorted by class.
 
     Each tile holds columns of one class, and the last tile of a class is padded with zeros. The number of tiles is
@@ -54,7 +54,7 @@ def class_matrices(centred: Tensor, own: Tensor, counts: Tensor, num_classes: in
 
     Args:
         centred: (A, N) columns with the class mean subtracted.
-        own: (N,) class of each column; values of C and above do not count.
+        class_of: (N,) class of each column; values of C and above do not count.
         counts: number of columns of each class and of each value above.
         num_classes: C.
     """
@@ -63,12 +63,12 @@ def class_matrices(centred: Tensor, own: Tensor, counts: Tensor, num_classes: in
     number = columns // size + len(counts)
     tiles_of = (counts + (size - 1)).div(size, rounding_mode='floor')
     padding = tiles_of * size - counts
-    ordered, order = own.sort(stable=True)
-    place = (padding.cumsum(0) - padding)[ordered] + torch.arange(columns, device=own.device)
+    ordered, order = class_of.sort(stable=True)
+    place = (padding.cumsum(0) - padding)[ordered] + torch.arange(columns, device=class_of.device)
     place = torch.empty_like(order).scatter_(0, order, place)
     tiles = centred.new_zeros(channels, number * size).index_copy_(1, place, centred)
     tiles = tiles.view(channels, number, size).movedim(1, 0)
-    owner = torch.searchsorted(tiles_of.cumsum(0), torch.arange(number, device=own.device), right=True)
+    owner = torch.searchsorted(tiles_of.cumsum(0), torch.arange(number, device=class_of.device), right=True)
     member = centred.new_zeros(len(counts) + 1, number).scatter_(0, owner[None], 1.0)[:num_classes]
     total = centred.new_zeros(num_classes, channels ** 2)
     at_once = max(1, PRODUCT_ELEMENTS // channels ** 2)

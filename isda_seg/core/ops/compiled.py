@@ -39,10 +39,10 @@ def eager_loss_and_gradient(logits: Tensor, index: Tensor, rows: Tensor) -> tupl
     """Compute ``loss_and_gradient`` with eager operations; torch.compile fuses this function."""
     classes = logits.shape[1]
     labelled = (index < classes)[:, None]
-    own = index.clamp(max=classes - 1)
-    log_p = (logits + rows.t()[:, own].movedim(0, 1)).log_softmax(dim=1)
-    loss = -torch.where(labelled, log_p.gather(1, own[:, None]), 0).sum()
-    member = own[:, None] == torch.arange(classes, device=own.device)[:, None]
+    label = index.clamp(max=classes - 1)
+    log_p = (logits + rows.t()[:, label].movedim(0, 1)).log_softmax(dim=1)
+    loss = -torch.where(labelled, log_p.gather(1, label[:, None]), 0).sum()
+    member = label[:, None] == torch.arange(classes, device=label.device)[:, None]
     return loss, torch.where(labelled, log_p.exp() - member.to(log_p.dtype), 0)
 
 

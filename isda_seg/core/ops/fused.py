@@ -98,12 +98,12 @@ def _loss_and_gradients_by_chunk(logits: Tensor, labels: Tensor, rows: Tensor, i
 def _softmax_minus_one_hot(z: Tensor, chunk: Chunk, divisor: float) -> Tensor:
     """Replace logits z (C, p) by the gradient of their summed cross-entropy / ``divisor``, and return the sum."""
     z.sub_(z.amax(dim=0, keepdim=True))
-    own = z.gather(0, chunk.label.clamp(max=len(z) - 1))
+    true_logit = z.gather(0, chunk.label.clamp(max=len(z) - 1))
     z.exp_()
     summed = z.sum(dim=0, keepdim=True)
     counts = chunk.label < len(z)
     z.mul_(counts / (summed * divisor)).sub_(chunk.member, alpha=1 / divisor)
-    return torch.where(counts, summed.log_().sub_(own), 0).sum(dtype=torch.float64)
+    return torch.where(counts, summed.log_().sub_(true_logit), 0).sum(dtype=torch.float64)
 
 
 def _differentiable(wanted: tuple[bool, bool], logits: Tensor, labels: Tensor, rows: Tensor, ignore_index: int | None,
@@ -113,6 +113,6 @@ def _differentiable(wanted: tuple[bool, bool], logits: Tensor, labels: Tensor, r
     augmented = logits + F.pad(rows, (0, 0, 0, 2))[index].movedim(-1, 1)
     total = F.cross_entropy(augmented, labels, ignore_index=-100 if ignore_index is None else ignore_index,
                             reduction='sum') / divisor
-    found = iter(torch.autograd.grad(total, [x for x, want in zip((logits, rows), wanted, strict=True) if want],
-                                     create_graph=True))
-    return [next(found) if want else None for want in wanted]
+    gradients = iter(torch.autograd.grad(total, [x for x, want in zip((logits, rows), wanted, strict=True) if want],
+                                         create_graph=True))
+    return [next(gradients) if want else None for want in wanted]

@@ -28,9 +28,9 @@ def one_hot_chunks(labels: Tensor, like: Tensor, num_classes: int, ignore_index:
     for image in range(len(labels)):
         for start in range(0, labels.shape[1], size):
             pixels = slice(start, min(start + size, labels.shape[1]))
-            own = labels[image, pixels]
-            index = torch.where(labelled(own, ignore_index), own, num_classes)[None]
-            one_hot = buffer[:, :own.numel()].scatter_(0, index, 1.0)
+            label = labels[image, pixels]
+            index = torch.where(labelled(label, ignore_index), label, num_classes)[None]
+            one_hot = buffer[:, :label.numel()].scatter_(0, index, 1.0)
             kept = one_hot.clone() if torch.is_grad_enabled() else one_hot  # for a second derivative
             yield Chunk(image, pixels, index, kept[:num_classes])
             one_hot.scatter_(0, index, 0.0)

@@ -107,15 +107,15 @@ class _ExpandedForms(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, weight: Tensor, classes: Tensor | None, diagonals: Tensor) -> tuple[Tensor, Tensor]:
         offset = weight.mean(dim=0)
-        own = (weight if classes is None else weight[classes]) - offset
-        scaled = diagonals * own
-        spread = (scaled * own).sum(dim=1, keepdim=True)
-        found = []
+        w_y = (weight if classes is None else weight[classes]) - offset
+        scaled = diagonals * w_y
+        spread = (scaled * w_y).sum(dim=1, keepdim=True)
+        pieces = []
         for rows in torch.split(weight, _at_once(weight)):
             w = rows - offset
             sums = torch.addmm(spread, diagonals, w.square().t())
-            found.append((torch.addmm(sums, scaled, w.t(), alpha=-2), sums))
-        table, sums = (parts[0] if len(found) == 1 else torch.cat(parts, dim=1) for parts in zip(*found, strict=True))
+            pieces.append((torch.addmm(sums, scaled, w.t(), alpha=-2), sums))
+        table, sums = (parts[0] if len(pieces) == 1 else torch.cat(parts, dim=1) for parts in zip(*pieces, strict=True))
         ctx.save_for_backward(weight, classes, diagonals, offset, scaled)
         cancelled = table < CANCELLATION * sums
         ctx.mark_non_differentiable(cancelled)
@@ -147,8 +147,8 @@ def _at_once(weight: Tensor) -> int:
 
 def _squares(weight: Tensor, classes: Tensor | None, diagonals: Tensor) -> Tensor:
     w = weight - weight.mean(dim=0)
-    own = w if classes is None else w[classes]
-    return diagonals @ w.square().t() - 2 * (diagonals * own) @ w.t() + (diagonals * own.square()).sum(1, keepdim=True)
+    w_y = w if classes is None else w[classes]
+    return diagonals @ w.square().t() - 2 * (diagonals * w_y) @ w.t() + (diagonals * w_y.square()).sum(1, keepdim=True)
 
 
 def _by_autograd(forms: Callable[[Tensor, Tensor], Tensor], grad: Tensor, weight: Tensor, covariance: Tensor,
@@ -156,5 +156,5 @@ def _by_autograd(forms: Callable[[Tensor, Tensor], Tensor], grad: Tensor, weight
     """Return the gradients of ``forms(weight, covariance)`` with their own autograd graph."""
     with torch.enable_grad():
         inputs = [x for x, want in ((weight, wanted[0]), (covariance, wanted[2])) if want]
-        found = iter(torch.autograd.grad(forms(weight, covariance), inputs, grad, create_graph=True))
-    return next(found) if wanted[0] else None, None, next(found) if wanted[2] else None
+        gradients = iter(torch.autograd.grad(forms(weight, covariance), inputs, grad, create_graph=True))
+    return next(gradients) if wanted[0] else None, None, next(gradients) if wanted[2] else None

@@ -30,15 +30,15 @@ def weighted_moments(features: Tensor, targets: Tensor, covariance: str) -> tupl
     share = p / positive(count)
     mean = share.t() @ x
     if covariance == 'identity':
-        found = x.new_ones(1, x.shape[1])
+        sigma = x.new_ones(1, x.shape[1])
     elif covariance == 'diagonal':
-        found = (share.t() @ x.square() - mean.square()).clamp_(min=0)
+        sigma = (share.t() @ x.square() - mean.square()).clamp_(min=0)
     else:
         shares = share if covariance == 'full' else p.sum(dim=1, keepdim=True) / positive(count.sum())
-        found = x.new_zeros(shares.shape[1], x.shape[1], x.shape[1], dtype=dtype)
-        for matrix, own in zip(found, shares.t(), strict=True):
-            rows = own.nonzero().flatten() if on_cpu(x) else slice(None)
-            centred = x[rows] - own[rows] @ x[rows]
-            matrix.copy_((centred * own[rows, None]).t() @ centred)
+        sigma = x.new_zeros(shares.shape[1], x.shape[1], x.shape[1], dtype=dtype)
+        for matrix, column in zip(sigma, shares.t(), strict=True):
+            rows = column.nonzero().flatten() if on_cpu(x) else slice(None)
+            centred = x[rows] - column[rows] @ x[rows]
+            matrix.copy_((centred * column[rows, None]).t() @ centred)
     mean = (centre + mean).masked_fill(count[:, None] == 0, 0)
-    return count, mean.to(dtype), found.to(dtype), dropped
+    return count, mean.to(dtype), sigma.to(dtype), dropped
