@@ -1,16 +1,24 @@
 """Evaluation of a classification checkpoint."""
 import copy
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from mmengine.config import Config
 
-from isda_seg.classification.class_prior import class_log_prior
+from isda_seg.classification.class_prior import count_labels
 from isda_seg.classification.data.data_check import check_data
 from isda_seg.metrics.last_evaluations import with_last_mean
 from isda_seg.runtime.checkpoint import check_checkpoint
 from isda_seg.runtime.config_keys import type_name
-from isda_seg.runtime.logit_adjustment import KEY, adjusted_metrics, check_taus, protocol_entry, summary_rows
+from isda_seg.runtime.logit_adjustment import (
+    KEY,
+    adjusted_metrics,
+    check_taus,
+    class_log_prior,
+    protocol_entry,
+    summary_rows,
+)
 from isda_seg.runtime.run_record import as_test, result
 from isda_seg.runtime.screen import runner_from
 from isda_seg.runtime.task import table
@@ -40,7 +48,7 @@ def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ..
     run.test_evaluator = [*evaluators, *likelihood]
     if taus:
         of_logits = [metric for metric in evaluators if type_name(metric) == 'TopKAccuracy'] + likelihood
-        prior = class_log_prior(cfg, weights_in(loaded))
+        prior = class_log_prior(weights_in(loaded), 'loss', partial(count_labels, cfg))
         run.test_evaluator += adjusted_metrics(of_logits, prior, taus)
     as_test(run, config, checkpoint, PROTOCOL)
     metrics = runner_from(run, quiet).test()

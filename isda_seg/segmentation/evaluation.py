@@ -2,6 +2,7 @@
 import math
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from mmengine.config import Config
@@ -10,12 +11,18 @@ from torch import Tensor
 from isda_seg.metrics.last_evaluations import with_last_mean
 from isda_seg.runtime.checkpoint import check_checkpoint
 from isda_seg.runtime.config_keys import type_name
-from isda_seg.runtime.logit_adjustment import adjusted_metrics, check_taus, protocol_entry, summary_rows
+from isda_seg.runtime.logit_adjustment import (
+    adjusted_metrics,
+    check_taus,
+    class_log_prior,
+    protocol_entry,
+    summary_rows,
+)
 from isda_seg.runtime.run_record import as_test, result
 from isda_seg.runtime.screen import runner_from
 from isda_seg.runtime.task import table
 from isda_seg.runtime.weights import weights_in
-from isda_seg.segmentation.class_prior import class_log_prior
+from isda_seg.segmentation.class_prior import count_labels
 from isda_seg.segmentation.data_check import check_data
 from isda_seg.segmentation.data_preprocessor import check_preprocessor
 from isda_seg.segmentation.decode_head import ignored, reason_not_multi_class
@@ -45,7 +52,7 @@ def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ..
     check_ignored(cfg, 'test')
     if taus and (reason := reason_not_multi_class(cfg)):
         raise ValueError(f'--logit-adjustment needs a softmax over the classes, but {reason}. Omit it')
-    prior = class_log_prior(cfg, weights_in(loaded)) if taus else None
+    prior = class_log_prior(weights_in(loaded), 'decode_head', partial(count_labels, cfg)) if taus else None
     for protocol, run in runs:
         check_loading(run)
         check_preprocessor(run, training=False)
