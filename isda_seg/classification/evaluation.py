@@ -21,13 +21,11 @@ from isda_seg.runtime.logit_adjustment import (
 )
 from isda_seg.runtime.run_record import as_test, result
 from isda_seg.runtime.screen import runner_from
-from isda_seg.runtime.task import table
+from isda_seg.runtime.task import SINGLE, table
 from isda_seg.runtime.weights import weights_in
 
-PROTOCOL = 'single'
 
-
-def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ...] = (PROTOCOL,),
+def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ...] = (SINGLE,),
              show_dir: str | None = None, show_most: int | None = None, taus: Sequence[float] = (),
              keep: Any = None, quiet: bool = False) -> dict[str, Any]:
     """Test a checkpoint; see ``Evaluate``. Metrics are in per cent; visualisations are not supported.
@@ -36,8 +34,8 @@ def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ..
     to this checkpoint.
     """
     taus = check_taus(taus)
-    if tuple(protocols) != (PROTOCOL,):
-        raise ValueError(f'classification supports only the protocol {PROTOCOL}, got {list(protocols)}')
+    if tuple(protocols) != (SINGLE,):
+        raise ValueError(f'classification supports only the protocol {SINGLE}, got {list(protocols)}')
     if show_dir is not None or show_most is not None:
         raise ValueError('--show-dir and --show-most are not supported for classification. Omit them')
     loaded = check_checkpoint(checkpoint, module='fc')
@@ -50,11 +48,9 @@ def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ..
         of_logits = [metric for metric in evaluators if type_name(metric) == 'TopKAccuracy'] + likelihood
         prior = class_log_prior(weights_in(loaded), 'loss', partial(count_labels, cfg))
         run.test_evaluator += adjusted_metrics(of_logits, prior, taus)
-    as_test(run, config, checkpoint, PROTOCOL)
-    metrics = runner_from(run, quiet).test()
-    if cfg.test_dataloader.dataset == cfg.get('val_dataloader', {}).get('dataset'):
-        metrics = with_last_mean(metrics, loaded.get('meta', {}))
-    return result(cfg, config, checkpoint, loaded, {PROTOCOL: protocol_entry(metrics, _rounded)})
+    as_test(run, config, checkpoint, SINGLE)
+    metrics = with_last_mean(runner_from(run, quiet).test(), cfg, loaded)
+    return result(cfg, config, checkpoint, loaded, {SINGLE: protocol_entry(metrics, _rounded)})
 
 
 def _rounded(metrics: dict[str, float]) -> dict[str, Any]:
@@ -63,6 +59,6 @@ def _rounded(metrics: dict[str, float]) -> dict[str, Any]:
 
 def summary(results: dict[str, Any], name: str = '') -> str:
     """Format every metric in per cent, one row for plain logits and one for each tau; '-' if missing."""
-    columns = [key for key in results['protocols'][PROTOCOL] if key != KEY]
+    columns = [key for key in results['protocols'][SINGLE] if key != KEY]
     return table(columns, {label: [f'{metrics[key]:.2f}' if key in metrics else '-' for key in columns]
                            for label, (metrics,) in summary_rows(results['protocols'], name).items()})

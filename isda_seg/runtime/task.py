@@ -4,6 +4,8 @@ from typing import Any, NamedTuple, Protocol
 
 from mmengine.config import Config
 
+SINGLE = 'single'  # protocol without test-time augmentation
+
 
 class Evaluate(Protocol):
     """Test of a checkpoint with one or more protocols.

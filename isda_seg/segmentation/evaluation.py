@@ -20,7 +20,7 @@ from isda_seg.runtime.logit_adjustment import (
 )
 from isda_seg.runtime.run_record import as_test, result
 from isda_seg.runtime.screen import runner_from
-from isda_seg.runtime.task import table
+from isda_seg.runtime.task import SINGLE, table
 from isda_seg.runtime.weights import weights_in
 from isda_seg.segmentation.class_prior import count_labels
 from isda_seg.segmentation.data_check import check_data
@@ -67,8 +67,8 @@ def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ..
             hooks.append(dict(type='SideBySideHook', out_dir=show_dir, most=show_most))
         run.custom_hooks = [*(run.get('custom_hooks') or []), *hooks]
         metrics = runner_from(run, quiet).test()
-        if protocol == 'single' and cfg.test_dataloader.dataset == cfg.get('val_dataloader', {}).get('dataset'):
-            metrics = with_last_mean(metrics, loaded.get('meta', {}))
+        if protocol == SINGLE:
+            metrics = with_last_mean(metrics, cfg, loaded)
         found[protocol] = protocol_entry(metrics, _by_class)
         if keep is not None:
             keep(result(cfg, config, checkpoint, loaded, found))
@@ -92,13 +92,13 @@ def _set_evaluators(run: Config, protocol: str, prior: Tensor | None, taus: Sequ
     of_softmax = [dict(type=LIKELIHOOD, ignore_index=ignored(run))]
     if reason_not_multi_class(run) or not run.get('likelihood', True) or LIKELIHOOD in map(type_name, evaluators):
         of_softmax = []
-    run.test_evaluator = [*evaluators, *(of_softmax if protocol == 'single' else [])]
+    run.test_evaluator = [*evaluators, *(of_softmax if protocol == SINGLE else [])]
     if prior is None:
         return
     labels = [{key: value for key, value in metric.items() if key != 'output_dir'}  # predictions of tau 0 only
               for metric in evaluators if type_name(metric) == 'ClassIoUMetric']
     run.test_evaluator += adjusted_metrics([*labels, *of_softmax], prior, taus)
-    if protocol == 'single':
+    if protocol == SINGLE:
         run.test_evaluator.append(dict(type='PixelAveragePrecisionMetric', ignore_index=ignored(run)))
     elif type_name(run.model) == 'SegTTAModel':
         run.model.type = 'LogProbabilityTTAModel'

@@ -6,6 +6,7 @@ import pytest
 import torch
 from helpers import tiny, tiny_images
 from helpers.exhaustive import exhaustive
+from mmengine.config import Config
 from mmengine.hooks import EMAHook
 
 from isda_seg.classification.evaluation import evaluate, summary
@@ -125,7 +126,7 @@ def test_mean_is_omitted_for_other_test_images(whole, tmp_path):
     assert 'top1_error_last3' not in result_of(whole, tmp_path, 2)['protocols']['single']
     other = result_of(whole, tmp_path, **{'test_dataloader.dataset.indices': 10})
     assert list(other['protocols']['single']) == ['top1_accuracy', 'top1_error', 'nll', 'ece']
-    assert with_last_mean(dict(mIoU=1.0), {}) == dict(mIoU=1.0)
+    assert with_last_mean(dict(mIoU=1.0), Config(), {}) == dict(mIoU=1.0)
     assert last_mean({1: 4.0, 2: 2.0, 3: 3.0}, 3, 2) == 2.5 and last_mean({1: 4.0, 3: 3.0}, 3, 2) is None
     assert last_mean({500: 4.0, 1000: 2.0}, 1000, 2, every=500) == 3.0
 
