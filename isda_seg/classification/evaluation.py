@@ -11,33 +11,20 @@ from isda_seg.classification.data.data_check import check_data
 from isda_seg.metrics.last_evaluations import with_last_mean
 from isda_seg.runtime.checkpoint import check_checkpoint
 from isda_seg.runtime.config_keys import type_name
-from isda_seg.runtime.logit_adjustment import (
-    KEY,
-    adjusted_metrics,
-    check_taus,
-    class_log_prior,
-    protocol_entry,
-    summary_rows,
-)
+from isda_seg.runtime.logit_adjustment import KEY, adjusted_metrics, class_log_prior, protocol_entry, summary_rows
 from isda_seg.runtime.run_record import as_test, result
 from isda_seg.runtime.screen import runner_from
 from isda_seg.runtime.task import SINGLE, table
 from isda_seg.runtime.weights import weights_in
 
 
-def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ...] = (SINGLE,),
-             show_dir: str | None = None, show_most: int | None = None, taus: Sequence[float] = (),
-             keep: Any = None, quiet: bool = False) -> dict[str, Any]:
-    """Test a checkpoint; see ``Evaluate``. Metrics are in per cent; visualisations are not supported.
+def evaluate(cfg: Config, config: str, checkpoint: str, taus: Sequence[float] = (),
+             quiet: bool = False) -> dict[str, Any]:
+    """Test a checkpoint; see ``Task``. Metrics are in per cent.
 
     If the test data are the validation data of training, ``top1_error_last10`` is the mean over the last 10 epochs up
     to this checkpoint.
     """
-    taus = check_taus(taus)
-    if tuple(protocols) != (SINGLE,):
-        raise ValueError(f'classification supports only the protocol {SINGLE}, got {list(protocols)}')
-    if show_dir is not None or show_most is not None:
-        raise ValueError('--show-dir and --show-most are not supported for classification. Omit them')
     loaded = check_checkpoint(checkpoint, module='fc')
     check_data(cfg, ('test',))
     run = copy.deepcopy(cfg)

@@ -1,6 +1,5 @@
 """Evaluation of a detection checkpoint."""
 import copy
-from collections.abc import Sequence
 from typing import Any
 
 from mmengine.config import Config
@@ -19,19 +18,14 @@ from isda_seg.runtime.weights import coverage, weights_in
 PREFIX = 'coco/'
 
 
-def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ...] = (SINGLE,),
-             show_dir: str | None = None, show_most: int | None = None, taus: Sequence[float] = (),
-             keep: Any = None, quiet: bool = False) -> dict[str, Any]:
-    """Test a checkpoint with the evaluator of the config; see ``Evaluate``. Logit adjustment is not supported.
+def evaluate(cfg: Config, config: str, checkpoint: str, show_dir: str | None = None, show_most: int | None = None,
+             quiet: bool = False) -> dict[str, Any]:
+    """Test a checkpoint with the evaluator of the config; see ``Task``.
 
     The result has "backbone" (of ``check_backbone``). Metrics such as "bbox_mAP_50" are in per cent with one decimal,
     as MMDetection rounds them, and None if the data have no object of that size. The key ``pictures`` of the config, a
     dict, holds arguments of ``DetectionsHook``.
     """
-    if tuple(protocols) != (SINGLE,):
-        raise ValueError(f'detection supports only the protocol {SINGLE}, got {list(protocols)}')
-    if taus:
-        raise ValueError('--logit-adjustment supports segmentation and image classification, not detection. Omit it')
     loaded = check_checkpoint(checkpoint)
     covers = coverage(state_of(cfg.model), plain_state(weights_in(loaded))[0])
     if loaded and not covers.full:

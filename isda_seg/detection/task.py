@@ -5,7 +5,7 @@ from isda_seg.detection.backbone import check_backbone
 from isda_seg.detection.backbone_record import BackboneRecordHook
 from isda_seg.detection.data_check import check_data
 from isda_seg.detection.evaluation import evaluate, summary
-from isda_seg.runtime.task import SINGLE, Task
+from isda_seg.runtime.task import Task
 
 
 def check(cfg: Config) -> None:
@@ -15,4 +15,4 @@ def check(cfg: Config) -> None:
                         dict(type=BackboneRecordHook.__name__, backbone=check_backbone(cfg))]
 
 
-TASK = Task(check, evaluate, summary, (SINGLE,))
+TASK = Task('detection', check, evaluate, summary, frozenset({'show_dir', 'show_most'}))

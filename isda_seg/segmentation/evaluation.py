@@ -11,13 +11,7 @@ from torch import Tensor
 from isda_seg.metrics.last_evaluations import with_last_mean
 from isda_seg.runtime.checkpoint import check_checkpoint
 from isda_seg.runtime.config_keys import type_name
-from isda_seg.runtime.logit_adjustment import (
-    adjusted_metrics,
-    check_taus,
-    class_log_prior,
-    protocol_entry,
-    summary_rows,
-)
+from isda_seg.runtime.logit_adjustment import adjusted_metrics, class_log_prior, protocol_entry, summary_rows
 from isda_seg.runtime.run_record import as_test, result
 from isda_seg.runtime.screen import runner_from
 from isda_seg.runtime.task import SINGLE, table
@@ -38,14 +32,13 @@ LIKELIHOOD = 'PixelLikelihoodMetric'
 def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ...] = PROTOCOLS,
              show_dir: str | None = None, show_most: int | None = None, taus: Sequence[float] = (),
              keep: Callable[[dict[str, Any]], None] | None = None, quiet: bool = False) -> dict[str, Any]:
-    """Test a checkpoint with each protocol; see ``Evaluate``.
+    """Test a checkpoint with each protocol; see ``Task``.
 
     A protocol has "mIoU", "aAcc", "mAcc" and, by class, "IoU", "precision" and "recall", in per cent; None for a class
     that never occurs. 'single' has "nll" and "ece" if the decode head is a softmax over its classes, and with taus
     "mean_AP" and "AP" by class. With test-time augmentation the adjusted logits are the log of the averaged
     probabilities.
     """
-    taus = check_taus(taus)
     runs = [(protocol, apply_protocol(cfg, protocol)) for protocol in protocols]
     loaded = check_checkpoint(checkpoint, module='decode_head')
     check_data(cfg, ('test',))

@@ -131,14 +131,6 @@ def test_mean_is_omitted_for_other_test_images(whole, tmp_path):
     assert last_mean({500: 4.0, 1000: 2.0}, 1000, 2, every=500) == 3.0
 
 
-@pytest.mark.parametrize('options, message', [
-    (dict(protocols=('single', 'ms')), r"supports only the protocol single, got \['single', 'ms'\]"),
-    (dict(show_dir='pictures'), '--show-dir and --show-most are not supported')])
-def test_segmentation_options_are_errors(whole, tmp_path, options, message):
-    with pytest.raises(ValueError, match=message):
-        result_of(whole, tmp_path, **options)
-
-
 def test_checkpoint_of_another_model_is_an_error(whole, tmp_path):
     torch.save({'decode_head.conv_seg.weight': torch.zeros(3)}, whole.work / 'epoch_99.pth')
     with pytest.raises(ValueError, match='epoch_99.pth holds no weights of fc'):

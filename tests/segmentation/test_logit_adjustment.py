@@ -129,8 +129,3 @@ def test_unsupported_tta_model_is_an_error_that_names_it(pair, tmp_path):
     cfg.tta_model = dict(type='MyTTAModel')
     with pytest.raises(ValueError, match='needs the tta_model SegTTAModel, but the config has MyTTAModel'):
         evaluate(cfg, str(pair[0]), str(pair[1]), ('ms',), taus=(0.5,))
-
-
-def test_negative_tau_is_an_error_before_testing(pair, tmp_path):
-    with pytest.raises(ValueError, match='--logit-adjustment must be a finite number >= 0, got -1'):
-        result_of(*pair[:2], tmp_path, taus=(-1,))
