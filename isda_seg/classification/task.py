@@ -3,4 +3,4 @@ from isda_seg.classification.data.data_check import check_data
 from isda_seg.classification.evaluation import evaluate, summary
 from isda_seg.runtime.task import Task
 
-TASK = Task('classification', check_data, evaluate, summary, frozenset({'taus'}))
+TASK = Task('classification', check_data, check_data, evaluate, summary, frozenset({'taus'}))

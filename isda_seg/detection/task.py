@@ -15,4 +15,4 @@ def check(cfg: Config) -> None:
                         dict(type=BackboneRecordHook.__name__, backbone=check_backbone(cfg))]
 
 
-TASK = Task('detection', check, evaluate, summary, frozenset({'show_dir', 'show_most'}))
+TASK = Task('detection', check, check_data, evaluate, summary, frozenset({'show_dir', 'show_most'}))

@@ -9,8 +9,8 @@ from isda_seg.core.schedule import check_strength
 
 KEY = 'logit_adjustment'  # key of a protocol's entry in a result file
 PREFIX = 'tau='           # prefix of the names of metrics of adjusted logits
-UNCOUNTED = ('cannot count the class prior: the config has no train_dataloader whose {}. Test a checkpoint trained with '
-             'ISDA, or add the training data to the config')
+UNCOUNTED = ('cannot count the class prior: the config has no train_dataloader whose {}. Test a checkpoint trained '
+             'with ISDA, or add the training data to the config')
 
 
 def check_taus(taus: Sequence[float]) -> list[float]:

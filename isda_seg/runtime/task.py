@@ -19,6 +19,7 @@ class Task(NamedTuple):
     """
     name: str
     check: Callable[[Config], None]            # checks the data and pretrained weights of a training config
+    check_data: Callable[[Config, tuple[str, ...]], None]  # checks the data of splits
     evaluate: Callable[..., dict[str, Any]]
     summary: Callable[[dict[str, Any], str], str]  # formats the content of a result file, with a name
     options: frozenset[str]                    # supported arguments of ``evaluate``, keys of ``FLAGS``

@@ -23,4 +23,4 @@ def check(cfg: Config) -> None:
     write_distinct(cfg)
 
 
-TASK = Task('segmentation', check, evaluate, summary, frozenset(FLAGS), PROTOCOLS)
+TASK = Task('segmentation', check, check_data, evaluate, summary, frozenset(FLAGS), PROTOCOLS)

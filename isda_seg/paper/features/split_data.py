@@ -1,6 +1,5 @@
 """Data of a split in order, with the test pipeline."""
 import copy
-from importlib import import_module
 from typing import Any
 
 import torch
@@ -11,7 +10,7 @@ from mmengine.runner import Runner
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from isda_seg.run import SEGMENTATION, task_name
+from isda_seg.run import task_of
 from isda_seg.runtime.config_keys import dicts, type_name
 
 SPLITS = ('test', 'val', 'train')
@@ -39,8 +38,7 @@ def split_config(cfg: Config, split: str, augmented: bool = False) -> dict[str, 
     if split not in SPLITS or cfg.get(f'{split}_dataloader') is None:
         available = [name for name in SPLITS if cfg.get(f'{name}_dataloader') is not None]
         raise ValueError(f'the config has no data for --split {split}. Choose one of {", ".join(available)}.')
-    module = 'segmentation.data_check' if task_name(cfg) == SEGMENTATION else 'classification.data.data_check'
-    import_module(f'isda_seg.{module}').check_data(cfg, (split,))
+    task_of(cfg).check_data(cfg, (split,))
     dataloader = cfg[f'{split}_dataloader']
     template = dataloader if augmented else cfg.get('test_dataloader') or cfg.val_dataloader
     dataset = copy.deepcopy(dataloader.dataset)
