@@ -7,8 +7,8 @@ from mmengine.config import Config
 from isda_seg.detection.backbone import state_of
 from isda_seg.detection.backbone_record import BACKBONE
 from isda_seg.detection.data_check import check_data
+from isda_seg.openmmlab.config_nodes import dicts
 from isda_seg.runtime.checkpoint import check_checkpoint
-from isda_seg.runtime.config_keys import dicts
 from isda_seg.runtime.plain_weights import plain_state
 from isda_seg.runtime.run_record import as_test, result
 from isda_seg.runtime.screen import runner_from

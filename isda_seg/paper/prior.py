@@ -9,11 +9,11 @@ from mmengine.registry import DefaultScope
 from mmseg.registry import DATASETS
 
 from isda_seg.core.schedule import check_strength
+from isda_seg.openmmlab.config_nodes import dicts, type_name
 from isda_seg.paper.features.split_data import split_config
 from isda_seg.paper.series.run_options import hold_out
 from isda_seg.run import SEGMENTATION, task_name
 from isda_seg.runtime.checkpoint import check_checkpoint
-from isda_seg.runtime.config_keys import dicts, type_name
 from isda_seg.segmentation.class_prior import num_classes
 from isda_seg.segmentation.data_check import check_data
 from isda_seg.segmentation.evaluation import evaluate

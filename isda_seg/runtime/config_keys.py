@@ -2,7 +2,7 @@
 import difflib
 import inspect
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mmengine.config import Config
@@ -18,30 +18,6 @@ NO_DICT = {name for name, parameter in inspect.signature(Runner).parameters.item
 REGISTRIES = (MODELS, DATASETS, HOOKS, OPTIM_WRAPPERS, OPTIMIZERS, PARAM_SCHEDULERS, METRICS, EVALUATOR)
 OF_CONSTRUCTORS = {'OptimWrapper', 'AmpOptimWrapper', 'BFloat16OptimWrapper'}  # built with a paramwise_cfg
 CLOSE = 0.85  # similarity above which an unknown name counts as a misspelt key
-
-
-def dicts(node: Any) -> Iterator[Any]:
-    """Yield all dicts in nested dicts, lists and tuples, parents first; the caller may modify each one."""
-    for _, found in named_dicts(node, ''):
-        yield found
-
-
-def named_dicts(node: Any, name: str) -> Iterator[tuple[str, Any]]:
-    """Yield dotted paths, as in --cfg-options, and all dicts in nested dicts, lists and tuples, as ``dicts`` does."""
-    if isinstance(node, dict):
-        yield name, node
-    children = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, (list, tuple)) else ()
-    for key, child in list(children):
-        yield from named_dicts(child, f'{name}.{key}')
-
-
-def type_name(node: Any) -> str:
-    """Return the class name in the ``type`` of a config dict, without scope.
-
-    In Python configs ``type`` is a class. The result is '' if ``node`` is not a dict or has no type.
-    """
-    kind = node.get('type', '') if isinstance(node, Mapping) else ''
-    return kind.rsplit('.', 1)[-1] if isinstance(kind, str) else getattr(kind, '__name__', str(kind))
 
 
 def class_of(node: Mapping[str, Any], registry: Registry, scope: str | None = None) -> Any:

@@ -13,9 +13,9 @@ FLAGS = dict(show_dir='--show-dir', show_most='--show-most', taus='--logit-adjus
 class Task(NamedTuple):
     """Checks and evaluation of a task.
 
-    ``evaluate(cfg, config, checkpoint, ..., quiet=False)`` tests the checkpoint file ``checkpoint`` with ``cfg``, read by
-    ``load_config`` from the file ``config``, and returns the content of a result file: {"protocols": {name: {metric:
-    value}}, ...} with the entries of ``run_record.result``. Its further arguments are those of ``arguments``.
+    ``evaluate(cfg, config, checkpoint, ..., quiet=False)`` tests the file ``checkpoint`` with ``cfg``, which
+    ``load_config`` read from the file ``config``. It returns the content of a result file: {"protocols": {name:
+    {metric: value}}, ...} with the entries of ``run_record.result``. ``arguments`` returns its further arguments.
     """
     name: str
     check: Callable[[Config], None]            # checks the data and pretrained weights of a training config

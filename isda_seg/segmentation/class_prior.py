@@ -16,7 +16,7 @@ from mmengine.utils import track_iter_progress
 from mmseg.registry import DATASETS
 from torch import Tensor
 
-from isda_seg.runtime.config_keys import dicts, type_name
+from isda_seg.openmmlab.config_nodes import dicts, type_name
 from isda_seg.runtime.fingerprint import data_digest
 from isda_seg.runtime.logit_adjustment import UNCOUNTED
 from isda_seg.runtime.provenance import write_json

@@ -9,8 +9,8 @@ from mmengine.config import Config
 from torch import Tensor
 
 from isda_seg.metrics.last_evaluations import with_last_mean
+from isda_seg.openmmlab.config_nodes import type_name
 from isda_seg.runtime.checkpoint import check_checkpoint
-from isda_seg.runtime.config_keys import type_name
 from isda_seg.runtime.logit_adjustment import adjusted_metrics, class_log_prior, protocol_entry, summary_rows
 from isda_seg.runtime.run_record import as_test, result
 from isda_seg.runtime.screen import runner_from

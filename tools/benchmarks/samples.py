@@ -9,13 +9,13 @@ import torch
 from mmengine.registry import MODELS
 
 from isda_seg import compat
+from isda_seg.openmmlab.config_nodes import type_name
 from isda_seg.paper.cost.classifier_step import time_samples
 from isda_seg.paper.cost.formatting import percent
 from isda_seg.paper.cost.meter import Meter
 from isda_seg.paper.result_tables import markdown
 from isda_seg.run import CLASSIFIERS
 from isda_seg.runtime.arguments import add_out, result_file
-from isda_seg.runtime.config_keys import type_name
 from isda_seg.runtime.provenance import provenance, write_json
 from isda_seg.runtime.user_errors import run_main
 

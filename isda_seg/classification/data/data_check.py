@@ -7,7 +7,8 @@ from mmengine.registry import DATASETS
 
 from isda_seg.classification.data.image_dataset import ClassificationDataset
 from isda_seg.core.ops.checks import listed
-from isda_seg.runtime.config_keys import class_of, dicts, type_name
+from isda_seg.openmmlab.config_nodes import dicts, type_name
+from isda_seg.runtime.config_keys import class_of
 
 
 def check_data(cfg: Config, splits: tuple[str, ...] = ('train', 'val')) -> None:

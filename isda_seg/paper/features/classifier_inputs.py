@@ -15,11 +15,11 @@ from isda_seg.attachment.captured_inputs import classifier_input
 from isda_seg.attachment.label_grid import labels_on_grid
 from isda_seg.core.ops.checks import check_labels
 from isda_seg.core.windows import Windows
+from isda_seg.openmmlab.config_nodes import type_name
 from isda_seg.openmmlab.pairs import Pair
 from isda_seg.paper.features.checkpoint_weights import load_weights
 from isda_seg.paper.features.classifier_pairs import classifier_pairs, pair_of
 from isda_seg.paper.features.split_data import labels_of, split_loader
-from isda_seg.runtime.config_keys import type_name
 
 IGNORED = -1  # label of ignored samples, independent of the loss
 

@@ -10,8 +10,8 @@ from mmengine.runner import Runner
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from isda_seg.openmmlab.config_nodes import dicts, type_name
 from isda_seg.run import task_of
-from isda_seg.runtime.config_keys import dicts, type_name
 
 SPLITS = ('test', 'val', 'train')
 

@@ -13,6 +13,7 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS, DefaultScope
 
 from isda_seg import compat
+from isda_seg.openmmlab.config_nodes import dicts, type_name
 from isda_seg.paper.reproduce.catalogue import Table
 from isda_seg.paper.reproduce.estimate import SOURCES, Source, checkpoint_bytes, data_root, kept_checkpoints, source_of
 from isda_seg.paper.reproduce.plan import Plan
@@ -20,7 +21,6 @@ from isda_seg.paper.reproduce.trial import read_trial
 from isda_seg.paper.series.processes import visible_gpus
 from isda_seg.paper.series.training_runs import RESULTS
 from isda_seg.run import SEGMENTATION, task_of
-from isda_seg.runtime.config_keys import dicts, type_name
 
 SAMPLES = 8       # files of each split that are read
 FULL = 0.95       # share of the GPU memory above which a run may fail later

@@ -5,7 +5,8 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import DATASETS, init_default_scope
 
-from isda_seg.runtime.config_keys import dicts, merge_options, type_name
+from isda_seg.openmmlab.config_nodes import dicts, type_name
+from isda_seg.runtime.config_keys import merge_options
 
 SAMPLE = ('sample', 'sample_seed', 'sample_from')  # arguments of CamVidDataset
 
