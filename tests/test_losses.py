@@ -274,8 +274,8 @@ def test_a_base_that_is_not_a_softmax_loss_is_an_error(base):
 
 
 def test_an_unknown_key_is_an_error_with_a_suggestion():
-    with pytest.raises(ValueError, match=r"ISDALoss does not accept \['covarience'\]; did you mean covariance instead "
-                                         r'of covarience.. It accepts lambda_0, covariance, .*, class_weight'):
+    with pytest.raises(ValueError, match=r"ISDALoss does not accept \['covarience'\]; covarience: did you mean "
+                                         r'covariance.. It accepts lambda_0, covariance, .*, class_weight'):
         MODELS.build(dict(type='ISDALoss', lambda_0=1, covarience='full'))
 
 

@@ -1,5 +1,6 @@
-"""The dicts of a nested config, with their paths and types. Neither torch nor MMEngine is imported."""
-from collections.abc import Iterator, Mapping
+"""The dicts of a nested config, their types, and misspelt names. Neither torch nor MMEngine is imported."""
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 
@@ -25,3 +26,9 @@ def type_name(node: Any) -> str:
     """
     kind = node.get('type', '') if isinstance(node, Mapping) else ''
     return kind.rsplit('.', 1)[-1] if isinstance(kind, str) else getattr(kind, '__name__', str(kind))
+
+
+def did_you_mean(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """Return 'did you mean X?' with the known name closest to ``name``; '' if all are less similar than ``cutoff``."""
+    close = difflib.get_close_matches(name, known, n=1, cutoff=cutoff)
+    return f'did you mean {close[0]}?' if close else ''

@@ -1,5 +1,4 @@
 """Validation of config keys: MMEngine silently ignores an unknown or misspelt key."""
-import difflib
 import inspect
 import re
 from collections.abc import Iterable, Mapping
@@ -9,6 +8,8 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS, EVALUATOR, HOOKS, METRICS, MODELS, OPTIM_WRAPPERS, OPTIMIZERS, PARAM_SCHEDULERS
 from mmengine.registry.registry import Registry
 from mmengine.runner import Runner
+
+from isda_seg.openmmlab.config_nodes import did_you_mean
 
 # Arguments of the Runner, and further keys that the Runner, config reading and testing look up.
 READ = frozenset(inspect.signature(Runner).parameters) - {'cfg'} | {
@@ -41,9 +42,9 @@ def check_names(cfg: Config) -> None:
     A key that the file itself uses more than once is an intermediate variable and passes.
     """
     for name in cfg:
-        close = difflib.get_close_matches(name, READ, n=1, cutoff=CLOSE)
-        if name not in READ and close and len(re.findall(rf'\b{name}\b', cfg.text)) < 2:
-            raise ValueError(f'unknown key {name} in {cfg.filename}: did you mean {close[0]}?')
+        hint = did_you_mean(name, READ, CLOSE)
+        if name not in READ and hint and len(re.findall(rf'\b{name}\b', cfg.text)) < 2:
+            raise ValueError(f'unknown key {name} in {cfg.filename}: {hint}')
 
 
 def merge_options(cfg: Config, options: Mapping[str, Any]) -> None:
@@ -113,5 +114,4 @@ def _child(node: Any, name: str) -> Any:
 
 
 def _suggestion(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    return f'did you mean {close[0]}?' if close else f'the known keys are {", ".join(sorted(known))}'
+    return did_you_mean(name, known) or f'the known keys are {", ".join(sorted(known))}'
