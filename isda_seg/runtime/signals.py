@@ -17,7 +17,7 @@ from mmengine.registry import HOOKS
 from mmengine.runner import EpochBasedTrainLoop
 from torch.utils.data import get_worker_info
 
-from isda_seg.runtime.checkpoint import INTERRUPTED
+from isda_seg.runtime.checkpoint import INTERRUPTED, file_pattern
 from isda_seg.runtime.checkpoint_hook import AtomicCheckpointHook
 
 SIGNALS = tuple(getattr(signal, name) for name in ('SIGTERM', 'SIGUSR1', 'SIGHUP') if hasattr(signal, name))
@@ -167,7 +167,6 @@ def _validates(runner: Any, done: int) -> bool:
 def _delete_previous(runner: Any, out_dir: str, keep: str | None) -> None:
     """Delete the file of an interruption from which this run was resumed."""
     path = Path(str(runner._load_from or ''))
-    pattern = re.escape(INTERRUPTED).replace(r'\{\}', r'\d+')
-    own = re.fullmatch(pattern, path.name) and os.path.realpath(path.parent) == os.path.realpath(out_dir)
+    own = re.fullmatch(file_pattern(INTERRUPTED), path.name) and os.path.realpath(path.parent) == os.path.realpath(out_dir)
     if runner._resume and own and path.name != keep and is_main_process():
         path.unlink(missing_ok=True)
