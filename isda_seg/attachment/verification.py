@@ -14,7 +14,7 @@ from isda_seg.core.windows import Windows
 
 STRIDE = 2654435761  # 2^32 divided by the golden ratio: spreads the sampled positions over batch and image
 ALLOWED = 1e-2       # tolerance relative to the scale of the logits
-CONVOLUTIONS = (F.conv1d, F.conv2d, F.conv3d)
+CONVOLVE = (F.conv1d, F.conv2d, F.conv3d)
 HALF_ALLOWED = 5e-2  # tolerance for features or logits in half precision
 
 
@@ -138,7 +138,7 @@ def _first_logits(captured: CapturedInput) -> Tensor:
     if isinstance(features, Windows):
         own = features.of_images(slice(0, 1))
         weight = weight.view(len(weight), -1, *own.kernel)
-        return CONVOLUTIONS[len(own.kernel) - 1](own.map.float(), weight, bias, own.stride, 0, own.dilation)
+        return CONVOLVE[len(own.kernel) - 1](own.map.float(), weight, bias, own.stride, 0, own.dilation)
     one = features[:1].float()
     if one.dim() == 2:
         return F.linear(one, weight, bias)
