@@ -35,7 +35,7 @@ class Plan(NamedTuple):
     note: str               # reason why tau is not selected
 
 
-def check_taus(taus: Sequence[float]) -> list[float]:
+def tau_grid(taus: Sequence[float]) -> list[float]:
     """Return the values in ascending order, including 0.
 
     Raises:
@@ -147,7 +147,7 @@ def evaluate_taus(model: Plan, taus: Sequence[float]) -> dict[str, Any]:
 
     Args:
         model: model from ``plan``.
-        taus: values from ``check_taus``. A single positive value is used if tau is not selected.
+        taus: values from ``tau_grid``. A single positive value is used if tau is not selected.
 
     Returns:
         {"name", "config", "checkpoint", "images": number of images, "tau": selected or given, else None, "chosen_on":
