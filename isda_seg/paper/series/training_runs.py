@@ -26,8 +26,8 @@ class Run(NamedTuple):
     cfg: Config  # complete config with seed and options
 
 
-class Test(NamedTuple):
-    """Test settings of all checkpoints of a series."""
+class Evaluation(NamedTuple):
+    """How tools/test.py evaluates all checkpoints of a series."""
     protocols: tuple[str, ...]
     taus: tuple[str, ...]  # values of --logit-adjustment, formatted as in results
 
@@ -71,12 +71,12 @@ def run_series(runs: Iterable[Run], folder: str | Path, tools: str | Path, proto
         return {run.name: read_result(folder / run.name, test) or {} for run in runs}
 
 
-def make_test(protocols: Iterable[str], taus: Iterable[float] = ()) -> Test:
+def make_test(protocols: Iterable[str], taus: Iterable[float] = ()) -> Evaluation:
     """Return the test settings; tau = 0 is part of every test."""
-    return Test(tuple(protocols), tuple(dict.fromkeys(f'{tau:g}' for tau in taus if tau)))
+    return Evaluation(tuple(protocols), tuple(dict.fromkeys(f'{tau:g}' for tau in taus if tau)))
 
 
-def training_job(run: Run, folder: Path, tools: Path, test: Test, after: tuple[Job, ...] = ()) -> Job:
+def training_job(run: Run, folder: Path, tools: Path, test: Evaluation, after: tuple[Job, ...] = ()) -> Job:
     """Return the job that trains and evaluates a run, whose config ``write_config`` has written."""
     place = folder / run.name
     return Job(run.name, place, partial(_execute, run, place, tools, test),
@@ -106,7 +106,7 @@ def _config(folder: Path) -> Path:
     return folder.with_name(folder.name + '.py')
 
 
-def read_result(folder: Path, test: Test) -> dict[str, Any] | None:
+def read_result(folder: Path, test: Evaluation) -> dict[str, Any] | None:
     """Read the result with the protocols of the test; None if a protocol or tau is missing."""
     path = folder / RESULTS
     result = json.loads(path.read_text()) if path.is_file() else dict(protocols={})
@@ -120,7 +120,7 @@ def read_result(folder: Path, test: Test) -> dict[str, Any] | None:
     return dict(result, protocols=found)
 
 
-def _execute(run: Run, folder: Path, tools: Path, test: Test, call: Call) -> str:
+def _execute(run: Run, folder: Path, tools: Path, test: Evaluation, call: Call) -> str:
     """Train to the end, resuming if possible, then evaluate; results are written only when complete."""
     config = str(_config(folder))
     try:
