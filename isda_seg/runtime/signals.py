@@ -167,6 +167,7 @@ def _validates(runner: Any, done: int) -> bool:
 def _delete_previous(runner: Any, out_dir: str, keep: str | None) -> None:
     """Delete the file of an interruption from which this run was resumed."""
     path = Path(str(runner._load_from or ''))
-    own = re.fullmatch(file_pattern(INTERRUPTED), path.name) and os.path.realpath(path.parent) == os.path.realpath(out_dir)
+    named = re.fullmatch(file_pattern(INTERRUPTED), path.name)
+    own = named and os.path.realpath(path.parent) == os.path.realpath(out_dir)
     if runner._resume and own and path.name != keep and is_main_process():
         path.unlink(missing_ok=True)

@@ -78,7 +78,8 @@ def run_name(arm: Arm, seed: int) -> str:
     return f'{arm.folder}/seed_{seed}'
 
 
-def _planned(arm: Arm, seed: int, root: Path, options: Mapping[str, Any], ranks: int | None, test: Evaluation) -> Planned:
+def _planned(arm: Arm, seed: int, root: Path, options: Mapping[str, Any], ranks: int | None,
+             test: Evaluation) -> Planned:
     cfg = with_options(read(str(root / arm.config)), seed, {**options, **arm.settings})
     meant = meant_gpus((root / arm.config).read_text(encoding='utf-8'))
     per_gpu = int(cfg.train_dataloader.batch_size)
