@@ -239,9 +239,9 @@ def test_a_negative_or_non_finite_lambda_0_is_an_error(lambda_0):
 @pytest.mark.parametrize('wrong, words', [
     (dict(use_sigmoid=True), 'needs a softmax over the classes: use_sigmoid and use_mask must be False'),
     (dict(use_mask=True), 'needs a softmax over the classes: use_sigmoid and use_mask must be False'),
-    (dict(covariance='diag'), "Unknown covariance 'diag'. Choose one of 'diagonal', 'full', 'shared', 'identity'."),
-    (dict(resolution='pixel'), "Unknown resolution 'pixel'. Choose one of 'label', 'feature'."),
-    (dict(label_sampling='cubic'), "Unknown label_sampling 'cubic'. Choose one of 'exact', 'nearest'."),
+    (dict(covariance='diag'), "Unknown covariance 'diag'. Choose one of 'diagonal', 'full', 'shared', 'identity'"),
+    (dict(resolution='pixel'), "Unknown resolution 'pixel'. Choose one of 'label', 'feature'"),
+    (dict(label_sampling='cubic'), "Unknown label_sampling 'cubic'. Choose one of 'exact', 'nearest'"),
     (dict(base=dict(type='OhemCrossEntropy'), avg_non_ignore=True, class_weight=CLASS_WEIGHT),
      r"\['avg_non_ignore', 'class_weight'\] are keys of the cross-entropy that base="),
 ], ids=str)

@@ -87,7 +87,7 @@ def check_same_data(plans: Sequence[Plan]) -> None:
     for other in plans[1:]:
         if first.images != other.images or num_classes(first.cfg) != num_classes(other.cfg):
             raise ValueError(f'{first.name} and {other.name} are not tested on the same images and classes. Analyse '
-                             'each model separately.')
+                             'each model separately')
 
 
 def unseen_dataset(cfg: Config, share: float, meta: dict[str, Any]) -> dict[str, Any]:
@@ -137,7 +137,7 @@ def _evaluation_config(cfg: Config, loader: dict[str, Any], split: str) -> Confi
     evaluator = cfg.test_evaluator if split == 'test' else cfg.val_evaluator
     metrics = evaluator if isinstance(evaluator, list) else [evaluator]
     if any(metric.get('format_only') for metric in metrics) or 'IoUMetric' not in map(type_name, metrics):
-        raise ValueError(f'the config has no IoUMetric for --split {split}. Choose another --split.')
+        raise ValueError(f'the config has no IoUMetric for --split {split}. Choose another --split')
     cfg.test_dataloader, cfg.test_evaluator = loader, copy.deepcopy(evaluator)
     return cfg
 

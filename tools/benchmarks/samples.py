@@ -39,11 +39,11 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     if min(args.samples) < 1:
-        raise ValueError(f'--samples must be at least 1, got {min(args.samples)}. The closed form is always included.')
+        raise ValueError(f'--samples must be at least 1, got {min(args.samples)}. The closed form is always included')
     cfg = compat.read_config(args.config)
     out = result_file(args.out, 'work_dirs/samples.json', [args.config, cfg])
     if type_name(cfg.get('model')) not in CLASSIFIERS:
-        raise ValueError(f'{args.config} is not an image classification config. Use a config of configs/miniature.')
+        raise ValueError(f'{args.config} is not an image classification config. Use a config of configs/miniature')
     meter = Meter(args.device)
     torch.manual_seed(0)
     cfg.model.pop('data_preprocessor', None)  # the step starts from tensors

@@ -37,7 +37,7 @@ def split_config(cfg: Config, split: str, augmented: bool = False) -> dict[str, 
     """
     if split not in SPLITS or cfg.get(f'{split}_dataloader') is None:
         available = [name for name in SPLITS if cfg.get(f'{name}_dataloader') is not None]
-        raise ValueError(f'the config has no data for --split {split}. Choose one of {", ".join(available)}.')
+        raise ValueError(f'the config has no data for --split {split}. Choose one of {", ".join(available)}')
     task_of(cfg).check_data(cfg, (split,))
     dataloader = cfg[f'{split}_dataloader']
     template = dataloader if augmented else cfg.get('test_dataloader') or cfg.val_dataloader
@@ -69,7 +69,7 @@ def labels_of(data: dict[str, Any], ignore_index: int) -> Tensor:
     labels = torch.stack(maps) if maps else data.get('labels')
     if labels is None or len(maps) < len(samples):
         raise ValueError('images of this split have no labels. Choose another --split or add LoadAnnotations to the '
-                         'pipeline.')
+                         'pipeline')
     return labels.long()
 
 

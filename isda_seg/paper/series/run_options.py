@@ -40,7 +40,7 @@ def with_isda(cfg: Config, **keys: Any) -> Config:
                if type_name(node) == 'ISDAHook' and 'lambda_0' in node]
     if not places:
         raise ValueError(f'{cfg.filename} has neither an ISDALoss nor an ISDAHook with lambda_0. Use an ISDA '
-                         'config.')
+                         'config')
     for place in places:
         place.update(keys)
     return cfg

@@ -62,7 +62,7 @@ def run_series(runs: Iterable[Run], folder: str | Path, tools: str | Path, proto
     runs, folder, report = list(runs), Path(folder), report or partial(print, flush=True)  # keep log files up to date
     test = make_test(protocols, taus)
     if len({run.name for run in runs}) < len(runs):
-        raise ValueError(f'Runs of a series need unique names, got {[run.name for run in runs]}.')
+        raise ValueError(f'Runs of a series need unique names, got {[run.name for run in runs]}')
     slots = make_slots(jobs) if isinstance(jobs, int) else jobs
     with folder_lock(folder):
         for run in runs:
@@ -89,7 +89,7 @@ def write_config(run: Run, folder: Path) -> None:
     text = run.cfg.pretty_text
     if path.is_file() and path.read_text(encoding='utf-8') != text:
         raise ValueError(f'{folder} holds a run with other settings (see {path.name}). Choose another '
-                         '--work-dir or delete both.')
+                         '--work-dir or delete both')
     folder.mkdir(parents=True, exist_ok=True)
     with written_aside(path) as aside:
         aside.write_text(text, encoding='utf-8')
@@ -133,7 +133,7 @@ def _execute(run: Run, folder: Path, tools: Path, test: Evaluation, call: Call) 
         return 'diverged'
     checkpoint = latest_checkpoint(str(folder), run.cfg.get('default_hooks', {}).get('checkpoint'))
     if checkpoint is None:
-        raise ChildProcessError(f'{folder}: the training wrote no checkpoint. Add a checkpoint hook to the config.')
+        raise ChildProcessError(f'{folder}: the training wrote no checkpoint. Add a checkpoint hook to the config')
     call([str(tools / 'test.py'), config, str(checkpoint), '--work-dir', str(folder / 'test'),
           '--protocols', *test.protocols, *(['--logit-adjustment', *test.taus] if test.taus else []),
           '--out', str(folder / RESULTS)])

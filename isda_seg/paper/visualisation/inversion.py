@@ -156,7 +156,7 @@ def _optimise(z: Tensor, labels: Tensor, generator: GeneratorAdapter, network: F
               loss: Callable[[Tensor], Tensor], schedule: Schedule) -> OptimisedCodes:
     """Minimise ``loss`` (N,) independently for each code, with one shared backward pass per step."""
     if schedule.steps < 1:
-        raise ValueError(f'the optimisation needs at least one step, got {schedule.steps}. Increase --steps.')
+        raise ValueError(f'the optimisation needs at least one step, got {schedule.steps}. Increase --steps')
     z = z.detach().clone().requires_grad_()
     optimizer = _optimizer(z, schedule)
     scheduler = torch.optim.lr_scheduler.MultiStepLR(optimizer, schedule.milestones, schedule.gamma)

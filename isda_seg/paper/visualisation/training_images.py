@@ -34,7 +34,7 @@ def training_images(cfg: Config, class_name: str | None = None) -> TrainingImage
     dataset: Any = loader.dataset
     classes = tuple(dataset.metainfo['classes'])
     if class_name is not None and class_name not in classes:
-        raise ValueError(f'unknown class {class_name!r}. Choose from {", ".join(classes)}.')
+        raise ValueError(f'unknown class {class_name!r}. Choose from {", ".join(classes)}')
     images, labels = [], []
     try:
         for batch in loader:
@@ -44,4 +44,4 @@ def training_images(cfg: Config, class_name: str | None = None) -> TrainingImage
         return TrainingImages(torch.cat(images).flip(1), torch.cat(labels), classes)  # BGR to RGB
     except RuntimeError as error:  # raised by torch.stack and torch.cat
         raise ValueError(f'the training images have different sizes ({error}). Add a Resize and a CenterCrop to '
-                         'test_dataloader.dataset.pipeline.') from error
+                         'test_dataloader.dataset.pipeline') from error

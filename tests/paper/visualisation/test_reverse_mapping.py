@@ -102,7 +102,7 @@ def test_tools_train_a_generator_and_write_the_figures(tmp_path, monkeypatch):
     assert [folder.name for folder in folders] == [str(digit) for digit in range(10)]
     assert len({(folder / '00000.png').read_bytes() for folder in folders}) == 10
     assert cv2.imread(str(tmp_path / 'one' / 'acgan_all.png')).shape[0] == 1282
-    with pytest.raises(ValueError, match='A single acgan generates images of all classes. Omit --classes.'):
+    with pytest.raises(ValueError, match='A single acgan generates images of all classes. Omit --classes'):
         tiny.run_tool(monkeypatch, 'train_generator.py', *labelled, '--classes')
     with pytest.raises(ValueError, match='--steps must be at least 1, got 0'):
         tiny.run_tool(monkeypatch, 'train_generator.py', *options, '--steps', '0')
