@@ -86,3 +86,25 @@ def test_other_models_than_rgb_classifiers_are_rejected(cfg):
     cfg.model.type = 'EncoderDecoder'
     with pytest.raises(ValueError, match='need the config of an image classifier'):
         training_images(cfg)
+
+
+class OddRowsRemoved(BaseTransform):
+    """Remove a row of the images with an odd label; an error for the label 9."""
+
+    def transform(self, results):
+        if results['gt_label'] == 9:
+            raise RuntimeError('no sizes here')
+        return dict(results, img=results['img'][results['gt_label'] % 2:])
+
+
+def test_only_images_of_different_sizes_are_reported_as_such(cfg):
+    pytest.importorskip('sklearn')
+    cfg.train_dataloader.dataset.indices = cfg.test_dataloader.num_workers = 0
+    cfg.test_dataloader.persistent_workers = False
+    cfg.test_dataloader.dataset.pipeline.insert(0, dict(type=OddRowsRemoved))
+    for indices, error, message in (
+            ([0, 1, 2], ValueError, 'have different sizes, such as 7 x 8 and 8 x 8. Add a Resize and a CenterCrop to'),
+            ([8, 9], RuntimeError, 'no sizes here')):
+        cfg.train_dataloader.dataset.indices = indices
+        with pytest.raises(error, match=message):
+            training_images(cfg)
