@@ -118,9 +118,11 @@ def augment_features(features: Tensor, covariance: Tensor, strength: float, coun
         ValueError: invalid strength, a covariance of another size, or ``count`` below 1.
     """
     rows, channels = features.shape
-    if count < 1 or tuple(covariance.shape) not in ((channels,), (channels, channels)):
-        raise ValueError(f'at least one sample and a covariance of {channels} channels expected, got {count} and a '
-                         f'covariance of shape {tuple(covariance.shape)}')
+    if count < 1:
+        raise ValueError(f'count must be at least 1, got {count}')
+    if tuple(covariance.shape) not in ((channels,), (channels, channels)):
+        raise ValueError(f'covariance must have shape ({channels},) or ({channels}, {channels}), got '
+                         f'{tuple(covariance.shape)}')
     shifts = sample_augmentation(covariance.cpu(), strength, rows * count, torch.Generator().manual_seed(seed))
     return features[:, None] + shifts.to(features).unflatten(0, (rows, count))
 

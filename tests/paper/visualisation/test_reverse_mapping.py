@@ -36,8 +36,10 @@ def test_augmented_features_have_covariance_strength_times_sigma():
             torch.testing.assert_close(row.mean(0), feature, atol=0.05, rtol=0)
             torch.testing.assert_close(row.t().cov(), 0.5 * full, atol=0.1, rtol=0)
     assert torch.equal(augment_features(features, covariance, 0.0, count=3), features[:, None].expand(2, 3, 3))
-    with pytest.raises(ValueError, match=r'3 channels expected, got 5 and a covariance of shape \(4,\)'):
+    with pytest.raises(ValueError, match=r'covariance must have shape \(3,\) or \(3, 3\), got \(4,\)'):
         augment_features(features, torch.ones(4), 0.5, count=5)
+    with pytest.raises(ValueError, match='count must be at least 1, got 0'):
+        augment_features(features, covariance, 0.5, count=0)
 
 
 def test_generated_images_have_the_augmented_features():
