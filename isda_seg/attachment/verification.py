@@ -95,7 +95,7 @@ class Verification:
             raise RuntimeError(_stale(worst * allowed))
 
     def __getstate__(self) -> dict[str, Any]:
-        """Copy as a new verification that has not checked any logits."""
+        """Return the state of a new verification: the first step of a copied or unpickled loss checks a whole image."""
         return Verification().__dict__
 
 

@@ -27,12 +27,12 @@ STATE = ('out_dir', 'file_client', 'file_backend', 'file_client_args', 'backend_
 
 @HOOKS.register_module()
 class SignalHook(Hook):
-    """After SIGTERM, SIGUSR1 or SIGHUP, save ``interrupted_iter_<number>.pth`` at the next step and exit.
+    """After SIGTERM, SIGUSR1 or SIGHUP, finish the step, save ``interrupted_iter_<number>.pth`` and exit.
 
     The exit code is 128 + the number of the signal. ``--resume`` continues from the file, bitwise as from any
     checkpoint, with the validation that was due. A signal that is ignored (``nohup``) or has a handler stays as it is.
-    All ranks stop after the same step, one step after the one during which any of them got the signal. A single process
-    stops during a validation too, except with an EMAHook, which exchanges the weights meanwhile.
+    Several ranks also finish the next step, after which all of them stop. A single process stops during a validation
+    too, except with an EMAHook, which exchanges the weights meanwhile.
     """
 
     priority = 'LOWEST'  # after every other hook has finished the step
