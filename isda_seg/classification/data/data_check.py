@@ -25,8 +25,8 @@ def check_data(cfg: Config, splits: tuple[str, ...] = ('train', 'val')) -> None:
             here = (f'{split} data ({dataset.data_root})', dataset.metainfo['classes'])
             first = first or here
             if here[1] != first[1]:
-                raise ValueError(f'the {first[0]} has {len(first[1])} classes and the {here[0]} has {len(here[1])}. Only '
-                                 f'in the first: {_only(first[1], here[1])}; only in the second: '
+                raise ValueError(f'the {first[0]} has {len(first[1])} classes and the {here[0]} has {len(here[1])}. '
+                                 f'Only in the first: {_only(first[1], here[1])}; only in the second: '
                                  f'{_only(here[1], first[1])}. Use the same class names in the same order in both')
             _check_outputs(cfg, here[0], max(labels))
 

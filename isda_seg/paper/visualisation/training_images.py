@@ -39,8 +39,8 @@ def training_images(cfg: Config, class_name: str | None = None) -> TrainingImage
     items = [item for batch in loader for item in batch if class_name in (None, classes[item['labels']])]
     sizes = sorted({tuple(item['inputs'].shape[1:]) for item in items})
     if len(sizes) > 1:
-        (height, width), *_, (high, wide) = sizes
-        raise ValueError(f'the training images have different sizes, such as {height} x {width} and {high} x {wide}. Add '
-                         'a Resize and a CenterCrop to test_dataloader.dataset.pipeline')
+        found = ' and '.join(f'{height} x {width}' for height, width in (sizes[0], sizes[-1]))
+        raise ValueError(f'the training images have different sizes, such as {found}. Add a Resize and a CenterCrop to '
+                         'test_dataloader.dataset.pipeline')
     images = torch.stack([item['inputs'] for item in items]).flip(1)  # BGR to RGB
     return TrainingImages(images, torch.tensor([item['labels'] for item in items]), classes)

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import torch
 from helpers import tiny
+from mmcv.transforms import BaseTransform
 from mmengine.registry import MODELS
 from torch import nn
 
@@ -88,23 +89,24 @@ def test_other_models_than_rgb_classifiers_are_rejected(cfg):
         training_images(cfg)
 
 
-class OddRowsRemoved(BaseTransform):
-    """Remove a row of the images with an odd label; an error for the label 9."""
+class RowRemoved(BaseTransform):
+    """Remove a row of the images with an odd label, or raise."""
+
+    def __init__(self, fails):
+        self.fails = fails
 
     def transform(self, results):
-        if results['gt_label'] == 9:
-            raise RuntimeError('no sizes here')
+        if self.fails:
+            raise RuntimeError('out of memory')
         return dict(results, img=results['img'][results['gt_label'] % 2:])
 
 
-def test_only_images_of_different_sizes_are_reported_as_such(cfg):
+@pytest.mark.parametrize('fails, error, message', [
+    (False, ValueError, 'have different sizes, such as 7 x 8 and 8 x 8. Add a Resize and a CenterCrop to test_data'),
+    (True, RuntimeError, 'out of memory')])
+def test_only_images_of_different_sizes_are_reported_as_such(cfg, fails, error, message):
     pytest.importorskip('sklearn')
-    cfg.train_dataloader.dataset.indices = cfg.test_dataloader.num_workers = 0
-    cfg.test_dataloader.persistent_workers = False
-    cfg.test_dataloader.dataset.pipeline.insert(0, dict(type=OddRowsRemoved))
-    for indices, error, message in (
-            ([0, 1, 2], ValueError, 'have different sizes, such as 7 x 8 and 8 x 8. Add a Resize and a CenterCrop to'),
-            ([8, 9], RuntimeError, 'no sizes here')):
-        cfg.train_dataloader.dataset.indices = indices
-        with pytest.raises(error, match=message):
-            training_images(cfg)
+    cfg.test_dataloader.update(num_workers=0, persistent_workers=False)
+    cfg.test_dataloader.dataset.pipeline.insert(0, dict(type=RowRemoved, fails=fails))
+    with pytest.raises(error, match=message):
+        training_images(cfg)
