@@ -1,5 +1,4 @@
 """ISDALoss, registered in MMEngine's root registry so that every scope of OpenMMLab finds it."""
-import difflib
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -14,6 +13,7 @@ from isda_seg.attachment.unseen_classes import UnseenClasses
 from isda_seg.compat import require_one_family
 from isda_seg.core.schedule import check_strength
 from isda_seg.criterion import ISDACriterion
+from isda_seg.openmmlab.config_nodes import did_you_mean
 
 WRAP_KEYS = ('covariance', 'resolution', 'label_sampling', 'sync', 'load_statistics', 'raise_at_once', 'samples',
              'logit_adjustment', 'ignore_background')
@@ -119,7 +119,7 @@ def wrap_with_isda(lambda_0: float | None, **keys: Any) -> Callable[[nn.Module],
     unknown = sorted(set(keys) - set(WRAP_KEYS))
     if unknown:
         raise ValueError(f'ISDAHook does not accept {unknown}. It accepts these keys of ISDALoss: {WRAP_KEYS}'
-                         + _did_you_mean(unknown, [*HOOK_KEYS, *WRAP_KEYS]))
+                         + _hints(unknown, [*HOOK_KEYS, *WRAP_KEYS]))
     if lambda_0 is None:
         raise ValueError(f'ISDAHook got {sorted(keys) or "heads"} without lambda_0. Add lambda_0, the final strength '
                          'of the losses that it wraps')
@@ -158,11 +158,10 @@ def _unknown(keys: Sequence[str], of_base: Iterable[str]) -> str:
     """Return the error message for keys that neither ISDALoss nor the replaced cross-entropy accepts."""
     ours = [name for name in inspect.signature(ISDALoss.__init__).parameters if name not in ('self', 'cross_entropy')]
     known = list(dict.fromkeys([*ours, *of_base]))
-    return (f'ISDALoss does not accept {list(keys)}{_did_you_mean(keys, known)}. It accepts {", ".join(known)}. Put '
+    return (f'ISDALoss does not accept {list(keys)}{_hints(keys, known)}. It accepts {", ".join(known)}. Put '
             "keys of another loss into base: base=dict(type='torch.nn.CrossEntropyLoss', label_smoothing=0.1)")
 
 
-def _did_you_mean(keys: Iterable[str], known: Sequence[str]) -> str:
+def _hints(keys: Iterable[str], known: Iterable[str]) -> str:
     """Return a suggestion for each key that is close to a known key."""
-    close = {key: difflib.get_close_matches(key, known, n=1) for key in keys}
-    return ''.join(f'; did you mean {found[0]} instead of {key}?' for key, found in close.items() if found)
+    return ''.join(f'; {key}: {hint}' for key in keys if (hint := did_you_mean(key, known)))

@@ -8,11 +8,11 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 
 from isda_seg.metrics.training_accuracy import TrainingAccuracyHook
+from isda_seg.openmmlab.config_nodes import type_name
 from isda_seg.runtime import amp as half_precision
 from isda_seg.runtime.accumulation import AccumulatedGradientsHook
 from isda_seg.runtime.checkpoint import check_checkpoint, latest_checkpoint
 from isda_seg.runtime.checkpoint_hook import AtomicCheckpointHook
-from isda_seg.runtime.config_keys import type_name
 from isda_seg.runtime.epoch_loop import set_epoch_loop
 from isda_seg.runtime.loaded_statistics import LoadedStatisticsHook
 from isda_seg.runtime.monitored_measures import MonitoredMeasuresHook, set_early_stopping

@@ -594,9 +594,9 @@ def test_labels_that_are_not_integers_are_an_error():
 
 
 @pytest.mark.parametrize('wrong, words', [
-    (dict(covariance='diag'), "Unknown covariance 'diag'. Choose one of 'diagonal', 'full', 'shared', 'identity'."),
-    (dict(resolution='pixel'), "Unknown resolution 'pixel'. Choose one of 'label', 'feature'."),
-    (dict(label_sampling='bilinear'), "Unknown label_sampling 'bilinear'. Choose one of 'exact', 'nearest'."),
+    (dict(covariance='diag'), "Unknown covariance 'diag'. Choose one of 'diagonal', 'full', 'shared', 'identity'"),
+    (dict(resolution='pixel'), "Unknown resolution 'pixel'. Choose one of 'label', 'feature'"),
+    (dict(label_sampling='bilinear'), "Unknown label_sampling 'bilinear'. Choose one of 'exact', 'nearest'"),
 ])
 def test_an_unknown_choice_is_an_error_with_the_known_choices(wrong, words):
     with pytest.raises(ValueError, match=words):

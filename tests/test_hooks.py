@@ -524,5 +524,5 @@ def test_a_ramp_by_epoch_without_epochs_is_an_error():
 
 
 def test_an_unknown_ramp_is_an_error():
-    with pytest.raises(ValueError, match="Unknown ramp 'cosine'. Choose one of 'linear', 'constant'."):
+    with pytest.raises(ValueError, match="Unknown ramp 'cosine'. Choose one of 'linear', 'constant'"):
         ISDAHook(ramp='cosine')

@@ -120,7 +120,7 @@ def test_core_imports_only_torch_and_the_standard_library(path):
 
 
 PLAIN = ('isda_seg', 'isda_seg.core', 'isda_seg.criterion', 'isda_seg.attach', 'isda_seg.openmmlab.wrapping',
-         'isda_seg.openmmlab.unused_losses')
+         'isda_seg.openmmlab.unused_losses', 'isda_seg.openmmlab.config_nodes')
 
 
 @pytest.mark.parametrize('module', PLAIN)

@@ -239,9 +239,9 @@ def test_a_negative_or_non_finite_lambda_0_is_an_error(lambda_0):
 @pytest.mark.parametrize('wrong, words', [
     (dict(use_sigmoid=True), 'needs a softmax over the classes: use_sigmoid and use_mask must be False'),
     (dict(use_mask=True), 'needs a softmax over the classes: use_sigmoid and use_mask must be False'),
-    (dict(covariance='diag'), "Unknown covariance 'diag'. Choose one of 'diagonal', 'full', 'shared', 'identity'."),
-    (dict(resolution='pixel'), "Unknown resolution 'pixel'. Choose one of 'label', 'feature'."),
-    (dict(label_sampling='cubic'), "Unknown label_sampling 'cubic'. Choose one of 'exact', 'nearest'."),
+    (dict(covariance='diag'), "Unknown covariance 'diag'. Choose one of 'diagonal', 'full', 'shared', 'identity'"),
+    (dict(resolution='pixel'), "Unknown resolution 'pixel'. Choose one of 'label', 'feature'"),
+    (dict(label_sampling='cubic'), "Unknown label_sampling 'cubic'. Choose one of 'exact', 'nearest'"),
     (dict(base=dict(type='OhemCrossEntropy'), avg_non_ignore=True, class_weight=CLASS_WEIGHT),
      r"\['avg_non_ignore', 'class_weight'\] are keys of the cross-entropy that base="),
 ], ids=str)
@@ -274,8 +274,8 @@ def test_a_base_that_is_not_a_softmax_loss_is_an_error(base):
 
 
 def test_an_unknown_key_is_an_error_with_a_suggestion():
-    with pytest.raises(ValueError, match=r"ISDALoss does not accept \['covarience'\]; did you mean covariance instead "
-                                         r'of covarience.. It accepts lambda_0, covariance, .*, class_weight'):
+    with pytest.raises(ValueError, match=r"ISDALoss does not accept \['covarience'\]; covarience: did you mean "
+                                         r'covariance.. It accepts lambda_0, covariance, .*, class_weight'):
         MODELS.build(dict(type='ISDALoss', lambda_0=1, covarience='full'))
 
 

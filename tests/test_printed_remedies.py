@@ -56,6 +56,15 @@ def messages():
             if ' ' in text and path.name != 'slurm.py' and 'SBATCH_ARGS' not in text]  # options of sbatch
 
 
+def endings(tree, source):
+    """The last characters of the messages of raised errors, sys.exit and parser.error, in the source."""
+    for node in ast.walk(tree):
+        call = node.exc if isinstance(node, ast.Raise) else node
+        if isinstance(node, ast.Raise) or getattr(getattr(node, 'func', None), 'attr', None) in ('exit', 'error'):
+            for message in getattr(call, 'args', ()):
+                yield ast.get_source_segment(source, message).rstrip(')')[-3:]
+
+
 def options():
     """The options KEY=VALUE with a value, each once."""
     return sorted({f'{key}={value}'.rstrip('.') for _, text in messages() for key, value in OPTION.findall(text)})
@@ -94,6 +103,15 @@ def arguments(kind):
     """The names that a class takes, its base classes included."""
     return {name for base in kind.__mro__ if '__init__' in vars(base)
             for name in inspect.signature(base.__init__).parameters}
+
+
+def test_no_error_message_ends_with_a_full_stop():
+    source = "raise ValueError(f'{a} b.')\nsys.exit('a'\n 'b.')\nraise OSError('a' + ('b' if c else 'c.'))\nraise"
+    assert [ending[-2:] for ending in endings(ast.parse(source), source)] == [".'"] * 3
+    found = {path: list(endings(ast.parse(text), text)) for path in [*SOURCES, *ROOT.glob('tools/docs/*.py')]
+             if (text := path.read_text())}
+    assert sum(map(len, found.values())) > 300
+    assert [str(path) for path, ends in found.items() if any(re.search(r"""[^.]\.['"]$""", end) for end in ends)] == []
 
 
 def test_there_are_remedies_of_every_kind():

@@ -23,6 +23,30 @@ def test_a_config_belongs_to_the_task_of_its_model_or_scope(config, task, protoc
     assert (task_name(Config(config)), task_of(Config(config)).protocols) == (task, protocols)
 
 
+DETECTOR = dict(model=dict(type='MaskRCNN'), default_scope='mmdet')
+
+
+@pytest.mark.parametrize('config, options, message', [
+    (dict(model=dict(type='ImageClassifier')), dict(show_dir='pictures', show_most=1),
+     'classification does not support --show-dir and --show-most. Omit it'),
+    (dict(model=dict(type='ImageClassifier')), dict(protocols=('single', 'ms')),
+     r"classification supports only the protocol single, got \['single', 'ms'\]"),
+    (dict(), dict(taus=[-1]), '--logit-adjustment must be a finite number >= 0, got -1'),
+    pytest.param(DETECTOR, dict(protocols=('ms',)), 'detection supports only the protocol single, got',
+                 marks=pytest.mark.mmdet),
+    pytest.param(DETECTOR, dict(taus=[0.5]), 'detection does not support --logit-adjustment. Omit it',
+                 marks=pytest.mark.mmdet)])
+def test_options_that_a_task_does_not_support_are_errors(config, options, message):
+    with pytest.raises(ValueError, match=message):
+        task_of(Config(config)).arguments(**dict(dict(protocols=('single',)), **options))
+
+
+def test_only_given_options_reach_the_evaluation():
+    none = dict(show_dir=None, show_most=None, taus=None)
+    assert task_of(Config(dict(model=dict(type='ImageClassifier')))).arguments(['single'], print, **none) == {}
+    assert task_of(Config()).arguments(['ms'], print, **none) == dict(protocols=('ms',), keep=print)
+
+
 def test_a_detector_is_known_without_mmdetection():
     assert task_name(Config(dict(model=dict(type='MaskRCNN'), default_scope='mmdet'))) == 'detection'
 

@@ -97,3 +97,10 @@ def test_the_rule_accepts_a_test_that_compares_a_value(body):
 @pytest.mark.parametrize('path', sorted(TESTS.rglob('test_*.py')), ids=lambda path: str(path.relative_to(TESTS)))
 def test_every_test_compares_a_value(path):
     assert without_comparison(ast.parse(path.read_text()), shared_helpers()) == []
+
+
+def test_no_class_of_the_package_is_collected_as_a_test():
+    classes = [node.name for path in (TESTS.parent / 'isda_seg').rglob('*.py')
+               for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ClassDef)]
+    assert len(classes) > 100
+    assert [name for name in classes if name.startswith('Test')] == []

@@ -141,9 +141,9 @@ def prior(args: argparse.Namespace) -> None:
     configs, checkpoints = one_or_two(args)
     cfgs = [load_config(config, args.cfg_options, args.work_dir, args.launcher) for config in configs]
     out = result_file(args.out, Path(cfgs[0].work_dir, 'prior', 'prior.json'), [*args.models, *cfgs], ['.png'])
-    from isda_seg.paper.prior import check_same_data, check_taus, evaluate_taus, plan
+    from isda_seg.paper.prior import check_same_data, evaluate_taus, plan, tau_grid
     from isda_seg.paper.prior_report import draw_prior, summary
-    taus = check_taus(args.tau)
+    taus = tau_grid(args.tau)
     share = args.held_out if len(taus) > 2 else None
     plans = [plan(name, cfg, config, checkpoint, args.split, share) for name, cfg, config, checkpoint
              in zip(model_names(configs, checkpoints), cfgs, configs, checkpoints, strict=True)]

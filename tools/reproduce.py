@@ -92,7 +92,7 @@ def main() -> int:
     if not args.collect:
         if args.gpus_per_run is None and not (visible_gpus() if args.gpus is None else args.gpus):
             sys.exit('No GPU is visible. To train on a CPU anyway, give the number of ranks with --gpus-per-run; for '
-                     'Slurm, use --slurm.')
+                     'Slurm, use --slurm')
         jobs = select(jobs_of(plan, TOOLS), args.only)
         write_configs(plan, jobs)
         problems = run_jobs(jobs, slots(), say, retries=1, keep_going=True)

@@ -22,7 +22,7 @@ def parse_args() -> argparse.Namespace:
                        help='segmentation protocols: single, ms (scales 0.75, 1, 1.25, 1.5), ms-flip; default single')
     views.add_argument('--tta', dest='protocols', action='store_const', const=['ms-flip'],
                        help='test-time augmentation, the same as --protocols ms-flip')
-    parser.add_argument('--logit-adjustment', nargs='+', type=float, default=[], metavar='TAU',
+    parser.add_argument('--logit-adjustment', nargs='+', type=float, metavar='TAU',
                         help='also test with tau * log prior subtracted from the logits; the class prior is read from '
                              'the statistics in the checkpoint, else computed from the training labels')
     parser.add_argument('--out', metavar='PATH', help='write the results to this JSON file, or to results.json in this '
@@ -53,8 +53,9 @@ def main() -> None:
             write_json(out, results)
 
     try:
-        keep(task.evaluate(cfg, args.config, args.checkpoint, tuple(args.protocols), args.show_dir, args.show_most,
-                           taus=tuple(args.logit_adjustment), keep=keep, quiet=not args.verbose))
+        options = task.arguments(args.protocols, keep, show_dir=args.show_dir, show_most=args.show_most,
+                                 taus=args.logit_adjustment)
+        keep(task.evaluate(cfg, args.config, args.checkpoint, quiet=not args.verbose, **options))
     finally:
         if finished and is_main_process():
             print(task.summary(finished[0], Path(args.config).stem))

@@ -54,10 +54,10 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     if args.kind != 'wgan' and args.classes is not None:
-        raise ValueError(f'A single {args.kind} generates images of all classes. Omit --classes.')
+        raise ValueError(f'A single {args.kind} generates images of all classes. Omit --classes')
     if args.kind == 'wgan' and args.write_images and args.classes is None:
         raise ValueError('--write-images needs a generator per class or a conditional generator. Add --classes or '
-                         f'--kind {KINDS[0]}.')
+                         f'--kind {KINDS[0]}')
     if args.steps < 1:
         raise ValueError(f'--steps must be at least 1, got {args.steps}')
     cfg = load_config(args.config, args.cfg_options, args.work_dir)

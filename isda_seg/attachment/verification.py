@@ -14,7 +14,7 @@ from isda_seg.core.windows import Windows
 
 STRIDE = 2654435761  # 2^32 divided by the golden ratio: spreads the sampled positions over batch and image
 ALLOWED = 1e-2       # tolerance relative to the scale of the logits
-CONVOLUTIONS = (F.conv1d, F.conv2d, F.conv3d)
+CONVOLVE = (F.conv1d, F.conv2d, F.conv3d)
 HALF_ALLOWED = 5e-2  # tolerance for features or logits in half precision
 
 
@@ -95,7 +95,7 @@ class Verification:
             raise RuntimeError(_stale(worst * allowed))
 
     def __getstate__(self) -> dict[str, Any]:
-        """Copy as a new verification that has not checked any logits."""
+        """Return the state of a new verification: the first step of a copied or unpickled loss checks a whole image."""
         return Verification().__dict__
 
 
@@ -138,8 +138,8 @@ def _first_logits(captured: CapturedInput) -> Tensor:
     if isinstance(features, Windows):
         windows = features.of_images(slice(0, 1))
         weight = weight.view(len(weight), -1, *windows.kernel)
-        return CONVOLUTIONS[len(windows.kernel) - 1](windows.map.float(), weight, bias, windows.stride, 0,
-                                                     windows.dilation)
+        return CONVOLVE[len(windows.kernel) - 1](windows.map.float(), weight, bias, windows.stride, 0,
+                                                 windows.dilation)
     one = features[:1].float()
     if one.dim() == 2:
         return F.linear(one, weight, bias)

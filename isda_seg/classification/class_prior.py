@@ -1,4 +1,4 @@
-"""Class frequencies of the training data, from ISDA statistics or counted in the training labels."""
+"""Class frequencies of the training labels."""
 from typing import Any
 
 import numpy as np
@@ -7,14 +7,7 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS
 from torch import Tensor
 
-from isda_seg.core.prior import log_prior
-from isda_seg.runtime.logit_adjustment import observed_counts
-
-
-def class_log_prior(cfg: Config, state_dict: dict[str, Tensor]) -> Tensor:
-    """Return the log class frequencies (C,) from the ISDA statistics of a checkpoint, else from the training labels."""
-    counts = observed_counts(state_dict, 'loss')
-    return log_prior(count_labels(cfg) if counts is None else counts)
+from isda_seg.runtime.logit_adjustment import UNCOUNTED
 
 
 def count_labels(cfg: Config) -> Tensor:
@@ -22,8 +15,7 @@ def count_labels(cfg: Config) -> Tensor:
     loader = cfg.get('train_dataloader')
     labels = _labels(DATASETS.build(loader.dataset)) if loader is not None else []
     if not labels:
-        raise ValueError('cannot count the class prior: the config has no train_dataloader whose dataset has '
-                         'get_cat_ids. Test a checkpoint trained with ISDA, or add the training data to the config')
+        raise ValueError(UNCOUNTED.format('dataset has get_cat_ids'))
     return torch.from_numpy(np.bincount(labels, minlength=cfg.model.num_classes))
 
 

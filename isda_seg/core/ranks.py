@@ -57,11 +57,11 @@ def _sum_ranks(own: ClassMoments) -> ClassMoments:
 class SampleGathering:
     """All-gather of the samples of all ranks, in rank order, if no rank has many.
 
-    A message holds up to ``capacity`` samples of a rank, and their number. A CPU sends a second message for a larger
-    batch, and increases the capacity. Its results depend on the batch alone, so that a resumed run equals the
-    uninterrupted one. An accelerator would have to synchronise first: its capacity is the largest batch of any rank at
-    the first step, rounded up to a power of two because box heads sample up to 512 proposals per image. The statistics
-    save it. Samples beyond it are dropped and counted.
+    A message holds up to ``capacity`` samples of a rank, and their number. On CPUs, a batch larger than ``capacity`` is
+    exchanged in two messages, and ``capacity`` grows to its size. The results depend on the batch alone, so that a
+    resumed run equals the uninterrupted one. An accelerator would have to synchronise first: its capacity is the
+    largest batch of any rank at the first step, rounded up to a power of two because box heads sample up to 512
+    proposals per image. The statistics save it. Samples beyond it are dropped and counted.
 
     Attributes:
         overflow: number of samples beyond the capacity of an accelerator, a scalar tensor; None before any gathering.

@@ -7,7 +7,8 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS
 
 from isda_seg.metrics.class_names import check_class_names
-from isda_seg.runtime.config_keys import class_of, dicts
+from isda_seg.openmmlab.config_nodes import dicts
+from isda_seg.runtime.config_keys import class_of
 
 REMEDY = 'put COCO there, set ISDA_SEG_DATA to the folder that holds it, or set data_root in the config'
 

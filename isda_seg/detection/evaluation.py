@@ -1,6 +1,5 @@
 """Evaluation of a detection checkpoint."""
 import copy
-from collections.abc import Sequence
 from typing import Any
 
 from mmengine.config import Config
@@ -8,44 +7,38 @@ from mmengine.config import Config
 from isda_seg.detection.backbone import state_of
 from isda_seg.detection.backbone_record import BACKBONE
 from isda_seg.detection.data_check import check_data
+from isda_seg.openmmlab.config_nodes import dicts
 from isda_seg.runtime.checkpoint import check_checkpoint
-from isda_seg.runtime.config_keys import dicts
 from isda_seg.runtime.plain_weights import plain_state
 from isda_seg.runtime.run_record import as_test, result
 from isda_seg.runtime.screen import runner_from
-from isda_seg.runtime.task import table
+from isda_seg.runtime.task import SINGLE, table
 from isda_seg.runtime.weights import coverage, weights_in
 
-PROTOCOL = 'single'
 PREFIX = 'coco/'
 
 
-def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ...] = (PROTOCOL,),
-             show_dir: str | None = None, show_most: int | None = None, taus: Sequence[float] = (),
-             keep: Any = None, quiet: bool = False) -> dict[str, Any]:
-    """Test a checkpoint with the evaluator of the config; see ``Evaluate``. Logit adjustment is not supported.
+def evaluate(cfg: Config, config: str, checkpoint: str, show_dir: str | None = None, show_most: int | None = None,
+             quiet: bool = False) -> dict[str, Any]:
+    """Test a checkpoint with the evaluator of the config; see ``Task``.
 
     The result has "backbone" (of ``check_backbone``). Metrics such as "bbox_mAP_50" are in per cent with one decimal,
     as MMDetection rounds them, and None if the data have no object of that size. The key ``pictures`` of the config, a
     dict, holds arguments of ``DetectionsHook``.
     """
-    if tuple(protocols) != (PROTOCOL,):
-        raise ValueError(f'detection supports only the protocol {PROTOCOL}, got {list(protocols)}')
-    if taus:
-        raise ValueError('--logit-adjustment supports segmentation and image classification, not detection. Omit it')
     loaded = check_checkpoint(checkpoint)
     covers = coverage(state_of(cfg.model), plain_state(weights_in(loaded))[0])
     if loaded and not covers.full:
         raise ValueError(f'{checkpoint} is not a checkpoint of this detector: {covers}')
     check_data(cfg, ('test',))
     run = copy.deepcopy(cfg)
-    as_test(run, config, checkpoint, PROTOCOL)
+    as_test(run, config, checkpoint, SINGLE)
     if show_dir is not None:
         run.custom_hooks = [*(run.get('custom_hooks') or []),
                             dict(type='DetectionsHook', out_dir=show_dir, most=show_most, **cfg.get('pictures', {}))]
     metrics = runner_from(run, quiet).test()
     metrics = metrics or {f'{name}_mAP': 0.0 for name in _requested(run)}  # no detections
-    found = {PROTOCOL: in_per_cent(metrics)}
+    found = {SINGLE: in_per_cent(metrics)}
     return dict(result(cfg, config, checkpoint, loaded, found), backbone=loaded.get('meta', {}).get(BACKBONE))
 
 
@@ -63,5 +56,5 @@ def in_per_cent(metrics: dict[str, Any]) -> dict[str, float | None]:
 
 def summary(results: dict[str, Any], name: str = '') -> str:
     """Format every metric in per cent as one row; '-' for None."""
-    columns = results['protocols'][PROTOCOL]
+    columns = results['protocols'][SINGLE]
     return table(list(columns), {name: ['-' if value is None else f'{value:.1f}' for value in columns.values()]})

@@ -6,13 +6,13 @@ import mmcv
 import numpy as np
 from mmengine.registry import HOOKS
 
-from isda_seg.runtime.pictures import TestPicturesHook
+from isda_seg.runtime.pictures import PicturesHook
 
 GREY = 235
 
 
 @HOOKS.register_module()
-class DetectionsHook(TestPicturesHook):
+class DetectionsHook(PicturesHook):
     """Write ``<image name>.png`` for test images, with boxes, and with masks if there are any.
 
     Args:

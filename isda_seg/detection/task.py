@@ -4,7 +4,7 @@ from mmengine.config import Config
 from isda_seg.detection.backbone import check_backbone
 from isda_seg.detection.backbone_record import BackboneRecordHook
 from isda_seg.detection.data_check import check_data
-from isda_seg.detection.evaluation import PROTOCOL, evaluate, summary
+from isda_seg.detection.evaluation import evaluate, summary
 from isda_seg.runtime.task import Task
 
 
@@ -15,4 +15,4 @@ def check(cfg: Config) -> None:
                         dict(type=BackboneRecordHook.__name__, backbone=check_backbone(cfg))]
 
 
-TASK = Task(check, evaluate, summary, (PROTOCOL,))
+TASK = Task('detection', check, check_data, evaluate, summary, frozenset({'show_dir', 'show_most'}))

@@ -1,6 +1,7 @@
 """Mean of a metric over the last evaluations: the paper reports it because single evaluations are noisy."""
 from typing import Any
 
+from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import EpochBasedTrainLoop
@@ -73,10 +74,12 @@ def last_mean(values: dict[int, float], done: int, last: int, every: int = 1) ->
     return sum(values[number] for number in wanted) / last if values.keys() >= set(wanted) else None
 
 
-def with_last_mean(metrics: dict[str, float], meta: dict[str, Any]) -> dict[str, float]:
-    """Add the mean over the last evaluations, including this one, to the metrics of the checkpoint with ``meta``."""
+def with_last_mean(metrics: dict[str, float], cfg: Config, checkpoint: dict[str, Any]) -> dict[str, float]:
+    """Add the mean over the last evaluations, including this one, if the test data are the validation data."""
+    meta = checkpoint.get('meta', {})
     known = meta.get(VALUES)
-    if known is None or known['metric'] not in metrics:
+    validated = cfg.get('val_dataloader', {}).get('dataset')
+    if known is None or known['metric'] not in metrics or cfg.test_dataloader.dataset != validated:
         return metrics
     done = meta['epoch' if known['by_epoch'] else 'iter']
     values = {**known['values'], done: metrics[known['metric']]}

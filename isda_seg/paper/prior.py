@@ -9,11 +9,11 @@ from mmengine.registry import DefaultScope
 from mmseg.registry import DATASETS
 
 from isda_seg.core.schedule import check_strength
+from isda_seg.openmmlab.config_nodes import dicts, type_name
 from isda_seg.paper.features.split_data import split_config
 from isda_seg.paper.series.run_options import hold_out
 from isda_seg.run import SEGMENTATION, task_name
 from isda_seg.runtime.checkpoint import check_checkpoint
-from isda_seg.runtime.config_keys import dicts, type_name
 from isda_seg.segmentation.class_prior import num_classes
 from isda_seg.segmentation.data_check import check_data
 from isda_seg.segmentation.evaluation import evaluate
@@ -35,7 +35,7 @@ class Plan(NamedTuple):
     note: str               # reason why tau is not selected
 
 
-def check_taus(taus: Sequence[float]) -> list[float]:
+def tau_grid(taus: Sequence[float]) -> list[float]:
     """Return the values in ascending order, including 0.
 
     Raises:
@@ -87,7 +87,7 @@ def check_same_data(plans: Sequence[Plan]) -> None:
     for other in plans[1:]:
         if first.images != other.images or num_classes(first.cfg) != num_classes(other.cfg):
             raise ValueError(f'{first.name} and {other.name} are not tested on the same images and classes. Analyse '
-                             'each model separately.')
+                             'each model separately')
 
 
 def unseen_dataset(cfg: Config, share: float, meta: dict[str, Any]) -> dict[str, Any]:
@@ -137,7 +137,7 @@ def _evaluation_config(cfg: Config, loader: dict[str, Any], split: str) -> Confi
     evaluator = cfg.test_evaluator if split == 'test' else cfg.val_evaluator
     metrics = evaluator if isinstance(evaluator, list) else [evaluator]
     if any(metric.get('format_only') for metric in metrics) or 'IoUMetric' not in map(type_name, metrics):
-        raise ValueError(f'the config has no IoUMetric for --split {split}. Choose another --split.')
+        raise ValueError(f'the config has no IoUMetric for --split {split}. Choose another --split')
     cfg.test_dataloader, cfg.test_evaluator = loader, copy.deepcopy(evaluator)
     return cfg
 
@@ -147,7 +147,7 @@ def evaluate_taus(model: Plan, taus: Sequence[float]) -> dict[str, Any]:
 
     Args:
         model: model from ``plan``.
-        taus: values from ``check_taus``. A single positive value is used if tau is not selected.
+        taus: values from ``tau_grid``. A single positive value is used if tau is not selected.
 
     Returns:
         {"name", "config", "checkpoint", "images": number of images, "tau": selected or given, else None, "chosen_on":

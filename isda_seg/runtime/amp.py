@@ -9,7 +9,7 @@ from mmengine.optim import OptimWrapper
 from mmengine.registry import OPTIM_WRAPPERS
 from torch import nn
 
-from isda_seg.runtime.config_keys import type_name
+from isda_seg.openmmlab.config_nodes import type_name
 
 
 @OPTIM_WRAPPERS.register_module()

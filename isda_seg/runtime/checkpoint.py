@@ -19,6 +19,11 @@ if hasattr(torch.serialization, 'add_safe_globals'):  # numpy values of measures
     torch.serialization.add_safe_globals([type(np.dtype(kind)) for kind in '?bhilqBHILQefd'])
 
 
+def file_pattern(template: str) -> str:
+    """Return the regular expression of the file names of a template whose '{}' stands for a number."""
+    return re.escape(template).replace(r'\{\}', r'\d+')
+
+
 def latest_checkpoint(work_dir: str, hook: Mapping[str, Any] | None = None) -> Path | None:
     """Return the checkpoint that was written last in a work directory, or None if it holds no checkpoint.
 
@@ -27,8 +32,7 @@ def latest_checkpoint(work_dir: str, hook: Mapping[str, Any] | None = None) -> P
     ``filename_tmpl`` and ``out_dir`` give the names and the folder of the files.
     """
     template, out_dir = (hook or {}).get('filename_tmpl'), (hook or {}).get('out_dir')
-    pattern = re.escape(template).replace(r'\{\}', r'\d+') if template else NUMBERED
-    pattern = f'{pattern}|{INTERRUPTED.format("[0-9]+")}'
+    pattern = f'{file_pattern(template) if template else NUMBERED}|{file_pattern(INTERRUPTED)}'
     work = Path(work_dir)
     folders = [work] if not out_dir or re.match(URL, str(out_dir)) else [Path(out_dir, work.name), work]
     note = work / 'last_checkpoint'

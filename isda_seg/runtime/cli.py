@@ -1,10 +1,11 @@
 """Command ``isda-seg``: runs one of the tools of a clone or an installed wheel from any folder."""
-import difflib
 import os
 import re
 import runpy
 import sys
 from pathlib import Path
+
+from isda_seg.openmmlab.config_nodes import did_you_mean
 
 PACKAGE = Path(__file__).resolve().parents[1]
 # End of the first sentence of a tool's description, and the characters before its first word.
@@ -42,8 +43,8 @@ def main() -> None:
         print(usage(tools))
         return
     if name not in tools:
-        close = difflib.get_close_matches(name, tools, n=1)
-        sys.exit(f'unknown command {name!r}' + (f'; did you mean {close[0]}?' if close else '') + '\n' + usage(tools))
+        hint = did_you_mean(name, tools)
+        sys.exit(f'unknown command {name!r}' + (f'; {hint}' if hint else '') + '\n' + usage(tools))
     tool = tools[name]
     if tool.suffix == '.sh':
         if os.name == 'nt':

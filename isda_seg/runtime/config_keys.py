@@ -1,14 +1,15 @@
 """Validation of config keys: MMEngine silently ignores an unknown or misspelt key."""
-import difflib
 import inspect
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mmengine.config import Config
 from mmengine.registry import DATASETS, EVALUATOR, HOOKS, METRICS, MODELS, OPTIM_WRAPPERS, OPTIMIZERS, PARAM_SCHEDULERS
 from mmengine.registry.registry import Registry
 from mmengine.runner import Runner
+
+from isda_seg.openmmlab.config_nodes import did_you_mean
 
 # Arguments of the Runner, and further keys that the Runner, config reading and testing look up.
 READ = frozenset(inspect.signature(Runner).parameters) - {'cfg'} | {
@@ -18,30 +19,6 @@ NO_DICT = {name for name, parameter in inspect.signature(Runner).parameters.item
 REGISTRIES = (MODELS, DATASETS, HOOKS, OPTIM_WRAPPERS, OPTIMIZERS, PARAM_SCHEDULERS, METRICS, EVALUATOR)
 OF_CONSTRUCTORS = {'OptimWrapper', 'AmpOptimWrapper', 'BFloat16OptimWrapper'}  # built with a paramwise_cfg
 CLOSE = 0.85  # similarity above which an unknown name counts as a misspelt key
-
-
-def dicts(node: Any) -> Iterator[Any]:
-    """Yield all dicts in nested dicts, lists and tuples, parents first; the caller may modify each one."""
-    for _, found in named_dicts(node, ''):
-        yield found
-
-
-def named_dicts(node: Any, name: str) -> Iterator[tuple[str, Any]]:
-    """Yield dotted paths, as in --cfg-options, and all dicts in nested dicts, lists and tuples, as ``dicts`` does."""
-    if isinstance(node, dict):
-        yield name, node
-    children = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, (list, tuple)) else ()
-    for key, child in list(children):
-        yield from named_dicts(child, f'{name}.{key}')
-
-
-def type_name(node: Any) -> str:
-    """Return the class name in the ``type`` of a config dict, without scope.
-
-    In Python configs ``type`` is a class. The result is '' if ``node`` is not a dict or has no type.
-    """
-    kind = node.get('type', '') if isinstance(node, Mapping) else ''
-    return kind.rsplit('.', 1)[-1] if isinstance(kind, str) else getattr(kind, '__name__', str(kind))
 
 
 def class_of(node: Mapping[str, Any], registry: Registry, scope: str | None = None) -> Any:
@@ -65,9 +42,9 @@ def check_names(cfg: Config) -> None:
     A key that the file itself uses more than once is an intermediate variable and passes.
     """
     for name in cfg:
-        close = difflib.get_close_matches(name, READ, n=1, cutoff=CLOSE)
-        if name not in READ and close and len(re.findall(rf'\b{name}\b', cfg.text)) < 2:
-            raise ValueError(f'unknown key {name} in {cfg.filename}: did you mean {close[0]}?')
+        hint = did_you_mean(name, READ, CLOSE)
+        if name not in READ and hint and len(re.findall(rf'\b{name}\b', cfg.text)) < 2:
+            raise ValueError(f'unknown key {name} in {cfg.filename}: {hint}')
 
 
 def merge_options(cfg: Config, options: Mapping[str, Any]) -> None:
@@ -137,5 +114,4 @@ def _child(node: Any, name: str) -> Any:
 
 
 def _suggestion(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    return f'did you mean {close[0]}?' if close else f'the known keys are {", ".join(sorted(known))}'
+    return did_you_mean(name, known) or f'the known keys are {", ".join(sorted(known))}'

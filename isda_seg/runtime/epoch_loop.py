@@ -6,7 +6,7 @@ from mmengine.config import ConfigDict
 from mmengine.registry import LOOPS
 from mmengine.runner import EpochBasedTrainLoop
 
-from isda_seg.runtime.config_keys import type_name
+from isda_seg.openmmlab.config_nodes import type_name
 
 
 @LOOPS.register_module()

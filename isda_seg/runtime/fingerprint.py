@@ -9,7 +9,7 @@ import numpy as np
 from mmengine.dataset import BaseDataset
 from mmengine.runner import EpochBasedTrainLoop
 
-from isda_seg.runtime.config_keys import dicts
+from isda_seg.openmmlab.config_nodes import dicts
 
 OPTIMIZER = ('optimizer', 'paramwise_cfg', 'clip_grad', 'accumulative_counts')  # the other keys concern precision
 

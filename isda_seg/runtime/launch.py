@@ -12,8 +12,9 @@ import torch.distributed.nn  # noqa: F401  import before a group exists: default
 from mmengine.config import Config
 
 from isda_seg import compat
+from isda_seg.openmmlab.config_nodes import dicts, type_name
 from isda_seg.runtime.arguments import add_work_dir, check_writable
-from isda_seg.runtime.config_keys import check_names, dicts, merge_options, type_name
+from isda_seg.runtime.config_keys import check_names, merge_options
 from isda_seg.runtime.options import add_cfg_options
 from isda_seg.runtime.outputs import check_config
 

@@ -5,7 +5,7 @@ from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
 from isda_seg.criterion import ISDACriterion
-from isda_seg.runtime.config_keys import named_dicts, type_name
+from isda_seg.openmmlab.config_nodes import named_dicts, type_name
 from isda_seg.runtime.weights import network_of, weights_in
 
 

@@ -4,10 +4,13 @@ from typing import Any
 
 from torch import Tensor
 
+from isda_seg.core.prior import log_prior
 from isda_seg.core.schedule import check_strength
 
 KEY = 'logit_adjustment'  # key of a protocol's entry in a result file
 PREFIX = 'tau='           # prefix of the names of metrics of adjusted logits
+UNCOUNTED = ('cannot count the class prior: the config has no train_dataloader whose {}. Test a checkpoint trained '
+             'with ISDA, or add the training data to the config')
 
 
 def check_taus(taus: Sequence[float]) -> list[float]:
@@ -21,11 +24,17 @@ def adjusted_metrics(metrics: Sequence[dict[str, Any]], prior: Tensor, taus: Seq
             for tau in taus for metric in metrics]
 
 
-def observed_counts(state_dict: dict[str, Tensor], module: str) -> Tensor | None:
-    """Return the samples per class (C,) that the (last) ISDA loss of a module observed; None without ISDA."""
+def class_log_prior(state_dict: dict[str, Tensor], module: str, count_labels: Callable[[], Tensor]) -> Tensor:
+    """Return the log class frequencies (C,) that the (last) ISDA loss of a module observed, else of the counted labels.
+
+    Args:
+        state_dict: weights of a checkpoint.
+        module: name of the module that holds the loss.
+        count_labels: returns the number of training labels per class (C,); called for a checkpoint without ISDA.
+    """
     counts = [value for key, value in state_dict.items()
               if key.startswith(f'{module}.') and key.endswith('.statistics.count')]
-    return counts[-1].cpu() if counts else None
+    return log_prior(counts[-1].cpu() if counts else count_labels())
 
 
 def protocol_entry(metrics: dict[str, float], entry: Callable[[dict[str, float]], dict[str, Any]]) -> dict[str, Any]:

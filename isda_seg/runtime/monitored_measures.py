@@ -8,7 +8,7 @@ from mmengine.registry import HOOKS
 from mmengine.runner import EpochBasedTrainLoop
 
 from isda_seg.metrics.best_measure import direction
-from isda_seg.runtime.config_keys import dicts, type_name
+from isda_seg.openmmlab.config_nodes import dicts, type_name
 from isda_seg.runtime.isolation import undisturbed
 
 

@@ -1,12 +1,14 @@
 """Refusal of outputs that would replace an input, before anything is written.
 
-MMEngine is imported only where a config is read: some tools work without it.
+MMEngine is not imported: some tools work without it.
 """
 import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
+
+from isda_seg.openmmlab.config_nodes import dicts, named_dicts
 
 FIRST_BYTES = {'.json': (b'{', b'['), '.png': (b'\x89PNG',), '.pdf': (b'%PDF',), '.svg': (b'<',),
                '.pth': (b'PK', b'\x80')}  # by suffix
@@ -57,9 +59,8 @@ def check_folder(option: str, path: str | Path, inputs: Iterable[Any], only_outp
 
 def check_config(cfg: Any) -> None:
     """Check the work directory and every other output of a config; raise ValueError as the functions above."""
-    from isda_seg.runtime.config_keys import named_dicts
     check_folder('--work-dir', cfg.work_dir, [cfg], only_outputs=False)
-    for name, node in named_dicts({key: cfg[key] for key in cfg}, ''):
+    for name, node in named_dicts({key: cfg[key] for key in cfg}):
         for key in FOLDERS:
             if isinstance(node.get(key), (str, Path)):
                 check_folder(f'{name}.{key}'.lstrip('.'), node[key], [cfg], only_outputs=key == 'output_dir')
@@ -121,7 +122,6 @@ def _roots(inputs: list[Any]) -> Iterator[str]:
 
 def _nodes(cfg: Any, keys: Iterable[str]) -> Iterator[Any]:
     """Yield all dicts below some keys of a config."""
-    from isda_seg.runtime.config_keys import dicts
     return dicts({key: cfg.get(key) for key in keys})
 
 

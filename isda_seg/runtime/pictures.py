@@ -12,7 +12,7 @@ from isda_seg.runtime.fingerprint import datasets_inside
 PREFIXES = ('img_path', 'img')  # keys of ``data_prefix`` with the image folder, in MMSegmentation and MMDetection
 
 
-class TestPicturesHook(Hook):
+class PicturesHook(Hook):
     """Call ``draw(runner, sample, out)`` for test images; ``out`` is the path of ``output_names`` with ``.png``.
 
     Args:

@@ -15,7 +15,7 @@ from mmengine.hooks import Hook
 from mmengine.registry import DATA_SAMPLERS, DATASETS, HOOKS
 from torch.utils.data import Dataset, Sampler, get_worker_info
 
-from isda_seg.runtime.config_keys import type_name
+from isda_seg.openmmlab.config_nodes import type_name
 from isda_seg.runtime.signals import ignore_signals_in_worker
 
 DEFAULT_SEED = 0

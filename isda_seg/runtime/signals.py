@@ -17,7 +17,7 @@ from mmengine.registry import HOOKS
 from mmengine.runner import EpochBasedTrainLoop
 from torch.utils.data import get_worker_info
 
-from isda_seg.runtime.checkpoint import INTERRUPTED
+from isda_seg.runtime.checkpoint import INTERRUPTED, file_pattern
 from isda_seg.runtime.checkpoint_hook import AtomicCheckpointHook
 
 SIGNALS = tuple(getattr(signal, name) for name in ('SIGTERM', 'SIGUSR1', 'SIGHUP') if hasattr(signal, name))
@@ -27,12 +27,12 @@ STATE = ('out_dir', 'file_client', 'file_backend', 'file_client_args', 'backend_
 
 @HOOKS.register_module()
 class SignalHook(Hook):
-    """After SIGTERM, SIGUSR1 or SIGHUP, save ``interrupted_iter_<number>.pth`` at the next step and exit.
+    """After SIGTERM, SIGUSR1 or SIGHUP, finish the step, save ``interrupted_iter_<number>.pth`` and exit.
 
     The exit code is 128 + the number of the signal. ``--resume`` continues from the file, bitwise as from any
     checkpoint, with the validation that was due. A signal that is ignored (``nohup``) or has a handler stays as it is.
-    All ranks stop after the same step, one step after the one during which any of them got the signal. A single process
-    stops during a validation too, except with an EMAHook, which exchanges the weights meanwhile.
+    Several ranks also finish the next step, after which all of them stop. A single process stops during a validation
+    too, except with an EMAHook, which exchanges the weights meanwhile.
     """
 
     priority = 'LOWEST'  # after every other hook has finished the step
@@ -167,7 +167,7 @@ def _validates(runner: Any, done: int) -> bool:
 def _delete_previous(runner: Any, out_dir: str, keep: str | None) -> None:
     """Delete the file of an interruption from which this run was resumed."""
     path = Path(str(runner._load_from or ''))
-    pattern = re.escape(INTERRUPTED).replace(r'\{\}', r'\d+')
-    own = re.fullmatch(pattern, path.name) and os.path.realpath(path.parent) == os.path.realpath(out_dir)
+    named = re.fullmatch(file_pattern(INTERRUPTED), path.name)
+    own = named and os.path.realpath(path.parent) == os.path.realpath(out_dir)
     if runner._resume and own and path.name != keep and is_main_process():
         path.unlink(missing_ok=True)

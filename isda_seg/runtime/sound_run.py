@@ -9,7 +9,7 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
-DIVERGED = 'diverged.json'  # file in the work directory: {"iteration": number of steps taken}
+RECORD = 'diverged.json'  # file in the work directory: {"iteration": number of steps taken}
 
 
 @HOOKS.register_module()
@@ -35,7 +35,7 @@ class SoundRunHook(Hook):
     def before_train(self, runner: Any) -> None:
         """Delete the divergence record of an earlier run."""
         if is_main_process():
-            Path(runner.work_dir, DIVERGED).unlink(missing_ok=True)
+            Path(runner.work_dir, RECORD).unlink(missing_ok=True)
 
     def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None,
                          outputs: dict[str, Any] | None = None) -> None:
@@ -61,7 +61,7 @@ class SoundRunHook(Hook):
         bad = [(~weight.isfinite()).any() for weight in own if weight.numel()]
         if stop or (bad and bool(torch.stack(bad).any())):
             if is_main_process():
-                Path(runner.work_dir, DIVERGED).write_text(json.dumps(dict(iteration=iteration)))
+                Path(runner.work_dir, RECORD).write_text(json.dumps(dict(iteration=iteration)))
             raise FloatingPointError(f'the run diverged: after {iteration} steps the weights or the loss are not '
                                      'finite. Lower the learning rate (optim_wrapper.optimizer.lr) or lambda_0, '
                                      'lengthen the warm-up, or clip gradients (optim_wrapper.clip_grad.max_norm=10)')
@@ -80,6 +80,6 @@ def require_batches(loader: Any) -> None:
 
 def diverged(work_dir: str | Path) -> dict[str, int] | None:
     """Return the divergence record in a work directory, or None if the run did not diverge."""
-    note = Path(work_dir, DIVERGED)
+    note = Path(work_dir, RECORD)
     found: dict[str, int] | None = json.loads(note.read_text()) if note.is_file() else None
     return found

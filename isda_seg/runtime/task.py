@@ -1,43 +1,54 @@
 """Interface between run.py and a task package."""
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from mmengine.config import Config
 
+from isda_seg.runtime.logit_adjustment import check_taus
 
-class Evaluate(Protocol):
-    """Test of a checkpoint with one or more protocols.
-
-    Args:
-        cfg: config as ``load_config`` returns it; ``likelihood=False`` leaves out "nll" and "ece".
-        config: path of the config.
-        checkpoint: path of the checkpoint.
-        protocols: names of evaluation protocols.
-        show_dir: folder for visualisations of the first protocol.
-        show_most: maximum number of visualisations.
-        taus: values of tau for logit adjustment (Menon et al., ICLR 2021, Eq. 9). For each tau, metrics are also
-            computed with ``tau * log prior`` subtracted from the logits, in the same pass over the data.
-        keep: called with the results so far after each of several protocols.
-        quiet: print a concise log to the console.
-
-    Returns:
-        {"protocols": {name: {metric: value}}, ...} with the entries of ``run_record.result``. With taus a protocol has
-        a further entry "logit_adjustment": {"0.5": {metric: value}}.
-    """
-
-    def __call__(self, cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ...] = ...,
-                 show_dir: str | None = None, show_most: int | None = None, taus: Sequence[float] = (),
-                 keep: Callable[[dict[str, Any]], None] | None = None, quiet: bool = False) -> dict[str, Any]:
-        """Return the content of a result file."""
-        ...
+SINGLE = 'single'  # protocol without test-time augmentation
+FLAGS = dict(show_dir='--show-dir', show_most='--show-most', taus='--logit-adjustment')
 
 
 class Task(NamedTuple):
-    """Data check, evaluation and protocols of a task."""
+    """Checks and evaluation of a task.
+
+    ``evaluate(cfg, config, checkpoint, ..., quiet=False)`` tests the file ``checkpoint`` with ``cfg``, which
+    ``load_config`` read from the file ``config``. It returns the content of a result file: {"protocols": {name:
+    {metric: value}}, ...} with the entries of ``run_record.result``. ``arguments`` returns its further arguments.
+    """
+    name: str
     check: Callable[[Config], None]            # checks the data and pretrained weights of a training config
-    evaluate: Evaluate
+    check_data: Callable[[Config, tuple[str, ...]], None]  # checks the data of splits
+    evaluate: Callable[..., dict[str, Any]]
     summary: Callable[[dict[str, Any], str], str]  # formats the content of a result file, with a name
-    protocols: tuple[str, ...]                 # supported evaluation protocols
+    options: frozenset[str]                    # supported arguments of ``evaluate``, keys of ``FLAGS``
+    protocols: tuple[str, ...] = (SINGLE,)     # supported evaluation protocols
+
+    def arguments(self, protocols: Sequence[str], keep: Callable[[dict[str, Any]], None] | None = None,
+                  **options: Any) -> dict[str, Any]:
+        """Return the arguments of ``evaluate`` for these options of tools/test.py; options that are None are left out.
+
+        Args:
+            protocols: names of evaluation protocols.
+            keep: called with the results so far after each of several protocols.
+            options: ``show_dir``, folder for visualisations of the first protocol; ``show_most``, their maximum number;
+                ``taus``, values of tau for logit adjustment (Menon et al., ICLR 2021, Eq. 9). For each tau, metrics
+                are also computed with ``tau * log prior`` subtracted from the logits, in the same pass over the data,
+                and a protocol has a further entry "logit_adjustment": {"0.5": {metric: value}}.
+
+        Raises:
+            ValueError: a protocol or an option that the task does not support, or an invalid tau.
+        """
+        given = {name: value for name, value in options.items() if value is not None}
+        if unknown := [FLAGS[name] for name in given if name not in self.options]:
+            raise ValueError(f'{self.name} does not support {" and ".join(unknown)}. Omit it')
+        if not set(protocols) <= set(self.protocols):
+            raise ValueError(f'{self.name} supports only the protocol {", ".join(self.protocols)}, got '
+                             f'{list(protocols)}')
+        if 'taus' in given:
+            given['taus'] = check_taus(given['taus'])
+        return given if len(self.protocols) == 1 else dict(given, protocols=tuple(protocols), keep=keep)
 
 
 def table(columns: Sequence[str], rows: Mapping[str, Sequence[str]], corner: str = '') -> str:

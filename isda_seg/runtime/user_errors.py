@@ -1,9 +1,10 @@
 """Error reporting of the tools: a short message for user errors, the traceback with --debug."""
-import difflib
 import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from isda_seg.openmmlab.config_nodes import did_you_mean
 
 REMEDIES = {  # for error messages of torch and MMEngine
     'end should be larger than begin':
@@ -54,13 +55,13 @@ def describe_type_error(error: KeyError | TypeError) -> str | None:
     if (match := UNREGISTERED.search(text)) is None:
         return None
     name, registry = match.groups()
-    close = difflib.get_close_matches(name, _registered(registry.rpartition(':')[2]), n=1, cutoff=0.7)
     if module := _defining_module(name):
-        remedy = f'Add {module!r} to custom_imports.imports of the config, which registers it'
+        remedy = f'. Add {module!r} to custom_imports.imports of the config, which registers it'
+    elif hint := did_you_mean(name, _registered(registry.rpartition(':')[2]), cutoff=0.7):
+        remedy = f': {hint}'
     else:
-        remedy = f'Did you mean {close[0]!r}?' if close else ('Correct it, or import the module that registers it with '
-                                                              'the key custom_imports')
-    return f'the config has the unknown type {name!r} ({registry}). {remedy}'
+        remedy = '. Correct it, or import the module that registers it with the key custom_imports'
+    return f'the config has the unknown type {name!r} ({registry}){remedy}'
 
 
 def _defining_module(name: str) -> str | None:

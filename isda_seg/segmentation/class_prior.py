@@ -1,4 +1,4 @@
-"""Class frequencies of the training data, from ISDA statistics or counted in the training labels."""
+"""Class frequencies of the training labels."""
 import copy
 import hashlib
 import json
@@ -16,26 +16,19 @@ from mmengine.utils import track_iter_progress
 from mmseg.registry import DATASETS
 from torch import Tensor
 
-from isda_seg.core.prior import log_prior
-from isda_seg.runtime.config_keys import dicts, type_name
+from isda_seg.openmmlab.config_nodes import dicts, type_name
 from isda_seg.runtime.fingerprint import data_digest
-from isda_seg.runtime.logit_adjustment import observed_counts
+from isda_seg.runtime.logit_adjustment import UNCOUNTED
 from isda_seg.runtime.provenance import write_json
 from isda_seg.segmentation.decode_head import decode_head, ignored
 from isda_seg.segmentation.loading import checked_loading
 
 
-def class_log_prior(cfg: Config, state_dict: dict[str, Tensor]) -> Tensor:
-    """Return the log class frequencies (C,) from the ISDA statistics of a checkpoint, else from the training labels.
-
-    The labels are counted once, and the counts are stored in the work directory.
-    """
-    counts = observed_counts(state_dict, 'decode_head')
-    return log_prior(count_labels(cfg) if counts is None else counts)
-
-
 def count_labels(cfg: Config) -> Tensor:
-    """Return the number of labelled pixels per class (C,) in the label maps of the training data, unaugmented."""
+    """Return the number of labelled pixels per class (C,) in the label maps of the training data, unaugmented.
+
+    The result is stored in the work directory and read from there the next time.
+    """
     classes = num_classes(cfg)
     dataset = _labels_only(cfg)
     with DefaultScope.overwrite_default_scope('mmseg'):
@@ -67,7 +60,6 @@ def _labels_only(cfg: Config) -> dict[str, Any]:
     for node in pipelines:
         node['pipeline'] = [step for step in node['pipeline'] if 'LoadAnnotations' in type_name(step)]
     if not pipelines or not all(node['pipeline'] for node in pipelines):
-        raise ValueError('cannot count the class prior: the config has no train_dataloader whose pipeline has '
-                         'LoadAnnotations. Test a checkpoint trained with ISDA, or add the training data to the config')
+        raise ValueError(UNCOUNTED.format('pipeline has LoadAnnotations'))
     checked_loading(dataset, num_classes(cfg), ignored(cfg))
     return dataset

@@ -10,7 +10,8 @@ from mmseg.registry import DATASETS
 from mmseg.utils import register_all_modules
 
 from isda_seg.metrics.class_names import check_class_names
-from isda_seg.runtime.config_keys import class_of, dicts
+from isda_seg.openmmlab.config_nodes import dicts
+from isda_seg.runtime.config_keys import class_of
 
 LISTS = ('.txt', '.lst', '.list')  # suffixes of lists with one image per line
 

@@ -7,7 +7,7 @@ from mmseg.models.data_preprocessor import SegDataPreProcessor
 from mmseg.registry import MODELS
 
 from isda_seg.core.ops.checks import listed
-from isda_seg.runtime.config_keys import named_dicts, type_name
+from isda_seg.openmmlab.config_nodes import named_dicts, type_name
 
 SIZES = ('size', 'size_divisor')
 

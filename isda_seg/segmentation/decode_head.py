@@ -7,7 +7,8 @@ from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 
 from isda_seg.attachment.base_losses import is_softmax
-from isda_seg.runtime.config_keys import class_of, type_name
+from isda_seg.openmmlab.config_nodes import type_name
+from isda_seg.runtime.config_keys import class_of
 
 VOID = 255  # MMSegmentation's default ``ignore_index``, and its value for label 0 with reduce_zero_label
 MULTI_CLASS = ('ISDALoss', 'DiceLoss', 'LovaszLoss', 'TverskyLoss')  # these use a softmax too, unless a key changes it

@@ -2,20 +2,21 @@
 import math
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from mmengine.config import Config
 from torch import Tensor
 
 from isda_seg.metrics.last_evaluations import with_last_mean
+from isda_seg.openmmlab.config_nodes import type_name
 from isda_seg.runtime.checkpoint import check_checkpoint
-from isda_seg.runtime.config_keys import type_name
-from isda_seg.runtime.logit_adjustment import adjusted_metrics, check_taus, protocol_entry, summary_rows
+from isda_seg.runtime.logit_adjustment import adjusted_metrics, class_log_prior, protocol_entry, summary_rows
 from isda_seg.runtime.run_record import as_test, result
 from isda_seg.runtime.screen import runner_from
-from isda_seg.runtime.task import table
+from isda_seg.runtime.task import SINGLE, table
 from isda_seg.runtime.weights import weights_in
-from isda_seg.segmentation.class_prior import class_log_prior
+from isda_seg.segmentation.class_prior import count_labels
 from isda_seg.segmentation.data_check import check_data
 from isda_seg.segmentation.data_preprocessor import check_preprocessor
 from isda_seg.segmentation.decode_head import ignored, reason_not_multi_class
@@ -31,21 +32,20 @@ LIKELIHOOD = 'PixelLikelihoodMetric'
 def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ...] = PROTOCOLS,
              show_dir: str | None = None, show_most: int | None = None, taus: Sequence[float] = (),
              keep: Callable[[dict[str, Any]], None] | None = None, quiet: bool = False) -> dict[str, Any]:
-    """Test a checkpoint with each protocol; see ``Evaluate``.
+    """Test a checkpoint with each protocol; see ``Task``.
 
     A protocol has "mIoU", "aAcc", "mAcc" and, by class, "IoU", "precision" and "recall", in per cent; None for a class
     that never occurs. 'single' has "nll" and "ece" if the decode head is a softmax over its classes, and with taus
     "mean_AP" and "AP" by class. With test-time augmentation the adjusted logits are the log of the averaged
     probabilities.
     """
-    taus = check_taus(taus)
     runs = [(protocol, apply_protocol(cfg, protocol)) for protocol in protocols]
     loaded = check_checkpoint(checkpoint, module='decode_head')
     check_data(cfg, ('test',))
     check_ignored(cfg, 'test')
     if taus and (reason := reason_not_multi_class(cfg)):
         raise ValueError(f'--logit-adjustment needs a softmax over the classes, but {reason}. Omit it')
-    prior = class_log_prior(cfg, weights_in(loaded)) if taus else None
+    prior = class_log_prior(weights_in(loaded), 'decode_head', partial(count_labels, cfg)) if taus else None
     for protocol, run in runs:
         check_loading(run)
         check_preprocessor(run, training=False)
@@ -60,8 +60,8 @@ def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ..
             hooks.append(dict(type='SideBySideHook', out_dir=show_dir, most=show_most))
         run.custom_hooks = [*(run.get('custom_hooks') or []), *hooks]
         metrics = runner_from(run, quiet).test()
-        if protocol == 'single' and cfg.test_dataloader.dataset == cfg.get('val_dataloader', {}).get('dataset'):
-            metrics = with_last_mean(metrics, loaded.get('meta', {}))
+        if protocol == SINGLE:
+            metrics = with_last_mean(metrics, cfg, loaded)
         found[protocol] = protocol_entry(metrics, _by_class)
         if keep is not None:
             keep(result(cfg, config, checkpoint, loaded, found))
@@ -85,13 +85,13 @@ def _set_evaluators(run: Config, protocol: str, prior: Tensor | None, taus: Sequ
     of_softmax = [dict(type=LIKELIHOOD, ignore_index=ignored(run))]
     if reason_not_multi_class(run) or not run.get('likelihood', True) or LIKELIHOOD in map(type_name, evaluators):
         of_softmax = []
-    run.test_evaluator = [*evaluators, *(of_softmax if protocol == 'single' else [])]
+    run.test_evaluator = [*evaluators, *(of_softmax if protocol == SINGLE else [])]
     if prior is None:
         return
     labels = [{key: value for key, value in metric.items() if key != 'output_dir'}  # predictions of tau 0 only
               for metric in evaluators if type_name(metric) == 'ClassIoUMetric']
     run.test_evaluator += adjusted_metrics([*labels, *of_softmax], prior, taus)
-    if protocol == 'single':
+    if protocol == SINGLE:
         run.test_evaluator.append(dict(type='PixelAveragePrecisionMetric', ignore_index=ignored(run)))
     elif type_name(run.model) == 'SegTTAModel':
         run.model.type = 'LogProbabilityTTAModel'

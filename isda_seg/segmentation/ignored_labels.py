@@ -8,7 +8,8 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 from mmseg.registry import METRICS
 
-from isda_seg.runtime.config_keys import class_of, named_dicts, type_name
+from isda_seg.openmmlab.config_nodes import named_dicts, type_name
+from isda_seg.runtime.config_keys import class_of
 from isda_seg.segmentation.decode_head import VOID, decode_head, ignored
 
 FILLS = {'RandomRotate': ('seg_pad_val', VOID), 'RandomMosaic': ('seg_pad_val', VOID),

@@ -15,7 +15,7 @@ from isda_seg.metrics.likelihood import Likelihood, chunked_likelihood, measures
 from isda_seg.segmentation.adjusted_logits import labelled_logits
 
 
-class LogitMetric(BaseMetric):
+class PixelMetric(BaseMetric):
     """Base of measures of the logits that are added to the metrics of a config.
 
     A prediction without suitable logits costs only these measures: they are left out with a warning.
@@ -54,8 +54,8 @@ class LogitMetric(BaseMetric):
 
 
 @METRICS.register_module()
-class PixelLikelihoodMetric(LogitMetric):
-    """Metrics ``nll``, and ``ece`` in per cent (15 bins), over labelled pixels; arguments as in ``LogitMetric``.
+class PixelLikelihoodMetric(PixelMetric):
+    """Metrics ``nll``, and ``ece`` in per cent (15 bins), over labelled pixels; arguments as in ``PixelMetric``.
 
     They need logits, hence predictions without test-time augmentation or those of ``LogProbabilityTTAModel``.
     """
@@ -71,10 +71,10 @@ class PixelLikelihoodMetric(LogitMetric):
 
 
 @METRICS.register_module()
-class PixelAveragePrecisionMetric(LogitMetric):
+class PixelAveragePrecisionMetric(PixelMetric):
     """One-vs-rest average precision ``mean_AP`` and ``AP.<class>`` in per cent, from the logits of labelled pixels.
 
-    Arguments as in ``LogitMetric``.
+    Arguments as in ``PixelMetric``.
     """
 
     def sums(self, sample: dict[str, Any]) -> Ranking:

@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from isda_seg.metrics.class_names import unique_names
-from isda_seg.runtime.config_keys import dicts, type_name
+from isda_seg.openmmlab.config_nodes import dicts, type_name
 from isda_seg.runtime.pictures import output_names
 from isda_seg.segmentation.adjusted_logits import with_adjusted_labels
 

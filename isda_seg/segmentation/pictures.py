@@ -6,15 +6,15 @@ import cv2
 import numpy as np
 from mmengine.registry import HOOKS
 
-from isda_seg.runtime.pictures import TestPicturesHook
+from isda_seg.runtime.pictures import PicturesHook
 
 HEADER = 18  # pixels
 VOID = (0, 0, 0)
 
 
 @HOOKS.register_module()
-class SideBySideHook(TestPicturesHook):
-    """Write ``<image name>.png`` for test images; arguments as in ``TestPicturesHook``."""
+class SideBySideHook(PicturesHook):
+    """Write ``<image name>.png`` for test images; arguments as in ``PicturesHook``."""
 
     def draw(self, runner: Any, sample: Any, out: Path) -> None:
         """Write image, ground truth (if the image has labels) and prediction."""

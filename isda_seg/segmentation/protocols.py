@@ -5,7 +5,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from isda_seg.runtime.config_keys import dicts, type_name
+from isda_seg.openmmlab.config_nodes import dicts, type_name
 
 SCALES = (0.75, 1.0, 1.25, 1.5)
 PROTOCOLS = ('single', 'ms', 'ms-flip')

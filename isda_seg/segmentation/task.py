@@ -1,7 +1,7 @@
 """Task definition of semantic segmentation for run.py."""
 from mmengine.config import Config
 
-from isda_seg.runtime.task import Task
+from isda_seg.runtime.task import FLAGS, Task
 from isda_seg.segmentation.data_check import check_data
 from isda_seg.segmentation.data_preprocessor import check_preprocessor
 from isda_seg.segmentation.evaluation import evaluate, summary
@@ -23,4 +23,4 @@ def check(cfg: Config) -> None:
     write_distinct(cfg)
 
 
-TASK = Task(check, evaluate, summary, PROTOCOLS)
+TASK = Task('segmentation', check, check_data, evaluate, summary, frozenset(FLAGS), PROTOCOLS)

@@ -20,8 +20,8 @@ class VAT(Method):
     Args:
         eta_2: as in ``Method``; default 1.
         ramp_epochs: as in ``Method``; default: no ramp.
-        epsilon: norm of the perturbation, in units of the whitened image; 8 on CIFAR and 3.5 on SVHN, both with
-            augmentation.
+        epsilon: norm of the perturbation, in units of the network's input: 8 for ZCA-whitened CIFAR, 3.5 for
+            standardised SVHN, both with augmentation.
         xi: step length of the power iteration. The original's 1e-6 is below float32 resolution for most pixels of an
             image with unit variance.
         power_iterations: number of power iterations.

@@ -1,11 +1,10 @@
-"""Class prior of image classifiers, from statistics or from training labels without reading images."""
+"""Class prior of image classifiers, from training labels without reading images."""
 import pytest
-import torch
 from helpers import tiny_images
 from mmengine.config import Config
 
 import isda_seg.semi  # noqa: F401  registers the datasets
-from isda_seg.classification.class_prior import class_log_prior, count_labels
+from isda_seg.classification.class_prior import count_labels
 
 
 def config(dataset, num_classes=10):
@@ -42,13 +41,6 @@ def test_no_image_is_read(tmp_path):
         path.write_bytes(b'')
     (root / 'train' / 'n01' / '0.JPEG').unlink()
     assert count_labels(config(dict(type='ImageFolderDataset', data_root=str(root)), 2)).tolist() == [2, 3]
-
-
-def test_checkpoint_statistics_take_precedence_over_labels(cifar):
-    state = {'loss.statistics.count': torch.tensor([6, 2]), 'feature_loss.statistics.count': torch.tensor([1, 1])}
-    torch.testing.assert_close(class_log_prior(config(cifar), state), torch.tensor([0.75, 0.25]).log())
-    expected = (torch.tensor(COUNTS) / sum(COUNTS)).log()
-    torch.testing.assert_close(class_log_prior(config(cifar), {'fc.weight': torch.ones(1)}), expected)
 
 
 def test_config_without_training_data_is_an_error_with_a_remedy():

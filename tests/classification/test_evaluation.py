@@ -116,8 +116,3 @@ def test_missing_metric_at_tau_is_shown_as_a_dash():
     assert summary(dict(protocols=dict(single=single)), 'net').splitlines() == [
         '          | top1_error | top1_error_last10', 'net       |      20.00 |             21.50',
         'tau = 0.5 |      19.00 |                 -']
-
-
-def test_negative_tau_is_an_error(work, tmp_path):
-    with pytest.raises(ValueError, match='--logit-adjustment'):
-        result_of(work, tmp_path, taus=(-1.0,))

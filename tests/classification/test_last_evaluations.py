@@ -6,6 +6,7 @@ import pytest
 import torch
 from helpers import tiny, tiny_images
 from helpers.exhaustive import exhaustive
+from mmengine.config import Config
 from mmengine.hooks import EMAHook
 
 from isda_seg.classification.evaluation import evaluate, summary
@@ -125,17 +126,9 @@ def test_mean_is_omitted_for_other_test_images(whole, tmp_path):
     assert 'top1_error_last3' not in result_of(whole, tmp_path, 2)['protocols']['single']
     other = result_of(whole, tmp_path, **{'test_dataloader.dataset.indices': 10})
     assert list(other['protocols']['single']) == ['top1_accuracy', 'top1_error', 'nll', 'ece']
-    assert with_last_mean(dict(mIoU=1.0), {}) == dict(mIoU=1.0)
+    assert with_last_mean(dict(mIoU=1.0), Config(), {}) == dict(mIoU=1.0)
     assert last_mean({1: 4.0, 2: 2.0, 3: 3.0}, 3, 2) == 2.5 and last_mean({1: 4.0, 3: 3.0}, 3, 2) is None
     assert last_mean({500: 4.0, 1000: 2.0}, 1000, 2, every=500) == 3.0
-
-
-@pytest.mark.parametrize('options, message', [
-    (dict(protocols=('single', 'ms')), r"supports only the protocol single, got \['single', 'ms'\]"),
-    (dict(show_dir='pictures'), '--show-dir and --show-most are not supported')])
-def test_segmentation_options_are_errors(whole, tmp_path, options, message):
-    with pytest.raises(ValueError, match=message):
-        result_of(whole, tmp_path, **options)
 
 
 def test_checkpoint_of_another_model_is_an_error(whole, tmp_path):

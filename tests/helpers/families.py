@@ -15,7 +15,7 @@ from mmseg.utils import register_all_modules
 from torch import nn
 
 from isda_seg.attachment.label_grid import labels_on_grid
-from isda_seg.runtime.config_keys import dicts
+from isda_seg.openmmlab.config_nodes import dicts
 from isda_seg.runtime.launch import plain_batch_norm
 
 register_all_modules(init_default_scope=False)

@@ -7,7 +7,7 @@ from mmengine.hooks import Hook
 from mmengine.registry import MODELS
 
 from helpers import tiny
-from isda_seg.runtime.config_keys import dicts
+from isda_seg.openmmlab.config_nodes import dicts
 
 HEADS = sorted((tiny.ROOT / 'configs' / 'coco').glob('*_isda-head_*.py'))
 COCO = sorted({*(tiny.ROOT / 'configs' / 'coco').glob('*.py')} - {*HEADS})

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from helpers import tiny, tiny_images
-from isda_seg.runtime.config_keys import dicts
+from isda_seg.openmmlab.config_nodes import dicts
 
 CLASSES, PIXELS = 4, 3 * 2 * 2
 SEMI = tiny.ROOT / 'configs' / 'semi'

@@ -6,6 +6,7 @@ from mmengine.config import ConfigDict
 from mmseg.registry import MODELS
 from torch import nn
 
+import isda_seg.hooks  # noqa: F401  registers ISDAHook and ISDALoss
 from isda_seg.openmmlab.unused_losses import check_unused
 
 OWN = dict(type='ISDALoss', lambda_0=7.5)

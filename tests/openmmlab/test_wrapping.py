@@ -126,8 +126,8 @@ def test_an_unknown_head_is_an_error_with_the_known_heads():
 @pytest.mark.parametrize('keys, message', [
     (dict(covarience='full'), r"does not accept \['covarience'\]. It accepts these keys of ISDALoss: \('covariance', "
                               "'resolution'"),
-    (dict(covarience='full'), r'did you mean covariance instead of covarience\?'),
-    (dict(lambda_0=None, lamda_0=7.5), r'did you mean lambda_0 instead of lamda_0\?'),
+    (dict(covarience='full'), r'; covarience: did you mean covariance\?'),
+    (dict(lambda_0=None, lamda_0=7.5), r'; lamda_0: did you mean lambda_0\?'),
     (dict(covariance='round'), "Unknown covariance 'round'"), (dict(resolution='both'), "Unknown resolution 'both'"),
     (dict(lambda_0=-1.0), 'lambda_0 must be'),
     (dict(lambda_0=None, covariance='full'), r"got \['covariance'\] without lambda_0"),

@@ -9,7 +9,7 @@ from helpers.exhaustive import exhaustive
 from mmengine.config import Config
 
 from isda_seg import compat
-from isda_seg.paper.prior import check_same_data, check_taus, image_paths, plan, unseen_dataset
+from isda_seg.paper.prior import check_same_data, image_paths, plan, tau_grid, unseen_dataset
 from isda_seg.paper.prior_report import class_table, draw_prior, summary
 from isda_seg.paper.series.run_options import hold_out
 
@@ -83,7 +83,7 @@ def test_equal_file_names_in_two_folders_are_different_images(cfg):
 
 
 def test_taus_are_sorted_and_include_0():
-    assert check_taus([1, 0.5, 0.5]) == [0, 0.5, 1]
+    assert tau_grid([1, 0.5, 0.5]) == [0, 0.5, 1]
 
 
 MODELS = [

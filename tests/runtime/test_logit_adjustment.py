@@ -6,7 +6,7 @@ from isda_seg.core.prior import log_prior
 from isda_seg.runtime.logit_adjustment import (
     adjusted_metrics,
     check_taus,
-    observed_counts,
+    class_log_prior,
     protocol_entry,
     summary_rows,
 )
@@ -28,13 +28,13 @@ def test_invalid_tau_is_an_error(tau):
         check_taus([0.5, tau])
 
 
-def test_counts_come_from_the_last_isda_loss_of_the_module():
+def test_prior_comes_from_the_last_isda_loss_of_the_module_else_from_the_labels():
     state = {key: torch.tensor(value) for key, value in {
-        'head.0.loss.statistics.count': [1, 2], 'head.1.loss.statistics.count': [3, 4], 'head.weight': [5],
+        'head.0.loss.statistics.count': [1, 1], 'head.1.loss.statistics.count': [6, 2], 'head.weight': [5],
         'header.loss.statistics.count': [7, 8]}.items()}
-    assert observed_counts(state, 'head').tolist() == [3, 4]
-    assert observed_counts(state, 'head.0').tolist() == [1, 2]
-    assert observed_counts(state, 'loss') is None
+    for module, expected in (('head', [0.75, 0.25]), ('head.0', [0.5, 0.5]), ('loss', [0.9, 0.1])):
+        found = class_log_prior(state, module, lambda: torch.tensor([9, 1]))
+        torch.testing.assert_close(found.exp(), torch.tensor(expected))
 
 
 def test_metrics_of_adjusted_logits_are_grouped_by_tau():

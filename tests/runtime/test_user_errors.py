@@ -88,7 +88,7 @@ def unknown(kind, **config):
 def test_an_unknown_type_is_a_sentence_with_the_closest_name(monkeypatch):
     code, _ = told(monkeypatch, unknown('hook', type='CheckpointHok'))
     assert code.startswith("the config has the unknown type 'CheckpointHok' (")  # and the scope of an earlier test
-    assert "::hook). Did you mean 'CheckpointHook'?" in code
+    assert "::hook): did you mean CheckpointHook?" in code
     assert 'import the module that registers it' in told(monkeypatch, unknown('model', type='Zzz'))[0]
 
 

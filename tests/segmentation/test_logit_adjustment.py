@@ -8,8 +8,9 @@ from helpers import tiny
 from isda_seg.core.prior import log_prior
 from isda_seg.runtime.checkpoint import check_checkpoint
 from isda_seg.runtime.launch import load_config
+from isda_seg.runtime.logit_adjustment import class_log_prior
 from isda_seg.segmentation import ClassIoUMetric, LoadCheckedAnnotations
-from isda_seg.segmentation.class_prior import class_log_prior, count_labels
+from isda_seg.segmentation.class_prior import count_labels
 from isda_seg.segmentation.evaluation import evaluate, summary
 
 pytestmark = tiny.on_cpu
@@ -61,14 +62,15 @@ def test_counts_of_other_images_are_not_reused(pair, tmp_path):
 
 def test_prior_of_an_isda_checkpoint_comes_from_its_statistics(pair, tmp_path):
     state = check_checkpoint(pair[3])['state_dict']
-    prior = class_log_prior(config(pair[2], tmp_path), state)
+    prior = class_log_prior(state, 'decode_head', lambda: count_labels(config(pair[2], tmp_path)))
     assert torch.equal(prior, log_prior(state['decode_head.loss_decode.statistics.count']))
     assert list(tmp_path.glob('class_counts_*')) == []
 
 
 def test_prior_of_a_plain_checkpoint_comes_from_the_training_labels(pair, tmp_path):
     cfg = config(pair[0], tmp_path)
-    assert torch.equal(class_log_prior(cfg, check_checkpoint(pair[1])['state_dict']), log_prior(pixels(cfg)))
+    prior = class_log_prior(check_checkpoint(pair[1])['state_dict'], 'decode_head', lambda: count_labels(cfg))
+    assert torch.equal(prior, log_prior(pixels(cfg)))
 
 
 def test_config_without_training_labels_is_an_error_with_a_remedy(pair, tmp_path):
@@ -127,8 +129,3 @@ def test_unsupported_tta_model_is_an_error_that_names_it(pair, tmp_path):
     cfg.tta_model = dict(type='MyTTAModel')
     with pytest.raises(ValueError, match='needs the tta_model SegTTAModel, but the config has MyTTAModel'):
         evaluate(cfg, str(pair[0]), str(pair[1]), ('ms',), taus=(0.5,))
-
-
-def test_negative_tau_is_an_error_before_testing(pair, tmp_path):
-    with pytest.raises(ValueError, match='--logit-adjustment must be a finite number >= 0, got -1'):
-        result_of(*pair[:2], tmp_path, taus=(-1,))

@@ -246,7 +246,7 @@ def test_a_killed_series_ends_bitwise_like_an_uninterrupted_one(resumed, whole):
     (['a/x.py', 'b/y.py', 'b/x.py'], [0], "Two arms have the label 'x'"),
     (['x.py', 'y.py', 'y.py a=1', 'y.py a=1'], [0], "Two arms have the label 'y a=1'"),
     (['x.py', 'model.loss.lambda_0=1'], [0], 'model.loss.lambda_0=1 is an option without a config'),
-    (['x.py', 'y.py'], [1, 0, 1], '--seeds contains duplicates. Give each seed once.')])
+    (['x.py', 'y.py'], [1, 0, 1], '--seeds contains duplicates. Give each seed once')])
 def test_a_repeated_arm_or_seed_and_a_lone_option_are_errors(tmp_path, monkeypatch, arms, seeds, message):
     monkeypatch.setattr(sys, 'argv', ['paired.py', *arms, '--seeds', *map(str, seeds), '--work-dir', str(tmp_path)])
     with pytest.raises(SystemExit, match=message):

@@ -21,7 +21,7 @@ def test_every_number_of_samples_is_timed(monkeypatch, capsys, tmp_path):
 
 def test_segmentation_config_is_rejected(monkeypatch, tmp_path):
     config = CONFIGS / 'demo' / 'pspnet_r18-small-d8_isda_1xb8-400_streets-192x128.py'
-    with pytest.raises(ValueError, match='is not an image classification config. Use a config of configs/miniature.'):
+    with pytest.raises(ValueError, match='is not an image classification config. Use a config of configs/miniature'):
         tiny.run_tool(monkeypatch, 'benchmarks/samples.py', config, '--out', tmp_path / 'samples.json')
 
 

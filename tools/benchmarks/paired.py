@@ -44,7 +44,7 @@ def main() -> None:
     args = parse_args()
     plain, *others = arms = parse_arms([args.plain, *args.isda])
     if len(set(args.seeds)) < len(args.seeds):
-        sys.exit('--seeds contains duplicates. Give each seed once.')
+        sys.exit('--seeds contains duplicates. Give each seed once')
     from isda_seg.paper.series.band_figure import draw_bands
     from isda_seg.paper.series.paired import compare_arms
     from isda_seg.paper.series.paired_figure import draw_paired

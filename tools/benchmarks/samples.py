@@ -9,13 +9,13 @@ import torch
 from mmengine.registry import MODELS
 
 from isda_seg import compat
+from isda_seg.openmmlab.config_nodes import type_name
 from isda_seg.paper.cost.classifier_step import time_samples
 from isda_seg.paper.cost.formatting import percent
 from isda_seg.paper.cost.meter import Meter
 from isda_seg.paper.result_tables import markdown
 from isda_seg.run import CLASSIFIERS
 from isda_seg.runtime.arguments import add_out, result_file
-from isda_seg.runtime.config_keys import type_name
 from isda_seg.runtime.provenance import provenance, write_json
 from isda_seg.runtime.user_errors import run_main
 
@@ -39,11 +39,11 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     if min(args.samples) < 1:
-        raise ValueError(f'--samples must be at least 1, got {min(args.samples)}. The closed form is always included.')
+        raise ValueError(f'--samples must be at least 1, got {min(args.samples)}. The closed form is always included')
     cfg = compat.read_config(args.config)
     out = result_file(args.out, 'work_dirs/samples.json', [args.config, cfg])
     if type_name(cfg.get('model')) not in CLASSIFIERS:
-        raise ValueError(f'{args.config} is not an image classification config. Use a config of configs/miniature.')
+        raise ValueError(f'{args.config} is not an image classification config. Use a config of configs/miniature')
     meter = Meter(args.device)
     torch.manual_seed(0)
     cfg.model.pop('data_preprocessor', None)  # the step starts from tensors

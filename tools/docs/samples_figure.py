@@ -26,7 +26,7 @@ def draw_samples(paired: Mapping[str, Any], timed: Mapping[str, Any], out: Path)
     arms = {samples_of(arm): comparison for arm, comparison in paired['comparisons'].items()}
     order = [*sorted((name for name in arms if name != CLOSED), key=int), *([CLOSED] if CLOSED in arms else [])]
     if order == [CLOSED] or not order:
-        raise ValueError('No arm of this series has samples=M.')
+        raise ValueError('No arm of this series has samples=M')
     measure = next(iter(arms[order[0]]['measures']))
     figure = Figure(figsize=(10, 3.8), layout='constrained')
     left, right = figure.subplots(1, 2)

@@ -7,7 +7,8 @@ from mmengine.registry import DATASETS
 
 from isda_seg.classification.data.image_dataset import ClassificationDataset
 from isda_seg.core.ops.checks import listed
-from isda_seg.runtime.config_keys import class_of, dicts, type_name
+from isda_seg.openmmlab.config_nodes import dicts, type_name
+from isda_seg.runtime.config_keys import class_of
 
 
 def check_data(cfg: Config, splits: tuple[str, ...] = ('train', 'val')) -> None:
@@ -24,8 +25,9 @@ def check_data(cfg: Config, splits: tuple[str, ...] = ('train', 'val')) -> None:
             here = (f'{split} data ({dataset.data_root})', dataset.metainfo['classes'])
             first = first or here
             if here[1] != first[1]:
-                raise ValueError(f'the {first[0]} and the {here[0]} have different classes: '
-                                 f'{_summary(first[1], here[1])} and {_summary(here[1], first[1])}')
+                raise ValueError(f'the {first[0]} has {len(first[1])} classes and the {here[0]} has {len(here[1])}. '
+                                 f'Only in the first: {_only(first[1], here[1])}; only in the second: '
+                                 f'{_only(here[1], first[1])}. Use the same class names in the same order in both')
             _check_outputs(cfg, here[0], max(labels))
 
 
@@ -43,9 +45,8 @@ def _is_ours(node: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, ClassificationDataset)
 
 
-def _summary(classes: Sequence[str], others: Sequence[str]) -> str:
-    only_here = [name for name in classes if name not in others]
-    return f'{len(classes)}' + (f' with {listed(only_here, 10)}' if only_here else '')
+def _only(classes: Sequence[str], others: Sequence[str]) -> str:
+    return listed([name for name in classes if name not in others], 10) or 'none'
 
 
 def _check_outputs(cfg: Config, where: str, highest: int) -> None:

@@ -21,9 +21,9 @@ def long_tail_counts(classes: int, imbalance: float, n_max: int) -> np.ndarray:
 def long_tail_mask(labels: np.ndarray, classes: int, imbalance: float, n_max: int | None, seed: int) -> np.ndarray:
     """Sample ``long_tail_counts`` images of every class; return a mask (N,) bool, True for kept images.
 
-    ``labels`` (N,) are in 0..classes - 1; ``n_max`` None is the size of the smallest class. With the same seed, a
-    smaller sample is a subset of a larger one. The result is the same in all numpy versions, because RandomState's
-    stream is frozen.
+    ``labels`` (N,) are class indices. ``n_max`` is the number of images of the first class; by default the size of the
+    smallest class. With the same seed, a smaller sample is a subset of a larger one. The result is the same in all
+    numpy versions, because RandomState's stream is frozen.
     """
     sizes = np.bincount(labels, minlength=classes)
     counts = long_tail_counts(classes, imbalance, int(sizes.min()) if n_max is None else n_max)

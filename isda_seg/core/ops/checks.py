@@ -26,7 +26,7 @@ def labelled(labels: Tensor, ignore_index: int | None) -> Tensor:
 def check_choice(value: str, choices: Sequence[str], name: str) -> str:
     """Return ``value``; ValueError unless it is one of ``choices``."""
     if value not in choices:
-        raise ValueError(f'Unknown {name} {value!r}. Choose one of {", ".join(map(repr, choices))}.')
+        raise ValueError(f'Unknown {name} {value!r}. Choose one of {", ".join(map(repr, choices))}')
     return value
 
 

@@ -8,7 +8,8 @@ from torch import Tensor
 def resize(values: Tensor, size: tuple[int, ...], align_corners: bool) -> Tensor:
     """Resize (B, C, h, w) to (B, C, *size) bilinearly, as heads of MMSegmentation resize their logits.
 
-    Points are resized linearly and volumes trilinearly. A volume of one slice gives the bits of an image.
+    Points are resized linearly and volumes trilinearly. A volume with a depth of 1 is resized as an image, so both give
+    bitwise equal results.
     """
     if tuple(values.shape[2:]) == tuple(size):
         return values

@@ -85,5 +85,5 @@ def expected_present(classes: int, batch: int) -> float:
 
 def _is_full(covariance: str) -> bool:
     if covariance not in ('full', 'diagonal'):
-        raise ValueError(f"Unknown covariance {covariance!r}. Choose 'full' or 'diagonal'.")
+        raise ValueError(f"Unknown covariance {covariance!r}. Choose 'full' or 'diagonal'")
     return covariance == 'full'

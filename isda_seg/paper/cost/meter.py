@@ -27,7 +27,7 @@ class Meter:
         self.device = torch.device(device)
         self.on_gpu = self.device.type == 'cuda'
         if self.on_gpu and not torch.cuda.is_available():
-            raise ValueError(f'--device {device}: PyTorch found no GPU. Use --device cpu.')
+            raise ValueError(f'--device {device}: PyTorch found no GPU. Use --device cpu')
 
     def seconds(self, function: Callable[[], object]) -> float:
         """Return the seconds that ``function`` takes, including its work on the device."""

@@ -19,7 +19,7 @@ from mmengine.registry import HOOKS, DefaultScope
 from torch import nn
 
 from isda_seg import compat
-from isda_seg.runtime.config_keys import dicts
+from isda_seg.openmmlab.config_nodes import dicts
 from isda_seg.runtime.launch import plain_batch_norm
 
 DIFF = "default_hooks = dict(isda=dict(type='isda_seg.hooks.ISDAHook', lambda_0=7.5))\n"

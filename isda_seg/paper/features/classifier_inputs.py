@@ -15,11 +15,11 @@ from isda_seg.attachment.captured_inputs import classifier_input
 from isda_seg.attachment.label_grid import labels_on_grid
 from isda_seg.core.ops.checks import check_labels
 from isda_seg.core.windows import Windows
+from isda_seg.openmmlab.config_nodes import type_name
 from isda_seg.openmmlab.pairs import Pair
 from isda_seg.paper.features.checkpoint_weights import load_weights
 from isda_seg.paper.features.classifier_pairs import classifier_pairs, pair_of
 from isda_seg.paper.features.split_data import labels_of, split_loader
-from isda_seg.runtime.config_keys import type_name
 
 IGNORED = -1  # label of ignored samples, independent of the loss
 
@@ -125,14 +125,14 @@ def _run(model: Any, pair: Pair, data: dict[str, Any], augmented: bool) -> Batch
         handle.remove()
     if not calls:
         raise ValueError(f'the classifier of {pair.name or "the model"} does not run in eval mode. Choose another '
-                         '--head.')
+                         '--head')
     inputs, logits = calls[-1]
     features, loss = classifier_input(pair.classifier, inputs, logits.shape), pair.loss
     ignore_index = getattr(pair.holder, 'ignore_index', loss.ignore_index)
     labels = labels_of(data, ignore_index)
     if isinstance(features, Windows) or features.dim() != labels.dim() + 1:
         raise ValueError(f'the input of the classifier {pair.classifier} has the shape {tuple(inputs.shape)}. Only '
-                         'feature vectors and maps with a 1x1 convolution are supported.')
+                         'feature vectors and maps with a 1x1 convolution are supported')
     labels = labels_on_grid(labels, tuple(features.shape[2:]), loss.align_corners, loss.label_sampling)
     sources = [sample.img_path for sample in data.get('data_samples') or []]
     labels = check_labels(labels, logits.shape[1], ignore_index, sources)

@@ -54,5 +54,5 @@ def pair_of(pairs: Sequence[Pair], head: str | None = None) -> Pair:
     matches = [name for name in named if not prefix or f'{name}.'.startswith(f'{prefix}.')]
     if len(matches) != 1:
         raise ValueError(f'--head {prefix or "(not given)"} matches {len(matches) or "no"} classifier'
-                         f'{"s" if matches else ""} of this model. Choose one of {", ".join(matches or named)}.')
+                         f'{"s" if matches else ""} of this model. Choose one of {", ".join(matches or named)}')
     return named[matches[0]]

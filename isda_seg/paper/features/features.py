@@ -76,7 +76,7 @@ def analyse(name: str, opened: OpenedModel, split: str = 'test', head: str | Non
     features, labels = summary.sample.features, summary.sample.labels
     if len(labels) <= perplexity:
         raise ValueError(f'{len(labels)} samples are too few for --perplexity {perplexity:g}. Increase --per-class '
-                         f'({per_class}) or set --perplexity below {len(labels)}.')
+                         f'({per_class}) or set --perplexity below {len(labels)}')
     measures = separation(features, labels)
     covariances = [Covariances.with_table(f'{split} data, {summary.kind} covariances', weight,
                                           summary.moments.covariance)]
@@ -118,4 +118,4 @@ def check_same_data(models: Sequence[Features]) -> None:
         positions = first.split.sample.positions, other.split.sample.positions
         if first.classes != other.classes or not np.array_equal(*positions):
             raise ValueError(f'{first.name} and {other.name} have different samples; a comparison needs the same data, '
-                             'classes and feature grid. Analyse each model separately.')
+                             'classes and feature grid. Analyse each model separately')

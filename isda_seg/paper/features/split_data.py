@@ -1,6 +1,5 @@
 """Data of a split in order, with the test pipeline."""
 import copy
-from importlib import import_module
 from typing import Any
 
 import torch
@@ -11,8 +10,8 @@ from mmengine.runner import Runner
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from isda_seg.run import SEGMENTATION, task_name
-from isda_seg.runtime.config_keys import dicts, type_name
+from isda_seg.openmmlab.config_nodes import dicts, type_name
+from isda_seg.run import task_of
 
 SPLITS = ('test', 'val', 'train')
 
@@ -38,9 +37,8 @@ def split_config(cfg: Config, split: str, augmented: bool = False) -> dict[str, 
     """
     if split not in SPLITS or cfg.get(f'{split}_dataloader') is None:
         available = [name for name in SPLITS if cfg.get(f'{name}_dataloader') is not None]
-        raise ValueError(f'the config has no data for --split {split}. Choose one of {", ".join(available)}.')
-    module = 'segmentation.data_check' if task_name(cfg) == SEGMENTATION else 'classification.data.data_check'
-    import_module(f'isda_seg.{module}').check_data(cfg, (split,))
+        raise ValueError(f'the config has no data for --split {split}. Choose one of {", ".join(available)}')
+    task_of(cfg).check_data(cfg, (split,))
     dataloader = cfg[f'{split}_dataloader']
     template = dataloader if augmented else cfg.get('test_dataloader') or cfg.val_dataloader
     dataset = copy.deepcopy(dataloader.dataset)
@@ -71,7 +69,7 @@ def labels_of(data: dict[str, Any], ignore_index: int) -> Tensor:
     labels = torch.stack(maps) if maps else data.get('labels')
     if labels is None or len(maps) < len(samples):
         raise ValueError('images of this split have no labels. Choose another --split or add LoadAnnotations to the '
-                         'pipeline.')
+                         'pipeline')
     return labels.long()
 
 

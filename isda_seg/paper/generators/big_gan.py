@@ -43,14 +43,14 @@ def read_big_gan(folder: str | Path) -> BigGANDeep:
     for name in (CONFIG, WEIGHTS):
         if not Path(folder, name).is_file():
             raise FileNotFoundError(f'{folder} contains no {name}. BigGAN-deep needs a folder with {CONFIG} and '
-                                    f'{WEIGHTS}, the files of biggan-deep-128, -256 or -512 under these names.')
+                                    f'{WEIGHTS}, the files of biggan-deep-128, -256 or -512 under these names')
     try:
         network = package.BigGAN(package.BigGANConfig.from_json_file(str(Path(folder, CONFIG))))
         state = torch.load(Path(folder, WEIGHTS), map_location='cpu', weights_only=True)
         found = coverage(network.state_dict(), state)
     except Exception as error:  # damaged files raise many kinds of errors
         raise ValueError(f'cannot load BigGAN-deep from {folder}: {CONFIG} or {WEIGHTS} is damaged or belongs to '
-                         f'another model ({error}). Download both again.') from error
+                         f'another model ({error}). Download both again') from error
     if found.missing or found.reshaped:
         raise ValueError(f'the weights {WEIGHTS} in {folder} do not match {CONFIG}: {found}')
     network.load_state_dict(state, strict=False)
@@ -64,5 +64,5 @@ def _package() -> ModuleType:
         raise ImportError(f'BigGAN-deep needs the package {PACKAGE}: pip install pytorch-pretrained-biggan') from error
     missing = [name for name in ('BigGAN', 'BigGANConfig') if not hasattr(package, name)]
     if missing:
-        raise ImportError(f'the package {PACKAGE} has no {" and no ".join(missing)}. Install version 0.1.1.')
+        raise ImportError(f'the package {PACKAGE} has no {" and no ".join(missing)}. Install version 0.1.1')
     return package

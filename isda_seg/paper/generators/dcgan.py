@@ -90,7 +90,7 @@ def hidden_widths(resolution: int, width: int) -> list[int]:
     doublings = math.log2(resolution / SMALLEST) if resolution > SMALLEST else 0
     if doublings < 1 or doublings % 1:
         raise ValueError(f'DCGAN supports square images of 8, 16, 32, ... pixels, got {resolution}. Resize the images '
-                         'in the test pipeline.')
+                         'in the test pipeline')
     return [width * 2 ** i for i in range(int(doublings))]
 
 

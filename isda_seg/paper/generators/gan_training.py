@@ -58,7 +58,7 @@ class GANTraining(Generic[SettingsType]):
             raise ValueError(f'square images (N, 3, H, H) expected, got {tuple(images.shape)}')
         if len(images) < settings.batch:
             raise ValueError(f'a batch of {settings.batch} needs as many images, got {len(images)}. Set a smaller '
-                             '--batch or use more images.')
+                             '--batch or use more images')
         channels = 1 if torch.equal(images, images[:, :1].expand_as(images)) else 3
         self.images, self.settings, self.steps = images[:, :channels], settings, 0
         self.progress: dict[str, float] = {}
@@ -108,7 +108,7 @@ class GANTraining(Generic[SettingsType]):
         saved = state['settings'] | {name: state.get(name) for name in origin}
         if differ := [name for name in expected if expected[name] != saved.get(name)]:
             raise ValueError(f'cannot resume: the generator was trained with other values of {", ".join(differ)}. Use '
-                             'the same values or another --work-dir.')
+                             'the same values or another --work-dir')
         self.generator.load_state_dict(state['generator'])
         self.critic.load_state_dict(state['critic'])
         for optimizer, optimizer_state in zip(self.optimizers, state['optimizers'], strict=True):

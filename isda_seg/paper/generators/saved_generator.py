@@ -21,12 +21,12 @@ def read_training(path: str | Path) -> dict[str, Any]:
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f'the generator {path} does not exist. Train one with python tools/train_generator.py '
-                                'CONFIG.')
+                                'CONFIG')
     try:
         state = torch.load(path, map_location='cpu', weights_only=True)
     except Exception as error:  # damaged files raise many kinds of errors
         raise ValueError(f'{path} is damaged or was not written by tools/train_generator.py. Use a .pth file written '
-                         'by this tool.') from error
+                         'by this tool') from error
     missing = [key for key in KEYS if not isinstance(state, dict) or key not in state]
     if missing:
         raise ValueError(f'{path} was not written by tools/train_generator.py: missing {", ".join(missing)}')
@@ -59,7 +59,7 @@ def write_images(generator: GeneratorAdapter, folder: Path, count: int, seed: in
     folder.mkdir(parents=True, exist_ok=True)
     if others := {path.name for path in folder.iterdir()} - set(names):
         raise FileExistsError(f'{folder} contains other images, such as {min(others)}. Remove them or set another '
-                              '--work-dir.')
+                              '--work-dir')
     codes = sample_codes(count, generator.z_dim, seed).split(BATCH)
     labels = [None if label is None else torch.full((len(z),), label) for z in codes]
     images = torch.cat([(255 * generator.images(z, y)).round().to(torch.uint8)

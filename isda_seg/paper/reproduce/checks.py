@@ -13,18 +13,17 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS, DefaultScope
 
 from isda_seg import compat
+from isda_seg.openmmlab.config_nodes import dicts, type_name
 from isda_seg.paper.reproduce.catalogue import Table
 from isda_seg.paper.reproduce.estimate import SOURCES, Source, checkpoint_bytes, data_root, kept_checkpoints, source_of
 from isda_seg.paper.reproduce.plan import Plan
 from isda_seg.paper.reproduce.trial import read_trial
 from isda_seg.paper.series.processes import visible_gpus
 from isda_seg.paper.series.training_runs import RESULTS
-from isda_seg.run import CLASSIFICATION, SEGMENTATION, task_name
-from isda_seg.runtime.config_keys import dicts, type_name
+from isda_seg.run import SEGMENTATION, task_of
 
 SAMPLES = 8       # files of each split that are read
 FULL = 0.95       # share of the GPU memory above which a run may fail later
-DATA_CHECKS = {SEGMENTATION: 'segmentation.data_check', CLASSIFICATION: 'classification.data.data_check'}
 EXTRA = 'pip install -c constraints.txt -e ".[seg]", or `make setup`'
 
 
@@ -92,15 +91,14 @@ def check_plan(plan: Plan, gpus: Sequence[str] | None, cpu: bool = False) -> lis
 
 def check_data(cfg: Config) -> list[Finding]:
     """Check data of a config: existence and format of all files, number of images, and the content of a sample."""
-    task, source = task_name(cfg) or SEGMENTATION, source_of(cfg)
-    check = import_module(f'isda_seg.{DATA_CHECKS.get(task, f"{task}.data_check")}').check_data
+    task, source = task_of(cfg), source_of(cfg)
     if source is not None and not Path(data_root(cfg)).is_dir():
         return [_absent(data_root(cfg), source)]
     found = []
     for split in ('train', 'val'):
         try:
-            check(copy.deepcopy(cfg), (split,))
-            number = _read_sample(copy.deepcopy(cfg), split, task)
+            task.check_data(copy.deepcopy(cfg), (split,))
+            number = _read_sample(copy.deepcopy(cfg), split, task.name)
         except Exception as error:  # transforms of users raise anything
             found.append(Finding(True, f'{source.title if source else "data"}, {split}: {error}',
                                  source.where if source else ''))

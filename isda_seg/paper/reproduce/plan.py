@@ -11,7 +11,7 @@ from isda_seg.paper.reproduce.catalogue import Table
 from isda_seg.paper.series.arm import Arm, parse_arm
 from isda_seg.paper.series.jobs import Call, Job
 from isda_seg.paper.series.run_options import with_options
-from isda_seg.paper.series.training_runs import Run, Test, make_test, training_job, write_config
+from isda_seg.paper.series.training_runs import Evaluation, Run, make_test, training_job, write_config
 from isda_seg.runtime.checkpoint import latest_checkpoint
 
 LAUNCH = re.compile(r'^Run: +tools/dist_train\.sh \S+ (\d+)', re.MULTILINE)
@@ -24,7 +24,7 @@ class Planned(NamedTuple):
     arm: Arm
     seed: int
     ranks: int           # GPUs of the run
-    test: Test
+    test: Evaluation
     exports: Path | None = None  # the backbone that is exported after the run
     needs: str = ''      # run whose exported backbone it needs
 
@@ -78,7 +78,8 @@ def run_name(arm: Arm, seed: int) -> str:
     return f'{arm.folder}/seed_{seed}'
 
 
-def _planned(arm: Arm, seed: int, root: Path, options: Mapping[str, Any], ranks: int | None, test: Test) -> Planned:
+def _planned(arm: Arm, seed: int, root: Path, options: Mapping[str, Any], ranks: int | None,
+             test: Evaluation) -> Planned:
     cfg = with_options(read(str(root / arm.config)), seed, {**options, **arm.settings})
     meant = meant_gpus((root / arm.config).read_text(encoding='utf-8'))
     per_gpu = int(cfg.train_dataloader.batch_size)

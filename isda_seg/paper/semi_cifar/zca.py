@@ -84,8 +84,8 @@ def fitted(images: np.ndarray, eps: float = EPS, path: str | Path | None = None)
     zca = ZCA.load(path)
     if (zca.fingerprint, zca.eps) != (fingerprint(images), eps):
         what = 'other images' if zca.eps == eps else f'eps = {zca.eps}, not {eps}'
-        raise ValueError(f'{path} contains a ZCA fitted with {what}. Remove it to create it again, or set file of the '
-                         'WhitenedDataset to another name')
+        raise ValueError(f'{path} contains a ZCA fitted with {what}. Delete it to fit it again, or give the '
+                         'WhitenedDataset another file=...')
     return zca
 
 

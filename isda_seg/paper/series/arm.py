@@ -93,5 +93,5 @@ def parse_arms(texts: list[str]) -> list[Arm]:
     labels = [arm.label for arm in arms]
     if len(set(labels)) < len(labels):
         raise ValueError(f'Two arms have the label {max(labels, key=labels.count)!r}. Give each arm once, and use '
-                         'different names for configs in different folders.')
+                         'different names for configs in different folders')
     return arms

@@ -34,10 +34,10 @@ def read_entries(work_dir: str | Path) -> list[dict[str, Any]]:
     """Read all logged entries of a work directory in order; raise as ``read_scalars``."""
     logs = sorted(Path(work_dir).glob('*/vis_data/scalars.json'))
     if not logs:
-        raise FileNotFoundError(f'no vis_data/scalars.json below {work_dir}. Pass the work directory of a run.')
+        raise FileNotFoundError(f'no vis_data/scalars.json below {work_dir}. Pass the work directory of a run')
     found = [entry for log in logs for line in log.read_text().splitlines() if (entry := _entry(line)) is not None]
     if not found:
-        raise ValueError(f'{logs[-1]} contains no logged step yet. Draw it after the first log interval of the run.')
+        raise ValueError(f'{logs[-1]} contains no logged step yet. Draw it after the first log interval of the run')
     return found
 
 

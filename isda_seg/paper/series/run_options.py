@@ -5,7 +5,8 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import DATASETS, init_default_scope
 
-from isda_seg.runtime.config_keys import dicts, merge_options, type_name
+from isda_seg.openmmlab.config_nodes import dicts, type_name
+from isda_seg.runtime.config_keys import merge_options
 
 SAMPLE = ('sample', 'sample_seed', 'sample_from')  # arguments of CamVidDataset
 
@@ -39,7 +40,7 @@ def with_isda(cfg: Config, **keys: Any) -> Config:
                if type_name(node) == 'ISDAHook' and 'lambda_0' in node]
     if not places:
         raise ValueError(f'{cfg.filename} has neither an ISDALoss nor an ISDAHook with lambda_0. Use an ISDA '
-                         'config.')
+                         'config')
     for place in places:
         place.update(keys)
     return cfg

@@ -26,8 +26,8 @@ class Run(NamedTuple):
     cfg: Config  # complete config with seed and options
 
 
-class Test(NamedTuple):
-    """Test settings of all checkpoints of a series."""
+class Evaluation(NamedTuple):
+    """How tools/test.py evaluates all checkpoints of a series."""
     protocols: tuple[str, ...]
     taus: tuple[str, ...]  # values of --logit-adjustment, formatted as in results
 
@@ -62,7 +62,7 @@ def run_series(runs: Iterable[Run], folder: str | Path, tools: str | Path, proto
     runs, folder, report = list(runs), Path(folder), report or partial(print, flush=True)  # keep log files up to date
     test = make_test(protocols, taus)
     if len({run.name for run in runs}) < len(runs):
-        raise ValueError(f'Runs of a series need unique names, got {[run.name for run in runs]}.')
+        raise ValueError(f'Runs of a series need unique names, got {[run.name for run in runs]}')
     slots = make_slots(jobs) if isinstance(jobs, int) else jobs
     with folder_lock(folder):
         for run in runs:
@@ -71,12 +71,12 @@ def run_series(runs: Iterable[Run], folder: str | Path, tools: str | Path, proto
         return {run.name: read_result(folder / run.name, test) or {} for run in runs}
 
 
-def make_test(protocols: Iterable[str], taus: Iterable[float] = ()) -> Test:
+def make_test(protocols: Iterable[str], taus: Iterable[float] = ()) -> Evaluation:
     """Return the test settings; tau = 0 is part of every test."""
-    return Test(tuple(protocols), tuple(dict.fromkeys(f'{tau:g}' for tau in taus if tau)))
+    return Evaluation(tuple(protocols), tuple(dict.fromkeys(f'{tau:g}' for tau in taus if tau)))
 
 
-def training_job(run: Run, folder: Path, tools: Path, test: Test, after: tuple[Job, ...] = ()) -> Job:
+def training_job(run: Run, folder: Path, tools: Path, test: Evaluation, after: tuple[Job, ...] = ()) -> Job:
     """Return the job that trains and evaluates a run, whose config ``write_config`` has written."""
     place = folder / run.name
     return Job(run.name, place, partial(_execute, run, place, tools, test),
@@ -89,7 +89,7 @@ def write_config(run: Run, folder: Path) -> None:
     text = run.cfg.pretty_text
     if path.is_file() and path.read_text(encoding='utf-8') != text:
         raise ValueError(f'{folder} holds a run with other settings (see {path.name}). Choose another '
-                         '--work-dir or delete both.')
+                         '--work-dir or delete both')
     folder.mkdir(parents=True, exist_ok=True)
     with written_aside(path) as aside:
         aside.write_text(text, encoding='utf-8')
@@ -106,7 +106,7 @@ def _config(folder: Path) -> Path:
     return folder.with_name(folder.name + '.py')
 
 
-def read_result(folder: Path, test: Test) -> dict[str, Any] | None:
+def read_result(folder: Path, test: Evaluation) -> dict[str, Any] | None:
     """Read the result with the protocols of the test; None if a protocol or tau is missing."""
     path = folder / RESULTS
     result = json.loads(path.read_text()) if path.is_file() else dict(protocols={})
@@ -120,7 +120,7 @@ def read_result(folder: Path, test: Test) -> dict[str, Any] | None:
     return dict(result, protocols=found)
 
 
-def _execute(run: Run, folder: Path, tools: Path, test: Test, call: Call) -> str:
+def _execute(run: Run, folder: Path, tools: Path, test: Evaluation, call: Call) -> str:
     """Train to the end, resuming if possible, then evaluate; results are written only when complete."""
     config = str(_config(folder))
     try:
@@ -133,7 +133,7 @@ def _execute(run: Run, folder: Path, tools: Path, test: Test, call: Call) -> str
         return 'diverged'
     checkpoint = latest_checkpoint(str(folder), run.cfg.get('default_hooks', {}).get('checkpoint'))
     if checkpoint is None:
-        raise ChildProcessError(f'{folder}: the training wrote no checkpoint. Add a checkpoint hook to the config.')
+        raise ChildProcessError(f'{folder}: the training wrote no checkpoint. Add a checkpoint hook to the config')
     call([str(tools / 'test.py'), config, str(checkpoint), '--work-dir', str(folder / 'test'),
           '--protocols', *test.protocols, *(['--logit-adjustment', *test.taus] if test.taus else []),
           '--out', str(folder / RESULTS)])

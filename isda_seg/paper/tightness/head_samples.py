@@ -73,7 +73,7 @@ def head_samples(model: nn.Module, loader: Any, images: int, pixels: int, seed: 
         loss: Any = pair.loss  # an ISDALoss, which has lambda_0
         logits, labels = (torch.cat(part) for part in zip(*selected, strict=True))
         if len(logits) == 0:
-            raise ValueError(f'{head}: no pixel of the {images} training images has a label. Use more images.')
+            raise ValueError(f'{head}: no pixel of the {images} training images has a label. Use more images')
         result.append(HeadSamples(head, logits, None if head.endswith(UNLABELLED) else labels,
                                   weight_of(pair.classifier), loss.statistics.covariance, loss.strength, loss.lambda_0))
     return result

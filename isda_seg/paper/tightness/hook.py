@@ -94,10 +94,10 @@ def check_attached(runner: Any) -> None:
     if not pairs:
         raise ValueError('The model has no ISDA loss. Add default_hooks = '
                          "dict(isda=dict(type='isda_seg.hooks.ISDAHook', lambda_0=...)) to the config, or use an ISDA "
-                         'config.')
+                         'config')
     if not any(pair.loss.lambda_0 for pair in pairs.values()):
         raise ValueError(f'lambda_0 = 0 in {", ".join(pairs)}, so cross-entropy, expectation and bound are equal. '
-                         'Choose lambda_0 > 0.')
+                         'Choose lambda_0 > 0')
 
 
 def read_points(work_dir: str | Path) -> list[dict[str, Any]]:

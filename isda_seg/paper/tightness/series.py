@@ -7,12 +7,12 @@ from typing import Any
 from mmengine.config import Config
 
 from isda_seg.core.schedule import check_strength
+from isda_seg.openmmlab.config_nodes import type_name
 from isda_seg.paper.result_tables import markdown
 from isda_seg.paper.series.run_options import with_options
 from isda_seg.paper.tightness.growth import over_classes, over_strengths
 from isda_seg.paper.tightness.hook import TightnessHook, read_points
 from isda_seg.run import build_runner
-from isda_seg.runtime.config_keys import type_name
 
 Run = dict[str, list[dict[str, Any]]]        # part of the result -> entries
 Means = dict[str, dict[str, dict[str, float]]]  # head -> measure -> 'mean', 'sd'

@@ -112,17 +112,17 @@ def labels_of_names(classes: Sequence[str], names: Sequence[str]) -> list[int]:
     """
     unknown = [name for name in classes if name not in names]
     if unknown:
-        raise ValueError(f'unknown class {unknown[0]!r}. Choose from {", ".join(names)}.')
+        raise ValueError(f'unknown class {unknown[0]!r}. Choose from {", ".join(names)}')
     return [names.index(name) for name in classes or names]
 
 
 def _require_samples(name: str, in_split: int, in_statistics: int, split: str) -> None:
     if not in_split:
         raise ValueError(f'the {split} split contains no sample of the class {name!r}. Choose another class or '
-                         '--split.')
+                         '--split')
     if not in_statistics:
         raise ValueError(f'the statistics of the checkpoint contain no sample of the class {name!r}, so it has no '
-                         'covariance. Choose another class.')
+                         'covariance. Choose another class')
 
 
 def _translate(queries: dict[int, list[Query]], augmentation: Augmentation, options: SearchOptions,

@@ -58,7 +58,7 @@ class DirectionsHook(Hook):
         opened = self._open(runner)
         if not opened.pairs:
             raise ValueError('DirectionsHook needs a model with ISDA. Add default_hooks = '
-                             "dict(isda=dict(type='isda_seg.hooks.ISDAHook', lambda_0=7.5)).")
+                             "dict(isda=dict(type='isda_seg.hooks.ISDAHook', lambda_0=7.5))")
         pair = pair_of(opened.pairs, self.head)
         names = opened.classes(pair)
         labels_of_names(self.options.classes, names)

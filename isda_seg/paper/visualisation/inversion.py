@@ -118,9 +118,11 @@ def augment_features(features: Tensor, covariance: Tensor, strength: float, coun
         ValueError: invalid strength, a covariance of another size, or ``count`` below 1.
     """
     rows, channels = features.shape
-    if count < 1 or tuple(covariance.shape) not in ((channels,), (channels, channels)):
-        raise ValueError(f'at least one sample and a covariance of {channels} channels expected, got {count} and a '
-                         f'covariance of shape {tuple(covariance.shape)}')
+    if count < 1:
+        raise ValueError(f'count must be at least 1, got {count}')
+    if tuple(covariance.shape) not in ((channels,), (channels, channels)):
+        raise ValueError(f'covariance must have shape ({channels},) or ({channels}, {channels}), got '
+                         f'{tuple(covariance.shape)}')
     shifts = sample_augmentation(covariance.cpu(), strength, rows * count, torch.Generator().manual_seed(seed))
     return features[:, None] + shifts.to(features).unflatten(0, (rows, count))
 
@@ -156,7 +158,7 @@ def _optimise(z: Tensor, labels: Tensor, generator: GeneratorAdapter, network: F
               loss: Callable[[Tensor], Tensor], schedule: Schedule) -> OptimisedCodes:
     """Minimise ``loss`` (N,) independently for each code, with one shared backward pass per step."""
     if schedule.steps < 1:
-        raise ValueError(f'the optimisation needs at least one step, got {schedule.steps}. Increase --steps.')
+        raise ValueError(f'the optimisation needs at least one step, got {schedule.steps}. Increase --steps')
     z = z.detach().clone().requires_grad_()
     optimizer = _optimizer(z, schedule)
     scheduler = torch.optim.lr_scheduler.MultiStepLR(optimizer, schedule.milestones, schedule.gamma)

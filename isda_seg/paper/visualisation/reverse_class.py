@@ -49,14 +49,14 @@ def reverse_class(opened: OpenedModel, generator: GeneratorAdapter, options: Rev
     data = training_images(opened.cfg, options.name)
     if not 1 <= options.images <= len(data.images):
         raise ValueError(f'class {options.name!r} has {len(data.images)} training images, but --images is '
-                         f'{options.images}. Set --images between 1 and {len(data.images)}.')
+                         f'{options.images}. Set --images between 1 and {len(data.images)}')
     if generator.num_classes not in (None, len(data.classes)):
         raise ValueError(f'the generator has {generator.num_classes} classes, but the data has {len(data.classes)}. '
-                         'Use a generator trained on this data.')
+                         'Use a generator trained on this data')
     side = data.images.shape[-1]
     if generator.num_classes is None and generator.resolution != side:  # BigGAN's images are resized
         raise ValueError(f'the generator returns images of {generator.resolution} x {generator.resolution} pixels, but '
-                         f'the images of the config have {side} x {side}. Use a generator trained on this data.')
+                         f'the images of the config have {side} x {side}. Use a generator trained on this data')
     network = classifier_features(opened.model, side)
     device = network.mean.device
     loss = pair_of(opened.pairs, None).loss

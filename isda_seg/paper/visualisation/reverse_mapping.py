@@ -117,5 +117,5 @@ def nearest_in_pixels(queries: Tensor, batches: Iterable[dict[str, Tensor]], cou
         kept.update({index: images[index - first] for index in needed if index >= first})
     if nearest is None or nearest.seen < count:
         raise ValueError(f'requested {count} nearest images, but the training data has only '
-                         f'{0 if nearest is None else nearest.seen}. Set a smaller --neighbours.')
+                         f'{0 if nearest is None else nearest.seen}. Set a smaller --neighbours')
     return torch.stack([torch.stack([kept[index] for index in row]) for row in nearest.found.image.tolist()]) / 255

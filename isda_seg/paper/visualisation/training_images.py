@@ -34,14 +34,13 @@ def training_images(cfg: Config, class_name: str | None = None) -> TrainingImage
     dataset: Any = loader.dataset
     classes = tuple(dataset.metainfo['classes'])
     if class_name is not None and class_name not in classes:
-        raise ValueError(f'unknown class {class_name!r}. Choose from {", ".join(classes)}.')
-    images, labels = [], []
-    try:
-        for batch in loader:
-            selected = slice(None) if class_name is None else batch['labels'] == classes.index(class_name)
-            images.append(batch['inputs'][selected])
-            labels.append(batch['labels'][selected])
-        return TrainingImages(torch.cat(images).flip(1), torch.cat(labels), classes)  # BGR to RGB
-    except RuntimeError as error:  # raised by torch.stack and torch.cat
-        raise ValueError(f'the training images have different sizes ({error}). Add a Resize and a CenterCrop to '
-                         'test_dataloader.dataset.pipeline.') from error
+        raise ValueError(f'unknown class {class_name!r}. Choose from {", ".join(classes)}')
+    loader.collate_fn = list  # without stacking, which fails for different sizes
+    items = [item for batch in loader for item in batch if class_name in (None, classes[item['labels']])]
+    sizes = sorted({tuple(item['inputs'].shape[1:]) for item in items})
+    if len(sizes) > 1:
+        found = ' and '.join(f'{height} x {width}' for height, width in (sizes[0], sizes[-1]))
+        raise ValueError(f'the training images have different sizes, such as {found}. Add a Resize and a CenterCrop to '
+                         'test_dataloader.dataset.pipeline')
+    images = torch.stack([item['inputs'] for item in items]).flip(1)  # BGR to RGB
+    return TrainingImages(images, torch.tensor([item['labels'] for item in items]), classes)

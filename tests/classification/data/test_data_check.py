@@ -45,7 +45,8 @@ def test_top_k_above_the_number_of_classes_is_an_error(write_cifar):
 def test_training_and_test_data_of_different_classes_are_an_error(write_cifar, image_folder):
     cfg = config(write_cifar(), type='CIFARDataset')
     cfg.val_dataloader.dataset.dataset.update(type='ImageFolderDataset', data_root=str(image_folder))
-    with pytest.raises(ValueError, match='train data .* and the val data .* 10 with class 0, .* and 2 with n01'):
+    with pytest.raises(ValueError, match='train data .* has 10 classes and the val data .* has 2. Only in the first: '
+                                         'class 0, .*; only in the second: n01, n02. Use the same class names'):
         check_data(cfg)
 
 

@@ -62,5 +62,5 @@ def test_meter_calls_once_and_measures_peak_bytes():
 
 @pytest.mark.skipif('__import__("torch").cuda.is_available()', reason='a GPU answers')
 def test_missing_gpu_is_an_error():
-    with pytest.raises(ValueError, match='PyTorch found no GPU. Use --device cpu.'):
+    with pytest.raises(ValueError, match='PyTorch found no GPU. Use --device cpu'):
         Meter('cuda')

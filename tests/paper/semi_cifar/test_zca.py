@@ -85,9 +85,9 @@ def test_a_file_gives_the_same_bits_and_is_not_fitted_again(images, tmp_path, mo
 def test_a_file_of_other_images_or_another_eps_is_refused_with_its_name(images, tmp_path):
     path = tmp_path / 'zca.npz'
     fitted(images, path=path)
-    with pytest.raises(ValueError, match=f'{path} contains a ZCA fitted with other images. Remove it'):
+    with pytest.raises(ValueError, match=f'{path} contains a ZCA fitted with other images. Delete it'):
         fitted(images[1:], path=path)
-    with pytest.raises(ValueError, match=f'{path} contains a ZCA fitted with eps = 1e-05, not 0.1. Remove it'):
+    with pytest.raises(ValueError, match=f'{path} contains a ZCA fitted with eps = 1e-05, not 0.1. Delete it'):
         fitted(images, eps=0.1, path=path)
 
 

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import torch
 from helpers import tiny
+from mmcv.transforms import BaseTransform
 from mmengine.registry import MODELS
 from torch import nn
 
@@ -85,4 +86,27 @@ def test_other_models_than_rgb_classifiers_are_rejected(cfg):
         classifier_features(MODELS.build(dict(cfg.model, data_preprocessor=cfg.data_preprocessor)), 8)
     cfg.model.type = 'EncoderDecoder'
     with pytest.raises(ValueError, match='need the config of an image classifier'):
+        training_images(cfg)
+
+
+class RowRemoved(BaseTransform):
+    """Remove a row of the images with an odd label, or raise."""
+
+    def __init__(self, fails):
+        self.fails = fails
+
+    def transform(self, results):
+        if self.fails:
+            raise RuntimeError('out of memory')
+        return dict(results, img=results['img'][results['gt_label'] % 2:])
+
+
+@pytest.mark.parametrize('fails, error, message', [
+    (False, ValueError, 'have different sizes, such as 7 x 8 and 8 x 8. Add a Resize and a CenterCrop to test_data'),
+    (True, RuntimeError, 'out of memory')])
+def test_only_images_of_different_sizes_are_reported_as_such(cfg, fails, error, message):
+    pytest.importorskip('sklearn')
+    cfg.test_dataloader.update(num_workers=0, persistent_workers=False)
+    cfg.test_dataloader.dataset.pipeline.insert(0, dict(type=RowRemoved, fails=fails))
+    with pytest.raises(error, match=message):
         training_images(cfg)

@@ -36,8 +36,10 @@ def test_augmented_features_have_covariance_strength_times_sigma():
             torch.testing.assert_close(row.mean(0), feature, atol=0.05, rtol=0)
             torch.testing.assert_close(row.t().cov(), 0.5 * full, atol=0.1, rtol=0)
     assert torch.equal(augment_features(features, covariance, 0.0, count=3), features[:, None].expand(2, 3, 3))
-    with pytest.raises(ValueError, match=r'3 channels expected, got 5 and a covariance of shape \(4,\)'):
+    with pytest.raises(ValueError, match=r'covariance must have shape \(3,\) or \(3, 3\), got \(4,\)'):
         augment_features(features, torch.ones(4), 0.5, count=5)
+    with pytest.raises(ValueError, match='count must be at least 1, got 0'):
+        augment_features(features, covariance, 0.5, count=0)
 
 
 def test_generated_images_have_the_augmented_features():
@@ -102,7 +104,7 @@ def test_tools_train_a_generator_and_write_the_figures(tmp_path, monkeypatch):
     assert [folder.name for folder in folders] == [str(digit) for digit in range(10)]
     assert len({(folder / '00000.png').read_bytes() for folder in folders}) == 10
     assert cv2.imread(str(tmp_path / 'one' / 'acgan_all.png')).shape[0] == 1282
-    with pytest.raises(ValueError, match='A single acgan generates images of all classes. Omit --classes.'):
+    with pytest.raises(ValueError, match='A single acgan generates images of all classes. Omit --classes'):
         tiny.run_tool(monkeypatch, 'train_generator.py', *labelled, '--classes')
     with pytest.raises(ValueError, match='--steps must be at least 1, got 0'):
         tiny.run_tool(monkeypatch, 'train_generator.py', *options, '--steps', '0')
