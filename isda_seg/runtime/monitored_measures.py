@@ -10,6 +10,7 @@ from mmengine.runner import EpochBasedTrainLoop
 from isda_seg.metrics.best_measure import direction
 from isda_seg.runtime.config_keys import dicts, type_name
 from isda_seg.runtime.isolation import undisturbed
+from isda_seg.runtime.signals import validates
 
 
 def set_early_stopping(cfg: Config) -> None:
@@ -22,6 +23,8 @@ def set_early_stopping(cfg: Config) -> None:
 @HOOKS.register_module()
 class MonitoredMeasuresHook(Hook):
     """Check before training that a validation will give the measures that ``save_best`` and EarlyStoppingHook name.
+
+    An EarlyStoppingHook that waits for more validations than the run has is reported in the log.
 
     The names come from an evaluation of the first validation batch with the untrained model, which changes no state. An
     evaluator that cannot evaluate one batch is not checked.
@@ -40,6 +43,13 @@ class MonitoredMeasuresHook(Hook):
             why = 'the config has no val_dataloader, val_cfg and val_evaluator' if runner.val_loop is None else \
                 f'train_cfg.val_begin is {runner.train_loop.val_begin} and training ends at {unit} {last}'
             raise ValueError(f'{_sentence(named)}, but the run has no validation: {why}')
+        left = sum(validates(runner.train_loop, done, last) for done in range(getattr(runner, unit) + 1, last + 1))
+        for hook in runner.hooks:
+            if isinstance(hook, EarlyStoppingHook) and hook.stopping_threshold is None and hook.patience > left - 2:
+                runner.logger.warning(
+                    f'EarlyStoppingHook cannot stop this run early: with patience={hook.patience}, it stops at the '
+                    f'earliest after {hook.patience + 1} validations, and this run has {left}. Decrease patience or '
+                    'train_cfg.val_interval')
         try:
             given = given_measures(runner)
         except Exception as error:  # any evaluator of a user, with one batch

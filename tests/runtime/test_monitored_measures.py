@@ -46,6 +46,19 @@ def test_a_measure_that_nobody_measures_is_an_error_before_training(config, tmp_
     assert recorder.steps == []
 
 
+STOP = {'default_hooks.stop.type': 'EarlyStoppingHook', 'default_hooks.stop.monitor': 'mIoU', 'train_cfg.val_begin': 1,
+        'train_cfg.val_interval': 2}  # validations after iterations 2, 4 and 6
+
+
+@pytest.mark.parametrize('options, reported', [({'patience': 2}, True), ({'patience': 1}, False),
+                                               ({'patience': 2, 'stopping_threshold': 99.0}, False)])
+def test_patience_beyond_the_number_of_validations_is_reported(config, tmp_path, options, reported):
+    options = {**STOP, **{f'default_hooks.stop.{key}': value for key, value in options.items()}}
+    tiny.train(config, tmp_path, options)
+    words = 'patience=2, it stops at the earliest after 3 validations, and this run has 3. Decrease patience'
+    assert (words in next(tmp_path.glob('*/*.log')).read_text()) == reported
+
+
 @pytest.mark.exhaustive
 def test_the_check_of_measures_changes_no_bit_of_the_run(config, tmp_path):
     runner, steps = tiny.train(config, tmp_path / 'named', {**NAMED, 'default_hooks.checkpoint.save_best': 'mIoU'})
