@@ -65,6 +65,7 @@ class ISDACriterion(HeldStatistics):
     """
 
     sources: Sequence[str] | None   # the file of each sample in the batch, for error messages
+    skipped_if_empty = False        # whether the head does not call the loss for a batch without samples
 
     def __init__(self, covariance: str = 'diagonal', resolution: str = 'label', *, label_sampling: str = 'exact',
                  base: nn.Module | None = None, ignore_index: int = -100, sync: bool = True,
@@ -86,9 +87,16 @@ class ISDACriterion(HeldStatistics):
         self._unseen = UnseenClasses(min(STEPS, self.ramp.total * self.ramp.calls_per_step) if self.ramp else STEPS)
 
     def capture(self, classifier: nn.Module, args: tuple[Tensor, ...], kwargs: dict[str, Tensor] | None = None) -> None:
-        """Capture the input of the classifier for the next call of the loss, as its forward pre-hook."""
-        if self.training:
-            self.captured.capture(classifier, args[0] if args else (kwargs or {})['input'])
+        """Capture the input of the classifier for the next call of the loss, as its forward pre-hook.
+
+        A batch without samples, for which the head does not call the loss, is observed here.
+        """
+        if not self.training:
+            return
+        features = args[0] if args else (kwargs or {})['input']
+        if self.captured.capture(classifier, features) and self.skipped_if_empty and self.captured.is_empty():
+            with no_autocast(features.device.type):  # the other ranks wait for the samples of this one
+                self.statistics.observe(features.detach(), features.new_zeros(len(features), dtype=torch.int64))
 
     @opaque
     def forward(self, logits: Tensor, labels: Tensor, ignore_index: int | None = None, **kwargs: Any) -> Tensor:
@@ -127,8 +135,9 @@ class ISDACriterion(HeldStatistics):
             on_grid = labels_on_grid(labels, size, self.align_corners, self.label_sampling)
             closed = (strength or self.logit_adjustment) and not self.samples and self.background is None
             divisor = base_losses.divisor(self.base, labels, ignored, kwargs, self.factor) if closed else None
-            undo = self.statistics.observe(captured.features, on_grid, ignored, checked=True,
-                                           reversible=divisor is None)
+            observed = self.skipped_if_empty and self.captured.is_empty()  # by ``capture``
+            undo = None if observed else self.statistics.observe(captured.features, on_grid, ignored, checked=True,
+                                                                 reversible=divisor is None)
             try:
                 adjustment = self.logit_adjustment * log_prior(self.statistics.count) if self.logit_adjustment else None
                 rows, on_grid = (without_class(each, self.background, ignored) for each in (labels, on_grid))
@@ -146,7 +155,8 @@ class ISDACriterion(HeldStatistics):
                     labels, ignore_index = base_losses.labels_for_base(self.base, labels, ignored, ignore_index)
                     result = base_losses.mean_value(self.base, augmented, labels, ignore_index, kwargs, self.factor)
             except BaseException:
-                undo()
+                if undo is not None:
+                    undo()
                 raise
             self.captured.clear()
             self.strength = self.ramp.advance() if self.ramp else self.strength

@@ -95,19 +95,28 @@ class CapturedInputs:
         self._classifier = weakref.ref(classifier)
 
     @opaque
-    def capture(self, classifier: nn.Module, features: Tensor) -> None:
+    def capture(self, classifier: nn.Module, features: Tensor) -> bool:
         """Store the features of a training pass. Ignore eval mode and recomputation by gradient checkpointing.
 
         A pass without gradients is stored too, because it may be the first pass of a checkpointed classifier. It does
         not replace a pass with gradients.
+
+        Returns:
+            whether a pass with gradients was stored.
         """
         self.bind(classifier)  # a copied loss binds to its copied classifier
-        if classifier.training and not in_backward():
-            self._last[torch.is_grad_enabled()] = features.detach(), classifier
+        if not classifier.training or in_backward():
+            return False
+        self._last[torch.is_grad_enabled()] = features.detach(), classifier
+        return torch.is_grad_enabled()
 
     def has_input(self) -> bool:
         """Return whether the classifier has run since the last training call of the loss."""
         return bool(self._last)
+
+    def is_empty(self) -> bool:
+        """Return whether the captured forward pass with gradients had no samples."""
+        return True in self._last and not len(self._last[True][0])
 
     def last(self, logits: Sequence[int]) -> CapturedInput:
         """Return the captured input of the last pass, in the layout of logits of this shape, without clearing it.
