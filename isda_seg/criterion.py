@@ -1,5 +1,6 @@
 """ISDA as a torch loss: capture the classifier's input, observe it, add the table, call the base loss."""
 from collections.abc import Iterable, Sequence
+from numbers import Integral
 from typing import Any
 
 import torch
@@ -48,7 +49,8 @@ class ISDACriterion(HeldStatistics):
         resolution: 'label' adds table rows at every labelled pixel (Eq. 7). 'feature' adds them on the feature grid,
             upsampled like the logits, as the authors' code does.
         label_sampling: 'exact' takes the label at the pixel of a feature; 'nearest' follows the authors' code.
-        base: called as ``base(logits, labels, ignore_index=..., **kwargs)``; default mean cross-entropy.
+        base: called as ``base(logits, labels, ignore_index=..., **kwargs)``; default mean cross-entropy. Eq. 7 is
+            an upper bound for cross-entropy, not for its smoothed part (``label_smoothing``; docs/method_card.md).
         ignore_index: default of the argument of ``forward``.
         sync: whether all ranks share statistics; False keeps them per rank, as the authors' code does.
         load_statistics: False ignores the statistics in a checkpoint, to fine-tune on other classes.
@@ -61,7 +63,7 @@ class ISDACriterion(HeldStatistics):
         raise_at_once: defer no check on a GPU (see ``forward``), at the cost of a synchronisation per step.
 
     Raises:
-        ValueError: an invalid value of an argument, or lambda_0 without total_steps or vice versa.
+        ValueError: an invalid argument, or lambda_0 without total_steps or vice versa.
     """
 
     sources: Sequence[str] | None   # the file of each sample in the batch, for error messages
@@ -73,6 +75,10 @@ class ISDACriterion(HeldStatistics):
                  total_steps: int | None = None, calls_per_step: int = 1, samples: int | None = None,
                  logit_adjustment: float = 0.0, background: int | None = None) -> None:
         super().__init__()
+        if not isinstance(base, nn.Module | None):
+            raise ValueError(f'base must be a module such as torch.nn.CrossEntropyLoss(), got {base}')
+        if not isinstance(ignore_index, Integral):
+            raise ValueError(f'ignore_index must be an integer, got {ignore_index!r}. Use -100 to ignore no label')
         self.covariance = check_covariance(covariance)
         self.resolution = check_choice(resolution, RESOLUTIONS, 'resolution')
         self.label_sampling = check_choice(label_sampling, LABEL_SAMPLINGS, 'label_sampling')
@@ -120,6 +126,9 @@ class ISDACriterion(HeldStatistics):
             ValueError: a bad strength, an unknown keyword of the base loss, a label outside the classes, features with
                 other channels than the statistics.
         """
+        if not isinstance(logits, Tensor):
+            raise ValueError(f'logits must be a tensor, got {type(logits).__name__}: pass the logits in it, such as '
+                             "output.logits or output['out']")
         ignore_index = self.ignore_index if ignore_index is None else ignore_index
         base_losses.check_keywords(self.base, ignore_index, kwargs)
         if not (self.training and torch.is_grad_enabled()) or self.captured.in_eval_mode():

@@ -21,12 +21,15 @@ class HeldStatistics(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.statistics, self.attached = None, False  # type: ignore[assignment]
+        self._load_errors: list[str] = []  # of the last state dict, whose loading torch refuses at its end
 
     def prepare(self, num_classes: int, channels: int) -> None:
         """Create the statistics, or check the shape of existing ones."""
-        if self.statistics is None:
+        fits = self.statistics is not None and (self.statistics.num_classes, self.statistics.channels) == (
+            num_classes, channels)
+        if self.statistics is None or not (fits or self.attached) and self._load_errors:  # those of a refused state
             self.statistics = ClassStatistics(num_classes, channels, self.covariance, self.sync)
-        elif (self.statistics.num_classes, self.statistics.channels) != (num_classes, channels):
+        elif not fits:
             remedy = 'detach this loss and attach a new one' if self.attached else 'use load_statistics=False'
             raise ValueError(f'the statistics have {self.statistics.num_classes} classes x {self.statistics.channels} '
                              f'channels, the classifier has {num_classes} x {channels}: {remedy}')
@@ -57,5 +60,6 @@ class HeldStatistics(nn.Module):
                 self.statistics = statistics
             if self.ramp:
                 self.ramp.fill_missing(state_dict, f'{prefix}ramp.calls')
+        self._load_errors = args[-1]
         self.captured.forget_weight()
         super()._load_from_state_dict(state_dict, prefix, *args)

@@ -20,14 +20,15 @@ from torch.utils.data import get_worker_info
 from isda_seg.runtime.checkpoint import INTERRUPTED
 from isda_seg.runtime.checkpoint_hook import AtomicCheckpointHook
 
-SIGNALS = tuple(getattr(signal, name) for name in ('SIGTERM', 'SIGUSR1', 'SIGHUP') if hasattr(signal, name))
+SIGNALS = tuple(getattr(signal, name) for name in ('SIGTERM', 'SIGUSR1', 'SIGHUP', 'SIGUSR2', 'SIGXCPU')
+                if hasattr(signal, name))
 DUE = 'validation_due'  # key in a checkpoint's meta: the validation after its iteration was not completed
 STATE = ('out_dir', 'file_client', 'file_backend', 'file_client_args', 'backend_args')  # of a checkpoint hook
 
 
 @HOOKS.register_module()
 class SignalHook(Hook):
-    """After SIGTERM, SIGUSR1 or SIGHUP, save ``interrupted_iter_<number>.pth`` at the next step and exit.
+    """After one of ``SIGNALS``, save ``interrupted_iter_<number>.pth`` at the next step and exit.
 
     The exit code is 128 + the number of the signal. ``--resume`` continues from the file, bitwise as from any
     checkpoint, with the validation that was due. A signal that is ignored (``nohup``) or has a handler stays as it is.

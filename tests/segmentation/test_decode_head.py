@@ -27,6 +27,7 @@ def test_softmax_heads_are_recognised(head):
     (dict(loss_decode=dict(type='FocalLoss')), 'FocalLoss is not a known softmax loss'),
     (dict(loss_decode=[dict(type='DiceLoss')]), 'DiceLoss is not a known softmax loss'),
     (dict(loss_decode=dict(type='LovaszLoss', loss_type='binary')), 'LovaszLoss is not'),
-    (dict(type='Mask2FormerHead'), 'Mask2FormerHead has no softmax over its classes')])
+    (dict(type='Mask2FormerHead'), 'Mask2FormerHead classifies masks'),
+    (dict(type='SideAdapterCLIPHead', loss_decode=[CE, dict(type='DiceLoss')]), 'SideAdapterCLIPHead classifies')])
 def test_other_heads_have_a_reason(head, words):
     assert words in reason(**head)
