@@ -89,7 +89,7 @@ def _check_classes(cfg: Config, split: str, dataset: Any) -> None:
     measured = {type_name(metric) for metric in dicts(cfg.get(f'{split}_evaluator'))} & {'IoUMetric', 'ClassIoUMetric'}
     if measured and not dataset.metainfo.get('classes'):
         raise ValueError(f'the {split} dataset {type(dataset).__name__} has no class names, which '
-                         f"{', '.join(measured)} needs. Set metainfo=dict(classes=(...), palette=[...]) in it")
+                         f"{', '.join(measured)} needs. Set its metainfo to dict(classes=(...), palette=[...])")
 
 
 def _check_files(split: str, dataset: dict[str, Any], built: Any, local: bool) -> None:

@@ -17,13 +17,14 @@ MULTI_CLASS = ('ISDALoss', 'DiceLoss', 'LovaszLoss', 'TverskyLoss')  # these use
 def decode_head(cfg: Config) -> dict[str, Any]:
     """Return the config of the decode head, the last one of a cascade; {} if the model has none.
 
-    The model may be wrapped for test-time augmentation.
+    That of K-Net is the head that makes its kernels and holds its number of classes. The model may be wrapped for test-time augmentation.
     """
     model = cfg.model
     while 'module' in model:
         model = model['module']
     head: Any = model.get('decode_head') or {}
-    return head[-1] if isinstance(head, (list, tuple)) else head
+    head = head[-1] if isinstance(head, (list, tuple)) else head
+    return head.get('kernel_generate_head', head)
 
 
 def ignored(cfg: Config) -> int:

@@ -71,5 +71,5 @@ def test_a_rotation_that_mixes_labels_is_a_warning(monkeypatch):
     check_ignored(config(steps=[dict(type='RandomRotFlip'), dict(type='RandomRotFlip', rotate_prob=0)]), 'train')
     (text,) = said
     assert text.startswith('train_dataloader.dataset.pipeline.0: RandomRotFlip interpolates between the labels')
-    assert text.endswith('Set train_dataloader.dataset.pipeline.0.rotate_prob=0 and rotate with RandomRotate and '
-                         'seg_pad_val=11')
+    assert text.endswith('Set train_dataloader.dataset.pipeline.0.rotate_prob to 0 and rotate with RandomRotate '
+                         'and seg_pad_val=11')
