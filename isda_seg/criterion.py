@@ -1,6 +1,5 @@
 """ISDA as a torch loss: capture the classifier's input, observe it, add the table, call the base loss."""
 from collections.abc import Iterable, Sequence
-from numbers import Integral
 from typing import Any
 
 import torch
@@ -67,7 +66,6 @@ class ISDACriterion(HeldStatistics):
     """
 
     sources: Sequence[str] | None   # the file of each sample in the batch, for error messages
-    skipped_if_empty = False        # whether the head does not call the loss for a batch without samples
 
     def __init__(self, covariance: str = 'diagonal', resolution: str = 'label', *, label_sampling: str = 'exact',
                  base: nn.Module | None = None, ignore_index: int = -100, sync: bool = True,
@@ -75,14 +73,10 @@ class ISDACriterion(HeldStatistics):
                  total_steps: int | None = None, calls_per_step: int = 1, samples: int | None = None,
                  logit_adjustment: float = 0.0, background: int | None = None) -> None:
         super().__init__()
-        if not isinstance(base, nn.Module | None):
-            raise ValueError(f'base must be a module such as torch.nn.CrossEntropyLoss(), got {base}')
-        if not isinstance(ignore_index, Integral):
-            raise ValueError(f'ignore_index must be an integer, got {ignore_index!r}. Use -100 to ignore no label')
         self.covariance = check_covariance(covariance)
         self.resolution = check_choice(resolution, RESOLUTIONS, 'resolution')
         self.label_sampling = check_choice(label_sampling, LABEL_SAMPLINGS, 'label_sampling')
-        self.base = base_losses.MeanCrossEntropy() if base is None else base
+        self.base = base_losses.checked(base, ignore_index)
         self.factor, self.samples = 1.0, check_sample_count(samples)  # factor scales the base loss
         self.logit_adjustment = check_strength(logit_adjustment, 'logit_adjustment')
         self.ramp = Ramp.of(lambda_0, total_steps, calls_per_step)
@@ -93,16 +87,9 @@ class ISDACriterion(HeldStatistics):
         self._unseen = UnseenClasses(min(STEPS, self.ramp.total * self.ramp.calls_per_step) if self.ramp else STEPS)
 
     def capture(self, classifier: nn.Module, args: tuple[Tensor, ...], kwargs: dict[str, Tensor] | None = None) -> None:
-        """Capture the input of the classifier for the next call of the loss, as its forward pre-hook.
-
-        A batch without samples, for which the head does not call the loss, is observed here.
-        """
-        if not self.training:
-            return
-        features = args[0] if args else (kwargs or {})['input']
-        if self.captured.capture(classifier, features) and self.skipped_if_empty and self.captured.is_empty():
-            with no_autocast(features.device.type):  # the other ranks wait for the samples of this one
-                self.statistics.observe(features.detach(), features.new_zeros(len(features), dtype=torch.int64))
+        """Capture the input of the classifier for the next call of the loss, as its forward pre-hook."""
+        if self.training and self.captured.capture(classifier, args[0] if args else (kwargs or {})['input']):
+            self.observe_skipped()
 
     @opaque
     def forward(self, logits: Tensor, labels: Tensor, ignore_index: int | None = None, **kwargs: Any) -> Tensor:
@@ -126,11 +113,8 @@ class ISDACriterion(HeldStatistics):
             ValueError: a bad strength, an unknown keyword of the base loss, a label outside the classes, features with
                 other channels than the statistics.
         """
-        if not isinstance(logits, Tensor):
-            raise ValueError(f'logits must be a tensor, got {type(logits).__name__}: pass the logits in it, such as '
-                             "output.logits or output['out']")
         ignore_index = self.ignore_index if ignore_index is None else ignore_index
-        base_losses.check_keywords(self.base, ignore_index, kwargs)
+        base_losses.check_call(self.base, logits, ignore_index, kwargs)
         if not (self.training and torch.is_grad_enabled()) or self.captured.in_eval_mode():
             return base_losses.value(self.base, logits, labels, ignore_index, kwargs, self.factor)
         if self.statistics is None or not self.attached:
@@ -144,9 +128,7 @@ class ISDACriterion(HeldStatistics):
             on_grid = labels_on_grid(labels, size, self.align_corners, self.label_sampling)
             closed = (strength or self.logit_adjustment) and not self.samples and self.background is None
             divisor = base_losses.divisor(self.base, labels, ignored, kwargs, self.factor) if closed else None
-            observed = self.skipped_if_empty and self.captured.is_empty()  # by ``capture``
-            undo = None if observed else self.statistics.observe(captured.features, on_grid, ignored, checked=True,
-                                                                 reversible=divisor is None)
+            undo = self.observe(captured.features, on_grid, ignored, reversible=divisor is None)
             try:
                 adjustment = self.logit_adjustment * log_prior(self.statistics.count) if self.logit_adjustment else None
                 rows, on_grid = (without_class(each, self.background, ignored) for each in (labels, on_grid))
@@ -164,8 +146,7 @@ class ISDACriterion(HeldStatistics):
                     labels, ignore_index = base_losses.labels_for_base(self.base, labels, ignored, ignore_index)
                     result = base_losses.mean_value(self.base, augmented, labels, ignore_index, kwargs, self.factor)
             except BaseException:
-                if undo is not None:
-                    undo()
+                undo()
                 raise
             self.captured.clear()
             self.strength = self.ramp.advance() if self.ramp else self.strength

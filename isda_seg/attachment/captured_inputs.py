@@ -114,9 +114,10 @@ class CapturedInputs:
         """Return whether the classifier has run since the last training call of the loss."""
         return bool(self._last)
 
-    def is_empty(self) -> bool:
-        """Return whether the captured forward pass with gradients had no samples."""
-        return True in self._last and not len(self._last[True][0])
+    def empty(self) -> Tensor | None:
+        """Return the captured features of a pass with gradients if it had no samples, else None."""
+        features = self._last[True][0] if True in self._last else None
+        return None if features is None or len(features) else features
 
     def last(self, logits: Sequence[int]) -> CapturedInput:
         """Return the captured input of the last pass, in the layout of logits of this shape, without clearing it.

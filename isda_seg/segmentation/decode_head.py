@@ -17,7 +17,8 @@ MULTI_CLASS = ('ISDALoss', 'DiceLoss', 'LovaszLoss', 'TverskyLoss')  # these use
 def decode_head(cfg: Config) -> dict[str, Any]:
     """Return the config of the decode head, the last one of a cascade; {} if the model has none.
 
-    That of K-Net is the head that makes its kernels and holds its number of classes. The model may be wrapped for test-time augmentation.
+    That of K-Net is the head that makes its kernels and holds its number of classes. The model may be wrapped for
+    test-time augmentation.
     """
     model = cfg.model
     while 'module' in model:
