@@ -96,13 +96,10 @@ class CapturedInputs:
 
     @opaque
     def capture(self, classifier: nn.Module, features: Tensor) -> bool:
-        """Store the features of a training pass. Ignore eval mode and recomputation by gradient checkpointing.
+        """Store the features of a training pass, and return whether it had gradients.
 
-        A pass without gradients is stored too, because it may be the first pass of a checkpointed classifier. It does
-        not replace a pass with gradients.
-
-        Returns:
-            whether a pass with gradients was stored.
+        Ignore eval mode and recomputation by gradient checkpointing. A pass without gradients is stored too, because it
+        may be the first pass of a checkpointed classifier. It does not replace a pass with gradients.
         """
         self.bind(classifier)  # a copied loss binds to its copied classifier
         if not classifier.training or in_backward():

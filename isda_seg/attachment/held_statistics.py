@@ -21,7 +21,7 @@ class HeldStatistics(nn.Module):
     covariance: str
     sync: bool
     load_statistics: bool
-    skipped_if_empty = False  # whether the head does not call the loss for a batch without samples
+    skipped_if_empty = False  # whether the head may not call the loss for a batch without samples
 
     def __init__(self) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class HeldStatistics(nn.Module):
         return self.statistics.observe(features, labels, ignore_index, checked=True, reversible=reversible)
 
     def observe_skipped(self) -> None:
-        """Observe a captured batch without samples if its head skips the loss: the other ranks wait for it."""
+        """Observe a captured batch without samples if its head may skip the loss: the other ranks wait for it."""
         if self.skipped_if_empty and (features := self.captured.empty()) is not None:
             with no_autocast(features.device.type):
                 self.statistics.observe(features, features.new_zeros(0, dtype=torch.int64))

@@ -28,7 +28,6 @@ UNSUPPORTED = {
     'NormedLinear': COSINE,
     'NormedConv2d': COSINE,
 }
-SKIP_EMPTY = ('BBoxHead',)  # heads that do not call their loss for a batch without samples
 FIRST_CALL_ONLY = {'IterativeDecodeHead': 'the later stages, whose kernels depend on the image, are not wrapped'}
 
 
@@ -60,11 +59,6 @@ def background_of(head: nn.Module, outputs: int) -> int | None:
     """Return the background class, the last one of ``num_classes + 1`` outputs; None for a head without background."""
     classes = getattr(head, 'num_classes', None)
     return classes if outputs - 1 == classes else None
-
-
-def skips_empty(head: nn.Module) -> bool:
-    """Return whether a head does not call its loss for a batch without samples."""
-    return any(name in SKIP_EMPTY for name in _names(head))
 
 
 def later_calls_note(parent: nn.Module | None) -> str | None:

@@ -9,13 +9,7 @@ from torch import nn
 from isda_seg.attach import attach
 from isda_seg.attachment.base_losses import reason_not_softmax
 from isda_seg.attachment.classifier_lookup import classifier_of
-from isda_seg.attachment.supported_heads import (
-    background_of,
-    classifiers,
-    later_calls_note,
-    skips_empty,
-    unsupported_reason,
-)
+from isda_seg.attachment.supported_heads import background_of, classifiers, later_calls_note, unsupported_reason
 from isda_seg.criterion import ISDACriterion
 from isda_seg.openmmlab.pairs import Pair, find_pairs
 from isda_seg.openmmlab.per_call import PerCallLosses
@@ -67,7 +61,7 @@ def wrap_losses(model: nn.Module, make: Make | None = None, heads: Sequence[str]
         raise ValueError(_no_losses_message(unwrapped, make is None))
     for pair in pairs:
         attach(pair.loss, pair.classifier, getattr(pair.holder, 'align_corners', False))
-        pair.loss.skipped_if_empty = skips_empty(pair.holder)
+        pair.loss.skipped_if_empty = True  # by the box heads of MMDetection
         if getattr(pair.loss, 'ignore_background', False):
             pair.loss.background = background_of(pair.holder, pair.loss.statistics.num_classes)
     return Wrapped(pairs, _log_lines(model, pairs, unwrapped))
