@@ -87,6 +87,8 @@ def check_classifier(module: nn.Module, covariance: str) -> tuple[int, int]:
         if len(inner) > 1 and not isinstance(module, nn.Sequential):
             remedy = (f'. If one of {", ".join(inner)} alone computes the logits, pass that one. If their outputs are '
                       'added, as in LoRA, no layer does: merge the adapter, or exclude the classifier from it')
+        elif isinstance(module, (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)):
+            remedy = ': upsample the features with it, and compute the logits with a 1x1 convolution'
         elif not inner and isinstance(getattr(module, 'weight', None), Tensor):
             remedy = (': if it normalises features and weight, normalise the features in a layer before a Linear, and '
                       'parametrize the weight of the Linear (docs/method_card.md, cosine classifiers)')
@@ -101,6 +103,9 @@ def check_classifier(module: nn.Module, covariance: str) -> tuple[int, int]:
     of_windows = not isinstance(module, nn.Linear) and not pointwise(module)
     channels = module.in_features if isinstance(module, nn.Linear) else \
         module.in_channels * math.prod(module.kernel_size)
+    if channels == 0:
+        raise ValueError(f'the classifier {module} does not know its number of inputs yet: run the model once before '
+                         'attach')
     size = 4 * channels ** 2 * (outputs if covariance == 'full' else 1) / 2 ** 30
     if covariance in ('full', 'shared') and size > MAX_GIB:
         if of_windows:

@@ -48,7 +48,8 @@ class ISDACriterion(HeldStatistics):
         resolution: 'label' adds table rows at every labelled pixel (Eq. 7). 'feature' adds them on the feature grid,
             upsampled like the logits, as the authors' code does.
         label_sampling: 'exact' takes the label at the pixel of a feature; 'nearest' follows the authors' code.
-        base: called as ``base(logits, labels, ignore_index=..., **kwargs)``; default mean cross-entropy.
+        base: called as ``base(logits, labels, ignore_index=..., **kwargs)``; default mean cross-entropy. Eq. 7 is
+            an upper bound for cross-entropy, not for its smoothed part (``label_smoothing``; docs/method_card.md).
         ignore_index: default of the argument of ``forward``.
         sync: whether all ranks share statistics; False keeps them per rank, as the authors' code does.
         load_statistics: False ignores the statistics in a checkpoint, to fine-tune on other classes.
@@ -61,7 +62,7 @@ class ISDACriterion(HeldStatistics):
         raise_at_once: defer no check on a GPU (see ``forward``), at the cost of a synchronisation per step.
 
     Raises:
-        ValueError: an invalid value of an argument, or lambda_0 without total_steps or vice versa.
+        ValueError: an invalid argument, or lambda_0 without total_steps or vice versa.
     """
 
     sources: Sequence[str] | None   # the file of each sample in the batch, for error messages
@@ -75,7 +76,7 @@ class ISDACriterion(HeldStatistics):
         self.covariance = check_covariance(covariance)
         self.resolution = check_choice(resolution, RESOLUTIONS, 'resolution')
         self.label_sampling = check_choice(label_sampling, LABEL_SAMPLINGS, 'label_sampling')
-        self.base = base_losses.MeanCrossEntropy() if base is None else base
+        self.base = base_losses.checked(base, ignore_index)
         self.factor, self.samples = 1.0, check_sample_count(samples)  # factor scales the base loss
         self.logit_adjustment = check_strength(logit_adjustment, 'logit_adjustment')
         self.ramp = Ramp.of(lambda_0, total_steps, calls_per_step)
@@ -87,8 +88,8 @@ class ISDACriterion(HeldStatistics):
 
     def capture(self, classifier: nn.Module, args: tuple[Tensor, ...], kwargs: dict[str, Tensor] | None = None) -> None:
         """Capture the input of the classifier for the next call of the loss, as its forward pre-hook."""
-        if self.training:
-            self.captured.capture(classifier, args[0] if args else (kwargs or {})['input'])
+        if self.training and self.captured.capture(classifier, args[0] if args else (kwargs or {})['input']):
+            self.observe_skipped()
 
     @opaque
     def forward(self, logits: Tensor, labels: Tensor, ignore_index: int | None = None, **kwargs: Any) -> Tensor:
@@ -113,7 +114,7 @@ class ISDACriterion(HeldStatistics):
                 other channels than the statistics.
         """
         ignore_index = self.ignore_index if ignore_index is None else ignore_index
-        base_losses.check_keywords(self.base, ignore_index, kwargs)
+        base_losses.check_call(self.base, logits, ignore_index, kwargs)
         if not (self.training and torch.is_grad_enabled()) or self.captured.in_eval_mode():
             return base_losses.value(self.base, logits, labels, ignore_index, kwargs, self.factor)
         if self.statistics is None or not self.attached:
@@ -127,8 +128,7 @@ class ISDACriterion(HeldStatistics):
             on_grid = labels_on_grid(labels, size, self.align_corners, self.label_sampling)
             one_pass = bool((strength or self.logit_adjustment) and not self.samples and self.background is None)
             divisor = base_losses.divisor(self.base, labels, ignored, kwargs, self.factor) if one_pass else None
-            undo = self.statistics.observe(captured.features, on_grid, ignored, checked=True,
-                                           reversible=divisor is None)
+            undo = self.observe(captured.features, on_grid, ignored, reversible=divisor is None)
             try:
                 result = self._loss(logits, labels, on_grid, captured.weight, strength, ignored, ignore_index, divisor,
                                     kwargs)

@@ -15,7 +15,7 @@ from isda_seg.runtime.checkpoint import check_checkpoint, latest_checkpoint
 from isda_seg.runtime.checkpoint_hook import AtomicCheckpointHook
 from isda_seg.runtime.epoch_loop import set_epoch_loop
 from isda_seg.runtime.loaded_statistics import LoadedStatisticsHook
-from isda_seg.runtime.monitored_measures import MonitoredMeasuresHook, set_early_stopping
+from isda_seg.runtime.monitored_measures import MonitoredMeasuresHook, set_rules
 from isda_seg.runtime.reproducible import make_reproducible
 from isda_seg.runtime.resume_check import ResumeCheckHook
 from isda_seg.runtime.run_record import RunRecordHook
@@ -68,7 +68,7 @@ def build_runner(cfg: Config, resume: str | None = None, amp: str | None = None,
     hook = cfg.get('default_hooks', {}).get('checkpoint')
     if type_name(hook) == 'CheckpointHook':
         hook.type = AtomicCheckpointHook.__name__
-    set_early_stopping(cfg)
+    set_rules(cfg)
     if amp is not None:
         half_precision.enable_amp(cfg, None if amp == 'auto' else amp)
     if resume is None and cfg.get('resume'):

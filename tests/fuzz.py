@@ -1,7 +1,8 @@
 """Random cases against the oracle: each function draws a case from a seed and compares values and gradients.
 
-A case covers shapes, dtypes, memory layouts, label types, ignore indices, reductions, class weights, resolutions,
-logit adjustment, covariance kinds and k x k classifiers. `test_fuzz.py` runs them with a small budget.
+A case covers shapes, also of empty batches, dtypes, memory layouts, label types, ignore indices, class probabilities,
+reductions, class weights, backgrounds, resolutions, logit adjustment, covariance kinds and k x k classifiers.
+`test_fuzz.py` runs them with a small budget.
 """
 
 import importlib
@@ -103,9 +104,10 @@ def check_gradients(case, found, expected, tolerance, **inputs):
     """Compare the gradients of a random linear combination of two results with respect to pairs of inputs."""
     cotangent = case.normal(*found.shape)
     found.backward(cotangent.to(found.dtype))
-    expected.backward(cotangent)
+    if expected.requires_grad:  # not in an empty batch
+        expected.backward(cotangent)
     for name, (typed, exact) in inputs.items():
-        check(f'{name}.grad', typed.grad, exact.grad, tolerance)
+        check(f'{name}.grad', typed.grad, torch.zeros_like(exact) if exact.grad is None else exact.grad, tolerance)
 
 
 def grid_position(i, small, large, align_corners):
@@ -139,12 +141,13 @@ def of_kind(moments, kind, samples, labels, ignored):
 
 def draw_classifier(case, classes, dtype):
     """A classifier and the shape of its input."""
-    images = case.size('images', 1, 3)
+    images = case.size('images', 0, 3)
     kind = case.pick('classifier', 'linear', 'tokens', 'conv1d', 'conv3d', 'conv1x1', 'conv1x1', 'kxk', 'kxk')
+    images = max(images, 1) if kind == 'tokens' else images  # an empty batch has no map of tokens
     channels, bias = case.size('channels', 1, 5), case.pick('bias', True, False)
     size = case.size('height', 2, 6), case.size('width', 2, 6)
     if kind in ('linear', 'tokens'):
-        shape = (case.size('samples', 1, 40), channels) if kind == 'linear' else (images, *size, channels)
+        shape = (case.size('samples', 0, 40), channels) if kind == 'linear' else (images, *size, channels)
         return kind, nn.Linear(channels, classes, bias=bias, dtype=dtype), shape
     if kind == 'conv1d':
         return kind, nn.Conv1d(channels, classes, 1, bias=bias, dtype=dtype), (images, channels, size[0] * size[1])
@@ -167,7 +170,22 @@ def windows(layer, features):
     columns = F.unfold(padded, layer.kernel_size, layer.dilation, 0, layer.stride)
     height, width = ((side - dilation * (kernel - 1) - 1) // stride + 1 for side, dilation, kernel, stride in
                      zip(padded.shape[2:], layer.dilation, layer.kernel_size, layer.stride, strict=True))
-    return columns.view(len(features), -1, height, width)
+    return columns.view(*columns.shape[:2], height, width)
+
+
+def exact_layer(layer, weight, bias):
+    """A copy of a classifier with float64 parameters, without its hooks."""
+    copy = type(layer).__new__(type(layer))
+    copy.__dict__.update({key: value for key, value in layer.__dict__.items() if key != '_parameters'})
+    copy.__dict__.update(_parameters={}, _forward_pre_hooks={})
+    copy.weight, copy.bias = weight, bias
+    return copy
+
+
+def table_of(weight, sigma, background):
+    """The margin table, with a row of zeros for the background."""
+    table = reference.margin_variance(weight, sigma)
+    return table if background is None else table * (torch.arange(len(weight)) != background)[:, None]
 
 
 def forward(kind, layer, features):
@@ -185,6 +203,7 @@ def criterion(case):
     align_corners = resized and case.pick('align_corners', True, False)
     resolution = case.pick('resolution', 'label', 'feature') if maps else 'label'
     strength, tau = case.pick('strength', 0.0, 0.5, 2.5), case.pick('logit_adjustment', 0.0, 0.0, 0.5, 1.0)
+    background, cast = case.pick('background', None, None, classes - 1), case.pick('cast', None, *TOLERANCE)
     bases = ('default', 'default', 'mean', 'sum', 'none', 'smoothing', 'weights')
     base_kind = case.pick('base', *bases)
     with torch.no_grad():
@@ -196,7 +215,8 @@ def criterion(case):
     options = dict(weight=weights.to(dtype)) if base_kind == 'weights' else \
         dict(label_smoothing=0.1) if base_kind == 'smoothing' else dict(reduction=base_kind)
     base = None if base_kind == 'default' else nn.CrossEntropyLoss(ignore_index=ignored, **options)
-    loss = ISDACriterion(covariance, resolution, base=base, ignore_index=ignored, logit_adjustment=tau)
+    loss = ISDACriterion(covariance, resolution, base=base, ignore_index=ignored, logit_adjustment=tau,
+                         background=background)
     attach(loss, layer, align_corners)
     loss.strength = strength
     for step in range(case.size('steps', 1, 3)):
@@ -212,17 +232,13 @@ def criterion(case):
         weight, bias = layer.weight.detach().double().requires_grad_(), None
         if layer.bias is not None:
             bias = layer.bias.detach().double().requires_grad_()
-        copy = type(layer).__new__(type(layer))
-        copy.__dict__.update({key: value for key, value in layer.__dict__.items() if key != '_parameters'})
-        copy.__dict__.update(_parameters={}, _forward_pre_hooks={})
-        copy.weight, copy.bias = weight, bias
-        plain = forward(kind, copy, exact)
+        plain = forward(kind, exact_layer(layer, weight, bias), exact)
         if resized:
             mode = 'trilinear' if kind == 'conv3d' else 'bilinear'
             logits, plain = (F.interpolate(each, large, mode=mode, align_corners=align_corners)
                              for each in (logits, plain))
         logits = logits.contiguous() if case.pick('contiguous_logits', True, False) else logits
-        found = loss(logits, typed)
+        found = loss(logits if cast is None else logits.to(cast), typed)
 
         inputs = exact.detach().permute(0, 3, 1, 2) if kind == 'tokens' else exact.detach()
         inputs = windows(layer, inputs) if kind == 'kxk' else inputs
@@ -232,11 +248,10 @@ def criterion(case):
         before = batch if before is None else reference.running_moments(before, batch)
         seen.append((rows, grid.flatten()))
         sigma = of_kind(before, covariance, *(torch.cat(parts) for parts in zip(*seen, strict=True)), ignored)
-        matrix = weight.flatten(1)
+        table = table_of(weight.flatten(1), sigma, background)
         prior = tau * (before[0].clamp(min=1) / before[0].clamp(min=1).sum()).log()
         plain = plain + prior.view(-1, *[1] * (plain.dim() - 2))
         if resolution == 'feature':
-            table = reference.margin_variance(matrix, sigma)
             added = torch.where((grid != ignored)[..., None], table[grid.clamp(0, classes - 1)], 0).movedim(-1, 1)
             if resized:
                 added = F.interpolate(added, large, mode=mode, align_corners=align_corners)
@@ -245,13 +260,12 @@ def criterion(case):
         else:
             flat = samples_of(plain) if plain.dim() > 2 else plain
             kept = (labels != ignored).flatten()
-            table = reference.margin_variance(matrix, sigma)
             augmented = flat.clone()
             augmented[kept] = flat[kept] + strength / 2 * table[labels.flatten()[kept]]
         expected = expected_loss(base_kind, augmented, labels.flatten(), kept, weights)
         if base_kind == 'none':
             expected = expected.view(labels.shape)
-        tolerance = TOLERANCE[dtype] * max(1.0, scale + shift)
+        tolerance = max(TOLERANCE[dtype], TOLERANCE[cast or dtype]) * max(1.0, scale + shift)
         if kept.any() or base_kind in ('default', 'sum', 'none'):
             check(f'step {step}: loss', found, expected, tolerance)
             inputs = dict(weight=(layer.weight, weight), features=(features, exact))
@@ -278,11 +292,11 @@ def expected_loss(kind, augmented, labels, kept, weights):
     for i in range(len(labels)):
         y = int(labels[i]) if kept[i] else 0
         factor = (weights[y] if kind == 'weights' else torch.ones((), dtype=torch.float64)) * float(kept[i])
-        value = -log[i, y] if kind != 'smoothing' else -(0.9 * log[i, y] + 0.1 * log[i].mean())
+        value = -log[i, y] if not kind.startswith('smoothing') else -(0.9 * log[i, y] + 0.1 * log[i].mean())
         terms.append(torch.where(kept[i], factor * value, value * 0))
         of.append(factor)
-    terms, of = torch.stack(terms), torch.stack(of)
-    if kind == 'none':
+    terms, of = (torch.stack(each) if each else augmented.sum(dim=1) for each in (terms, of))  # an empty batch
+    if kind.endswith('none'):
         return terms
     return terms.sum() if kind == 'sum' else terms.sum() / of.sum().clamp(min=1e-300) if kept.any() else terms.sum()
 
@@ -292,7 +306,7 @@ def functional(case):
     dtype, classes = case.pick('dtype', torch.float32, torch.float64, torch.float64), case.size('classes', 2, 7)
     channels, kind = case.size('channels', 1, 5), case.pick('covariance', *KINDS)
     weight, sigma = case.normal(classes, channels), covariance_of(kind, classes, channels, case.torch)
-    shape = case.pick('shape', (17,), (1,), (2, 5), (1, 3, 4), (3, 1, 6), (2, 2, 2, 3))
+    shape = case.pick('shape', (17,), (1,), (0,), (2, 5), (1, 3, 4), (0, 3, 4), (3, 1, 6), (2, 2, 2, 3))
     ignored = case.pick('ignore_index', *IGNORED)
     typed, labels = case.labels(shape, classes, ignored)
     strength, reduction = case.pick('strength', 0.0, 0.5, 7.5), case.pick('reduction', 'mean', 'sum', 'none')
@@ -312,7 +326,8 @@ def functional(case):
     kept = (labels != ignored).flatten()
     flat = samples_of(exact[1]) if exact[1].dim() > 2 else exact[1]
     flat = flat if adjustment is None else flat + adjustment
-    rows = reference.penalised_logits(flat, labels.flatten().clamp(0, classes - 1), exact[0], literal, strength)
+    rows = reference.penalised_logits(flat, labels.flatten().clamp(0, classes - 1), exact[0], literal, strength) \
+        if len(flat) else flat
     rows = torch.where(kept[:, None], rows, flat)
     expected = expected_loss(reduction, rows, labels.flatten(), kept, None)
     expected = expected.view(shape) if reduction == 'none' else expected
@@ -400,7 +415,72 @@ def soft(case):
         check('covariance', statistics.covariance, full if kind == 'full' else reference.diagonal(full), 1e-4)
 
 
-FAMILIES = dict(criterion=criterion, functional=functional, moments=moments, soft=soft)
+def soft_criterion(case):
+    """ISDACriterion of class probabilities over several steps: loss, gradients, counts, means, covariances."""
+    dtype, classes = case.pick('dtype', torch.float32, torch.float64, torch.bfloat16), case.size('classes', 2, 5)
+    kind, layer, shape = draw_classifier(case, classes, dtype)
+    covariance, tau = case.pick('covariance', *KINDS), case.pick('logit_adjustment', 0.0, 0.5, 1.0)
+    strength, base_kind = case.pick('strength', 0.0, 0.5, 2.5), case.pick('base', 'default', 'sum', 'none', 'smoothing',
+                                                                         'weights')
+    resized = kind in ('tokens', 'conv1x1', 'kxk') and case.pick('resized', True, False)
+    weights = torch.rand(classes, dtype=torch.float64, generator=case.torch) + 0.2
+    options = dict(weight=weights.to(dtype)) if base_kind == 'weights' else \
+        dict(label_smoothing=0.1) if base_kind == 'smoothing' else dict(reduction=base_kind)
+    loss = ISDACriterion(covariance, base=None if base_kind == 'default' else nn.CrossEntropyLoss(**options),
+                         logit_adjustment=tau)
+    attach(loss, layer)
+    loss.strength, seen = strength, []
+    for step in range(case.size('steps', 1, 3)):
+        features = case.normal(*shape).to(dtype)
+        exact = features.to(torch.float64, copy=True).requires_grad_()
+        features = case.laid_out('layout', features).requires_grad_()
+        weight, bias = (None if each is None else each.detach().double().requires_grad_()
+                        for each in (layer.weight, layer.bias))
+        logits, plain = forward(kind, layer, features), forward(kind, exact_layer(layer, weight, bias), exact)
+        small = tuple(logits.shape[2:])
+        if resized:
+            large = tuple(2 * side + 1 for side in small)
+            logits, plain = (F.interpolate(each, large, mode='bilinear') for each in (logits, plain))
+        targets = torch.rand(plain.shape, dtype=torch.float64, generator=case.torch)
+        targets = targets.masked_fill(torch.rand(plain.shape, generator=case.torch) < case.pick('zeros', 0.0, 0.6), 0)
+        targets = (targets / targets.sum(dim=1, keepdim=True).clamp(min=1e-3)).to(dtype)
+        found = loss(logits, case.laid_out('target_layout', targets))
+
+        inputs = exact.detach().permute(0, 3, 1, 2) if kind == 'tokens' else exact.detach()
+        inputs = windows(layer, inputs) if kind == 'kxk' else inputs
+        grid = targets
+        if resized:
+            grid = torch.stack([on_grid(targets[:, c], small, False) for c in range(classes)], dim=1)
+        p, grid, inputs, plain = (samples_of(each) if each.dim() > 2 else each
+                                  for each in (targets.double(), grid.double(), inputs, plain))
+        seen.append((inputs, grid))
+        rows, shares = (torch.cat(parts) for parts in zip(*seen, strict=True))
+        count, mean, full = reference.soft_moments(rows, shares)
+        sigma = {'full': full, 'diagonal': reference.diagonal(full), 'identity': torch.ones(1, rows.shape[1]).double(),
+                 'shared': reference.soft_moments(rows, shares.sum(dim=1, keepdim=True))[2]}[covariance]
+        table = reference.margin_variance(weight.flatten(1), sigma)
+        plain = plain + tau * (count.clamp(min=1) / count.clamp(min=1).sum()).log()
+        every = torch.ones(len(p), dtype=torch.bool)
+        terms = [p[:, y] * (weights[y] if base_kind == 'weights' else 1) * expected_loss(
+            'smoothing none' if base_kind == 'smoothing' else 'none', plain + strength / 2 * table[y],
+            torch.full((len(p),), y), every, weights) for y in range(classes)]
+        expected = sum(terms)
+        expected = expected.view(found.shape) if base_kind == 'none' else \
+            expected.sum() / (1 if base_kind == 'sum' else max(1, len(p)))
+        tolerance = TOLERANCE[dtype] * 2
+        check(f'step {step}: loss', found, expected, tolerance)
+        pairs = dict(weight=(layer.weight, weight), features=(features, exact))
+        if bias is not None:
+            pairs['bias'] = layer.bias, bias
+        check_gradients(case, found, expected, tolerance, **pairs)
+        check(f'step {step}: count', loss.statistics.count, count, 1e-5)
+        if covariance != 'identity':
+            check(f'step {step}: mean', loss.statistics.mean, mean, TOLERANCE[torch.float32])
+            check(f'step {step}: covariance', loss.statistics.covariance, sigma, TOLERANCE[torch.float32])
+        layer.zero_grad()
+
+
+FAMILIES = dict(criterion=criterion, functional=functional, moments=moments, soft=soft, soft_criterion=soft_criterion)
 
 
 def failure_of(family, seed):

@@ -123,7 +123,7 @@ def test_a_classifier_without_bias_passes_verification():
     (nn.Linear(5, 1), 'at least 2 classes, the classifier has 1 output channel'),
     (nn.Conv2d(5, 1, 1), 'at least 2 classes, the classifier has 1 output channel'),
     (nn.Conv2d(4, 2, 1, groups=2), 'has 2 groups. Its classes have different features.*classifier with groups=1'),
-    (nn.ConvTranspose2d(4, 2, 1), 'must be a Linear or a convolution, got ConvTranspose2d'),
+    (nn.ConvTranspose2d(4, 2, 1), 'got ConvTranspose2d: upsample the features with it'),
     (nn.Sequential(nn.Dropout(), nn.Linear(4, 2)),
      r'got Sequential: pass the layer inside it that computes the logits; its last one is 1 \(Linear\)'),
 ])
@@ -132,6 +132,16 @@ def test_a_module_that_is_not_a_softmax_classifier_is_an_error(classifier, words
     with pytest.raises(ValueError, match=words):
         attach(loss, classifier)
     assert loss.statistics is None and len(classifier._forward_pre_hooks) == 0
+
+
+@pytest.mark.parametrize('kind', [nn.LazyLinear, lambda classes: nn.LazyConv2d(classes, 1)])
+def test_a_lazy_classifier_is_attached_after_its_first_pass(kind):
+    layer, loss = kind(CLASSES), ISDACriterion()
+    with pytest.raises(ValueError, match='does not know its number of inputs yet: run the model once before attach'):
+        attach(loss, layer)
+    layer(torch.randn(2, CHANNELS, *(() if isinstance(layer, nn.Linear) else (3, 3))))
+    attach(loss, layer)
+    assert loss.statistics.channels == CHANNELS
 
 
 def test_attaching_another_loss_is_an_error():

@@ -593,7 +593,16 @@ def test_labels_that_are_not_integers_are_an_error():
         model(features, labels.float())
 
 
+@pytest.mark.parametrize('output, found', [({'out': torch.ones(3, CLASSES)}, 'dict'), ([0.0], 'list')])
+def test_logits_inside_another_object_name_the_remedy(output, found):
+    with pytest.raises(ValueError, match=f"logits must be a tensor, got {found}: pass the logits in it, such as "):
+        net().loss(output, torch.zeros(3, dtype=torch.int64))
+
+
 @pytest.mark.parametrize('wrong, words', [
+    (dict(base=F.cross_entropy), 'base must be a module such as torch.nn.CrossEntropyLoss'),
+    (dict(ignore_index=None), 'ignore_index must be an integer, got None'),
+    (dict(ignore_index=255.0), 'ignore_index must be an integer, got 255.0'),
     (dict(covariance='diag'), "Unknown covariance 'diag'. Choose one of 'diagonal', 'full', 'shared', 'identity'"),
     (dict(resolution='pixel'), "Unknown resolution 'pixel'. Choose one of 'label', 'feature'"),
     (dict(label_sampling='bilinear'), "Unknown label_sampling 'bilinear'. Choose one of 'exact', 'nearest'"),
@@ -797,6 +806,15 @@ def test_a_refused_checkpoint_leaves_no_trace_in_an_unattached_loss(kind):
             loss.load_state_dict(state)
         assert loss.statistics is None
         attach(loss, classifier)
+
+
+def test_a_checkpoint_that_the_model_refuses_leaves_its_loss_attachable():
+    state = {f'loss.{key}': value for key, value in trained().loss.state_dict().items()}
+    model = nn.ModuleDict(dict(classifier=nn.Linear(2, 3), loss=ISDACriterion()))
+    with pytest.raises(RuntimeError, match='Missing key'):
+        model.load_state_dict(state)
+    attach(model.loss, model.classifier)
+    assert (model.loss.statistics.num_classes, model.loss.statistics.channels) == (3, 2)
 
 
 @pytest.mark.parametrize('order', ['model', 'classifier first', 'loss first'])

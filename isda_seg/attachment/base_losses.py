@@ -2,6 +2,7 @@
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
+from numbers import Integral
 from typing import Any
 
 import torch
@@ -50,8 +51,20 @@ def ignore_index_of(loss: nn.Module) -> int:
     return -100 if own is None else int(own)
 
 
-def check_keywords(loss: nn.Module, ignore_index: int, kwargs: Mapping[str, Any]) -> None:
-    """Raise ValueError for a keyword that the loss does not accept, or for a loss with another ignore index."""
+def checked(loss: nn.Module | None, ignore_index: int) -> nn.Module:
+    """Return the loss, by default mean cross-entropy; ValueError unless it is a module and the index an integer."""
+    if not isinstance(loss, nn.Module | None):
+        raise ValueError(f'base must be a module such as torch.nn.CrossEntropyLoss(), got {loss}')
+    if not isinstance(ignore_index, int | Integral):
+        raise ValueError(f'ignore_index must be an integer, got {ignore_index!r}. Use -100 to ignore no label')
+    return MeanCrossEntropy() if loss is None else loss
+
+
+def check_call(loss: nn.Module, logits: Any, ignore_index: int, kwargs: Mapping[str, Any]) -> None:
+    """Raise ValueError for logits that are not a tensor, a keyword or an ignore index that the loss does not accept."""
+    if not isinstance(logits, Tensor):
+        raise ValueError(f'logits must be a tensor, got {type(logits).__name__}: pass the logits in it, such as '
+                         "output.logits or output['out']")
     known = parameters(type(loss).forward)
     refused = [] if _takes_all(loss) else [key for key in kwargs if key not in known]
     if refused:

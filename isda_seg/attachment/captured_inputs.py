@@ -96,19 +96,26 @@ class CapturedInputs:
         self._classifier = weakref.ref(classifier)
 
     @opaque
-    def capture(self, classifier: nn.Module, features: Tensor) -> None:
-        """Store the features of a training pass. Ignore eval mode and recomputation by gradient checkpointing.
+    def capture(self, classifier: nn.Module, features: Tensor) -> bool:
+        """Store the features of a training pass, and return whether it had gradients.
 
-        A pass without gradients is stored too, because it may be the first pass of a checkpointed classifier. It does
-        not replace a pass with gradients.
+        Ignore eval mode and recomputation by gradient checkpointing. A pass without gradients is stored too, because it
+        may be the first pass of a checkpointed classifier. It does not replace a pass with gradients.
         """
         self.bind(classifier)  # a copied loss binds to its copied classifier
-        if classifier.training and not in_backward():
-            self._last[torch.is_grad_enabled()] = features.detach(), classifier
+        if not classifier.training or in_backward():
+            return False
+        self._last[torch.is_grad_enabled()] = features.detach(), classifier
+        return torch.is_grad_enabled()
 
     def has_input(self) -> bool:
         """Return whether the classifier has run since the last training call of the loss."""
         return bool(self._last)
+
+    def empty(self) -> Tensor | None:
+        """Return the captured features of a pass with gradients if it had no samples, else None."""
+        features = self._last[True][0] if True in self._last else None
+        return None if features is None or len(features) else features
 
     def last(self, logits: Sequence[int]) -> CapturedInput:
         """Return the captured input of the last pass, in the layout of logits of this shape, without clearing it.

@@ -1,11 +1,15 @@
 """The class statistics that a loss holds: created by ``attach`` or by a checkpoint."""
+from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from isda_seg.attachment.captured_inputs import CapturedInputs
 from isda_seg.attachment.ramp import Ramp
 from isda_seg.core import ClassStatistics
+from isda_seg.core.ops.precision import no_autocast
+from isda_seg.core.windows import Windows
 
 
 class HeldStatistics(nn.Module):
@@ -17,19 +21,36 @@ class HeldStatistics(nn.Module):
     covariance: str
     sync: bool
     load_statistics: bool
+    skipped_if_empty = False  # whether the head may not call the loss for a batch without samples
 
     def __init__(self) -> None:
         super().__init__()
         self.statistics, self.attached = None, False  # type: ignore[assignment]
+        self._load_errors: list[str] = []  # of the last state dict, whose loading torch refuses at its end
 
     def prepare(self, num_classes: int, channels: int) -> None:
         """Create the statistics, or check the shape of existing ones."""
-        if self.statistics is None:
+        fits = self.statistics is not None and (self.statistics.num_classes, self.statistics.channels) == (
+            num_classes, channels)
+        if self.statistics is None or not (fits or self.attached) and self._load_errors:  # those of a refused state
             self.statistics = ClassStatistics(num_classes, channels, self.covariance, self.sync)
-        elif (self.statistics.num_classes, self.statistics.channels) != (num_classes, channels):
+        elif not fits:
             remedy = 'detach this loss and attach a new one' if self.attached else 'use load_statistics=False'
             raise ValueError(f'the statistics have {self.statistics.num_classes} classes x {self.statistics.channels} '
                              f'channels, the classifier has {num_classes} x {channels}: {remedy}')
+
+    def observe(self, features: Tensor | Windows, labels: Tensor, ignore_index: int,
+                reversible: bool) -> Callable[[], None]:
+        """Observe a checked batch, except one of ``observe_skipped``; return a function that undoes it."""
+        if self.skipped_if_empty and self.captured.empty() is not None:
+            return lambda: None
+        return self.statistics.observe(features, labels, ignore_index, checked=True, reversible=reversible)
+
+    def observe_skipped(self) -> None:
+        """Observe a captured batch without samples if its head may skip the loss: the other ranks wait for it."""
+        if self.skipped_if_empty and (features := self.captured.empty()) is not None:
+            with no_autocast(features.device.type):
+                self.statistics.observe(features, features.new_zeros(0, dtype=torch.int64))
 
     def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
         """Load the state; a loss without statistics stays so if the state is refused."""
@@ -57,5 +78,6 @@ class HeldStatistics(nn.Module):
                 self.statistics = statistics
             if self.ramp:
                 self.ramp.fill_missing(state_dict, f'{prefix}ramp.calls')
+        self._load_errors = args[-1]
         self.captured.forget_weight()
         super()._load_from_state_dict(state_dict, prefix, *args)

@@ -33,7 +33,12 @@ FIRST_CALL_ONLY = {'IterativeDecodeHead': 'the later stages, whose kernels depen
 
 def unsupported_reason(head: nn.Module) -> str | None:
     """Return why ISDA does not support this head, or this classifier; None if no reason is known."""
-    return next((UNSUPPORTED[name] for name in _names(head) if name in UNSUPPORTED), None)
+    return reason_of(type(head))
+
+
+def reason_of(kind: type) -> str | None:
+    """Return ``unsupported_reason`` of the modules of a class."""
+    return next((UNSUPPORTED[base.__name__] for base in kind.__mro__ if base.__name__ in UNSUPPORTED), None)
 
 
 def classifiers(head: nn.Module, place: str) -> tuple[str, ...] | None:

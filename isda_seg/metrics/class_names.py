@@ -16,9 +16,14 @@ def unique_names(classes: Sequence[str]) -> list[str]:
 def check_class_names(dataset: dict[str, Any], kind: Any) -> None:
     """Check the names of the classes in the config of a dataset, or in its class ``kind``.
 
-    A ValueError says that they are a single string, and not the path of a file with one name per line.
+    A ValueError says that they are a single string, and not the path of a file with one name per line, or that they
+    have a key that is not read.
     """
     known = {**(getattr(kind, 'METAINFO', None) or {}), **(dataset.get('metainfo') or {})}
+    unread = [key for key in dataset.get('metainfo') or {} if key in ('CLASSES', 'PALETTE')]
+    if unread:
+        raise ValueError(f'the metainfo of {dataset.get("type")} has the key {unread[0]} of earlier versions, which '
+                         f'has no effect. Write {unread[0].lower()}')
     classes = known.get('classes')
     if isinstance(classes, str) and not os.path.isfile(classes):
         raise ValueError(f'the classes of {dataset.get("type")} are the string {classes!r} instead of a tuple of '

@@ -65,6 +65,7 @@ def wrap_losses(model: nn.Module, make: Make | None = None, heads: Sequence[str]
                              'hook cannot set: replace it by isda_seg.losses.ISDALoss(lambda_0, base=...), or delete '
                              'default_hooks.isda and attach the criterion in plain torch')
         attach(pair.loss, pair.classifier, getattr(pair.holder, 'align_corners', False))
+        pair.loss.skipped_if_empty = True  # by the box heads of MMDetection
         if getattr(pair.loss, 'ignore_background', False):
             pair.loss.background = background_of(pair.holder, pair.loss.statistics.num_classes)
     return Wrapped(pairs, _log_lines(model, pairs, unwrapped))

@@ -1,27 +1,39 @@
-"""Measures that save_best and EarlyStoppingHook monitor: their direction, and whether the evaluator gives them."""
+"""Measures that hooks and schedules monitor: their direction, and whether the evaluator gives them."""
 from typing import Any
 
 import torch
 from mmengine.config import Config
 from mmengine.hooks import CheckpointHook, EarlyStoppingHook, Hook
+from mmengine.optim.scheduler.param_scheduler import ReduceOnPlateauParamScheduler
 from mmengine.registry import HOOKS
 from mmengine.runner import EpochBasedTrainLoop
 
 from isda_seg.metrics.best_measure import direction
+from isda_seg.metrics.last_evaluations import LastEvaluationsHook
 from isda_seg.openmmlab.config_nodes import dicts, type_name
 from isda_seg.runtime.isolation import undisturbed
+from isda_seg.runtime.signals import validates
 
 
-def set_early_stopping(cfg: Config) -> None:
-    """Set the ``rule`` of each EarlyStoppingHook from its metric if the config does not set it; in place."""
-    for hook in dicts([cfg.get('default_hooks'), cfg.get('custom_hooks')]):
-        if type_name(hook) == 'EarlyStoppingHook' and hook.get('rule') is None:
-            hook.rule = direction(hook.monitor)
+def set_rules(cfg: Config) -> None:
+    """Set the ``rule`` of each EarlyStoppingHook and ReduceOnPlateau schedule that has none from its measure; in place.
+
+    The default of these schedules is 'less', also for an accuracy.
+    """
+    for node in dicts([cfg.get('default_hooks'), cfg.get('custom_hooks'), cfg.get('param_scheduler')]):
+        plateau = type_name(node).startswith('ReduceOnPlateau')
+        rule = direction(node.get('monitor', '')) if plateau or type_name(node) == 'EarlyStoppingHook' else None
+        if rule is not None and node.get('rule') is None:
+            node['rule'] = rule
 
 
 @HOOKS.register_module()
 class MonitoredMeasuresHook(Hook):
-    """Check before training that a validation will give the measures that ``save_best`` and EarlyStoppingHook name.
+    """Check before training that a validation will give the measures that a config names.
+
+    ``save_best``, EarlyStoppingHook, LastEvaluationsHook and ReduceOnPlateau schedules name measures.
+
+    An EarlyStoppingHook that waits for more validations than the run has is reported in the log.
 
     The names come from an evaluation of the first validation batch with the untrained model, which changes no state. An
     evaluator that cannot evaluate one batch is not checked.
@@ -40,6 +52,13 @@ class MonitoredMeasuresHook(Hook):
             why = 'the config has no val_dataloader, val_cfg and val_evaluator' if runner.val_loop is None else \
                 f'train_cfg.val_begin is {runner.train_loop.val_begin} and training ends at {unit} {last}'
             raise ValueError(f'{_sentence(named)}, but the run has no validation: {why}')
+        left = sum(validates(runner.train_loop, done, last) for done in range(getattr(runner, unit) + 1, last + 1))
+        for hook in runner.hooks:
+            if isinstance(hook, EarlyStoppingHook) and hook.stopping_threshold is None and hook.patience > left - 2:
+                runner.logger.warning(
+                    f'EarlyStoppingHook cannot stop this run early: with patience={hook.patience}, it stops at the '
+                    f'earliest after {hook.patience + 1} validations, and this run has {left}. Decrease patience or '
+                    'train_cfg.val_interval')
         try:
             given = given_measures(runner)
         except Exception as error:  # any evaluator of a user, with one batch
@@ -59,6 +78,12 @@ def monitored(runner: Any) -> dict[str, str]:
             named.update({name: 'save_best' for name in hook.save_best or () if name != 'auto'})
         elif isinstance(hook, EarlyStoppingHook):
             named[hook.monitor] = 'EarlyStoppingHook.monitor'
+        elif isinstance(hook, LastEvaluationsHook):
+            named[hook.metric] = 'LastEvaluationsHook.metric'
+    schedules = runner.param_schedulers.values() if isinstance(runner.param_schedulers, dict) else \
+        [runner.param_schedulers]
+    named.update({one.monitor: f'{type(one).__name__}.monitor' for several in schedules for one in several or ()
+                  if isinstance(one, ReduceOnPlateauParamScheduler)})
     return named
 
 

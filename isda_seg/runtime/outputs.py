@@ -12,7 +12,9 @@ from isda_seg.openmmlab.config_nodes import dicts, named_dicts
 
 FIRST_BYTES = {'.json': (b'{', b'['), '.png': (b'\x89PNG',), '.pdf': (b'%PDF',), '.svg': (b'<',),
                '.pth': (b'PK', b'\x80')}  # by suffix
-FOLDERS, FILES = ('output_dir', 'out_dir', 'save_dir'), ('out_file_path', 'outfile_prefix')  # config keys of outputs
+FOLDERS = ('output_dir', 'out_dir', 'save_dir', 'test_out_dir')      # config keys of outputs
+FILES = ('out_file_path', 'outfile_prefix', 'json_trace_path')
+OF_IMAGES = ('output_dir', 'test_out_dir')  # files in them have the names of images
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 SPLITS = ('train', 'val')  # folders of an image folder dataset
 
@@ -63,7 +65,7 @@ def check_config(cfg: Any) -> None:
     for name, node in named_dicts({key: cfg[key] for key in cfg}):
         for key in FOLDERS:
             if isinstance(node.get(key), (str, Path)):
-                check_folder(f'{name}.{key}'.lstrip('.'), node[key], [cfg], only_outputs=key == 'output_dir')
+                check_folder(f'{name}.{key}'.lstrip('.'), node[key], [cfg], only_outputs=key in OF_IMAGES)
         for key in FILES:
             if isinstance(node.get(key), (str, Path)):
                 check_file(f'{name}.{key}'.lstrip('.'), node[key], [cfg])

@@ -66,7 +66,8 @@ def output_names(dataset: Any) -> dict[str, str]:
     folder = os.path.commonpath(map(os.path.abspath, folders or map(os.path.dirname, paths))) if paths else ''
     below = {path: _below(path, folder) for path in paths}
     shared = Counter(os.path.splitext(name)[0] for name in below.values())
-    return {path: name if shared[stem := os.path.splitext(name)[0]] > 1 else stem for path, name in below.items()}
+    names = {path: name if shared[stem := os.path.splitext(name)[0]] > 1 else stem for path, name in below.items()}
+    return names if len(set(names.values())) == len(names) else below  # a.png, a.jpg and a.png.jpg
 
 
 def _below(path: str, folder: str) -> str:

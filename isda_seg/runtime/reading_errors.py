@@ -1,6 +1,9 @@
 """Errors about files that cannot be read: the remedy depends on the reason."""
 from pathlib import Path
 
+OF_NONE = "'NoneType' object has no attribute "
+READERS = {f"{OF_NONE}'imread'": 'tifffile', f"{OF_NONE}'decode'": 'PyTurboJPEG'}  # mmcv uses them without a check
+
 
 def reading_error(kind: str, path: str | Path, error: Exception) -> Exception:
     """Return the exception for a file that could not be read: a ``kind``, such as 'image', and the reader's ``error``.
@@ -9,6 +12,8 @@ def reading_error(kind: str, path: str | Path, error: Exception) -> Exception:
     PermissionError, a MemoryError unchanged, and a ValueError for a damaged file.
     """
     start = f'cannot read {kind} {path}'
+    if isinstance(error, AttributeError) and str(error) in READERS:
+        return ImportError(f'{start}: its imdecode_backend needs {READERS[str(error)]}. Install the missing package')
     if isinstance(error, ImportError):
         return ImportError(f'{start}: {error}. Install the missing package')
     if isinstance(error, OSError) and error.errno is not None:

@@ -20,14 +20,15 @@ from torch.utils.data import get_worker_info
 from isda_seg.runtime.checkpoint import INTERRUPTED, file_pattern
 from isda_seg.runtime.checkpoint_hook import AtomicCheckpointHook
 
-SIGNALS = tuple(getattr(signal, name) for name in ('SIGTERM', 'SIGUSR1', 'SIGHUP') if hasattr(signal, name))
+SIGNALS = tuple(getattr(signal, name) for name in ('SIGTERM', 'SIGUSR1', 'SIGHUP', 'SIGUSR2', 'SIGXCPU')
+                if hasattr(signal, name))
 DUE = 'validation_due'  # key in a checkpoint's meta: the validation after its iteration was not completed
 STATE = ('out_dir', 'file_client', 'file_backend', 'file_client_args', 'backend_args')  # of a checkpoint hook
 
 
 @HOOKS.register_module()
 class SignalHook(Hook):
-    """After SIGTERM, SIGUSR1 or SIGHUP, finish the step, save ``interrupted_iter_<number>.pth`` and exit.
+    """After one of ``SIGNALS``, finish the step, save ``interrupted_iter_<number>.pth`` and exit.
 
     The exit code is 128 + the number of the signal. ``--resume`` continues from the file, bitwise as from any
     checkpoint, with the validation that was due. A signal that is ignored (``nohup``) or has a handler stays as it is.
@@ -67,7 +68,7 @@ class SignalHook(Hook):
         number = self._over_ranks() if runner.distributed else self.received
         if number:
             done = runner.iter + 1
-            self._end(runner, number, dict(epoch=runner.epoch, iter=done, **{DUE: _validates(runner, done)}))
+            self._end(runner, number, dict(epoch=runner.epoch, iter=done, **{DUE: _validation_due(runner, done)}))
 
     def after_val_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         """Save and exit during a validation of a single process; the checkpoint is that of the last step."""
@@ -155,13 +156,17 @@ def _regular_hook(runner: Any) -> Any:
     return next((hook for hook in runner.hooks if isinstance(hook, CheckpointHook)), None)
 
 
-def _validates(runner: Any, done: int) -> bool:
+def validates(loop: Any, done: int, last: int) -> bool:
+    """Return whether a training loop validates after iteration, or epoch, ``done`` of ``last``."""
+    interval = loop.dynamic_intervals[bisect.bisect(loop.dynamic_milestones, done + 1) - 1]
+    return done >= loop.val_begin and (done % interval == 0 or done == last)
+
+
+def _validation_due(runner: Any, done: int) -> bool:
     """Return whether the loop validates after iteration ``done``; an epoch-based loop does so at its end of epoch."""
     loop = runner.train_loop
-    if runner.val_loop is None or isinstance(loop, EpochBasedTrainLoop) or done < loop.val_begin:
-        return False
-    interval = loop.dynamic_intervals[bisect.bisect(loop.dynamic_milestones, done + 1) - 1]
-    return bool(done % interval == 0 or done == loop.max_iters)
+    by_epoch = isinstance(loop, EpochBasedTrainLoop)
+    return runner.val_loop is not None and not by_epoch and validates(loop, done, loop.max_iters)
 
 
 def _delete_previous(runner: Any, out_dir: str, keep: str | None) -> None:

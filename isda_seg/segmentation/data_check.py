@@ -10,7 +10,7 @@ from mmseg.registry import DATASETS
 from mmseg.utils import register_all_modules
 
 from isda_seg.metrics.class_names import check_class_names
-from isda_seg.openmmlab.config_nodes import dicts
+from isda_seg.openmmlab.config_nodes import dicts, type_name
 from isda_seg.runtime.config_keys import class_of
 
 LISTS = ('.txt', '.lst', '.list')  # suffixes of lists with one image per line
@@ -31,6 +31,7 @@ def check_data(cfg: Config, splits: tuple[str, ...] = ('train', 'val')) -> None:
             built = _built(dataset)
             if built is not None:
                 _check_list(split, built)
+                _check_classes(cfg, split, built)
                 _check_files(split, dataset, built, local)
 
 
@@ -70,15 +71,26 @@ def _check_list(split: str, dataset: Any) -> None:
     if not os.path.isfile(path):
         raise FileNotFoundError(f'the list {path} of the {split} images (ann_file) does not exist. Put it there, or '
                                 f'remove ann_file to use all images of {dataset.data_prefix.get("img_path")}')
-    with open(path) as file:
+    with open(path, encoding='utf-8') as file:
         lines = [line.strip() for line in file]
     blank = [number for number, line in enumerate(lines, 1) if not line]
     if len(blank) == len(lines):
         raise ValueError(f'the list {path} of the {split} images (ann_file) is empty. Write one name per line, without '
                          f'img_suffix, or remove ann_file to use all images of {dataset.data_prefix.get("img_path")}')
+    if lines[0].startswith('\ufeff'):
+        raise ValueError(f'the list {path} of the {split} images (ann_file) begins with a byte order mark, which '
+                         'becomes part of the first name. Save it as UTF-8 without byte order mark')
     if blank:
         raise ValueError(f'the list {path} of the {split} images (ann_file) has {len(blank)} blank lines, the first is '
                          f'line {blank[0]}. Remove them')
+
+
+def _check_classes(cfg: Config, split: str, dataset: Any) -> None:
+    """Check that a dataset has the names of its classes if the evaluator needs them."""
+    measured = {type_name(metric) for metric in dicts(cfg.get(f'{split}_evaluator'))} & {'IoUMetric', 'ClassIoUMetric'}
+    if measured and not dataset.metainfo.get('classes'):
+        raise ValueError(f'the {split} dataset {type(dataset).__name__} has no class names, which '
+                         f"{', '.join(measured)} needs. Set its metainfo to dict(classes=(...), palette=[...])")
 
 
 def _check_files(split: str, dataset: dict[str, Any], built: Any, local: bool) -> None:

@@ -7,6 +7,7 @@ from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 
 from isda_seg.attachment.base_losses import is_softmax
+from isda_seg.attachment.supported_heads import MASK_CLASSIFICATION, reason_of
 from isda_seg.openmmlab.config_nodes import type_name
 from isda_seg.runtime.config_keys import class_of
 
@@ -17,13 +18,15 @@ MULTI_CLASS = ('ISDALoss', 'DiceLoss', 'LovaszLoss', 'TverskyLoss')  # these use
 def decode_head(cfg: Config) -> dict[str, Any]:
     """Return the config of the decode head, the last one of a cascade; {} if the model has none.
 
-    The model may be wrapped for test-time augmentation.
+    That of K-Net is the head that makes its kernels and holds its number of classes. The model may be wrapped for
+    test-time augmentation.
     """
     model = cfg.model
     while 'module' in model:
         model = model['module']
     head: Any = model.get('decode_head') or {}
-    return head[-1] if isinstance(head, (list, tuple)) else head
+    head = head[-1] if isinstance(head, (list, tuple)) else head
+    return head.get('kernel_generate_head', head)
 
 
 def ignored(cfg: Config) -> int:
@@ -34,12 +37,15 @@ def ignored(cfg: Config) -> int:
 def reason_not_multi_class(cfg: Config) -> str | None:
     """Return why the logits of the decode head are not those of a softmax over its classes; None if they are."""
     head = decode_head(cfg)
+    kind = class_of(head, MODELS)
+    if isinstance(kind, type) and reason_of(kind) == MASK_CLASSIFICATION:
+        return f'{type_name(head)} classifies masks instead of pixels'
     outputs, classes = head.get('out_channels'), head.get('num_classes')
     if outputs not in (None, classes):
         return f'the decode head has {outputs} outputs for {classes} classes'
     losses = head.get('loss_decode')
     if losses is None:
-        known = isinstance(kind := class_of(head, MODELS), type) and issubclass(kind, BaseDecodeHead)
+        known = isinstance(kind, type) and issubclass(kind, BaseDecodeHead)
         return None if known else f'{type_name(head)} has no softmax over its classes'
     losses = list(losses) if isinstance(losses, (list, tuple)) else [losses]
     if any(map(_is_multi_class, losses)):

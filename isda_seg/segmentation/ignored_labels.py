@@ -33,6 +33,11 @@ def check_ignored(cfg: Config, split: str) -> None:
         _check_heads(cfg, classes, label)
         for name, key, fill, given in _fills(cfg):
             _check_fill(f'{name}.{key}', fill, given, classes, label)
+        for name, node in named_dicts(cfg.get('train_dataloader'), 'train_dataloader'):
+            if type_name(node) == 'RandomRotFlip' and node.get('rotate_prob') != 0:
+                print_log(f'{name}: RandomRotFlip interpolates between the labels of neighbours, which gives other '
+                          f'classes, and fills new pixels with label 0. Set {name}.rotate_prob to 0 and rotate '
+                          f'with RandomRotate and seg_pad_val={label}', 'current', logging.WARNING)
         return
     for name, metric in named_dicts(cfg.get(f'{split}_evaluator'), f'{split}_evaluator'):
         own = _ignored_by(metric)

@@ -41,8 +41,14 @@ class PixelMetric(BaseMetric):
             self.results.append(found)
 
     def compute_metrics(self, results: list[Any]) -> dict[str, float]:
-        """Compute the metrics over all images; none if an image has no sums."""
-        return {} if not results or any(found is None for found in results) else self.whole(results)
+        """Compute the metrics over all images; none if an image has no sums, or if they do not fit the dataset."""
+        if not results or any(found is None for found in results):
+            return {}
+        try:
+            return self.whole(results)
+        except Exception as error:
+            print_log(f'{type(self).__name__} is left out: {error}', 'current', logging.WARNING)
+            return {}
 
     def sums(self, sample: dict[str, Any]) -> Any:
         """Return the sums over the pixels of an image, on the CPU."""
@@ -86,5 +92,7 @@ class PixelAveragePrecisionMetric(PixelMetric):
         """Return the metrics over all images; classes without pixels are NaN and excluded from the mean."""
         precision = 100 * average_precision(Ranking(*summed(results)))
         names = unique_names(self.dataset_meta['classes'])
+        if len(names) != len(precision):
+            raise ValueError(f'the model has {len(precision)} outputs for the {len(names)} classes of the dataset')
         by_class = {f'AP.{name}': float(value) for name, value in zip(names, precision, strict=True)}
         return OrderedDict(mean_AP=float(precision.nanmean()), **by_class)

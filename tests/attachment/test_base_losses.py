@@ -54,12 +54,12 @@ def test_the_ignore_index_is_passed_to_losses_that_accept_it():
     (Own(ignore_label=0), {}, 'the base loss ignores label 0, the head ignores label 255')])
 def test_unsupported_keywords_are_an_error(loss, kwargs, message):
     with pytest.raises(ValueError, match=message):
-        base_losses.check_keywords(loss, IGNORE, kwargs)
+        base_losses.check_call(loss, torch.zeros(1, 2), IGNORE, kwargs)
 
 
 def test_supported_keywords_pass():
-    assert base_losses.check_keywords(Own(IGNORE), IGNORE, dict(weight=None)) is None
-    assert base_losses.check_keywords(Anything(), IGNORE, dict(whatever=1)) is None
+    assert base_losses.check_call(Own(IGNORE), torch.zeros(1, 2), IGNORE, dict(weight=None)) is None
+    assert base_losses.check_call(Anything(), torch.zeros(1, 2), IGNORE, dict(whatever=1)) is None
 
 
 @pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16, torch.float32, torch.float64])

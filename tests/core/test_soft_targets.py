@@ -92,6 +92,22 @@ def test_the_loss_is_at_least_the_mean_over_labels_and_samples():
     assert bool((bound > sampled).all())
 
 
+def test_the_smoothed_loss_of_labels_is_below_its_bound_by_the_smoothed_row():
+    """E[logsumexp(z~)] <= logsumexp(z + strength/2 T[y]), and E[z~] = z."""
+    layer, loss = attached(nn.CrossEntropyLoss(label_smoothing=0.2, reduction='none'), covariance='full')
+    features, labels, number = torch.randn(30, CHANNELS), torch.arange(30) % CLASSES, 2000
+    logits = layer(features)
+    found, table = loss(logits, labels), loss.table()
+    target = 0.8 * F.one_hot(labels, CLASSES) + 0.2 / CLASSES
+    bound = (logits + STRENGTH / 2 * table[labels]).logsumexp(dim=1) - (target * logits).sum(dim=1)
+    assert_close(found, bound - 0.2 / CLASSES * STRENGTH / 2 * table[labels].sum(dim=1))
+    root = torch.linalg.cholesky(STRENGTH * loss.statistics.covariance[labels] + 1e-6 * torch.eye(CHANNELS))
+    noise = torch.randn(number, 30, CHANNELS, 1, generator=torch.Generator().manual_seed(0))
+    samples = layer(features + (root @ noise).squeeze(-1)).flatten(0, 1)
+    sampled = F.cross_entropy(samples, target.repeat(number, 1), reduction='none').view(number, 30)
+    assert bool((found < bound).all()) and bool((bound > sampled.mean(dim=0)).all())
+
+
 def test_the_loss_of_two_classes_is_at_least_the_exact_expectation():
     weight, covariance = torch.tensor([[0.5], [-1]]).double(), torch.tensor([[0.8], [2]]).double()
     for a in (-2.0, 0.0, 1.5):

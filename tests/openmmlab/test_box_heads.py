@@ -1,12 +1,16 @@
 """Box heads with the structure of MMDetection's: C + 1 softmax outputs, background last; MMDetection is not needed."""
 
+from types import SimpleNamespace
+
 import pytest
 import reference
 import torch
 import torch.nn.functional as F
+from helpers.two_ranks import two_ranks
 from torch import nn
 from torch.testing import assert_close
 
+from isda_seg.hooks import ISDAHook
 from isda_seg.losses import wrap_with_isda
 from isda_seg.openmmlab.statistics_warnings import StatisticsWarnings
 from isda_seg.openmmlab.wrapping import wrap_losses
@@ -112,6 +116,62 @@ def test_strength_0_equals_the_loss_of_the_head_bitwise():
     with torch.no_grad():  # hard example mining evaluates the loss of every proposal before
         losses = head.loss_cls(head.fc_cls(features), labels, weights, reduction_override='none')
     assert losses.shape == labels.shape and int(head.loss_cls.statistics.count.sum()) == len(labels)
+
+
+def step_on_a_rank(rank, folder, covariance):
+    """Three steps of a cascade in which the second rank has proposals in the middle one only; state of the stages."""
+    model = cascade(2)
+    pairs, _ = wrap_losses(model, wrap_with_isda(3.0, covariance=covariance))
+    for step in range(3):
+        features, labels, weights = (part[:0 if rank and step != 1 else None] for part in proposals(10 * step + rank))
+        for pair in pairs:
+            pair.loss.strength = 3.0
+            logits = pair.holder.fc_cls(features)
+            if logits.numel():  # as in BBoxHead.loss
+                pair.holder.loss_cls(logits, labels, weights, avg_factor=17.0).backward()
+    return [pair.loss.statistics.state_dict() for pair in pairs]
+
+
+@pytest.mark.parametrize('covariance', ['diagonal', 'full'])
+def test_a_rank_without_proposals_takes_part_in_the_exchange(covariance, tmp_path):
+    states = two_ranks(step_on_a_rank, tmp_path, covariance)
+    features, labels, _ = (torch.cat(parts) for parts in zip(proposals(0), proposals(10), proposals(11), proposals(20),
+                                                             strict=True))
+    count, mean, covariances = reference.batch_moments(features, labels, CLASSES + 1)
+    for state in (stage for stages in states for stage in stages):
+        assert state['count'].tolist() == count.tolist()
+        assert_close(state['mean'].double(), mean, rtol=1e-5, atol=1e-6)
+        expected = covariances if covariance == 'full' else reference.diagonal(covariances)
+        assert_close(state['covariance'].double(), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_head_that_calls_the_loss_without_proposals_observes_them_once():
+    model = cascade(1)
+    (pair,), _ = wrap_losses(model, wrap_with_isda(3.0))
+    calls = []
+    pair.loss.statistics.observe = lambda features, *args, **kwargs: calls.append(len(features))
+    for features, labels, _ in ([part[:0] for part in proposals()], proposals()):
+        pair.loss(pair.holder.fc_cls(features), labels)
+    assert calls == [0, 24]
+
+
+def test_two_losses_of_a_step_merge_both_batches_at_one_strength():
+    """As in SoftTeacher: labelled, then pseudo-labelled proposals."""
+    (pair,), _ = wrap_losses(cascade(1), wrap_with_isda(3.0))
+    hook = ISDAHook(lambda_0=3.0)
+    hook.pairs = [pair]
+    seen, strengths = [], []
+    for step in range(2):
+        hook.before_train_iter(SimpleNamespace(iter=step, max_iters=4), step)
+        for features, labels, weights in (proposals(2 * step), proposals(2 * step + 1, 12)):
+            pair.loss(pair.holder.fc_cls(features), labels, weights, avg_factor=17.0).backward()
+            seen.append((features, labels))
+            strengths.append(pair.loss.strength)
+    assert strengths == [0.75, 0.75, 1.5, 1.5]
+    features, labels = (torch.cat(parts) for parts in zip(*seen, strict=True))
+    count, mean, covariance = reference.batch_moments(features, labels, CLASSES + 1)
+    assert pair.loss.statistics.count.tolist() == count.tolist()
+    assert_close(pair.loss.statistics.covariance.double(), reference.diagonal(covariance), rtol=1e-4, atol=1e-5)
 
 
 def test_a_head_of_images_has_no_background():

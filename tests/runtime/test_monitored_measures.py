@@ -6,7 +6,7 @@ from helpers import tiny
 from mmengine.config import Config
 from mmengine.hooks import EarlyStoppingHook
 
-from isda_seg.runtime.monitored_measures import set_early_stopping
+from isda_seg.runtime.monitored_measures import set_rules
 
 
 def test_run_with_decreasing_error_is_not_stopped():
@@ -14,10 +14,19 @@ def test_run_with_decreasing_error_is_not_stopped():
              dict(type='EarlyStoppingHook', monitor='nll', rule='greater'),
              dict(type='EarlyStoppingHook', monitor='acc')]
     cfg = Config(dict(custom_hooks=hooks))
-    set_early_stopping(cfg)
+    set_rules(cfg)
     assert [hook.get('rule') for hook in cfg.custom_hooks] == ['less', 'greater', None]
     stopping = EarlyStoppingHook(**{key: value for key, value in cfg.custom_hooks[0].items() if key != 'type'})
     assert [stopping._check_stop_condition(error)[0] for error in (60.0, 50.0, 40.0, 45.0)] == [False] * 3 + [True]
+
+
+def test_a_schedule_of_an_accuracy_reduces_when_it_falls():
+    schedules = [dict(type='ReduceOnPlateauLR', monitor='mIoU'), dict(type='ReduceOnPlateauMomentum', monitor='nll'),
+                 dict(type='ReduceOnPlateauLR', monitor='mIoU', rule='less'), dict(type='ReduceOnPlateauLR'),
+                 dict(type='LinearLR')]
+    cfg = Config(dict(param_scheduler=schedules))
+    set_rules(cfg)
+    assert [one.get('rule') for one in cfg.param_scheduler] == ['greater', 'less', 'less', None, None]
 
 
 NAMED = {'default_hooks.checkpoint.save_best': 'mIou', 'train_cfg.val_begin': 1, 'train_cfg.val_interval': 3}
@@ -34,6 +43,10 @@ def config(tmp_path_factory):
     ({'default_hooks.stop.type': 'EarlyStoppingHook', 'default_hooks.stop.monitor': 'accuracy/top1',
       'default_hooks.stop.rule': 'greater', 'train_cfg.val_begin': 1},
      "EarlyStoppingHook.monitor names 'accuracy/top1', but the evaluator gives aAcc"),
+    ({'default_hooks.last.type': 'LastEvaluationsHook', 'default_hooks.last.metric': 'top1_error',
+      'train_cfg.val_begin': 1}, "LastEvaluationsHook.metric names 'top1_error', but the evaluator gives aAcc"),
+    ({'param_scheduler': [dict(type='ReduceOnPlateauLR', monitor='loss')], 'train_cfg.val_begin': 1},
+     "ReduceOnPlateauLR.monitor names 'loss', but the evaluator gives aAcc"),
     ({'default_hooks.checkpoint.save_best': 'mIoU'},
      "save_best names 'mIoU', but the run has no validation: train_cfg.val_begin is 100 and training ends at iter 6"),
     ({'default_hooks.checkpoint.save_best': 'mIoU', 'val_dataloader': None, 'val_cfg': None, 'val_evaluator': None},
@@ -44,6 +57,19 @@ def test_a_measure_that_nobody_measures_is_an_error_before_training(config, tmp_
     with pytest.raises(ValueError, match=words):
         runner.train()
     assert recorder.steps == []
+
+
+STOP = {'default_hooks.stop.type': 'EarlyStoppingHook', 'default_hooks.stop.monitor': 'mIoU', 'train_cfg.val_begin': 1,
+        'train_cfg.val_interval': 2}  # validations after iterations 2, 4 and 6
+
+
+@pytest.mark.parametrize('options, reported', [({'patience': 2}, True), ({'patience': 1}, False),
+                                               ({'patience': 2, 'stopping_threshold': 99.0}, False)])
+def test_patience_beyond_the_number_of_validations_is_reported(config, tmp_path, options, reported):
+    options = {**STOP, **{f'default_hooks.stop.{key}': value for key, value in options.items()}}
+    tiny.train(config, tmp_path, options)
+    words = 'patience=2, it stops at the earliest after 3 validations, and this run has 3. Decrease patience'
+    assert (words in next(tmp_path.glob('*/*.log')).read_text()) == reported
 
 
 @pytest.mark.exhaustive

@@ -83,6 +83,9 @@ def test_a_folder_with_inputs_is_no_folder_for_outputs(cfg, tmp_path, folder, ou
     (lambda cfg, root: cfg.test_evaluator[0].update(output_dir=f'{root}/data'), 'test_evaluator.0.output_dir'),
     (lambda cfg, root: cfg.test_evaluator[0].update(out_file_path=str(root / 'w.pth')), 'evaluator.0.out_file_path'),
     (lambda cfg, root: cfg.update(custom_hooks=[dict(out_dir=root / 'data/val')]), 'custom_hooks.0.out_dir'),
+    (lambda cfg, root: cfg.update(default_hooks=dict(visualization=dict(test_out_dir=str(root / 'data')))),
+     'default_hooks.visualization.test_out_dir'),
+    (lambda cfg, root: cfg.update(custom_hooks=[dict(json_trace_path=str(root / 'data/ann.json'))]), 'json_trace_path'),
     (lambda cfg, root: cfg.update(visualizer=dict(save_dir=str(root / 'data/val'))), 'visualizer.save_dir'),
     (lambda cfg, root: cfg.update(work_dir=str(root / 'data/val')), '--work-dir')])
 def test_every_output_of_a_config_is_checked(cfg, tmp_path, change, words):

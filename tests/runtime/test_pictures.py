@@ -26,6 +26,11 @@ def test_images_that_differ_by_their_suffix_keep_it():
     assert names(dataset('data/val', '0.png', '0.jpg', '1.jpg')) == ['0.png', '0.jpg', '1']
 
 
+def test_an_image_whose_name_ends_with_two_suffixes_keeps_its_own_file():
+    found = names(dataset('data/val', 'a.png', 'a.jpg', 'a.png.jpg', 'b.jpg'))
+    assert len({*found}) == 4
+
+
 def test_images_of_several_folders_keep_the_folder():
     assert names(dataset('data/x', '0.png'), dataset('data/y', '0.png')) == ['x/0', 'y/0']
 

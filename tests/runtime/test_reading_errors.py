@@ -7,6 +7,7 @@ from isda_seg.runtime.reading_errors import reading_error
 
 @pytest.mark.parametrize('error, kind, words', [
     (ModuleNotFoundError("No module named 'tifffile'"), ImportError, "No module named 'tifffile'. Install the missing"),
+    (AttributeError("'NoneType' object has no attribute 'imread'"), ImportError, 'needs tifffile. Install the missing'),
     (PermissionError(13, 'Permission denied'), PermissionError, 'Permission denied. Check its permissions'),
     (OSError(5, 'Input/output error'), OSError, 'Input/output error. Check its permissions and its disk'),
     (UnidentifiedImageError('no image'), ValueError, 'is damaged or not an image (UnidentifiedImageError: no image)'),

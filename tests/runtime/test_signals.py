@@ -177,10 +177,12 @@ def test_handlers_are_restored_and_ignored_signals_stay_ignored():
         hook.before_train(SimpleNamespace(val_loop=None))
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
         os.kill(os.getpid(), signal.SIGTERM)
-        os.kill(os.getpid(), signal.SIGUSR1)
+        for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU):
+            os.kill(os.getpid(), number)
         assert hook.received == signal.SIGTERM
         hook._restore()
-        assert [signal.getsignal(number) for number in SIGNALS] == [signal.SIG_DFL, signal.SIG_DFL, signal.SIG_IGN]
+        assert [signal.getsignal(number) for number in SIGNALS] == [
+            signal.SIG_IGN if number == signal.SIGHUP else signal.SIG_DFL for number in SIGNALS]
     finally:
         signal.signal(signal.SIGHUP, before)
 
@@ -192,7 +194,7 @@ def test_workers_survive_the_signals_of_a_job_and_die_of_those_of_the_main_proce
         time.sleep(60)
         os._exit(1)
     time.sleep(0.5)
-    for name in ('USR1', 'HUP', 'TERM', 'TERM'):
+    for name in ('USR1', 'HUP', 'USR2', 'XCPU', 'TERM', 'TERM'):
         subprocess.run(['kill', f'-{name}', str(child)], check=True)  # another process, as a scheduler is
     time.sleep(0.5)
     assert os.waitpid(child, os.WNOHANG) == (0, 0)

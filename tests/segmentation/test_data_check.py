@@ -125,3 +125,27 @@ def test_classes_without_a_comma_are_an_error(root):
     cfg.train_dataloader.dataset.dataset.metainfo = dict(classes=('road'))
     with pytest.raises(ValueError, match=r"the string 'road' instead of a tuple of names: a comma is missing"):
         check_data(cfg)
+
+
+def test_a_list_with_a_byte_order_mark_is_an_error(root):
+    with pytest.raises(ValueError, match='list .*/list.txt of the train images .ann_file. begins with a byte order'):
+        check_data(listed(root, '\ufeffa\nb\n'))
+
+
+def test_a_key_of_earlier_versions_is_an_error(root):
+    cfg = config(root)
+    cfg.val_dataloader.dataset.dataset.metainfo = dict(CLASSES=('road',))
+    with pytest.raises(ValueError, match='CamVidDataset has the key CLASSES of earlier versions.*Write classes'):
+        check_data(cfg)
+
+
+def test_an_evaluator_by_class_needs_the_names_of_the_classes(root):
+    cfg = config(root)
+    dataset = cfg.val_dataloader.dataset.dataset
+    dataset.update(type='BaseSegDataset', img_suffix='.png')
+    assert check_data(cfg) is None
+    cfg.val_evaluator = [dict(type='IoUMetric')]
+    with pytest.raises(ValueError, match='val dataset BaseSegDataset has no class names, which IoUMetric needs'):
+        check_data(cfg)
+    dataset.metainfo = dict(classes=('road', 'sky'))
+    assert check_data(cfg) is None

@@ -3,7 +3,7 @@ import pytest
 from mmengine.config import Config
 
 import isda_seg.segmentation  # noqa: F401  (registers the modules)
-from isda_seg.segmentation.decode_head import reason_not_multi_class
+from isda_seg.segmentation.decode_head import ignored, reason_not_multi_class
 
 CE = dict(type='CrossEntropyLoss')
 
@@ -27,6 +27,14 @@ def test_softmax_heads_are_recognised(head):
     (dict(loss_decode=dict(type='FocalLoss')), 'FocalLoss is not a known softmax loss'),
     (dict(loss_decode=[dict(type='DiceLoss')]), 'DiceLoss is not a known softmax loss'),
     (dict(loss_decode=dict(type='LovaszLoss', loss_type='binary')), 'LovaszLoss is not'),
-    (dict(type='Mask2FormerHead'), 'Mask2FormerHead has no softmax over its classes')])
+    (dict(type='Mask2FormerHead'), 'Mask2FormerHead classifies masks'),
+    (dict(type='SideAdapterCLIPHead', loss_decode=[CE, dict(type='DiceLoss')]), 'SideAdapterCLIPHead classifies')])
 def test_other_heads_have_a_reason(head, words):
     assert words in reason(**head)
+
+
+def test_the_classes_and_the_ignored_label_of_k_net_are_found():
+    inner = dict(type='FCNHead', num_classes=2, ignore_index=7, loss_decode=dict(type='FocalLoss'))
+    cfg = Config(dict(model=dict(decode_head=dict(type='IterativeDecodeHead', kernel_generate_head=inner))))
+    assert ignored(cfg) == 7
+    assert reason_not_multi_class(cfg) == 'FocalLoss is not a known softmax loss'

@@ -63,3 +63,13 @@ def test_padding_with_a_class_on_purpose_is_a_warning(caplog, monkeypatch):
     monkeypatch.setattr('isda_seg.segmentation.ignored_labels.print_log', lambda text, *_: said.append(text))
     check_ignored(config(steps=[dict(type='Pad', size=(9, 9), pad_val=dict(seg=0))]), 'train')
     assert len(said) == 1 and 'get label 0 by train_dataloader.dataset.pipeline.0.pad_val.seg' in said[0]
+
+
+def test_a_rotation_that_mixes_labels_is_a_warning(monkeypatch):
+    said = []
+    monkeypatch.setattr('isda_seg.segmentation.ignored_labels.print_log', lambda text, *_: said.append(text))
+    check_ignored(config(steps=[dict(type='RandomRotFlip'), dict(type='RandomRotFlip', rotate_prob=0)]), 'train')
+    (text,) = said
+    assert text.startswith('train_dataloader.dataset.pipeline.0: RandomRotFlip interpolates between the labels')
+    assert text.endswith('Set train_dataloader.dataset.pipeline.0.rotate_prob to 0 and rotate with RandomRotate '
+                         'and seg_pad_val=11')

@@ -88,3 +88,10 @@ def test_an_unsuitable_prediction_costs_only_the_measure(sample, kind, logits):
     assert metric.evaluate(2) == {}
     metric.process(None, [sample])
     assert metric.evaluate(1) != {}
+
+
+def test_a_model_with_more_outputs_than_the_dataset_has_classes_costs_only_the_precision(sample):
+    metric = PixelAveragePrecisionMetric()
+    metric.dataset_meta = dict(classes=['one'])
+    metric.process(None, [sample])
+    assert metric.evaluate(1) == {}
