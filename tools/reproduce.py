@@ -62,6 +62,7 @@ def main() -> int:
         return 1
     from isda_seg.paper.reproduce import dry_run, report, slurm, status
     from isda_seg.paper.reproduce.plan import jobs_of, make_plan, write_configs
+    from isda_seg.paper.reproduce.screen import Screen
     from isda_seg.paper.series.jobs import run_jobs
     from isda_seg.paper.series.processes import make_slots, visible_gpus
     from isda_seg.runtime.provenance import write_json
@@ -95,14 +96,16 @@ def main() -> int:
                      'Slurm, use --slurm.')
         jobs = select(jobs_of(plan, TOOLS), args.only)
         write_configs(plan, jobs)
-        problems = run_jobs(jobs, slots(), say, retries=1, keep_going=True)
+        with Screen(plan) as screen:
+            problems = run_jobs(jobs, slots(), screen.say, retries=1, keep_going=True)
         for name, problem in problems.items():
             say(f'{name} is not complete: {problem}')
         if args.only:
             return int(bool(problems))
     record = report.collect(plan)
+    say(report.table_text(plan, record))
     write_json(out, record)
-    say(f'{report.table_text(plan, record)}\nwrote {out}')
+    say(f'wrote {out}')
     return int(bool(record['missing']))
 
 

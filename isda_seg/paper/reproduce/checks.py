@@ -15,6 +15,7 @@ from mmengine.registry import DATASETS, DefaultScope
 from isda_seg import compat
 from isda_seg.paper.reproduce.catalogue import Table
 from isda_seg.paper.reproduce.estimate import SOURCES, Source, checkpoint_bytes, data_root, kept_checkpoints, source_of
+from isda_seg.paper.reproduce.memory import step_bytes
 from isda_seg.paper.reproduce.plan import Plan
 from isda_seg.paper.reproduce.trial import read_trial
 from isda_seg.paper.series.processes import visible_gpus
@@ -23,6 +24,7 @@ from isda_seg.run import CLASSIFICATION, SEGMENTATION, task_name
 from isda_seg.runtime.config_keys import dicts, type_name
 
 SAMPLES = 8       # files of each split that are read
+TORCHVISION = 'torchvision://'
 FULL = 0.95       # share of the GPU memory above which a run may fail later
 DATA_CHECKS = {SEGMENTATION: 'segmentation.data_check', CLASSIFICATION: 'classification.data.data_check'}
 EXTRA = 'pip install -c constraints.txt -e ".[seg]", or `make setup`'
@@ -144,6 +146,9 @@ def _check_weights(path: str) -> list[Finding]:
     """Check that pretrained weights exist, as a file or in the cache of downloads."""
     if '://' not in path:
         return [] if Path(path).is_file() else [Finding(True, f'pretrained weights: {path} does not exist')]
+    if path.startswith(TORCHVISION) and find_spec('torchvision') is None:
+        return [Finding(True, f'package torchvision, for the pretrained weights {path}', 'Install the torchvision '
+                        f'for torch {torch.__version__}')]
     url = _url(path)
     cache = Path(torch.hub.get_dir(), 'checkpoints', url.rsplit('/', 1)[-1])
     return [] if cache.is_file() else [Finding(
@@ -152,10 +157,11 @@ def _check_weights(path: str) -> list[Finding]:
 
 
 def _url(path: str) -> str:
-    """Return the URL of open-mmlab:// weights; other addresses stay."""
-    from mmengine.runner.checkpoint import get_external_models
+    """Return the URL of weights of open-mmlab:// and torchvision://; other addresses stay."""
+    from mmengine.runner.checkpoint import get_external_models, get_torchvision_models
     scheme, _, name = path.partition('://')
-    known = get_external_models() if scheme in ('open-mmlab', 'openmmlab') else {}
+    known = get_torchvision_models() if path.startswith(TORCHVISION) else get_external_models() if scheme in (
+        'open-mmlab', 'openmmlab') else {}
     return str(known.get(name, path))
 
 
@@ -192,7 +198,17 @@ def check_gpus(plan: Plan, gpus: Sequence[str] | None, cpu: bool = False) -> lis
     if available < ranks:
         return [Finding(True, f'GPUs: {available} visible, a run needs {ranks}',
                         f'--gpus-per-run {available} keeps the batch of the config if the memory suffices')]
-    return []
+    return [] if not torch.cuda.is_available() else _check_memory(
+        plan, torch.cuda.get_device_properties(0).total_memory)
+
+
+def _check_memory(plan: Plan, available: int) -> list[Finding]:
+    """Compare the memory that a step of each arm needs at least with that of a GPU."""
+    arms = {planned.arm.label: planned for planned in plan.runs}
+    needed = {label: step_bytes(planned.run.cfg) for label, planned in arms.items()}
+    return [Finding(False, f'GPU memory: a step of {label} needs at least {bytes_ / 2 ** 30:.1f} GiB in float32, the '
+                    f'GPU has {available / 2 ** 30:.1f} GiB', 'More GPUs per run have smaller batches: --gpus-per-run')
+            for label, bytes_ in needed.items() if bytes_ > available]
 
 
 def check_trials(plan: Plan) -> list[Finding]:

@@ -135,21 +135,26 @@ def _execute(job: Job, slot: Slot, processes: Processes, progress: 'Progress', r
                                         f'its {LOG}:\n{end_of(job.folder / LOG)}')
 
         job.folder.mkdir(parents=True, exist_ok=True)
-        state = dict(state='running', host=socket.gethostname(), process=os.getpid(), gpus=slot.gpus, ranks=slot.ranks,
+        state = dict(host=socket.gethostname(), process=os.getpid(), gpus=slot.gpus, ranks=slot.ranks,
                      started=time.time())
+
+        def note(**values: Any) -> None:
+            try:
+                write_json(state_file(job.folder), dict(state, attempt=attempt, **values))
+            except OSError as error:  # a full disk; the job itself may have an output that exists already
+                progress.report(f'{job.name}: its state for --status is not written: {error}')
+
         for attempt in range(1, retries + 2):
-            write_json(state_file(job.folder), dict(state, attempt=attempt))
+            note(state='running')
             try:
                 remark = job.execute(call)
                 break
             except OSError as error:
-                again = attempt <= retries
-                write_json(state_file(job.folder), dict(state, state='failed', attempt=attempt, ended=time.time(),
-                                                        error=str(error)))
-                if not again:
+                note(state='failed', ended=time.time(), error=str(error))
+                if attempt > retries:
                     raise
                 progress.report(f'{job.name} failed and is tried once more: {error}')
-        write_json(state_file(job.folder), dict(state, state='done', attempt=attempt, ended=time.time()))
+        note(state='done', ended=time.time())
         if remark:
             progress.report(f'{job.name} {remark}')
     progress.finished(job.name, time.monotonic() - start)
