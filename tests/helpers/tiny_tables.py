@@ -18,5 +18,6 @@ CITYSCAPES = [
 
 def environment(data, **others):
     """The environment of a process of a table with this data."""
-    return {**os.environ, 'PYTHONPATH': os.pathsep.join([str(tiny.ROOT), str(tiny.ROOT / 'tests')]),
+    path = [tiny.ROOT, tiny.ROOT / 'tests', tiny.ROOT / 'tests' / 'helpers' / 'no_layout']
+    return {**os.environ, 'PYTHONPATH': os.pathsep.join(map(str, path)),
             'ISDA_SEG_DATA': str(data), 'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': '', **others}

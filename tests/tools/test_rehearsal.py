@@ -12,6 +12,7 @@ from typing import NamedTuple
 import pytest
 from helpers import rehearsal, tiny, tiny_tables
 
+from isda_seg.paper.reproduce import trial
 from isda_seg.paper.reproduce.catalogue import catalogue
 from isda_seg.paper.series import processes
 from isda_seg.paper.series.arm import parse_arm
@@ -24,7 +25,7 @@ class Rehearsal(NamedTuple):
     rows: tuple[int, ...]
     data: tuple[str, ...]
     ranks: int = 1
-    trial: tuple[int, ...] = ()  # rows of which --check trains ten steps
+    trial: tuple[int, ...] = ()  # rows of which --check trains ten steps; without, it only looks at data and weights
 
 
 CIFAR, DETECTION = ('cifar10', 'cifar100'), ('imagenet', 'coco')
@@ -66,13 +67,14 @@ def tool(folder, monkeypatch, capsys):
 
 @pytest.mark.parametrize('table', [pytest.param(name, marks=[pytest.mark.mmdet] if 'coco' in part.data else [])
                                    for name, part in TABLES.items()])
-def test_table_is_rehearsed_from_the_check_to_the_result_file(table, folder, tool):
+def test_table_is_rehearsed_from_the_check_to_the_result_file(table, folder, tool, monkeypatch):
     part = TABLES[table]
     rehearsal.write_data(folder / 'data', *(name for name in part.data if not (folder / 'data' / name).exists()))
     words = ('--seeds', '0', '--gpus-per-run', str(part.ranks), '--jobs', '1' if part.ranks > 1 else '2')
-    if part.trial:
-        code, printed = tool(table, part.trial, '--check', *words)
-        assert (code, 'Everything is there.' in printed) == (0, True), printed
+    if not part.trial:
+        monkeypatch.setattr(trial, 'trial_jobs', lambda plan, tools: [])
+    code, printed = tool(table, part.trial or part.rows, '--check', *words)
+    assert (code, 'Everything is there.' in printed) == (0, True), printed
     code, printed = tool(table, part.rows, *words)
     assert code == 0, printed
     rows = [catalogue()[table].rows[number] for number in part.rows]
@@ -159,7 +161,8 @@ def test_table_2_goes_on_after_a_kill_a_full_disk_and_a_missing_file(tmp_path):
     sizes = [(tmp_path / 'whole' / name / 'epoch_4.pth').stat().st_size for name in names[:2]]
     cifar100 = tmp_path / 'data' / 'cifar100'
     batch = cifar100 / 'cifar-100-python' / 'train'
-    hidden = [path.rename(path.with_name(f'{path.name}.away')) for path in (batch, cifar100 / 'cifar-100-python.tar.gz')]
+    hidden = [path.rename(path.with_name(f'{path.name}.away'))
+              for path in (batch, cifar100 / 'cifar-100-python.tar.gz')]
     code, printed = table.run('killed', LARGEST_FILE=str(sum(sizes) // 2))
     assert code == 1 and '2 of 3 runs are missing' in printed, printed
     problems = re.findall(r'^(\S+) is not complete: train\.py failed with code 1', printed, re.MULTILINE)
@@ -169,5 +172,5 @@ def test_table_2_goes_on_after_a_kill_a_full_disk_and_a_missing_file(tmp_path):
     for path in hidden:
         path.rename(path.with_name(path.name.removesuffix('.away')))
     code, printed = table.run('killed')
-    assert code == 0 and printed.startswith('3 runs, 1 of them complete'), printed
+    assert code == 0 and '3 runs, 1 of them complete' in printed, printed
     table.assert_same('killed', 'whole')

@@ -15,9 +15,9 @@ CLEAR = '\x1b[H\x1b[J'
 class Screen:
     """On a terminal, the text of --status with the last messages, refreshed; elsewhere the messages as lines."""
 
-    def __init__(self, plan: Plan, stream: TextIO = sys.stdout) -> None:
-        self.plan, self.stream = plan, stream
-        self.live = stream.isatty()
+    def __init__(self, plan: Plan, stream: TextIO | None = None) -> None:
+        self.plan, self.stream = plan, stream or sys.stdout
+        self.live = self.stream.isatty()
         self.messages: list[str] = []
         self.lock, self.ended = threading.Lock(), threading.Event()
         self.thread = threading.Thread(target=self._refresh, daemon=True)

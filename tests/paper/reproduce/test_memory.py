@@ -69,4 +69,5 @@ def test_gpu_that_is_too_small_for_a_step_is_reported(tmp_path, monkeypatch):
         found[available] = checks.check_gpus(plan, ['0'])
     finding, = found[needed - 1]
     assert found[needed] == [] and not finding.missing
-    assert finding.text == 'GPU memory: a step of resnet32_cifar10 needs at least 0.3 GiB in float32, the GPU has 0.3 GiB'
+    assert finding.text == ('GPU memory: a step of resnet32_cifar10 needs at least 0.3 GiB in float32, the GPU has '
+                            '0.3 GiB')
