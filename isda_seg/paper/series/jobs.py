@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import shutil
 import socket
 import threading
 import time
@@ -15,6 +16,7 @@ from isda_seg.runtime.provenance import write_json
 
 LOG = 'log.txt'
 PROGRESS_INTERVAL = 30.0  # seconds between two progress lines before the first job ends
+FULL = 2 ** 20            # free bytes below which a disk is called full
 END = 8                   # lines of the log in the message of a failure
 PATIENCE = 2.0            # seconds to wait for the lock of a job, which --status holds for a moment
 ENDING = 60.0             # the same if the job was running: processes of a killed runner save a checkpoint and end
@@ -131,8 +133,9 @@ def _execute(job: Job, slot: Slot, processes: Processes, progress: 'Progress', r
             with (job.folder / LOG).open('a') as log:
                 code = processes.run(slot.command(words, distributed), log, slot.gpus, lock)
             if code:
-                raise ChildProcessError(f'{Path(words[0]).name} failed with code {code} in {job.folder}; the end of '
-                                        f'its {LOG}:\n{end_of(job.folder / LOG)}')
+                full = ' on a full disk' if shutil.disk_usage(job.folder).free < FULL else ''  # its log may be cut
+                raise ChildProcessError(f'{Path(words[0]).name} failed with code {code}{full} in {job.folder}; the end '
+                                        f'of its {LOG}:\n{end_of(job.folder / LOG)}')
 
         job.folder.mkdir(parents=True, exist_ok=True)
         state = dict(host=socket.gethostname(), process=os.getpid(), gpus=slot.gpus, ranks=slot.ranks,

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -224,6 +225,13 @@ def test_full_disk_fails_a_job_but_neither_its_retry_nor_the_other_jobs(job, mon
     full.clear()
     assert run_jobs(found, [Slot()], lines.append, retries=1, keep_going=True) == {}
     assert (lines.count('attempt'), first.done(), read_state(first.folder)['state']) == (3, True, 'done')
+
+
+def test_failure_on_a_full_disk_says_so(job, monkeypatch):
+    """The log has no room for the reason either."""
+    monkeypatch.setattr(jobs.shutil, 'disk_usage', lambda folder: SimpleNamespace(free=1000))
+    problems = run_jobs([job('a', 9)], [Slot()], [].append, keep_going=True)
+    assert problems['a'].startswith('tool.py failed with code 1 on a full disk in ')
 
 
 def test_state_of_an_interrupted_job_stays_running(job, monkeypatch):
