@@ -108,7 +108,6 @@ def limit_files(largest):
 
 if __name__ == '__main__':
     kept, *sys.argv[1:] = sys.argv[1:]
-    tiny.leave_layout()
     if LARGEST in os.environ:
         limit_files(int(os.environ[LARGEST]))
     patch([int(number) for number in kept.split(',')], sys.argv[1], setattr)

@@ -1,7 +1,9 @@
 """Checks before a table is reproduced: everything that is missing, at once."""
 import copy
+import io
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import redirect_stdout
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -101,8 +103,9 @@ def check_data(cfg: Config) -> list[Finding]:
     found = []
     for split in ('train', 'val'):
         try:
-            check(copy.deepcopy(cfg), (split,))
-            number = _read_sample(copy.deepcopy(cfg), split, task)
+            with redirect_stdout(io.StringIO()):  # of pycocotools
+                check(copy.deepcopy(cfg), (split,))
+                number = _read_sample(copy.deepcopy(cfg), split, task)
         except Exception as error:  # transforms of users raise anything
             found.append(Finding(True, f'{source.title if source else "data"}, {split}: {error}',
                                  source.where if source else ''))
