@@ -119,7 +119,7 @@ class Outside:
         """Both work directories have the same log of every step and the same results, bit by bit."""
         logs, others = ([tiny.logged(path) for path in sorted((self.folder / name).glob('*/seed_*')) if path.is_dir()]
                         for name in (work, other))
-        assert logs == others and len(logs) == len(self.rows.split(',')) and all(logs.values())
+        assert logs == others and len(logs) == len(self.rows.split(',')) and all(logs)
         ours, theirs = (json.loads((self.folder / name / f'{self.table}.json').read_text()) for name in (work, other))
         assert ours['missing'] == [] and ours['comparisons'] == theirs['comparisons']
         assert [run['0']['protocols'] for run in ours['runs'].values()] == [
