@@ -8,6 +8,7 @@ import argparse
 import os
 import shlex
 import sys
+import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -58,10 +59,13 @@ def main() -> int:
     from isda_seg.paper.reproduce import checks
     table, say = catalogue()[args.table], partial(print, flush=True)
     if args.check and (absent := checks.check_packages(table)):
-        say('\n'.join(map(str, [*absent, *checks.check_folders(table, Path(os.environ.get('ISDA_SEG_DATA', 'data')))])))
+        folders = checks.check_folders(table, Path(os.environ.get('ISDA_SEG_DATA', 'data')))
+        say('\n'.join([*map(str, [*absent, *folders]),
+                       'Weights, disk space and GPUs are checked when the packages are installed.']))
         return 1
     from isda_seg.paper.reproduce import dry_run, report, slurm, status
     from isda_seg.paper.reproduce.plan import jobs_of, make_plan, write_configs
+    from isda_seg.paper.reproduce.screen import Screen
     from isda_seg.paper.series.jobs import run_jobs
     from isda_seg.paper.series.processes import make_slots, visible_gpus
     from isda_seg.runtime.provenance import write_json
@@ -95,14 +99,16 @@ def main() -> int:
                      'Slurm, use --slurm')
         jobs = select(jobs_of(plan, TOOLS), args.only)
         write_configs(plan, jobs)
-        problems = run_jobs(jobs, slots(), say, retries=1, keep_going=True)
+        with Screen(plan) as screen:
+            problems = run_jobs(jobs, slots(), screen.say, retries=1, keep_going=True)
         for name, problem in problems.items():
             say(f'{name} is not complete: {problem}')
         if args.only:
             return int(bool(problems))
     record = report.collect(plan)
+    say(report.table_text(plan, record))
     write_json(out, record)
-    say(f'{report.table_text(plan, record)}\nwrote {out}')
+    say(f'wrote {out}')
     return int(bool(record['missing']))
 
 
@@ -110,6 +116,7 @@ def check(plan: 'Plan', args: argparse.Namespace, slots: Callable[[], Any], say:
     """Print everything that is missing, and if nothing is, run the trials; return the exit code."""
     from isda_seg.paper.reproduce import checks, trial
     from isda_seg.paper.series.jobs import run_jobs
+    warnings.filterwarnings('ignore', module='mmcv')  # about operators; packages that a table needs were checked before
     found = checks.check_plan(plan, args.gpus, cpu=args.gpus_per_run is not None)
     if any(finding.missing for finding in found):
         say('\n'.join([*map(str, found), 'The trial of each config is left out until nothing is missing.']))

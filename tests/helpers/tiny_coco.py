@@ -2,6 +2,8 @@
 
 import json
 
+import cv2
+import numpy as np
 import torch
 from mmengine.hooks import Hook
 from mmengine.registry import MODELS
@@ -30,10 +32,34 @@ def write_coco(source, parent):
     return root
 
 
-def resnet(seed, depth=50):
+def draw_coco(parent):
+    """COCO's layout below parent/coco: drawn images of three rectangles, with their boxes and polygons."""
+    from mmdet.datasets import CocoDataset
+    root, rng = parent / 'coco', np.random.default_rng(0)
+    (root / 'annotations').mkdir(parents=True)
+    categories = [dict(id=number, name=name) for number, name in enumerate(CocoDataset.METAINFO['classes'], 1)]
+    for split, count in (('train', TRAIN), ('val', VAL)):
+        (root / f'{split}2017').mkdir()
+        images, annotations = [], []
+        for image in range(count):
+            pixels = rng.integers(64, size=(SCALE[1], SCALE[0], 3), dtype=np.uint8)
+            for category in (1, 2, 3):
+                x, y, width, height = (int(value) for value in rng.integers((0, 0, 30, 30), (100, 70, 60, 55)))
+                pixels[y:y + height, x:x + width] = 80 * category
+                corners = [x, y, x + width, y, x + width, y + height, x, y + height]
+                annotations.append(dict(id=len(annotations) + 1, image_id=image, category_id=category, iscrowd=0,
+                                        area=width * height, bbox=[x, y, width, height], segmentation=[corners]))
+            images.append(dict(id=image, file_name=f'{image:012}.jpg', width=SCALE[0], height=SCALE[1]))
+            assert cv2.imwrite(str(root / f'{split}2017' / images[-1]['file_name']), pixels)
+        (root / 'annotations' / f'instances_{split}2017.json').write_text(
+            json.dumps(dict(images=images, annotations=annotations, categories=categories)))
+    return root
+
+
+def resnet(seed, depth=50, **others):
     """A ResNet's state dict under torchvision's names, every weight and running moment random."""
     torch.manual_seed(seed)
-    state = MODELS.build(dict(type='mmseg.ResNet', depth=depth)).state_dict()
+    state = MODELS.build(dict(type='mmseg.ResNet', depth=depth, **others)).state_dict()
     for name, value in state.items():
         if value.dtype == torch.float32:
             value.copy_(torch.rand(value.shape) + 0.5 if 'var' in name or (value.dim() == 1 and 'weight' in name)

@@ -1,15 +1,10 @@
-"""tools/reproduce.py carries a table out to its end, also after a kill and with a run that fails."""
+"""tools/reproduce.py: its actions and what they print, with results in the place of runs."""
 import json
-import os
-import re
 import runpy
-import signal
-import subprocess
 import sys
-import time
 
 import pytest
-from helpers import tiny, tiny_images, tiny_tables
+from helpers import tiny, tiny_tables
 
 from isda_seg.paper.series import jobs, processes
 
@@ -94,62 +89,3 @@ def test_slurm_script_repeats_the_options(tool, tmp_path):
 def test_without_a_gpu_the_number_of_ranks_is_needed(tool, tmp_path):
     code, _ = tool('table7')
     assert code.startswith('No GPU is visible.') and list(tmp_path.rglob('*.py')) == []
-
-
-@pytest.mark.exhaustive
-def test_table_7_is_rehearsed_with_a_kill_and_a_failing_run(tmp_path):
-    """Two CPU ranks per run; the killed and the uninterrupted rehearsal log the same bits."""
-    tiny.write_cityscapes(tmp_path / 'data' / 'cityscapes')
-    words, options = ('table7', *TINY, '2', '--jobs', '1'), tiny_tables.CITYSCAPES
-
-    def run(folder, *more):
-        return tiny_tables.reproduce(*words, '--work-dir', folder, *more, data=tmp_path / 'data', cwd=tmp_path,
-                                     options=options)
-
-    checked = run('whole', '--check')
-    assert checked.returncode == 0 and 'Everything is there.' in checked.stdout, checked.stdout + checked.stderr
-    whole = run('whole')
-    assert whole.returncode == 0, whole.stdout + whole.stderr
-    work = tmp_path / 'killed'
-    broken = work / STEMS[0] / 'seed_0' / 'iter_4.pth'
-    broken.parent.mkdir(parents=True)
-    broken.write_bytes(b'no checkpoint')
-    with subprocess.Popen(tiny_tables.command(*words, '--work-dir', 'killed', options=options), cwd=tmp_path,
-                          env=tiny_tables.environment(tmp_path / 'data'), stdout=subprocess.PIPE, text=True) as process:
-        wait_for(work / STEMS[1] / 'seed_0' / 'iter_4.pth', process)
-        os.kill(process.pid, signal.SIGKILL)
-        started = process.stdout.read()
-    assert not (work / STEMS[1] / 'seed_0' / 'iter_40.pth').exists()
-    status = run('killed', '--status')
-    assert f'{STEMS[0]}/seed_0 failed and is tried once more' in started
-    assert re.search('4 runs, 1 failed, 1 (running|interrupted), 2 waiting', status.stdout), status.stdout
-    assert 'iter_4.pth is truncated, damaged or not a checkpoint' in status.stdout, status.stdout
-    broken.unlink()
-    resumed = run('killed')
-    assert resumed.returncode == 0, resumed.stdout + resumed.stderr
-    assert tiny_tables.logs(work) == tiny_tables.logs(tmp_path / 'whole')
-    assert len(tiny_tables.logs(work)) == 4
-    ours, theirs = (json.loads((tmp_path / folder / 'table7.json').read_text()) for folder in ('killed', 'whole'))
-    assert ours['comparisons'] == theirs['comparisons'] and ours['missing'] == []
-    assert {arm: run['0']['protocols'] for arm, run in ours['runs'].items()} == {
-        arm: run['0']['protocols'] for arm, run in theirs['runs'].items()}
-
-
-@pytest.mark.exhaustive
-@pytest.mark.parametrize(('table', 'rows'), [('table2', 36)])
-def test_classifiers_are_rehearsed_on_tiny_archives(tmp_path, table, rows):
-    tiny_images.write_cifar(tmp_path / 'data', 10)
-    tiny_images.write_cifar(tmp_path / 'data', 100, per_batch=100)
-    options = [*tiny_tables.CIFAR, 'train_cfg.max_epochs=1']
-    first, collected = (tiny_tables.reproduce(table, *TINY, '1', *more, data=tmp_path / 'data', cwd=tmp_path,
-                                              options=options) for more in (('--only', f'1/{rows}'), ('--collect',)))
-    assert first.returncode == 0, first.stdout + first.stderr
-    assert f'{rows - 1} of {rows} runs are missing' in collected.stdout
-
-
-def wait_for(path, process):
-    """Wait until a file of a run exists."""
-    end = time.monotonic() + 900
-    while not path.is_file():
-        assert process.poll() is None and time.monotonic() < end, process.stdout.read()
-        time.sleep(0.1)

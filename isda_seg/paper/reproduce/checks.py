@@ -1,7 +1,9 @@
 """Checks before a table is reproduced: everything that is missing, at once."""
 import copy
+import io
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import redirect_stdout
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,6 +18,7 @@ from isda_seg import compat
 from isda_seg.openmmlab.config_nodes import dicts, type_name
 from isda_seg.paper.reproduce.catalogue import Table
 from isda_seg.paper.reproduce.estimate import SOURCES, Source, checkpoint_bytes, data_root, kept_checkpoints, source_of
+from isda_seg.paper.reproduce.memory import step_bytes
 from isda_seg.paper.reproduce.plan import Plan
 from isda_seg.paper.reproduce.trial import read_trial
 from isda_seg.paper.series.processes import visible_gpus
@@ -23,6 +26,7 @@ from isda_seg.paper.series.training_runs import RESULTS
 from isda_seg.run import SEGMENTATION, task_of
 
 SAMPLES = 8       # files of each split that are read
+TORCHVISION = 'torchvision://'
 FULL = 0.95       # share of the GPU memory above which a run may fail later
 EXTRA = 'pip install -c constraints.txt -e ".[seg]", or `make setup`'
 
@@ -97,8 +101,9 @@ def check_data(cfg: Config) -> list[Finding]:
     found = []
     for split in ('train', 'val'):
         try:
-            task.check_data(copy.deepcopy(cfg), (split,))
-            number = _read_sample(copy.deepcopy(cfg), split, task.name)
+            with redirect_stdout(io.StringIO()):  # of pycocotools
+                task.check_data(copy.deepcopy(cfg), (split,))
+                number = _read_sample(copy.deepcopy(cfg), split, task.name)
         except Exception as error:  # transforms of users raise anything
             found.append(Finding(True, f'{source.title if source else "data"}, {split}: {error}',
                                  source.where if source else ''))
@@ -142,6 +147,9 @@ def _check_weights(path: str) -> list[Finding]:
     """Check that pretrained weights exist, as a file or in the cache of downloads."""
     if '://' not in path:
         return [] if Path(path).is_file() else [Finding(True, f'pretrained weights: {path} does not exist')]
+    if path.startswith(TORCHVISION) and find_spec('torchvision') is None:
+        return [Finding(True, f'package torchvision, for the pretrained weights {path}', 'Install the torchvision '
+                        f'for torch {torch.__version__}')]
     url = _url(path)
     cache = Path(torch.hub.get_dir(), 'checkpoints', url.rsplit('/', 1)[-1])
     return [] if cache.is_file() else [Finding(
@@ -150,10 +158,11 @@ def _check_weights(path: str) -> list[Finding]:
 
 
 def _url(path: str) -> str:
-    """Return the URL of open-mmlab:// weights; other addresses stay."""
-    from mmengine.runner.checkpoint import get_external_models
+    """Return the URL of weights of open-mmlab:// and torchvision://; other addresses stay."""
+    from mmengine.runner.checkpoint import get_external_models, get_torchvision_models
     scheme, _, name = path.partition('://')
-    known = get_external_models() if scheme in ('open-mmlab', 'openmmlab') else {}
+    known = get_torchvision_models() if path.startswith(TORCHVISION) else get_external_models() if scheme in (
+        'open-mmlab', 'openmmlab') else {}
     return str(known.get(name, path))
 
 
@@ -190,7 +199,17 @@ def check_gpus(plan: Plan, gpus: Sequence[str] | None, cpu: bool = False) -> lis
     if available < ranks:
         return [Finding(True, f'GPUs: {available} visible, a run needs {ranks}',
                         f'--gpus-per-run {available} keeps the batch of the config if the memory suffices')]
-    return []
+    return [] if not torch.cuda.is_available() else _check_memory(
+        plan, torch.cuda.get_device_properties(0).total_memory)
+
+
+def _check_memory(plan: Plan, available: int) -> list[Finding]:
+    """Compare the memory that a step of each arm needs at least with that of a GPU."""
+    arms = {planned.arm.label: planned for planned in plan.runs}
+    needed = {label: step_bytes(planned.run.cfg) for label, planned in arms.items()}
+    return [Finding(False, f'GPU memory: a step of {label} needs at least {bytes_ / 2 ** 30:.1f} GiB in float32, the '
+                    f'GPU has {available / 2 ** 30:.1f} GiB', 'More GPUs per run have smaller batches: --gpus-per-run')
+            for label, bytes_ in needed.items() if bytes_ > available]
 
 
 def check_trials(plan: Plan) -> list[Finding]:

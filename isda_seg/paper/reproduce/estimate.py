@@ -97,4 +97,4 @@ def _statistics_bytes(cfg: Config, layer: torch.nn.Module) -> int:
     count, channels = weight.shape[:2]
     covariance = dict(full=count * channels ** 2, shared=channels ** 2).get(hook.get('covariance', 'diagonal'),
                                                                             count * channels)
-    return 4 * (count * channels + covariance)
+    return 8 * count * channels + 4 * covariance  # the mean is float64

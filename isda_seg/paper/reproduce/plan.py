@@ -3,6 +3,7 @@ import ast
 import functools
 import re
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +17,7 @@ from isda_seg.runtime.checkpoint import latest_checkpoint
 
 LAUNCH = re.compile(r'^Run: +tools/dist_train\.sh \S+ (\d+)', re.MULTILINE)
 INIT = 'model.backbone.init_cfg.checkpoint'  # of a detector
+TENSORBOARD = ['--cfg-options', 'vis_backends.0.type=TensorboardVisBackend']  # not part of a run's config
 
 
 class Planned(NamedTuple):
@@ -107,7 +109,8 @@ def jobs_of(plan: Plan, tools: Path) -> list[Job]:
     exported: dict[str, Job] = {}
     for planned in plan.runs:
         after = (exported[planned.needs],) if planned.needs else ()
-        job = training_job(planned.run, plan.folder, tools, planned.test, after)
+        board = TENSORBOARD if find_spec('tensorboard') and planned.run.cfg.get('vis_backends') else []
+        job = training_job(planned.run, plan.folder, tools, planned.test, after, board)
         jobs[job.name] = job
         if planned.exports is not None:
             export = _export_job(planned, planned.exports, job, tools)

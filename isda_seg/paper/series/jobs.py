@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import shutil
 import socket
 import threading
 import time
@@ -15,6 +16,7 @@ from isda_seg.runtime.provenance import write_json
 
 LOG = 'log.txt'
 PROGRESS_INTERVAL = 30.0  # seconds between two progress lines before the first job ends
+FULL = 2 ** 20            # free bytes below which a disk is called full
 END = 8                   # lines of the log in the message of a failure
 PATIENCE = 2.0            # seconds to wait for the lock of a job, which --status holds for a moment
 ENDING = 60.0             # the same if the job was running: processes of a killed runner save a checkpoint and end
@@ -131,25 +133,31 @@ def _execute(job: Job, slot: Slot, processes: Processes, progress: 'Progress', r
             with (job.folder / LOG).open('a') as log:
                 code = processes.run(slot.command(words, distributed), log, slot.gpus, lock)
             if code:
-                raise ChildProcessError(f'{Path(words[0]).name} failed with code {code} in {job.folder}; the end of '
-                                        f'its {LOG}:\n{end_of(job.folder / LOG)}')
+                full = ' on a full disk' if shutil.disk_usage(job.folder).free < FULL else ''  # its log may be cut
+                raise ChildProcessError(f'{Path(words[0]).name} failed with code {code}{full} in {job.folder}; the end '
+                                        f'of its {LOG}:\n{end_of(job.folder / LOG)}')
 
         job.folder.mkdir(parents=True, exist_ok=True)
-        state = dict(state='running', host=socket.gethostname(), process=os.getpid(), gpus=slot.gpus, ranks=slot.ranks,
+        state = dict(host=socket.gethostname(), process=os.getpid(), gpus=slot.gpus, ranks=slot.ranks,
                      started=time.time())
+
+        def note(**values: Any) -> None:
+            try:
+                write_json(state_file(job.folder), dict(state, attempt=attempt, **values))
+            except OSError as error:  # a full disk; the job itself may have an output that exists already
+                progress.report(f'{job.name}: its state for --status is not written: {error}')
+
         for attempt in range(1, retries + 2):
-            write_json(state_file(job.folder), dict(state, attempt=attempt))
+            note(state='running')
             try:
                 remark = job.execute(call)
                 break
             except OSError as error:
-                again = attempt <= retries
-                write_json(state_file(job.folder), dict(state, state='failed', attempt=attempt, ended=time.time(),
-                                                        error=str(error)))
-                if not again:
+                note(state='failed', ended=time.time(), error=str(error))
+                if attempt > retries:
                     raise
                 progress.report(f'{job.name} failed and is tried once more: {error}')
-        write_json(state_file(job.folder), dict(state, state='done', attempt=attempt, ended=time.time()))
+        note(state='done', ended=time.time())
         if remark:
             progress.report(f'{job.name} {remark}')
     progress.finished(job.name, time.monotonic() - start)

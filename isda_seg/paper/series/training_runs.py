@@ -76,10 +76,14 @@ def make_test(protocols: Iterable[str], taus: Iterable[float] = ()) -> Evaluatio
     return Evaluation(tuple(protocols), tuple(dict.fromkeys(f'{tau:g}' for tau in taus if tau)))
 
 
-def training_job(run: Run, folder: Path, tools: Path, test: Evaluation, after: tuple[Job, ...] = ()) -> Job:
-    """Return the job that trains and evaluates a run, whose config ``write_config`` has written."""
+def training_job(run: Run, folder: Path, tools: Path, test: Evaluation, after: tuple[Job, ...] = (),
+                 options: Sequence[str] = ()) -> Job:
+    """Return the job that trains and evaluates a run, whose config ``write_config`` has written.
+
+    ``options`` are added to the command of the training; they must not change its result.
+    """
     place = folder / run.name
-    return Job(run.name, place, partial(_execute, run, place, tools, test),
+    return Job(run.name, place, partial(_execute, run, place, tools, test, options),
                lambda: read_result(place, test) is not None, after)
 
 
@@ -120,11 +124,11 @@ def read_result(folder: Path, test: Evaluation) -> dict[str, Any] | None:
     return dict(result, protocols=found)
 
 
-def _execute(run: Run, folder: Path, tools: Path, test: Evaluation, call: Call) -> str:
+def _execute(run: Run, folder: Path, tools: Path, test: Evaluation, options: Sequence[str], call: Call) -> str:
     """Train to the end, resuming if possible, then evaluate; results are written only when complete."""
     config = str(_config(folder))
     try:
-        call([str(tools / 'train.py'), config, '--work-dir', str(folder), '--resume'])
+        call([str(tools / 'train.py'), config, '--work-dir', str(folder), '--resume', *options])
     except ChildProcessError:
         if (found := diverged(folder)) is None:
             raise

@@ -85,7 +85,7 @@ def test_missing_label_maps_are_counted(plan, tmp_path):
 
 def test_data_of_classifiers_is_sampled(plan, tmp_path):
     tiny_images.write_cifar(tmp_path / 'data')
-    cfg = plan('table2', tiny_tables.CIFAR).runs[0].run.cfg
+    cfg = plan('table2', tiny_tables.IN_PROCESS).runs[0].run.cfg
     assert [finding.text for finding in checks.check_data(cfg)] == [
         'CIFAR-10, train: 100 images, the published data has 50,000',
         'CIFAR-10, val: 20 images, the published data has 10,000']
@@ -129,3 +129,15 @@ def test_memory_of_the_trial_is_compared_with_the_gpu(plan):
             seconds=0.5, memory=used * 2 ** 30, device_memory=40 * 2 ** 30))
     finding, = checks.check_trials(found)
     assert finding.text == f'GPU memory: {found.runs[1].arm.label} used 39.0 of 40.0 GiB in its trial'
+
+
+@pytest.mark.parametrize('installed', [True, False])
+def test_weights_of_torchvision_need_the_package(monkeypatch, tmp_path, installed):
+    monkeypatch.setattr(checks, 'find_spec', lambda name: installed or None)
+    monkeypatch.setattr(checks.torch.hub, 'get_dir', lambda: str(tmp_path))
+    monkeypatch.setattr('mmengine.runner.checkpoint.get_torchvision_models',
+                        lambda: dict(resnet50='https://x/resnet50-1.pth'))
+    finding, = checks._check_weights('torchvision://resnet50')
+    assert finding.missing is not installed
+    assert (f'put https://x/resnet50-1.pth at {tmp_path}/checkpoints/resnet50-1.pth' if installed else
+            'package torchvision, for the pretrained weights torchvision://resnet50') in str(finding)

@@ -93,5 +93,21 @@ def test_estimates_of_a_classifier_follow_from_data_and_schedule():
     plain, isda = (run.run.cfg for run in make_plan('x', table, Path('work'), tiny.ROOT, (0,)).runs)
     assert estimate.iterations(plain, 1) == 160 * 391  # batches of 128 of 50,000 images
     assert estimate.kept_checkpoints(plain) == 3
-    assert estimate.checkpoint_bytes(isda) - estimate.checkpoint_bytes(plain) == 4 * (10 * 64 + 10 * 64 ** 2)
+    assert estimate.checkpoint_bytes(isda) - estimate.checkpoint_bytes(plain) == 8 * 10 * 64 + 4 * 10 * 64 ** 2
     assert estimate.checkpoint_bytes(plain) == pytest.approx(8 * 464_154, rel=0.01)  # parameters and momentum
+
+
+@pytest.mark.parametrize('installed', [True, False])
+def test_runs_write_tensorboard_events_where_it_is_installed(table7, monkeypatch, installed):
+    """Only the command differs, not the config: the same run may continue elsewhere."""
+    monkeypatch.setattr('isda_seg.paper.reproduce.plan.find_spec', lambda name: installed or None)
+    calls = []
+
+    def stop(words):
+        calls.append(words)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        jobs_of(table7(seeds=(0,)), Path('tools'))[0].execute(stop)
+    options = ['--cfg-options', 'vis_backends.0.type=TensorboardVisBackend'] if installed else []
+    assert calls[0][-1 - len(options):] == ['--resume', *options]

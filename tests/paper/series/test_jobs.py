@@ -1,10 +1,12 @@
 """Jobs run in order on their devices; failures are retried, reported, and do not stop the others."""
+import errno
 import json
 import os
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -195,6 +197,41 @@ def test_concurrent_launches_on_one_machine_use_different_ports(tmp_path):
     found = [(tmp_path / name / f'rank{rank}').read_text().split() for name in 'ab' for rank in (0, 1)]
     assert [total for total, _ in found] == ['2'] * 4
     assert len({port for _, port in found}) == 2
+
+
+def test_full_disk_fails_a_job_but_neither_its_retry_nor_the_other_jobs(job, monkeypatch):
+    """The disk is full while the first job runs, also for its state file."""
+    full, (first, second), lines = [True], (job('a'), job('b')), []
+    write = jobs.write_json
+
+    def write_json(path, content):
+        if full and path.name == '.a.json':
+            raise OSError(f'cannot write {path} (No space left on device)')
+        write(path, content)
+
+    def execute(call):
+        lines.append('attempt')
+        if full:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return first.execute(call)
+
+    monkeypatch.setattr(jobs, 'write_json', write_json)
+    found = [first._replace(execute=execute), second]
+    problems = run_jobs(found, [Slot()], lines.append, retries=1, keep_going=True)
+    assert problems == {'a': '[Errno 28] No space left on device'}
+    assert lines.count('attempt') == 2 and second.done()
+    assert f'a: its state for --status is not written: cannot write {first.folder.parent}/.a.json (No space' in ''.join(
+        lines)
+    full.clear()
+    assert run_jobs(found, [Slot()], lines.append, retries=1, keep_going=True) == {}
+    assert (lines.count('attempt'), first.done(), read_state(first.folder)['state']) == (3, True, 'done')
+
+
+def test_failure_on_a_full_disk_says_so(job, monkeypatch):
+    """The log has no room for the reason either."""
+    monkeypatch.setattr(jobs.shutil, 'disk_usage', lambda folder: SimpleNamespace(free=1000))
+    problems = run_jobs([job('a', 9)], [Slot()], [].append, keep_going=True)
+    assert problems['a'].startswith('tool.py failed with code 1 on a full disk in ')
 
 
 def test_state_of_an_interrupted_job_stays_running(job, monkeypatch):
