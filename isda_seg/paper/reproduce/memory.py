@@ -9,8 +9,8 @@ from mmengine.registry import MODELS, DefaultScope
 from torch import Tensor
 
 from isda_seg import compat
+from isda_seg.openmmlab.config_nodes import dicts, type_name
 from isda_seg.run import DETECTION, task_name
-from isda_seg.runtime.config_keys import dicts, type_name
 from isda_seg.runtime.launch import plain_batch_norm
 
 STATES = 3  # of each parameter: weight, gradient, momentum
