@@ -443,6 +443,8 @@ def soft_criterion(case):
             logits, plain = (F.interpolate(each, large, mode='bilinear') for each in (logits, plain))
         targets = torch.rand(plain.shape, dtype=torch.float64, generator=case.torch)
         targets = targets.masked_fill(torch.rand(plain.shape, generator=case.torch) < case.pick('zeros', 0.0, 0.6), 0)
+        if base_kind == 'smoothing':  # torch smooths rows of zeros too, at strength 0
+            targets = targets.masked_fill(targets.sum(dim=1, keepdim=True) == 0, 1)
         targets = (targets / targets.sum(dim=1, keepdim=True).clamp(min=1e-3)).to(dtype)
         found = loss(logits, case.laid_out('target_layout', targets))
 
