@@ -70,10 +70,9 @@ class ISDALoss(ISDACriterion):
                 _cross_entropy(scope, loss_weight, cross_entropy)
         require_softmax(built)
         use_weighted_mean(built)
-        super().__init__(covariance, resolution, label_sampling=label_sampling, base=built, sync=sync,
-                         ignore_index=ignore_index_of(built),
-                         load_statistics=load_statistics, raise_at_once=raise_at_once, samples=samples,
-                         logit_adjustment=logit_adjustment)
+        super().__init__(covariance, resolution, label_sampling=label_sampling, base=built, sync=sync, samples=samples,
+                         ignore_index=ignore_index_of(built), load_statistics=load_statistics,
+                         raise_at_once=raise_at_once, logit_adjustment=logit_adjustment)
         self.lambda_0 = check_strength(lambda_0, 'lambda_0')
         self.classifier, self.ignore_background = classifier, ignore_background
         self.factor = loss_weight if base is not None or isinstance(built, MeanCrossEntropy) else 1.0

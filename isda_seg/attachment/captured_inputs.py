@@ -38,11 +38,10 @@ def classifier_input(classifier: nn.Module, features: Tensor, logits: Sequence[i
     if features.dim() != sides + 2:
         raise RuntimeError(f'the input of the classifier {classifier} has {features.dim()} dimensions, ISDA needs '
                            f'{sides + 2}: add a batch dimension with unsqueeze(0)')
-    inputs = features if pointwise(classifier) else Windows.of(classifier, features)
-    if len(logits) != 2 or {*inputs.shape[2:]} != {1}:
-        return inputs
-    return (inputs.of_images(slice(None)).patch(*[slice(0, 1)] * sides) if isinstance(inputs, Windows) else
-            inputs).flatten(1)
+    x = features if pointwise(classifier) else Windows.of(classifier, features)
+    if len(logits) != 2 or {*x.shape[2:]} != {1}:
+        return x
+    return (x.of_images(slice(None)).patch(*[slice(0, 1)] * sides) if isinstance(x, Windows) else x).flatten(1)
 
 
 def pointwise(convolution: _ConvNd) -> bool:

@@ -39,12 +39,11 @@ class HeldStatistics(nn.Module):
             raise ValueError(f'the statistics have {self.statistics.num_classes} classes x {self.statistics.channels} '
                              f'channels, the classifier has {num_classes} x {channels}: {remedy}')
 
-    def observe(self, features: Tensor | Windows, labels: Tensor, ignore_index: int,
-                reversible: bool) -> Callable[[], None]:
+    def observe(self, features: Tensor | Windows, labels: Tensor, ignored: int, reversible: bool) -> Callable[[], None]:
         """Observe a checked batch, except one of ``observe_skipped``; return a function that undoes it."""
         if self.skipped_if_empty and self.captured.empty() is not None:
             return lambda: None
-        return self.statistics.observe(features, labels, ignore_index, checked=True, reversible=reversible)
+        return self.statistics.observe(features, labels, ignored, checked=True, reversible=reversible)
 
     def observe_skipped(self) -> None:
         """Observe a captured batch without samples if its head may skip the loss: the other ranks wait for it."""

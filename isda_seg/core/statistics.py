@@ -134,11 +134,6 @@ class ClassStatistics(nn.Module):
         for name, value in moments._asdict().items():
             setattr(self, name, value.clone() if apart else value)
 
-    def reset(self) -> None:
-        """Reset to the statistics of zero samples."""
-        self._store(empty_moments(self.num_classes, self.channels, self.kind, device=self.count.device))
-        self.dropped.zero_()
-
     def raise_overflow(self) -> None:
         """Raise RuntimeError if samples exceeded the all-gather buffer. Synchronises with an accelerator.
 

@@ -61,9 +61,8 @@ def wrap_losses(model: nn.Module, make: Make | None = None, heads: Sequence[str]
         raise ValueError(_no_losses_message(unwrapped, make is None))
     for pair in pairs:
         if not hasattr(pair.loss, 'lambda_0'):
-            raise ValueError(f'{_title(pair.name, pair.holder)}: {pair.place} is an ISDACriterion, whose strength the '
-                             'hook cannot set: replace it by isda_seg.losses.ISDALoss(lambda_0, base=...), or delete '
-                             'default_hooks.isda and attach the criterion in plain torch')
+            raise ValueError(f'{_title(pair.name, pair.holder)}: {pair.place} is an ISDACriterion, and the hook sets '
+                             'the strength of an isda_seg.losses.ISDALoss(lambda_0, base=...): replace it by one')
         attach(pair.loss, pair.classifier, getattr(pair.holder, 'align_corners', False))
         pair.loss.skipped_if_empty = True  # by the box heads of MMDetection
         if getattr(pair.loss, 'ignore_background', False):

@@ -366,15 +366,6 @@ def test_moments_of_parts_merge_to_those_of_the_whole(kind):
 
 
 @pytest.mark.parametrize('kind', KINDS)
-def test_reset_equals_new_statistics(kind):
-    statistics = observed(kind, batch())
-    statistics.reset()
-    assert_same_bits(state(statistics), state(ClassStatistics(CLASSES, CHANNELS, covariance=kind)))
-    statistics.observe(*batch(seed=1))
-    assert_same_bits(state(statistics), state(observed(kind, batch(seed=1))))
-
-
-@pytest.mark.parametrize('kind', KINDS)
 @pytest.mark.parametrize('cast', ['half', 'bfloat16'])
 @pytest.mark.parametrize('inside', [True, False])
 def test_casting_the_module_keeps_float32_buffers(kind, cast, inside):

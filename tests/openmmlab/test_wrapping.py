@@ -185,7 +185,7 @@ def test_a_class_declares_whether_it_is_a_softmax_loss(declared):
 def test_a_criterion_of_plain_torch_in_the_model_is_an_error_with_a_remedy():
     own = nn.Module()
     own.fc, own.loss = nn.Linear(2, 2), ISDACriterion(lambda_0=1.0, total_steps=3)
-    with pytest.raises(ValueError, match=r'loss is an ISDACriterion, .* replace it by isda_seg.losses.ISDALoss'):
+    with pytest.raises(ValueError, match='loss is an ISDACriterion, .* an isda_seg.losses.ISDALoss.*: replace it'):
         served(own)
     own.loss = ISDALoss(1.0, base=nn.CrossEntropyLoss())
     assert served(own)[0] == ['.loss']

@@ -43,8 +43,6 @@ def config(tmp_path_factory):
     ({'default_hooks.stop.type': 'EarlyStoppingHook', 'default_hooks.stop.monitor': 'accuracy/top1',
       'default_hooks.stop.rule': 'greater', 'train_cfg.val_begin': 1},
      "EarlyStoppingHook.monitor names 'accuracy/top1', but the evaluator gives aAcc"),
-    ({'default_hooks.last.type': 'LastEvaluationsHook', 'default_hooks.last.metric': 'top1_error',
-      'train_cfg.val_begin': 1}, "LastEvaluationsHook.metric names 'top1_error', but the evaluator gives aAcc"),
     ({'param_scheduler': [dict(type='ReduceOnPlateauLR', monitor='loss')], 'train_cfg.val_begin': 1},
      "ReduceOnPlateauLR.monitor names 'loss', but the evaluator gives aAcc"),
     ({'default_hooks.checkpoint.save_best': 'mIoU'},

@@ -70,6 +70,7 @@ def test_a_rotation_that_mixes_labels_is_a_warning(monkeypatch):
     monkeypatch.setattr('isda_seg.segmentation.ignored_labels.print_log', lambda text, *_: said.append(text))
     check_ignored(config(steps=[dict(type='RandomRotFlip'), dict(type='RandomRotFlip', rotate_prob=0)]), 'train')
     (text,) = said
-    assert text.startswith('train_dataloader.dataset.pipeline.0: RandomRotFlip interpolates between the labels')
-    assert text.endswith('Set train_dataloader.dataset.pipeline.0.rotate_prob to 0 and rotate with RandomRotate '
-                         'and seg_pad_val=11')
+    step = 'train_dataloader.dataset.pipeline.0'
+    assert text == (f'{step}: RandomRotFlip interpolates between the labels of neighbours, which gives other classes, '
+                    f'and fills new pixels with label 0. Set {step}.rotate_prob to 0 and rotate with RandomRotate and '
+                    'seg_pad_val=11')
