@@ -15,7 +15,7 @@ from isda_seg.runtime.checkpoint import check_checkpoint, latest_checkpoint
 from isda_seg.runtime.checkpoint_hook import AtomicCheckpointHook
 from isda_seg.runtime.epoch_loop import set_epoch_loop
 from isda_seg.runtime.loaded_statistics import LoadedStatisticsHook
-from isda_seg.runtime.monitored_measures import MonitoredMeasuresHook, set_rules
+from isda_seg.runtime.monitored_metrics import MonitoredMetricsHook, set_rules
 from isda_seg.runtime.reproducible import make_reproducible
 from isda_seg.runtime.resume_check import ResumeCheckHook
 from isda_seg.runtime.run_record import RunRecordHook
@@ -85,7 +85,7 @@ def build_runner(cfg: Config, resume: str | None = None, amp: str | None = None,
     cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), dict(type=SoundRunHook.__name__),
                         dict(type=ResumeCheckHook.__name__), dict(type=AccumulatedGradientsHook.__name__),
                         dict(type=TrainingAccuracyHook.__name__), dict(type=RunRecordHook.__name__),
-                        dict(type=LoadedStatisticsHook.__name__), dict(type=MonitoredMeasuresHook.__name__),
+                        dict(type=LoadedStatisticsHook.__name__), dict(type=MonitoredMetricsHook.__name__),
                         dict(type=SignalHook.__name__)]
     runner = runner_from(cfg, quiet)
     require_batches(runner.train_dataloader)  # before the schedulers count steps

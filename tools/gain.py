@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from isda_seg.attach import attach
 from isda_seg.core import linear_ramp
 from isda_seg.criterion import ISDACriterion
-from isda_seg.metrics.likelihood import likelihood, measures
+from isda_seg.metrics.likelihood import likelihood, likelihood_metrics
 from isda_seg.paper.series.gain_report import compare_strengths, draw, report
 from isda_seg.runtime.arguments import add_out, result_file
 from isda_seg.runtime.provenance import provenance, write_json
@@ -89,7 +89,7 @@ def run(seed: int, lambda_0: float, held_out: bool = False) -> dict[str, float]:
     model.eval()
     with torch.no_grad():
         logits, fitted = model(test_images), model(images).argmax(dim=1) == labels
-    return dict(measures([likelihood(logits, test_labels)]), train=100 * float(fitted.float().mean()),
+    return dict(likelihood_metrics([likelihood(logits, test_labels)]), train=100 * float(fitted.float().mean()),
                 error=100 * float((logits.argmax(dim=1) != test_labels).float().mean()))
 
 

@@ -8,7 +8,7 @@ from mmengine.registry import METRICS
 from torch import Tensor
 
 from isda_seg.core.prior import adjust_logits
-from isda_seg.metrics.likelihood import Likelihood, likelihood, measures
+from isda_seg.metrics.likelihood import Likelihood, likelihood, likelihood_metrics
 
 
 class LogitMetric(BaseMetric):
@@ -77,4 +77,4 @@ class LikelihoodMetric(LogitMetric):
 
     def compute_metrics(self, results: list[Likelihood]) -> dict[str, float]:
         """Compute the means over the images of all ranks."""
-        return measures(results)
+        return likelihood_metrics(results)

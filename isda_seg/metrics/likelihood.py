@@ -66,7 +66,7 @@ def summed(parts: Sequence[tuple[Tensor, ...]]) -> list[Tensor]:
     return [torch.stack(field).sum(dim=0) for field in zip(*parts, strict=True)]
 
 
-def measures(parts: Sequence[Likelihood]) -> dict[str, Any]:
+def likelihood_metrics(parts: Sequence[Likelihood]) -> dict[str, Any]:
     """Return ``nll``, and ``ece`` in per cent."""
     whole = Likelihood(*summed(parts))
     return dict(nll=whole.negative_log_likelihood, ece=100 * whole.calibration_error)

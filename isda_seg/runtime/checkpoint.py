@@ -15,7 +15,7 @@ URL = r'\w[\w+.-]*://'
 INTERRUPTED = 'interrupted_iter_{}.pth'  # written after a signal
 NUMBERED = r'(?:iter|epoch)_\d+\.pth'
 
-if hasattr(torch.serialization, 'add_safe_globals'):  # numpy values of measures; MMEngine allows only some dtypes
+if hasattr(torch.serialization, 'add_safe_globals'):  # numpy values of metrics; MMEngine allows only some dtypes
     torch.serialization.add_safe_globals([type(np.dtype(kind)) for kind in '?bhilqBHILQefd'])
 
 

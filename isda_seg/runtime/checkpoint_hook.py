@@ -9,7 +9,7 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook
 from mmengine.registry import HOOKS
 
-from isda_seg.metrics.best_measure import direction
+from isda_seg.metrics.best_metric import direction
 from isda_seg.runtime.durable import UNFINISHED, replace_durably
 
 

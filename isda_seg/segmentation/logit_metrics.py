@@ -1,4 +1,4 @@
-"""Pixel-wise measures of the logits: negative log-likelihood, calibration error, average precision."""
+"""Pixel-wise metrics of the logits: negative log-likelihood, calibration error, average precision."""
 import logging
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -11,14 +11,14 @@ from mmseg.registry import METRICS
 
 from isda_seg.metrics.average_precision import Ranking, average_precision, ranking
 from isda_seg.metrics.class_names import unique_names
-from isda_seg.metrics.likelihood import Likelihood, chunked_likelihood, measures, summed
+from isda_seg.metrics.likelihood import Likelihood, chunked_likelihood, likelihood_metrics, summed
 from isda_seg.segmentation.adjusted_logits import labelled_logits
 
 
 class PixelMetric(BaseMetric):
-    """Base of measures of the logits that are added to the metrics of a config.
+    """Base of metrics of the logits that are added to the metrics of a config.
 
-    A prediction without suitable logits costs only these measures: they are left out with a warning.
+    A prediction without suitable logits costs only these metrics: they are left out with a warning.
 
     Args:
         ignore_index: label of ignored pixels.
@@ -35,7 +35,7 @@ class PixelMetric(BaseMetric):
             try:
                 found = self.sums(sample)
             except Exception as error:
-                print_log(f'{type(self).__name__} is left out, because it cannot measure the prediction for '
+                print_log(f'{type(self).__name__} is left out, because it cannot evaluate the prediction for '
                           f'{sample.get("img_path")}: {error}', 'current', logging.WARNING)
                 found = None
             self.results.append(found)
@@ -73,7 +73,7 @@ class PixelLikelihoodMetric(PixelMetric):
 
     def whole(self, results: list[Likelihood]) -> dict[str, float]:
         """Return the means over the pixels of all images."""
-        return measures(results)
+        return likelihood_metrics(results)
 
 
 @METRICS.register_module()

@@ -3,7 +3,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from isda_seg.metrics.likelihood import likelihood, measures, summed
+from isda_seg.metrics.likelihood import likelihood, likelihood_metrics, summed
 
 
 def test_calibration_error_is_the_weighted_gap_per_bin():
@@ -28,11 +28,12 @@ def test_nll_equals_cross_entropy_and_parts_sum_to_the_whole():
     parts = [likelihood(logits[at:at + 7], labels[at:at + 7]) for at in range(0, 90, 7)]
     assert summed(parts)[0].tolist() == whole.count.tolist()
     assert whole.negative_log_likelihood == pytest.approx(float(F.cross_entropy(logits, labels)), rel=1e-6)
-    assert measures(parts) == pytest.approx(dict(nll=whole.negative_log_likelihood, ece=100 * whole.calibration_error))
+    assert likelihood_metrics(parts) == pytest.approx(
+        dict(nll=whole.negative_log_likelihood, ece=100 * whole.calibration_error))
 
 
 def test_calibration_error_of_certain_predictions_and_of_no_samples():
     sure = 1e3 * torch.eye(3)
     assert likelihood(sure, torch.tensor([0, 1, 2])).calibration_error == 0
     assert likelihood(sure, torch.tensor([1, 2, 0])).calibration_error == 1
-    assert measures([likelihood(sure[:0], torch.zeros(0, dtype=torch.int64))]) == dict(nll=0, ece=0)
+    assert likelihood_metrics([likelihood(sure[:0], torch.zeros(0, dtype=torch.int64))]) == dict(nll=0, ece=0)

@@ -1,4 +1,4 @@
-"""Measures of the logits: bounded memory, equal results, and no harm to other metrics."""
+"""Metrics of the logits: bounded memory, equal results, and no harm to other metrics."""
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -79,7 +79,7 @@ def test_memory_on_top_of_the_logits_is_bounded(sample, monkeypatch):
 
 @pytest.mark.parametrize('kind', [PixelLikelihoodMetric, PixelAveragePrecisionMetric])
 @pytest.mark.parametrize('logits', [torch.zeros(1, H, W), torch.zeros(C, H + 1, W), None])
-def test_an_unsuitable_prediction_costs_only_the_measure(sample, kind, logits):
+def test_an_unsuitable_prediction_costs_only_the_metric(sample, kind, logits):
     metric = kind()
     metric.dataset_meta = dict(classes=[str(c) for c in range(C)])
     other = {key: value for key, value in dict(sample, seg_logits=dict(data=logits)).items()

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import stats  # t quantile and bootstrap
 
-from isda_seg.metrics.best_measure import direction
+from isda_seg.metrics.best_metric import direction
 from isda_seg.paper.series.result_files import DIVERGED
 
 CONFIDENCE = 0.95

@@ -1,4 +1,4 @@
-"""Measures that hooks and schedules monitor: their direction, and whether the evaluator gives them."""
+"""Metrics that hooks and schedules monitor: their direction, and whether the evaluator gives them."""
 from typing import Any
 
 import torch
@@ -8,14 +8,14 @@ from mmengine.optim.scheduler.param_scheduler import ReduceOnPlateauParamSchedul
 from mmengine.registry import HOOKS
 from mmengine.runner import EpochBasedTrainLoop
 
-from isda_seg.metrics.best_measure import direction
+from isda_seg.metrics.best_metric import direction
 from isda_seg.openmmlab.config_nodes import dicts, type_name
 from isda_seg.runtime.isolation import undisturbed
 from isda_seg.runtime.signals import validates
 
 
 def set_rules(cfg: Config) -> None:
-    """Set the ``rule`` of each EarlyStoppingHook and ReduceOnPlateau schedule that has none from its measure; in place.
+    """Set the ``rule`` of each EarlyStoppingHook and ReduceOnPlateau schedule that has none from its metric; in place.
 
     The default of these schedules is 'less', also for an accuracy.
     """
@@ -27,10 +27,10 @@ def set_rules(cfg: Config) -> None:
 
 
 @HOOKS.register_module()
-class MonitoredMeasuresHook(Hook):
-    """Check before training that a validation will give the measures that a config names.
+class MonitoredMetricsHook(Hook):
+    """Check before training that a validation will give the metrics that a config names.
 
-    ``save_best``, EarlyStoppingHook and ReduceOnPlateau schedules name measures. The log reports an EarlyStoppingHook
+    ``save_best``, EarlyStoppingHook and ReduceOnPlateau schedules name metrics. The log reports an EarlyStoppingHook
     that waits for more validations than the run has.
 
     The names come from an evaluation of the first validation batch with the untrained model, which changes no state. An
@@ -40,7 +40,7 @@ class MonitoredMeasuresHook(Hook):
     priority = 'LOWEST'
 
     def before_train(self, runner: Any) -> None:
-        """Check the measures, if any are named."""
+        """Check the metrics, if any are named."""
         named = monitored(runner)
         if not named:
             return
@@ -58,9 +58,9 @@ class MonitoredMeasuresHook(Hook):
                     f'earliest after {hook.patience + 1} validations, and this run has {left}. Decrease patience or '
                     'train_cfg.val_interval')
         try:
-            given = given_measures(runner)
+            given = given_metrics(runner)
         except Exception as error:  # any evaluator of a user, with one batch
-            runner.logger.info(f'the measures of the evaluator are not known before the first validation ({error!r})')
+            runner.logger.info(f'the metrics of the evaluator are not known before the first validation ({error!r})')
             return
         missing = {name: option for name, option in named.items() if given and name not in given}
         if missing:
@@ -69,7 +69,7 @@ class MonitoredMeasuresHook(Hook):
 
 
 def monitored(runner: Any) -> dict[str, str]:
-    """Return the measures that hooks of a runner name, each with the option that names it."""
+    """Return the metrics that hooks of a runner name, each with the option that names it."""
     named = {}
     for hook in runner.hooks:
         if isinstance(hook, CheckpointHook):
@@ -83,8 +83,8 @@ def monitored(runner: Any) -> dict[str, str]:
     return named
 
 
-def given_measures(runner: Any) -> list[str]:
-    """Return the names of the measures that the validation gives, from its first batch."""
+def given_metrics(runner: Any) -> list[str]:
+    """Return the names of the metrics that the validation gives, from its first batch."""
     loader, evaluator = runner.val_dataloader, runner.val_loop.evaluator
     before, runner.logger.disabled = runner.logger.disabled, True  # no table of one batch in the log
     try:

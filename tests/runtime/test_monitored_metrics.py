@@ -6,7 +6,7 @@ from helpers import tiny
 from mmengine.config import Config
 from mmengine.hooks import EarlyStoppingHook
 
-from isda_seg.runtime.monitored_measures import set_rules
+from isda_seg.runtime.monitored_metrics import set_rules
 
 
 def test_run_with_decreasing_error_is_not_stopped():
@@ -34,7 +34,7 @@ NAMED = {'default_hooks.checkpoint.save_best': 'mIou', 'train_cfg.val_begin': 1,
 
 @pytest.fixture(scope='module')
 def config(tmp_path_factory):
-    return tiny.write_configs(tmp_path_factory.mktemp('measures'))[0]
+    return tiny.write_configs(tmp_path_factory.mktemp('metrics'))[0]
 
 
 @pytest.mark.parametrize('options, words', [
@@ -49,7 +49,7 @@ def config(tmp_path_factory):
      "save_best names 'mIoU', but the run has no validation: train_cfg.val_begin is 100 and training ends at iter 6"),
     ({'default_hooks.checkpoint.save_best': 'mIoU', 'val_dataloader': None, 'val_cfg': None, 'val_evaluator': None},
      'the run has no validation: the config has no val_dataloader')])
-def test_a_measure_that_nobody_measures_is_an_error_before_training(config, tmp_path, options, words):
+def test_a_metric_that_nobody_gives_is_an_error_before_training(config, tmp_path, options, words):
     runner = tiny.build(config, tmp_path, options)
     recorder = tiny.recording(runner)
     with pytest.raises(ValueError, match=words):
@@ -71,22 +71,22 @@ def test_patience_beyond_the_number_of_validations_is_reported(config, tmp_path,
 
 
 @pytest.mark.exhaustive
-def test_the_check_of_measures_changes_no_bit_of_the_run(config, tmp_path):
+def test_the_check_of_metrics_changes_no_bit_of_the_run(config, tmp_path):
     runner, steps = tiny.train(config, tmp_path / 'named', {**NAMED, 'default_hooks.checkpoint.save_best': 'mIoU'})
     plain, same = tiny.train(config, tmp_path / 'plain', {key: NAMED[key] for key in list(NAMED)[1:]})
     assert steps == same
     assert tiny.differing(tiny.full_state(runner), tiny.full_state(plain)) == []
 
 
-def test_a_measure_missing_at_validation_does_not_end_the_run(config, tmp_path, monkeypatch):
-    monkeypatch.setattr('isda_seg.runtime.monitored_measures.given_measures', lambda runner: [])
+def test_a_metric_missing_at_validation_does_not_end_the_run(config, tmp_path, monkeypatch):
+    monkeypatch.setattr('isda_seg.runtime.monitored_metrics.given_metrics', lambda runner: [])
     runner, steps = tiny.train(config, tmp_path, NAMED)
     assert len(steps) == 6
     assert 'save_best names mIou, but the validation gives aAcc, mIoU' in next(tmp_path.glob('*/*.log')).read_text()
 
 
 @pytest.mark.exhaustive
-def test_resume_with_a_best_measure_prints_no_warning_of_torch(config, tmp_path, capfd):
+def test_resume_with_a_best_metric_prints_no_warning_of_torch(config, tmp_path, capfd):
     options = {**NAMED, 'default_hooks.checkpoint.save_best': 'mIoU', 'default_hooks.checkpoint.interval': 3}
     tiny.train(config, tmp_path, options)
     saved = torch.load(tmp_path / 'iter_3.pth', weights_only=False)['message_hub']['runtime_info']

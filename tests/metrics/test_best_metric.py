@@ -2,18 +2,18 @@
 import pytest
 from mmengine.hooks import CheckpointHook
 
-from isda_seg.metrics.best_measure import direction
+from isda_seg.metrics.best_metric import direction
 from isda_seg.runtime.checkpoint_hook import AtomicCheckpointHook
 
 
-@pytest.mark.parametrize(('measure', 'wanted'), [
+@pytest.mark.parametrize(('metric', 'wanted'), [
     ('top1_error', 'less'), ('top5_error', 'less'), ('top1_error_last10', 'less'), ('single/top1_error', 'less'),
     ('nll', 'less'), ('ece', 'less'), ('loss', 'less'), ('decode.loss_isda', 'less'),
     ('top1_accuracy', 'greater'), ('accuracy', 'greater'), ('mIoU', 'greater'), ('mIoU_last3', 'greater'),
     ('aAcc', 'greater'), ('mAcc', 'greater'), ('IoU.nll', 'greater'), ('recall.car', 'greater'),
     ('coco/bbox_mAP', 'greater'), ('coco/segm_mAP_50', 'greater'), ('time', None)])
-def test_direction_of_every_metric(measure, wanted):
-    assert direction(measure) == wanted
+def test_direction_of_every_metric(metric, wanted):
+    assert direction(metric) == wanted
 
 
 def test_best_checkpoint_has_the_lowest_error():

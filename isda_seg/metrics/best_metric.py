@@ -6,7 +6,7 @@ GREATER = re.compile(r'(top\d+_accuracy|accuracy|training_accuracy|mIoU|aAcc|mAc
                      r'(IoU|precision|recall|AP)\..+)(_last\d+)?')
 
 
-def direction(measure: str) -> str | None:
+def direction(metric: str) -> str | None:
     """Return 'less' or 'greater' for a metric of this package, ignoring a prefix before a slash; None for others."""
-    name = measure.rsplit('/', 1)[-1]
+    name = metric.rsplit('/', 1)[-1]
     return 'less' if LESS.fullmatch(name) else 'greater' if GREATER.fullmatch(name) else None
