@@ -5,4 +5,4 @@ Baseline:  deeplabv3plus_mobilenetv2-d16_la_camvid32-240x180.py; same seed, only
 Result:    not yet run
 """
 _base_ = './deeplabv3plus_mobilenetv2-d16_la_camvid32-240x180.py'
-default_hooks = dict(isda=dict(lambda_0=5))
+default_hooks = dict(isda=dict(lambda_0=1))
