@@ -78,7 +78,7 @@ def with_last_mean(metrics: dict[str, float], cfg: Config, checkpoint: dict[str,
     """Add the mean over the last evaluations, including this one, if the test data are the validation data."""
     meta = checkpoint.get('meta', {})
     known = meta.get(VALUES)
-    validated = cfg.get('val_dataloader', {}).get('dataset')
+    validated = (cfg.get('val_dataloader') or {}).get('dataset')
     if known is None or known['metric'] not in metrics or cfg.test_dataloader.dataset != validated:
         return metrics
     done = meta['epoch' if known['by_epoch'] else 'iter']
