@@ -383,13 +383,11 @@ def test_casting_the_module_keeps_float32_buffers(kind, cast, inside):
 
 
 @pytest.mark.parametrize('kind', ['diagonal', 'full'])
-@pytest.mark.parametrize('change', [lambda s: s.observe(*batch(seed=1, samples=3)), lambda s: s.reset()],
-                         ids=['observe', 'reset'])
-def test_moments_are_a_copy(change, kind):
+def test_moments_are_a_copy(kind):
     statistics = observed(kind, batch())
     moments = [t.clone() for t in statistics.moments]
     held = statistics.moments
-    change(statistics)
+    statistics.observe(*batch(seed=1, samples=3))
     assert not torch.equal(statistics.mean, moments[1])
     assert all(torch.equal(a, b) for a, b in zip(held, moments, strict=True))
 
