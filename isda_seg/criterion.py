@@ -158,11 +158,10 @@ class ISDACriterion(HeldStatistics):
 
         With a ``divisor`` the base loss is the summed cross-entropy divided by it: one fused pass.
         """
-        statistics: Any = self.statistics
-        adjustment = self.logit_adjustment * log_prior(statistics.count) if self.logit_adjustment else None
+        adjustment = self.logit_adjustment * log_prior(self.statistics.count) if self.logit_adjustment else None
         augmented_labels, on_grid = (without_class(each, self.background, ignored) for each in (labels, on_grid))
         grid = Grid(on_grid, self.align_corners) if self.resolution == 'feature' and logits.dim() > 2 else None
-        arguments = augmented_labels, weight, statistics.covariance, strength
+        arguments = augmented_labels, weight, self.statistics.covariance, strength
         if is_soft(logits, labels):
             return base_losses.soft_value(self.base, logits, *arguments, samples=self.samples, grid=grid,
                                           background=self.background, adjustment=adjustment, factor=self.factor)

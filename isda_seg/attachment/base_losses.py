@@ -55,7 +55,7 @@ def checked(loss: nn.Module | None, ignore_index: int) -> nn.Module:
     """Return the loss, by default mean cross-entropy; ValueError unless it is a module and the index an integer."""
     if not isinstance(loss, nn.Module | None):
         raise ValueError(f'base must be a module such as torch.nn.CrossEntropyLoss(), got {loss}')
-    if not isinstance(ignore_index, int | Integral):
+    if not isinstance(ignore_index, Integral):
         raise ValueError(f'ignore_index must be an integer, got {ignore_index!r}. Use -100 to ignore no label')
     return MeanCrossEntropy() if loss is None else loss
 

@@ -38,7 +38,7 @@ def unsupported_reason(head: nn.Module) -> str | None:
 
 def reason_of(kind: type) -> str | None:
     """Return ``unsupported_reason`` of the modules of a class."""
-    return next((UNSUPPORTED[base.__name__] for base in kind.__mro__ if base.__name__ in UNSUPPORTED), None)
+    return next((UNSUPPORTED[name] for name in _names(kind) if name in UNSUPPORTED), None)
 
 
 def classifiers(head: nn.Module, place: str) -> tuple[str, ...] | None:
@@ -49,7 +49,7 @@ def classifiers(head: nn.Module, place: str) -> tuple[str, ...] | None:
     of ``CLASSIFIERS``.
     """
     known = getattr(head, 'isda_classifiers', None) or \
-        next((CLASSIFIERS[name] for name in _names(head) if name in CLASSIFIERS), None)
+        next((CLASSIFIERS[name] for name in _names(type(head)) if name in CLASSIFIERS), None)
     if known is None:
         return None
     return next((names for where, names in known.items() if f'{place}.'.startswith(f'{where}.')), ())
@@ -63,9 +63,9 @@ def background_of(head: nn.Module, outputs: int) -> int | None:
 
 def later_calls_note(parent: nn.Module | None) -> str | None:
     """Return a note if ``parent`` calls the loss of its head again, on logits without a classifier; None otherwise."""
-    return next((FIRST_CALL_ONLY[name] for name in _names(parent) if name in FIRST_CALL_ONLY), None)
+    return next((FIRST_CALL_ONLY[name] for name in _names(type(parent)) if name in FIRST_CALL_ONLY), None)
 
 
-def _names(module: nn.Module | None) -> list[str]:
-    """Return the names of a module's class and its base classes."""
-    return [kind.__name__ for kind in type(module).__mro__]
+def _names(kind: type) -> list[str]:
+    """Return the names of a class and its base classes."""
+    return [base.__name__ for base in kind.__mro__]

@@ -46,7 +46,7 @@ def shrink(cfg, path):
 
 
 def fewer(tables, name, rows):
-    """The tables, of which one keeps some rows; its labelled images are as few as the data has."""
+    """Return the tables with only some rows of one table, and with its numbers of labels reduced to the tiny data."""
     own = tables[name]
     kept = [own.rows[number] for number in rows]
     few = [row._replace(arm=re.sub(r'(num_labels=)\d+', r'\g<1>40', row.arm),

@@ -25,7 +25,7 @@ class Rehearsal(NamedTuple):
     rows: tuple[int, ...]
     data: tuple[str, ...]
     ranks: int = 1
-    trial: tuple[int, ...] = ()  # rows of which --check trains ten steps; without, it only looks at data and weights
+    trial: tuple[int, ...] = ()  # rows that --check trains for ten steps; empty: it checks only data and weights
 
 
 CIFAR, DETECTION = ('cifar10', 'cifar100'), ('imagenet', 'coco')
@@ -87,7 +87,7 @@ def test_table_is_rehearsed_from_the_check_to_the_result_file(table, folder, too
 
 
 class Outside:
-    """The tool in processes of its own, which can be killed, on some rows of a table."""
+    """Runs of the tool on some rows of a table in separate processes, which can be killed."""
 
     def __init__(self, folder, table, rows, *words):
         self.folder, self.table, self.words = folder, table, words

@@ -228,7 +228,7 @@ def test_full_disk_fails_a_job_but_neither_its_retry_nor_the_other_jobs(job, mon
 
 
 def test_failure_on_a_full_disk_says_so(job, monkeypatch):
-    """The log has no room for the reason either."""
+    """A full disk can also cut off the log, which then lacks the reason."""
     monkeypatch.setattr(jobs.shutil, 'disk_usage', lambda folder: SimpleNamespace(free=1000))
     failing = job('a', 9)
     problem = run_jobs([failing], [Slot()], [].append, keep_going=True)['a']
