@@ -357,15 +357,6 @@ def test_the_semi_supervised_classifier_builds_and_trains_with_isda(code, tmp_pa
     assert int(pair.loss.statistics.count.sum()) == 4
 
 
-def decoder(kind='FCNHead', loss=None):
-    """A small model of MMSegmentation with a head of this kind."""
-    from helpers import families
-    head = dict(type=kind, in_channels=8, in_index=0, channels=6, num_convs=1, num_classes=families.CLASSES,
-                norm_cfg=dict(type='BN'), loss_decode=loss or dict(type='CrossEntropyLoss'))
-    return families.build(dict(type='EncoderDecoder', decode_head=head, backbone=dict(type='GivenMaps'), train_cfg={},
-                               test_cfg=dict(mode='whole')))
-
-
 def wrapped(model):
     """The classifiers by loss, as the hook attaches them."""
     from helpers import families
@@ -376,24 +367,27 @@ def wrapped(model):
 
 @code('own head')
 def test_the_declared_classifier_of_the_own_head_is_attached(code):
+    from helpers.families import head as config
+    from helpers.families import segmentor
     from mmseg.registry import MODELS
     head = run(code)['CoarseToFineHead']
     try:
-        model = decoder('CoarseToFineHead')
+        model = segmentor(config('CoarseToFineHead', num_convs=1))
         assert wrapped(model) == {'decode_head.loss_decode': 'decode_head.conv_seg'}
         head.isda_classifiers = {}
         with pytest.raises(ValueError, match='decode_head .CoarseToFineHead.: loss_decode'):
-            wrapped(decoder('CoarseToFineHead'))
+            wrapped(segmentor(config('CoarseToFineHead', num_convs=1)))
     finally:
         MODELS._module_dict.pop('CoarseToFineHead')
 
 
 @code('own loss')
 def test_the_own_loss_is_wrapped_and_augmented(code):
+    from helpers.families import head, segmentor
     from mmseg.registry import MODELS
     loss = run(code)['HardestPixelsLoss']
     try:
-        model = decoder(loss=dict(type='HardestPixelsLoss', share=0.5))
+        model = segmentor(head(loss=dict(type='HardestPixelsLoss', share=0.5)))
         assert wrapped(model) == {'decode_head.loss_decode': 'decode_head.conv_seg'}
     finally:
         MODELS._module_dict.pop('HardestPixelsLoss')

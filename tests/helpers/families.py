@@ -21,6 +21,7 @@ from isda_seg.runtime.launch import plain_batch_norm
 register_all_modules(init_default_scope=False)
 
 CLASSES, IGNORE, WIDTH, SIDE, LABELS, STRENGTH = 4, 255, 16, 8, (16, 16), 6.0
+CROSS_ENTROPY = dict(type='CrossEntropyLoss', loss_weight=0.4, avg_non_ignore=True)
 FIXED = ('LightHamHead',)  # normalised in 32 groups of channels
 CHANNELS = ('in_channels', 'channels', 'out_channels', 'feat_channels', 'feedforward_channels', 'ocr_channels',
             'embed_dims', 'post_process_channels')
@@ -101,6 +102,21 @@ def batch():
     edges = torch.randint(2, (2, 1, *LABELS), generator=generator)
     return [SegDataSample(gt_sem_seg=PixelData(data=label), gt_edge_map=PixelData(data=edge))
             for label, edge in zip(labels, edges, strict=True)]
+
+
+def head(kind='FCNHead', loss=CROSS_ENTROPY, **keys):
+    """The config of a narrow head of this kind."""
+    more = dict(FCNHead=dict(num_convs=1), DAHead=dict(pam_channels=2), STDCHead=dict(boundary_threshold=0.1),
+                EncHead=dict(num_codes=2, in_channels=[8], in_index=[0])).get(kind, {})
+    return dict(dict(type=kind, in_channels=8, in_index=0, channels=6, num_classes=CLASSES,
+                     norm_cfg=dict(type='BN'), loss_decode=loss), **more, **keys)
+
+
+def segmentor(decode_head, auxiliary_head=None):
+    """The model with these heads."""
+    config = dict(type='EncoderDecoder', decode_head=decode_head, backbone=dict(type='GivenMaps'), train_cfg={},
+                  test_cfg=dict(mode='whole'))
+    return build(dict(config, **({} if auxiliary_head is None else dict(auxiliary_head=auxiliary_head))))
 
 
 def build(config):

@@ -20,21 +20,9 @@ from isda_seg.openmmlab.log_values import scalars
 from isda_seg.openmmlab.pairs import find_pairs
 
 KEY = dict(type='ISDAHook', lambda_0=7.5)
-CE, DICE = dict(type='CrossEntropyLoss', loss_weight=0.4, avg_non_ignore=True), dict(type='DiceLoss', loss_weight=3.0)
+CE, DICE = families.CROSS_ENTROPY, dict(type='DiceLoss', loss_weight=3.0)
 SIGMOID = dict(type='CrossEntropyLoss', use_sigmoid=True)
-
-
-def head(kind='FCNHead', loss=CE, **keys):
-    more = dict(FCNHead=dict(num_convs=1), DAHead=dict(pam_channels=2), STDCHead=dict(boundary_threshold=0.1),
-                EncHead=dict(num_codes=2, in_channels=[8], in_index=[0])).get(kind, {})
-    return dict(dict(type=kind, in_channels=8, in_index=0, channels=6, num_classes=families.CLASSES,
-                     norm_cfg=dict(type='BN'), loss_decode=loss), **more, **keys)
-
-
-def model(decode_head, auxiliary_head=None):
-    config = dict(type='EncoderDecoder', decode_head=decode_head, backbone=dict(type='GivenMaps'), train_cfg={},
-                  test_cfg=dict(mode='whole'))
-    return families.build(dict(config, **({} if auxiliary_head is None else dict(auxiliary_head=auxiliary_head))))
+head, model = families.head, families.segmentor
 
 
 def served(built, hook=KEY, **cfg):
