@@ -6,8 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from isda_seg.attachment import base_losses
-from isda_seg.attachment.captured_inputs import CapturedInput, CapturedInputs
+from isda_seg.attachment.captured_inputs import CapturedInputs
 from isda_seg.attachment.held_statistics import HeldStatistics
+from isda_seg.attachment.kernel_step import Call, KernelStep
 from isda_seg.attachment.label_errors import LabelErrors
 from isda_seg.attachment.label_grid import LABEL_SAMPLINGS, labels_on_grid, without_class
 from isda_seg.attachment.ramp import Ramp
@@ -82,8 +83,8 @@ class ISDACriterion(HeldStatistics):
         self.ramp = Ramp.of(lambda_0, total_steps, calls_per_step)
         self.ignore_index, self.sync, self.load_statistics = ignore_index, sync, load_statistics
         self.raise_at_once, self.strength, self.align_corners = raise_at_once, 0.0, False
-        self.sources, self.captured, self.background = None, CapturedInputs(), background
-        self._verification, self._label_errors, self._unchecked_steps = Verification(), LabelErrors(), 0
+        self.sources, self.captured, self.background, self._unchecked_steps = None, CapturedInputs(), background, 0
+        self._verification, self._label_errors, self._kernel_step = Verification(), LabelErrors(), KernelStep()
         self._unseen = UnseenClasses(min(STEPS, self.ramp.total * self.ramp.calls_per_step) if self.ramp else STEPS)
 
     def capture(self, classifier: nn.Module, args: tuple[Tensor, ...], kwargs: dict[str, Tensor] | None = None) -> None:
@@ -123,55 +124,56 @@ class ISDACriterion(HeldStatistics):
                                'isda_seg.attach.attach(loss, classifier)')
         strength = check_strength(self.ramp.strength() if self.ramp else self.strength)
         with no_autocast(logits.device.type):
-            captured, labels, ignored = self._checked_inputs(logits, labels, ignore_index)
-            size = tuple(captured.features.shape[2:])
-            on_grid = labels_on_grid(labels, size, self.align_corners, self.label_sampling)
-            one_pass = bool((strength or self.logit_adjustment) and not self.samples and self.background is None)
-            divisor = base_losses.divisor(self.base, labels, ignored, kwargs, self.factor) if one_pass else None
-            undo = self.observe(captured.features, on_grid, ignored, reversible=divisor is None)
-            try:
-                result = self._loss(logits, labels, on_grid, captured.weight, strength, ignored, ignore_index, divisor,
-                                    kwargs)
-            except BaseException:
-                undo()
-                raise
+            check_tensor(labels)
+            captured = self.captured.last(logits.shape)
+            self.prepare(*captured.weight.shape)  # raises an error for a classifier whose weight has been replaced
+            if self._unchecked_steps >= CHECK_EVERY:
+                self.raise_deferred_errors()
+            changed = (strength or self.logit_adjustment) and not self.samples and self.background is None
+            mean = base_losses.mean_of(self.base, labels, kwargs, self.factor) if changed else None
+            call = Call(captured, logits, labels, ignore_index, strength, self.logit_adjustment, mean,
+                        self.align_corners, self.label_sampling)
+            self._unchecked_steps += 1
+            deferrable = not self.raise_at_once and self.resolution == 'label'
+            result = self._kernel_step.loss(call, self.statistics, self._verification) if deferrable else None
+            result = self._by_operators(call, kwargs) if result is None else result
             self.captured.clear()
             self.strength = self.ramp.advance() if self.ramp else self.strength
             self._unseen.count_call(self.statistics)
             return result
 
-    def _checked_inputs(self, logits: Tensor, labels: Tensor, ignore_index: int) -> tuple[CapturedInput, Tensor, int]:
-        """Return the captured input, verified against the logits, and int64 labels with their ignore index."""
-        check_tensor(labels)
-        captured = self.captured.last(logits.shape)
-        self.prepare(*captured.weight.shape)  # raises an error for a classifier whose weight has been replaced
-        labels, ignored = self._label_errors.check(labels, logits, ignore_index, self.sources)
+    def _by_operators(self, call: Call, kwargs: dict[str, Any]) -> Tensor:
+        """Observe the batch and return the loss, by PyTorch's operators."""
+        captured, logits = call[:2]
+        labels, ignored = self._label_errors.check(call.labels, logits, call.ignore_index, self.sources)
         self._verification.check(captured, logits, self.align_corners)
-        self._unchecked_steps += 1
         if self.raise_at_once or self._unchecked_steps >= CHECK_EVERY:
             self.raise_deferred_errors()
-        return captured, labels, ignored
+        on_grid = labels_on_grid(labels, captured.features.shape[2:], self.align_corners, self.label_sampling)
+        undo = self.observe(captured.features, on_grid, ignored, reversible=call.mean is None)
+        try:
+            return self._loss(call._replace(labels=labels), on_grid, ignored, kwargs)
+        except BaseException:
+            undo()
+            raise
 
-    def _loss(self, logits: Tensor, labels: Tensor, on_grid: Tensor, weight: Tensor, strength: float, ignored: int,
-              ignore_index: int, divisor: float | Tensor | None, kwargs: dict[str, Any]) -> Tensor:
-        """Return the loss from the present statistics; ``ignored`` is the ignore index of the labels.
-
-        With a ``divisor`` the base loss is the summed cross-entropy divided by it: one fused pass.
-        """
-        adjustment = self.logit_adjustment * log_prior(self.statistics.count) if self.logit_adjustment else None
+    def _loss(self, call: Call, on_grid: Tensor, ignored: int, kwargs: dict[str, Any]) -> Tensor:
+        """Return the loss from the present statistics; ``ignored`` is the ignore index of the labels in ``call``."""
+        logits, labels = call.logits, call.labels
+        adjustment = call.tau * log_prior(self.statistics.count) if call.tau else None
         augmented_labels, on_grid = (without_class(each, self.background, ignored) for each in (labels, on_grid))
         grid = Grid(on_grid, self.align_corners) if self.resolution == 'feature' and logits.dim() > 2 else None
-        arguments = augmented_labels, weight, self.statistics.covariance, strength
+        arguments = augmented_labels, call.weight, self.statistics.covariance, call.strength
         if is_soft(logits, labels):
             return base_losses.soft_value(self.base, logits, *arguments, samples=self.samples, grid=grid,
                                           background=self.background, adjustment=adjustment, factor=self.factor)
-        if divisor is not None:
-            return closed_form_loss(logits, *arguments, ignore_index=ignored, divisor=divisor, grid=grid,
+        if call.mean is not None:
+            return closed_form_loss(logits, *arguments, ignore_index=ignored, mean=call.mean, grid=grid,
                                     adjustment=adjustment)
         logits, keys = adjust_logits(logits, adjustment), dict[str, Any](ignore_index=ignored, grid=grid)
-        augmented = sampled_logits(logits, *arguments, self.samples, **keys) if self.samples and strength else \
+        augmented = sampled_logits(logits, *arguments, self.samples, **keys) if self.samples and call.strength else \
             [closed_form_logits(logits, *arguments, **keys)]
-        labels, ignore_index = base_losses.labels_for_base(self.base, labels, ignored, ignore_index)
+        labels, ignore_index = base_losses.labels_for_base(self.base, labels, ignored, call.ignore_index)
         return base_losses.mean_value(self.base, augmented, labels, ignore_index, kwargs, self.factor)
 
     @torch.no_grad()
@@ -196,5 +198,6 @@ class ISDACriterion(HeldStatistics):
         self._unchecked_steps = 0
         self._label_errors.raise_deferred()
         self._verification.raise_deferred()
+        self._kernel_step.raise_deferred()
         if self.statistics is not None:
             self.statistics.raise_overflow()

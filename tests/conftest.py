@@ -18,13 +18,15 @@ import torch
 from isda_seg import compat
 
 os.environ.setdefault('MPLBACKEND', 'Agg')
+if not torch.cuda.is_available():
+    os.environ.setdefault('TRITON_INTERPRET', '1')  # the kernels run in Python; read when they are imported
 if 'PYTEST_XDIST_WORKER' in os.environ:
     os.environ.setdefault('OMP_NUM_THREADS', '1')  # of the processes that tests start
     torch.set_num_threads(1)
 torch.set_num_threads(min(2, torch.get_num_threads()))
 
 REQUIRED_IN_CI = os.environ.get('CI_REQUIRES', '').split()
-MAY_SKIP_IN_CI = {'gpu', 'family', 'mmpretrain', 'library', 'ops', 'mmdet'} - {*REQUIRED_IN_CI}
+MAY_SKIP_IN_CI = {'gpu', 'family', 'mmpretrain', 'library', 'ops', 'mmdet', 'triton'} - {*REQUIRED_IN_CI}
 
 
 @cache
@@ -86,6 +88,8 @@ def missing(item: pytest.Item) -> Iterator[str]:
         yield from refusal(compat.require_operators, 'the test')
     if marked('mmdet'):
         yield from refusal(compat.require_detection)
+    if marked('triton') and find_spec('triton') is None:
+        yield 'triton is not installed'
     if marked('library') and find_spec(name := marked('library').args[0]) is None:
         yield f'{name} is not installed'
     if marked('family') and marked('family').args != (family,):

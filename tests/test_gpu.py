@@ -10,8 +10,7 @@ from torch.nn.functional import cross_entropy
 from torch.testing import assert_close
 
 from isda_seg.attach import attach
-from isda_seg.core import isda_consistency
-from isda_seg.core.ops import compiled
+from isda_seg.core import isda_consistency, kernels
 from isda_seg.core.ops.upsampled import resize
 from isda_seg.criterion import ISDACriterion
 
@@ -65,7 +64,43 @@ def full_precision_convolutions():
 def test_a_gpu_has_the_loss_gradients_and_statistics_of_a_cpu(covariance, resolution, images):
     model = head(covariance, resolution, images)
     assert_close(train(model, 3, 'cuda', images), train(model, 3, 'cpu', images), rtol=1e-3, atol=1e-5)
-    assert compiled._failed == []
+    assert kernels._failed == []
+
+
+@pytest.mark.parametrize('num_classes, dtype, channels_last', [
+    (19, torch.float32, False), (150, torch.float32, False), (19, torch.float16, False), (19, torch.bfloat16, True),
+    (150, torch.bfloat16, True)])
+def test_kernels_have_the_results_of_pytorch_operators_and_repeat_bitwise(num_classes, dtype, channels_last,
+                                                                          monkeypatch):
+    def trained():
+        torch.manual_seed(0)
+        classifier, loss = nn.Conv2d(96, num_classes, 1).cuda(), ISDACriterion(ignore_index=IGNORE)
+        loss.strength, found = 2.0, []
+        attach(loss, classifier, align_corners=True)
+        for step in range(4):
+            generator = torch.Generator('cuda').manual_seed(step)
+            features = torch.randn(2, 96, 33, 40, device='cuda', generator=generator).to(dtype)
+            labels = torch.randint(num_classes, (2, 17, 20), device='cuda', generator=generator)
+            labels = labels.repeat_interleave(15, 1).repeat_interleave(16, 2)
+            labels[:, ::7] = IGNORE
+            if channels_last:
+                features = features.contiguous(memory_format=torch.channels_last)
+            with torch.autocast('cuda', dtype, enabled=dtype != torch.float32):
+                logits = resize(classifier(features), labels.shape[1:], True).to(dtype)
+                logits.retain_grad()
+                value = loss(logits, labels)
+            classifier.zero_grad()
+            (8 * value).backward()
+            found += [value.detach(), logits.grad.float(), classifier.weight.grad.clone(), *loss.statistics.moments]
+        loss.raise_deferred_errors()
+        return found
+
+    once, again = trained(), trained()
+    assert kernels._failed == []
+    assert all(torch.equal(a, b) for a, b in zip(once, again, strict=True))
+    monkeypatch.setattr(kernels, 'DEVICES', set())
+    exact = dtype == torch.float32
+    assert_close(once, trained(), rtol=1e-4 if exact else 2e-2, atol=1e-6 if exact else 1e-4)
 
 
 @pytest.mark.parametrize('covariance', ['diagonal', 'full'])
@@ -94,7 +129,7 @@ def test_the_peak_memory_of_the_loss_is_at_most_that_of_cross_entropy():
     logits = resize(classifier(features), (769, 769), True).detach().requires_grad_()
 
     def peak(function):
-        for _ in range(2):  # the first call compiles, and compares a whole image
+        for _ in range(3):  # the first calls compile, and compare a whole image
             logits.grad = None
             loss.capture(classifier, (features,))
             torch.cuda.synchronize()

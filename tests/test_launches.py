@@ -6,7 +6,10 @@ from helpers.launches import Launches
 from torch import nn
 
 from isda_seg.attach import attach
-from isda_seg.core import ClassStatistics, isda_consistency
+from isda_seg.attachment.captured_inputs import CapturedInput
+from isda_seg.attachment.kernel_step import KernelStep
+from isda_seg.attachment.verification import Verification
+from isda_seg.core import ClassStatistics, isda_consistency, kernels
 from isda_seg.core.ops.upsampled import resize
 from isda_seg.criterion import ISDACriterion
 
@@ -24,6 +27,7 @@ def launches_of_a_step(classifier, features, labels, covariance='diagonal', reso
     criterion._verification.verified = True  # the first step compares a whole image, and waits
     y = torch.zeros(labels, dtype=torch.int64, device='meta')
     for _ in range(2):
+        classifier.zero_grad()
         z = classifier(torch.zeros(features, device='meta'))
         z = (resize(z, labels[1:], align_corners=True) if len(labels) > 1 else z).detach().requires_grad_()
         with Launches() as counter:
@@ -61,6 +65,27 @@ def test_the_unlabelled_term_needs_few_launches_and_no_synchronisation(kind, num
         isda_consistency(torch.zeros(128, num_classes, device='meta', requires_grad=True), weight, covariance,
                          1.0).backward()
     assert counter.count <= 80
+
+
+@pytest.mark.triton
+@pytest.mark.parametrize('num_classes', [19, 150])
+def test_a_head_needs_eight_launches_with_kernels(num_classes, monkeypatch):
+    monkeypatch.setattr(kernels, 'DEVICES', {'meta'})
+    monkeypatch.setattr(KernelStep, '_compare', lambda *_: None)  # of the first call: reads values
+    workload = dict(CITYSCAPES, classifier=nn.Conv2d(512, num_classes, 1))
+    assert launches_of_a_step(**workload) <= 8
+
+
+def test_deferred_errors_of_64_steps_need_few_launches():
+    verification = Verification()
+    verification.verified = True
+    classifier = nn.Conv2d(16, 5, 1, device='meta')
+    for _ in range(64):
+        features = torch.zeros(2, 16, 9, 9, device='meta')
+        verification.check(CapturedInput.of(features, classifier), torch.zeros(2, 5, 33, 33, device='meta'), True)
+    with Launches() as counter, pytest.raises(Exception, match='(?i)meta|storage'):  # at its end it reads the values
+        verification.raise_deferred()
+    assert 0 < counter.count <= 20
 
 
 def test_a_synchronisation_is_detected():

@@ -7,6 +7,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / 'isda_seg'
 LINES = {path: len(path.read_text().splitlines()) for path in PACKAGE.rglob('*.py')}
 MODULES = {path: lines for path, lines in LINES.items() if path.name != '__init__.py'}
+KERNELS = PACKAGE / 'core/kernels'  # for GPUs; core has the same in PyTorch operators
 METHOD = ('core', 'attachment', 'openmmlab', 'attach.py', 'criterion.py', 'losses.py', 'hooks.py')
 STUDIES = ('paper', 'demo_data')  # the paper's experiments and the synthetic street scenes
 
@@ -22,13 +23,16 @@ def names(paths):
 def test_lines_by_package_stay_within_their_limits():
     parts = {part: sum(lines for path, lines in LINES.items() if part_of(path) == part)
              for part in sorted({part_of(path) for path in LINES})}
-    method = sum(parts[part] for part in METHOD)
-    library = sum(lines for part, lines in parts.items() if part not in STUDIES)
+    kernels = sum(lines for path, lines in LINES.items() if path.is_relative_to(KERNELS))
+    method = sum(parts[part] for part in METHOD) - kernels
+    library = sum(lines for part, lines in parts.items() if part not in STUDIES) - kernels
     print()
-    for part, lines in [*parts.items(), ('the method', method), ('without paper and demo_data', library)]:
+    for part, lines in [*parts.items(), ('the method', method), ('kernels', kernels),
+                        ('without paper, demo_data and kernels', library)]:
         print(f'{lines:6,} {part}')
-    assert method <= 4_700
-    assert library <= 11_200
+    assert method <= 4_800
+    assert kernels <= 800
+    assert library <= 11_350
 
 
 def test_modules_have_at_most_250_lines_and_a_median_below_90():
@@ -50,7 +54,7 @@ def test_the_package_has_few_folders_and_root_files():
     of_paper = {folder for folder in folders if folder.is_relative_to(PACKAGE / 'paper')}
     root = names(path for path in LINES if path.parent == PACKAGE)
     print(f'\n{len(folders)} folders, {len(of_paper)} of them in paper; {len(root)} files at the root')
-    assert len(folders - of_paper) <= 14 and len(of_paper) <= 12
+    assert len(folders - of_paper) <= 15 and len(of_paper) <= 12
     assert len(root) <= 7
 
 

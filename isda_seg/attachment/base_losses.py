@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from isda_seg.core.functional import cross_entropy
-from isda_seg.core.ops.checks import number_labelled
+from isda_seg.core.functional import Mean, cross_entropy
 from isda_seg.core.ops.device import constant
 from isda_seg.core.ops.upsampled import Grid
 from isda_seg.core.soft_targets import soft_cross_entropy
@@ -122,22 +121,19 @@ def labels_for_base(loss: nn.Module, labels: Tensor, ignored: int, ignore_index:
     return torch.where(labels == ignored, constant(ignore_index, (), torch.int64, labels.device), labels), ignore_index
 
 
-def divisor(loss: nn.Module, labels: Tensor, ignore_index: int, kwargs: Mapping[str, Any],
-            factor: float = 1.0) -> float | Tensor | None:
-    """Return the divisor d for which ``factor`` times the loss is the summed cross-entropy / d; None if there is none.
+def mean_of(loss: nn.Module, labels: Tensor, kwargs: Mapping[str, Any], factor: float = 1.0) -> Mean | None:
+    """Return how ``factor`` times the loss averages the cross-entropy of pixels; None if it is no such mean.
 
     The cross-entropy of MMSegmentation is a mean over all pixels, or over labelled pixels with ``avg_non_ignore``.
     """
     if kwargs:
         return None
     if type(loss) is MeanCrossEntropy and factor == 1.0:
-        return number_labelled(labels, ignore_index)
+        return Mean()
     if type(loss).__module__ != MMSEG_CROSS_ENTROPY or loss.class_weight is not None or loss.reduction != 'mean':
         return None
     factor *= loss.loss_weight
-    if not factor:
-        return None
-    return (number_labelled(labels, ignore_index) if loss.avg_non_ignore else labels.numel()) / factor
+    return Mean(None if loss.avg_non_ignore else labels.numel(), factor) if factor else None
 
 
 def soft_value(loss: nn.Module, logits: Tensor, targets: Tensor, weight: Tensor, covariance: Tensor, strength: float, *,

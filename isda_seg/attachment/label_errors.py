@@ -62,7 +62,11 @@ class LabelErrors:
         least, most = int(torch.stack(lowest).amin()), int(torch.stack(highest).amax())
         self._extremes.clear()
         if least < 0 or most >= self._classes:
-            wrong = ' and '.join(str(label) for label in (least, most) if not 0 <= label < self._classes)
-            raise ValueError(f'labels such as {wrong} are neither one of the {self._classes} classes '
-                             f'(0..{self._classes - 1}) nor the ignore index ({self._ignore_index}): correct the '
-                             'labels or num_classes')
+            raise invalid_labels(least, most, self._classes, self._ignore_index)
+
+
+def invalid_labels(least: int, most: int, num_classes: int, ignore_index: int) -> ValueError:
+    """Return the error for labels between two of which at least one is no class."""
+    wrong = ' and '.join(str(label) for label in dict.fromkeys((least, most)) if not 0 <= label < num_classes)
+    return ValueError(f'labels such as {wrong} are neither one of the {num_classes} classes (0..{num_classes - 1}) nor '
+                      f'the ignore index ({ignore_index}): correct the labels or num_classes')

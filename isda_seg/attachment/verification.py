@@ -1,4 +1,5 @@
 """Verify at every step that the captured features reproduce the logits."""
+from collections.abc import Sequence
 from math import prod
 from typing import Any, NamedTuple
 
@@ -16,6 +17,28 @@ STRIDE = 2654435761  # 2^32 divided by the golden ratio: spreads the sampled pos
 ALLOWED = 1e-2       # tolerance relative to the scale of the logits
 CONVOLVE = (F.conv1d, F.conv2d, F.conv3d)
 HALF_ALLOWED = 5e-2  # tolerance for features or logits in half precision
+
+
+def tolerance(features: Tensor | Windows, logits: Tensor) -> float:
+    """Return the allowed difference, relative to the scale of the logits."""
+    return HALF_ALLOWED if min(features.dtype.itemsize, logits.dtype.itemsize) < 4 else ALLOWED
+
+
+class Place(NamedTuple):
+    """The feature pixel verified at one step, and what the logits there interpolate."""
+    image: int
+    pixel: list[int]                        # of the logits
+    sources: list[tuple[int, int, float]]   # of each side: two feature rows, and the weight of the second
+
+    @classmethod
+    def of(cls, step: int, images: int, sizes: Sequence[int], large: Sequence[int], align_corners: bool) -> 'Place':
+        """Return the place of a step, where interpolation needs the fewest neighbours."""
+        position = step * STRIDE % (images * prod(sizes))
+        places = [position // prod(sizes[side + 1:]) % size for side, size in enumerate(sizes)]
+        sides = list(zip(sizes, large, strict=True))
+        pixel = [pixel_of(i, small, side, align_corners) for i, (small, side) in zip(places, sides, strict=True)]
+        sources = [source(i, small, side, align_corners) for i, (small, side) in zip(pixel, sides, strict=True)]
+        return cls(position // prod(sizes), pixel, sources)
 
 
 class Comparison(NamedTuple):
@@ -68,19 +91,22 @@ class Verification:
         check_shapes(captured, logits)
         if logits.numel() == 0:
             return
-        half = min(captured.features.dtype.itemsize, logits.dtype.itemsize) < 4
-        allowed = HALF_ALLOWED if half else ALLOWED
-        self.step += 1
+        allowed, step = tolerance(captured.features, logits), self.next()
         if not self.verified:
             self.verified = _whole_image(captured, logits, align_corners, allowed)
             return
-        sample = _one_position(captured, logits, align_corners, self.step)
+        sample = _one_position(captured, logits, align_corners, step)
         if on_cpu(logits):
             excess = float(sample.excess(captured.weight, allowed))
             if excess > 1:
-                raise RuntimeError(_stale(excess * allowed))
+                raise RuntimeError(stale_logits(excess * allowed))
             return
         self._deferred.append((sample, captured.weight.detach(), allowed))
+
+    def next(self) -> int:
+        """Count one more step, and return its number, which determines the position to verify."""
+        self.step += 1
+        return self.step
 
     @torch.no_grad()
     def raise_deferred(self) -> None:
@@ -88,11 +114,15 @@ class Verification:
         deferred, self._deferred = self._deferred, []
         if not deferred:
             return
-        excesses = torch.stack([sample.excess(weight, allowed) for sample, weight, allowed in deferred])
-        excesses = excesses.nan_to_num(nan=0.0, posinf=torch.inf)  # NaN: an overflow in half precision
-        worst, allowed = max(zip(excesses.tolist(), (allowed for _, _, allowed in deferred), strict=True))
-        if worst > 1:
-            raise RuntimeError(_stale(worst * allowed))
+        samples, weights, tolerances = zip(*deferred, strict=True)
+        typical = typical_logit(torch.cat([sample.features for sample in samples], dim=1), weights[-1])
+        errors, logits = (torch.stack(torch._foreach_norm(tensors, torch.inf)) for tensors in (
+            [sample.error for sample in samples], [sample.logits for sample in samples]))
+        relative = (errors / (logits + typical + torch.finfo(errors.dtype).tiny)).nan_to_num(nan=0.0, posinf=torch.inf)
+        found = zip(relative.tolist(), tolerances, strict=True)
+        worst, error = max((error / allowed, error) for error, allowed in found)
+        if worst > 1:  # NaN, an overflow in half precision, is no error
+            raise RuntimeError(stale_logits(error))
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state of a new verification: the first step of a copied or unpickled loss checks a whole image."""
@@ -159,19 +189,14 @@ def _first_typical_logit(captured: CapturedInput) -> Tensor:
 
 def _one_position(captured: CapturedInput, logits: Tensor, align_corners: bool, step: int) -> Comparison:
     """Recompute the logits at the pixel of one feature, where interpolation needs the fewest neighbours."""
-    features, sources = captured.features, []
+    features = captured.features
+    sources: list[tuple[int, int, float]] = []
     if not isinstance(features, Windows) and features.dim() == 2:
         position = step * STRIDE % len(features)
         around, given = features[position][:, None, None], logits[position]
     else:
         images, _, *sizes = features.shape
-        position = step * STRIDE % (images * prod(sizes))
-        places = [position // prod(sizes[side + 1:]) % size for side, size in enumerate(sizes)]
-        image = position // prod(sizes)
-        pixel = [pixel_of(i, small, large, align_corners) for i, small, large in
-                 zip(places, sizes, logits.shape[2:], strict=True)]
-        sources = [source(i, small, large, align_corners) for i, small, large in
-                   zip(pixel, sizes, logits.shape[2:], strict=True)]
+        image, pixel, sources = Place.of(step, images, sizes, logits.shape[2:], align_corners)
         # The interpolation may give a neighbour on either side 1e-7 of the share, where the exact share is 0.
         sides = [slice(max(first - 1, 0), min(second + 2, size)) for (first, second, _), size in
                  zip(sources, sizes, strict=True)]
@@ -188,7 +213,8 @@ def _one_position(captured: CapturedInput, logits: Tensor, align_corners: bool, 
     return Comparison(small, again.flatten() - given.float(), near)
 
 
-def _stale(error: float) -> str:
+def stale_logits(error: float) -> str:
+    """Return the message for logits of another forward pass; ``error`` is relative to their scale."""
     return (f'the features captured in the last forward pass of the classifier do not give the logits the loss got '
             f'(the error is {100 * error:.3g} % of their scale): call the loss on the logits of the last forward pass, '
             'before the classifier runs again. Run an extra pass without gradients inside torch.no_grad()')

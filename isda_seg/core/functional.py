@@ -1,12 +1,14 @@
 """The ISDA loss: cross-entropy after one row of the margin table is added to each sample's logits (Eq. 7)."""
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from isda_seg.core.kernels import kernels_of
 from isda_seg.core.margin import label_margin_variance, margin_variance
 from isda_seg.core.ops.add_rows import add_rows
 from isda_seg.core.ops.checks import at_least_float32, check_classes, check_logits, is_soft, labelled, number_labelled
-from isda_seg.core.ops.compiled import compiles
 from isda_seg.core.ops.device import on_cpu
 from isda_seg.core.ops.fused import fused_cross_entropy
 from isda_seg.core.ops.precision import full_precision
@@ -14,6 +16,17 @@ from isda_seg.core.ops.upsampled import Grid
 from isda_seg.core.prior import adjust_logits
 from isda_seg.core.schedule import check_strength
 from isda_seg.core.soft_targets import soft_cross_entropy
+
+
+class Mean(NamedTuple):
+    """How a loss averages: ``factor`` times the sum over labelled samples, divided by ``number``."""
+    number: int | None = None  # None: the number of labelled samples
+    factor: float = 1.0
+
+    def divisor(self, labels: Tensor, ignore_index: int | None) -> float | Tensor:
+        """Return the number by which the summed loss is divided."""
+        number = number_labelled(labels, ignore_index) if self.number is None else self.number
+        return number if self.factor == 1.0 else number / self.factor
 
 
 def augment_logits(logits: Tensor, labels: Tensor, table: Tensor, strength: float, *,
@@ -87,27 +100,31 @@ def isda_cross_entropy(logits: Tensor, labels: Tensor, weight: Tensor, covarianc
 
 
 def closed_form_loss(logits: Tensor, labels: Tensor, weight: Tensor, covariance: Tensor, strength: float, *,
-                     ignore_index: int | None, reduction: str = 'mean', divisor: float | Tensor | None = None,
+                     ignore_index: int | None, reduction: str = 'mean', mean: Mean | None = None,
                      grid: Grid | None = None, adjustment: Tensor | None = None) -> Tensor:
     """Compute ``isda_cross_entropy`` for int64 labels that have been checked.
 
-    ``divisor`` replaces the number of labelled samples in the mean. With a ``grid``, logits (N, C, H, W) get the rows
-    of the labels on this grid, upsampled.
+    ``mean`` replaces the mean over labelled samples. With a ``grid``, logits (N, C, H, W) get the rows of the labels on
+    this grid, upsampled.
     """
     if reduction not in ('mean', 'sum') or not _fuses(logits, strength > 0 or adjustment is not None, grid):
         augmented = closed_form_logits(adjust_logits(logits, adjustment), labels, weight, covariance, strength,
                                        ignore_index=ignore_index, grid=grid)
-        if divisor is None:
+        if mean is None:
             return cross_entropy(augmented, labels, ignore_index=ignore_index, reduction=reduction)
-        return cross_entropy(augmented, labels, ignore_index=ignore_index, reduction='sum') / divisor
+        return cross_entropy(augmented, labels, ignore_index=ignore_index,
+                             reduction='sum') / mean.divisor(labels, ignore_index)
     check_classes(logits, weight)
     table = margin_variance(weight, covariance) if strength else weight.new_zeros(len(weight), len(weight))
     table = table.to(at_least_float32(logits, table))
-    if divisor is None:
-        divisor = number_labelled(labels, ignore_index) if reduction == 'mean' else 1.0
+    mean = mean or Mean(None if reduction == 'mean' else 1)
     rows = strength / 2 * table
     rows = rows if adjustment is None else rows + adjustment.to(table.dtype)  # each pixel gets exactly one row
-    return fused_cross_entropy(logits.to(table.dtype).flatten(2), labels.flatten(1), rows, ignore_index, divisor)
+    if (kernels := kernels_of(logits)) is not None:
+        result: Tensor = kernels.map_cross_entropy(logits.flatten(2), labels.flatten(1), rows, ignore_index, *mean)
+        return result
+    return fused_cross_entropy(logits.to(table.dtype).flatten(2), labels.flatten(1), rows, ignore_index,
+                               float(mean.divisor(labels, ignore_index)))
 
 
 def closed_form_logits(logits: Tensor, labels: Tensor, weight: Tensor, covariance: Tensor, strength: float, *,
@@ -141,7 +158,7 @@ def _fuses(logits: Tensor, changed: bool, grid: Grid | None) -> bool:
     Logits that ISDA does not change take PyTorch's cross-entropy, so that the result is bitwise equal to it.
     """
     return (changed and grid is None and logits.dim() > 2 and logits.requires_grad and torch.is_grad_enabled()
-            and (on_cpu(logits) or compiles(logits)))
+            and (on_cpu(logits) or kernels_of(logits) is not None))
 
 
 def cross_entropy(logits: Tensor, labels: Tensor, *, ignore_index: int | None, reduction: str = 'mean') -> Tensor:

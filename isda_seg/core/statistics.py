@@ -53,9 +53,9 @@ class ClassStatistics(nn.Module):
     @property
     def moments(self) -> ClassMoments:
         """A copy of the running moments, which later observations do not change."""
-        return ClassMoments(*(field.clone() for field in self._running()))
+        return ClassMoments(*(field.clone() for field in self.running()))
 
-    def _running(self) -> ClassMoments:
+    def running(self) -> ClassMoments:
         """Return the moments: the buffers, or with separate statistics per rank their originals."""
         return self._own or ClassMoments(self.count, self.mean, self.covariance)
 
@@ -82,7 +82,7 @@ class ClassStatistics(nn.Module):
             raise ValueError(f'the statistics have {self.channels} feature channels, got features of shape '
                              f'{tuple(features.shape)}')
         labels = check_features(features, labels, self.num_classes, ignore_index, checked)
-        alone, undo = not self.sync or world_size() == 1, self._undo()
+        alone, undo = not self.merges_ranks(), self._undo()
         if isinstance(features, Windows):
             self._merge_batch(*windowed_moments(features, labels, self.num_classes, self.kind, ignore_index), alone)
             return undo
@@ -94,16 +94,20 @@ class ClassStatistics(nn.Module):
         if alone and on_cpu(labels) and (full or labels.dim() == 1 and len(labels) < self._few()):
             if reversible:
                 undo = self._undo(labels[labelled(labels, ignore_index)])
-            self.dropped = self.dropped + update_in_place(self._running(), features, labels, ignore_index)
+            self.dropped = self.dropped + update_in_place(self.running(), features, labels, ignore_index)
             if self._per_rank():
-                self._store(self._running())
+                self.store(self.running())
             return undo
         self._merge_batch(*batch_moments(features, labels, self.num_classes, self.kind, ignore_index), alone)
         return undo
 
+    def merges_ranks(self) -> bool:
+        """Return whether a batch is merged over several ranks."""
+        return self.sync and world_size() > 1
+
     def _undo(self, changed: Tensor | None = None) -> Callable[[], None]:
         """Return a function that restores the present state, and the moments of the classes that change in place."""
-        buffers, own, moments = dict(self._buffers), self._own, self._running()
+        buffers, own, moments = dict(self._buffers), self._own, self.running()
         classes = None if changed is None else torch.unique(changed)
         rows = [] if classes is None else [field[classes] for field in moments]
 
@@ -117,7 +121,7 @@ class ClassStatistics(nn.Module):
 
     def _merge_batch(self, batch: ClassMoments, dropped: Tensor, alone: bool) -> None:
         self.dropped = self.dropped + dropped
-        self._store(merge(self._running(), batch if alone else merge_ranks(batch)))
+        self.store(merge(self.running(), batch if alone else merge_ranks(batch)))
 
     def _few(self) -> int:
         """Return the number of samples below which an update in place is cheaper than a merge: few classes change."""
@@ -127,7 +131,8 @@ class ClassStatistics(nn.Module):
         """Return whether ranks differ. DistributedDataParallel then overwrites the buffers, which are only copies."""
         return not self.sync and world_size() > 1
 
-    def _store(self, moments: ClassMoments) -> None:
+    def store(self, moments: ClassMoments) -> None:
+        """Replace the running moments."""
         apart = self._per_rank()
         moments = moments._replace(mean=moments.mean.to(widest(moments.mean)), covariance=moments.covariance.float())
         self._own = moments if apart else None

@@ -30,14 +30,15 @@ class Anything(nn.Module):
 
 def test_the_mean_divides_by_the_labelled_samples_or_by_1():
     loss = base_losses.MeanCrossEntropy()
-    assert int(base_losses.divisor(loss, LABELS, IGNORE, {})) == 6
-    assert int(base_losses.divisor(loss, torch.full_like(LABELS, IGNORE), IGNORE, {})) == 1
+    mean = base_losses.mean_of(loss, LABELS, {})
+    assert int(mean.divisor(LABELS, IGNORE)) == 6
+    assert int(mean.divisor(torch.full_like(LABELS, IGNORE), IGNORE)) == 1
 
 
 @pytest.mark.parametrize('loss, kwargs', [(Own(), {}), (base_losses.MeanCrossEntropy(), dict(weight=1)),
                                           (type('Heir', (base_losses.MeanCrossEntropy,), {})(), {})])
-def test_a_loss_that_is_not_a_mean_has_no_divisor(loss, kwargs):
-    assert base_losses.divisor(loss, LABELS, IGNORE, kwargs) is None
+def test_a_loss_that_is_not_a_mean_gives_none(loss, kwargs):
+    assert base_losses.mean_of(loss, LABELS, kwargs) is None
 
 
 def test_the_ignore_index_is_passed_to_losses_that_accept_it():

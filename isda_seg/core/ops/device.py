@@ -4,7 +4,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-CPU_TYPES = ('cpu',)  # every other device type runs code without synchronisation
+CPU_TYPES: tuple[str, ...] = ('cpu',)  # every other device type runs code without synchronisation
 
 
 def on_cpu(tensor: Tensor) -> bool:

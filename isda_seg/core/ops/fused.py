@@ -1,4 +1,4 @@
-"""Cross-entropy of augmented logits and its gradient in a single fused pass (Eq. 7)."""
+"""Cross-entropy of augmented logits and its gradient in a single fused pass on a CPU (Eq. 7)."""
 from typing import Any
 
 import torch
@@ -6,9 +6,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from isda_seg.core.ops.checks import class_index
-from isda_seg.core.ops.compiled import loss_and_gradient
-from isda_seg.core.ops.device import on_cpu
-from isda_seg.core.ops.label_sums import label_sums
 from isda_seg.core.ops.one_hot import Chunk, one_hot_chunks
 from isda_seg.core.ops.opaque import opaque
 from isda_seg.core.ops.precision import full_precision
@@ -16,19 +13,19 @@ from isda_seg.core.ops.precision import full_precision
 
 @opaque
 def fused_cross_entropy(logits: Tensor, labels: Tensor, rows: Tensor, ignore_index: int | None,
-                        divisor: float | Tensor) -> Tensor:
+                        divisor: float) -> Tensor:
     """Return the cross-entropy of ``logits + rows[label]``, summed over labelled pixels and divided by ``divisor``.
 
     PyTorch's cross-entropy reads and writes tensors of the logits' size several times and saves one of them for the
-    backward pass. The fused pass adds the rows and computes log-sum-exp and gradient together: chunk by chunk in the
-    cache of a CPU, or in the registers of a GPU.
+    backward pass. The fused pass adds the rows and computes log-sum-exp and gradient together, chunk by chunk in the
+    cache.
 
     Args:
         logits: (N, C, P).
         labels: (N, P), int64.
         rows: (C, C), ``strength / 2 * table``, of the logits' dtype.
         ignore_index: pixels with this label have no loss and no gradient; None includes every pixel.
-        divisor: the number of labelled pixels for a mean; a scalar tensor on a GPU.
+        divisor: the number of labelled pixels for a mean.
     """
     result: Tensor = _FusedCrossEntropy.apply(  # type: ignore[no-untyped-call]
         logits, labels, rows, ignore_index, divisor)
@@ -39,50 +36,31 @@ class _FusedCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, labels: Tensor, rows: Tensor, ignore_index: int | None,
-                divisor: float | Tensor) -> Tensor:
+                divisor: float) -> Tensor:
         # Saved tensors, labels too, raise an error in a later backward pass if they have been changed in place.
-        ctx.save_for_backward(logits, labels, rows, divisor if isinstance(divisor, Tensor) else None)
+        ctx.save_for_backward(logits, labels, rows)
         ctx.others = ignore_index, divisor
         total, *ctx.gradients = _loss_and_gradients(logits, labels, rows, ignore_index, divisor)
         return (total / divisor).to(logits.dtype)
 
     @staticmethod
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
+        arguments = *ctx.saved_tensors, *ctx.others
         if torch.is_grad_enabled():  # second derivative: composed of PyTorch functions
-            wanted = ctx.needs_input_grad[0], ctx.needs_input_grad[2]
-            grad, grad_rows = _differentiable(wanted, *_saved(ctx))
+            grad, grad_rows = differentiable_gradients((ctx.needs_input_grad[0], ctx.needs_input_grad[2]), *arguments)
             grad, grad_rows = (None if g is None else g * grad_output for g in (grad, grad_rows))
             return grad, None, grad_rows, None, None
         # The saved gradients are handed out once, because hooks may modify them. A second backward recomputes them.
-        (grad, grad_rows), ctx.gradients = ctx.gradients or _loss_and_gradients(*_saved(ctx))[1:], None
-        if not on_cpu(grad_output) or float(grad_output) != 1.0:
+        (grad, grad_rows), ctx.gradients = ctx.gradients or _loss_and_gradients(*arguments)[1:], None
+        if float(grad_output) != 1.0:
             grad.mul_(grad_output)
             grad_rows.mul_(grad_output)
         return grad, None, grad_rows, None, None
 
 
-def _saved(ctx: Any) -> Any:
-    """Return the arguments of ``forward``; RuntimeError if one has been changed in place since."""
-    logits, labels, rows, divisor = ctx.saved_tensors
-    ignore_index, number = ctx.others
-    return logits, labels, rows, ignore_index, number if divisor is None else divisor
-
-
 def _loss_and_gradients(logits: Tensor, labels: Tensor, rows: Tensor, ignore_index: int | None,
-                        divisor: float | Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the summed loss, and its gradients with respect to logits and rows divided by ``divisor``."""
-    if on_cpu(logits):
-        return _loss_and_gradients_by_chunk(logits, labels, rows, ignore_index, float(divisor))
-    index = class_index(labels, len(rows), ignore_index)
-    total, grad = loss_and_gradient(logits.detach(), index, rows.detach())
-    grad.div_(divisor)
-    with full_precision(grad.device.type):
-        return total, grad, label_sums(grad, index, len(rows))
-
-
-def _loss_and_gradients_by_chunk(logits: Tensor, labels: Tensor, rows: Tensor, ignore_index: int | None,
-                                 divisor: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Compute ``_loss_and_gradients`` on a CPU, chunk by chunk, with a float64 sum."""
+                        divisor: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the loss summed in float64, and its gradients with respect to logits and rows divided by ``divisor``."""
     grad = torch.empty_like(logits, memory_format=torch.contiguous_format)
     grad_rows = torch.zeros_like(rows)
     total = torch.zeros((), dtype=torch.float64)
@@ -106,8 +84,8 @@ def _softmax_minus_one_hot(z: Tensor, chunk: Chunk, divisor: float) -> Tensor:
     return torch.where(counts, summed.log_().sub_(true_logit), 0).sum(dtype=torch.float64)
 
 
-def _differentiable(wanted: tuple[bool, bool], logits: Tensor, labels: Tensor, rows: Tensor, ignore_index: int | None,
-                    divisor: float | Tensor) -> list[Tensor | None]:
+def differentiable_gradients(wanted: tuple[bool, bool], logits: Tensor, labels: Tensor, rows: Tensor,
+                             ignore_index: int | None, divisor: float) -> list[Tensor | None]:
     """Return the gradients with respect to logits and rows with their own autograd graph; None where not wanted."""
     index = class_index(labels, len(rows), ignore_index)  # two more values for pixels without a label, whose row is 0
     augmented = logits + F.pad(rows, (0, 0, 0, 2))[index].movedim(-1, 1)

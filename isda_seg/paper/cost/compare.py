@@ -1,6 +1,7 @@
 """Time and peak memory of cross-entropy, ISDA and the literal form at one tensor size."""
 from collections.abc import Callable, Mapping
 from math import ceil
+from statistics import median
 from typing import Any, TypedDict
 
 from isda_seg.criterion import RESOLUTIONS
@@ -9,11 +10,14 @@ from isda_seg.paper.cost.meter import Meter
 from isda_seg.paper.cost.timing import Quartiles, alternate, differences, quartiles, relative
 from isda_seg.paper.cost.workload import Workload, cut_slice, make_tensors
 
+DEVICE_ROUNDS = 7
+
 
 class Measurement(TypedDict):
     """Time and memory of a step, as in result files."""
     seconds: Quartiles
     samples: list[float]  # seconds of each round
+    device_seconds: float | None  # on a GPU, without the host; None on a CPU
     peak_bytes: int
 
 
@@ -62,7 +66,14 @@ def measure(steps: Mapping[str, Callable[[], object]], meter: Meter, rounds: int
     """Time the steps in alternation, then measure the peak memory of each."""
     samples = alternate(steps, rounds, meter.seconds)
     return {name: Measurement(seconds=quartiles(samples[name]), samples=samples[name],
-                              peak_bytes=meter.peak_bytes(step)) for name, step in steps.items()}
+                              device_seconds=device_seconds(step, meter), peak_bytes=meter.peak_bytes(step))
+            for name, step in steps.items()}
+
+
+def device_seconds(step: Callable[[], object], meter: Meter) -> float | None:
+    """Return the median of ``Meter.device_seconds``."""
+    found = [meter.device_seconds(step) for _ in range(DEVICE_ROUNDS if meter.on_gpu else 0)]
+    return median(seconds for seconds in found if seconds is not None) if found else None
 
 
 def extra_cost(isda: Measurement, baseline: Measurement) -> dict[str, Any]:

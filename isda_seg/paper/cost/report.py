@@ -40,10 +40,17 @@ def loss_summary(result: dict[str, Any]) -> str:
             rows.append([tensors(loss), row['resolution'] if len(loss['rows']) > 1 else '',
                          f'{span(baseline["seconds"])}, {size(baseline["peak_bytes"])}',
                          f'{span(isda["seconds"])}, {size(isda["peak_bytes"])}', span(row['extra']['seconds']),
-                         percent(row['extra']['share']['median']), size(row['extra']['bytes']),
+                         percent(row['extra']['share']['median']) + on_gpu_alone(isda, baseline),
+                         size(row['extra']['bytes']),
                          f'{row["of_logits"]:+.2f}', span(literal['seconds']) + note, size(literal['bytes']) + note,
                          factor(row['literal_times']), factor(row['over_floor'])])
     return markdown(rows)
+
+
+def on_gpu_alone(isda: dict[str, Any], baseline: dict[str, Any]) -> str:
+    """Return ISDA's time on the GPU as a multiple of the baseline's; nothing on a CPU and in older results."""
+    seconds = isda.get('device_seconds')
+    return f'; on the GPU alone {factor(seconds / baseline["device_seconds"])}' if seconds else ''
 
 
 def profile_summary(result: dict[str, Any]) -> str:

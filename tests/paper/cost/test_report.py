@@ -92,3 +92,12 @@ def test_numbers_are_rounded_and_named():
     assert (percent(0.0123), factor(41.26), power(None)) == ('1.2 %', '41.3 times', 'not measurable')
     assert (duration(0.02), duration(-0.5), memory(-1.92)) == ('2.0 % longer', '50.0 % shorter', 'lower by 1.92 times')
     assert span(dict(median=0.002, low=0.001, high=0.003)) == '2 [1, 3] ms'
+
+
+def test_a_gpu_adds_its_own_time_relative_to_the_baseline():
+    result = deepcopy(RESULT)
+    for name, seconds in (('plain', 0.5), ('isda label', 0.3), ('isda feature', 1.0)):
+        result['loss'][0]['measured'][name]['device_seconds'] = seconds
+    assert '| 25.0 %; on the GPU alone 0.6 times |' in report(result)
+    assert '50.0 %; on the GPU alone 2.0 times' in report(result)
+    assert 'GPU alone' not in report(RESULT)

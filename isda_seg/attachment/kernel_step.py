@@ -1,0 +1,169 @@
+"""The loss of one call by the kernels of a GPU: observe, table and loss, without an operator of PyTorch in between."""
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from isda_seg.attachment.captured_inputs import CapturedInput
+from isda_seg.attachment.label_errors import LabelErrors, invalid_labels
+from isda_seg.attachment.label_grid import label_index, labels_on_grid
+from isda_seg.attachment.verification import Place, Verification, stale_logits, tolerance
+from isda_seg.core import ClassStatistics
+from isda_seg.core.functional import Mean, closed_form_logits, cross_entropy
+from isda_seg.core.kernels import give_up, kernels_of
+from isda_seg.core.moments import ClassMoments, batch_moments, empty_moments
+from isda_seg.core.prior import adjust_logits, log_prior
+from isda_seg.core.ranks import merge_ranks
+
+DTYPES = {torch.float32, torch.float16, torch.bfloat16}
+AGREEMENT = 1e-3       # relative difference to PyTorch's operators that the first call allows
+HALF_AGREEMENT = 2e-2  # the same with features or logits in half precision
+
+
+class Call(NamedTuple):
+    """Arguments of one call of the loss, and the settings that determine its value."""
+    captured: CapturedInput
+    logits: Tensor
+    labels: Tensor
+    ignore_index: int
+    strength: float
+    tau: float          # of logit adjustment
+    mean: Mean | None   # of the cross-entropy that the base loss is; None for other base losses
+    align_corners: bool
+    label_sampling: str
+
+    @property
+    def features(self) -> Tensor:
+        """The input (B, A, h, w) of a 1x1 classifier."""
+        assert isinstance(self.captured.features, Tensor)
+        return self.captured.features
+
+    @property
+    def weight(self) -> Tensor:
+        """The weight (C, A) of the classifier."""
+        return self.captured.weight
+
+    def first_image(self) -> 'Call':
+        """Return the call for the first image, with its own gradients."""
+        captured = self.captured._replace(features=self.features[:1], weight=self.weight.detach().requires_grad_())
+        return self._replace(captured=captured, logits=self.logits[:1].detach().requires_grad_(),
+                             labels=self.labels[:1], mean=Mean())
+
+
+class KernelStep:
+    """Runs a call by kernels, after comparing them with PyTorch's operators on the first image of the first call."""
+
+    def __init__(self) -> None:
+        self._watch: Any = None  # of the kernels: labels that are no class, logits of another forward pass
+        self._compared: set[tuple[Any, ...]] = set()  # dtypes and layouts
+        self._last: tuple[int, int, float] = 0, 0, 0.0
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Copy without the notes of the original."""
+        return KernelStep().__dict__
+
+    def loss(self, call: Call, statistics: ClassStatistics, verification: Verification) -> Tensor | None:
+        """Observe the batch, and return the loss; None if the kernels do not support the call."""
+        kernels = kernels_of(call.logits)
+        if kernels is None or not self._supports(call, statistics) or not verification.verified:
+            return None
+        if self._watch is None or self._watch.worst.device != call.logits.device:
+            self._watch = kernels.Watch(call.logits.device)
+        try:
+            self._compare(kernels, call)
+        except torch.cuda.OutOfMemoryError:
+            raise
+        except Exception as error:  # of the compiler, the driver, or a difference
+            give_up(error)
+            return None
+        result, moments = self._run(kernels, call, statistics.running(), statistics.dropped, verification.next(),
+                                    statistics.merges_ranks())
+        self._last = len(call.weight), call.ignore_index, tolerance(call.features, call.logits)
+        statistics.store(moments)
+        return result
+
+    @staticmethod
+    def _supports(call: Call, statistics: ClassStatistics) -> bool:
+        features, labels = call.captured.features, call.labels
+        return (call.mean is not None and isinstance(features, Tensor) and features.dim() == call.logits.dim() == 4
+                and labels.dim() == 3 and call.logits.numel() > 0
+                and call.logits.shape == (len(labels), len(call.weight), *labels.shape[1:])
+                and len(labels) == len(features) and call.logits.requires_grad
+                and not (labels.is_floating_point() or labels.dtype == torch.bool)
+                and {features.dtype, call.logits.dtype, call.weight.dtype} <= DTYPES
+                and features[0].numel() < 1 << 31
+                and statistics.kind == 'diagonal' and not statistics.count.is_floating_point())
+
+    def _run(self, kernels: Any, call: Call, running: ClassMoments, dropped: Tensor, step: int,
+             merges_ranks: bool) -> tuple[Tensor, ClassMoments]:
+        assert call.mean is not None
+        features, weight, bias = call.features, call.weight, call.captured.bias
+        labels, height, width = call.labels.contiguous(), *features.shape[2:]
+        if features.stride(2) != width * features.stride(3):
+            features = features.contiguous()
+        same = labels.shape[1:] == features.shape[2:]
+        rows, columns = (
+            None if same else label_index(small, large, call.align_corners, call.label_sampling, labels.device)
+            for small, large in zip((height, width), labels.shape[1:], strict=True))
+        place = Place.of(step, len(features), (height, width), call.logits.shape[2:], call.align_corners)
+        (top, bottom, share_row), (left, right, share_column) = place.sources
+        (first, below), (before, after) = ((max(one - 1, 0), min(two + 2, size)) for (one, two, _), size in
+                                           zip(place.sources, (height, width), strict=True))
+        index, checks = kernels.operators.grid(
+            features, labels, rows, columns, weight.detach(), bias, call.logits.detach(), dropped, call.ignore_index,
+            [place.image, top * width + left, top * width + right, bottom * width + left, bottom * width + right,
+             first * width + before, after - before, below - first, *place.pixel], [share_row, share_column])
+        parts = kernels.operators.split_moments(features, index, len(weight))
+        if merges_ranks:
+            parts = kernels.parts_of(merge_ranks(kernels.moments_of(parts)))
+        rows, moments = kernels.merged_table(weight, parts, running, call.strength, call.tau)
+        loss: Tensor = kernels.map_cross_entropy(
+            call.logits.flatten(2), labels.flatten(1), rows, call.ignore_index, *call.mean, self._watch, checks,
+            tolerance(features, call.logits), weight.numel())
+        return loss, moments
+
+    def _compare(self, kernels: Any, call: Call) -> None:
+        """Compare moments, loss and gradients with PyTorch's operators, at the first call of its kind. Synchronises.
+
+        Raises:
+            ArithmeticError: the results differ.
+        """
+        features, weight = call.features, call.weight
+        kind = features.dtype, call.logits.dtype, weight.dtype, features.stride(1) == 1, call.logits.stride(1) == 1
+        if kind in self._compared:
+            return
+        one = call.first_image()
+        classes, channels = weight.shape
+        nothing = empty_moments(classes, channels, 'diagonal', device=features.device)
+        fast, moments = self._run(kernels, one, nothing._replace(mean=nothing.mean.double()),
+                                  torch.zeros((), dtype=torch.int64, device=features.device), 1, False)
+        labels, ignored = LabelErrors().mask_invalid(one.labels.long(), classes, call.ignore_index), classes + 1
+        on_grid = labels_on_grid(labels, tuple(features.shape[2:]), call.align_corners, call.label_sampling)
+        expected = batch_moments(features[:1], on_grid, classes, 'diagonal', ignored)[0]
+        adjustment = call.tau * log_prior(expected.count) if call.tau else None
+        slow = cross_entropy(closed_form_logits(adjust_logits(one.logits, adjustment), labels, one.weight,
+                                                expected.covariance, call.strength, ignore_index=ignored),
+                             labels, ignore_index=ignored)
+        inputs = one.logits, one.weight
+        found, wanted = ([loss, *each, *torch.autograd.grad(loss, inputs, materialize_grads=True, allow_unused=True)]
+                         for loss, each in ((fast, moments), (slow, expected)))
+        half = min(features.dtype.itemsize, call.logits.dtype.itemsize) < 4
+        for a, b in zip(found, wanted, strict=True):
+            if bool(b.isfinite().all()):
+                error = (a.float() - b.float()).abs().max()
+                if not error <= (HALF_AGREEMENT if half else AGREEMENT) * b.float().abs().max() + 1e-6:
+                    raise ArithmeticError(f'a result differs from that of PyTorch by {float(error):.3g}')
+        self._compared.add(kind)
+
+    def raise_deferred(self) -> None:
+        """Raise the errors of ``Verification`` and ``LabelErrors`` that the kernels noted. Synchronises."""
+        watch, self._watch = self._watch, None
+        if watch is None:
+            return
+        (least, most), worst = watch.extremes.tolist(), float(watch.worst)
+        classes, ignore_index, allowed = self._last
+        if least <= most:
+            raise invalid_labels(least, most, classes, ignore_index)
+        if worst > 1:
+            raise RuntimeError(stale_logits(worst * allowed))
+        self._watch = watch

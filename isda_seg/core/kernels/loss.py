@@ -1,0 +1,147 @@
+"""Triton kernels of the cross-entropy of ``logits + rows[label]``, and of its gradients (Eq. 7)."""
+import triton
+import triton.language as tl
+
+from isda_seg.core.kernels.moments import class_of
+
+SIZES = ['pixels', 'tiles', 'tiles_per_image', 'tiles_per_program']
+
+
+@triton.jit
+def _softmax_parts(logits, rows, pixel, row, logit_pixel, logit_class, counts, label, classes,
+                 PIXELS: tl.constexpr, CLASSES: tl.constexpr):
+    """Return the largest augmented logit, the sum of exponentials relative to it, and the logit of the true class."""
+    highest = tl.full([PIXELS], float('-inf'), tl.float32)
+    total = tl.zeros([PIXELS], tl.float32)
+    true_logit = tl.zeros([PIXELS], tl.float32)
+    for first in range(0, classes, CLASSES):
+        c = first + tl.arange(0, CLASSES)
+        inside = counts[:, None] & (c < classes)[None, :]
+        z = tl.load(logits + (pixel * logit_pixel)[:, None] + (c * logit_class)[None, :], mask=inside,
+                    other=float('-inf')).to(tl.float32)
+        z += tl.load(rows + row[:, None] + c[None, :], mask=inside, other=0)
+        higher = tl.maximum(highest, tl.max(z, axis=1))
+        origin = tl.where(higher == float('-inf'), 0.0, higher)
+        total = total * tl.exp(highest - origin) + tl.sum(tl.exp(z - origin[:, None]), axis=1)
+        highest = higher
+        true_logit += tl.sum(tl.where(c[None, :] == label[:, None], z, 0.0), axis=1)
+    return tl.where(counts, highest, 0.0), tl.where(counts, total, 1.0), true_logit
+
+
+@triton.jit(do_not_specialize=SIZES)
+def loss_kernel(logits, labels, rows, loss, scale, sums, numbers, extremes, worst, arrived, checks, pixels, classes,
+                tiles, tiles_per_image, tiles_per_program, ignore_index, factor, allowed, check_programs,
+                weight_size, logit_image, logit_class, logit_pixel, label_image, MEAN_OF_LABELLED: tl.constexpr,
+                PIXELS: tl.constexpr, CLASSES: tl.constexpr, PROGRAMS: tl.constexpr, CHECKS: tl.constexpr):
+    """Compute ``scale`` times the summed loss of labelled pixels: ``factor``, for a mean divided by their number.
+
+    ``sums`` and ``numbers`` hold the partial results of the programs. The last program to arrive adds them in a fixed
+    order. It also keeps the worst comparison of ``checks`` (``grid_kernel``) in ``worst``; above 1, the logits are of
+    another forward pass. ``extremes`` keeps the smallest and the largest label that is no class.
+    """
+    program = tl.program_id(0)
+    total = tl.zeros([PIXELS], tl.float32)
+    found = tl.zeros([PIXELS], tl.int32)
+    for tile in range(program * tiles_per_program, tl.minimum((program + 1) * tiles_per_program, tiles)):
+        image = (tile // tiles_per_image).to(tl.int64)
+        pixel = (tile % tiles_per_image) * PIXELS + tl.arange(0, PIXELS)
+        inside = pixel < pixels
+        label, counts = class_of(labels + image * label_image + pixel, inside, classes, ignore_index)
+        bad = inside & (counts == 0) & (label != ignore_index)
+        any_bad = tl.sum(bad.to(tl.int32)) > 0
+        tl.atomic_min(extremes, tl.min(tl.where(bad, label, 2147483647)), mask=any_bad)
+        tl.atomic_max(extremes + 1, tl.max(tl.where(bad, label, -2147483648)), mask=any_bad)
+        label = tl.where(counts, label, 0)
+        highest, summed, true_logit = _softmax_parts(logits + image * logit_image, rows, pixel, label * classes,
+                                                     logit_pixel, logit_class, counts, label, classes, PIXELS, CLASSES)
+        total += tl.where(counts, tl.log(summed) + (highest - true_logit), 0.0)
+        found += counts.to(tl.int32)
+    tl.store(sums + program, tl.sum(total))
+    tl.store(numbers + program, tl.sum(found))
+    tl.debug_barrier()
+    programs = tl.num_programs(0)
+    if tl.atomic_add(arrived, 1, sem='acq_rel') == programs - 1:
+        each = tl.arange(0, PROGRAMS)
+        every = tl.sum(tl.load(sums + each, mask=each < programs, other=0, cache_modifier='.cg').to(tl.float64))
+        if MEAN_OF_LABELLED:
+            labelled = tl.sum(tl.load(numbers + each, mask=each < programs, other=0, cache_modifier='.cg').to(tl.int64))
+            quotient = factor / tl.maximum(labelled, 1).to(tl.float64)
+        else:
+            quotient = factor + tl.zeros_like(every)
+        tl.store(loss, (every * quotient).to(tl.float32))
+        tl.store(scale, quotient.to(tl.float32))
+        tl.store(arrived, 0)
+        check = tl.arange(0, CHECKS)
+        done = check < check_programs
+        error = tl.max(tl.load(checks + check * 4, mask=done, other=0))
+        largest = tl.max(tl.load(checks + check * 4 + 1, mask=done, other=0))
+        squared = tl.sum(tl.load(checks + check * 4 + 2, mask=done, other=0))
+        norm = tl.max(tl.load(checks + check * 4 + 3, mask=done, other=0))
+        excess = error / (allowed * (largest + tl.sqrt(norm) * tl.sqrt(squared / weight_size)) + 1.1754944e-38)
+        before = tl.load(worst)
+        tl.store(worst, tl.where(excess > before, excess, before))  # not NaN, an overflow in half precision
+
+
+@triton.jit(do_not_specialize=SIZES)
+def gradient_kernel(logits, labels, rows, grad_output, scale, gradient, sums, present, pixels, classes, tiles,
+                    tiles_per_image, tiles_per_program, ignore_index, logit_image, logit_class, logit_pixel,
+                    gradient_image, gradient_class, gradient_pixel, label_image,
+                    PIXELS: tl.constexpr, CLASSES: tl.constexpr):
+    """Compute the gradient with respect to the logits, and each program's sum of it over the pixels of each class.
+
+    ``sums`` is (programs, classes, classes). ``present`` is the number of columns that hold a value, for each class.
+    """
+    program = tl.program_id(0)
+    for first in range(0, classes, CLASSES):
+        c = first + tl.arange(0, CLASSES)
+        tl.store(present + program * classes + c, tl.zeros([CLASSES], tl.int32), mask=c < classes)
+    tl.debug_barrier()
+    factor = tl.load(grad_output).to(tl.float32) * tl.load(scale)
+    for tile in range(program * tiles_per_program, tl.minimum((program + 1) * tiles_per_program, tiles)):
+        image = (tile // tiles_per_image).to(tl.int64)
+        pixel = (tile % tiles_per_image) * PIXELS + tl.arange(0, PIXELS)
+        inside = pixel < pixels
+        label, counts = class_of(labels + image * label_image + pixel, inside, classes, ignore_index)
+        own = tl.where(counts, label, 0)
+        highest, summed, _ = _softmax_parts(logits + image * logit_image, rows, pixel, own * classes, logit_pixel,
+                                            logit_class, counts, own, classes, PIXELS, CLASSES)
+        for first in range(0, classes, CLASSES):
+            c = first + tl.arange(0, CLASSES)
+            known = c < classes
+            z = tl.load(logits + image * logit_image + (pixel * logit_pixel)[:, None] + (c * logit_class)[None, :],
+                        mask=counts[:, None] & known[None, :], other=float('-inf')).to(tl.float32)
+            z += tl.load(rows + (own * classes)[:, None] + c[None, :], mask=counts[:, None] & known[None, :], other=0)
+            g = tl.exp(z - highest[:, None]) / summed[:, None] - (c[None, :] == own[:, None]).to(tl.float32)
+            g = tl.where(counts[:, None] & known[None, :], g * factor, 0.0)
+            tl.store(gradient + image * gradient_image + (pixel * gradient_pixel)[:, None]
+                     + (c * gradient_class)[None, :], g.to(gradient.dtype.element_ty),
+                     mask=inside[:, None] & known[None, :])
+            rest = tl.where(counts, own, classes)
+            current = tl.min(rest)
+            while current < classes:  # a tile has pixels of few classes
+                member = rest == current
+                part = tl.sum(tl.where(member[:, None], g, 0.0), axis=0)
+                to = sums + (program * classes + current).to(tl.int64) * classes + c
+                columns = tl.load(present + program * classes + current)
+                part += tl.load(to, mask=known & ((c * 0 + columns) > first), other=0)
+                tl.store(to, part, mask=known)
+                tl.debug_barrier()
+                tl.store(present + program * classes + current,
+                         tl.maximum(columns, tl.minimum(first + CLASSES, classes)))
+                tl.debug_barrier()
+                rest = tl.where(member, classes, rest)
+                current = tl.min(rest)
+
+
+@triton.jit(do_not_specialize=['programs'])
+def sum_kernel(sums, present, total, programs, classes, PROGRAMS: tl.constexpr, CLASSES: tl.constexpr):
+    """Add the sums of all programs in a fixed order: ``total`` (classes, classes)."""
+    y = tl.program_id(0)
+    c = tl.program_id(1) * CLASSES + tl.arange(0, CLASSES)
+    partial = tl.zeros([PROGRAMS, CLASSES], tl.float32)
+    for first in range(0, programs, PROGRAMS):
+        program = first + tl.arange(0, PROGRAMS)
+        there = tl.load(present + program * classes + y, mask=program < programs, other=0) > 0
+        at = ((program.to(tl.int64) * classes + y) * classes)[:, None] + c[None, :]
+        partial += tl.load(sums + at, mask=there[:, None] & (c < classes)[None, :], other=0)
+    tl.store(total + y * classes + c, tl.sum(partial, axis=0), mask=c < classes)

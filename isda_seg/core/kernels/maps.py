@@ -1,0 +1,128 @@
+"""The loss of maps by kernels: moments of a batch, table, cross-entropy, and their gradients."""
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from isda_seg.core.kernels import operators
+from isda_seg.core.margin import margin_variance
+from isda_seg.core.moments import ClassMoments
+from isda_seg.core.ops.fused import differentiable_gradients
+
+Parts = tuple[Tensor, ...]  # of operators.split_moments
+
+
+class Watch:
+    """What the kernels note on the device until somebody asks: labels that are no class, logits of another pass."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.extremes = torch.tensor([2 ** 31 - 1, -2 ** 31], dtype=torch.int32, device=device)
+        self.worst, self.arrived = torch.zeros((), device=device), torch.zeros((), dtype=torch.int32, device=device)
+
+
+class _MergedTable(torch.autograd.Function):
+    """Merge the moments of a batch into the running ones; rows ``strength / 2 * table + tau * log prior`` (Eq. 7)."""
+
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor, parts: Parts, running: ClassMoments,
+                strength: float, tau: float) -> tuple[Tensor, ...]:
+        count, mean, covariance, rows = operators.merge(*parts, *running, weight, strength / 2, tau)
+        ctx.save_for_backward(weight, covariance)
+        ctx.strength = strength
+        ctx.mark_non_differentiable(count, mean, covariance)
+        ctx.set_materialize_grads(False)  # no zeros for the moments
+        return rows, count, mean, covariance
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor, *_: Any) -> tuple[Tensor | None, ...]:
+        weight, covariance = ctx.saved_tensors
+        if torch.is_grad_enabled():  # second derivative
+            with torch.enable_grad():
+                rows = ctx.strength / 2 * margin_variance(weight, covariance)
+            return *torch.autograd.grad(rows, weight, grad, create_graph=True), None, None, None, None
+        return operators.weight_gradient(grad.contiguous(), weight, covariance, ctx.strength), None, None, None, None
+
+
+class _MapCrossEntropy(torch.autograd.Function):
+    """Cross-entropy of ``logits + rows[label]``, ``factor / number`` times the sum over labelled pixels.
+
+    ``number`` is None for the number of labelled pixels. The backward pass computes the softmax again, so that nothing
+    of the logits' size is kept, and applies the scale of mixed precision in float32.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, labels: Tensor, rows: Tensor, checks: Tensor, watch: Watch,
+                ignore_index: int, number: int | None, factor: float, allowed: float, weight_size: int) -> Tensor:
+        total: Tensor
+        total, scale = operators.loss(logits, labels, rows, checks, watch.extremes, watch.worst, watch.arrived,
+                                      ignore_index, number, factor, allowed, weight_size)
+        ctx.save_for_backward(logits, labels, rows, scale)
+        ctx.ignore_index = ignore_index
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
+        logits, labels, rows, scale = ctx.saved_tensors
+        if torch.is_grad_enabled():  # second derivative
+            wanted = ctx.needs_input_grad[0], ctx.needs_input_grad[2]
+            grads = differentiable_gradients(wanted, logits, labels, rows, ctx.ignore_index, 1.0)
+            grad, grad_rows = (None if g is None else g * (grad_output * scale) for g in grads)
+        else:
+            grad, sums, present = operators.gradient(logits, labels, rows, grad_output.contiguous(), scale,
+                                                     ctx.ignore_index)
+            grad_rows = operators.sum_programs(sums, present)
+        return grad, None, grad_rows, *[None] * 7
+
+
+def merged_table(weight: Tensor, parts: Parts, running: ClassMoments, strength: float,
+                 tau: float) -> tuple[Tensor, ClassMoments]:
+    """Return rows ``strength / 2 * table + tau * log prior`` (C, C), and the running moments with those of a batch."""
+    rows, *moments = _MergedTable.apply(weight, parts, running, strength, tau)  # type: ignore[no-untyped-call]
+    return rows, ClassMoments(*moments)
+
+
+def map_cross_entropy(logits: Tensor, labels: Tensor, rows: Tensor, ignore_index: int | None, number: int | None,
+                      factor: float, watch: Watch | None = None, checks: Tensor | None = None, allowed: float = 1.0,
+                      weight_size: int = 1) -> Tensor:
+    """Return the cross-entropy of ``logits + rows[label]``: ``factor / number`` times the sum over labelled pixels.
+
+    Args:
+        logits: (N, C, P), float32 or half precision.
+        labels: (N, P) integers.
+        rows: (C, C) float32.
+        ignore_index: pixels with this label have no loss and no gradient, nor has a label that is no class.
+        number: None for the number of labelled pixels.
+        factor: of the loss.
+        watch: notes labels that are no class, and the comparison in ``checks`` with the tolerance ``allowed``.
+        checks: from ``operators.grid``.
+        allowed: tolerance of the comparison.
+        weight_size: number of elements of the classifier's weight.
+    """
+    watch = watch or Watch(logits.device)
+    checks = rows.new_empty(0, 4) if checks is None else checks
+    labels = labels if labels.stride(1) == 1 else labels.contiguous()
+    ignore_index = -1 if ignore_index is None else ignore_index
+    result: Tensor = _MapCrossEntropy.apply(  # type: ignore[no-untyped-call]
+        logits, labels, rows.contiguous(), checks, watch, ignore_index, number, factor, allowed, weight_size)
+    return result
+
+
+def moments_of(parts: Parts) -> ClassMoments:
+    """Return the moments of a batch from those of its splits, for the exchange between ranks."""
+    counts, origins, means, squares = parts[0][:, 0], *parts[1:]
+    seen = (counts > 0)[:, :, None]
+    count = counts.sum(dim=0)
+    share = (counts / count.clamp(min=1))[:, :, None]
+    origin = torch.where(seen, origins, -torch.inf).amax(dim=0).nan_to_num(neginf=0.0)
+    centred = torch.where(seen, origins - origin + means, 0)
+    shift = (share * centred).sum(dim=0)
+    squares = torch.where(seen, squares, 0).sum(dim=0) / count.clamp(min=1)[:, None]
+    covariance = squares + (share * (centred - shift).square()).sum(dim=0)
+    return ClassMoments(count.long(), origin + shift, covariance)
+
+
+def parts_of(moments: ClassMoments) -> Parts:
+    """Return moments as those of a single split."""
+    count = moments.count.int()[None, None]
+    squares = moments.covariance * moments.count[:, None]
+    return count, moments.mean[None], torch.zeros_like(squares)[None], squares[None]

@@ -1,0 +1,189 @@
+"""The criterion by kernels, under Triton's interpreter: what the criterion on a CPU gives, or a fallback to it."""
+import copy
+import warnings
+
+import pytest
+import torch
+from helpers.interpreter import kernels_on_a_cpu
+from helpers.two_ranks import two_ranks
+from torch import nn
+from torch.testing import assert_close
+
+from isda_seg.attach import attach
+from isda_seg.attachment import kernel_step
+from isda_seg.core import kernels
+from isda_seg.core.ops.upsampled import resize
+from isda_seg.criterion import ISDACriterion
+
+pytestmark = pytest.mark.triton
+
+IGNORE, LARGE = 255, (17, 13)
+
+
+def batch(step, small=(5, 4), large=LARGE, images=2):
+    generator = torch.Generator().manual_seed(step)
+    labels = torch.randint(5, (images, -(-large[0] // 4), -(-large[1] // 4)), generator=generator)
+    labels = labels.repeat_interleave(4, 1).repeat_interleave(4, 2)[:, :large[0], :large[1]].contiguous()
+    labels[torch.rand(labels.shape, generator=generator) < 0.1] = IGNORE
+    return torch.randn(images, 20, *small, generator=generator), labels
+
+
+class Head(nn.Module):
+    def __init__(self, **options):
+        super().__init__()
+        torch.manual_seed(0)
+        self.classifier, self.loss = nn.Conv2d(20, 5, 1), ISDACriterion(ignore_index=IGNORE, **options)
+        self.loss.strength = 1.7
+
+    def step(self, features, labels, align_corners=True):
+        self.zero_grad()
+        return self.loss(resize(self.classifier(features), labels.shape[1:], align_corners), labels)
+
+
+def train(head, steps, gpu, align_corners=True, **sizes):
+    """Loss, gradient and statistics after each step, and the number of calls that the kernels answered."""
+    attach(head.loss, head.classifier, align_corners=align_corners)
+    found, answered = [], 0
+    for step in range(steps):
+        features, labels = batch(step, **sizes)
+        if gpu:
+            with kernels_on_a_cpu():
+                loss = head.step(features, labels, align_corners)
+                loss.backward()
+                answered += head.loss._verification._deferred == []
+                head.loss.raise_deferred_errors()
+        else:
+            loss = head.step(features, labels, align_corners)
+            loss.backward()
+        found.append([loss.detach(), head.classifier.weight.grad, *head.loss.statistics.moments])
+    return found, answered
+
+
+@pytest.mark.parametrize('options, align_corners, sizes', [
+    ({}, True, {}),
+    (dict(logit_adjustment=0.5), False, {}),
+    pytest.param(dict(label_sampling='nearest'), True, {}, marks=pytest.mark.exhaustive),
+    pytest.param({}, True, dict(small=(6, 6), large=(6, 6)), marks=pytest.mark.exhaustive),
+])
+def test_loss_gradients_and_statistics_equal_those_of_a_cpu(options, align_corners, sizes):
+    found, answered = train(Head(**options), 3, True, align_corners, **sizes)
+    expected, _ = train(Head(**options), 3, False, align_corners, **sizes)
+    assert answered == 3 and kernels._failed == []  # the first one compares a whole image, at once
+    assert_close(found, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_the_ramp_the_counters_and_copies_work_as_on_a_cpu():
+    head = Head(lambda_0=2.0, total_steps=4)
+    head, twin = copy.deepcopy(head), head
+    train(head, 2, True)
+    train(twin, 2, False)
+    other = copy.deepcopy(head)
+    attach(other.loss, other.classifier, align_corners=True)
+    assert head.loss.strength == twin.loss.strength == 1.0
+    with kernels_on_a_cpu():
+        losses = [each.step(*batch(2)) for each in (head, other)]
+    assert_close(losses[0], losses[1])
+    assert_close(losses[0], twin.step(*batch(2)))
+    assert head.loss.strength == twin.loss.strength == 1.5
+
+
+def test_features_that_are_not_finite_are_dropped_and_counted():
+    heads = Head(), Head()
+    for head, gpu in zip(heads, (True, False), strict=True):
+        train(head, 2, gpu)
+    features, labels = batch(2)
+    logits = [resize(head.classifier(features), LARGE, True) for head in heads]
+    for head in heads:
+        bad = features.clone()
+        bad[0, 1, 0, 1], bad[1, 0, 2, 0] = float('nan'), float('inf')
+        head.loss.captured._last = {True: (bad, head.classifier)}
+    with kernels_on_a_cpu():
+        one = heads[0].loss(logits[0], labels)
+    heads[1].loss._verification.step = 10 ** 6  # another position: one with NaN would not be comparable
+    other = heads[1].loss(logits[1], labels)
+    assert_close(one, other)
+    assert int(heads[0].loss.statistics.dropped) == int(heads[1].loss.statistics.dropped) > 0
+    assert_close(heads[0].loss.statistics.moments, heads[1].loss.statistics.moments)
+
+
+def test_invalid_labels_raise_a_deferred_error_and_count_as_ignored():
+    head = Head()
+    train(head, 2, True)
+    features, labels = batch(2)
+    labels[0, 0, :2] = torch.tensor([7, -3])
+    with kernels_on_a_cpu():
+        head.step(features, labels)
+        with pytest.raises(ValueError, match=r'labels such as -3 and 7 are neither one of the 5 classes \(0..4\) nor '
+                                             r'the ignore index \(255\)'):
+            head.loss.raise_deferred_errors()
+        head.loss.raise_deferred_errors()  # only once
+    assert int(head.loss.statistics.count.sum()) > 0
+
+
+def test_logits_of_another_pass_raise_a_deferred_error():
+    head = Head()
+    train(head, 2, True)
+    features, labels = batch(2)
+    with kernels_on_a_cpu():
+        logits = resize(head.classifier(features), LARGE, True)
+        head.classifier(torch.randn_like(features))
+        head.loss(logits, labels)
+        with pytest.raises(RuntimeError, match='features captured in the last forward pass .* do not give the logits'):
+            head.loss.raise_deferred_errors()
+
+
+@pytest.mark.parametrize('wrong', ['moments', 'exception'])
+def test_kernels_that_fail_or_differ_are_replaced_with_one_warning(wrong, monkeypatch):
+    def broken(*arguments):
+        if wrong == 'exception':
+            raise RuntimeError('no such instruction')
+        return tuple(1.01 * part for part in moments(*arguments))
+
+    expected, _ = train(Head(), 2, False)
+    with kernels_on_a_cpu():
+        maps = kernels.kernels_of(torch.empty(1, 5, 2, 2))
+    moments = maps.operators.split_moments
+    monkeypatch.setattr(maps.operators, 'split_moments', broken)
+    head = Head()
+    attach(head.loss, head.classifier, align_corners=True)
+    with kernels_on_a_cpu():
+        message = 'a result differs from that of PyTorch by' if wrong == 'moments' else 'no such instruction'
+        head.step(*batch(0))
+        with pytest.warns(UserWarning, match=f'the GPU kernels of ISDA failed. .*{message}'):
+            loss = head.step(*batch(1))
+        with warnings.catch_warnings():
+            warnings.simplefilter('error')
+            head.step(*batch(2))
+        assert len(kernels._failed) == 1
+    assert_close(loss.detach(), expected[1][0])
+
+
+@pytest.mark.parametrize('options', [dict(covariance='full'), dict(resolution='feature'), dict(samples=2),
+                                     dict(raise_at_once=True), dict(background=0)])
+def test_settings_without_kernels_take_the_operators_of_pytorch(options, monkeypatch):
+    def refused(*_):
+        raise AssertionError
+
+    monkeypatch.setattr(kernel_step.KernelStep, '_run', refused)
+    found, _ = train(Head(**options), 2, True)
+    assert_close(found[1][2], train(Head(**options), 2, False)[0][1][2])
+
+
+def of_ranks(rank, folder):
+    head = Head()
+    attach(head.loss, head.classifier, align_corners=True)
+    for step in range(2):
+        features, labels = batch(step, images=4)
+        part = slice(2 * rank, 2 * rank + 2)
+        with kernels_on_a_cpu():
+            head.step(features[part], labels[part])
+    return (*head.loss.statistics.moments, len(kernels._failed))
+
+
+@pytest.mark.exhaustive
+def test_two_ranks_have_the_statistics_of_one_process(tmp_path):
+    one, other = two_ranks(of_ranks, tmp_path)
+    head = Head()
+    expected, _ = train(head, 2, False, images=4)
+    assert all(torch.equal(a, b) for a, b in zip(one[:3], other[:3], strict=True)) and one[3] == 0
+    assert_close(list(one[:3]), expected[1][2:], rtol=1e-5, atol=1e-6)

@@ -1,0 +1,205 @@
+"""Kernels under Triton's interpreter: values of float64 loops, in every dtype and layout, the same bits every time."""
+import pytest
+import reference
+import torch
+import torch.nn.functional as F
+from helpers.interpreter import kernels_on_a_cpu
+from torch.testing import assert_close
+
+from isda_seg.core import class_moments, margin_variance
+from isda_seg.core.kernels import kernels_of
+from isda_seg.core.moments import empty_moments, merge
+from isda_seg.core.prior import log_prior
+
+pytestmark = pytest.mark.triton
+
+IGNORE = 255
+
+
+@pytest.fixture
+def kernels():
+    with kernels_on_a_cpu():
+        yield kernels_of(torch.empty(1, 2, 3, 3))
+
+
+def coarse(classes, images, height, width, generator):
+    """Labels in blocks of 4 x 4 pixels, as images have them; a tenth is ignored."""
+    labels = torch.randint(classes, (images, -(-height // 4), -(-width // 4)), generator=generator)
+    labels = labels.repeat_interleave(4, 1).repeat_interleave(4, 2)[:, :height, :width].contiguous()
+    labels[torch.rand(labels.shape, generator=generator) < 0.1] = IGNORE
+    return labels
+
+
+def problem(classes=5, size=(9, 11), dtype=torch.float32, channels_last=False, seed=0):
+    """Logits (N, C, P), labels (N, P) and rows (C, C)."""
+    generator = torch.Generator().manual_seed(seed)
+    logits = (3 * torch.randn(2, classes, *size, generator=generator)).to(dtype)
+    if channels_last:
+        logits = logits.contiguous(memory_format=torch.channels_last)
+    labels = coarse(classes, 2, *size, generator).flatten(1)
+    rows = torch.rand(classes, classes, generator=generator)
+    return logits.flatten(2).requires_grad_(), labels, rows.requires_grad_()
+
+
+def literal(logits, labels, rows):
+    """The summed loss in float64."""
+    labels = torch.where((labels >= 0) & (labels < len(rows)), labels.long(), -100)
+    augmented = logits.double() + rows.double()[labels.clamp(min=0)].movedim(-1, 1)
+    return F.cross_entropy(augmented, labels, reduction='sum')
+
+
+def relative(found, expected):
+    found, expected = found.detach(), expected.detach()
+    return float((found.double() - expected.double()).abs().max() / expected.double().abs().max().clamp(min=1e-30))
+
+
+@pytest.mark.parametrize('classes', [2, 5, pytest.param(19, marks=pytest.mark.exhaustive)])
+@pytest.mark.parametrize('channels_last', [False, True])
+def test_loss_and_gradients_equal_a_float64_loop(kernels, classes, channels_last):
+    logits, labels, rows = problem(classes, channels_last=channels_last)
+    found = kernels.map_cross_entropy(logits, labels, rows, IGNORE, None, 0.4)
+    expected = 0.4 * literal(logits, labels, rows) / (labels != IGNORE).sum()
+    assert relative(found, expected) < 2e-7
+    pairs = zip(torch.autograd.grad(3 * found, (logits, rows)), torch.autograd.grad(3 * expected, (logits, rows)),
+                (logits, rows), strict=True)
+    for got, wanted, leaf in pairs:
+        assert relative(got, wanted) < 5e-7
+        assert got.stride() == leaf.stride()
+
+
+@pytest.mark.exhaustive
+def test_150_classes_have_the_loss_and_gradients_of_a_float64_loop(kernels):
+    logits, labels, rows = problem(150, size=(5, 7), channels_last=True)
+    found, expected = kernels.map_cross_entropy(logits, labels, rows, IGNORE, 7, 1.0), literal(logits, labels, rows) / 7
+    assert relative(found, expected) < 2e-7
+    for got, wanted in zip(torch.autograd.grad(found, (logits, rows)), torch.autograd.grad(expected, (logits, rows)),
+                           strict=True):
+        assert relative(got, wanted) < 5e-7
+
+
+@pytest.mark.parametrize('dtype, ulp', [(torch.float16, 2 ** -10), (torch.bfloat16, 2 ** -7)])
+def test_half_precision_has_the_float32_loss_and_rounds_the_gradient_once(kernels, dtype, ulp):
+    logits, labels, rows = problem(dtype=dtype)
+    found = kernels.map_cross_entropy(logits, labels, rows, IGNORE, None, 1.0)
+    expected = literal(logits, labels, rows) / (labels != IGNORE).sum()
+    assert found.dtype == torch.float32 and relative(found, expected) < 2e-7
+    scale = 2.0 ** 14  # as a GradScaler's: applied before the gradient is rounded
+    got, = torch.autograd.grad(scale * found, logits)
+    wanted, = torch.autograd.grad(scale * expected, logits)
+    assert got.dtype == dtype
+    assert float(((got.float() - wanted.float()).abs() / wanted.float().abs().clamp(min=1e-3)).max()) <= ulp
+
+
+@pytest.mark.parametrize('dtype', [torch.uint8, torch.int32])
+def test_labels_of_every_integer_type_have_the_bits_of_int64(kernels, dtype):
+    logits, labels, rows = problem()
+    found = [kernels.map_cross_entropy(logits, each, rows, IGNORE, None, 1.0) for each in (labels, labels.to(dtype))]
+    assert torch.equal(*found)
+
+
+def test_labels_that_are_no_class_are_ignored_and_noted(kernels):
+    logits, labels, rows = problem()
+    labels[0, :3] = torch.tensor([-7, 9, 2 ** 40])
+    watch = kernels.Watch(labels.device)
+    found = kernels.map_cross_entropy(logits, labels, rows, IGNORE, 1, 1.0, watch)
+    assert relative(found, literal(logits, labels, rows)) < 2e-7
+    assert watch.extremes.tolist() == [-7, 2 ** 31 - 1]
+
+
+def test_only_ignored_labels_give_loss_and_gradients_0(kernels):
+    logits, labels, rows = problem()
+    loss = kernels.map_cross_entropy(logits, torch.full_like(labels, IGNORE), rows, IGNORE, None, 1.0)
+    gradients = torch.autograd.grad(loss, (logits, rows))
+    assert float(loss.detach()) == 0 and [int(each.count_nonzero()) for each in gradients] == [0, 0]
+
+
+def test_results_repeat_bitwise(kernels):
+    def once():
+        logits, labels, rows = problem()
+        loss = kernels.map_cross_entropy(logits, labels, rows, IGNORE, None, 1.0)
+        return loss, *torch.autograd.grad(loss, (logits, rows))
+
+    assert all(torch.equal(a, b) for a, b in zip(once(), once(), strict=True))
+
+
+def test_second_derivatives_equal_those_of_a_float64_loop(kernels):
+    logits, labels, rows = problem(size=(5, 5))
+
+    def second(loss):
+        first, = torch.autograd.grad(loss, logits, create_graph=True)
+        return torch.autograd.grad(first.square().sum(), (logits, rows))
+
+    assert_close(second(kernels.map_cross_entropy(logits, labels, rows, IGNORE, 3, 1.0)),
+                 second(literal(logits, labels, rows) / 3), rtol=1e-4, atol=1e-6)
+
+
+def test_labels_changed_before_the_backward_pass_are_an_error(kernels):
+    logits, labels, rows = problem()
+    loss = kernels.map_cross_entropy(logits, labels, rows, IGNORE, None, 1.0)
+    labels.zero_()
+    with pytest.raises(RuntimeError, match='modified by an inplace operation'):
+        loss.backward()
+
+
+def split(kernels, features, labels, classes):
+    index = torch.where(labels == IGNORE, classes, labels).int()
+    return kernels.operators.split_moments(features, index, classes)
+
+
+def batch(step, classes=5, channels=40, offset=0.0, channels_last=False):
+    generator = torch.Generator().manual_seed(step)
+    features = torch.randn(2, channels, 9, 10, generator=generator) + offset
+    if channels_last:
+        features = features.contiguous(memory_format=torch.channels_last)
+    return features, coarse(classes, 2, 9, 10, generator)
+
+
+@pytest.mark.parametrize('offset, channels_last', [(0.0, False), (1000.0, False), (0.0, True)])
+def test_running_moments_equal_those_of_all_batches_in_float64(kernels, offset, channels_last):
+    weight = torch.randn(5, 40, generator=torch.Generator().manual_seed(9), requires_grad=True)
+    running = empty_moments(5, 40, 'diagonal')
+    running = running._replace(mean=running.mean.double())
+    batches = [batch(step, offset=offset, channels_last=channels_last) for step in range(3)]
+    for features, labels in batches:
+        rows, running = kernels.merged_table(weight, split(kernels, features, labels, 5), running, 1.6, 0.5)
+    expected = merge(*(class_moments(features.double(), labels, 5, ignore_index=IGNORE)
+                       for features, labels in batches))
+    assert torch.equal(running.count, expected.count)
+    assert relative(running.mean, expected.mean) < 3e-7
+    assert relative(running.covariance, expected.covariance) < 3e-7
+    table = 0.8 * reference.margin_variance(weight.detach().double(), running.covariance.double())
+    wanted = table + 0.5 * log_prior(expected.count).double()
+    assert relative(rows, wanted) < 5e-7
+
+
+def test_the_table_has_the_weight_gradient_of_a_float64_loop(kernels):
+    features, labels = batch(0)
+    weight = torch.randn(5, 40, generator=torch.Generator().manual_seed(9), requires_grad=True)
+    nothing = empty_moments(5, 40, 'diagonal')
+    rows, moments = kernels.merged_table(weight, split(kernels, features, labels, 5), nothing, 1.6, 0.0)
+    direction = torch.randn(5, 5, generator=torch.Generator().manual_seed(3))
+    got, = torch.autograd.grad(rows, weight, direction)
+    table = 0.8 * margin_variance(weight.double(), moments.covariance.double())
+    wanted, = torch.autograd.grad(table, weight, direction.double())
+    assert relative(got, wanted) < 5e-7
+
+
+def test_a_class_without_samples_keeps_its_moments_bitwise(kernels):
+    features, labels = batch(0)
+    labels[labels == 2] = 1
+    weight, nothing = torch.randn(5, 40), empty_moments(5, 40, 'diagonal')
+    before = nothing._replace(count=nothing.count + 3, mean=torch.randn(5, 40), covariance=torch.rand(5, 40))
+    _, after = kernels.merged_table(weight, split(kernels, features, labels, 5), before, 1.0, 0.0)
+    assert [torch.equal(a[2], b[2]) for a, b in zip(before, after, strict=True)] == [True, True, True]
+    assert not torch.equal(before.mean[1], after.mean[1])
+
+
+def test_splits_of_a_batch_give_its_moments_for_the_exchange_between_ranks(kernels):
+    features, labels = batch(0, offset=1000.0)
+    parts = split(kernels, features, labels, 5)
+    found = kernels.moments_of(parts)
+    expected = class_moments(features.double(), labels, 5, ignore_index=IGNORE)
+    assert torch.equal(found.count, expected.count)
+    assert relative(found.mean, expected.mean) < 3e-7 and relative(found.covariance, expected.covariance) < 3e-7
+    again = kernels.moments_of(kernels.parts_of(found))
+    assert_close(again, found)

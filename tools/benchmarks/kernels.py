@@ -1,0 +1,248 @@
+"""Check the GPU kernels without a GPU: compile them for GPUs that are not present, count launches, time the host.
+
+    python tools/benchmarks/kernels.py [--targets sm_80 sm_90 sm_100 gfx942] [--out FILE]
+
+It needs Triton (pip install triton). It prints registers, spilled bytes and atomic operations on floats of each kernel,
+the launches of a training call, and the time that the host needs for it, relative to that with PyTorch operators.
+"""
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from isda_seg.attach import attach
+from isda_seg.attachment.kernel_step import KernelStep
+from isda_seg.core import kernels
+from isda_seg.core.ops import device
+from isda_seg.criterion import ISDACriterion
+from isda_seg.runtime.arguments import add_out, result_file
+from isda_seg.runtime.provenance import provenance, write_json
+from isda_seg.runtime.user_errors import run_main
+
+TARGETS = ('sm_80', 'sm_90', 'sm_100', 'gfx942')
+NO_LAUNCH = {'empty', 'new_empty', 'empty_like', 'empty_strided', 'view', '_unsafe_view', 'detach', 'alias', 'expand',
+             't', 'transpose', 'permute', 'slice', 'select', 'unsqueeze', 'squeeze', 'split', 'unbind', 'as_strided'}
+
+
+class Workload(NamedTuple):
+    """Shapes of one training call of a segmentation head."""
+    images: int
+    channels: int
+    classes: int
+    small: int  # side of the features
+    large: int  # side of the labels
+
+
+WORKLOADS = {'Cityscapes': Workload(2, 512, 19, 97, 769), 'ADE20K': Workload(4, 512, 150, 64, 512)}
+TIMED = Workload(1, 16, 5, 2, 4)  # so small that the CPU computes next to nothing
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--targets', nargs='+', choices=TARGETS, default=TARGETS, help='GPUs; default all')
+    parser.add_argument('--rounds', type=int, default=10, help='rounds of 30 timed calls; default %(default)s')
+    add_out(parser, 'work_dirs/kernels.json')
+    return parser.parse_args()
+
+
+class NoDevice:
+    """A driver of Triton without a device: it compiles for ``target`` and launches nothing."""
+
+    def __init__(self, target: Any) -> None:
+        self.target = target
+
+    def get_current_target(self) -> Any:
+        return self.target
+
+    def get_current_device(self) -> int:
+        return 0
+
+    def get_current_stream(self, device: int) -> int:
+        return 0
+
+
+class Launch(NamedTuple):
+    """A kernel as it was called."""
+    name: str
+    compiled: Any
+
+
+def target_of(name: str) -> Any:
+    from triton.backends.compiler import GPUTarget
+
+    return GPUTarget('cuda', int(name[3:]), 32) if name.startswith('sm_') else GPUTarget('hip', name, 64)
+
+
+@contextmanager
+def compiled_only(target: Any) -> Iterator[list[Launch]]:
+    """Compile the kernels that are called inside for ``target`` instead of launching them."""
+    from triton.runtime import driver
+    from triton.runtime.jit import JITFunction
+
+    found: list[Launch] = []
+    known: dict[Any, Any] = {}
+    run = JITFunction.run
+
+    def compile_only(self: Any, *args: Any, grid: Any, warmup: bool, **options: Any) -> Any:
+        key = self.__name__, tuple((arg.dtype, arg.stride()) if isinstance(arg, Tensor) else type(arg) for arg in args)
+        if key not in known:
+            known[key] = run(self, *args, grid=grid, warmup=True, **options)
+            found.append(Launch(self.__name__, known[key]))
+        return known[key]
+
+    driver.set_active(NoDevice(target))
+    JITFunction.run = compile_only
+    try:
+        yield found
+    finally:
+        JITFunction.run = run
+
+
+@contextmanager
+def cpu_as_gpu(with_kernels: bool) -> Iterator[None]:
+    """Take the code path of a GPU for tensors of a CPU, with or without kernels. The first comparison is left out."""
+    before = device.CPU_TYPES, kernels.DEVICES, KernelStep._compare
+    device.CPU_TYPES, kernels.DEVICES = (), {'cpu', 'meta'} if with_kernels else set()
+    KernelStep._compare = lambda *_: None  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        device.CPU_TYPES, kernels.DEVICES, KernelStep._compare = before  # type: ignore[method-assign]
+
+
+def training_call(workload: Workload, where: str, dtype: torch.dtype = torch.float32,
+                  channels_last: bool = False) -> Callable[[], None]:
+    """Return a function that computes loss and gradients of a head; only shapes matter, the values are arbitrary."""
+    form = torch.channels_last if channels_last else torch.contiguous_format
+    head = nn.Conv2d(workload.channels, workload.classes, 1, device=where)
+    criterion = ISDACriterion(ignore_index=255)
+    criterion.strength = 1.0
+    attach(criterion, head, align_corners=True)
+    criterion._verification.verified = True  # the first step compares a whole image
+    images, side = workload.images, workload.large
+    features = torch.empty(images, workload.channels, workload.small, workload.small, dtype=dtype,
+                           device=where).to(memory_format=form)
+    logits = torch.empty(images, workload.classes, side, side, dtype=dtype, device=where).to(memory_format=form)
+    labels = torch.zeros(images, side, side, dtype=torch.int64, device=where)
+    logits.requires_grad_()
+
+    def call() -> None:
+        criterion.capture(head, (features,))
+        criterion(logits, labels).backward()
+        logits.grad = head.weight.grad = None
+
+    return call
+
+
+class Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts the operators that launch a kernel."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.names: list[str] = []
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if (name := function.overloadpacket.__name__) not in NO_LAUNCH:
+            self.names.append(name)
+        return function(*args, **(kwargs or {}))
+
+
+def launches(workload: Workload, with_kernels: bool) -> int:
+    """Return the launches of one training call, counted on tensors without values."""
+    with cpu_as_gpu(with_kernels):
+        call = training_call(workload, 'meta')
+        call()
+        with Counter() as counter:
+            call()
+    return len(counter.names)
+
+
+def resources(compiled: Any) -> dict[str, int | None]:
+    """Return registers per thread, spilled bytes and float atomics of a compiled kernel; None where unknown."""
+    if 'amdgcn' in compiled.asm:
+        code = compiled.asm['amdgcn']
+        number = {key: re.search(rf'\.{key}:?\s+(\d+)', code) for key in ('vgpr_count', 'private_segment_fixed_size')}
+        registers, spilled = (None if found is None else int(found[1]) for found in number.values())
+        return dict(registers=registers, spilled=spilled, float_atomics=len(re.findall(r'atomic_\w*add_f', code)))
+    atomics = len(re.findall(r'(?:atom|red)\.\S*add\S*\.f\d', compiled.asm['ptx']))
+    return dict(**_usage(compiled.asm['cubin']), float_atomics=atomics)
+
+
+def _usage(cubin: bytes) -> dict[str, int | None]:
+    import triton
+
+    tool = Path(triton.__file__).parent / 'backends/nvidia/bin/cuobjdump'
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, 'kernel.cubin')
+        file.write_bytes(cubin)
+        text = subprocess.run([tool, '-res-usage', file], capture_output=True, text=True, check=False)
+    found = re.findall(r'REG:(\d+) STACK:(\d+)', text.stdout + text.stderr)
+    return dict(registers=int(found[-1][0]), spilled=int(found[-1][1])) if found else dict(registers=None, spilled=None)
+
+
+def compile_all(target: str) -> list[dict[str, Any]]:
+    """Compile the kernels of all workloads, dtypes and layouts for one target."""
+    rows = []
+    for name, workload in WORKLOADS.items():
+        for dtype, last in ((torch.float32, False), (torch.bfloat16, False), (torch.bfloat16, True)):
+            with cpu_as_gpu(True), compiled_only(target_of(target)) as found:
+                training_call(workload._replace(images=1), 'cpu', dtype, last)()
+            rows += [dict(target=target, workload=name, dtype=str(dtype)[6:], channels_last=last, kernel=launch.name,
+                          **resources(launch.compiled)) for launch in found]
+    return rows
+
+
+def host_times(rounds: int) -> dict[str, float]:
+    """Return the median time in seconds that the host needs for a training call with kernels, and with operators."""
+    samples: dict[str, list[float]] = {'kernels': [], 'operators': []}
+    with compiled_only(target_of('sm_90')):
+        for _ in range(rounds):
+            for name, times in samples.items():
+                with cpu_as_gpu(name == 'kernels'):
+                    call = training_call(TIMED, 'cpu')
+                    for _ in range(10):
+                        call()
+                    for _ in range(30):  # fewer than CHECK_EVERY: a check reads values
+                        start = time.perf_counter()
+                        call()
+                        times.append(time.perf_counter() - start)
+    return {name: median(times) for name, times in samples.items()}
+
+
+def main() -> None:
+    args = parse_args()
+    torch.set_num_threads(1)
+    rows = [row for target in args.targets for row in compile_all(target)]
+    for row in rows:
+        print('{target:8}{workload:12}{dtype:9} {layout:14}{kernel:24}registers {registers!s:>4}  spilled '
+              '{spilled!s:>4}  float atomics {float_atomics}'.format(
+                  **row, layout='channels_last' if row['channels_last'] else ''))
+    counted = {name: dict(kernels=launches(workload, True), operators=launches(workload, False))
+               for name, workload in WORKLOADS.items()}
+    for name, count in counted.items():
+        print(f'{name}: {count["kernels"]} launches with kernels, {count["operators"]} with PyTorch operators')
+    host = host_times(args.rounds)
+    print(f'host: {1e6 * host["kernels"]:.0f} us with kernels (launches themselves left out), '
+          f'{host["kernels"] / host["operators"]:.2f} of the time with PyTorch operators')
+    path = result_file(args.out, 'kernels.json')
+    write_json(path, dict(provenance(), kernels=rows, launches=counted, host=host))
+    print(f'wrote {path}', file=sys.stderr)
+
+
+if __name__ == '__main__':
+    os.environ.pop('TRITON_INTERPRET', None)
+    warnings.filterwarnings('ignore', module='torch')
+    run_main(main)
