@@ -65,7 +65,7 @@ def main() -> int:
         return 1
     from isda_seg.paper.reproduce import dry_run, report, slurm, status
     from isda_seg.paper.reproduce.plan import jobs_of, make_plan, write_configs
-    from isda_seg.paper.reproduce.screen import Screen
+    from isda_seg.paper.reproduce.status_screen import StatusScreen
     from isda_seg.paper.series.jobs import run_jobs
     from isda_seg.paper.series.processes import make_slots, visible_gpus
     from isda_seg.runtime.provenance import write_json
@@ -99,7 +99,7 @@ def main() -> int:
                      'Slurm, use --slurm')
         jobs = select(jobs_of(plan, TOOLS), args.only)
         write_configs(plan, jobs)
-        with Screen(plan) as screen:
+        with StatusScreen(plan) as screen:
             problems = run_jobs(jobs, slots(), screen.say, retries=1, keep_going=True)
         for name, problem in problems.items():
             say(f'{name} is not complete: {problem}')
