@@ -19,7 +19,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from isda_seg.paper.digits import MEASURES, run_all
+from isda_seg.paper.digits_training import MEASURES, run_all
 from isda_seg.paper.series.gain_report import compare_strengths, draw, report
 from isda_seg.runtime.arguments import add_out, result_file
 from isda_seg.runtime.provenance import provenance, write_json

@@ -16,7 +16,7 @@ MEASURES = {'error': 'test error, %', 'nll': 'negative log-likelihood', 'ece': '
             'train': 'training accuracy, %'}
 
 
-def sample(seed: int, held_out: bool = False) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def sample_digits(seed: int, held_out: bool = False) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Sample ten training images per digit and about 800 test images from one half of the data."""
     data = load_digits()
     images = torch.tensor(data.images, dtype=torch.float32)[:, None] / 16
@@ -40,7 +40,7 @@ def network(width: int = 256) -> nn.Sequential:
 def run(seed: int, lambda_0: float, held_out: bool = False) -> dict[str, float]:
     """Train with one seed and one final strength (0: cross-entropy), and return the measures."""
     torch.set_num_threads(1)
-    images, labels, test_images, test_labels = sample(seed, held_out)
+    images, labels, test_images, test_labels = sample_digits(seed, held_out)
     torch.manual_seed(seed)
     model, criterion = network(), ISDACriterion(covariance='full')
     attach(criterion, model[-1])
