@@ -1,6 +1,6 @@
 """ISDAHook: wrap losses before the run, ramp their strength, and log strength and margin table."""
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from mmengine.hooks import Hook, LoggerHook
 from mmengine.model import is_model_wrapper
@@ -10,12 +10,10 @@ from isda_seg.core import linear_ramp
 from isda_seg.core.ops.checks import check_choice
 from isda_seg.losses import wrap_with_isda
 from isda_seg.openmmlab.log_values import scalars
-from isda_seg.openmmlab.pairs import Pair
+from isda_seg.openmmlab.pairs import HookedPair
 from isda_seg.openmmlab.statistics_warnings import StatisticsWarnings
 from isda_seg.openmmlab.unused_losses import check_unused
 from isda_seg.openmmlab.wrapping import wrap_losses
-
-RAMPS = ('linear', 'constant')
 
 
 @HOOKS.register_module()
@@ -38,11 +36,11 @@ class ISDAHook(Hook):
     priority = 'VERY_HIGH'  # before EMAHook copies the model
 
     def __init__(self, lambda_0: float | None = None, heads: str | Sequence[str] | None = None, by_epoch: bool = False,
-                 ramp: str = 'linear', **keys: Any) -> None:
+                 ramp: Literal['linear', 'constant'] = 'linear', **keys: Any) -> None:
         self.heads, self.by_epoch = [heads] if isinstance(heads, str) else heads, by_epoch
-        self.ramp = check_choice(ramp, RAMPS, 'ramp')
+        self.ramp = check_choice(ramp, ('linear', 'constant'), 'ramp')
         self.make = None if lambda_0 is None and not (keys or heads) else wrap_with_isda(lambda_0, **keys)
-        self.pairs: list[Pair] = []
+        self.pairs: list[HookedPair] = []
         self.warnings = StatisticsWarnings()
 
     def before_run(self, runner: Any) -> None:
@@ -67,16 +65,14 @@ class ISDAHook(Hook):
         samples = samples if isinstance(samples, (list, tuple)) else ()  # a tensor of labels has no file names
         sources = [getattr(sample, 'seg_map_path', getattr(sample, 'img_path', '?')) for sample in samples]
         for pair in self.pairs:
-            loss: Any = pair.loss  # an ISDALoss, which has lambda_0
-            loss.strength, loss.sources = linear_ramp(step, total, loss.lambda_0), sources or None
+            pair.loss.strength, pair.loss.sources = linear_ramp(step, total, pair.loss.lambda_0), sources or None
 
     def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None,
                          outputs: dict[str, Any] | None = None) -> None:
         """Log strength, mean and largest table entry per head, and raise deferred errors, at the logger's interval."""
         logger = next((hook for hook in runner.hooks if isinstance(hook, LoggerHook)), None)
-        interval = getattr(logger, 'interval', 10)
-        if not (self.every_n_inner_iters(batch_idx, interval) or self.end_of_epoch(runner.train_dataloader, batch_idx)
-                or self.is_last_train_iter(runner)):
+        if not (self.every_n_inner_iters(batch_idx, getattr(logger, 'interval', 10))
+                or self.end_of_epoch(runner.train_dataloader, batch_idx) or self.is_last_train_iter(runner)):
             return
         for pair in self.pairs:
             pair.loss.raise_deferred_errors()

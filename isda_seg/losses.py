@@ -12,8 +12,8 @@ from isda_seg.attachment.focal import SoftmaxFocalLoss
 from isda_seg.attachment.unseen_classes import UnseenClasses
 from isda_seg.compat import require_one_family
 from isda_seg.core.schedule import check_strength
-from isda_seg.criterion import ISDACriterion
 from isda_seg.openmmlab.config_nodes import did_you_mean
+from isda_seg.openmmlab.pairs import HookedLoss
 
 WRAP_KEYS = ('covariance', 'resolution', 'label_sampling', 'sync', 'load_statistics', 'raise_at_once', 'samples',
              'logit_adjustment', 'ignore_background')
@@ -24,7 +24,7 @@ MODELS.register_module(module=SoftmaxFocalLoss)
 
 
 @MODELS.register_module()
-class ISDALoss(ISDACriterion):
+class ISDALoss(HookedLoss):
     """Cross-entropy of a softmax classifier with implicit semantic data augmentation (Eq. 7).
 
     A config changes ``type`` and adds ``lambda_0``. All other keys are passed on to the replaced CrossEntropyLoss.
@@ -76,13 +76,8 @@ class ISDALoss(ISDACriterion):
         self.lambda_0 = check_strength(lambda_0, 'lambda_0')
         self.classifier, self.ignore_background = classifier, ignore_background
         self.factor = loss_weight if base is not None or isinstance(built, MeanCrossEntropy) else 1.0
-        self._loss_name = loss_name
+        self.loss_name = loss_name
         self._unseen = UnseenClasses(steps=None)  # the hook reports with the names of the dataset
-
-    @property
-    def loss_name(self) -> str:
-        """The key of this loss in the training log."""
-        return self._loss_name
 
     def forward(self, cls_score: Tensor, label: Tensor, weight: Tensor | None = None,  # type: ignore[override]
                 avg_factor: float | None = None, reduction_override: str | None = None,
@@ -125,7 +120,7 @@ def wrap_with_isda(lambda_0: float | None, **keys: Any) -> Callable[[nn.Module],
 
     def make(base: nn.Module) -> ISDALoss:
         loss = ISDALoss(lambda_0, base=base, **keys)
-        loss._loss_name = getattr(base, 'loss_name', 'loss_isda')
+        loss.loss_name = getattr(base, 'loss_name', 'loss_isda')
         return loss
 
     make(MeanCrossEntropy())  # raises an error for an invalid value before a model is built

@@ -6,13 +6,10 @@ interruption. A run that fails is tried once more and then reported, while the o
 """
 import argparse
 import os
-import shlex
 import sys
-import warnings
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from isda_seg.paper.reproduce.catalogue import catalogue
 from isda_seg.runtime.arguments import add_out, add_work_dir, check_writable, result_file
@@ -20,7 +17,6 @@ from isda_seg.runtime.options import add_cfg_options
 from isda_seg.runtime.user_errors import run_main
 
 if TYPE_CHECKING:
-    from isda_seg.paper.reproduce.plan import Plan
     from isda_seg.paper.series.jobs import Job
 
 TOOLS = Path(__file__).resolve().parent
@@ -57,77 +53,42 @@ def parse_args() -> argparse.Namespace:
 def main() -> int:
     args = parse_args()
     from isda_seg.paper.reproduce import checks
-    table, say = catalogue()[args.table], partial(print, flush=True)
+    table = catalogue()[args.table]
     if args.check and (absent := checks.check_packages(table)):
         folders = checks.check_folders(table, Path(os.environ.get('ISDA_SEG_DATA', 'data')))
-        say('\n'.join([*map(str, [*absent, *folders]),
-                       'Weights, disk space and GPUs are checked when the packages are installed.']))
+        print('\n'.join([*map(str, [*absent, *folders]),
+                         'Weights, disk space and GPUs are checked when the packages are installed.']))
         return 1
-    from isda_seg.paper.reproduce import dry_run, report, slurm, status
-    from isda_seg.paper.reproduce.plan import jobs_of, make_plan, write_configs
-    from isda_seg.paper.reproduce.screen import Screen
-    from isda_seg.paper.series.jobs import run_jobs
+    from isda_seg.paper.reproduce import actions, dry_run, status
+    from isda_seg.paper.reproduce.plan import jobs_of, make_plan
     from isda_seg.paper.series.processes import make_slots, visible_gpus
-    from isda_seg.runtime.provenance import write_json
     plan = make_plan(args.table, table, Path(args.work_dir), TOOLS.parent, args.seeds, args.cfg_options,
                      args.gpus_per_run)
     ranks = max(planned.ranks for planned in plan.runs)
     slots = partial(make_slots, args.jobs, args.gpus, ranks)
+    words = [word for word in sys.argv[1:] if word not in ('--check', '--slurm')]
     if args.status:
-        say(status.status_text(plan))
+        print(status.status_text(plan))
         return 0
     if args.dry_run:
-        say(dry_run.plan_text(plan, args.step_time))
+        print(dry_run.plan_text(plan, args.step_time))
         return 0
     if args.slurm:
         check_writable(args.work_dir)
-        options = [word for word in sys.argv[1:] if word != '--slurm']
-        path = Path(args.work_dir, f'{args.table}.sh')
-        path.write_text(slurm.script(args.table, jobs_of(plan, TOOLS), [sys.executable, str(TOOLS / 'reproduce.py'),
-                                     *options], os.getcwd(), str(Path(args.work_dir).absolute()), ranks))
-        say(f'wrote {path}. Set SBATCH_ARGS to the partition and time limit, such as '
-            f"SBATCH_ARGS='--partition=gpu --time=24:00:00', and submit the runs with: bash {path}")
+        actions.write_slurm_script(plan, TOOLS, ranks, words)
         return 0
     if args.check:
-        return check(plan, args, slots, say)
+        return int(not actions.check(plan, TOOLS, slots, args.gpus, args.gpus_per_run is not None, words))
     out = result_file(args.out, Path(args.work_dir, f'{args.table}.json'))
     check_writable(args.work_dir)
-    problems = {}
     if not args.collect:
         if args.gpus_per_run is None and not (visible_gpus() if args.gpus is None else args.gpus):
             sys.exit('No GPU is visible. To train on a CPU anyway, give the number of ranks with --gpus-per-run; for '
                      'Slurm, use --slurm')
-        jobs = select(jobs_of(plan, TOOLS), args.only)
-        write_configs(plan, jobs)
-        with Screen(plan) as screen:
-            problems = run_jobs(jobs, slots(), screen.say, retries=1, keep_going=True)
-        for name, problem in problems.items():
-            say(f'{name} is not complete: {problem}')
+        complete = actions.train(plan, select(jobs_of(plan, TOOLS), args.only), slots)
         if args.only:
-            return int(bool(problems))
-    record = report.collect(plan)
-    say(report.table_text(plan, record))
-    write_json(out, record)
-    say(f'wrote {out}')
-    return int(bool(record['missing']))
-
-
-def check(plan: 'Plan', args: argparse.Namespace, slots: Callable[[], Any], say: Callable[[str], None]) -> int:
-    """Print everything that is missing, and if nothing is, run the trials; return the exit code."""
-    from isda_seg.paper.reproduce import checks, trial
-    from isda_seg.paper.series.jobs import run_jobs
-    warnings.filterwarnings('ignore', module='mmcv')  # about operators; packages that a table needs were checked before
-    found = checks.check_plan(plan, args.gpus, cpu=args.gpus_per_run is not None)
-    if any(finding.missing for finding in found):
-        say('\n'.join([*map(str, found), 'The trial of each config is left out until nothing is missing.']))
-        return 1
-    problems = run_jobs(trial.trial_jobs(plan, TOOLS), slots(), say, keep_going=True)
-    found += [checks.Finding(True, f'{name}: {problem}') for name, problem in problems.items()]
-    found += checks.check_trials(plan)
-    words = [Path(sys.executable).name, 'tools/reproduce.py', *(word for word in sys.argv[1:] if word != '--check')]
-    say('\n'.join([*map(str, found), 'A trial failed.' if problems else 'Everything is there. Start with '
-                   f'{shlex.join(words)}']))
-    return int(bool(problems))
+            return int(not complete)
+    return int(not actions.collect(plan, out))
 
 
 def select(jobs: list['Job'], only: str | None) -> list['Job']:

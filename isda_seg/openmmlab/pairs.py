@@ -18,6 +18,18 @@ class Pair(NamedTuple):
     place: str              # name of the loss in the holder
 
 
+class HookedLoss(ISDACriterion):
+    """Base class of ``ISDALoss``: an ISDA loss whose strength ``ISDAHook`` sets."""
+    lambda_0: float
+    loss_name: str          # key in the training log
+    ignore_background: bool
+
+
+class HookedPair(Pair):
+    """A pair whose strength ``ISDAHook`` sets."""
+    loss: HookedLoss
+
+
 def find_pairs(model: nn.Module) -> Iterator[Pair]:
     """Yield every ISDA loss in the model with its classifier, found by structure.
 

@@ -11,7 +11,7 @@ from isda_seg.attachment.base_losses import reason_not_softmax
 from isda_seg.attachment.classifier_lookup import classifier_of
 from isda_seg.attachment.supported_heads import background_of, classifiers, later_calls_note, unsupported_reason
 from isda_seg.criterion import ISDACriterion
-from isda_seg.openmmlab.pairs import Pair, find_pairs
+from isda_seg.openmmlab.pairs import HookedLoss, HookedPair, find_pairs
 from isda_seg.openmmlab.per_call import PerCallLosses
 
 Make = Callable[[nn.Module], ISDACriterion]
@@ -29,7 +29,7 @@ class HeldLoss(NamedTuple):
 
 class Wrapped(NamedTuple):
     """The attached pairs, and one log line per head."""
-    pairs: list[Pair]
+    pairs: list[HookedPair]
     lines: list[str]
 
 
@@ -56,16 +56,16 @@ def wrap_losses(model: nn.Module, make: Make | None = None, heads: Sequence[str]
             continue
         loss = held.loss if isinstance(held.loss, ISDACriterion) else make(held.loss)  # type: ignore[misc]
         held.list.add_module(held.key, _per_classifier(model, held, loss))
-    pairs = list(find_pairs(model))
+    pairs = [HookedPair(*pair) for pair in find_pairs(model)]
     if not pairs:
         raise ValueError(_no_losses_message(unwrapped, make is None))
     for pair in pairs:
-        if not hasattr(pair.loss, 'lambda_0'):
+        if not isinstance(pair.loss, HookedLoss):
             raise ValueError(f'{_title(pair.name, pair.holder)}: {pair.place} is an ISDACriterion, and the hook sets '
                              'the strength of an isda_seg.losses.ISDALoss(lambda_0, base=...): replace it by one')
         attach(pair.loss, pair.classifier, getattr(pair.holder, 'align_corners', False))
         pair.loss.skipped_if_empty = True  # by the box heads of MMDetection
-        if getattr(pair.loss, 'ignore_background', False):
+        if pair.loss.ignore_background:
             pair.loss.background = background_of(pair.holder, pair.loss.statistics.num_classes)
     return Wrapped(pairs, _log_lines(model, pairs, unwrapped))
 
@@ -149,19 +149,18 @@ def _title(name: str, holder: nn.Module) -> str:
     return f'{name or "the model"} ({type(holder).__name__})'
 
 
-def _log_lines(model: nn.Module, pairs: Sequence[Pair], unwrapped: dict[str, list[str]]) -> list[str]:
+def _log_lines(model: nn.Module, pairs: Sequence[HookedPair], unwrapped: dict[str, list[str]]) -> list[str]:
     """Return one line per head: the wrapped losses with their settings, and the other losses with reasons."""
     wrapped: dict[str, list[str]] = {}
-    for name, holder, criterion, classifier, place in pairs:
-        loss: Any = criterion  # an ISDALoss, which has lambda_0
-        of = next(key for key, child in holder.named_modules() if child is classifier)
-        note = later_calls_note(model.get_submodule(name.rpartition('.')[0]))
+    for pair in pairs:
+        loss, of = pair.loss, next(key for key, child in pair.holder.named_modules() if child is pair.classifier)
+        note = later_calls_note(model.get_submodule(pair.name.rpartition('.')[0]))
         settings = [f'lambda_0={loss.lambda_0}', f'covariance={loss.covariance}', f'resolution={loss.resolution}',
                     *(f'{key}={value}' for key in ('samples', 'logit_adjustment', 'background')
                       if (value := getattr(loss, key)))]
         size = f'{loss.statistics.num_classes} classes x {loss.statistics.channels} channels'
-        wrapped.setdefault(_title(name, holder), []).append(
-            f'{place} is attached to {of}, {size}, {", ".join(settings)}' + ('' if note is None else f' ({note})'))
+        wrapped.setdefault(_title(pair.name, pair.holder), []).append(
+            f'{pair.place} is attached to {of}, {size}, {", ".join(settings)}' + ('' if note is None else f' ({note})'))
     return [f'ISDA: {head}: {"; ".join([*wrapped.get(head, []), *unwrapped.get(head, [])])}'
             for head in {**wrapped, **unwrapped}]
 

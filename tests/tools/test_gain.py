@@ -1,10 +1,9 @@
-"""tools/gain.py: what a pair has in common, what it measures, and how it is compared."""
+"""tools/gain.py: its packages, the comparison of a pair, and its commands."""
 import runpy
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-import torch
 from helpers import tiny
 
 from isda_seg import compat
@@ -22,30 +21,6 @@ def test_gain_imports_only_packages_of_its_extra():
     loaded = tiny.loaded_by(f'import runpy; runpy.run_path({str(tiny.ROOT / "tools" / "gain.py")!r})')
     assert {'sklearn', 'scipy', 'matplotlib', 'isda_seg.paper.series.gain_report'} <= set(loaded)
     assert [*tiny.of_openmmlab(loaded), *(name for name in ('cv2', 'torchvision') if name in loaded)] == []
-
-
-def test_ten_images_per_digit_train_and_splits_are_disjoint(gain):
-    halves = [gain['digits'](3, held_out) for held_out in (False, True)]
-    assert [torch.bincount(labels).tolist() for _, labels, _, _ in halves] == [[10] * 10] * 2
-    assert [len(labels) for *_, labels in halves] == [797, 800]
-    parts = [{image.numpy().tobytes() for image in images} for half in halves for images in half[::2]]
-    assert [len(one & other) for place, one in enumerate(parts) for other in parts[:place]] == [0] * 6
-    assert not torch.equal(gain['digits'](4)[0], halves[0][0])
-
-
-def test_a_run_is_reproducible_and_strength_0_is_cross_entropy(gain, monkeypatch):
-    monkeypatch.setitem(gain['run'].__globals__, 'EPOCHS', 2)
-    plain = gain['run'](0, 0)
-    assert gain['run'](0, 0) == plain
-    assert gain['run'](0, 50.0)['nll'] != plain['nll']
-
-    class Plain(torch.nn.CrossEntropyLoss):
-        def __init__(self, covariance):
-            super().__init__()
-
-    monkeypatch.setitem(gain['run'].__globals__, 'ISDACriterion', Plain)
-    monkeypatch.setitem(gain['run'].__globals__, 'attach', lambda loss, classifier: None)
-    assert gain['run'](0, 0) == pytest.approx(plain, rel=1e-5)
 
 
 def test_the_interval_is_the_paired_t_interval():

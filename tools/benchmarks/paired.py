@@ -9,7 +9,6 @@ import argparse
 import sys
 from pathlib import Path
 
-from isda_seg import compat
 from isda_seg.paper.series.arm import parse_arms
 from isda_seg.paper.series.processes import add_devices, make_slots
 from isda_seg.run import task_of
@@ -42,26 +41,18 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    plain, *others = arms = parse_arms([args.plain, *args.isda])
+    arms = parse_arms([args.plain, *args.isda])
     if len(set(args.seeds)) < len(args.seeds):
         sys.exit('--seeds contains duplicates. Give each seed once')
-    from isda_seg.paper.series.band_figure import draw_bands
-    from isda_seg.paper.series.paired import compare_arms
-    from isda_seg.paper.series.paired_figure import draw_paired
     from isda_seg.paper.series.paired_report import paired_table
-    from isda_seg.paper.series.result_files import at_tau
-    from isda_seg.paper.series.run_options import with_options
-    from isda_seg.paper.series.tau_figure import draw_over_tau, over_tau
-    from isda_seg.paper.series.training_runs import Run, files_of, run_series
+    from isda_seg.paper.series.paired_series import compared, draw_series, paired_runs
+    from isda_seg.paper.series.tau_figure import over_tau
+    from isda_seg.paper.series.training_runs import files_of, run_series
     from isda_seg.runtime.amp import enable_amp
-    # Ordered by seed, so that an interrupted series contains complete pairs.
-    trained = {arm.folder: arm for arm in arms}.values()  # arms that differ only at test time share a training
-    runs = [Run(f'{arm.folder}/seed_{seed}',
-                with_options(compat.read_config(arm.config), seed, {**(args.cfg_options or {}), **arm.settings}))
-            for seed in args.seeds for arm in trained]
+    runs = paired_runs(arms, args.seeds, args.cfg_options or {})
     inputs = [*(arm.config for arm in arms), *(run.cfg for run in runs), *files_of(runs, args.work_dir)]
     check_folder('--work-dir', args.work_dir, inputs, only_outputs=False)
-    out = result_file(args.out, Path(args.work_dir, f'{others[0].folder}.json'), inputs,
+    out = result_file(args.out, Path(args.work_dir, f'{arms[1].folder}.json'), inputs,
                       ['.png', '_curves.png', '_tau.png'])
     check_writable(args.work_dir)
     if args.amp:
@@ -70,19 +61,13 @@ def main() -> None:
     protocols = args.protocols or task_of(runs[0].cfg).protocols
     results = run_series(runs, args.work_dir, TOOLS, protocols, make_slots(args.jobs, args.gpus, args.gpus_per_run),
                          taus=[*(arm.tau for arm in arms), *args.logit_adjustment])
-    found = {arm.label: {str(seed): at_tau(results[f'{arm.folder}/seed_{seed}'], arm.tau) for seed in args.seeds}
-             for arm in arms}
-    comparisons = {arm.label: compare_arms(found[plain.label], found[arm.label]) for arm in others}
     paired = dict(provenance(), kind='paired', plain=args.plain, isda=args.isda, seeds=args.seeds,
-                  options=args.cfg_options or {}, amp=args.amp, comparisons=comparisons, runs=found,
+                  options=args.cfg_options or {}, amp=args.amp, **compared(arms, results, args.seeds),
                   **(dict(over_tau=over_tau(arms, results, args.seeds)) if args.logit_adjustment else {}))
     write_json(out, paired)
-    draw_paired(paired, out.with_suffix('.png'))
-    more = {out.with_name(f'{out.stem}_{name}.png'): draw
-            for name, draw in (('curves', draw_bands), ('tau', draw_over_tau))}
-    written = [out, out.with_suffix('.png'), *(path for path, draw in more.items() if draw(paired, path))]
+    figures = draw_series(paired, out)
     print(paired_table(paired))
-    print(f'wrote {", ".join(map(str, written))}')
+    print(f'wrote {", ".join(map(str, [out, *figures]))}')
 
 
 if __name__ == '__main__':

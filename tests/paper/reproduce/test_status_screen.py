@@ -6,7 +6,7 @@ import shutil
 import pytest
 from helpers import tiny
 
-from isda_seg.paper.reproduce import screen
+from isda_seg.paper.reproduce import status_screen
 from isda_seg.paper.reproduce.catalogue import catalogue
 from isda_seg.paper.reproduce.plan import make_plan
 from isda_seg.paper.series.jobs import state_file
@@ -21,7 +21,7 @@ class Terminal(io.StringIO):
 
     @property
     def last(self):
-        return self.getvalue().rpartition(screen.CLEAR)[2]
+        return self.getvalue().rpartition(status_screen.CLEAR)[2]
 
 
 @pytest.fixture
@@ -31,22 +31,22 @@ def plan(tmp_path):
 
 
 def test_terminal_shows_state_failures_and_last_messages(plan, monkeypatch):
-    monkeypatch.setattr(screen, 'INTERVAL', 0.01)
+    monkeypatch.setattr(status_screen, 'INTERVAL', 0.01)
     monkeypatch.setattr(shutil, 'get_terminal_size', lambda: os.terminal_size((200, 40)))
     terminal = Terminal()
-    with screen.Screen(plan, terminal) as shown:
+    with status_screen.StatusScreen(plan, terminal) as shown:
         for number in range(10):
             shown.say(f'message {number}')
         write_json(state_file(plan.folder / plan.runs[0].run.name), dict(state='failed', error='out of memory'))
     assert '2 runs, 1 failed, 1 waiting' in terminal.last and '\nout of memory\n' in terminal.last
     assert [line for line in terminal.last.splitlines() if line.startswith('message')] == [
-        f'message {number}' for number in range(10 - screen.MESSAGES, 10)]
+        f'message {number}' for number in range(10 - status_screen.MESSAGES, 10)]
 
 
 @pytest.mark.parametrize(('width', 'height'), [(200, 8), (60, 20)])
 def test_text_is_cut_to_the_height_of_the_terminal(plan, monkeypatch, width, height):
     monkeypatch.setattr(shutil, 'get_terminal_size', lambda: os.terminal_size((width, height)))
-    shown = screen.Screen(plan, Terminal())
+    shown = status_screen.StatusScreen(plan, Terminal())
     write_json(state_file(plan.folder / plan.runs[0].run.name), dict(state='failed', error='line\n' * 30))
     shown.say('last message')
     lines = shown.text().splitlines()
@@ -57,7 +57,7 @@ def test_text_is_cut_to_the_height_of_the_terminal(plan, monkeypatch, width, hei
 
 def test_file_receives_every_message_as_a_line(plan):
     stream = io.StringIO()
-    with screen.Screen(plan, stream) as shown:
+    with status_screen.StatusScreen(plan, stream) as shown:
         for number in range(10):
             shown.say(f'message {number}')
     assert stream.getvalue() == ''.join(f'message {number}\n' for number in range(10))

@@ -12,7 +12,7 @@ MESSAGES = 6     # last messages below the state
 CLEAR = '\x1b[H\x1b[J'
 
 
-class Screen:
+class StatusScreen:
     """On a terminal, the text of --status with the last messages, refreshed; elsewhere the messages as lines."""
 
     def __init__(self, plan: Plan, stream: TextIO | None = None) -> None:
@@ -22,7 +22,7 @@ class Screen:
         self.lock, self.ended = threading.Lock(), threading.Event()
         self.thread = threading.Thread(target=self._refresh, daemon=True)
 
-    def __enter__(self) -> 'Screen':
+    def __enter__(self) -> 'StatusScreen':
         """Start to refresh."""
         if self.live:
             self.thread.start()
