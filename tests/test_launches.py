@@ -68,11 +68,11 @@ def test_the_unlabelled_term_needs_few_launches_and_no_synchronisation(kind, num
 
 
 @pytest.mark.triton
-@pytest.mark.parametrize('num_classes', [19, 150])
-def test_a_head_needs_eight_launches_with_kernels(num_classes, monkeypatch):
+@pytest.mark.parametrize('workload', [CITYSCAPES, dict(CITYSCAPES, classifier=nn.Conv2d(512, 150, 1)), IMAGENET],
+                         ids=['cityscapes', '150 classes', 'imagenet'])
+def test_a_head_needs_eight_launches_with_kernels(workload, monkeypatch):
     monkeypatch.setattr(kernels, 'DEVICES', {'meta'})
     monkeypatch.setattr(KernelStep, '_compare', lambda *_: None)  # of the first call: reads values
-    workload = dict(CITYSCAPES, classifier=nn.Conv2d(512, num_classes, 1))
     assert launches_of_a_step(**workload) <= 8
 
 

@@ -16,6 +16,8 @@ from isda_seg.core.prior import adjust_logits, log_prior
 from isda_seg.core.ranks import merge_ranks
 
 DTYPES = {torch.float32, torch.float16, torch.bfloat16}
+SAMPLES = 64           # compared at the first call
+MOST_SAMPLES = 1024    # with kernels: each reads the labels of all
 AGREEMENT = 1e-3       # relative difference to PyTorch's operators that the first call allows
 HALF_AGREEMENT = 2e-2  # the same with features or logits in half precision
 
@@ -34,24 +36,27 @@ class Call(NamedTuple):
 
     @property
     def features(self) -> Tensor:
-        """The input (B, A, h, w) of a 1x1 classifier."""
-        assert isinstance(self.captured.features, Tensor)
-        return self.captured.features
+        """The input (B, A, h, w) of a 1x1 classifier, or samples (N, A), with rows of pixels next to each other."""
+        features = self.captured.features
+        assert isinstance(features, Tensor)
+        apart = features.dim() == 4 and features.stride(2) != features.shape[3] * features.stride(3)
+        return features.contiguous() if apart else features
 
     @property
     def weight(self) -> Tensor:
         """The weight (C, A) of the classifier."""
         return self.captured.weight
 
-    def first_image(self) -> 'Call':
-        """Return the call for the first image, with its own gradients."""
-        captured = self.captured._replace(features=self.features[:1], weight=self.weight.detach().requires_grad_())
-        return self._replace(captured=captured, logits=self.logits[:1].detach().requires_grad_(),
-                             labels=self.labels[:1], mean=Mean())
+    def part(self) -> 'Call':
+        """Return the call for the first image, or some samples, with its own gradients."""
+        part = slice(1 if self.logits.dim() > 2 else SAMPLES)
+        captured = self.captured._replace(features=self.features[part], weight=self.weight.detach().requires_grad_())
+        return self._replace(captured=captured, logits=self.logits[part].detach().requires_grad_(),
+                             labels=self.labels[part], mean=Mean())
 
 
 class KernelStep:
-    """Runs a call by kernels, after comparing them with PyTorch's operators on the first image of the first call."""
+    """Runs a call by kernels, after comparing them with PyTorch's operators on a part of the first call."""
 
     def __init__(self) -> None:
         self._watch: Any = None  # of the kernels: labels that are no class, logits of another forward pass
@@ -84,42 +89,37 @@ class KernelStep:
 
     @staticmethod
     def _supports(call: Call, statistics: ClassStatistics) -> bool:
-        features, labels = call.captured.features, call.labels
-        return (call.mean is not None and isinstance(features, Tensor) and features.dim() == call.logits.dim() == 4
-                and labels.dim() == 3 and call.logits.numel() > 0
-                and call.logits.shape == (len(labels), len(call.weight), *labels.shape[1:])
-                and len(labels) == len(features) and call.logits.requires_grad
+        features, logits, labels = call.captured.features, call.logits, call.labels
+        maps = logits.dim() == 4
+        return (call.mean is not None and isinstance(features, Tensor) and features.dim() == logits.dim()
+                and logits.shape == (len(labels), len(call.weight), *labels.shape[1:])
+                and len(labels) == len(features) and logits.numel() > 0 and logits.requires_grad
                 and not (labels.is_floating_point() or labels.dtype == torch.bool)
-                and {features.dtype, call.logits.dtype, call.weight.dtype} <= DTYPES
-                and features[0].numel() < 1 << 31
-                and statistics.kind == 'diagonal' and not statistics.count.is_floating_point())
+                and {features.dtype, logits.dtype, call.weight.dtype} <= DTYPES
+                and statistics.kind == 'diagonal' and not statistics.count.is_floating_point()
+                and (maps or logits.dim() == 2 and len(logits) <= MOST_SAMPLES and not call.tau
+                     and not statistics.merges_ranks())
+                and features[0 if maps else slice(None)].numel() < 1 << 31)
 
     def _run(self, kernels: Any, call: Call, running: ClassMoments, dropped: Tensor, step: int,
              merges_ranks: bool) -> tuple[Tensor, ClassMoments]:
+        """Return the loss, and the running moments with this batch; those of samples change in place."""
         assert call.mean is not None
-        features, weight, bias = call.features, call.weight, call.captured.bias
-        labels, height, width = call.labels.contiguous(), *features.shape[2:]
-        if features.stride(2) != width * features.stride(3):
-            features = features.contiguous()
-        same = labels.shape[1:] == features.shape[2:]
-        rows, columns = (
-            None if same else label_index(small, large, call.align_corners, call.label_sampling, labels.device)
-            for small, large in zip((height, width), labels.shape[1:], strict=True))
-        place = Place.of(step, len(features), (height, width), call.logits.shape[2:], call.align_corners)
-        (top, bottom, share_row), (left, right, share_column) = place.sources
-        (first, below), (before, after) = ((max(one - 1, 0), min(two + 2, size)) for (one, two, _), size in
-                                           zip(place.sources, (height, width), strict=True))
-        index, checks = kernels.operators.grid(
-            features, labels, rows, columns, weight.detach(), bias, call.logits.detach(), dropped, call.ignore_index,
-            [place.image, top * width + left, top * width + right, bottom * width + left, bottom * width + right,
-             first * width + before, after - before, below - first, *place.pixel], [share_row, share_column])
+        features, weight, strength = call.features, call.weight, call.strength
+        index, checks = _grid(kernels, call, dropped, step)
+        noted = call.ignore_index, *call.mean, self._watch, checks, tolerance(features, call.logits), weight.numel()
+        loss: Tensor
+        if features.dim() == 2:
+            count, mean, covariance = running
+            kernels.operators.update(features, index.flatten(), count, mean, covariance)
+            rows = kernels.sample_rows(weight, index.flatten(), count, covariance, strength)
+            loss = kernels.sample_cross_entropy(call.logits, call.labels, rows, *noted)
+            return loss, running
         parts = kernels.operators.split_moments(features, index, len(weight))
         if merges_ranks:
             parts = kernels.parts_of(merge_ranks(kernels.moments_of(parts)))
-        rows, moments = kernels.merged_table(weight, parts, running, call.strength, call.tau)
-        loss: Tensor = kernels.map_cross_entropy(
-            call.logits.flatten(2), labels.flatten(1), rows, call.ignore_index, *call.mean, self._watch, checks,
-            tolerance(features, call.logits), weight.numel())
+        rows, moments = kernels.merged_table(weight, parts, running, strength, call.tau)
+        loss = kernels.map_cross_entropy(call.logits.flatten(2), call.labels.flatten(1), rows, *noted)
         return loss, moments
 
     def _compare(self, kernels: Any, call: Call) -> None:
@@ -132,14 +132,14 @@ class KernelStep:
         kind = features.dtype, call.logits.dtype, weight.dtype, features.stride(1) == 1, call.logits.stride(1) == 1
         if kind in self._compared:
             return
-        one = call.first_image()
+        one = call.part()
         classes, channels = weight.shape
         nothing = empty_moments(classes, channels, 'diagonal', device=features.device)
         fast, moments = self._run(kernels, one, nothing._replace(mean=nothing.mean.double()),
                                   torch.zeros((), dtype=torch.int64, device=features.device), 1, False)
         labels, ignored = LabelErrors().mask_invalid(one.labels.long(), classes, call.ignore_index), classes + 1
-        on_grid = labels_on_grid(labels, tuple(features.shape[2:]), call.align_corners, call.label_sampling)
-        expected = batch_moments(features[:1], on_grid, classes, 'diagonal', ignored)[0]
+        on_grid = labels_on_grid(labels, features.shape[2:], call.align_corners, call.label_sampling)
+        expected = batch_moments(one.features, on_grid, classes, 'diagonal', ignored)[0]
         adjustment = call.tau * log_prior(expected.count) if call.tau else None
         slow = cross_entropy(closed_form_logits(adjust_logits(one.logits, adjustment), labels, one.weight,
                                                 expected.covariance, call.strength, ignore_index=ignored),
@@ -167,3 +167,24 @@ class KernelStep:
         if worst > 1:
             raise RuntimeError(stale_logits(worst * allowed))
         self._watch = watch
+
+
+def _grid(kernels: Any, call: Call, dropped: Tensor, step: int) -> tuple[Tensor, Tensor]:
+    """Return the class index of each feature, and the comparison at the position of a step; see ``grid_kernel``."""
+    features, labels, logits = call.features, call.labels.contiguous(), call.logits.detach()
+    if features.dim() == 2:  # samples are images of one pixel
+        features, labels, logits = features[..., None, None], labels[:, None, None], logits[..., None, None]
+    height, width = features.shape[2:]
+    same = labels.shape[1:] == features.shape[2:]
+    rows, columns = (None if same else label_index(small, large, call.align_corners, call.label_sampling, labels.device)
+                     for small, large in zip((height, width), labels.shape[1:], strict=True))
+    place = Place.of(step, len(features), (height, width), logits.shape[2:], call.align_corners)
+    (top, bottom, share_row), (left, right, share_column) = place.sources
+    (first, below), (before, after) = ((max(one - 1, 0), min(two + 2, size)) for (one, two, _), size in
+                                       zip(place.sources, (height, width), strict=True))
+    around = [top * width + left, top * width + right, bottom * width + left, bottom * width + right,
+              first * width + before, after - before, below - first]
+    index, checks = kernels.operators.grid(
+        features, labels, rows, columns, call.weight.detach(), call.captured.bias, logits, dropped, call.ignore_index,
+        [place.image, *around, *place.pixel], [share_row, share_column])
+    return index, checks

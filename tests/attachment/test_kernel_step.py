@@ -1,6 +1,7 @@
 """The criterion by kernels, under Triton's interpreter: what the criterion on a CPU gives, or a fallback to it."""
 import copy
 import warnings
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -70,6 +71,41 @@ def test_loss_gradients_and_statistics_equal_those_of_a_cpu(options, align_corne
     expected, _ = train(Head(**options), 3, False, align_corners, **sizes)
     assert answered == 3 and kernels._failed == []  # the first one compares a whole image, at once
     assert_close(found, expected, rtol=1e-5, atol=1e-6)
+
+
+class Samples(Head):
+    def __init__(self, classes=40, **options):
+        super().__init__(**options)
+        self.classifier = nn.Linear(20, classes)
+
+    def step(self, features, labels, align_corners=True):
+        self.zero_grad()
+        return self.loss(self.classifier(features), labels)
+
+
+def train_samples(head, steps, gpu, dtype=torch.float32):
+    attach(head.loss, head.classifier)
+    found = []
+    for step in range(steps):
+        generator = torch.Generator().manual_seed(step)
+        features = torch.randn(9, 20, generator=generator) + 2 * step
+        labels = torch.randint(40, (9, ), generator=generator)
+        labels[:3] = torch.tensor([7, 7, IGNORE])
+        with kernels_on_a_cpu() if gpu else nullcontext():
+            loss = head.step(features, labels)
+            (3 * loss).backward()
+            head.loss.raise_deferred_errors()
+        found.append([loss.detach(), head.classifier.weight.grad, *head.loss.statistics.moments])
+    return found
+
+
+def test_samples_have_loss_gradients_and_statistics_of_a_cpu(monkeypatch):
+    expected = train_samples(Samples(), 3, False)
+    head, calls = Samples(), []
+    run = kernel_step.KernelStep._run
+    monkeypatch.setattr(kernel_step.KernelStep, '_run', lambda *args: calls.append(0) or run(*args))
+    assert_close(train_samples(head, 3, True), expected, rtol=1e-5, atol=1e-6)
+    assert len(calls) == 3 and kernels._failed == []  # the comparison and two calls; the first one takes operators
 
 
 def test_the_ramp_the_counters_and_copies_work_as_on_a_cpu():

@@ -38,15 +38,16 @@ NO_LAUNCH = {'empty', 'new_empty', 'empty_like', 'empty_strided', 'view', '_unsa
 
 
 class Workload(NamedTuple):
-    """Shapes of one training call of a segmentation head."""
+    """Shapes of one training call of a head."""
     images: int
     channels: int
     classes: int
-    small: int  # side of the features
+    small: int  # side of the features, 0 for samples
     large: int  # side of the labels
 
 
-WORKLOADS = {'Cityscapes': Workload(2, 512, 19, 97, 769), 'ADE20K': Workload(4, 512, 150, 64, 512)}
+WORKLOADS = {'Cityscapes': Workload(2, 512, 19, 97, 769), 'ADE20K': Workload(4, 512, 150, 64, 512),
+             'ImageNet': Workload(64, 2048, 1000, 0, 0)}
 TIMED = Workload(1, 16, 5, 2, 4)  # so small that the CPU computes next to nothing
 
 
@@ -127,22 +128,26 @@ def training_call(workload: Workload, where: str, dtype: torch.dtype = torch.flo
                   channels_last: bool = False) -> Callable[[], None]:
     """Return a function that computes loss and gradients of a head; only shapes matter, the values are arbitrary."""
     form = torch.channels_last if channels_last else torch.contiguous_format
-    head = nn.Conv2d(workload.channels, workload.classes, 1, device=where)
+    images, side = workload.images, workload.large
+    head: nn.Module = nn.Conv2d(workload.channels, workload.classes, 1, device=where) if side else \
+        nn.Linear(workload.channels, workload.classes, device=where)
     criterion = ISDACriterion(ignore_index=255)
     criterion.strength = 1.0
     attach(criterion, head, align_corners=True)
     criterion._verification.verified = True  # the first step compares a whole image
-    images, side = workload.images, workload.large
-    features = torch.empty(images, workload.channels, workload.small, workload.small, dtype=dtype,
-                           device=where).to(memory_format=form)
-    logits = torch.empty(images, workload.classes, side, side, dtype=dtype, device=where).to(memory_format=form)
-    labels = torch.zeros(images, side, side, dtype=torch.int64, device=where)
+    small, large = ((workload.small, ) * 2, (side, ) * 2) if side else ((), ())
+    features = torch.empty(images, workload.channels, *small, dtype=dtype, device=where)
+    logits = torch.empty(images, workload.classes, *large, dtype=dtype, device=where)
+    if side:
+        features, logits = features.to(memory_format=form), logits.to(memory_format=form)
+    labels = torch.zeros(images, *large, dtype=torch.int64, device=where)
     logits.requires_grad_()
 
     def call() -> None:
         criterion.capture(head, (features,))
         criterion(logits, labels).backward()
-        logits.grad = head.weight.grad = None
+        logits.grad = None
+        head.zero_grad()
 
     return call
 
@@ -198,8 +203,10 @@ def compile_all(target: str) -> list[dict[str, Any]]:
     rows = []
     for name, workload in WORKLOADS.items():
         for dtype, last in ((torch.float32, False), (torch.bfloat16, False), (torch.bfloat16, True)):
+            if last and not workload.large:
+                continue
             with cpu_as_gpu(True), compiled_only(target_of(target)) as found:
-                training_call(workload._replace(images=1), 'cpu', dtype, last)()
+                training_call(workload, 'cpu', dtype, last)()
             rows += [dict(target=target, workload=name, dtype=str(dtype)[6:], channels_last=last, kernel=launch.name,
                           **resources(launch.compiled)) for launch in found]
     return rows

@@ -1,4 +1,4 @@
-"""Triton kernels of the ISDA loss of maps on a GPU. Sums have a fixed order, so that results repeat bitwise."""
+"""Triton kernels of the ISDA loss on a GPU. Sums have a fixed order, so that results repeat bitwise."""
 import os
 import warnings
 from functools import cache
@@ -13,20 +13,20 @@ _failed: list[Exception] = []
 
 
 def kernels_of(logits: Tensor) -> Any:
-    """Return the module ``maps`` if kernels support the logits (N, C, ...); None to use PyTorch's operators.
+    """Return the module ``autograd`` if kernels support the logits (N, C, ...); None to use PyTorch's operators.
 
     The environment variable ``ISDA_SEG_KERNELS=0`` turns the kernels off.
     """
-    small = logits.shape[1] <= MOST_CLASSES and logits.dtype.itemsize <= 4 and logits[:1].numel() < 1 << 31
-    if os.environ.get('ISDA_SEG_KERNELS') == '0':
+    if os.environ.get('ISDA_SEG_KERNELS') == '0' or logits.dim() > 2 and logits.shape[1] > MOST_CLASSES:
         return None
-    return _maps() if small and logits.device.type in DEVICES and not _failed else None
+    small = logits.dtype.itemsize <= 4 and logits[:1].numel() < 1 << 31
+    return _autograd() if small and logits.device.type in DEVICES and not _failed else None
 
 
 @cache
-def _maps() -> Any:
+def _autograd() -> Any:
     try:
-        return import_module('isda_seg.core.kernels.maps')
+        return import_module('isda_seg.core.kernels.autograd')
     except ImportError:  # no Triton on this system
         return None
 

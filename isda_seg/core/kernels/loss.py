@@ -10,7 +10,7 @@ SIZES = ['pixels', 'tiles', 'tiles_per_image', 'tiles_per_program']
 @triton.jit
 def _softmax_parts(logits, rows, pixel, row, logit_pixel, logit_class, counts, label, classes,
                  PIXELS: tl.constexpr, CLASSES: tl.constexpr):
-    """Return the largest augmented logit, the sum of exponentials relative to it, and the logit of the true class."""
+    """Return the largest augmented logit, the sum of exponentials relative to it, and the true class's logit."""
     highest = tl.full([PIXELS], float('-inf'), tl.float32)
     total = tl.zeros([PIXELS], tl.float32)
     true_logit = tl.zeros([PIXELS], tl.float32)
@@ -32,7 +32,8 @@ def _softmax_parts(logits, rows, pixel, row, logit_pixel, logit_class, counts, l
 def loss_kernel(logits, labels, rows, loss, scale, sums, numbers, extremes, worst, arrived, checks, pixels, classes,
                 tiles, tiles_per_image, tiles_per_program, ignore_index, factor, allowed, check_programs,
                 weight_size, logit_image, logit_class, logit_pixel, label_image, MEAN_OF_LABELLED: tl.constexpr,
-                PIXELS: tl.constexpr, CLASSES: tl.constexpr, PROGRAMS: tl.constexpr, CHECKS: tl.constexpr):
+                BY_SAMPLE: tl.constexpr, PIXELS: tl.constexpr, CLASSES: tl.constexpr, PROGRAMS: tl.constexpr,
+                CHECKS: tl.constexpr):
     """Compute ``scale`` times the summed loss of labelled pixels: ``factor``, for a mean divided by their number.
 
     ``sums`` and ``numbers`` hold the partial results of the programs. The last program to arrive adds them in a fixed
@@ -52,8 +53,9 @@ def loss_kernel(logits, labels, rows, loss, scale, sums, numbers, extremes, wors
         tl.atomic_min(extremes, tl.min(tl.where(bad, label, 2147483647)), mask=any_bad)
         tl.atomic_max(extremes + 1, tl.max(tl.where(bad, label, -2147483648)), mask=any_bad)
         label = tl.where(counts, label, 0)
-        highest, summed, true_logit = _softmax_parts(logits + image * logit_image, rows, pixel, label * classes,
-                                                     logit_pixel, logit_class, counts, label, classes, PIXELS, CLASSES)
+        row = (pixel if BY_SAMPLE else label) * classes
+        highest, summed, true_logit = _softmax_parts(logits + image * logit_image, rows, pixel, row, logit_pixel,
+                                                     logit_class, counts, label, classes, PIXELS, CLASSES)
         total += tl.where(counts, tl.log(summed) + (highest - true_logit), 0.0)
         found += counts.to(tl.int32)
     tl.store(sums + program, tl.sum(total))
@@ -86,15 +88,17 @@ def loss_kernel(logits, labels, rows, loss, scale, sums, numbers, extremes, wors
 def gradient_kernel(logits, labels, rows, grad_output, scale, gradient, sums, present, pixels, classes, tiles,
                     tiles_per_image, tiles_per_program, ignore_index, logit_image, logit_class, logit_pixel,
                     gradient_image, gradient_class, gradient_pixel, label_image,
-                    PIXELS: tl.constexpr, CLASSES: tl.constexpr):
+                    BY_SAMPLE: tl.constexpr, PIXELS: tl.constexpr, CLASSES: tl.constexpr):
     """Compute the gradient with respect to the logits, and each program's sum of it over the pixels of each class.
 
+    With BY_SAMPLE, each sample has its own row, and ``sums`` is (samples, classes), the gradient of the rows. Otherwise
     ``sums`` is (programs, classes, classes). ``present`` is the number of columns that hold a value, for each class.
     """
     program = tl.program_id(0)
-    for first in range(0, classes, CLASSES):
-        c = first + tl.arange(0, CLASSES)
-        tl.store(present + program * classes + c, tl.zeros([CLASSES], tl.int32), mask=c < classes)
+    if not BY_SAMPLE:
+        for first in range(0, classes, CLASSES):
+            c = first + tl.arange(0, CLASSES)
+            tl.store(present + program * classes + c, tl.zeros([CLASSES], tl.int32), mask=c < classes)
     tl.debug_barrier()
     factor = tl.load(grad_output).to(tl.float32) * tl.load(scale)
     for tile in range(program * tiles_per_program, tl.minimum((program + 1) * tiles_per_program, tiles)):
@@ -103,34 +107,38 @@ def gradient_kernel(logits, labels, rows, grad_output, scale, gradient, sums, pr
         inside = pixel < pixels
         label, counts = class_of(labels + image * label_image + pixel, inside, classes, ignore_index)
         own = tl.where(counts, label, 0)
-        highest, summed, _ = _softmax_parts(logits + image * logit_image, rows, pixel, own * classes, logit_pixel,
-                                            logit_class, counts, own, classes, PIXELS, CLASSES)
+        row = (pixel if BY_SAMPLE else own) * classes
+        highest, summed, _ = _softmax_parts(logits + image * logit_image, rows, pixel, row, logit_pixel, logit_class,
+                                            counts, own, classes, PIXELS, CLASSES)
         for first in range(0, classes, CLASSES):
             c = first + tl.arange(0, CLASSES)
             known = c < classes
             z = tl.load(logits + image * logit_image + (pixel * logit_pixel)[:, None] + (c * logit_class)[None, :],
                         mask=counts[:, None] & known[None, :], other=float('-inf')).to(tl.float32)
-            z += tl.load(rows + (own * classes)[:, None] + c[None, :], mask=counts[:, None] & known[None, :], other=0)
+            z += tl.load(rows + row[:, None] + c[None, :], mask=counts[:, None] & known[None, :], other=0)
             g = tl.exp(z - highest[:, None]) / summed[:, None] - (c[None, :] == own[:, None]).to(tl.float32)
             g = tl.where(counts[:, None] & known[None, :], g * factor, 0.0)
             tl.store(gradient + image * gradient_image + (pixel * gradient_pixel)[:, None]
                      + (c * gradient_class)[None, :], g.to(gradient.dtype.element_ty),
                      mask=inside[:, None] & known[None, :])
-            rest = tl.where(counts, own, classes)
-            current = tl.min(rest)
-            while current < classes:  # a tile has pixels of few classes
-                member = rest == current
-                part = tl.sum(tl.where(member[:, None], g, 0.0), axis=0)
-                to = sums + (program * classes + current).to(tl.int64) * classes + c
-                columns = tl.load(present + program * classes + current)
-                part += tl.load(to, mask=known & ((c * 0 + columns) > first), other=0)
-                tl.store(to, part, mask=known)
-                tl.debug_barrier()
-                tl.store(present + program * classes + current,
-                         tl.maximum(columns, tl.minimum(first + CLASSES, classes)))
-                tl.debug_barrier()
-                rest = tl.where(member, classes, rest)
+            if BY_SAMPLE:
+                tl.store(sums + row[:, None] + c[None, :], g, mask=inside[:, None] & known[None, :])
+            else:
+                rest = tl.where(counts, own, classes)
                 current = tl.min(rest)
+                while current < classes:  # a tile has pixels of few classes
+                    member = rest == current
+                    part = tl.sum(tl.where(member[:, None], g, 0.0), axis=0)
+                    to = sums + (program * classes + current).to(tl.int64) * classes + c
+                    columns = tl.load(present + program * classes + current)
+                    part += tl.load(to, mask=known & ((c * 0 + columns) > first), other=0)
+                    tl.store(to, part, mask=known)
+                    tl.debug_barrier()
+                    tl.store(present + program * classes + current,
+                             tl.maximum(columns, tl.minimum(first + CLASSES, classes)))
+                    tl.debug_barrier()
+                    rest = tl.where(member, classes, rest)
+                    current = tl.min(rest)
 
 
 @triton.jit(do_not_specialize=['programs'])

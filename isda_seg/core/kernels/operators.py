@@ -8,6 +8,7 @@ from torch.library import Library
 
 from isda_seg.core.kernels import loss as loss_kernels
 from isda_seg.core.kernels import moments as moment_kernels
+from isda_seg.core.kernels import samples as sample_kernels
 from isda_seg.core.kernels.tiles import PROGRAMS, LossTiles, power, share
 
 LIBRARY = Library('isda_seg', 'DEF')
@@ -109,46 +110,52 @@ def _loss_shapes(logits: Tensor, *_: Any) -> tuple[Tensor, Tensor]:
 
 
 @operator('loss(Tensor logits, Tensor labels, Tensor rows, Tensor checks, Tensor(a!) extremes, Tensor(b!) worst, '
-          'Tensor(c!) arrived, int ignore_index, int? number, float factor, float allowed, int weight_size) '
+          'Tensor(c!) arrived, int ignore_index, int? number, float factor, float allowed, int weight_size, '
+          'bool by_sample) '
           '-> (Tensor, Tensor)', _loss_shapes)
 def loss(results: tuple[Tensor, Tensor], logits: Tensor, labels: Tensor, rows: Tensor, checks: Tensor,
          extremes: Tensor, worst: Tensor, arrived: Tensor, ignore_index: int, number: int | None, factor: float,
-         allowed: float, weight_size: int) -> None:
+         allowed: float, weight_size: int, by_sample: bool) -> None:
     """Run ``loss_kernel`` on logits (N, C, P) and labels (N, P): the loss, and the factor of each pixel in it."""
-    images, classes, pixels = logits.shape
-    tiles = _loss_tiles(logits)
+    _, classes, pixels = logits.shape
+    tiles = _loss_tiles(logits, by_sample)
     programs = tiles.share.programs
     sums, numbers = logits.new_empty(programs, dtype=torch.float32), labels.new_empty(programs, dtype=torch.int32)
     loss_kernels.loss_kernel[(programs,)](
         logits, labels, rows, *results, sums, numbers, extremes, worst, arrived, checks, pixels, classes,
         tiles.share.tiles, tiles.share.per_image, tiles.share.per_program, ignore_index, factor / (number or 1),
         allowed, len(checks), float(weight_size), *logits.stride(), labels.stride(0), MEAN_OF_LABELLED=number is None,
-        PIXELS=tiles.pixels, CLASSES=tiles.classes, PROGRAMS=power(programs), CHECKS=power(len(checks)),
-        num_warps=tiles.warps)
+        BY_SAMPLE=by_sample, PIXELS=tiles.pixels, CLASSES=tiles.classes, PROGRAMS=power(programs),
+        CHECKS=power(len(checks)), num_warps=tiles.warps)
 
 
-def _loss_tiles(logits: Tensor) -> LossTiles:
+def _loss_tiles(logits: Tensor, by_sample: bool) -> LossTiles:
     images, classes, pixels = logits.shape
+    if by_sample:
+        return LossTiles.of_samples(pixels, classes)
     return LossTiles.of(images, pixels, classes, logits.stride(1) == 1 and pixels > 1)
 
 
-def _gradient_shapes(logits: Tensor, labels: Tensor, *_: Any) -> tuple[Tensor, Tensor, Tensor]:
-    classes, programs = logits.shape[1], _loss_tiles(logits).share.programs
+def _gradient_shapes(logits: Tensor, labels: Tensor, rows: Tensor, grad_output: Tensor, scale: Tensor,
+                     ignore_index: int, by_sample: bool) -> tuple[Tensor, Tensor, Tensor]:
+    if by_sample:
+        return torch.empty_like(logits), torch.empty_like(rows), rows.new_empty(0, dtype=torch.int32)
+    classes, programs = logits.shape[1], _loss_tiles(logits, False).share.programs
     return (torch.empty_like(logits), logits.new_empty(programs, classes, classes, dtype=torch.float32),
             logits.new_empty(programs, classes, dtype=torch.int32))
 
 
-@operator('gradient(Tensor logits, Tensor labels, Tensor rows, Tensor grad_output, Tensor scale, int ignore_index) '
-          '-> (Tensor, Tensor, Tensor)', _gradient_shapes)
+@operator('gradient(Tensor logits, Tensor labels, Tensor rows, Tensor grad_output, Tensor scale, int ignore_index, '
+          'bool by_sample) -> (Tensor, Tensor, Tensor)', _gradient_shapes)
 def gradient(results: tuple[Tensor, Tensor, Tensor], logits: Tensor, labels: Tensor, rows: Tensor, grad_output: Tensor,
-             scale: Tensor, ignore_index: int) -> None:
+             scale: Tensor, ignore_index: int, by_sample: bool) -> None:
     """Run ``gradient_kernel``: the logits' gradient, and for each program its sums over the pixels of each class."""
     images, classes, pixels = logits.shape
-    tiles = _loss_tiles(logits)
+    tiles = _loss_tiles(logits, by_sample)
     loss_kernels.gradient_kernel[(tiles.share.programs,)](
         logits, labels, rows, grad_output, scale, *results, pixels, classes, tiles.share.tiles, tiles.share.per_image,
         tiles.share.per_program, ignore_index, *logits.stride(), *results[0].stride(), labels.stride(0),
-        PIXELS=tiles.pixels, CLASSES=tiles.classes, num_warps=tiles.warps)
+        BY_SAMPLE=by_sample, PIXELS=tiles.pixels, CLASSES=tiles.classes, num_warps=tiles.warps)
 
 
 @operator('sum_programs(Tensor sums, Tensor present) -> Tensor', lambda sums, present: torch.empty_like(sums[0]))
@@ -168,3 +175,50 @@ def weight_gradient(result: Tensor, row_gradient: Tensor, weight: Tensor, covari
     moment_kernels.weight_gradient_kernel[(-(-channels // 32), -(-classes // 32))](
         row_gradient, weight, covariance, result, *weight.stride(), strength, channels, classes, CHANNELS=32,
         CLASSES=32, num_warps=4)
+
+
+@operator('update(Tensor features, Tensor index, Tensor count, Tensor(a!) mean, Tensor(b!) covariance) -> ()',
+          lambda *_: None)
+def update(_: None, features: Tensor, index: Tensor, count: Tensor, mean: Tensor, covariance: Tensor) -> None:
+    """Run ``update_kernel``: moments of the classes of samples (N, A) in place, without their count."""
+    samples, channels = features.shape
+    sample_kernels.update_kernel[(samples, -(-channels // 128))](
+        features, index, count, mean, covariance, samples, channels, len(count), *features.stride(), SAMPLES=32,
+        CHANNELS=128, num_warps=4)
+
+
+def _sample_row_shapes(index: Tensor, count: Tensor, covariance: Tensor, weight: Tensor,
+                       *_: Any) -> tuple[Tensor, Tensor]:
+    return covariance.new_empty(len(index), len(weight)), covariance.new_empty(len(index), weight.shape[1])
+
+
+@operator('sample_rows(Tensor index, Tensor(a!) count, Tensor covariance, Tensor weight, float half) '
+          '-> (Tensor, Tensor)', _sample_row_shapes)
+def sample_rows(results: tuple[Tensor, Tensor], index: Tensor, count: Tensor, covariance: Tensor, weight: Tensor,
+                half: float) -> None:
+    """Run ``rows_kernel``: table rows (N, C) of the labels, and their variances (N, A); it counts the samples."""
+    classes, channels = weight.shape
+    sample_kernels.rows_kernel[(-(-len(index) // 4), -(-classes // 32))](
+        index, count, covariance, weight, *results, *weight.stride(), half, len(index), channels, classes,
+        SAMPLES=4, OTHERS=64, CLASSES=32, CHANNELS=32, num_warps=4)
+
+
+@operator('own_gradient(Tensor gradient, Tensor index, Tensor sigma, Tensor weight) -> Tensor',
+          lambda gradient, index, sigma, weight: torch.empty_like(sigma))
+def own_gradient(result: Tensor, gradient: Tensor, index: Tensor, sigma: Tensor, weight: Tensor) -> None:
+    """Run ``own_gradient_kernel``: what the weight of each sample's label receives, (N, A)."""
+    classes, channels = weight.shape
+    sample_kernels.own_gradient_kernel[(len(index), -(-channels // 64))](
+        gradient, index, sigma, weight, result, *weight.stride(), channels, classes, CLASSES=32, CHANNELS=64,
+        num_warps=4)
+
+
+@operator('samples_weight_gradient(Tensor gradient, Tensor own, Tensor index, Tensor sigma, Tensor weight, '
+          'float strength) -> Tensor', lambda gradient, own, index, sigma, weight, strength: torch.empty_like(weight))
+def samples_weight_gradient(result: Tensor, gradient: Tensor, own: Tensor, index: Tensor, sigma: Tensor, weight: Tensor,
+                            strength: float) -> None:
+    """Run ``samples_weight_gradient_kernel``: the gradient with respect to the classifier's weight (C, A)."""
+    classes, channels = weight.shape
+    sample_kernels.samples_weight_gradient_kernel[(-(-classes // 32), -(-channels // 32))](
+        gradient, own, index, sigma, weight, result, *weight.stride(), strength, len(index), channels, classes,
+        CLASSES=32, CHANNELS=32, num_warps=4)

@@ -41,3 +41,8 @@ class LossTiles(NamedTuple):
         size, block, warps = (128, 16, 8) if channels_last else (256, 1, 4)
         programs = max(PROGRAMS, min(4 * PROGRAMS, PARTIAL_BYTES // (4 * classes * classes)))
         return cls(size, block, warps, share(images, pixels, size, programs))
+
+    @classmethod
+    def of_samples(cls, samples: int, classes: int) -> 'LossTiles':
+        """Return the tiles of a batch of samples, few of which have many classes."""
+        return cls(4, power(classes, most=256), 4, share(1, samples, 4, PROGRAMS))

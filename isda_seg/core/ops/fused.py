@@ -85,10 +85,16 @@ def _softmax_minus_one_hot(z: Tensor, chunk: Chunk, divisor: float) -> Tensor:
 
 
 def differentiable_gradients(wanted: tuple[bool, bool], logits: Tensor, labels: Tensor, rows: Tensor,
-                             ignore_index: int | None, divisor: float) -> list[Tensor | None]:
-    """Return the gradients with respect to logits and rows with their own autograd graph; None where not wanted."""
-    index = class_index(labels, len(rows), ignore_index)  # two more values for pixels without a label, whose row is 0
-    augmented = logits + F.pad(rows, (0, 0, 0, 2))[index].movedim(-1, 1)
+                             ignore_index: int | None, divisor: float, by_sample: bool = False) -> list[Tensor | None]:
+    """Return the gradients with respect to logits and rows with their own autograd graph; None where not wanted.
+
+    With ``by_sample``, rows (P, C) belong to the pixels instead of the classes.
+    """
+    if by_sample:
+        augmented = logits + rows.t()[None]
+    else:
+        index = class_index(labels, len(rows), ignore_index)  # two more values for pixels without a label, with row 0
+        augmented = logits + F.pad(rows, (0, 0, 0, 2))[index].movedim(-1, 1)
     total = F.cross_entropy(augmented, labels, ignore_index=-100 if ignore_index is None else ignore_index,
                             reduction='sum') / divisor
     gradients = iter(torch.autograd.grad(total, [x for x, want in zip((logits, rows), wanted, strict=True) if want],

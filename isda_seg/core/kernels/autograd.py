@@ -1,4 +1,4 @@
-"""The loss of maps by kernels: moments of a batch, table, cross-entropy, and their gradients."""
+"""The loss by kernels: moments of a batch, table rows, cross-entropy, and their gradients."""
 from typing import Any
 
 import torch
@@ -43,7 +43,31 @@ class _MergedTable(torch.autograd.Function):
         return operators.weight_gradient(grad.contiguous(), weight, covariance, ctx.strength), None, None, None, None
 
 
-class _MapCrossEntropy(torch.autograd.Function):
+class _SampleRows(torch.autograd.Function):
+    """Table rows of the labels of samples, and the weight's gradient from the variances of the forward pass."""
+
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor, index: Tensor, count: Tensor, covariance: Tensor, strength: float) -> Tensor:
+        rows: Tensor
+        rows, sigma = operators.sample_rows(index, count, covariance, weight, strength / 2)
+        ctx.save_for_backward(weight, index, sigma)
+        ctx.strength = strength
+        return rows
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        weight, index, sigma = ctx.saved_tensors
+        if torch.is_grad_enabled():  # second derivative
+            counts = index < len(weight)
+            difference = weight[None] - weight[torch.where(counts, index, 0)][:, None]
+            rows = ctx.strength / 2 * counts[:, None] * (sigma[:, None] * difference.square()).sum(dim=-1)
+            return *torch.autograd.grad(rows, weight, grad, create_graph=True), *[None] * 4
+        grad = grad.contiguous()
+        own = operators.own_gradient(grad, index, sigma, weight)
+        return operators.samples_weight_gradient(grad, own, index, sigma, weight, ctx.strength), *[None] * 4
+
+
+class _CrossEntropy(torch.autograd.Function):
     """Cross-entropy of ``logits + rows[label]``, ``factor / number`` times the sum over labelled pixels.
 
     ``number`` is None for the number of labelled pixels. The backward pass computes the softmax again, so that nothing
@@ -52,12 +76,13 @@ class _MapCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, labels: Tensor, rows: Tensor, checks: Tensor, watch: Watch,
-                ignore_index: int, number: int | None, factor: float, allowed: float, weight_size: int) -> Tensor:
+                ignore_index: int, number: int | None, factor: float, allowed: float, weight_size: int,
+                by_sample: bool) -> Tensor:
         total: Tensor
         total, scale = operators.loss(logits, labels, rows, checks, watch.extremes, watch.worst, watch.arrived,
-                                      ignore_index, number, factor, allowed, weight_size)
+                                      ignore_index, number, factor, allowed, weight_size, by_sample)
         ctx.save_for_backward(logits, labels, rows, scale)
-        ctx.ignore_index = ignore_index
+        ctx.ignore_index, ctx.by_sample = ignore_index, by_sample
         return total
 
     @staticmethod
@@ -65,13 +90,15 @@ class _MapCrossEntropy(torch.autograd.Function):
         logits, labels, rows, scale = ctx.saved_tensors
         if torch.is_grad_enabled():  # second derivative
             wanted = ctx.needs_input_grad[0], ctx.needs_input_grad[2]
-            grads = differentiable_gradients(wanted, logits, labels, rows, ctx.ignore_index, 1.0)
+            classes = (labels >= 0) & (labels < logits.shape[1]) & (labels != ctx.ignore_index)
+            grads = differentiable_gradients(wanted, logits, torch.where(classes, labels.long(), -100), rows, -100, 1.0,
+                                             ctx.by_sample)
             grad, grad_rows = (None if g is None else g * (grad_output * scale) for g in grads)
         else:
             grad, sums, present = operators.gradient(logits, labels, rows, grad_output.contiguous(), scale,
-                                                     ctx.ignore_index)
-            grad_rows = operators.sum_programs(sums, present)
-        return grad, None, grad_rows, *[None] * 7
+                                                     ctx.ignore_index, ctx.by_sample)
+            grad_rows = sums if ctx.by_sample else operators.sum_programs(sums, present)
+        return grad, None, grad_rows, *[None] * 8
 
 
 def merged_table(weight: Tensor, parts: Parts, running: ClassMoments, strength: float,
@@ -79,6 +106,12 @@ def merged_table(weight: Tensor, parts: Parts, running: ClassMoments, strength: 
     """Return rows ``strength / 2 * table + tau * log prior`` (C, C), and the running moments with those of a batch."""
     rows, *moments = _MergedTable.apply(weight, parts, running, strength, tau)  # type: ignore[no-untyped-call]
     return rows, ClassMoments(*moments)
+
+
+def sample_rows(weight: Tensor, index: Tensor, count: Tensor, covariance: Tensor, strength: float) -> Tensor:
+    """Return ``strength / 2 * table[label]`` (N, C) for class indices (N,), and add the samples to ``count``."""
+    rows: Tensor = _SampleRows.apply(weight, index, count, covariance, strength)  # type: ignore[no-untyped-call]
+    return rows
 
 
 def map_cross_entropy(logits: Tensor, labels: Tensor, rows: Tensor, ignore_index: int | None, number: int | None,
@@ -102,8 +135,16 @@ def map_cross_entropy(logits: Tensor, labels: Tensor, rows: Tensor, ignore_index
     checks = rows.new_empty(0, 4) if checks is None else checks
     labels = labels if labels.stride(1) == 1 else labels.contiguous()
     ignore_index = -1 if ignore_index is None else ignore_index
-    result: Tensor = _MapCrossEntropy.apply(  # type: ignore[no-untyped-call]
-        logits, labels, rows.contiguous(), checks, watch, ignore_index, number, factor, allowed, weight_size)
+    result: Tensor = _CrossEntropy.apply(  # type: ignore[no-untyped-call]
+        logits, labels, rows.contiguous(), checks, watch, ignore_index, number, factor, allowed, weight_size, False)
+    return result
+
+
+def sample_cross_entropy(logits: Tensor, labels: Tensor, rows: Tensor, ignore_index: int, number: int | None,
+                         factor: float, watch: Watch, checks: Tensor, allowed: float, weight_size: int) -> Tensor:
+    """Compute ``map_cross_entropy`` of samples: logits (N, C) and labels (N,), with a row (N, C) for each sample."""
+    result: Tensor = _CrossEntropy.apply(  # type: ignore[no-untyped-call]
+        logits.t()[None], labels[None], rows, checks, watch, ignore_index, number, factor, allowed, weight_size, True)
     return result
 
 

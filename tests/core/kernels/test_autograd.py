@@ -194,6 +194,55 @@ def test_a_class_without_samples_keeps_its_moments_bitwise(kernels):
     assert not torch.equal(before.mean[1], after.mean[1])
 
 
+def samples(seed=0, number=10, classes=37, channels=70, offset=0.0):
+    """Features, labels, logits and weight of samples; a class twice, a label ignored, moments seen before."""
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.randint(classes, (number, ), generator=generator)
+    labels[:4] = torch.tensor([3, 3, IGNORE, 3])
+    features = torch.randn(number, channels, generator=generator) + offset
+    logits = torch.randn(number, classes, generator=generator, requires_grad=True)
+    return features, labels, logits, torch.randn(classes, channels, generator=generator, requires_grad=True)
+
+
+@pytest.mark.parametrize('offset', [0.0, 1000.0])
+def test_samples_update_the_moments_of_their_classes_in_place(kernels, offset):
+    moments = empty_moments(37, 70, 'diagonal')
+    moments = moments._replace(mean=moments.mean.double())
+    batches = [samples(seed, offset=offset) for seed in range(2)]
+    for features, labels, _, weight in batches:
+        index = torch.where(labels == IGNORE, 37, labels).int()
+        kernels.operators.update(features, index, *moments)
+        kernels.sample_rows(weight, index, moments.count, moments.covariance, 1.0)
+    expected = merge(*(class_moments(features.double(), labels, 37, ignore_index=IGNORE)
+                       for features, labels, *_ in batches))
+    assert torch.equal(moments.count, expected.count)
+    assert relative(moments.mean, expected.mean) < 3e-7
+    assert relative(moments.covariance, expected.covariance) < 3e-7
+
+
+def test_samples_have_the_loss_and_gradients_of_a_float64_loop_up_to_the_second_derivative(kernels):
+    _, labels, logits, weight = samples()
+    covariance = torch.rand(37, 70, generator=torch.Generator().manual_seed(8))
+    index, count = torch.where(labels == IGNORE, 37, labels).int(), torch.zeros(37, dtype=torch.int64)
+
+    def loss():
+        rows = kernels.sample_rows(weight, index, count, covariance, 0.4)
+        return kernels.sample_cross_entropy(logits, labels, rows, IGNORE, None, 2.0, kernels.Watch(labels.device),
+                                            rows.new_empty(0, 4), 1.0, 1)
+
+    def exact():
+        return 2 * reference.isda_cross_entropy(logits.double(), labels, weight.double(), covariance.double(), 0.4,
+                                                ignore_index=IGNORE).mean()
+
+    assert relative(loss(), exact()) < 2e-7
+    for got, wanted in zip(torch.autograd.grad(3 * loss(), (logits, weight)),
+                           torch.autograd.grad(3 * exact(), (logits, weight)), strict=True):
+        assert relative(got, wanted) < 5e-7
+    seconds = [torch.autograd.grad(torch.autograd.grad(each(), weight, create_graph=True)[0].square().sum(),
+                                   (logits, weight)) for each in (loss, exact)]
+    assert_close(*seconds, rtol=1e-4, atol=1e-6)
+
+
 def test_splits_of_a_batch_give_its_moments_for_the_exchange_between_ranks(kernels):
     features, labels = batch(0, offset=1000.0)
     parts = split(kernels, features, labels, 5)
