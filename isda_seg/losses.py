@@ -39,7 +39,7 @@ class ISDALoss(HookedLoss):
         loss_weight: factor of the result.
         loss_name: key in the training log.
         classifier: name of the classifier in the head, if the head has several.
-        ignore_background: whether the background of a box head (the last of its C + 1 outputs) is not augmented. Its
+        ignore_background: True leaves out the background of a box head (the last of its C + 1 outputs). Its
             proposals stay negatives of every class and are observed, but their row of the table is 0: background is
             the rest, not a class with a Gaussian, so its covariance reaches into the other classes. Without effect in
             heads without background.

@@ -1,6 +1,6 @@
 """The slow, literal oracle: the equations of arXiv:2007.10538v5 as they stand, in float64 and nested loops.
 
-It imports nothing of the package, so that the two can only agree by both being right. Shape letters: N samples,
+It imports nothing of the package, so that an error in the package cannot hide in the oracle. Shape letters: N samples,
 C classes, A feature channels. Everything is differentiable by autograd; nothing here is meant to be fast.
 Covariances are (C, A) diagonal or (C, A, A) full; a leading dimension of 1 means that all classes share it.
 """
@@ -11,7 +11,7 @@ import torch
 
 
 def batch_moments(features, labels, num_classes, ignore_index=None):
-    """m_j, mu'_j and Sigma'_j of a mini-batch (beside Eqs. 1-3): full covariance, divided by m_j, zeros if empty."""
+    """m_j, mu'_j and Sigma'_j of a mini-batch (next to Eqs. 1-3): full covariance, divided by m_j, zeros if empty."""
     features = features.detach().double()
     channels = features.shape[1]
     count = torch.zeros(num_classes, dtype=torch.int64)

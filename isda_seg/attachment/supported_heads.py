@@ -48,8 +48,9 @@ def classifiers(head: nn.Module, place: str) -> tuple[str, ...] | None:
     a softmax classifier. A head of another package declares an attribute ``isda_classifiers``, in the form of an entry
     of ``CLASSIFIERS``.
     """
-    known = getattr(head, 'isda_classifiers', None) or \
-        next((CLASSIFIERS[name] for name in _names(type(head)) if name in CLASSIFIERS), None)
+    known = getattr(head, 'isda_classifiers', None)
+    if known is None:  # an empty declaration is one
+        known = next((CLASSIFIERS[name] for name in _names(type(head)) if name in CLASSIFIERS), None)
     if known is None:
         return None
     return next((names for where, names in known.items() if f'{place}.'.startswith(f'{where}.')), ())

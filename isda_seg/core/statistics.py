@@ -27,7 +27,8 @@ class ClassStatistics(nn.Module):
         mean: (C, A) float64, a buffer, because features far from zero move it by less than float32 resolves; float32 on
             MPS, which has no float64.
         covariance: float32, a buffer.
-        dropped: number of samples ignored because a feature was not finite; not saved in the state dict.
+        dropped: number of samples ignored because a feature was not finite, on this rank, or on all ranks if these
+            exchange samples; not saved in the state dict.
 
     Raises:
         ValueError: fewer than 2 classes, no channels, an unknown covariance.

@@ -40,7 +40,7 @@ class MonitoredMetricsHook(Hook):
     priority = 'LOWEST'
 
     def before_train(self, runner: Any) -> None:
-        """Check the metrics, if any are named."""
+        """Raise ValueError if the validation will not give a metric that the config names."""
         named = monitored(runner)
         if not named:
             return

@@ -17,7 +17,7 @@ FILLS = {'RandomRotate': ('seg_pad_val', VOID), 'RandomMosaic': ('seg_pad_val', 
 
 
 def check_ignored(cfg: Config, split: str) -> None:
-    """Check that every part of a config that sees the labels of a split ignores the label of the decode head.
+    """Check that heads, data and metrics of a split use the ignore index of the decode head.
 
     For 'train' these are the heads and the training data, for 'val' and 'test' the evaluator.
     """

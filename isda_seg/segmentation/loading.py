@@ -81,7 +81,8 @@ class LoadCheckedAnnotations(LoadAnnotations):
             unused = [old for old, new in (results.get('label_map') or {}).items() if new == VOID]
             if len(unused) > 1:
                 raise ValueError(f'label_map maps {len(unused)} labels of {results["seg_map_path"]} to {VOID}, which '
-                                 f'is one of the {self.num_classes} classes. Map unused labels in the files instead')
+                                 f'is one of the {self.num_classes} classes, so it cannot mark ignored labels: replace '
+                                 f'them in the files by the ignore index {self.ignore_index}')
         if results['reduce_zero_label'] if self.reduce_zero_label is None else self.reduce_zero_label:
             classes = np.where((numbers == 0) | (numbers == void), void, numbers - 1)
         before = classes

@@ -13,6 +13,7 @@ from torch import nn
 from isda_seg.attachment import base_losses
 from isda_seg.attachment.base_losses import MeanCrossEntropy, reason_not_softmax
 from isda_seg.attachment.focal import SoftmaxFocalLoss
+from isda_seg.attachment.supported_heads import classifiers
 from isda_seg.criterion import ISDACriterion
 from isda_seg.hooks import ISDAHook
 from isda_seg.losses import ISDALoss
@@ -188,6 +189,14 @@ def test_a_head_declares_the_classifiers_of_its_losses():
     finally:
         del type(built.decode_head).isda_classifiers
     assert places == ['decode_head.loss_decode'] and 'conv_seg' in lines[0]
+
+
+def test_a_head_that_declares_no_classifier_keeps_its_loss():
+    own = nn.Module()
+    own.conv_seg, own.loss_decode = nn.Conv2d(4, 3, 1), nn.CrossEntropyLoss()
+    assert classifiers(own, 'loss_decode') is None  # found by structure
+    own.isda_classifiers = {}
+    assert classifiers(own, 'loss_decode') == ()
 
 
 def test_naming_one_of_two_classifiers_works():

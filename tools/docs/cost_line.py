@@ -5,6 +5,7 @@ from isda_seg.paper.cost.formatting import duration, factor
 from isda_seg.paper.cost.report import network, newest_of_devices
 from isda_seg.paper.result_tables import NOT_RUN
 
+KERNELS_SINCE = '2026-11-30'  # when Triton kernels replaced PyTorch operators on a GPU
 DEVICES = ('cuda', 'cpu')  # in order of preference
 
 
@@ -22,7 +23,14 @@ def cost_line(results: list[dict[str, Any]], link: str) -> str:
             hardware = ' '.join(newest[device]['hardware'].removeprefix('1 x ').split()[:2])
             median = {form: measured['seconds']['median'] for form, measured in loss['measured'].items()}
             return (f'Cost: with ISDA, a float32 training step of `{network(step["config"])}` takes '
-                    f'{duration(step["extra"]["share"]["median"])} ({hardware}). The loss alone takes '
-                    f'{factor(median["isda label"] / median["plain"])} as long as cross-entropy, which small networks '
-                    f'and mixed precision notice more ([time and memory]({link})). Inference costs nothing extra.')
+                    f'{duration(step["extra"]["share"]["median"])} ({hardware}{operators(newest[device])}). The loss '
+                    f'alone takes {factor(median["isda label"] / median["plain"])} as long as cross-entropy, so the share is '
+                    f'larger for small networks and in mixed precision ([time and memory]({link})). Inference costs '
+                    'nothing extra.')
     return NOT_RUN
+
+
+def operators(result: dict[str, Any]) -> str:
+    """Return a note for measurements on a GPU from before the Triton kernels."""
+    old = result['device'] == 'cuda' and result['date'][:10] < KERNELS_SINCE
+    return ', before the Triton kernels' if old else ''

@@ -65,13 +65,12 @@ def loss_kernel(logits, labels, rows, loss, scale, sums, numbers, extremes, wors
     if tl.atomic_add(arrived, 1, sem='acq_rel') == programs - 1:
         each = tl.arange(0, PROGRAMS)
         every = tl.sum(tl.load(sums + each, mask=each < programs, other=0, cache_modifier='.cg').to(tl.float64))
-        if MEAN_OF_LABELLED:
-            labelled = tl.sum(tl.load(numbers + each, mask=each < programs, other=0, cache_modifier='.cg').to(tl.int64))
-            quotient = factor / tl.maximum(labelled, 1).to(tl.float64)
-        else:
-            quotient = factor + tl.zeros_like(every)
+        labelled = tl.sum(tl.load(numbers + each, mask=each < programs, other=0, cache_modifier='.cg').to(tl.int64))
+        if not MEAN_OF_LABELLED:
+            labelled = labelled * 0
+        quotient = factor / tl.maximum(labelled, 1).to(tl.float32)
         tl.store(loss, (every * quotient).to(tl.float32))
-        tl.store(scale, quotient.to(tl.float32))
+        tl.store(scale, quotient)
         tl.store(arrived, 0)
         check = tl.arange(0, CHECKS)
         done = check < check_programs

@@ -24,7 +24,7 @@ def grid_kernel(features, labels, rows, columns, weight, bias, logits, index, dr
                 image, at_00, at_01, at_10, at_11, share_row, share_column, around, around_width, around_height,
                 row, column, HAS_BIAS: tl.constexpr, SAME_SIZE: tl.constexpr, PIXELS: tl.constexpr,
                 CHANNELS: tl.constexpr, CLASSES: tl.constexpr):
-    """Look up the class of each feature pixel, and compare the logits of one position with those of the features.
+    """Look up the class of each feature pixel, and recompute the logits of one position for comparison.
 
     ``index`` is ``classes`` where a pixel has no class or a feature that is not finite; ``dropped`` counts the latter.
     The last programs recompute the logits of one position: ``checks`` is (programs, 4) of the largest error, the

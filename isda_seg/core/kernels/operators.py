@@ -1,5 +1,6 @@
 """The kernels as operators of torch, so that a dispatch mode sees each launch and meta tensors have their shapes."""
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import torch
@@ -12,25 +13,30 @@ from isda_seg.core.kernels import samples as sample_kernels
 from isda_seg.core.kernels.tiles import PROGRAMS, LossTiles, power, share
 
 LIBRARY = Library('isda_seg', 'DEF')
-MOMENT_PIXELS, MOMENT_CHANNELS = 64, 32
+MOMENT_PIXELS, MOMENT_CHANNELS = 32, 32
 CHECKED_CLASSES = 16  # classes that a program of grid_kernel verifies
 
 
 def operator(schema: str, shapes: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Register a function as an operator with this schema; ``shapes`` allocates its results."""
+    """Register an operator for tensors without values; ``shapes`` allocates its results.
+
+    Other tensors do not pass PyTorch's dispatcher, which costs the host more than a launch.
+    """
     def register(launch: Callable[..., Any]) -> Callable[..., Any]:
         name = schema.partition('(')[0]
+        LIBRARY.define(schema)
+        LIBRARY.impl(name, shapes, 'Meta')
+        dispatched = getattr(torch.ops.isda_seg, name).default
 
+        @wraps(launch)
         def run(*args: Any) -> Any:
+            if args[0].is_meta:
+                return dispatched(*args)
             results = shapes(*args)
             launch(results, *args)
             return results
 
-        LIBRARY.define(schema)
-        LIBRARY.impl(name, run, 'CompositeExplicitAutograd')
-        LIBRARY.impl(name, shapes, 'Meta')
-        found: Callable[..., Any] = getattr(torch.ops.isda_seg, name).default
-        return found
+        return run
     return register
 
 

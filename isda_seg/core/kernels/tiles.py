@@ -38,7 +38,7 @@ class LossTiles(NamedTuple):
     @lru_cache(maxsize=256)
     def of(cls, images: int, pixels: int, classes: int, channels_last: bool) -> 'LossTiles':
         """Return the tiles of logits (images, classes, pixels)."""
-        size, block, warps = (128, 16, 8) if channels_last else (256, 1, 4)
+        size, block, warps = (64, 16, 8) if channels_last else (256, 1, 4)
         programs = max(PROGRAMS, min(4 * PROGRAMS, PARTIAL_BYTES // (4 * classes * classes)))
         return cls(size, block, warps, share(images, pixels, size, programs))
 

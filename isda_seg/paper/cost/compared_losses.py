@@ -18,7 +18,7 @@ def baseline_loss(tensors: Tensors) -> Callable[[], Tensor]:
 
 
 def isda_loss(tensors: Tensors, workload: Workload, resolution: str = 'label') -> Callable[[], Tensor]:
-    """Return the loss of the public criterion: statistics, margin table, addition and cross-entropy."""
+    """Return a function that computes the loss of the criterion: statistics, margin table and cross-entropy."""
     criterion = ISDACriterion(workload.covariance, resolution, ignore_index=IGNORED)
     criterion.strength = STRENGTH
     attach(criterion, tensors.classifier, workload.align_corners)

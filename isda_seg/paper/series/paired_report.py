@@ -90,7 +90,8 @@ def class_table(paired: dict[str, Any], arm: str) -> str:
         entries = [kind.get(name) for kind in kinds.values()]
         rows.append([name, f'{iou["baseline"]:.2f}', *(
             f'{entry["mean"]:+.2f}{in_parentheses(entry["t"])}' if entry else '' for entry in entries)])
-    return f'`{arm}` minus `{next(iter(paired["runs"]))}`, classes, mean and 95 % (paired t):\n\n{markdown(rows)}'
+    baseline = next(iter(paired['runs']))
+    return f'`{arm}` minus `{baseline}`, mean difference and 95 % CI of each class:\n\n{markdown(rows)}'
 
 
 def in_parentheses(bounds: Sequence[float] | None, places: int = 2) -> str:

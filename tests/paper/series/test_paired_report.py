@@ -117,7 +117,7 @@ def test_three_arms_share_one_table_of_differences():
     assert [line.split(' | ')[0] for line in lines[2:6]] == ['| `plain`', '| `isda`', '| `shared`', '| `full`']
     assert lines[7] == 'Differences to `plain`, seeds 0, 1, 2, trained at commit a1, b2:'
     assert lines[11] == '| `isda` | mIoU, single | +1.17 | -3.20 to +5.53 | -0.50 to +3.00 |'
-    assert lines[17:19] == ['', '`isda` minus `plain`, classes, mean and 95 % (paired t):']
+    assert lines[17:19] == ['', '`isda` minus `plain`, mean difference and 95 % CI of each class:']
 
 
 def test_nll_has_three_decimals_and_is_not_a_main_measure(tmp_path):

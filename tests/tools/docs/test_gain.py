@@ -130,8 +130,8 @@ def test_the_front_page_shows_the_settings_with_the_most_pairs(tmp_path):
     assert head.startswith('| classification and semi-supervised: test error in %, lower is better |')
     assert [row.split(' |')[0] for row in rows] == [f'| [{name}](ALL#{name.lower()})' for name in 'ABDE']
     assert [line.split('| ')[-1] for line in rows] == ['worse |', 'better |', 'better |', 'worse |']
-    assert note == (f'{NOTE} Shown are the settings of each task with the most pairs; [all settings, and what is left '
-                    'out](ALL).')
+    assert note == (f'{NOTE} Shown are a few settings of each task, those with the most pairs; [all settings, and what '
+                    'is left out](ALL).')
 
 
 def test_the_front_page_has_a_table_per_measure_with_segmentation_first(tmp_path):
