@@ -22,11 +22,11 @@ def cost_line(results: list[dict[str, Any]], link: str) -> str:
             step, loss = newest[device]['step'], newest[device]['loss'][0]
             hardware = ' '.join(newest[device]['hardware'].removeprefix('1 x ').split()[:2])
             median = {form: measured['seconds']['median'] for form, measured in loss['measured'].items()}
+            times = factor(median['isda label'] / median['plain'])
             return (f'Cost: with ISDA, a float32 training step of `{network(step["config"])}` takes '
                     f'{duration(step["extra"]["share"]["median"])} ({hardware}{operators(newest[device])}). The loss '
-                    f'alone takes {factor(median["isda label"] / median["plain"])} as long as cross-entropy, so the share is '
-                    f'larger for small networks and in mixed precision ([time and memory]({link})). Inference costs '
-                    'nothing extra.')
+                    f'alone takes {times} as long as cross-entropy, so the share is larger for small networks and in '
+                    f'mixed precision ([time and memory]({link})). Inference costs nothing extra.')
     return NOT_RUN
 
 
