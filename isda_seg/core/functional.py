@@ -107,7 +107,9 @@ def closed_form_loss(logits: Tensor, labels: Tensor, weight: Tensor, covariance:
     ``mean`` replaces the mean over labelled samples. With a ``grid``, logits (N, C, H, W) get the rows of the labels on
     this grid, upsampled.
     """
-    if reduction not in ('mean', 'sum') or not _fuses(logits, strength > 0 or adjustment is not None, grid):
+    fuses = reduction in ('mean', 'sum') and _fuses(logits, strength > 0 or adjustment is not None, grid)
+    kernels = kernels_of(logits, weight, covariance) if fuses and not on_cpu(logits) else None
+    if not fuses or kernels is None and not on_cpu(logits):
         augmented = closed_form_logits(adjust_logits(logits, adjustment), labels, weight, covariance, strength,
                                        ignore_index=ignore_index, grid=grid)
         if mean is None:
@@ -120,7 +122,7 @@ def closed_form_loss(logits: Tensor, labels: Tensor, weight: Tensor, covariance:
     mean = mean or Mean(None if reduction == 'mean' else 1)
     rows = strength / 2 * table
     rows = rows if adjustment is None else rows + adjustment.to(table.dtype)  # each pixel gets exactly one row
-    if (kernels := kernels_of(logits)) is not None:
+    if kernels is not None:
         result: Tensor = kernels.map_cross_entropy(logits.flatten(2), labels.flatten(1), rows, ignore_index, *mean)
         return result
     return fused_cross_entropy(logits.to(table.dtype).flatten(2), labels.flatten(1), rows, ignore_index,
@@ -157,8 +159,7 @@ def _fuses(logits: Tensor, changed: bool, grid: Grid | None) -> bool:
 
     Logits that ISDA does not change take PyTorch's cross-entropy, so that the result is bitwise equal to it.
     """
-    return (changed and grid is None and logits.dim() > 2 and logits.requires_grad and torch.is_grad_enabled()
-            and (on_cpu(logits) or kernels_of(logits) is not None))
+    return changed and grid is None and logits.dim() > 2 and logits.requires_grad and torch.is_grad_enabled()
 
 
 def cross_entropy(logits: Tensor, labels: Tensor, *, ignore_index: int | None, reduction: str = 'mean') -> Tensor:

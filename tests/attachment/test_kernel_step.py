@@ -91,6 +91,7 @@ def train_samples(head, steps, gpu, dtype=torch.float32):
         features = torch.randn(9, 20, generator=generator) + 2 * step
         labels = torch.randint(40, (9, ), generator=generator)
         labels[:3] = torch.tensor([7, 7, IGNORE])
+        labels = torch.stack([labels, labels + 1], dim=1)[:, 0]  # a column
         with kernels_on_a_cpu() if gpu else nullcontext():
             loss = head.step(features, labels)
             (3 * loss).backward()
@@ -105,7 +106,7 @@ def test_samples_have_loss_gradients_and_statistics_of_a_cpu(monkeypatch):
     run = kernel_step.KernelStep._run
     monkeypatch.setattr(kernel_step.KernelStep, '_run', lambda *args: calls.append(0) or run(*args))
     assert_close(train_samples(head, 3, True), expected, rtol=1e-5, atol=1e-6)
-    assert len(calls) == 3 and kernels._failed == []  # the comparison and two calls; the first one takes operators
+    assert len(calls) == 4 and kernels._failed == []  # two comparisons and two calls; the first one takes operators
 
 
 def test_the_ramp_the_counters_and_copies_work_as_on_a_cpu():
@@ -192,6 +193,63 @@ def test_kernels_that_fail_or_differ_are_replaced_with_one_warning(wrong, monkey
             head.step(*batch(2))
         assert len(kernels._failed) == 1
     assert_close(loss.detach(), expected[1][0])
+
+
+@pytest.mark.parametrize('covariance', ['diagonal', 'full'])
+def test_kernels_that_do_not_compile_are_replaced_at_the_first_step(covariance, monkeypatch):
+    def broken(*arguments):
+        raise RuntimeError('Failed to find C compiler')
+
+    with kernels_on_a_cpu():
+        functions = kernels.kernels_of(torch.empty(1, 5, 2, 2))
+    monkeypatch.setattr(functions.operators, 'gradient', broken)
+    expected, _ = train(Head(covariance=covariance), 2, False)
+    head = Head(covariance=covariance)
+    attach(head.loss, head.classifier, align_corners=True)
+    with kernels_on_a_cpu():
+        with pytest.warns(UserWarning, match='the GPU kernels of ISDA failed. .*Failed to find C compiler'):
+            losses = [head.step(*batch(0))]
+        losses.append(head.step(*batch(1)))
+    assert_close([loss.detach() for loss in losses], [step[0] for step in expected])
+
+
+def test_the_comparison_finds_a_gradient_of_zeros(monkeypatch):
+    with kernels_on_a_cpu():
+        functions = kernels.kernels_of(torch.empty(1, 5, 2, 2))
+    gradient = functions.operators.gradient
+    monkeypatch.setattr(functions.operators, 'gradient', lambda logits, *rest: (
+        gradient(logits, *rest) if logits.shape[1] != 5 else
+        tuple(0 * part for part in gradient(logits, *rest))))  # the small comparison has 3 classes
+    head = Head()
+    attach(head.loss, head.classifier, align_corners=True)
+    with kernels_on_a_cpu():
+        head.step(*batch(0))
+        with pytest.warns(UserWarning, match='a result differs from that of PyTorch by'):
+            head.step(*batch(1))
+
+
+def test_the_loss_may_be_changed_in_place_as_that_of_pytorch():
+    head, twin = Head(), Head()
+    train(head, 2, True)
+    train(twin, 2, False)
+    with kernels_on_a_cpu():
+        loss = head.step(*batch(2))
+        loss /= 4
+        loss.backward()
+    (twin.step(*batch(2)) / 4).backward()
+    assert_close(head.classifier.weight.grad, twin.classifier.weight.grad, rtol=1e-5, atol=1e-6)
+
+
+def test_the_backward_pass_keeps_its_covariance():
+    head, twin = Head(), Head()
+    train(head, 2, True)
+    train(twin, 2, False)
+    with kernels_on_a_cpu():
+        loss = head.step(*batch(2))
+        head.loss.statistics.covariance.copy_(torch.rand(5, 20))  # as DistributedDataParallel does
+        loss.backward()
+    twin.step(*batch(2)).backward()
+    assert_close(head.classifier.weight.grad, twin.classifier.weight.grad, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize('options', [dict(covariance='full'), dict(resolution='feature'), dict(samples=2),

@@ -114,14 +114,15 @@ def compiled_only(target: Any) -> Iterator[list[Launch]]:
 
 @contextmanager
 def cpu_as_gpu(with_kernels: bool) -> Iterator[None]:
-    """Take the code path of a GPU for tensors of a CPU, with or without kernels. The first comparison is left out."""
-    before = device.CPU_TYPES, kernels.DEVICES, KernelStep._compare
+    """Take the code path of a GPU for tensors of a CPU, with or without kernels. The first comparisons are left out."""
+    before = device.CPU_TYPES, kernels.DEVICES, KernelStep._compare, kernels._works
     device.CPU_TYPES, kernels.DEVICES = (), {'cpu', 'meta'} if with_kernels else set()
     KernelStep._compare = lambda *_: None  # type: ignore[method-assign]
+    kernels._works = lambda *_: True  # type: ignore[assignment]
     try:
         yield
     finally:
-        device.CPU_TYPES, kernels.DEVICES, KernelStep._compare = before  # type: ignore[method-assign]
+        device.CPU_TYPES, kernels.DEVICES, KernelStep._compare, kernels._works = before  # type: ignore
 
 
 def training_call(workload: Workload, where: str, dtype: torch.dtype = torch.float32,

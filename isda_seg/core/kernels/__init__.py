@@ -5,30 +5,55 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
+import torch
 from torch import Tensor
 
 DEVICES = {'cuda'}  # NVIDIA's and AMD's GPUs
-MOST_CLASSES = 256  # the backward pass keeps (C, C) sums for each program
+MOST_CLASSES = 256  # of maps: the backward pass keeps (C, C) sums for each program
+DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 _failed: list[Exception] = []
 
 
-def kernels_of(logits: Tensor) -> Any:
+def kernels_of(logits: Tensor, *others: Tensor) -> Any:
     """Return the module ``autograd`` if kernels support the logits (N, C, ...); None to use PyTorch's operators.
 
-    The environment variable ``ISDA_SEG_KERNELS=0`` turns the kernels off.
+    The first call on a device, in a dtype and layout, compares a small loss with that of PyTorch. The environment
+    variable ``ISDA_SEG_KERNELS=0`` turns the kernels off.
+
+    Args:
+        logits: logits that need gradients.
+        others: weight and covariance.
     """
-    if os.environ.get('ISDA_SEG_KERNELS') == '0' or logits.dim() > 2 and logits.shape[1] > MOST_CLASSES:
+    if logits.device.type not in DEVICES or _failed or os.environ.get('ISDA_SEG_KERNELS') == '0' or not _installed():
         return None
-    small = logits.dtype.itemsize <= 4 and logits[:1].numel() < 1 << 31
-    return _autograd() if small and logits.device.type in DEVICES and not _failed else None
+    if any(tensor.dtype not in DTYPES for tensor in (logits, *others)) or not 0 < logits[:1].numel() < 1 << 31:
+        return None
+    maps = logits.dim() > 2
+    if maps and logits.shape[1] > MOST_CLASSES:
+        return None
+    return _installed() if _works(logits.device, logits.dtype, maps and logits.stride(1) == 1) else None
 
 
 @cache
-def _autograd() -> Any:
+def _installed() -> Any:
     try:
         return import_module('isda_seg.core.kernels.autograd')
     except ImportError:  # no Triton on this system
         return None
+
+
+@cache
+def _works(device: torch.device, dtype: torch.dtype, channels_last: bool) -> bool:
+    """Return whether loss and gradients of a small map equal those of PyTorch; if not, ``give_up``. Synchronises."""
+    if device.type == 'meta':
+        return True
+    try:
+        _installed().compare_small(device, dtype, channels_last)
+    except torch.cuda.OutOfMemoryError:
+        raise
+    except Exception as error:  # of the compiler or the driver, or a difference
+        give_up(error)
+    return not _failed
 
 
 def give_up(error: Exception) -> None:

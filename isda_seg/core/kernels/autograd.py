@@ -1,7 +1,9 @@
 """The loss by kernels: moments of a batch, table rows, cross-entropy, and their gradients."""
+from collections.abc import Iterable
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from isda_seg.core.kernels import operators
@@ -13,10 +15,11 @@ Parts = tuple[Tensor, ...]  # of operators.split_moments
 
 
 class Watch:
-    """What the kernels note on the device until somebody asks: labels that are no class, logits of another pass."""
+    """What the kernels of one stream note on the device: labels that are no class, logits of another pass."""
 
     def __init__(self, device: torch.device) -> None:
-        self.extremes = torch.tensor([2 ** 31 - 1, -2 ** 31], dtype=torch.int32, device=device)
+        self.extremes = torch.full((2,), 2 ** 31 - 1, dtype=torch.int32, device=device)
+        self.extremes[1:].fill_(-2 ** 31)  # a tensor made of a list would wait for the device
         self.worst, self.arrived = torch.zeros((), device=device), torch.zeros((), dtype=torch.int32, device=device)
 
 
@@ -26,8 +29,8 @@ class _MergedTable(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, weight: Tensor, parts: Parts, running: ClassMoments,
                 strength: float, tau: float) -> tuple[Tensor, ...]:
-        count, mean, covariance, rows = operators.merge(*parts, *running, weight, strength / 2, tau)
-        ctx.save_for_backward(weight, covariance)
+        count, mean, covariance, copy, rows = operators.merge(*parts, *running, weight, strength / 2, tau)
+        ctx.save_for_backward(weight, copy)
         ctx.strength = strength
         ctx.mark_non_differentiable(count, mean, covariance)
         ctx.set_materialize_grads(False)  # no zeros for the moments
@@ -144,7 +147,8 @@ def sample_cross_entropy(logits: Tensor, labels: Tensor, rows: Tensor, ignore_in
                          factor: float, watch: Watch, checks: Tensor, allowed: float, weight_size: int) -> Tensor:
     """Compute ``map_cross_entropy`` of samples: logits (N, C) and labels (N,), with a row (N, C) for each sample."""
     result: Tensor = _CrossEntropy.apply(  # type: ignore[no-untyped-call]
-        logits.t()[None], labels[None], rows, checks, watch, ignore_index, number, factor, allowed, weight_size, True)
+        logits.t()[None], labels.contiguous()[None], rows, checks, watch, ignore_index, number, factor, allowed,
+        weight_size, True)
     return result
 
 
@@ -167,3 +171,31 @@ def parts_of(moments: ClassMoments) -> Parts:
     count = moments.count.int()[None, None]
     squares = moments.covariance * moments.count[:, None]
     return count, moments.mean[None], torch.zeros_like(squares)[None], squares[None]
+
+
+def compare_small(device: torch.device, dtype: torch.dtype, channels_last: bool) -> None:
+    """Compare loss and gradients of a small map with those of PyTorch.
+
+    Raises:
+        ArithmeticError: they differ.
+    """
+    values = torch.linspace(-4, 4, 2 * 3 * 300, device=device).view(2, 3, 300).sin().to(dtype)
+    logits = (values.mT.contiguous().mT if channels_last else values).requires_grad_()
+    labels = (torch.arange(600, device=device) // 50 % 4).view(2, 300)  # 3 is no class
+    rows = torch.linspace(0, 1, 9, device=device).view(3, 3).requires_grad_()
+    masked = torch.where(labels < 3, labels, -100)
+    augmented = logits.float() + rows[labels.clamp(max=2)].movedim(-1, 1)
+    inputs = logits, rows
+    for number in (1, None):
+        loss = map_cross_entropy(logits, labels, rows, -100, number, 1.0)
+        expected = F.cross_entropy(augmented, masked, reduction='mean' if number is None else 'sum')
+        require_close([loss, *torch.autograd.grad(loss, inputs)],
+                      [expected, *torch.autograd.grad(expected, inputs, retain_graph=True)], dtype)
+
+
+def require_close(found: Iterable[Tensor], expected: Iterable[Tensor], dtype: torch.dtype) -> None:
+    """Raise ArithmeticError if a result differs from that of PyTorch by more than the rounding of ``dtype``."""
+    for a, b in zip(found, expected, strict=True):
+        error, scale = (a.double() - b.double()).abs().max(), b.double().abs().max()
+        if bool(scale.isfinite()) and not error <= (1e-3 if dtype == torch.float32 else 2e-2) * scale:
+            raise ArithmeticError(f'a result differs from that of PyTorch by {float(error):.3g}')

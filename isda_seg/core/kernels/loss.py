@@ -43,21 +43,23 @@ def loss_kernel(logits, labels, rows, loss, scale, sums, numbers, extremes, wors
     program = tl.program_id(0)
     total = tl.zeros([PIXELS], tl.float32)
     found = tl.zeros([PIXELS], tl.int32)
+    least = tl.full([PIXELS], 2147483647, tl.int32)
+    most = tl.full([PIXELS], -2147483648, tl.int32)
     for tile in range(program * tiles_per_program, tl.minimum((program + 1) * tiles_per_program, tiles)):
         image = (tile // tiles_per_image).to(tl.int64)
         pixel = (tile % tiles_per_image) * PIXELS + tl.arange(0, PIXELS)
         inside = pixel < pixels
-        label, counts = class_of(labels + image * label_image + pixel, inside, classes, ignore_index)
-        bad = inside & (counts == 0) & (label != ignore_index)
-        any_bad = tl.sum(bad.to(tl.int32)) > 0
-        tl.atomic_min(extremes, tl.min(tl.where(bad, label, 2147483647)), mask=any_bad)
-        tl.atomic_max(extremes + 1, tl.max(tl.where(bad, label, -2147483648)), mask=any_bad)
+        label, counts, bad = class_of(labels + image * label_image + pixel, inside, classes, ignore_index)
+        least = tl.minimum(least, tl.where(bad, label, 2147483647))
+        most = tl.maximum(most, tl.where(bad, label, -2147483648))
         label = tl.where(counts, label, 0)
         row = (pixel if BY_SAMPLE else label) * classes
         highest, summed, true_logit = _softmax_parts(logits + image * logit_image, rows, pixel, row, logit_pixel,
                                                      logit_class, counts, label, classes, PIXELS, CLASSES)
         total += tl.where(counts, tl.log(summed) + (highest - true_logit), 0.0)
         found += counts.to(tl.int32)
+    tl.atomic_min(extremes, tl.min(least), sem='relaxed')
+    tl.atomic_max(extremes + 1, tl.max(most), sem='relaxed')
     tl.store(sums + program, tl.sum(total))
     tl.store(numbers + program, tl.sum(found))
     tl.debug_barrier()
@@ -104,7 +106,7 @@ def gradient_kernel(logits, labels, rows, grad_output, scale, gradient, sums, pr
         image = (tile // tiles_per_image).to(tl.int64)
         pixel = (tile % tiles_per_image) * PIXELS + tl.arange(0, PIXELS)
         inside = pixel < pixels
-        label, counts = class_of(labels + image * label_image + pixel, inside, classes, ignore_index)
+        label, counts, _ = class_of(labels + image * label_image + pixel, inside, classes, ignore_index)
         own = tl.where(counts, label, 0)
         row = (pixel if BY_SAMPLE else own) * classes
         highest, summed, _ = _softmax_parts(logits + image * logit_image, rows, pixel, row, logit_pixel, logit_class,
@@ -131,6 +133,7 @@ def gradient_kernel(logits, labels, rows, grad_output, scale, gradient, sums, pr
                     to = sums + (program * classes + current).to(tl.int64) * classes + c
                     columns = tl.load(present + program * classes + current)
                     part += tl.load(to, mask=known & ((c * 0 + columns) > first), other=0)
+                    tl.debug_barrier()
                     tl.store(to, part, mask=known)
                     tl.debug_barrier()
                     tl.store(present + program * classes + current,

@@ -9,10 +9,11 @@ MOST = tl.constexpr(2 ** 31 - 1)
 
 @triton.jit
 def class_of(labels, mask, classes, ignore_index):
-    """Return int32 labels, and whether each is a class; ``mask`` is false where there is no sample."""
+    """Return int32 labels, whether each is a class, and whether it is neither a class nor ignored."""
     label = tl.load(labels, mask=mask, other=0).to(tl.int64)
     clamped = tl.minimum(tl.maximum(label, LEAST), MOST).to(tl.int32)
-    return clamped, mask & (label >= 0) & (label < classes) & (label != ignore_index)
+    inside, given = (label >= 0) & (label < classes), mask & (label != ignore_index)
+    return clamped, inside & given, given & (inside == 0)
 
 
 @triton.jit(do_not_specialize=['tiles', 'tiles_per_image', 'pixels', 'width', 'image', 'at_00', 'at_01', 'at_10',
@@ -40,7 +41,7 @@ def grid_kernel(features, labels, rows, columns, weight, bias, logits, index, dr
         else:
             at = tl.load(rows + pixel // width, mask=inside, other=0) * label_row + \
                 tl.load(columns + pixel % width, mask=inside, other=0)
-        label, counts = class_of(labels + here * label_image + at, inside, classes, ignore_index)
+        label, counts, _ = class_of(labels + here * label_image + at, inside, classes, ignore_index)
         nan = tl.zeros([PIXELS], tl.float32)
         for first in range(0, channels, CHANNELS):
             channel = first + tl.arange(0, CHANNELS)
@@ -136,6 +137,7 @@ def moments_kernel(features, index, counts, origins, means, squares, pixels, cha
             old = before.to(tl.float32)
             share = new / (old + new)
             delta = mean - old_mean
+            tl.debug_barrier()
             tl.store(origins + at, origin, mask=there)
             tl.store(means + at, old_mean + share * delta, mask=there)
             tl.store(squares + at, old_square + square + delta * delta * old * share, mask=there)
@@ -148,11 +150,12 @@ def moments_kernel(features, index, counts, origins, means, squares, pixels, cha
 
 @triton.jit
 def merge_kernel(counts, origins, means, squares, splits, blocks, count, mean, covariance, new_count, new_mean,
-                 new_covariance, weight, rows, weight_class, weight_channel, half, tau, channels, classes,
+                 new_covariance, copy, weight, rows, weight_class, weight_channel, half, tau, channels, classes,
                  CHANNELS: tl.constexpr, CLASSES: tl.constexpr, SPLITS: tl.constexpr):
     """Merge the splits into the running moments of one class (Eqs. 1-3), and compute its row of the table.
 
-    The row is ``half * T[y] + tau * log prior`` (Eq. 7), from the moments after the merge.
+    The row is ``half * T[y] + tau * log prior`` (Eq. 7), from the moments after the merge. ``copy`` is the merged
+    covariance for the backward pass, before which something else may change the buffer.
     """
     y = tl.program_id(0)
     split = tl.arange(0, SPLITS)
@@ -179,7 +182,9 @@ def merge_kernel(counts, origins, means, squares, splits, blocks, count, mean, c
         weighted = ((1 - share) * delta * delta).to(tl.float32)
         merged = old_covariance + share.to(tl.float32) * (square / tl.maximum(new, 1.0) + weighted - old_covariance)
         tl.store(new_mean + y * channels + channel, old_mean + share * delta, mask=there)
-        tl.store(new_covariance + y * channels + channel, tl.where(new > 0, merged, old_covariance), mask=there)
+        merged = tl.where(new > 0, merged, old_covariance)
+        tl.store(new_covariance + y * channels + channel, merged, mask=there)
+        tl.store(copy + y * channels + channel, merged, mask=there)
     tl.store(new_count + y, total)
     tl.debug_barrier()
     every = tl.zeros([CLASSES], tl.float32)

@@ -1,5 +1,6 @@
 """The kernels as operators of torch, so that a dispatch mode sees each launch and meta tensors have their shapes."""
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import wraps
 from typing import Any
 
@@ -11,6 +12,7 @@ from isda_seg.core.kernels import loss as loss_kernels
 from isda_seg.core.kernels import moments as moment_kernels
 from isda_seg.core.kernels import samples as sample_kernels
 from isda_seg.core.kernels.tiles import PROGRAMS, LossTiles, power, share
+from isda_seg.core.ops.torch_versions import changed_in_place
 
 LIBRARY = Library('isda_seg', 'DEF')
 MOMENT_PIXELS, MOMENT_CHANNELS = 32, 32
@@ -32,8 +34,9 @@ def operator(schema: str, shapes: Callable[..., Any]) -> Callable[[Callable[...,
         def run(*args: Any) -> Any:
             if args[0].is_meta:
                 return dispatched(*args)
-            results = shapes(*args)
-            launch(results, *args)
+            with torch.cuda.device(args[0].device) if args[0].is_cuda else nullcontext():  # Triton uses the current one
+                results = shapes(*args)
+                launch(results, *args)
             return results
 
         return run
@@ -94,25 +97,25 @@ def split_moments(results: tuple[Tensor, ...], features: Tensor, index: Tensor, 
 
 def _merge_shapes(counts: Tensor, origins: Tensor, means: Tensor, squares: Tensor, count: Tensor, mean: Tensor,
                   covariance: Tensor, weight: Tensor, *_: float) -> tuple[Tensor, ...]:
-    return (torch.empty_like(count), torch.empty_like(mean), torch.empty_like(covariance),
+    return (torch.empty_like(count), torch.empty_like(mean), torch.empty_like(covariance), torch.empty_like(covariance),
             covariance.new_empty(len(weight), len(weight)))
 
 
 @operator('merge(Tensor counts, Tensor origins, Tensor means, Tensor squares, Tensor count, Tensor mean, '
-          'Tensor covariance, Tensor weight, float half, float tau) -> (Tensor, Tensor, Tensor, Tensor)', _merge_shapes)
+          'Tensor covariance, Tensor weight, float half, float tau) -> '
+          '(Tensor, Tensor, Tensor, Tensor, Tensor)', _merge_shapes)
 def merge(results: tuple[Tensor, ...], counts: Tensor, origins: Tensor, means: Tensor, squares: Tensor,
           count: Tensor, mean: Tensor, covariance: Tensor, weight: Tensor, half: float, tau: float) -> None:
-    """Run ``merge_kernel``: the merged moments, and rows (C, C) of the table."""
+    """Run ``merge_kernel``: the merged moments, a copy of the covariance, and rows (C, C) of the table."""
     classes, channels = weight.shape
     moment_kernels.merge_kernel[(classes,)](
-        counts, origins, means, squares, len(counts), counts.shape[1], count, mean, covariance, *results[:3], weight,
-        results[3], *weight.stride(), half, tau, channels, classes, CHANNELS=min(64, power(channels)),
+        counts, origins, means, squares, len(counts), counts.shape[1], count, mean, covariance, *results[:4], weight,
+        results[4], *weight.stride(), half, tau, channels, classes, CHANNELS=min(64, power(channels)),
         CLASSES=min(64, power(classes)), SPLITS=power(len(counts)), num_warps=4)
 
 
 def _loss_shapes(logits: Tensor, *_: Any) -> tuple[Tensor, Tensor]:
-    both = logits.new_empty(2, dtype=torch.float32)
-    return both[0], both[1]
+    return logits.new_empty((), dtype=torch.float32), logits.new_empty((), dtype=torch.float32)
 
 
 @operator('loss(Tensor logits, Tensor labels, Tensor rows, Tensor checks, Tensor(a!) extremes, Tensor(b!) worst, '
@@ -191,6 +194,7 @@ def update(_: None, features: Tensor, index: Tensor, count: Tensor, mean: Tensor
     sample_kernels.update_kernel[(samples, -(-channels // 128))](
         features, index, count, mean, covariance, samples, channels, len(count), *features.stride(), SAMPLES=32,
         CHANNELS=128, num_warps=4)
+    changed_in_place(mean, covariance)
 
 
 def _sample_row_shapes(index: Tensor, count: Tensor, covariance: Tensor, weight: Tensor,
@@ -207,6 +211,7 @@ def sample_rows(results: tuple[Tensor, Tensor], index: Tensor, count: Tensor, co
     sample_kernels.rows_kernel[(-(-len(index) // 4), -(-classes // 32))](
         index, count, covariance, weight, *results, *weight.stride(), half, len(index), channels, classes,
         SAMPLES=4, OTHERS=64, CLASSES=32, CHANNELS=32, num_warps=4)
+    changed_in_place(count)
 
 
 @operator('own_gradient(Tensor gradient, Tensor index, Tensor sigma, Tensor weight) -> Tensor',

@@ -45,4 +45,4 @@ class LossTiles(NamedTuple):
     @classmethod
     def of_samples(cls, samples: int, classes: int) -> 'LossTiles':
         """Return the tiles of a batch of samples, few of which have many classes."""
-        return cls(4, power(classes, most=256), 4, share(1, samples, 4, PROGRAMS))
+        return cls(2, power(classes, most=256), 4, share(1, samples, 2, PROGRAMS))

@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import Any
 
 import torch
+from torch import Tensor
 
 OLDEST = (2, 1)
 
@@ -22,6 +23,14 @@ def require_torch(version: str) -> None:
 
 
 require_torch(torch.__version__)
+
+
+def changed_in_place(*tensors: Tensor) -> None:
+    """Tell autograd that kernels have changed the tensors, where torch can be told."""
+    increment = getattr(torch.autograd.graph, 'increment_version', None)
+    if increment is not None:
+        for tensor in tensors:
+            increment(tensor)
 
 
 def supports_autocast(device_type: str) -> bool:

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from helpers.interpreter import kernels_on_a_cpu
 from torch.testing import assert_close
 
-from isda_seg.core import class_moments, margin_variance
+from isda_seg.core import class_moments, isda_cross_entropy, margin_variance
 from isda_seg.core.kernels import kernels_of
 from isda_seg.core.moments import empty_moments, merge
 from isda_seg.core.prior import log_prior
@@ -99,11 +99,22 @@ def test_labels_of_every_integer_type_have_the_bits_of_int64(kernels, dtype):
 
 def test_labels_that_are_no_class_are_ignored_and_noted(kernels):
     logits, labels, rows = problem()
-    labels[0, :3] = torch.tensor([-7, 9, 2 ** 40])
+    labels[0, :3] = torch.tensor([-7, 9, 2 ** 40])  # beyond int32
     watch = kernels.Watch(labels.device)
     found = kernels.map_cross_entropy(logits, labels, rows, IGNORE, 1, 1.0, watch)
     assert relative(found, literal(logits, labels, rows)) < 2e-7
     assert watch.extremes.tolist() == [-7, 2 ** 31 - 1]
+
+
+@pytest.mark.parametrize('logits, weight', [
+    (torch.zeros(0, 5, 3, 3), torch.zeros(5, 4)), (torch.zeros(1, 5, 3, 3), torch.zeros(5, 4, dtype=torch.float64)),
+    (torch.zeros(1, 300, 3, 3), torch.zeros(300, 4))], ids=['no image', 'float64', '300 classes'])
+def test_operators_of_pytorch_compute_what_kernels_do_not(kernels, logits, weight):
+    assert kernels_of(logits, weight) is None
+    labels = torch.zeros(len(logits), 3, 3, dtype=torch.int64)
+    loss = isda_cross_entropy(logits.requires_grad_(), labels, weight, torch.ones_like(weight), 1.0)
+    loss.backward()
+    assert_close(loss.detach().float(), torch.tensor(float(weight.shape[0])).log() * (len(logits) > 0))
 
 
 def test_only_ignored_labels_give_loss_and_gradients_0(kernels):
