@@ -326,7 +326,7 @@ def test_the_fused_loss_equals_the_base_loss_of_augmented_logits(keys, resolutio
     fused = value_and_gradients(loss, classifier, features, labels, ignore_index=IGNORE)
     loss, classifier = isda(resolution=resolution, **keys)
     loss.strength = 2.5
-    monkeypatch.setattr('isda_seg.attachment.base_losses.divisor', lambda *given: None)
+    monkeypatch.setattr('isda_seg.attachment.base_losses.mean_of', lambda *given: None)
     assert_close(fused, value_and_gradients(loss, classifier, features, labels, ignore_index=IGNORE), rtol=1e-5,
                  atol=1e-7)
 
@@ -335,7 +335,8 @@ def test_weighted_losses_call_their_base():
     features, labels = features_and_labels()
     for keys, kwargs in ((dict(class_weight=CLASS_WEIGHT), {}), (dict(reduction='sum'), {}),
                          (dict(), dict(weight=torch.ones(labels.shape)))):
-        assert base_losses.divisor(isda(**keys)[0].base, labels, IGNORE, kwargs) is None
-    assert base_losses.divisor(isda()[0].base, labels, IGNORE, {}, factor=0.5) == 2 * labels.numel()
+        assert base_losses.mean_of(isda(**keys)[0].base, labels, kwargs) is None
+    assert base_losses.mean_of(isda()[0].base, labels, {}, factor=0.5).divisor(labels, IGNORE) == 2 * labels.numel()
     labelled = int((labels != IGNORE).sum())
-    assert base_losses.divisor(isda(avg_non_ignore=True, loss_weight=0.25)[0].base, labels, IGNORE, {}) == 4 * labelled
+    mean = base_losses.mean_of(isda(avg_non_ignore=True, loss_weight=0.25)[0].base, labels, {})
+    assert mean.divisor(labels, IGNORE) == 4 * labelled
