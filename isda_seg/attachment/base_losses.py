@@ -122,7 +122,7 @@ def labels_for_base(loss: nn.Module, labels: Tensor, ignored: int, ignore_index:
 
 
 def mean_of(loss: nn.Module, labels: Tensor, kwargs: Mapping[str, Any], factor: float = 1.0) -> Mean | None:
-    """Return how ``factor`` times the loss averages the cross-entropy of pixels; None if it is no such mean.
+    """Return how ``factor`` times the loss averages the cross-entropy of pixels; None if it is not a plain mean.
 
     The cross-entropy of MMSegmentation is a mean over all pixels, or over labelled pixels with ``avg_non_ignore``.
     """

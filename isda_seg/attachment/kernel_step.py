@@ -68,7 +68,7 @@ class KernelStep:
     """Runs a call by kernels, after comparing them with PyTorch's operators on a part of the first call."""
 
     def __init__(self) -> None:
-        self._watch: Any = None  # of the kernels: labels that are no class, logits of another forward pass
+        self._watch: Any = None  # of the kernels: labels outside the classes, logits of another forward pass
         self._compared: set[tuple[Any, ...]] = set()  # dtypes and layouts
         self._last: tuple[int, int, float] = 0, 0, 0.0
 

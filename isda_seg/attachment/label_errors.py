@@ -66,7 +66,7 @@ class LabelErrors:
 
 
 def invalid_labels(least: int, most: int, num_classes: int, ignore_index: int) -> ValueError:
-    """Return the error for labels between two of which at least one is no class."""
+    """Return the error for labels from ``least`` to ``most``, some of them outside the classes."""
     wrong = ' and '.join(str(label) for label in dict.fromkeys((least, most)) if not 0 <= label < num_classes)
     return ValueError(f'labels such as {wrong} are neither one of the {num_classes} classes (0..{num_classes - 1}) nor '
                       f'the ignore index ({ignore_index}): correct the labels or num_classes')

@@ -1,9 +1,9 @@
-"""Check the GPU kernels without a GPU: compile them for GPUs that are not present, count launches, time the host.
+"""Check the GPU kernels without a GPU: compile them for GPUs that are not present, count launches, measure CPU time.
 
     python tools/benchmarks/kernels.py [--targets sm_80 sm_90 sm_100 gfx942] [--out FILE]
 
 It needs Triton (pip install triton). It prints registers, spilled bytes and atomic operations on floats of each kernel,
-the launches of a training call, and the time that the host needs for it, relative to that with PyTorch operators.
+the launches of a training call, and its CPU time relative to that with PyTorch operators.
 """
 import argparse
 import os
@@ -214,7 +214,7 @@ def compile_all(target: str) -> list[dict[str, Any]]:
 
 
 def host_times(rounds: int) -> dict[str, float]:
-    """Return the median time in seconds that the host needs for a training call with kernels, and with operators."""
+    """Return the median CPU time in seconds of a training call with kernels, and with operators."""
     samples: dict[str, list[float]] = {'kernels': [], 'operators': []}
     with compiled_only(target_of('sm_90')):
         for _ in range(rounds):
@@ -243,7 +243,7 @@ def main() -> None:
     for name, count in counted.items():
         print(f'{name}: {count["kernels"]} launches with kernels, {count["operators"]} with PyTorch operators')
     host = host_times(args.rounds)
-    print(f'host: {1e6 * host["kernels"]:.0f} us with kernels (launches themselves left out), '
+    print(f'CPU time: {1e6 * host["kernels"]:.0f} us with kernels (launches themselves left out), '
           f'{host["kernels"] / host["operators"]:.2f} of the time with PyTorch operators')
     path = result_file(args.out, 'kernels.json')
     write_json(path, dict(provenance(), kernels=rows, launches=counted, host=host))

@@ -15,7 +15,7 @@ Parts = tuple[Tensor, ...]  # of operators.split_moments
 
 
 class Watch:
-    """What the kernels of one stream note on the device: labels that are no class, logits of another pass."""
+    """What the kernels of one stream note on the device: labels outside the classes, logits of another pass."""
 
     def __init__(self, device: torch.device) -> None:
         self.extremes = torch.full((2,), 2 ** 31 - 1, dtype=torch.int32, device=device)
@@ -126,10 +126,10 @@ def map_cross_entropy(logits: Tensor, labels: Tensor, rows: Tensor, ignore_index
         logits: (N, C, P), float32 or half precision.
         labels: (N, P) integers.
         rows: (C, C) float32.
-        ignore_index: pixels with this label have no loss and no gradient, nor has a label that is no class.
+        ignore_index: pixels with this label, or one outside the classes, have no loss and no gradient.
         number: None for the number of labelled pixels.
         factor: of the loss.
-        watch: notes labels that are no class, and the comparison in ``checks`` with the tolerance ``allowed``.
+        watch: notes labels outside the classes, and the comparison in ``checks`` with the tolerance ``allowed``.
         checks: from ``operators.grid``.
         allowed: tolerance of the comparison.
         weight_size: number of elements of the classifier's weight.
@@ -181,7 +181,7 @@ def compare_small(device: torch.device, dtype: torch.dtype, channels_last: bool)
     """
     values = torch.linspace(-4, 4, 2 * 3 * 300, device=device).view(2, 3, 300).sin().to(dtype)
     logits = (values.mT.contiguous().mT if channels_last else values).requires_grad_()
-    labels = (torch.arange(600, device=device) // 50 % 4).view(2, 300)  # 3 is no class
+    labels = (torch.arange(600, device=device) // 50 % 4).view(2, 300)  # 3 is outside the classes
     rows = torch.linspace(0, 1, 9, device=device).view(3, 3).requires_grad_()
     masked = torch.where(labels < 3, labels, -100)
     augmented = logits.float() + rows[labels.clamp(max=2)].movedim(-1, 1)

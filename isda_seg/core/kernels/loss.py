@@ -38,7 +38,7 @@ def loss_kernel(logits, labels, rows, loss, scale, sums, numbers, extremes, wors
 
     ``sums`` and ``numbers`` hold the partial results of the programs. The last program to arrive adds them in a fixed
     order. It also keeps the worst comparison of ``checks`` (``grid_kernel``) in ``worst``; above 1, the logits are of
-    another forward pass. ``extremes`` keeps the smallest and the largest label that is no class.
+    another forward pass. ``extremes`` keeps the smallest and the largest label outside the classes.
     """
     program = tl.program_id(0)
     total = tl.zeros([PIXELS], tl.float32)

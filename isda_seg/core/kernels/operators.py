@@ -22,7 +22,7 @@ CHECKED_CLASSES = 16  # classes that a program of grid_kernel verifies
 def operator(schema: str, shapes: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Register an operator for tensors without values; ``shapes`` allocates its results.
 
-    Other tensors do not pass PyTorch's dispatcher, which costs the host more than a launch.
+    Other tensors do not pass PyTorch's dispatcher, which takes more CPU time than a launch.
     """
     def register(launch: Callable[..., Any]) -> Callable[..., Any]:
         name = schema.partition('(')[0]

@@ -17,7 +17,7 @@ class Measurement(TypedDict):
     """Time and memory of a step, as in result files."""
     seconds: Quartiles
     samples: list[float]  # seconds of each round
-    device_seconds: float | None  # on a GPU, without the host; None on a CPU
+    device_seconds: float | None  # of a GPU alone; None on a CPU
     peak_bytes: int
 
 

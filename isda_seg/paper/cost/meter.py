@@ -12,7 +12,7 @@ from torch.profiler import ProfilerActivity, profile
 COPIED_BYTES = 1 << 28  # larger than any cache
 TOY_COPIED_BYTES = 1 << 20
 COPIES = 11
-HEAD_START = 10 ** 8  # clock cycles for which a GPU waits, so that the host is ahead
+HEAD_START = 10 ** 8  # clock cycles for which a GPU waits, so that the CPU is ahead
 
 
 class Meter:
@@ -45,7 +45,7 @@ class Meter:
         return before.elapsed_time(after) / 1000
 
     def device_seconds(self, function: Callable[[], object]) -> float | None:
-        """Return the seconds of work on the GPU alone: the host enqueues it while the GPU waits. None on a CPU."""
+        """Return the seconds of work on the GPU alone: the CPU enqueues it while the GPU waits. None on a CPU."""
         if not self.on_gpu:
             return None
         before, after = (torch.cuda.Event(enable_timing=True) for _ in range(2))
