@@ -43,6 +43,7 @@ CONFIG_FOLDERS = (
 def generate(root: Path) -> dict[Path, str]:
     """Return every file below ``root`` that contains generated text, with its up-to-date content."""
     configs, results = root / 'configs', root / 'configs' / 'results'
+    series.require_committed(results / 'series')
     runs = results_by_config(configs)
     files: dict[Path, str] = {}
     for folder in CONFIG_FOLDERS:

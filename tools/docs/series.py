@@ -25,6 +25,14 @@ def read_plan(folder: Path) -> list[dict[str, Any]]:
     return json.loads(path.read_text()) if path.is_file() else []
 
 
+def require_committed(folder: Path) -> None:
+    """Raise ValueError if runs of a recorded series used a source tree that differs from its commit."""
+    modified = [path.name for path in sorted(folder.glob('*.json')) if '-dirty"' in path.read_text()]
+    if modified:
+        raise ValueError(f'{", ".join(modified)}: runs used a modified source tree (their commit ends in -dirty). Run '
+                         'them again from a commit')
+
+
 def sections(folder: Path, link: str) -> str:
     """Return an overview, the recorded series in the order of the plan and a folded list of the planned ones.
 

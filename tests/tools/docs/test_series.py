@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from docs.series import not_run, overview, sections
+from docs.series import not_run, overview, require_committed, sections
 from isda_seg.paper.series.paired import compare_arms
 from isda_seg.paper.series.result_files import read_series
 
@@ -85,3 +85,12 @@ def test_classes_are_shown_for_one_arm(folder):
         (folder / 'plan.json').write_text(json.dumps([plan]))
         assert f'| class of {shown} | 50.00 | +1.00 |' in sections(folder, 'series')
         assert f'class of {hidden}' not in sections(folder, 'series')
+
+
+def test_a_series_with_runs_of_a_modified_tree_is_refused(folder):
+    assert require_committed(folder) is None
+    entry = json.loads((folder / 'pair.json').read_text())
+    entry['runs']['a']['0']['training'][0]['commit'] = '53e569182187-dirty'
+    (folder / 'pair.json').write_text(json.dumps(entry))
+    with pytest.raises(ValueError, match=r'^pair.json: runs used a modified source tree .*Run them again'):
+        require_committed(folder)
