@@ -106,7 +106,8 @@ class KernelStep:
                 and logits.shape == (len(labels), len(call.weight), *labels.shape[1:])
                 and len(labels) == len(features) and logits.numel() > 0 and logits.requires_grad
                 and features.dtype in DTYPES and labels.dtype in LABELS and call.weight.numel() < 1 << 31
-                and statistics.kind == 'diagonal' and not statistics.count.is_floating_point()
+                and isinstance(statistics, ClassStatistics) and statistics.kind == 'diagonal'
+                and not statistics.count.is_floating_point()
                 and (maps or logits.dim() == 2 and len(logits) <= MOST_SAMPLES and not call.tau
                      and not statistics.merges_ranks() and logits.numel() < 1 << 31)
                 and features[0 if maps else slice(None)].numel() < 1 << 31)

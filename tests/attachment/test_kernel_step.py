@@ -226,6 +226,7 @@ def test_the_comparison_finds_a_gradient_of_zeros(monkeypatch):
         head.step(*batch(0))
         with pytest.warns(UserWarning, match='a result differs from that of PyTorch by'):
             head.step(*batch(1))
+        assert [type(error) for error in kernels._failed] == [ArithmeticError]
 
 
 def test_the_loss_may_be_changed_in_place_as_that_of_pytorch():
