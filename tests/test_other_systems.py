@@ -9,7 +9,7 @@ from helpers.exhaustive import exhaustive
 SERIES = [ROOT / 'isda_seg' / 'paper' / 'series' / 'processes.py', *(
     ROOT / 'tools' / 'benchmarks' / f'{name}.py' for name in ('paired', 'sweep'))]
 ALL = [*sorted((ROOT / 'isda_seg').rglob('*.py')), *sorted((ROOT / 'tools').rglob('*.py'))]
-OPTIONAL = {'mmdet', 'mmpretrain', 'sklearn', 'torchvision', 'transformers'}
+OPTIONAL = {'mmdet', 'mmpretrain', 'sklearn', 'torchvision', 'transformers', 'triton'}
 
 
 def imported(root, *files):
