@@ -10,12 +10,12 @@ from isda_seg.attachment.label_grid import label_index, labels_on_grid
 from isda_seg.attachment.verification import Place, Verification, stale_logits, tolerance
 from isda_seg.core import ClassStatistics
 from isda_seg.core.functional import Mean, closed_form_logits, cross_entropy
-from isda_seg.core.kernels import DTYPES, give_up, kernels_of
+from isda_seg.core.kernels import DTYPES, kernels_of, succeeds
 from isda_seg.core.moments import ClassMoments, batch_moments, empty_moments
+from isda_seg.core.ops.checks import LABEL_DTYPES
 from isda_seg.core.prior import adjust_logits, log_prior
 from isda_seg.core.ranks import merge_ranks
 
-LABELS = {torch.int64, torch.int32, torch.int16, torch.uint8, torch.int8}
 SAMPLES = 64           # compared at the first call
 MOST_SAMPLES = 1024    # with kernels: each reads the labels of all
 
@@ -85,12 +85,7 @@ class KernelStep:
         call = call.dense()
         if self._watch is None or self._watch.worst.device != call.logits.device:
             self._watch = kernels.Watch(call.logits.device)
-        try:
-            self._compare(kernels, call)
-        except torch.cuda.OutOfMemoryError:
-            raise
-        except Exception as error:  # of the compiler, the driver, or a difference
-            give_up(error)
+        if not succeeds(lambda: self._compare(kernels, call)):
             return None
         result, moments = self._run(kernels, call, statistics.running(), statistics.dropped, verification.next(),
                                     statistics.merges_ranks())
@@ -105,7 +100,7 @@ class KernelStep:
         return (call.mean is not None and isinstance(features, Tensor) and features.dim() == logits.dim()
                 and logits.shape == (len(labels), len(call.weight), *labels.shape[1:])
                 and len(labels) == len(features) and logits.numel() > 0 and logits.requires_grad
-                and features.dtype in DTYPES and labels.dtype in LABELS and call.weight.numel() < 1 << 31
+                and features.dtype in DTYPES and labels.dtype in LABEL_DTYPES and call.weight.numel() < 1 << 31
                 and isinstance(statistics, ClassStatistics) and statistics.kind == 'diagonal'
                 and not statistics.count.is_floating_point()
                 and (maps or logits.dim() == 2 and len(logits) <= MOST_SAMPLES and not call.tau

@@ -121,7 +121,7 @@ class Verification:
         relative = (errors / (logits + typical + torch.finfo(errors.dtype).tiny)).nan_to_num(nan=0.0, posinf=torch.inf)
         found = zip(relative.tolist(), tolerances, strict=True)
         worst, error = max((error / allowed, error) for error, allowed in found)
-        if worst > 1:  # NaN, an overflow in half precision, is no error
+        if worst > 1:  # NaN comes from an overflow in half precision and has been replaced by 0
             raise RuntimeError(stale_logits(error))
 
     def __getstate__(self) -> dict[str, Any]:

@@ -75,12 +75,6 @@ class NoDevice:
         return 0
 
 
-class Launch(NamedTuple):
-    """A kernel as it was called."""
-    name: str
-    compiled: Any
-
-
 def target_of(name: str) -> Any:
     from triton.backends.compiler import GPUTarget
 
@@ -88,12 +82,12 @@ def target_of(name: str) -> Any:
 
 
 @contextmanager
-def compiled_only(target: Any) -> Iterator[list[Launch]]:
-    """Compile the kernels that are called inside for ``target`` instead of launching them."""
+def compiled_only(target: Any) -> Iterator[list[tuple[str, Any]]]:
+    """Compile the kernels that are called inside for ``target`` instead of launching them; yield names and results."""
     from triton.runtime import driver
     from triton.runtime.jit import JITFunction
 
-    found: list[Launch] = []
+    found: list[tuple[str, Any]] = []
     known: dict[Any, Any] = {}
     run = JITFunction.run
 
@@ -101,7 +95,7 @@ def compiled_only(target: Any) -> Iterator[list[Launch]]:
         key = self.__name__, tuple((arg.dtype, arg.stride()) if isinstance(arg, Tensor) else type(arg) for arg in args)
         if key not in known:
             known[key] = run(self, *args, grid=grid, warmup=True, **options)
-            found.append(Launch(self.__name__, known[key]))
+            found.append((self.__name__, known[key]))
         return known[key]
 
     driver.set_active(NoDevice(target))
@@ -208,8 +202,8 @@ def compile_all(target: str) -> list[dict[str, Any]]:
                 continue
             with cpu_as_gpu(True), compiled_only(target_of(target)) as found:
                 training_call(workload, 'cpu', dtype, last)()
-            rows += [dict(target=target, workload=name, dtype=str(dtype)[6:], channels_last=last, kernel=launch.name,
-                          **resources(launch.compiled)) for launch in found]
+            rows += [dict(target=target, workload=name, dtype=str(dtype)[6:], channels_last=last, kernel=kernel,
+                          **resources(compiled)) for kernel, compiled in found]
     return rows
 
 

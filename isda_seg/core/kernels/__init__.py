@@ -1,6 +1,7 @@
 """Triton kernels of the ISDA loss on a GPU. Sums have a fixed order, so that results repeat bitwise."""
 import os
 import warnings
+from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -44,21 +45,19 @@ def _installed() -> Any:
 
 @cache
 def _works(device: torch.device, dtype: torch.dtype, channels_last: bool) -> bool:
-    """Return whether loss and gradients of a small map equal those of PyTorch; if not, ``give_up``. Synchronises."""
-    if device.type == 'meta':
-        return True
+    """Return whether loss and gradients of a small map equal those of PyTorch. Synchronises."""
+    return device.type == 'meta' or succeeds(lambda: _installed().compare_small(device, dtype, channels_last))
+
+
+def succeeds(comparison: Callable[[], None]) -> bool:
+    """Return whether a comparison raises no error; after one, PyTorch's operators are used, with a warning."""
     try:
-        _installed().compare_small(device, dtype, channels_last)
+        comparison()
     except torch.cuda.OutOfMemoryError:
         raise
     except Exception as error:  # of the compiler or the driver, or a difference
-        give_up(error)
+        if not _failed:
+            warnings.warn('the GPU kernels of ISDA failed. It continues with PyTorch operators, which need more memory '
+                          f'and time: {type(error).__name__}: {str(error)[:200]}', stacklevel=2)
+        _failed.append(error)
     return not _failed
-
-
-def give_up(error: Exception) -> None:
-    """Use PyTorch's operators from now on, with a warning."""
-    if not _failed:
-        warnings.warn('the GPU kernels of ISDA failed. It continues with PyTorch operators, which need more memory and '
-                      f'time: {type(error).__name__}: {str(error)[:200]}', stacklevel=2)
-    _failed.append(error)

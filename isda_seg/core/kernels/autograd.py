@@ -40,8 +40,7 @@ class _MergedTable(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor, *_: Any) -> tuple[Tensor | None, ...]:
         weight, covariance = ctx.saved_tensors
         if torch.is_grad_enabled():  # second derivative
-            with torch.enable_grad():
-                rows = ctx.strength / 2 * margin_variance(weight, covariance)
+            rows = ctx.strength / 2 * margin_variance(weight, covariance)
             return *torch.autograd.grad(rows, weight, grad, create_graph=True), None, None, None, None
         return operators.weight_gradient(grad.contiguous(), weight, covariance, ctx.strength), None, None, None, None
 

@@ -3,7 +3,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 PROGRAMS = 264        # not the number of multiprocessors of the device: the order of sums is part of the result
-PARTIAL_BYTES = 1 << 25  # of the row sums of all programs of the backward pass, as far as one wave of programs allows
+PARTIAL_BYTES = 1 << 25  # for the row sums in the backward pass, unless PROGRAMS programs need more
 
 
 def power(number: int, least: int = 16, most: int = 1 << 20) -> int:
@@ -44,5 +44,5 @@ class LossTiles(NamedTuple):
 
     @classmethod
     def of_samples(cls, samples: int, classes: int) -> 'LossTiles':
-        """Return the tiles of a batch of samples, few of which have many classes."""
+        """Return the tiles of a batch of samples: few samples, many classes."""
         return cls(2, power(classes, most=256), 4, share(1, samples, 2, PROGRAMS))

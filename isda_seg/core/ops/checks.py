@@ -7,6 +7,8 @@ from torch import Tensor
 
 from isda_seg.core.ops.device import constant, on_cpu
 
+LABEL_DTYPES = (torch.int64, torch.int32, torch.int16, torch.uint8, torch.int8)
+
 
 def at_least_float32(*tensors: Tensor) -> torch.dtype:
     """Return the promoted dtype of the tensors, and float32 instead of a half-precision or integer dtype."""
@@ -67,7 +69,7 @@ def check_labels(labels: Tensor, num_classes: int, ignore_index: int | None,
         ValueError: labels that are not an integer tensor; on a CPU, a label outside the classes.
     """
     check_tensor(labels)
-    if labels.dtype not in (torch.int64, torch.int32, torch.int16, torch.uint8, torch.int8):
+    if labels.dtype not in LABEL_DTYPES:
         kind = 'must be integers, got' if labels.is_floating_point() else 'have the unsupported dtype'
         raise ValueError(f'labels {kind} {labels.dtype}: convert class indices with labels.long()')
     labels = labels.long()

@@ -71,9 +71,8 @@ def measure(steps: Mapping[str, Callable[[], object]], meter: Meter, rounds: int
 
 
 def device_seconds(step: Callable[[], object], meter: Meter) -> float | None:
-    """Return the median of ``Meter.device_seconds``."""
-    found = [meter.device_seconds(step) for _ in range(DEVICE_ROUNDS if meter.on_gpu else 0)]
-    return median(seconds for seconds in found if seconds is not None) if found else None
+    """Return the median of ``Meter.device_seconds``; None on a CPU."""
+    return median(meter.device_seconds(step) for _ in range(DEVICE_ROUNDS)) if meter.on_gpu else None
 
 
 def extra_cost(isda: Measurement, baseline: Measurement) -> dict[str, Any]:

@@ -36,21 +36,18 @@ class Meter:
             start = time.perf_counter()
             function()
             return time.perf_counter() - start
-        before, after = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-        torch.cuda.synchronize(self.device)
-        before.record()
-        function()
-        after.record()
-        torch.cuda.synchronize(self.device)
-        return before.elapsed_time(after) / 1000
+        return self._elapsed(function, head_start=0)
 
-    def device_seconds(self, function: Callable[[], object]) -> float | None:
-        """Return the seconds of work on the GPU alone: the CPU enqueues it while the GPU waits. None on a CPU."""
-        if not self.on_gpu:
-            return None
+    def device_seconds(self, function: Callable[[], object]) -> float:
+        """Return the seconds of work on the GPU alone: the CPU enqueues it while the GPU waits."""
+        return self._elapsed(function, HEAD_START)
+
+    def _elapsed(self, function: Callable[[], object], head_start: int) -> float:
+        """Return the seconds between two events on the GPU, after a wait of so many clock cycles."""
         before, after = (torch.cuda.Event(enable_timing=True) for _ in range(2))
         torch.cuda.synchronize(self.device)
-        torch.cuda._sleep(HEAD_START)
+        if head_start:
+            torch.cuda._sleep(head_start)
         before.record()
         function()
         after.record()
