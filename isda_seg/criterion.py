@@ -8,15 +8,17 @@ from torch import Tensor, nn
 from isda_seg.attachment import base_losses
 from isda_seg.attachment.captured_inputs import CapturedInputs
 from isda_seg.attachment.held_statistics import HeldStatistics
-from isda_seg.attachment.kernel_step import Call, KernelStep
+from isda_seg.attachment.kernel_step import KernelStep
 from isda_seg.attachment.label_errors import LabelErrors
 from isda_seg.attachment.label_grid import LABEL_SAMPLINGS, labels_on_grid, without_class
+from isda_seg.attachment.loss_call import Call
 from isda_seg.attachment.ramp import Ramp
 from isda_seg.attachment.unseen_classes import STEPS, UnseenClasses
 from isda_seg.attachment.verification import Verification
 from isda_seg.core import margin_variance
 from isda_seg.core.functional import closed_form_logits, closed_form_loss
 from isda_seg.core.logit_sampling import check_sample_count, sampled_logits
+from isda_seg.core.mean import Mean
 from isda_seg.core.moments import check_covariance
 from isda_seg.core.ops.checks import check_choice, check_tensor, is_soft
 from isda_seg.core.ops.opaque import opaque
@@ -129,35 +131,35 @@ class ISDACriterion(HeldStatistics):
             self.prepare(*captured.weight.shape)  # raises an error for a classifier whose weight has been replaced
             if self._unchecked_steps >= CHECK_EVERY:
                 self.raise_deferred_errors()
-            changed = (strength or self.logit_adjustment) and not self.samples and self.background is None
-            mean = base_losses.mean_of(self.base, labels, kwargs, self.factor) if changed else None
-            call = Call(captured, logits, labels, ignore_index, strength, self.logit_adjustment, mean,
-                        self.align_corners, self.label_sampling)
+            call = Call(captured, logits, labels, ignore_index, strength, self.logit_adjustment, self.background,
+                        self.base, kwargs, self.factor, self.align_corners, self.label_sampling)
+            closed_form = bool(strength or self.logit_adjustment) and not self.samples
             self._unchecked_steps += 1
-            deferrable = not self.raise_at_once and self.resolution == 'label'
-            result = self._kernel_step.loss(call, self.statistics, self._verification) if deferrable else None
-            result = self._by_operators(call, kwargs) if result is None else result
+            fast = closed_form and not self.raise_at_once and self.resolution == 'label'
+            result = self._kernel_step.loss(call, self.statistics, self._verification) if fast else None
+            result = self._by_operators(call, closed_form) if result is None else result
             self.captured.clear()
             self.strength = self.ramp.advance() if self.ramp else self.strength
             self._unseen.count_call(self.statistics)
             return result
 
-    def _by_operators(self, call: Call, kwargs: dict[str, Any]) -> Tensor:
+    def _by_operators(self, call: Call, closed_form: bool) -> Tensor:
         """Observe the batch and return the loss, by PyTorch's operators."""
         captured, logits = call[:2]
+        mean = call.plain_mean() if closed_form and self.background is None else None
         labels, ignored = self._label_errors.check(call.labels, logits, call.ignore_index, self.sources)
         self._verification.check(captured, logits, self.align_corners)
         if self.raise_at_once or self._unchecked_steps >= CHECK_EVERY:
             self.raise_deferred_errors()
         on_grid = labels_on_grid(labels, captured.features.shape[2:], self.align_corners, self.label_sampling)
-        undo = self.observe(captured.features, on_grid, ignored, reversible=call.mean is None)
+        undo = self.observe(captured.features, on_grid, ignored, reversible=mean is None)
         try:
-            return self._loss(call._replace(labels=labels), on_grid, ignored, kwargs)
+            return self._loss(call._replace(labels=labels), on_grid, ignored, mean)
         except BaseException:
             undo()
             raise
 
-    def _loss(self, call: Call, on_grid: Tensor, ignored: int, kwargs: dict[str, Any]) -> Tensor:
+    def _loss(self, call: Call, on_grid: Tensor, ignored: int, mean: Mean | None) -> Tensor:
         """Return the loss from the present statistics; ``ignored`` is the ignore index of the labels in ``call``."""
         logits, labels = call.logits, call.labels
         adjustment = call.tau * log_prior(self.statistics.count) if call.tau else None
@@ -167,14 +169,13 @@ class ISDACriterion(HeldStatistics):
         if is_soft(logits, labels):
             return base_losses.soft_value(self.base, logits, *arguments, samples=self.samples, grid=grid,
                                           background=self.background, adjustment=adjustment, factor=self.factor)
-        if call.mean is not None:
-            return closed_form_loss(logits, *arguments, ignore_index=ignored, mean=call.mean, grid=grid,
+        if mean is not None:
+            return closed_form_loss(logits, *arguments, ignore_index=ignored, mean=mean, grid=grid,
                                     adjustment=adjustment)
         logits, keys = adjust_logits(logits, adjustment), dict[str, Any](ignore_index=ignored, grid=grid)
         augmented = sampled_logits(logits, *arguments, self.samples, **keys) if self.samples and call.strength else \
             [closed_form_logits(logits, *arguments, **keys)]
-        labels, ignore_index = base_losses.labels_for_base(self.base, labels, ignored, call.ignore_index)
-        return base_losses.mean_value(self.base, augmented, labels, ignore_index, kwargs, self.factor)
+        return call.base_value(augmented, labels, ignored)
 
     @torch.no_grad()
     def table(self) -> Tensor:

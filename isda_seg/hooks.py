@@ -6,7 +6,7 @@ from mmengine.hooks import Hook, LoggerHook
 from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 
-from isda_seg.core import linear_ramp
+from isda_seg.core import kernels, linear_ramp
 from isda_seg.core.ops.checks import check_choice
 from isda_seg.losses import wrap_with_isda
 from isda_seg.openmmlab.log_values import scalars
@@ -52,10 +52,12 @@ class ISDAHook(Hook):
             runner.logger.info(line)
 
     def before_train(self, runner: Any) -> None:
-        """Check that a ramp by epoch has at least 2 epochs."""
+        """Check that a ramp by epoch has at least 2 epochs, and announce the compilation of kernels."""
         if self.ramp == 'linear' and self.by_epoch and runner.max_epochs < 2:
             raise ValueError('ISDAHook(by_epoch=True) needs a training loop of at least 2 epochs, otherwise the '
                              f'strength stays 0; got {runner.max_epochs}. Use by_epoch=False')
+        if any(kernels.used_on(pair.loss.statistics.count.device) for pair in self.pairs):
+            runner.logger.info(f'ISDA: {kernels.COMPILES}')
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
         """Set the strength of this iteration (lambda = t/T lambda_0)."""

@@ -523,6 +523,18 @@ def test_a_ramp_by_epoch_without_epochs_is_an_error():
     assert ISDAHook(by_epoch=True, ramp='constant').before_train(runner) is None
 
 
+@pytest.mark.parametrize('used', [True, False])
+def test_the_log_announces_the_compilation_of_kernels_where_they_are_used(used, tmp_path, monkeypatch):
+    monkeypatch.setattr('isda_seg.core.kernels.used_on', lambda device: used)
+    runner, _ = runner_in(tmp_path)
+    lines = []
+    monkeypatch.setattr(runner.logger, 'info', lines.append)
+    hook = next(hook for hook in runner.hooks if isinstance(hook, ISDAHook))
+    hook.before_run(runner)
+    hook.before_train(runner)
+    assert sum('compile GPU kernels' in line for line in lines) == used
+
+
 def test_an_unknown_ramp_is_an_error():
     with pytest.raises(ValueError, match="Unknown ramp 'cosine'. Choose one of 'linear', 'constant'"):
         ISDAHook(ramp='cosine')

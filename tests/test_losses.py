@@ -331,11 +331,30 @@ def test_the_fused_loss_equals_the_base_loss_of_augmented_logits(keys, resolutio
                  atol=1e-7)
 
 
+def seg(**keys):
+    return MODELS.build(dict(type='CrossEntropyLoss', **keys))
+
+
+@pytest.mark.parametrize('base', [
+    MeanCrossEntropy(), seg(), seg(avg_non_ignore=True, loss_weight=0.4), seg(class_weight=CLASS_WEIGHT, loss_weight=2),
+    nn.CrossEntropyLoss(ignore_index=IGNORE), nn.CrossEntropyLoss(torch.tensor(CLASS_WEIGHT), ignore_index=IGNORE),
+    nn.CrossEntropyLoss(torch.tensor(CLASS_WEIGHT), ignore_index=IGNORE, reduction='sum'), SoftmaxFocalLoss(),
+    SoftmaxFocalLoss(0.5, CLASS_WEIGHT, 3.0)])
+@pytest.mark.parametrize('ignored', [False, True])
+def test_the_mean_of_cross_entropies_equals_the_loss(base, ignored):
+    logits, labels = torch.randn(2, CLASSES, 5, 6), torch.randint(CLASSES, (2, 5, 6))
+    labels[0, :2] = IGNORE
+    labels = torch.full_like(labels, IGNORE) if ignored else labels
+    entropies = F.cross_entropy(logits, labels, ignore_index=IGNORE, reduction='none')
+    found = base_losses.mean_of(base, labels, {}).of(entropies, labels, IGNORE)
+    assert_close(found, base_losses.value(base, logits, labels, IGNORE, {}), equal_nan=True)
+
+
 def test_weighted_losses_call_their_base():
     features, labels = features_and_labels()
-    for keys, kwargs in ((dict(class_weight=CLASS_WEIGHT), {}), (dict(reduction='sum'), {}),
-                         (dict(), dict(weight=torch.ones(labels.shape)))):
+    for keys, kwargs in ((dict(reduction='sum'), {}), (dict(), dict(weight=torch.ones(labels.shape)))):
         assert base_losses.mean_of(isda(**keys)[0].base, labels, kwargs) is None
+    assert not base_losses.mean_of(isda(class_weight=CLASS_WEIGHT)[0].base, labels, {}).plain
     assert base_losses.mean_of(isda()[0].base, labels, {}, factor=0.5).divisor(labels, IGNORE) == 2 * labels.numel()
     labelled = int((labels != IGNORE).sum())
     mean = base_losses.mean_of(isda(avg_non_ignore=True, loss_weight=0.25)[0].base, labels, {})

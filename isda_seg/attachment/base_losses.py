@@ -1,7 +1,7 @@
 """Properties of the base losses that ISDA augments, of plain torch, MMSegmentation and MMPretrain."""
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from numbers import Integral
 from typing import Any
 
@@ -9,12 +9,15 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from isda_seg.core.functional import Mean, cross_entropy
+from isda_seg.attachment.focal import SoftmaxFocalLoss
+from isda_seg.core.functional import cross_entropy
+from isda_seg.core.mean import Mean
 from isda_seg.core.ops.device import constant
 from isda_seg.core.ops.upsampled import Grid
 from isda_seg.core.soft_targets import soft_cross_entropy
 
 MMSEG_CROSS_ENTROPY = 'mmseg.models.losses.cross_entropy_loss'
+SMALLEST = torch.finfo(torch.float32).eps  # MMSegmentation's least sum of class weights
 NOT_SOFTMAX = ('FocalLoss', 'DiceLoss', 'TverskyLoss', 'LovaszLoss', 'BoundaryLoss', 'HuasdorffDisstanceLoss',
                'SiLogLoss', 'BCEWithLogitsLoss', 'BCELoss', 'QualityFocalLoss', 'VarifocalLoss', 'GaussianFocalLoss',
                'FocalCustomLoss', 'DistributionFocalLoss', 'GHMC', 'GHMR', 'EQLV2Loss', 'SeesawLoss', 'DDQAuxLoss',
@@ -121,19 +124,42 @@ def labels_for_base(loss: nn.Module, labels: Tensor, ignored: int, ignore_index:
     return torch.where(labels == ignored, constant(ignore_index, (), torch.int64, labels.device), labels), ignore_index
 
 
-def mean_of(loss: nn.Module, labels: Tensor, kwargs: Mapping[str, Any], factor: float = 1.0) -> Mean | None:
-    """Return how ``factor`` times the loss averages the cross-entropy of pixels; None if it is not a plain mean.
+def mean_of(loss: Any, labels: Tensor, kwargs: Mapping[str, Any], factor: float = 1.0) -> Mean | None:
+    """Return how ``factor`` times the loss averages the cross-entropies of pixels; None if this is not known.
 
     The cross-entropy of MMSegmentation is a mean over all pixels, or over labelled pixels with ``avg_non_ignore``.
     """
+    kind = type(loss)
     if kwargs:
         return None
-    if type(loss) is MeanCrossEntropy and factor == 1.0:
-        return Mean()
-    if type(loss).__module__ != MMSEG_CROSS_ENTROPY or loss.class_weight is not None or loss.reduction != 'mean':
+    if kind is MeanCrossEntropy:
+        return Mean() if factor == 1.0 else None
+    if kind is nn.CrossEntropyLoss and loss.reduction in ('mean', 'sum') and not loss.label_smoothing:
+        summed, weight = loss.reduction == 'sum', _class_weight(loss.weight, labels.device)
+        return Mean(1 if summed else None, factor, weight, not summed, least=0.0)
+    if kind is SoftmaxFocalLoss and loss.gamma:
+        weight = _class_weight(loss.class_weight, labels.device)
+        return Mean(None, factor * loss.loss_weight, weight, gamma=loss.gamma)
+    if kind.__module__ != MMSEG_CROSS_ENTROPY or loss.reduction != 'mean' or not factor * loss.loss_weight:
         return None
     factor *= loss.loss_weight
-    return Mean(None if loss.avg_non_ignore else labels.numel(), factor) if factor else None
+    if loss.class_weight is None:
+        return Mean(None if loss.avg_non_ignore else labels.numel(), factor)
+    weight = _class_weight(loss.class_weight, labels.device)
+    return None if loss.avg_non_ignore else Mean(None, factor, weight, by_weight=True, least=SMALLEST)
+
+
+def _class_weight(values: Any, device: torch.device) -> Tensor | None:
+    """Return class weights on a device, without a copy in every step."""
+    if values is None or isinstance(values, Tensor) and values.device == device:
+        return values
+    return _cached_class_weight(tuple(map(float, values)), device)
+
+
+@lru_cache(maxsize=32)
+def _cached_class_weight(values: tuple[float, ...], device: torch.device) -> Tensor:
+    with torch.inference_mode(False):
+        return torch.tensor(values, device=device)
 
 
 def soft_value(loss: nn.Module, logits: Tensor, targets: Tensor, weight: Tensor, covariance: Tensor, strength: float, *,

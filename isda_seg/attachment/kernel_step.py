@@ -1,16 +1,19 @@
 """The loss of one call by the kernels of a GPU: observe, table and loss, without an operator of PyTorch in between."""
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from isda_seg.attachment.captured_inputs import CapturedInput
+from isda_seg.attachment.base_losses import MeanCrossEntropy
 from isda_seg.attachment.label_errors import LabelErrors, invalid_labels
-from isda_seg.attachment.label_grid import label_index, labels_on_grid
+from isda_seg.attachment.label_grid import label_index, labels_on_grid, without_class
+from isda_seg.attachment.loss_call import Call
 from isda_seg.attachment.verification import Place, Verification, stale_logits, tolerance
 from isda_seg.core import ClassStatistics
-from isda_seg.core.functional import Mean, closed_form_logits, cross_entropy
-from isda_seg.core.kernels import DTYPES, kernels_of, succeeds
+from isda_seg.core.functional import closed_form_logits
+from isda_seg.core.kernels import DTYPES, kernels_of, require_close, succeeds
+from isda_seg.core.kernels.splits import moments_of, parts_of
+from isda_seg.core.mean import Mean
 from isda_seg.core.moments import ClassMoments, batch_moments, empty_moments
 from isda_seg.core.ops.checks import LABEL_DTYPES
 from isda_seg.core.prior import adjust_logits, log_prior
@@ -18,50 +21,6 @@ from isda_seg.core.ranks import merge_ranks
 
 SAMPLES = 64           # compared at the first call
 MOST_SAMPLES = 1024    # with kernels: each reads the labels of all
-
-
-class Call(NamedTuple):
-    """Arguments of one call of the loss, and the settings that determine its value."""
-    captured: CapturedInput
-    logits: Tensor
-    labels: Tensor
-    ignore_index: int
-    strength: float
-    tau: float          # of logit adjustment
-    mean: Mean | None   # of the cross-entropy that the base loss is; None for other base losses
-    align_corners: bool
-    label_sampling: str
-
-    @property
-    def features(self) -> Tensor:
-        """The input (B, A, h, w) of a 1x1 classifier, or samples (N, A)."""
-        assert isinstance(self.captured.features, Tensor)
-        return self.captured.features
-
-    @property
-    def weight(self) -> Tensor:
-        """The weight (C, A) of the classifier."""
-        return self.captured.weight
-
-    def dense(self) -> 'Call':
-        """Return the call with the rows of a map of features next to each other."""
-        features = self.features
-        if features.dim() == 2 or features.stride(2) == features.shape[3] * features.stride(3):
-            return self
-        return self._replace(captured=self.captured._replace(features=features.contiguous()))
-
-    def part(self, mean: Mean) -> 'Call':
-        """Return the call for the first image, or some samples, with its own gradients."""
-        part = slice(1 if self.logits.dim() > 2 else SAMPLES)
-        captured = self.captured._replace(features=self.features[part], weight=self.weight.detach().requires_grad_())
-        return self._replace(captured=captured, logits=self.logits[part].detach().requires_grad_(),
-                             labels=self.labels[part], mean=mean)
-
-    def kind(self) -> tuple[Any, ...]:
-        """Return what a kernel is compiled for: dtypes, layouts and options."""
-        return (self.features.dim(), self.features.dtype, self.logits.dtype, self.weight.dtype, self.labels.dtype,
-                self.features.stride(1) == 1, self.logits.stride(1) == 1, self.captured.bias is None,
-                self.features.shape[2:] == self.labels.shape[1:], self.tau > 0)
 
 
 class KernelStep:
@@ -78,78 +37,74 @@ class KernelStep:
 
     def loss(self, call: Call, statistics: ClassStatistics, verification: Verification) -> Tensor | None:
         """Observe the batch, and return the loss; None if the kernels do not support the call."""
-        kernels = kernels_of(call.logits, call.weight) if verification.verified and self._supports(call, statistics) \
-            else None
+        if not verification.verified or not isinstance(statistics, ClassStatistics):
+            return None
+        mean = call.mean()
+        kernels = kernels_of(call.logits, call.weight) if _supports(call, mean, statistics) else None
         if kernels is None:
             return None
         call = call.dense()
         if self._watch is None or self._watch.worst.device != call.logits.device:
             self._watch = kernels.Watch(call.logits.device)
-        if not succeeds(lambda: self._compare(kernels, call)):
+        ranks = statistics if statistics.merges_ranks() else None
+        if not succeeds(lambda: self._compare(kernels, call, mean, statistics.kind)) or \
+                ranks and call.features.dim() == 2 and not ranks.gathers(call.labels):
             return None
-        result, moments = self._run(kernels, call, statistics.running(), statistics.dropped, verification.next(),
-                                    statistics.merges_ranks())
+        dropped = statistics.dropped if mean else statistics.dropped.clone()  # an unknown base loss may raise an error
+        result, moments = self._run(kernels, call, mean, statistics.running(), dropped, verification.next(), ranks)
         self._last = len(call.weight), call.ignore_index, tolerance(call.features, call.logits)
         statistics.store(moments)
+        if not mean:
+            statistics.dropped = dropped
         return result
 
-    @staticmethod
-    def _supports(call: Call, statistics: ClassStatistics) -> bool:
-        features, logits, labels = call.captured.features, call.logits, call.labels
-        maps = logits.dim() == 4
-        return (call.mean is not None and isinstance(features, Tensor) and features.dim() == logits.dim()
-                and logits.shape == (len(labels), len(call.weight), *labels.shape[1:])
-                and len(labels) == len(features) and logits.numel() > 0 and logits.requires_grad
-                and features.dtype in DTYPES and labels.dtype in LABEL_DTYPES and call.weight.numel() < 1 << 31
-                and isinstance(statistics, ClassStatistics) and statistics.kind == 'diagonal'
-                and not statistics.count.is_floating_point()
-                and (maps or logits.dim() == 2 and len(logits) <= MOST_SAMPLES and not call.tau
-                     and not statistics.merges_ranks() and logits.numel() < 1 << 31)
-                and features[0 if maps else slice(None)].numel() < 1 << 31)
+    def _run(self, kernels: Any, call: Call, mean: Mean | None, running: ClassMoments, dropped: Tensor, step: int,
+             ranks: ClassStatistics | None) -> tuple[Tensor, ClassMoments]:
+        """Return the loss, and the running moments with this batch; those of samples change in place.
 
-    def _run(self, kernels: Any, call: Call, running: ClassMoments, dropped: Tensor, step: int,
-             merges_ranks: bool) -> tuple[Tensor, ClassMoments]:
-        """Return the loss, and the running moments with this batch; those of samples change in place."""
-        assert call.mean is not None
-        features, weight, strength = call.features, call.weight, call.strength
+        ``ranks`` are the statistics of all ranks, None for those of one process.
+        """
+        features, weight = call.features, call.weight
         index, checks = _grid(kernels, call, dropped, step)
-        noted = call.ignore_index, *call.mean, self._watch, checks, tolerance(features, call.logits), weight.numel()
-        loss: Tensor
+        setting = kernels.Setting(call.ignore_index, mean or Mean(), self._watch, checks,
+                                  tolerance(features, call.logits), weight.numel())
         if features.dim() == 2:
-            count, mean, covariance = running
-            kernels.operators.update(features, index.flatten(), count, mean, covariance)
-            rows = kernels.sample_rows(weight, index.flatten(), count, covariance, strength)
-            loss = kernels.sample_cross_entropy(call.logits, call.labels, rows, *noted)
-            return loss, running
+            return _samples(kernels, call, running, index.flatten(), setting, ranks), running
         parts = kernels.operators.split_moments(features, index, len(weight))
-        if merges_ranks:
-            parts = kernels.parts_of(merge_ranks(kernels.moments_of(parts)))
-        rows, moments = kernels.merged_table(weight, parts, running, strength, call.tau)
-        loss = kernels.map_cross_entropy(call.logits.flatten(2), call.labels.flatten(1), rows, *noted)
-        return loss, moments
+        if ranks:
+            parts = parts_of(merge_ranks(moments_of(parts)))
+        rows, moments = kernels.merged_table(weight, parts, running, call.strength, call.tau, call.background)
+        arguments = call.logits.flatten(2), call.labels.flatten(1), rows, setting
+        if mean is not None:
+            return kernels.map_cross_entropy(*arguments), moments
+        augmented, labels = kernels.add_rows(*arguments)
+        return call.base_value([augmented.view(call.logits.shape)], labels.view(call.labels.shape),
+                               call.ignore_index), moments
 
-    def _compare(self, kernels: Any, call: Call) -> None:
+    def _compare(self, kernels: Any, call: Call, mean: Mean | None, covariance: str) -> None:
         """Compare moments, loss and gradients with PyTorch's operators, at the first call of its kind. Synchronises.
+
+        A base loss that the kernels do not know is replaced by mean cross-entropy, because calling it may change it.
 
         Raises:
             ArithmeticError: the results differ.
         """
-        if call.kind() in self._compared:
+        if (kind := _kind(call, mean)) in self._compared:
             return
         classes, channels = call.weight.shape
         half = min((call.features.dtype, call.logits.dtype), key=lambda dtype: dtype.itemsize)
-        for mean in (Mean(1), Mean()):
-            one = call.part(mean)
-            nothing = empty_moments(classes, channels, 'diagonal', device=one.logits.device)
-            fast, moments = self._run(kernels, one, nothing._replace(mean=nothing.mean.double()),
-                                      torch.zeros((), dtype=torch.int64, device=one.logits.device), 1, False)
-            slow, expected = _by_operators(one)
-            inputs = one.logits, one.weight
-            kernels.require_close(*([loss, *each, *torch.autograd.grad(loss, inputs, materialize_grads=True,
-                                                                       allow_unused=True)]
-                                    for loss, each in ((fast, moments), (slow, expected))), half)
+        one = call.part(SAMPLES)
+        one = one._replace(base=MeanCrossEntropy(), kwargs={}, factor=1.0) if mean is None else one
+        nothing = empty_moments(classes, channels, covariance, device=one.logits.device)
+        fast, moments = self._run(kernels, one, mean and one.mean(), nothing._replace(mean=nothing.mean.double()),
+                                  torch.zeros((), dtype=torch.int64, device=one.logits.device), 1, None)
+        slow, expected = _by_operators(one, covariance)
+        inputs = one.logits, one.weight
+        found, wanted = ([loss, *each, *torch.autograd.grad(loss, inputs, materialize_grads=True, allow_unused=True)]
+                         for loss, each in ((fast, moments), (slow, expected)))
+        require_close(found, wanted, half)
         if int(expected.count.sum()):
-            self._compared.add(call.kind())
+            self._compared.add(kind)
 
     def raise_deferred(self) -> None:
         """Raise the errors of ``Verification`` and ``LabelErrors`` that the kernels noted. Synchronises."""
@@ -163,6 +118,49 @@ class KernelStep:
         if worst > 1:
             raise RuntimeError(stale_logits(worst * allowed))
         self._watch = watch
+
+
+def _supports(call: Call, mean: Mean | None, statistics: ClassStatistics) -> bool:
+    """Return whether kernels compute a call: of maps, or of samples with a base loss that they know."""
+    features, logits, labels = call.captured.features, call.logits, call.labels
+    maps = logits.dim() == 4
+    return (isinstance(features, Tensor) and features.dim() == logits.dim()
+            and logits.shape == (len(labels), len(call.weight), *labels.shape[1:])
+            and len(labels) == len(features) and logits.numel() > 0 and logits.requires_grad
+            and features.dtype in DTYPES and labels.dtype in LABEL_DTYPES
+            and call.weight.numel() < 1 << 31 and call.weight.is_contiguous()
+            and not statistics.count.is_floating_point()
+            and (maps and statistics.kind == 'diagonal' or logits.dim() == 2 and statistics.kind in ('diagonal', 'full')
+                 and mean is not None and call.background is None and len(logits) <= MOST_SAMPLES
+                 and logits.numel() < 1 << 31)
+            and features.numel() < (len(features) if maps else 1) << 31)
+
+
+def _kind(call: Call, mean: Mean | None) -> tuple[Any, ...]:
+    """Return what a kernel is compiled for: dtypes, layouts and options."""
+    weighting = None if mean is None else (mean.number is None, mean.class_weight is None, mean.by_weight,
+                                           mean.gamma > 0)
+    return (call.features.dim(), call.features.dtype, call.logits.dtype, call.weight.dtype, call.labels.dtype,
+            call.features.stride(1) == 1, call.logits.stride(1) == 1, call.captured.bias is None,
+            call.features.shape[2:] == call.labels.shape[1:], call.tau > 0, weighting)
+
+
+def _samples(kernels: Any, call: Call, running: ClassMoments, index: Tensor, setting: Any,
+             ranks: ClassStatistics | None) -> Tensor:
+    """Update the moments in place by samples with classes ``index``, and return the loss."""
+    count, _, covariance = running
+    features, classes = (call.features, index) if ranks is None else ranks.gather(call.features, index)
+    if covariance.dim() == 3:
+        kernels.sample_operators.update_full(features, classes, *running)
+    kernels.sample_operators.update(features, classes, *running)
+    counted = ranks is None and covariance.dim() == 2  # by the kernel of the rows
+    if not counted:
+        kernels.sample_operators.count_samples(classes, count)
+    rows = kernels.sample_rows(call.weight, index, count if counted else None, covariance, call.strength)
+    if call.tau:
+        rows = rows + call.tau * log_prior(count)
+    loss: Tensor = kernels.sample_cross_entropy(call.logits, call.labels, rows, setting)
+    return loss
 
 
 def _grid(kernels: Any, call: Call, dropped: Tensor, step: int) -> tuple[Tensor, Tensor]:
@@ -186,14 +184,14 @@ def _grid(kernels: Any, call: Call, dropped: Tensor, step: int) -> tuple[Tensor,
     return index, checks
 
 
-def _by_operators(call: Call) -> tuple[Tensor, ClassMoments]:
+def _by_operators(call: Call, covariance: str) -> tuple[Tensor, ClassMoments]:
     """Return the loss of a batch by PyTorch's operators, from the moments of this batch alone."""
-    classes, mean = len(call.weight), call.mean or Mean()
+    classes = len(call.weight)
     labels, ignored = LabelErrors().mask_invalid(call.labels.long(), classes, call.ignore_index), classes + 1
     on_grid = labels_on_grid(labels, call.features.shape[2:], call.align_corners, call.label_sampling)
-    moments = batch_moments(call.features, on_grid, classes, 'diagonal', ignored)[0]
+    moments = batch_moments(call.features, on_grid, classes, covariance, ignored)[0]
     adjustment = call.tau * log_prior(moments.count) if call.tau else None
-    augmented = closed_form_logits(adjust_logits(call.logits, adjustment), labels, call.weight, moments.covariance,
-                                   call.strength, ignore_index=ignored)
-    total = cross_entropy(augmented, labels, ignore_index=ignored, reduction='sum')
-    return total / mean.divisor(labels, ignored), moments
+    augmented = closed_form_logits(
+        adjust_logits(call.logits, adjustment), without_class(labels, call.background, ignored), call.weight,
+        moments.covariance, call.strength, ignore_index=ignored)
+    return call.base_value([augmented], labels, ignored), moments

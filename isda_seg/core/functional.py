@@ -1,12 +1,11 @@
 """The ISDA loss: cross-entropy after one row of the margin table is added to each sample's logits (Eq. 7)."""
-from typing import NamedTuple
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from isda_seg.core.kernels import kernels_of
 from isda_seg.core.margin import label_margin_variance, margin_variance
+from isda_seg.core.mean import Mean
 from isda_seg.core.ops.add_rows import add_rows
 from isda_seg.core.ops.checks import at_least_float32, check_classes, check_logits, is_soft, labelled, number_labelled
 from isda_seg.core.ops.device import on_cpu
@@ -16,17 +15,6 @@ from isda_seg.core.ops.upsampled import Grid
 from isda_seg.core.prior import adjust_logits
 from isda_seg.core.schedule import check_strength
 from isda_seg.core.soft_targets import soft_cross_entropy
-
-
-class Mean(NamedTuple):
-    """How a loss averages: ``factor`` times the sum over labelled samples, divided by ``number``."""
-    number: int | None = None  # None: the number of labelled samples
-    factor: float = 1.0
-
-    def divisor(self, labels: Tensor, ignore_index: int | None) -> float | Tensor:
-        """Return the number by which the summed loss is divided."""
-        number = number_labelled(labels, ignore_index) if self.number is None else self.number
-        return number if self.factor == 1.0 else number / self.factor
 
 
 def augment_logits(logits: Tensor, labels: Tensor, table: Tensor, strength: float, *,
@@ -123,7 +111,8 @@ def closed_form_loss(logits: Tensor, labels: Tensor, weight: Tensor, covariance:
     rows = strength / 2 * table
     rows = rows if adjustment is None else rows + adjustment.to(table.dtype)  # each pixel gets exactly one row
     if kernels is not None:
-        result: Tensor = kernels.map_cross_entropy(logits.flatten(2), labels.flatten(1), rows, ignore_index, *mean)
+        result: Tensor = kernels.map_cross_entropy(logits.flatten(2), labels.flatten(1), rows,
+                                                   kernels.setting_of(logits, ignore_index, mean))
         return result
     return fused_cross_entropy(logits.to(table.dtype).flatten(2), labels.flatten(1), rows, ignore_index,
                                float(mean.divisor(labels, ignore_index)))

@@ -75,19 +75,27 @@ class SampleGathering:
         """Copy as a new gathering, whose ranks agree again at their first call."""
         return SampleGathering().__dict__
 
+    def accepts(self, labels: Tensor, limit: int) -> bool:
+        """Return whether no rank of an accelerator had ``limit`` samples at the first step; True on a CPU.
+
+        At the first call the ranks agree on the capacity.
+        """
+        if limit == 0:
+            return False
+        if self.capacity is None:
+            most = 0 if on_cpu(labels) else int(_gather(torch.tensor([len(labels)], device=labels.device)).max())
+            self.capacity = most if not 0 < most < limit else min(1 << (most - 1).bit_length(), limit - 1)
+        return on_cpu(labels) or self.capacity < limit
+
     def gather(self, features: Tensor, labels: Tensor, ignore_index: int | None,
                limit: int) -> tuple[Tensor, Tensor] | None:
         """Return features (N, A) and labels (N,) of all ranks, with label -1 for padding. Labels must be below 2^24.
 
         The result is None if a rank has ``limit`` samples or more; on an accelerator, if one had at the first step.
         """
-        if limit == 0:
+        if not self.accepts(labels, limit):
             return None
-        if self.capacity is None:
-            most = 0 if on_cpu(labels) else int(_gather(torch.tensor([len(labels)], device=labels.device)).max())
-            self.capacity = most if not 0 < most < limit else min(1 << (most - 1).bit_length(), limit - 1)
-        if not on_cpu(labels) and self.capacity >= limit:
-            return None
+        assert self.capacity is not None
         capacity, counts = self.capacity, labelled(labels, ignore_index)
         rows = torch.cat([features.to(at_least_float32(features)), torch.where(counts, labels, -1)[:, None]], dim=1)
         found = [self._send(rows[:capacity], capacity, len(rows))]

@@ -106,6 +106,16 @@ class ClassStatistics(nn.Module):
         """Return whether a batch is merged over several ranks."""
         return self.sync and world_size() > 1
 
+    def gathers(self, labels: Tensor) -> bool:
+        """Return whether ranks of an accelerator exchange samples; at the first call they agree on it."""
+        return self._gathering.accepts(labels, self._few())
+
+    def gather(self, features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Return features (N, A) and labels (N,) of all ranks, -1 for those outside the classes, after ``gathers``."""
+        gathered = self._gathering.gather(features, labels, self.num_classes, self._few())
+        assert gathered is not None
+        return gathered
+
     def _undo(self, changed: Tensor | None = None) -> Callable[[], None]:
         """Return a function that restores the present state, and the moments of the classes that change in place."""
         buffers, own, moments = dict(self._buffers), self._own, self.running()
@@ -138,7 +148,7 @@ class ClassStatistics(nn.Module):
         moments = moments._replace(mean=moments.mean.to(widest(moments.mean)), covariance=moments.covariance.float())
         self._own = moments if apart else None
         for name, value in moments._asdict().items():
-            setattr(self, name, value.clone() if apart else value)
+            self._buffers[name] = value.clone() if apart else value  # setattr of a module takes several microseconds
 
     def raise_overflow(self) -> None:
         """Raise RuntimeError if samples exceeded the all-gather buffer. Synchronises with an accelerator.

@@ -5,6 +5,7 @@ from contextlib import nullcontext
 
 import pytest
 import torch
+import torch.nn.functional as F
 from helpers.interpreter import kernels_on_a_cpu
 from helpers.two_ranks import two_ranks
 from torch import nn
@@ -12,6 +13,7 @@ from torch.testing import assert_close
 
 from isda_seg.attach import attach
 from isda_seg.attachment import kernel_step
+from isda_seg.attachment.focal import SoftmaxFocalLoss
 from isda_seg.core import kernels
 from isda_seg.core.ops.upsampled import resize
 from isda_seg.criterion import ISDACriterion
@@ -41,6 +43,16 @@ class Head(nn.Module):
         return self.loss(resize(self.classifier(features), labels.shape[1:], align_corners), labels)
 
 
+class Hardest(nn.Module):
+    """A base loss that the kernels do not know: the mean over the harder half of the pixels."""
+
+    softmax = True
+
+    def forward(self, logits, labels, ignore_index=-100):
+        entropy = F.cross_entropy(logits, labels, ignore_index=ignore_index, reduction='none').flatten()
+        return entropy.topk(len(entropy) // 2).values.mean()
+
+
 def train(head, steps, gpu, align_corners=True, **sizes):
     """Loss, gradient and statistics after each step, and the number of calls that the kernels answered."""
     attach(head.loss, head.classifier, align_corners=align_corners)
@@ -62,7 +74,10 @@ def train(head, steps, gpu, align_corners=True, **sizes):
 
 @pytest.mark.parametrize('options, align_corners, sizes', [
     ({}, True, {}),
-    (dict(logit_adjustment=0.5), False, {}),
+    (dict(logit_adjustment=0.5, background=2), False, {}),
+    (dict(base=nn.CrossEntropyLoss(torch.tensor([1.0, 2.0, 0.5, 3.0, 1.0]), ignore_index=IGNORE)), True, {}),
+    (dict(base=SoftmaxFocalLoss(class_weight=[1.0, 2.0, 0.5, 3.0, 1.0])), True, {}),
+    (dict(base=Hardest()), True, {}),
     pytest.param(dict(label_sampling='nearest'), True, {}, marks=pytest.mark.exhaustive),
     pytest.param({}, True, dict(small=(6, 6), large=(6, 6)), marks=pytest.mark.exhaustive),
 ])
@@ -83,15 +98,19 @@ class Samples(Head):
         return self.loss(self.classifier(features), labels)
 
 
-def train_samples(head, steps, gpu, dtype=torch.float32):
+def sample_batch(step, number=9):
+    generator = torch.Generator().manual_seed(step)
+    features = torch.randn(number, 20, generator=generator) + 2 * step
+    labels = torch.randint(40, (number, ), generator=generator)
+    labels[:3] = torch.tensor([7, 7, IGNORE])
+    return features, torch.stack([labels, labels + 1], dim=1)[:, 0]  # a column
+
+
+def train_samples(head, steps, gpu):
     attach(head.loss, head.classifier)
     found = []
     for step in range(steps):
-        generator = torch.Generator().manual_seed(step)
-        features = torch.randn(9, 20, generator=generator) + 2 * step
-        labels = torch.randint(40, (9, ), generator=generator)
-        labels[:3] = torch.tensor([7, 7, IGNORE])
-        labels = torch.stack([labels, labels + 1], dim=1)[:, 0]  # a column
+        features, labels = sample_batch(step)
         with kernels_on_a_cpu() if gpu else nullcontext():
             loss = head.step(features, labels)
             (3 * loss).backward()
@@ -100,13 +119,14 @@ def train_samples(head, steps, gpu, dtype=torch.float32):
     return found
 
 
-def test_samples_have_loss_gradients_and_statistics_of_a_cpu(monkeypatch):
-    expected = train_samples(Samples(), 3, False)
-    head, calls = Samples(), []
+@pytest.mark.parametrize('options', [{}, dict(covariance='full'), dict(logit_adjustment=0.5)], ids=str)
+def test_samples_have_loss_gradients_and_statistics_of_a_cpu(options, monkeypatch):
+    expected = train_samples(Samples(**options), 3, False)
+    head, calls = Samples(**options), []
     run = kernel_step.KernelStep._run
     monkeypatch.setattr(kernel_step.KernelStep, '_run', lambda *args: calls.append(0) or run(*args))
     assert_close(train_samples(head, 3, True), expected, rtol=1e-5, atol=1e-6)
-    assert len(calls) == 4 and kernels._failed == []  # two comparisons and two calls; the first one takes operators
+    assert len(calls) == 3 and kernels._failed == []  # a comparison and two calls; the first one takes operators
 
 
 def test_the_ramp_the_counters_and_copies_work_as_on_a_cpu():
@@ -251,7 +271,7 @@ def test_the_loss_or_the_covariance_may_be_changed_in_place_before_the_backward_
 
 
 @pytest.mark.parametrize('options', [dict(covariance='full'), dict(resolution='feature'), dict(samples=2),
-                                     dict(raise_at_once=True), dict(background=0)])
+                                     dict(raise_at_once=True)])
 def test_settings_without_kernels_take_the_operators_of_pytorch(options, monkeypatch):
     def refused(*_):
         raise AssertionError
@@ -259,6 +279,20 @@ def test_settings_without_kernels_take_the_operators_of_pytorch(options, monkeyp
     monkeypatch.setattr(kernel_step.KernelStep, '_run', refused)
     found, _ = train(Head(**options), 2, True)
     assert_close(found[1][2], train(Head(**options), 2, False)[0][1][2])
+
+
+def test_a_base_loss_that_raises_leaves_statistics_and_counts_as_they_were():
+    head = Head(base=Hardest())
+    train(head, 2, True)
+    before = copy.deepcopy(head.loss.statistics.state_dict())
+    features, labels = batch(2)
+    features[0, 0, 0, 0] = float('nan')
+    head.loss.base.forward = lambda *args, **kwargs: 1 / 0
+    with kernels_on_a_cpu(), pytest.raises(ZeroDivisionError):
+        head.step(features, labels)
+    after = head.loss.statistics.state_dict()
+    assert all(torch.equal(before[key], after[key]) for key in before)
+    assert int(head.loss.statistics.dropped) == 0
 
 
 def of_ranks(rank, folder):
@@ -272,10 +306,22 @@ def of_ranks(rank, folder):
     return (*head.loss.statistics.moments, len(kernels._failed))
 
 
+def samples_of_ranks(rank, folder):
+    head = Samples(covariance='full')
+    attach(head.loss, head.classifier)
+    for step in range(2):
+        features, labels = sample_batch(step)
+        part = slice(5) if rank == 0 else slice(5, 9)  # one sample of padding
+        with kernels_on_a_cpu():
+            head.step(features[part], labels[part])
+    return (*head.loss.statistics.moments, len(kernels._failed))
+
+
 @pytest.mark.exhaustive
-def test_two_ranks_have_the_statistics_of_one_process(tmp_path):
-    one, other = two_ranks(of_ranks, tmp_path)
-    head = Head()
-    expected, _ = train(head, 2, False, images=4)
+@pytest.mark.parametrize('ranks, train_one', [
+    (of_ranks, lambda: train(Head(), 2, False, images=4)[0]),
+    (samples_of_ranks, lambda: train_samples(Samples(covariance='full'), 2, False))], ids=['maps', 'samples'])
+def test_two_ranks_have_the_statistics_of_one_process(ranks, train_one, tmp_path):
+    one, other = two_ranks(ranks, tmp_path)
     assert all(torch.equal(a, b) for a, b in zip(one[:3], other[:3], strict=True)) and one[3] == 0
-    assert_close(list(one[:3]), expected[1][2:], rtol=1e-5, atol=1e-6)
+    assert_close(list(one[:3]), train_one()[1][2:], rtol=1e-5, atol=1e-6)

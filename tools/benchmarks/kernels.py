@@ -6,6 +6,7 @@ It needs Triton (pip install triton). It prints registers, spilled bytes and ato
 the launches of a training call, and its CPU time relative to that with PyTorch operators.
 """
 import argparse
+import copy
 import os
 import re
 import subprocess
@@ -22,10 +23,14 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
+from triton.backends.compiler import GPUTarget
+from triton.runtime import driver
 
 from isda_seg.attach import attach
+from isda_seg.attachment.focal import SoftmaxFocalLoss
 from isda_seg.attachment.kernel_step import KernelStep
 from isda_seg.core import kernels
+from isda_seg.core.kernels.launch import Kernel
 from isda_seg.core.ops import device
 from isda_seg.criterion import ISDACriterion
 from isda_seg.runtime.arguments import add_out, result_file
@@ -38,16 +43,30 @@ NO_LAUNCH = {'empty', 'new_empty', 'empty_like', 'empty_strided', 'view', '_unsa
 
 
 class Workload(NamedTuple):
-    """Shapes of one training call of a head."""
+    """Shapes of one training call of a head, and options of its loss."""
     images: int
     channels: int
     classes: int
     small: int  # side of the features, 0 for samples
     large: int  # side of the labels
+    options: dict[str, Any] = {}
 
 
-WORKLOADS = {'Cityscapes': Workload(2, 512, 19, 97, 769), 'ADE20K': Workload(4, 512, 150, 64, 512),
-             'ImageNet': Workload(64, 2048, 1000, 0, 0)}
+class Unknown(nn.Module):
+    """A base loss that the kernels do not know."""
+
+    softmax = True
+
+    def forward(self, logits: Tensor, labels: Tensor, ignore_index: int = -100) -> Tensor:
+        return logits.mean()  # the labels have no values here
+
+
+WORKLOADS = {
+    'Cityscapes': Workload(2, 512, 19, 97, 769), 'ADE20K': Workload(4, 512, 150, 64, 512),
+    'ImageNet': Workload(64, 2048, 1000, 0, 0), 'CIFAR full': Workload(128, 64, 100, 0, 0, dict(covariance='full')),
+    'class weights': Workload(2, 512, 19, 97, 769, dict(base=nn.CrossEntropyLoss(torch.ones(19), ignore_index=255))),
+    'focal': Workload(2, 512, 19, 97, 769, dict(base=SoftmaxFocalLoss())),
+    'other base loss': Workload(2, 512, 19, 97, 769, dict(base=Unknown()))}
 TIMED = Workload(1, 16, 5, 2, 4)  # so small that the CPU computes next to nothing
 
 
@@ -60,10 +79,10 @@ def parse_args() -> argparse.Namespace:
 
 
 class NoDevice:
-    """Stub driver that reports ``target``, so that Triton compiles without a device."""
+    """Stub driver that reports ``target``, so that Triton compiles for it; launches do nothing."""
 
     def __init__(self, target: Any) -> None:
-        self.target = target
+        self.target, self.utils = target, self
 
     def get_current_target(self) -> Any:
         return self.target
@@ -74,36 +93,31 @@ class NoDevice:
     def get_current_stream(self, device: int) -> int:
         return 0
 
+    def get_device_properties(self, device: int) -> dict[str, int]:
+        return dict(max_shared_mem=1 << 20)
+
+    def load_binary(self, name: str, *_: Any) -> tuple[Any, ...]:
+        return object(), object(), 0, 0, 1024
+
+    def unload_module(self, module: object) -> None: ...
+
+    def launcher_cls(self, *_: Any) -> Callable[..., None]:
+        return lambda *args: None
+
 
 def target_of(name: str) -> Any:
-    from triton.backends.compiler import GPUTarget
-
     return GPUTarget('cuda', int(name[3:]), 32) if name.startswith('sm_') else GPUTarget('hip', name, 64)
 
 
 @contextmanager
-def compiled_only(target: Any) -> Iterator[list[tuple[str, Any]]]:
-    """Compile the kernels that are called inside for ``target`` instead of launching them; yield names and results."""
-    from triton.runtime import driver
-    from triton.runtime.jit import JITFunction
-
-    found: list[tuple[str, Any]] = []
-    known: dict[Any, Any] = {}
-    run = JITFunction.run
-
-    def compile_only(self: Any, *args: Any, grid: Any, warmup: bool, **options: Any) -> Any:
-        key = self.__name__, tuple((arg.dtype, arg.stride()) if isinstance(arg, Tensor) else type(arg) for arg in args)
-        if key not in known:
-            known[key] = run(self, *args, grid=grid, warmup=True, **options)
-            found.append((self.__name__, known[key]))
-        return known[key]
-
+def compiled_for(target: Any) -> Iterator[dict[Any, Any]]:
+    """Compile the kernels that are called inside for ``target``; yield a dictionary with what was compiled."""
+    Kernel.kept.clear()
     driver.set_active(NoDevice(target))
-    JITFunction.run = compile_only
     try:
-        yield found
+        yield Kernel.kept
     finally:
-        JITFunction.run = run
+        Kernel.kept.clear()
 
 
 @contextmanager
@@ -126,7 +140,7 @@ def training_call(workload: Workload, where: str, dtype: torch.dtype = torch.flo
     images, side = workload.images, workload.large
     head: nn.Module = nn.Conv2d(workload.channels, workload.classes, 1, device=where) if side else \
         nn.Linear(workload.channels, workload.classes, device=where)
-    criterion = ISDACriterion(ignore_index=255)
+    criterion = ISDACriterion(ignore_index=255, **copy.deepcopy(workload.options)).to(where)
     criterion.strength = 1.0
     attach(criterion, head, align_corners=True)
     criterion._verification.verified = True  # the first step compares a whole image
@@ -200,17 +214,17 @@ def compile_all(target: str) -> list[dict[str, Any]]:
         for dtype, last in ((torch.float32, False), (torch.bfloat16, False), (torch.bfloat16, True)):
             if last and not workload.large:
                 continue
-            with cpu_as_gpu(True), compiled_only(target_of(target)) as found:
+            with cpu_as_gpu(True), compiled_for(target_of(target)) as kept:
                 training_call(workload, 'cpu', dtype, last)()
-            rows += [dict(target=target, workload=name, dtype=str(dtype)[6:], channels_last=last, kernel=kernel,
-                          **resources(compiled)) for kernel, compiled in found]
+                rows += [dict(target=target, workload=name, dtype=str(dtype)[6:], channels_last=last,
+                              kernel=compiled.name, **resources(compiled)) for compiled in kept.values()]
     return rows
 
 
 def host_times(rounds: int) -> dict[str, float]:
     """Return the median CPU time in seconds of a training call with kernels, and with operators."""
     samples: dict[str, list[float]] = {'kernels': [], 'operators': []}
-    with compiled_only(target_of('sm_90')):
+    with compiled_for(target_of('sm_90')):
         for _ in range(rounds):
             for name, times in samples.items():
                 with cpu_as_gpu(name == 'kernels'):
@@ -237,7 +251,7 @@ def main() -> None:
     for name, count in counted.items():
         print(f'{name}: {count["kernels"]} launches with kernels, {count["operators"]} with PyTorch operators')
     host = host_times(args.rounds)
-    print(f'CPU time: {1e6 * host["kernels"]:.0f} us with kernels (launches themselves left out), '
+    print(f'CPU time: {1e6 * host["kernels"]:.0f} us with kernels (what the driver does in a launch left out), '
           f'{host["kernels"] / host["operators"]:.2f} of the time with PyTorch operators')
     path = result_file(args.out, 'kernels.json')
     write_json(path, dict(provenance(), kernels=rows, launches=counted, host=host))

@@ -1,7 +1,8 @@
 """Triton kernels of the ISDA loss on a GPU. Sums have a fixed order, so that results repeat bitwise."""
+import logging
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -12,6 +13,8 @@ from torch import Tensor
 DEVICES = {'cuda'}  # NVIDIA's and AMD's GPUs
 MOST_CLASSES = 256  # of maps: the backward pass keeps (C, C) sums for each program
 DTYPES = (torch.float32, torch.float16, torch.bfloat16)
+COMPILES = 'the first steps compile GPU kernels of the ISDA loss, and compare them with PyTorch operators. Triton ' \
+           'keeps them for later runs in ~/.triton/cache (TRITON_CACHE_DIR)'
 _failed: list[Exception] = []
 
 
@@ -25,14 +28,21 @@ def kernels_of(logits: Tensor, *others: Tensor) -> Any:
         logits: logits that need gradients.
         others: weight and covariance.
     """
-    if logits.device.type not in DEVICES or _failed or os.environ.get('ISDA_SEG_KERNELS') == '0' or not _installed():
+    if not used_on(logits.device):
         return None
-    if any(tensor.dtype not in DTYPES for tensor in (logits, *others)) or not 0 < logits[:1].numel() < 1 << 31:
+    images = len(logits)  # each smaller than 2^31 elements
+    if not 0 < logits.numel() < images << 31 or any([tensor.dtype not in DTYPES for tensor in (logits, *others)]):
         return None
     maps = logits.dim() > 2
     if maps and logits.shape[1] > MOST_CLASSES:
         return None
     return _installed() if _works(logits.device, logits.dtype, maps and logits.stride(1) == 1) else None
+
+
+def used_on(device: torch.device) -> bool:
+    """Return whether a device uses kernels, as far as it is known before the first call."""
+    return device.type in DEVICES and not _failed and os.environ.get('ISDA_SEG_KERNELS') != '0' and \
+        _installed() is not None
 
 
 @cache
@@ -46,6 +56,7 @@ def _installed() -> Any:
 @cache
 def _works(device: torch.device, dtype: torch.dtype, channels_last: bool) -> bool:
     """Return whether loss and gradients of a small map equal those of PyTorch. Synchronises."""
+    logging.getLogger(__name__).info(COMPILES)
     return device.type == 'meta' or succeeds(lambda: _installed().compare_small(device, dtype, channels_last))
 
 
@@ -61,3 +72,11 @@ def succeeds(comparison: Callable[[], None]) -> bool:
                           f'and time: {type(error).__name__}: {str(error)[:200]}', stacklevel=2)
         _failed.append(error)
     return not _failed
+
+
+def require_close(found: Iterable[Tensor], expected: Iterable[Tensor], dtype: torch.dtype) -> None:
+    """Raise ArithmeticError if a result differs from that of PyTorch by more than the rounding of ``dtype``."""
+    for a, b in zip(found, expected, strict=True):
+        error, scale = (a.double() - b.double()).abs().max(), b.double().abs().max()
+        if bool(scale.isfinite()) and not error <= (1e-3 if dtype == torch.float32 else 2e-2) * scale:
+            raise ArithmeticError(f'a result differs from that of PyTorch by {float(error):.3g}')

@@ -1,17 +1,16 @@
 """The loss by kernels: moments of a batch, table rows, cross-entropy, and their gradients."""
-from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from isda_seg.core.kernels import operators
-from isda_seg.core.margin import margin_variance
+from isda_seg.core.kernels import operators, require_close, sample_operators
+from isda_seg.core.kernels.splits import Parts
+from isda_seg.core.margin import label_margin_variance, margin_variance
+from isda_seg.core.mean import Mean
 from isda_seg.core.moments import ClassMoments
-from isda_seg.core.ops.fused import differentiable_gradients
-
-Parts = tuple[Tensor, ...]  # of operators.split_moments
+from isda_seg.core.ops.quadratic import require_unchanged
 
 
 class Watch:
@@ -28,8 +27,8 @@ class _MergedTable(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, weight: Tensor, parts: Parts, running: ClassMoments,
-                strength: float, tau: float) -> tuple[Tensor, ...]:
-        count, mean, covariance, copy, rows = operators.merge(*parts, *running, weight, strength / 2, tau)
+                strength: float, tau: float, background: int) -> tuple[Tensor, ...]:
+        count, mean, covariance, copy, rows = operators.merge(*parts, *running, weight, strength / 2, tau, background)
         ctx.save_for_backward(weight, copy)
         ctx.strength = strength
         ctx.mark_non_differentiable(count, mean, covariance)
@@ -41,135 +40,179 @@ class _MergedTable(torch.autograd.Function):
         weight, covariance = ctx.saved_tensors
         if torch.is_grad_enabled():  # second derivative
             rows = ctx.strength / 2 * margin_variance(weight, covariance)
-            return *torch.autograd.grad(rows, weight, grad, create_graph=True), None, None, None, None
-        return operators.weight_gradient(grad.contiguous(), weight, covariance, ctx.strength), None, None, None, None
+            return *torch.autograd.grad(rows, weight, grad, create_graph=True), *[None] * 5
+        return operators.weight_gradient(grad.contiguous(), weight, covariance, ctx.strength), *[None] * 5
 
 
 class _SampleRows(torch.autograd.Function):
-    """Table rows of the labels of samples, and the weight's gradient from the variances of the forward pass."""
+    """Table rows of the labels of samples, and the weight's gradient from what the forward pass keeps."""
 
     @staticmethod
-    def forward(ctx: Any, weight: Tensor, index: Tensor, count: Tensor, covariance: Tensor, strength: float) -> Tensor:
+    def forward(ctx: Any, weight: Tensor, index: Tensor, count: Tensor | None, covariance: Tensor,
+                strength: float) -> Tensor:
         rows: Tensor
-        rows, sigma = operators.sample_rows(index, count, covariance, weight, strength / 2)
-        ctx.save_for_backward(weight, index, sigma)
-        ctx.strength = strength
+        rows, kept = sample_operators.sample_rows(index, count, covariance, weight, strength / 2)
+        ctx.save_for_backward(weight, index, kept)
+        ctx.strength, ctx.covariance, ctx.version = strength, covariance, covariance._version
         return rows
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        weight, index, sigma = ctx.saved_tensors
+        weight, index, kept = ctx.saved_tensors
         if torch.is_grad_enabled():  # second derivative
             counts = index < len(weight)
-            difference = weight[None] - weight[torch.where(counts, index, 0)][:, None]
-            rows = ctx.strength / 2 * counts[:, None] * (sigma[:, None] * difference.square()).sum(dim=-1)
+            labels = torch.where(counts, index, 0)
+            if kept.dim() == 3:
+                require_unchanged(ctx.covariance, ctx.version)
+                forms = label_margin_variance(weight, ctx.covariance, labels)
+            else:
+                forms = (kept[:, None] * (weight[None] - weight[labels][:, None]).square()).sum(dim=-1)
+            rows = ctx.strength / 2 * counts[:, None] * forms
             return *torch.autograd.grad(rows, weight, grad, create_graph=True), *[None] * 4
         grad = grad.contiguous()
-        own = operators.own_gradient(grad, index, sigma, weight)
-        return operators.samples_weight_gradient(grad, own, index, sigma, weight, ctx.strength), *[None] * 4
+        own = sample_operators.own_gradient(grad, index, kept, weight)
+        return (sample_operators.samples_weight_gradient(grad, own, index, kept, weight, ctx.strength), *[None] * 4)
+
+
+class Setting(NamedTuple):
+    """What the loss of a batch depends on besides tensors."""
+    ignore_index: int
+    mean: Mean
+    watch: Watch
+    checks: Tensor          # from ``operators.grid``
+    allowed: float          # tolerance of the comparison in ``checks``
+    weight_size: int        # number of elements of the classifier's weight
+    by_sample: bool = False
 
 
 class _CrossEntropy(torch.autograd.Function):
-    """Cross-entropy of ``logits + rows[label]``, ``factor / number`` times the sum over labelled pixels.
+    """Cross-entropy of ``logits + rows[label]``, averaged as ``setting.mean`` says.
 
-    ``number`` is None for the number of labelled pixels. The backward pass computes the softmax again, so that nothing
-    of the logits' size is kept, and applies the scale of mixed precision in float32.
+    The backward pass computes the softmax again, so that nothing of the logits' size is kept, and applies the scale of
+    mixed precision in float32.
     """
 
     @staticmethod
-    def forward(ctx: Any, logits: Tensor, labels: Tensor, rows: Tensor, checks: Tensor, watch: Watch,
-                ignore_index: int, number: int | None, factor: float, allowed: float, weight_size: int,
-                by_sample: bool) -> Tensor:
+    def forward(ctx: Any, logits: Tensor, labels: Tensor, rows: Tensor, class_weight: Tensor | None,
+                setting: Setting) -> Tensor:
+        mean, watch = setting.mean, setting.watch
         total: Tensor
-        total, scale = operators.loss(logits, labels, rows, checks, watch.extremes, watch.worst, watch.arrived,
-                                      ignore_index, number, factor, allowed, weight_size, by_sample)
-        ctx.save_for_backward(logits, labels, rows, scale)
-        ctx.ignore_index, ctx.by_sample = ignore_index, by_sample
+        total, scale = operators.loss(
+            logits, labels, rows, class_weight, setting.checks, watch.extremes, watch.worst, watch.arrived,
+            setting.ignore_index, mean.factor / (mean.number or 1), mean.number is None, mean.by_weight, mean.gamma,
+            mean.least, setting.allowed, setting.weight_size, setting.by_sample)
+        ctx.save_for_backward(logits, labels, rows, class_weight, scale)
+        ctx.setting = setting
         return total
 
     @staticmethod
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
-        logits, labels, rows, scale = ctx.saved_tensors
+        logits, labels, rows, class_weight, scale = ctx.saved_tensors
+        setting = ctx.setting
         if torch.is_grad_enabled():  # second derivative
-            wanted = ctx.needs_input_grad[0], ctx.needs_input_grad[2]
-            classes = (labels >= 0) & (labels < logits.shape[1]) & (labels != ctx.ignore_index)
-            grads = differentiable_gradients(wanted, logits, torch.where(classes, labels.long(), -100), rows, -100, 1.0,
-                                             ctx.by_sample)
-            grad, grad_rows = (None if g is None else g * (grad_output * scale) for g in grads)
+            inputs = [x for x, needed in ((logits, ctx.needs_input_grad[0]), (rows, ctx.needs_input_grad[2])) if needed]
+            gradients = iter(torch.autograd.grad(_by_operators(logits, labels, rows, setting), inputs, grad_output,
+                                                 create_graph=True))
+            grad, grad_rows = (next(gradients) if ctx.needs_input_grad[i] else None for i in (0, 2))
         else:
-            grad, sums, present = operators.gradient(logits, labels, rows, grad_output.contiguous(), scale,
-                                                     ctx.ignore_index, ctx.by_sample)
-            grad_rows = sums if ctx.by_sample else operators.sum_programs(sums, present)
-        return grad, None, grad_rows, *[None] * 8
+            grad, sums, present = operators.gradient(
+                logits, labels, rows, class_weight, grad_output.contiguous(), scale, setting.ignore_index,
+                setting.mean.gamma, setting.by_sample)
+            grad_rows = sums if setting.by_sample else operators.sum_programs(sums, present)
+        return grad, None, grad_rows, None, None
 
 
-def merged_table(weight: Tensor, parts: Parts, running: ClassMoments, strength: float,
-                 tau: float) -> tuple[Tensor, ClassMoments]:
-    """Return rows ``strength / 2 * table + tau * log prior`` (C, C), and the running moments with those of a batch."""
-    rows, *moments = _MergedTable.apply(weight, parts, running, strength, tau)  # type: ignore[no-untyped-call]
+def _by_operators(logits: Tensor, labels: Tensor, rows: Tensor, setting: Setting) -> Tensor:
+    """Compute the loss by PyTorch's operators."""
+    counts = (labels >= 0) & (labels < logits.shape[1]) & (labels != setting.ignore_index)
+    labels = torch.where(counts, labels.long(), -100)
+    added = rows.t()[None] if setting.by_sample else (rows[labels.clamp(min=0)] * counts[..., None]).movedim(-1, 1)
+    return setting.mean.of(F.cross_entropy(logits.float() + added, labels, reduction='none'), labels, -100)
+
+
+class _AddRows(torch.autograd.Function):
+    """Logits with the rows of their labels, and labels in which each one outside the classes is ignored."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, labels: Tensor, rows: Tensor, setting: Setting) -> tuple[Tensor, Tensor]:
+        augmented, clean = operators.add_rows(
+            logits, labels, rows, setting.checks, setting.watch.extremes, setting.watch.worst, setting.ignore_index,
+            setting.allowed, setting.weight_size)
+        ctx.save_for_backward(clean)
+        ctx.ignore_index, ctx.dtype = setting.ignore_index, logits.dtype
+        ctx.mark_non_differentiable(clean)
+        return augmented, clean
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor, _: Any) -> tuple[Tensor | None, ...]:
+        clean, = ctx.saved_tensors
+        if torch.is_grad_enabled():  # second derivative
+            counts = clean != ctx.ignore_index
+            values = (grad * counts[:, None]).movedim(1, -1).flatten(0, 1)
+            sums = grad.new_zeros(grad.shape[1], grad.shape[1])
+            return grad.to(ctx.dtype), None, sums.index_add(0, torch.where(counts, clean, 0).flatten(), values), None
+        sums = operators.sum_programs(*operators.label_sums(grad, clean, ctx.ignore_index))
+        return grad.to(ctx.dtype), None, sums, None
+
+
+def merged_table(weight: Tensor, parts: Parts, running: ClassMoments, strength: float, tau: float,
+                 background: int | None = None) -> tuple[Tensor, ClassMoments]:
+    """Return rows ``strength / 2 * table + tau * log prior`` (C, C), and the running moments with those of a batch.
+
+    The row of the class ``background`` has no table.
+    """
+    rows, *moments = _MergedTable.apply(  # type: ignore[no-untyped-call]
+        weight, parts, running, strength, tau, -1 if background is None else background)
     return rows, ClassMoments(*moments)
 
 
-def sample_rows(weight: Tensor, index: Tensor, count: Tensor, covariance: Tensor, strength: float) -> Tensor:
-    """Return ``strength / 2 * table[label]`` (N, C) for class indices (N,), and add the samples to ``count``."""
+def sample_rows(weight: Tensor, index: Tensor, count: Tensor | None, covariance: Tensor, strength: float) -> Tensor:
+    """Return ``strength / 2 * table[label]`` (N, C) for class indices (N,).
+
+    With diagonal covariances it also adds the samples to ``count``.
+    """
     rows: Tensor = _SampleRows.apply(weight, index, count, covariance, strength)  # type: ignore[no-untyped-call]
     return rows
 
 
-def map_cross_entropy(logits: Tensor, labels: Tensor, rows: Tensor, ignore_index: int | None, number: int | None,
-                      factor: float, watch: Watch | None = None, checks: Tensor | None = None, allowed: float = 1.0,
-                      weight_size: int = 1) -> Tensor:
-    """Return the cross-entropy of ``logits + rows[label]``: ``factor / number`` times the sum over labelled pixels.
+def setting_of(logits: Tensor, ignore_index: int | None, mean: Mean) -> Setting:
+    """Return the setting for a loss that compares nothing."""
+    return Setting(-1 if ignore_index is None else ignore_index, mean, Watch(logits.device),
+                   logits.new_empty(0, 4, dtype=torch.float32), 1.0, 1)
+
+
+def map_cross_entropy(logits: Tensor, labels: Tensor, rows: Tensor, setting: Setting) -> Tensor:
+    """Return the cross-entropy of ``logits + rows[label]``, averaged as ``setting.mean`` says.
+
+    Pixels with the ignored label, or one outside the classes, have no loss and no gradient.
 
     Args:
         logits: (N, C, P), float32 or half precision.
         labels: (N, P) integers.
         rows: (C, C) float32.
-        ignore_index: pixels with this label, or one outside the classes, have no loss and no gradient.
-        number: None for the number of labelled pixels.
-        factor: of the loss.
-        watch: notes labels outside the classes, and the comparison in ``checks`` with the tolerance ``allowed``.
-        checks: from ``operators.grid``.
-        allowed: tolerance of the comparison.
-        weight_size: number of elements of the classifier's weight.
+        setting: its ``watch`` notes labels outside the classes, and the comparison in ``checks``.
     """
-    watch = watch or Watch(logits.device)
-    checks = rows.new_empty(0, 4) if checks is None else checks
     labels = labels if labels.stride(1) == 1 else labels.contiguous()
-    ignore_index = -1 if ignore_index is None else ignore_index
     result: Tensor = _CrossEntropy.apply(  # type: ignore[no-untyped-call]
-        logits, labels, rows.contiguous(), checks, watch, ignore_index, number, factor, allowed, weight_size, False)
+        logits, labels, rows.contiguous(), setting.mean.class_weight, setting)
     return result
 
 
-def sample_cross_entropy(logits: Tensor, labels: Tensor, rows: Tensor, ignore_index: int, number: int | None,
-                         factor: float, watch: Watch, checks: Tensor, allowed: float, weight_size: int) -> Tensor:
+def sample_cross_entropy(logits: Tensor, labels: Tensor, rows: Tensor, setting: Setting) -> Tensor:
     """Compute ``map_cross_entropy`` of samples: logits (N, C) and labels (N,), with a row (N, C) for each sample."""
     result: Tensor = _CrossEntropy.apply(  # type: ignore[no-untyped-call]
-        logits.t()[None], labels.contiguous()[None], rows, checks, watch, ignore_index, number, factor, allowed,
-        weight_size, True)
+        logits.t()[None], labels.contiguous()[None], rows, setting.mean.class_weight, setting._replace(by_sample=True))
     return result
 
 
-def moments_of(parts: Parts) -> ClassMoments:
-    """Return the moments of a batch from those of its splits, for the exchange between ranks."""
-    counts, origins, means, squares = parts[0][:, 0], *parts[1:]
-    seen = (counts > 0)[:, :, None]
-    count = counts.sum(dim=0)
-    share = (counts / count.clamp(min=1))[:, :, None]
-    origin = torch.where(seen, origins, -torch.inf).amax(dim=0).nan_to_num(neginf=0.0)
-    centred = torch.where(seen, origins - origin + means, 0)
-    shift = (share * centred).sum(dim=0)
-    squares = torch.where(seen, squares, 0).sum(dim=0) / count.clamp(min=1)[:, None]
-    covariance = squares + (share * (centred - shift).square()).sum(dim=0)
-    return ClassMoments(count.long(), origin + shift, covariance)
+def add_rows(logits: Tensor, labels: Tensor, rows: Tensor, setting: Setting) -> tuple[Tensor, Tensor]:
+    """Return ``logits + rows[label]`` (N, C, P) in float32, and int64 labels (N, P) without those outside the classes.
 
-
-def parts_of(moments: ClassMoments) -> Parts:
-    """Return moments as those of a single split."""
-    count = moments.count.int()[None, None]
-    squares = moments.covariance * moments.count[:, None]
-    return count, moments.mean[None], torch.zeros_like(squares)[None], squares[None]
+    Arguments are those of ``map_cross_entropy``.
+    """
+    labels = labels if labels.stride(1) == 1 else labels.contiguous()
+    augmented, clean = _AddRows.apply(logits, labels, rows.contiguous(), setting)  # type: ignore[no-untyped-call]
+    return augmented, clean
 
 
 def compare_small(device: torch.device, dtype: torch.dtype, channels_last: bool) -> None:
@@ -186,15 +229,7 @@ def compare_small(device: torch.device, dtype: torch.dtype, channels_last: bool)
     augmented = logits.float() + rows[labels.clamp(max=2)].movedim(-1, 1)
     inputs = logits, rows
     for number in (1, None):
-        loss = map_cross_entropy(logits, labels, rows, -100, number, 1.0)
+        loss = map_cross_entropy(logits, labels, rows, setting_of(logits, -100, Mean(number)))
         expected = F.cross_entropy(augmented, masked, reduction='mean' if number is None else 'sum')
         require_close([loss, *torch.autograd.grad(loss, inputs)],
                       [expected, *torch.autograd.grad(expected, inputs, retain_graph=True)], dtype)
-
-
-def require_close(found: Iterable[Tensor], expected: Iterable[Tensor], dtype: torch.dtype) -> None:
-    """Raise ArithmeticError if a result differs from that of PyTorch by more than the rounding of ``dtype``."""
-    for a, b in zip(found, expected, strict=True):
-        error, scale = (a.double() - b.double()).abs().max(), b.double().abs().max()
-        if bool(scale.isfinite()) and not error <= (1e-3 if dtype == torch.float32 else 2e-2) * scale:
-            raise ArithmeticError(f'a result differs from that of PyTorch by {float(error):.3g}')

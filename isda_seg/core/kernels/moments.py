@@ -19,12 +19,11 @@ def class_of(labels, mask, classes, ignore_index):
 @triton.jit(do_not_specialize=['tiles', 'tiles_per_image', 'pixels', 'width', 'image', 'at_00', 'at_01', 'at_10',
                                'at_11', 'around', 'around_width', 'around_height', 'row', 'column'])
 def grid_kernel(features, labels, rows, columns, weight, bias, logits, index, dropped, checks,
-                tiles, tiles_per_image, pixels, width, channels, classes, ignore_index,
+                tiles, tiles_per_image, pixels, width, image, at_00, at_01, at_10, at_11, share_row, share_column,
+                around, around_width, around_height, row, column, channels, classes, ignore_index,
                 feature_image, feature_channel, feature_pixel, label_image, label_row, weight_class, weight_channel,
-                logit_image, logit_class, logit_row, logit_column,
-                image, at_00, at_01, at_10, at_11, share_row, share_column, around, around_width, around_height,
-                row, column, HAS_BIAS: tl.constexpr, SAME_SIZE: tl.constexpr, PIXELS: tl.constexpr,
-                CHANNELS: tl.constexpr, CLASSES: tl.constexpr):
+                logit_image, logit_class, logit_row, logit_column, HAS_BIAS: tl.constexpr, SAME_SIZE: tl.constexpr,
+                PIXELS: tl.constexpr, CHANNELS: tl.constexpr, CLASSES: tl.constexpr):
     """Look up the class of each feature pixel, and recompute the logits of one position for comparison.
 
     ``index`` is ``classes`` where a pixel has no class or a feature that is not finite; ``dropped`` counts the latter.
@@ -94,8 +93,8 @@ def grid_kernel(features, labels, rows, columns, weight, bias, logits, index, dr
 
 
 @triton.jit(do_not_specialize=['pixels', 'tiles', 'tiles_per_image', 'tiles_per_split'])
-def moments_kernel(features, index, counts, origins, means, squares, pixels, channels, classes, tiles, tiles_per_image,
-                   tiles_per_split, feature_image, feature_channel, feature_pixel,
+def moments_kernel(features, index, counts, origins, means, squares, pixels, tiles, tiles_per_image, tiles_per_split,
+                   channels, classes, feature_image, feature_channel, feature_pixel,
                    PIXELS: tl.constexpr, CHANNELS: tl.constexpr, CLASSES: tl.constexpr):
     """Compute count, mean and centred squares of each class in one split of the pixels, for some channels.
 
@@ -148,14 +147,14 @@ def moments_kernel(features, index, counts, origins, means, squares, pixels, cha
             current = tl.min(label)
 
 
-@triton.jit
-def merge_kernel(counts, origins, means, squares, splits, blocks, count, mean, covariance, new_count, new_mean,
-                 new_covariance, copy, weight, rows, weight_class, weight_channel, half, tau, channels, classes,
+@triton.jit(do_not_specialize=['splits', 'background'])
+def merge_kernel(counts, origins, means, squares, count, mean, covariance, weight, new_count, new_mean, new_covariance,
+                 copy, rows, half, tau, splits, background, blocks, channels, classes, weight_class, weight_channel,
                  CHANNELS: tl.constexpr, CLASSES: tl.constexpr, SPLITS: tl.constexpr):
     """Merge the splits into the running moments of one class (Eqs. 1-3), and compute its row of the table.
 
-    The row is ``half * T[y] + tau * log prior`` (Eq. 7), from the moments after the merge. ``copy`` is the merged
-    covariance for the backward pass, before which something else may change the buffer.
+    The row is ``half * T[y] + tau * log prior`` (Eq. 7), from the moments after the merge; ``T[background]`` is 0.
+    ``copy`` is the covariance in that row, for the backward pass, before which something else may change the buffer.
     """
     y = tl.program_id(0)
     split = tl.arange(0, SPLITS)
@@ -184,7 +183,7 @@ def merge_kernel(counts, origins, means, squares, splits, blocks, count, mean, c
         tl.store(new_mean + y * channels + channel, old_mean + share * delta, mask=there)
         merged = tl.where(new > 0, merged, old_covariance)
         tl.store(new_covariance + y * channels + channel, merged, mask=there)
-        tl.store(copy + y * channels + channel, merged, mask=there)
+        tl.store(copy + y * channels + channel, tl.where(y == background, 0.0, merged), mask=there)
     tl.store(new_count + y, total)
     tl.debug_barrier()
     every = tl.zeros([CLASSES], tl.float32)
@@ -205,7 +204,7 @@ def merge_kernel(counts, origins, means, squares, splits, blocks, count, mean, c
                         mask=(c < classes)[:, None] & there[None, :], other=0).to(tl.float32)
             difference = tl.where((c < classes)[:, None] & there[None, :], w - w_y[None, :], 0.0)
             form += tl.sum(tl.minimum(sigma, LARGEST)[None, :] * difference * difference, axis=1)
-        row = half * tl.where(c == y, 0.0, tl.minimum(form, LARGEST))
+        row = half * tl.where((c == y) | (y == background), 0.0, tl.minimum(form, LARGEST))
         if tau > 0:
             seen_c = tl.maximum(_total(counts, count, c, splits, blocks, classes), 1).to(tl.float32)
             row += tau * (tl.log(seen_c) - log_all)
@@ -222,8 +221,8 @@ def _total(counts, count, c, splits, blocks, classes):
 
 
 @triton.jit
-def weight_gradient_kernel(row_gradient, weight, covariance, gradient, weight_class, weight_channel, strength, channels,
-                           classes, CHANNELS: tl.constexpr, CLASSES: tl.constexpr):
+def weight_gradient_kernel(row_gradient, weight, covariance, gradient, strength, channels, classes, weight_class,
+                           weight_channel, CHANNELS: tl.constexpr, CLASSES: tl.constexpr):
     """Compute the gradient with respect to some classes and channels of the weight, from that of the table's rows.
 
     With ``G = row_gradient`` it is ``strength * sum_y G[y, c] S_y (w_c - w_y)``, less the same sum over c at class y.

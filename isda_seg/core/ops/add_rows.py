@@ -6,7 +6,6 @@ from torch import Tensor
 
 from isda_seg.core.ops.checks import class_index
 from isda_seg.core.ops.device import constant, on_cpu
-from isda_seg.core.ops.label_sums import label_sums
 from isda_seg.core.ops.one_hot import one_hot_chunks
 from isda_seg.core.ops.opaque import opaque
 from isda_seg.core.ops.precision import full_precision
@@ -52,7 +51,8 @@ class _AddRows(torch.autograd.Function):
         classes = grad.shape[1]
         with full_precision(grad.device.type):
             if not on_cpu(grad):
-                return grad, None, label_sums(grad, labels, classes, ctx.half), None, None
+                member = grad.new_zeros(len(grad), classes + 2, grad.shape[2]).scatter_(1, labels[:, None], ctx.half)
+                return grad, None, (member[:, :classes] @ grad.mT).sum(dim=0), None, None
             grad_rows = grad.new_zeros(classes, classes)
             for n, pixels, _, member in one_hot_chunks(labels, grad, classes, ctx.ignore_index):
                 grad_rows.addmm_(member, grad[n, :, pixels].t(), alpha=ctx.half)

@@ -47,7 +47,7 @@ class _FusedCrossEntropy(torch.autograd.Function):
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
         arguments = *ctx.saved_tensors, *ctx.others
         if torch.is_grad_enabled():  # second derivative: composed of PyTorch functions
-            grad, grad_rows = differentiable_gradients((ctx.needs_input_grad[0], ctx.needs_input_grad[2]), *arguments)
+            grad, grad_rows = _differentiable_gradients((ctx.needs_input_grad[0], ctx.needs_input_grad[2]), *arguments)
             grad, grad_rows = (None if g is None else g * grad_output for g in (grad, grad_rows))
             return grad, None, grad_rows, None, None
         # The saved gradients are handed out once, because hooks may modify them. A second backward recomputes them.
@@ -84,17 +84,11 @@ def _softmax_minus_one_hot(z: Tensor, chunk: Chunk, divisor: float) -> Tensor:
     return torch.where(counts, summed.log_().sub_(true_logit), 0).sum(dtype=torch.float64)
 
 
-def differentiable_gradients(wanted: tuple[bool, bool], logits: Tensor, labels: Tensor, rows: Tensor,
-                             ignore_index: int | None, divisor: float, by_sample: bool = False) -> list[Tensor | None]:
-    """Return the gradients with respect to logits and rows with their own autograd graph; None where not wanted.
-
-    With ``by_sample``, rows (P, C) belong to the pixels instead of the classes.
-    """
-    if by_sample:
-        augmented = logits + rows.t()[None]
-    else:
-        index = class_index(labels, len(rows), ignore_index)  # two more values for pixels without a label, with row 0
-        augmented = logits + F.pad(rows, (0, 0, 0, 2))[index].movedim(-1, 1)
+def _differentiable_gradients(wanted: tuple[bool, bool], logits: Tensor, labels: Tensor, rows: Tensor,
+                              ignore_index: int | None, divisor: float) -> list[Tensor | None]:
+    """Return the gradients with respect to logits and rows with their own autograd graph; None where not wanted."""
+    index = class_index(labels, len(rows), ignore_index)  # two more values for pixels without a label, with row 0
+    augmented = logits + F.pad(rows, (0, 0, 0, 2))[index].movedim(-1, 1)
     total = F.cross_entropy(augmented, labels, ignore_index=-100 if ignore_index is None else ignore_index,
                             reduction='sum') / divisor
     gradients = iter(torch.autograd.grad(total, [x for x, want in zip((logits, rows), wanted, strict=True) if want],

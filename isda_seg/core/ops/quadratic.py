@@ -70,9 +70,7 @@ class _DifferenceForms(torch.autograd.Function):
         weight, classes, product = ctx.saved_tensors
         with full_precision(grad.device.type):
             if torch.is_grad_enabled() or ctx.needs_input_grad[2]:
-                if ctx.covariance._version != ctx.version:
-                    raise RuntimeError('a second derivative needs the covariance of the forward pass, but a later '
-                                       'observation has changed it: compute the derivative before the next step')
+                require_unchanged(ctx.covariance, ctx.version)
                 return _by_autograd(lambda w, sigma: _forms(_differences(w, classes), classes, sigma), grad, weight,
                                     ctx.covariance, ctx.needs_input_grad)
             twice = 2 * grad
@@ -80,6 +78,13 @@ class _DifferenceForms(torch.autograd.Function):
             if classes is None:
                 return torch.baddbmm(grad_weight, twice[:, None], product, alpha=-1)[:, 0], None, None
             return grad_weight[:, 0].index_add_(0, classes, (twice[:, None] @ product)[:, 0], alpha=-1), None, None
+
+
+def require_unchanged(covariance: Tensor, version: int) -> None:
+    """Raise RuntimeError if a covariance that a second derivative needs has changed since the forward pass."""
+    if covariance._version != version:
+        raise RuntimeError('a second derivative needs the covariance of the forward pass, but a later observation has '
+                           'changed it: compute the derivative before the next step')
 
 
 def _differences(weight: Tensor, classes: Tensor | None) -> Tensor:

@@ -8,6 +8,8 @@ from torch.testing import assert_close
 
 from isda_seg.core import class_moments, isda_cross_entropy, margin_variance
 from isda_seg.core.kernels import kernels_of
+from isda_seg.core.kernels.splits import moments_of, parts_of
+from isda_seg.core.mean import Mean
 from isda_seg.core.moments import empty_moments, merge
 from isda_seg.core.prior import log_prior
 
@@ -18,8 +20,10 @@ IGNORE = 255
 
 @pytest.fixture
 def kernels():
+    torch.use_deterministic_algorithms(True)  # fills results with NaN before a kernel writes them
     with kernels_on_a_cpu():
         yield kernels_of(torch.empty(1, 2, 3, 3))
+    torch.use_deterministic_algorithms(False)
 
 
 def coarse(classes, images, height, width, generator):
@@ -48,6 +52,10 @@ def literal(logits, labels, rows):
     return F.cross_entropy(augmented, labels, reduction='sum')
 
 
+def averaged(kernels, logits, labels, rows, mean=None):
+    return kernels.map_cross_entropy(logits, labels, rows, kernels.setting_of(logits, IGNORE, mean or Mean()))
+
+
 def relative(found, expected):
     found, expected = found.detach(), expected.detach()
     return float((found.double() - expected.double()).abs().max() / expected.double().abs().max().clamp(min=1e-30))
@@ -57,7 +65,7 @@ def relative(found, expected):
 @pytest.mark.parametrize('channels_last', [False, True])
 def test_loss_and_gradients_equal_a_float64_loop(kernels, classes, channels_last):
     logits, labels, rows = problem(classes, channels_last=channels_last)
-    found = kernels.map_cross_entropy(logits, labels, rows, IGNORE, None, 0.4)
+    found = averaged(kernels, logits, labels, rows, Mean(factor=0.4))
     expected = 0.4 * literal(logits, labels, rows) / (labels != IGNORE).sum()
     assert relative(found, expected) < 2e-7
     pairs = zip(torch.autograd.grad(3 * found, (logits, rows)), torch.autograd.grad(3 * expected, (logits, rows)),
@@ -67,10 +75,70 @@ def test_loss_and_gradients_equal_a_float64_loop(kernels, classes, channels_last
         assert got.stride() == leaf.stride()
 
 
+MEANS = {'class weights': Mean(7, 0.4, torch.tensor([1.0, 4.0, 0.0, 2.0, 0.5])),
+         'divided by class weights': Mean(class_weight=torch.tensor([1.0, 4.0, 0.0, 2.0, 0.5]), by_weight=True),
+         'focal': Mean(gamma=2.0), 'focal with class weights': Mean(None, 3.0, torch.arange(1.0, 6.0), gamma=0.5)}
+
+
+@pytest.mark.parametrize('mean', MEANS.values(), ids=MEANS)
+def test_class_weights_and_focal_factors_equal_a_float64_loop_up_to_the_second_derivative(kernels, mean):
+    logits, labels, rows = problem(size=(5, 6))
+    with torch.no_grad():
+        logits[:, :, ::3] *= 8  # cross-entropies near 0
+    labels[0, 0] = 77
+
+    def exact():
+        counts = (labels >= 0) & (labels < 5)
+        augmented = logits.double() + rows.double()[labels.clamp(max=4)].movedim(-1, 1)
+        entropy = F.cross_entropy(augmented, labels.clamp(max=4), reduction='none')[counts]
+        weight = torch.ones(5) if mean.class_weight is None else mean.class_weight
+        weight = weight.double()[labels[counts]]
+        divisor = mean.number or (weight.sum() if mean.by_weight else counts.sum())
+        factor = (-torch.expm1(-entropy)).clamp(min=1e-30) ** mean.gamma
+        return mean.factor * (weight * factor * entropy).sum() / divisor
+
+    found = averaged(kernels, logits, labels, rows, mean)
+    assert relative(found, exact()) < 2e-7
+    for got, wanted in zip(torch.autograd.grad(3 * found, (logits, rows)),
+                           torch.autograd.grad(3 * exact(), (logits, rows)), strict=True):
+        assert relative(got, wanted) < 5e-7
+    seconds = [torch.autograd.grad(torch.autograd.grad(each, logits, create_graph=True)[0].square().sum(),
+                                   (logits, rows)) for each in (averaged(kernels, logits, labels, rows, mean), exact())]
+    assert_close(*seconds, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize('dtype, channels_last', [(torch.float32, True), (torch.bfloat16, False)])
+def test_added_rows_and_their_gradients_equal_those_of_indexing(kernels, dtype, channels_last):
+    logits, labels, rows = problem(dtype=dtype, channels_last=channels_last)
+    labels[0, 0] = 77
+    setting = kernels.setting_of(logits, IGNORE, Mean())
+    augmented, clean = kernels.add_rows(logits, labels, rows, setting)
+    counts = labels < 5
+    expected = logits.float() + (rows[labels.clamp(max=4)] * counts[..., None]).movedim(-1, 1)
+    assert torch.equal(augmented, expected) and augmented.stride() == logits.stride()
+    assert torch.equal(clean, torch.where(counts, labels, IGNORE)) and setting.watch.extremes.tolist() == [77, 77]
+    direction = torch.randn(augmented.shape, generator=torch.Generator().manual_seed(3))
+    found, wanted = (torch.autograd.grad(each, (logits, rows), direction) for each in (augmented, expected))
+    assert torch.equal(found[0], wanted[0])
+    assert relative(found[1], wanted[1]) < 5e-7
+
+
+def test_added_rows_have_second_derivatives(kernels):
+    logits, labels, rows = problem(size=(5, 6))
+
+    def second(augmented):
+        first, = torch.autograd.grad(augmented.sin().sum(), rows, create_graph=True)
+        return torch.autograd.grad(first.square().sum(), (logits, rows))
+
+    expected = logits + (rows[labels.clamp(max=4)] * (labels < 5)[..., None]).movedim(-1, 1)
+    assert_close(second(kernels.add_rows(logits, labels, rows, kernels.setting_of(logits, IGNORE, Mean()))[0]),
+                 second(expected), rtol=1e-4, atol=1e-6)
+
+
 @pytest.mark.exhaustive
 def test_150_classes_have_the_loss_and_gradients_of_a_float64_loop(kernels):
     logits, labels, rows = problem(150, size=(5, 7), channels_last=True)
-    found, expected = kernels.map_cross_entropy(logits, labels, rows, IGNORE, 7, 1.0), literal(logits, labels, rows) / 7
+    found, expected = averaged(kernels, logits, labels, rows, Mean(7)), literal(logits, labels, rows) / 7
     assert relative(found, expected) < 2e-7
     for got, wanted in zip(torch.autograd.grad(found, (logits, rows)), torch.autograd.grad(expected, (logits, rows)),
                            strict=True):
@@ -80,7 +148,7 @@ def test_150_classes_have_the_loss_and_gradients_of_a_float64_loop(kernels):
 @pytest.mark.parametrize('dtype, ulp', [(torch.float16, 2 ** -10), (torch.bfloat16, 2 ** -7)])
 def test_half_precision_has_the_float32_loss_and_rounds_the_gradient_once(kernels, dtype, ulp):
     logits, labels, rows = problem(dtype=dtype)
-    found = kernels.map_cross_entropy(logits, labels, rows, IGNORE, None, 1.0)
+    found = averaged(kernels, logits, labels, rows)
     expected = literal(logits, labels, rows) / (labels != IGNORE).sum()
     assert found.dtype == torch.float32 and relative(found, expected) < 2e-7
     scale = 2.0 ** 14  # as a GradScaler's: applied before the gradient is rounded
@@ -93,17 +161,17 @@ def test_half_precision_has_the_float32_loss_and_rounds_the_gradient_once(kernel
 @pytest.mark.parametrize('dtype', [torch.uint8, torch.int32])
 def test_labels_of_every_integer_type_have_the_bits_of_int64(kernels, dtype):
     logits, labels, rows = problem()
-    found = [kernels.map_cross_entropy(logits, each, rows, IGNORE, None, 1.0) for each in (labels, labels.to(dtype))]
+    found = [averaged(kernels, logits, each, rows) for each in (labels, labels.to(dtype))]
     assert torch.equal(*found)
 
 
 def test_labels_that_are_no_class_are_ignored_and_noted(kernels):
     logits, labels, rows = problem()
     labels[0, :3] = torch.tensor([-7, 9, 2 ** 40])  # beyond int32
-    watch = kernels.Watch(labels.device)
-    found = kernels.map_cross_entropy(logits, labels, rows, IGNORE, 1, 1.0, watch)
+    setting = kernels.setting_of(logits, IGNORE, Mean(1))
+    found = kernels.map_cross_entropy(logits, labels, rows, setting)
     assert relative(found, literal(logits, labels, rows)) < 2e-7
-    assert watch.extremes.tolist() == [-7, 2 ** 31 - 1]
+    assert setting.watch.extremes.tolist() == [-7, 2 ** 31 - 1]
 
 
 @pytest.mark.parametrize('logits, weight', [
@@ -119,7 +187,7 @@ def test_operators_of_pytorch_compute_what_kernels_do_not(kernels, logits, weigh
 
 def test_only_ignored_labels_give_loss_and_gradients_0(kernels):
     logits, labels, rows = problem()
-    loss = kernels.map_cross_entropy(logits, torch.full_like(labels, IGNORE), rows, IGNORE, None, 1.0)
+    loss = averaged(kernels, logits, torch.full_like(labels, IGNORE), rows)
     gradients = torch.autograd.grad(loss, (logits, rows))
     assert float(loss.detach()) == 0 and [int(each.count_nonzero()) for each in gradients] == [0, 0]
 
@@ -127,7 +195,7 @@ def test_only_ignored_labels_give_loss_and_gradients_0(kernels):
 def test_results_repeat_bitwise(kernels):
     def once():
         logits, labels, rows = problem()
-        loss = kernels.map_cross_entropy(logits, labels, rows, IGNORE, None, 1.0)
+        loss = averaged(kernels, logits, labels, rows)
         return loss, *torch.autograd.grad(loss, (logits, rows))
 
     assert all(torch.equal(a, b) for a, b in zip(once(), once(), strict=True))
@@ -140,13 +208,13 @@ def test_second_derivatives_equal_those_of_a_float64_loop(kernels):
         first, = torch.autograd.grad(loss, logits, create_graph=True)
         return torch.autograd.grad(first.square().sum(), (logits, rows))
 
-    assert_close(second(kernels.map_cross_entropy(logits, labels, rows, IGNORE, 3, 1.0)),
+    assert_close(second(averaged(kernels, logits, labels, rows, Mean(3))),
                  second(literal(logits, labels, rows) / 3), rtol=1e-4, atol=1e-6)
 
 
 def test_labels_changed_before_the_backward_pass_are_an_error(kernels):
     logits, labels, rows = problem()
-    loss = kernels.map_cross_entropy(logits, labels, rows, IGNORE, None, 1.0)
+    loss = averaged(kernels, logits, labels, rows)
     labels.zero_()
     with pytest.raises(RuntimeError, match='modified by an inplace operation'):
         loss.backward()
@@ -215,34 +283,50 @@ def samples(seed=0, number=10, classes=37, channels=70, offset=0.0):
     return features, labels, logits, torch.randn(classes, channels, generator=generator, requires_grad=True)
 
 
-@pytest.mark.parametrize('offset', [0.0, 1000.0])
-def test_samples_update_the_moments_of_their_classes_in_place(kernels, offset):
-    moments = empty_moments(37, 70, 'diagonal')
-    moments = moments._replace(mean=moments.mean.double())
+def seen_before(covariance, classes=37, channels=70):
+    moments = empty_moments(classes, channels, covariance)
+    return moments._replace(mean=moments.mean.double())
+
+
+@pytest.mark.parametrize('covariance, offset', [('diagonal', 0.0), ('diagonal', 1000.0), ('full', 0.0),
+                                                ('full', 1000.0)])
+def test_samples_update_the_moments_of_their_classes_in_place(kernels, covariance, offset):
+    moments = seen_before(covariance)
     batches = [samples(seed, offset=offset) for seed in range(2)]
-    for features, labels, _, weight in batches:
+    for features, labels, *_ in batches:
         index = torch.where(labels == IGNORE, 37, labels).int()
-        kernels.operators.update(features, index, *moments)
-        kernels.sample_rows(weight, index, moments.count, moments.covariance, 1.0)
-    expected = merge(*(class_moments(features.double(), labels, 37, ignore_index=IGNORE)
+        if covariance == 'full':
+            kernels.sample_operators.update_full(features, index, *moments)
+        kernels.sample_operators.update(features, index, *moments)
+        kernels.sample_operators.count_samples(index, moments.count)
+    expected = merge(*(class_moments(features.double(), labels, 37, covariance=covariance, ignore_index=IGNORE)
                        for features, labels, *_ in batches))
     assert torch.equal(moments.count, expected.count)
     assert relative(moments.mean, expected.mean) < 3e-7
     assert relative(moments.covariance, expected.covariance) < 3e-7
 
 
-def test_samples_have_the_loss_and_gradients_of_a_float64_loop_up_to_the_second_derivative(kernels):
+def matrices(covariance):
+    """Random variances (37, 70), or positive definite matrices (37, 70, 70)."""
+    generator = torch.Generator().manual_seed(8)
+    if covariance == 'diagonal':
+        return torch.rand(37, 70, generator=generator)
+    factors = torch.randn(37, 70, 70, generator=generator) / 32
+    return factors @ factors.mT
+
+
+@pytest.mark.parametrize('covariance', ['diagonal', 'full'])
+def test_samples_have_the_loss_and_gradients_of_a_float64_loop_up_to_the_second_derivative(kernels, covariance):
     _, labels, logits, weight = samples()
-    covariance = torch.rand(37, 70, generator=torch.Generator().manual_seed(8))
+    sigma = matrices(covariance)
     index, count = torch.where(labels == IGNORE, 37, labels).int(), torch.zeros(37, dtype=torch.int64)
 
     def loss():
-        rows = kernels.sample_rows(weight, index, count, covariance, 0.4)
-        return kernels.sample_cross_entropy(logits, labels, rows, IGNORE, None, 2.0, kernels.Watch(labels.device),
-                                            rows.new_empty(0, 4), 1.0, 1)
+        rows = kernels.sample_rows(weight, index, count, sigma, 0.4)
+        return kernels.sample_cross_entropy(logits, labels, rows, kernels.setting_of(logits, IGNORE, Mean(factor=2.0)))
 
     def exact():
-        return 2 * reference.isda_cross_entropy(logits.double(), labels, weight.double(), covariance.double(), 0.4,
+        return 2 * reference.isda_cross_entropy(logits.double(), labels, weight.double(), sigma.double(), 0.4,
                                                 ignore_index=IGNORE).mean()
 
     assert relative(loss(), exact()) < 2e-7
@@ -254,12 +338,21 @@ def test_samples_have_the_loss_and_gradients_of_a_float64_loop_up_to_the_second_
     assert_close(*seconds, rtol=1e-4, atol=1e-6)
 
 
+def test_a_second_derivative_after_the_next_observation_is_an_error(kernels):
+    _, labels, logits, weight = samples()
+    index, sigma = torch.where(labels == IGNORE, 37, labels).int(), matrices('full')
+    rows = kernels.sample_rows(weight, index, None, sigma, 0.4)
+    sigma.zero_()
+    with pytest.raises(RuntimeError, match='a later observation has changed it'):
+        torch.autograd.grad(rows.sum(), weight, create_graph=True)
+
+
 def test_splits_of_a_batch_give_its_moments_for_the_exchange_between_ranks(kernels):
     features, labels = batch(0, offset=1000.0)
     parts = split(kernels, features, labels, 5)
-    found = kernels.moments_of(parts)
+    found = moments_of(parts)
     expected = class_moments(features.double(), labels, 5, ignore_index=IGNORE)
     assert torch.equal(found.count, expected.count)
     assert relative(found.mean, expected.mean) < 3e-7 and relative(found.covariance, expected.covariance) < 3e-7
-    again = kernels.moments_of(kernels.parts_of(found))
+    again = moments_of(parts_of(found))
     assert_close(again, found)

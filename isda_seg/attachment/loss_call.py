@@ -1,0 +1,64 @@
+"""Arguments of one call of the loss, and the settings that determine its value."""
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from torch import Tensor, nn
+
+from isda_seg.attachment import base_losses
+from isda_seg.attachment.captured_inputs import CapturedInput
+from isda_seg.core.mean import Mean
+
+
+class Call(NamedTuple):
+    """One call of the loss."""
+    captured: CapturedInput
+    logits: Tensor
+    labels: Tensor
+    ignore_index: int
+    strength: float
+    tau: float          # of logit adjustment
+    background: int | None  # class without margins
+    base: nn.Module
+    kwargs: Mapping[str, Any]  # of the base loss
+    factor: float       # of the base loss
+    align_corners: bool
+    label_sampling: str
+
+    @property
+    def features(self) -> Tensor:
+        """The input (B, A, h, w) of a 1x1 classifier, or samples (N, A)."""
+        assert isinstance(self.captured.features, Tensor)
+        return self.captured.features
+
+    @property
+    def weight(self) -> Tensor:
+        """The weight (C, A) of the classifier."""
+        return self.captured.weight
+
+    def mean(self) -> Mean | None:
+        """Return how the base loss averages cross-entropies; None if this is not known."""
+        return base_losses.mean_of(self.base, self.labels, self.kwargs, self.factor)
+
+    def plain_mean(self) -> Mean | None:
+        """Return ``mean()`` if each labelled sample has the same weight, else None."""
+        mean = self.mean()
+        return mean if mean is not None and mean.plain else None
+
+    def base_value(self, logits: Iterable[Tensor], labels: Tensor, ignored: int) -> Tensor:
+        """Return the mean of the base loss over several logits; ``ignored`` is the ignore index of the labels."""
+        labels, ignore_index = base_losses.labels_for_base(self.base, labels, ignored, self.ignore_index)
+        return base_losses.mean_value(self.base, logits, labels, ignore_index, self.kwargs, self.factor)
+
+    def dense(self) -> 'Call':
+        """Return the call with the rows of a map of features next to each other."""
+        features = self.features
+        if features.dim() == 2 or features.stride(2) == features.shape[3] * features.stride(3):
+            return self
+        return self._replace(captured=self.captured._replace(features=features.contiguous()))
+
+    def part(self, samples: int) -> 'Call':
+        """Return the call for the first image, or some samples, with its own gradients."""
+        part = slice(1 if self.logits.dim() > 2 else samples)
+        captured = self.captured._replace(features=self.features[part], weight=self.weight.detach().requires_grad_())
+        return self._replace(captured=captured, logits=self.logits[part].detach().requires_grad_(),
+                             labels=self.labels[part])
