@@ -1,4 +1,4 @@
-"""Laws of all configs: one name each, a pair differs in `_isda` and few keys, every key is read by something."""
+"""Properties of all configs: one name each, a pair differs in `_isda` and few keys, every key is read by something."""
 
 import functools
 import re

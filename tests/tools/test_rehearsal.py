@@ -1,4 +1,4 @@
-"""Every table of the paper is carried out on tiny data, by the processes that carry it out on GPUs."""
+"""Every table of the paper is reproduced on tiny data, by the same processes as on GPUs."""
 import json
 import os
 import re

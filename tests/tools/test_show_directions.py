@@ -1,4 +1,4 @@
-"""show_directions: a config and its checkpoint become pictures and the numbers behind them, with ISDA and without."""
+"""tools/show_directions.py writes figures and their numbers from a config and its checkpoint, with and without ISDA."""
 
 import json
 
