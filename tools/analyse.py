@@ -34,9 +34,9 @@ def add_tightness(analyses: 'argparse._SubParsersAction[argparse.ArgumentParser]
                         help="one training per seed; default the seed of the config, or 0")
     parser.add_argument('--interval', type=int,
                         help='epochs or iterations between two measurements; default about 20 in total')
-    parser.add_argument('--samples', type=int, default=1000, help='number of training images; default %(default)s')
+    parser.add_argument('--images', type=int, default=1000, help='number of training images; default %(default)s')
     parser.add_argument('--pixels', type=int, default=10, help='pixels per image in segmentation; default %(default)s')
-    parser.add_argument('--draws', type=int, default=1000,
+    parser.add_argument('--samples', type=int, default=1000,
                         help='Monte Carlo samples per image or pixel; default %(default)s')
     parser.add_argument('--strengths', nargs='+', type=float, metavar='L',
                         help='strengths for the trained model; default lambda_0 / 8 to 4 lambda_0')
@@ -50,7 +50,7 @@ def tightness(args: argparse.Namespace) -> None:
     cfg = load_config(args.config, args.cfg_options, args.work_dir, args.launcher)
     out = result_file(args.out, Path(cfg.work_dir, 'tightness.json'), [args.config, cfg], ['.png'])
     from isda_seg.paper.tightness.series import analyse_tightness
-    hook = dict(interval=args.interval, samples=args.samples, pixels=args.pixels, draws=args.draws)
+    hook = dict(interval=args.interval, images=args.images, pixels=args.pixels, samples=args.samples)
     analyse_tightness(cfg, args.config, args.cfg_options, args.seeds, hook, args.strengths, args.resume, out)
 
 
@@ -86,8 +86,9 @@ def add_prior(analyses: 'argparse._SubParsersAction[argparse.ArgumentParser]') -
     parser = analyses.add_parser('prior', help='mIoU and accuracy over the tau of logit adjustment', description=text)
     parser.add_argument('models', nargs='+', metavar='CONFIG CHECKPOINT', help='one or two models')
     parser.add_argument('--split', choices=['test', 'val', 'train'], default='test', help='default %(default)s')
-    parser.add_argument('--tau', nargs='+', type=float, default=[tenths / 10 for tenths in range(11)], metavar='TAU',
-                        help='values to test, in addition to 0; a single value is not tuned; default 0 0.1 ... 1')
+    parser.add_argument('--logit-adjustment', nargs='+', type=float, metavar='TAU',
+                        default=[tenths / 10 for tenths in range(11)], help='tau to test, in addition to 0; a '
+                        'single one is not tuned; default 0 0.1 ... 1')
     parser.add_argument('--held-out', type=float, default=0.25, metavar='SHARE',
                         help='fraction of the training images, from the end, that selects tau unless the checkpoint '
                              'was trained on them, as in tools/benchmarks/sweep.py; default %(default)s')
@@ -101,7 +102,7 @@ def prior(args: argparse.Namespace) -> None:
     cfgs = [load_config(model.config, args.cfg_options, args.work_dir, args.launcher) for model in models]
     out = result_file(args.out, Path(cfgs[0].work_dir, 'prior', 'prior.json'), [*args.models, *cfgs], ['.png'])
     from isda_seg.paper.prior_report import analyse_prior
-    analyse_prior(models, cfgs, args.split, args.tau, args.held_out, out)
+    analyse_prior(models, cfgs, args.split, args.logit_adjustment, args.held_out, out)
 
 
 def main() -> None:

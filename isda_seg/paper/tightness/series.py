@@ -91,8 +91,8 @@ def _run(cfg: Config, strengths: Sequence[float] | None, resume: bool) -> Run:
     found: Run = dict(points=read_points(cfg.work_dir), strengths=[], classes=[])
     for samples in hook.samples_of(runner):
         values = [share * samples.lambda_0 for share in SHARES] if strengths is None else strengths
-        found['strengths'] += over_strengths(samples, values, hook.draws, hook.seed)
-        found['classes'] += over_classes(samples, samples.lambda_0, hook.draws, hook.seed)
+        found['strengths'] += over_strengths(samples, values, hook.samples, hook.seed)
+        found['classes'] += over_classes(samples, samples.lambda_0, hook.samples, hook.seed)
     return found
 
 
