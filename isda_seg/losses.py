@@ -40,9 +40,9 @@ class ISDALoss(HookedLoss):
         loss_name: key in the training log.
         classifier: name of the classifier in the head, if the head has several.
         ignore_background: True leaves out the background of a box head (the last of its C + 1 outputs). Its
-            proposals stay negatives of every class and are observed, but their row of the table is 0: background is
-            the rest, not a class with a Gaussian, so its covariance reaches into the other classes. Without effect in
-            heads without background.
+            proposals remain negatives of every class and are observed, but their row of the table is 0. The background
+            is everything else rather than a Gaussian class, so its covariance extends into the other classes. Heads
+            without background do not change.
         cross_entropy: keys of CrossEntropyLoss (class_weight, avg_non_ignore, reduction, ...).
 
     Raises:

@@ -191,7 +191,7 @@ class LoRA(nn.Module):
         self.base, self.down, self.up = nn.Linear(4, 3), nn.Linear(4, 2), nn.Linear(2, 3)
 
 
-def test_several_layers_whose_outputs_may_be_added_are_an_error_that_picks_none():
+def test_several_layers_whose_outputs_may_be_added_are_an_error():
     with pytest.raises(ValueError, match=r'got LoRA. If one of base \(Linear\), down \(Linear\), up \(Linear\) alone .*'
                                          'added, as in LoRA, no layer does: merge the adapter, or exclude the'):
         attach(ISDACriterion(), LoRA())

@@ -1,4 +1,4 @@
-"""Laws of all configs: one name each, a pair differs in `_isda` and few keys, every key is read by something."""
+"""Properties of all configs: one name each, a pair differs in `_isda` and few keys, every key is read by something."""
 
 import functools
 import re
@@ -69,10 +69,10 @@ def test_every_config_key_is_used(stem):
 
 @pytest.mark.parametrize('stem', option_rows())
 def test_option_rows_in_docstrings_change_the_named_keys(stem):
-    promise = CONFIGS[stem].read_text().split('"""')[1]
+    docstring = CONFIGS[stem].read_text().split('"""')[1]
     cfg = Config.fromfile(CONFIGS[stem])
     for row in option_rows()[stem]:
-        (line,) = [line.split() for line in promise.splitlines() if line.strip().startswith(row.options)]
+        (line,) = [line.split() for line in docstring.splitlines() if line.strip().startswith(row.options)]
         number = [] if row.error is None else [f'{row.error:.2f}']
         assert line[:len(row.options.split()) + len(number)] == [*row.options.split(), *number]
         settings = parse_arm(f'{CONFIGS[stem]} {row.options}').settings

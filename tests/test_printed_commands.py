@@ -29,8 +29,8 @@ def labels():
     return sorted({f'{stem}{options}' for stem, options in found})
 
 
-def promised():
-    """The docstrings of the configs that name options: the config and these."""
+def documented():
+    """Return the configs whose docstring names options, with these options."""
     found = {path: re.findall(OPTION, (ROOT / path).read_text().split('"""')[1]) for path in CONFIGS.values()}
     return [pytest.param(path, options, id=path, marks=[pytest.mark.mmdet] * path.startswith(NEEDS_DETECTION))
             for path, options in found.items() if options]
@@ -113,7 +113,7 @@ def test_every_recorded_arm_is_that_of_a_config():
     assert len(recorded) > 40 and recorded - CONFIGS.keys() == set()
 
 
-@pytest.mark.parametrize('config, options', promised())
+@pytest.mark.parametrize('config, options', documented())
 def test_the_options_in_the_docstring_of_a_config_are_taken_by_it(config, options):
     for option in options:
         assert_takes(config, Arm(config, (option,)).settings)

@@ -45,7 +45,7 @@ def test_the_first_screen_shows_idea_diff_torch_installation_gain_and_cost():
                     'pip install .', '## Does it help?', '<!-- /gain -->', generated(README, 'cost'))
 
 
-def test_commands_links_explanation_guides_tour_and_limits_follow_in_this_order():
+def test_sections_after_the_first_screen_have_a_fixed_order():
     rest = '\n'.join(README.splitlines()[FIRST_SCREEN:])
     assert_in_order(rest, 'make demo', 'make gain', 'make gain ARGS=--segmentation', 'make test', '(CHANGELOG.md)',
                     '(STABILITY.md)', '(CITATION.cff)', '(CONTRIBUTING.md)', '## How it works',
@@ -58,7 +58,7 @@ def test_no_sentence_of_readme_has_two_numbers():
     assert [text for text in sentences if len(re.findall(r'(?<![\w.:-])\d[\d.,]*', text)) > 1] == []
 
 
-def test_the_names_to_install_are_those_of_the_package():
+def test_install_commands_name_the_package_and_its_extras():
     install = README + (ROOT / 'docs' / 'install.md').read_text()
     found = re.findall(r"pip install (?:-c \S+ )?(?:-e )?'([\w.-]+)\[([\w-]+)\]", install)
     assert {package for package, _ in found} == {'.', PROJECT['name']}
@@ -74,7 +74,7 @@ def test_the_cost_is_one_line():
     assert len(generated(README, 'cost').splitlines()) == 1
 
 
-def test_what_is_known_of_the_gain_is_a_table_per_task_and_one_line_of_what_is_left_out():
+def test_gains_are_a_table_per_task_and_a_line_about_omissions():
     *tables, note = generated((ROOT / 'configs' / 'results' / 'README.md').read_text(), 'gain').split('\n\n')
     assert [table.split(':')[0] for table in tables] == ['| segmentation', '| classification', '| semi-supervised']
     assert ROWS[0] <= sum(len(table.splitlines()) - 2 for table in tables)
@@ -98,7 +98,7 @@ def test_contributing_fits_on_a_page():
     assert 40 <= len((ROOT / 'CONTRIBUTING.md').read_text().splitlines()) <= 74
 
 
-def test_every_folder_of_configs_is_shown_in_a_readme_that_the_front_page_and_the_index_lead_to():
+def test_every_config_folder_has_a_readme_linked_from_the_front_page():
     folders = {path.name for path in (ROOT / 'configs').iterdir() if any(path.rglob('*.py'))} - {'_base_'}
     assert {one.name for one in CONFIG_FOLDERS} == folders
     without_configs = {'torch', 'results'}
@@ -120,7 +120,7 @@ def test_every_link_leads_to_a_file_and_to_a_heading_of_it(document):
 
 
 @pytest.mark.parametrize('document', DOCUMENTS, ids=name)
-def test_a_row_of_a_table_is_something_that_was_run(document):
+def test_no_table_has_a_row_that_was_not_run(document):
     assert [line for line in document.read_text().splitlines() if line.startswith('|') and 'not yet run' in line] == []
 
 
@@ -163,7 +163,7 @@ def assert_tool_takes(words):
 
 
 @pytest.mark.parametrize('command', commands())
-def test_every_command_names_targets_extras_tools_configs_and_options_that_exist(command):
+def test_every_command_names_existing_targets_tools_configs_and_options(command):
     words = split(command)
     if words[0] == 'make':
         assert_made(words[1:])
@@ -193,14 +193,19 @@ def test_every_tool_and_target_in_the_text_exists_with_the_options_named(mention
         assert_tool_takes(words[words[0] == 'python':])
 
 
-def test_make_gpu_runs_tools_and_configs_that_are_there():
+def test_make_gpu_runs_tools_and_configs_that_exist():
     done = subprocess.run(['make', '-n', 'gpu'], cwd=ROOT, capture_output=True, text=True, check=True)
     named = [word for word in done.stdout.split() if word.endswith('.py')]
     assert len(named) == 5 and [path for path in named if not (ROOT / path).is_file()] == []
 
 
-def test_every_function_of_the_code_tour_is_defined_in_the_file_that_it_names():
-    rows = [line for line in (ROOT / 'docs' / 'code_tour.md').read_text().splitlines() if re.match(r'\| \d', line)]
-    steps = [step for row in rows for step in re.findall(r'`(\w+)` in \[[^]]*\]\(\.\./([^)]*)\)', row)]
-    assert len(rows) == 10 and len(steps) >= len(rows)
-    assert [step for step in steps if f'def {step[0]}(' not in (ROOT / step[1]).read_text()] == []
+def test_the_code_tour_links_each_name_to_the_file_that_defines_it():
+    rows = [line for line in (ROOT / 'docs' / 'code_tour.md').read_text().splitlines() if line.startswith('| ')]
+    links_of = [re.findall(r'\[`(\w+)`\]\(\.\./([^)]*)\)', row) for row in rows]
+    linked = [link for row in links_of for link in row]
+    assert [name for name, file in linked if not re.search(rf'(def|class) {name}\b', (ROOT / file).read_text())] == []
+    named = re.findall(r'`(\w+)`', '\n'.join(rows))
+    assert sorted(named) == sorted(name for name, _ in linked) and sum(map(bool, links_of)) >= 15
+    reference = 'isda_seg/core/reference.py'
+    defined = set(re.findall(r'^def (\w+)', (ROOT / reference).read_text(), re.MULTILINE))
+    assert {name for name, file in linked if file == reference} == defined

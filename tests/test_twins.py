@@ -122,9 +122,9 @@ def test_without_the_isda_keys_a_config_equals_its_baseline(path):
 
 @pytest.mark.parametrize('path', CONFIGS, ids=names)
 def test_config_and_baseline_name_each_other(path):
-    promise, plain = (p.read_text().split('"""')[1] for p in (path, twin(path)))
-    assert promise.count(path.name) == 1
-    assert promise.count(f'Baseline:  {twin(path).name}') == 1
+    docstring, plain = (p.read_text().split('"""')[1] for p in (path, twin(path)))
+    assert docstring.count(path.name) == 1
+    assert docstring.count(f'Baseline:  {twin(path).name}') == 1
     assert plain.count(f'With ISDA: {path.name}') == 1
 
 

@@ -37,7 +37,7 @@ def main() -> None:
     found = export(checkpoint, out, args.to)
     print(f'wrote {out}: {found.architecture.kind}-{found.architecture.depth}, {found.keys} keys')
     print(f'dropped: {", ".join(found.dropped) or "nothing"}')
-    print(f'checked with {found.checked_with}: every weight is there, with its shape')
+    print(f'checked with {found.checked_with}: all weights are present, with the expected shapes')
     if args.to in KEYS:
         report(found, out, args.to)
 
@@ -46,8 +46,8 @@ def report(found: Export, out: Path, target: str) -> None:
     """Print the configs that accept the file and the options they need."""
     kind, depth = found.architecture.kind, found.architecture.depth
     what = 'detection' if target == 'mmdet' else 'segmentation'
-    print(f'It has a {"deep" if found.architecture.deep_stem else "plain"} stem: a {what} config takes it with '
-          f'--cfg-options {KEYS[target]}={out} where its backbone is a {kind} of depth {depth}.')
+    print(f'It has a {"deep" if found.architecture.deep_stem else "plain"} stem. Add --cfg-options '
+          f'{KEYS[target]}={out} to a {what} config whose backbone is a {kind} of depth {depth}.')
     if target == 'mmdet':
         try:
             compat.require_detection()

@@ -20,7 +20,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('generator', help='file of tools/train_generator.py or folder with BigGAN-deep')
     parser.add_argument('--class', dest='wanted', metavar='NAME', required=True, help='class of the images')
     parser.add_argument('--images', type=int, default=4, help='number of images; default %(default)s')
-    parser.add_argument('--augmented', type=int, default=5, help='augmented features per image; default %(default)s')
+    parser.add_argument('--samples', type=int, default=5,
+                        help='samples of the augmentation per image; default %(default)s')
     parser.add_argument('--strength', type=float, help='lambda; default lambda_0 of the loss')
     parser.add_argument('--recipe', choices=['short', 'cifar', 'imagenet'], default='short',
                         help='optimisation schedule: short, or those of the paper (cifar) and of its code (imagenet); '
@@ -51,7 +52,7 @@ def main() -> None:
     from isda_seg.runtime.provenance import provenance, write_json
     recipe = RECIPES[args.recipe]
     recipe = recipe if args.steps is None else recipe.rescaled(*args.steps)
-    options = ReverseOptions(args.wanted, args.images, args.augmented, args.strength, args.restarts, args.seed)
+    options = ReverseOptions(args.wanted, args.images, args.samples, args.strength, args.restarts, args.seed)
     generator, opened = read_generator(args.generator), open_checkpoint(cfg, args.checkpoint)
     found, chosen, augmentation = reverse_class(opened, generator, options, recipe)
     figures = out.with_suffix('.png'), out.with_name(f'{out.stem}_nearest.png')
@@ -59,7 +60,7 @@ def main() -> None:
     draw_columns(grid_columns(found), figures[0], title)
     draw_columns(nearest_columns(found, split_loader(cfg, 'train'), args.neighbours), figures[1], title)
     report = dict(provenance(args.seed), kind='reverse mapping', config=args.config,
-                  wanted=dict(name=options.name, images=options.images, draws=options.samples,
+                  wanted=dict(name=options.name, images=options.images, samples=options.samples,
                               strength=options.strength, restarts=options.restarts, seed=options.seed),
                   chosen=chosen, strength=augmentation.strength, covariance=augmentation.kind,
                   origin=augmentation.origin, **found.report())

@@ -18,13 +18,13 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_config(parser)
     add_checkpoint(parser)
-    parser.add_argument('--classes', '--class', nargs='+', default=[], metavar='NAME', help='class names; default all')
+    parser.add_argument('--classes', nargs='+', default=[], metavar='NAME', help='class names; default all')
     parser.add_argument('--head', help='head of a segmentation model; default decode_head')
     parser.add_argument('--split', default='train', choices=['train', 'val', 'test'],
                         help='images to search; default %(default)s')
     parser.add_argument('--queries', type=int, default=20, help='query features per class; default %(default)s')
     parser.add_argument('--shown', type=int, default=2, help='number of queries in the figure; default %(default)s')
-    parser.add_argument('--samples', '--draws', type=int, default=2,
+    parser.add_argument('--samples', type=int, default=2,
                         help='samples of the augmentation per query; default %(default)s')
     parser.add_argument('--neighbours', type=int, default=5, help='nearest images per row; default %(default)s')
     parser.add_argument('--apart', type=int, default=0, metavar='N',

@@ -145,7 +145,7 @@ class CapturedInputs:
         self._last.clear()
 
     def in_eval_mode(self) -> bool:
-        """Return whether the classifier is in eval mode, even if the loss, outside of the model, is not."""
+        """Return whether the classifier is in eval mode. A loss outside of the model may still be in training mode."""
         classifier = self.classifier()
         return classifier is not None and not classifier.training
 

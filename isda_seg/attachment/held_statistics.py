@@ -52,7 +52,7 @@ class HeldStatistics(nn.Module):
                 self.statistics.observe(features, features.new_zeros(0, dtype=torch.int64))
 
     def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
-        """Load the state; a loss without statistics stays so if the state is refused."""
+        """Load the state. If it is refused, the loss keeps its previous statistics, or none."""
         statistics = self.statistics
         try:
             return super().load_state_dict(*args, **kwargs)

@@ -18,7 +18,7 @@ class LabelErrors:
         self._classes, self._ignore_index = 0, 0
 
     def __getstate__(self) -> dict[str, Any]:
-        """Copy without the labels of the original, whose errors the original raises."""
+        """Copy without the labels, because the original raises their errors."""
         return LabelErrors().__dict__
 
     def check(self, labels: Tensor, logits: Tensor, ignore_index: int,

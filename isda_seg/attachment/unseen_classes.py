@@ -1,4 +1,4 @@
-"""Messages about classes without a sample and features that are not finite, and their one report in plain torch."""
+"""Messages about classes without a sample and features that are not finite, which plain torch reports once."""
 import warnings
 from collections.abc import Sequence
 
@@ -12,14 +12,14 @@ class UnseenClasses:
     """Report of the statistics of one loss after some training calls.
 
     Args:
-        steps: number of training calls before the report; None for no report, if the training loop reports itself.
+        steps: number of training calls before the report; None if the training loop reports instead.
     """
 
     def __init__(self, steps: int | None = STEPS) -> None:
         self.steps, self.calls = steps, 0
 
     def count_call(self, statistics: ClassStatistics) -> None:
-        """Count a training call. At the number of the report, warn; this synchronises with an accelerator."""
+        """Count a training call, and report at call number ``steps``. The report synchronises with an accelerator."""
         self.calls += 1
         if self.calls != self.steps:
             return

@@ -178,7 +178,7 @@ def _first_logits(captured: CapturedInput) -> Tensor:
 
 
 def _first_typical_logit(captured: CapturedInput) -> Tensor:
-    """Return ``typical_logit`` of the first sample or image; of windows, of their largest part."""
+    """Return ``typical_logit`` of the first sample or image; for windows, the largest value of their bands."""
     features = captured.features
     if not isinstance(features, Windows):
         one = features[:1].float()

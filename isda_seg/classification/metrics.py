@@ -12,7 +12,7 @@ from isda_seg.metrics.likelihood import Likelihood, likelihood, likelihood_metri
 
 
 class LogitMetric(BaseMetric):
-    """Base of metrics of predictions, a list of dicts with ``logits`` (B, C) and ``labels`` (B,).
+    """Base class of metrics. A prediction is a dict with ``logits`` (B, C) and ``labels`` (B,).
 
     Args:
         adjustment: (C,) added to the logits, ``-tau * log prior``, or None.

@@ -72,7 +72,7 @@ class SampleGathering:
         self.overflow: Tensor | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        """Copy as a new gathering, whose ranks agree again at their first call."""
+        """Copy without the capacity, which the ranks of the copy determine at their first call."""
         return SampleGathering().__dict__
 
     def accepts(self, labels: Tensor, limit: int) -> bool:

@@ -57,7 +57,7 @@ class ClassStatistics(nn.Module):
         return ClassMoments(*(field.clone() for field in self.running()))
 
     def running(self) -> ClassMoments:
-        """Return the moments: the buffers, or with separate statistics per rank their originals."""
+        """Return the moments: the buffers, or the values they copy if each rank has separate statistics."""
         return self._own or ClassMoments(self.count, self.mean, self.covariance)
 
     @torch.no_grad()
@@ -187,7 +187,7 @@ class ClassStatistics(nn.Module):
         self._own = None
 
     def _save_to_state_dict(self, destination: dict[str, Tensor], prefix: str, keep_vars: bool) -> None:
-        """Save the state, on an accelerator with the capacity of the messages between ranks."""
+        """Save the state; on an accelerator, also the capacity of the messages between ranks."""
         super()._save_to_state_dict(destination, prefix, keep_vars)
         if self._gathering.capacity is not None and not on_cpu(self.count):
             destination[f'{prefix}capacity'] = torch.tensor(self._gathering.capacity)

@@ -38,7 +38,7 @@ def _is_there_already(root: Path, parameters: dict[str, int]) -> bool:
         raise FileExistsError(f'{root} exists and holds no demo streets ({RECORD} is missing or cannot be read); '
                               'choose another folder or remove it') from None
     if found != parameters:
-        raise FileExistsError(f'{root} holds demo streets made with {found}, asked for {parameters}; '
+        raise FileExistsError(f'{root} holds demo streets made with {found}, which differ from {parameters}; '
                               'choose another folder or remove it')
     return True
 

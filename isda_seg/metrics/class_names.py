@@ -16,8 +16,9 @@ def unique_names(classes: Sequence[str]) -> list[str]:
 def check_class_names(dataset: dict[str, Any], kind: Any) -> None:
     """Check the names of the classes in the config of a dataset, or in its class ``kind``.
 
-    A ValueError says that they are a single string, and not the path of a file with one name per line, or that they
-    have a key that is not read.
+    Raises:
+        ValueError: the names are a single string that is not the path of a file with one name per line, or the metainfo
+            has a key without effect.
     """
     known = {**(getattr(kind, 'METAINFO', None) or {}), **(dataset.get('metainfo') or {})}
     unread = [key for key in dataset.get('metainfo') or {} if key in ('CLASSES', 'PALETTE')]

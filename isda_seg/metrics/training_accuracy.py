@@ -11,7 +11,7 @@ NAMES = ('accuracy', 'decode.acc_seg')      # outputs of a classifier's and a de
 
 @HOOKS.register_module()
 class TrainingAccuracyHook(Hook):
-    """Write into every checkpoint the accuracy of each training step over one epoch's number of steps.
+    """Write the accuracy of the latest training steps, as many as an epoch has, into every checkpoint.
 
     The accuracy is that of augmented images with the network in training mode.
     """

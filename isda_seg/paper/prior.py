@@ -20,7 +20,7 @@ from isda_seg.segmentation.evaluation import evaluate
 
 MEASURES = {'mIoU': 'mIoU', 'mAcc': 'mean accuracy', 'aAcc': 'pixel accuracy'}  # in per cent
 REMEDY = ('To select tau, analyse a checkpoint trained with held-out images, as by tools/benchmarks/sweep.py; then '
-          'pass its tau with --tau')
+          'pass its tau with --logit-adjustment')
 
 
 class Plan(NamedTuple):
@@ -41,9 +41,9 @@ def tau_grid(taus: Sequence[float]) -> list[float]:
     Raises:
         ValueError: a negative value, or no positive value.
     """
-    found = sorted({0.0, *(check_strength(tau, '--tau') for tau in taus)})
+    found = sorted({0.0, *(check_strength(tau, '--logit-adjustment') for tau in taus)})
     if len(found) == 1:
-        raise ValueError('--tau needs at least one value above 0: 0 is the model without logit adjustment')
+        raise ValueError('--logit-adjustment needs at least one value above 0: 0 is the model without it')
     return found
 
 

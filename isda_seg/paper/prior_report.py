@@ -1,12 +1,41 @@
-"""Figure and text tables of test-time logit adjustment for one or two models."""
+"""Result file, figure and text tables of test-time logit adjustment for one or two models."""
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
+from mmengine.config import Config
+from mmengine.dist import is_main_process
 
 from isda_seg.paper.figures import save_figure
-from isda_seg.paper.prior import MEASURES, REMEDY
+from isda_seg.paper.prior import MEASURES, REMEDY, check_same_data, evaluate_taus, plan, tau_grid
+from isda_seg.paper.trained_models import TrainedModel
+from isda_seg.runtime.provenance import provenance, write_json
+
+
+def analyse_prior(models: Sequence[TrainedModel], cfgs: Sequence[Config], split: str, taus: Sequence[float],
+                  held_out: float, out: Path) -> None:
+    """Evaluate models on the same images, write the result file with a figure next to it, and print the summary.
+
+    Args:
+        models: models from ``trained_models``.
+        cfgs: config of each model, from ``load_config``.
+        split: 'test', 'val' or 'train'.
+        taus: values to test. A single positive value is used as given; among several, one is selected.
+        held_out: share of the training images, from the end, for the selection.
+        out: path of the result file.
+    """
+    taus = tau_grid(taus)
+    share = held_out if len(taus) > 2 else None
+    plans = [plan(model.name, cfg, model.config, model.checkpoint, split, share)
+             for model, cfg in zip(models, cfgs, strict=True)]
+    check_same_data(plans)
+    found = [evaluate_taus(each, taus) for each in plans]
+    if is_main_process():
+        write_json(out, dict(kind='prior', split=split, taus=taus, held_out=share, models=found, **provenance()))
+        draw_prior(found, split, out.with_suffix('.png'))
+        print(summary(found, split))
+        print(f'wrote {out}, {out.with_suffix(".png")}')
 
 
 def draw_prior(models: Sequence[dict[str, Any]], split: str, out: Path) -> None:

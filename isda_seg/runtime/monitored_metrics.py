@@ -1,4 +1,4 @@
-"""Metrics that hooks and schedules monitor: their direction, and whether the evaluator gives them."""
+"""Metrics that hooks and schedules monitor: their direction, and whether the evaluator computes them."""
 from typing import Any
 
 import torch

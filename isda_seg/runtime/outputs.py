@@ -1,4 +1,4 @@
-"""Refusal of outputs that would replace an input, before anything is written.
+"""Checks that no output replaces an input, before anything is written.
 
 MMEngine is not imported: some tools work without it.
 """

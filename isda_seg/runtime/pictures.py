@@ -1,4 +1,4 @@
-"""Base hook for visualisations of evenly spaced test images, and file names of what is written per image."""
+"""Base hook for visualisations of evenly spaced test images, and names of files that are written per image."""
 import os
 from collections import Counter
 from pathlib import Path
@@ -71,7 +71,7 @@ def output_names(dataset: Any) -> dict[str, str]:
 
 
 def _below(path: str, folder: str) -> str:
-    """Return a path relative to a folder that contains it; an absolute path elsewhere without its root."""
+    """Return a path relative to ``folder`` if it is inside, else the absolute path without its root."""
     full = os.path.abspath(path)
     inside = os.path.commonpath([full, folder]) == folder
     return os.path.relpath(full, folder) if inside else full.lstrip(os.sep)

@@ -8,8 +8,8 @@ READERS = {f"{OF_NONE}'imread'": 'tifffile', f"{OF_NONE}'decode'": 'PyTurboJPEG'
 def reading_error(kind: str, path: str | Path, error: Exception) -> Exception:
     """Return the exception for a file that could not be read: a ``kind``, such as 'image', and the reader's ``error``.
 
-    It is an ImportError if a package is missing, an error of the class of an OSError of the system, such as
-    PermissionError, a MemoryError unchanged, and a ValueError for a damaged file.
+    It is an ImportError for a missing package and a ValueError for a damaged file. An OSError of the system keeps its
+    class, such as PermissionError, and a MemoryError is returned unchanged.
     """
     start = f'cannot read {kind} {path}'
     if isinstance(error, AttributeError) and str(error) in READERS:

@@ -123,7 +123,7 @@ class PositionSeededDataset(Dataset[Any]):
 
 @HOOKS.register_module()
 class IterationSeedHook(Hook):
-    """Seed the training step (dropout and the like) from (seed, rank, iteration)."""
+    """Seed the random numbers of the training step, such as dropout, from (seed, rank, iteration)."""
 
     priority = 'VERY_HIGH'
 

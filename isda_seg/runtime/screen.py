@@ -65,7 +65,7 @@ class Screen(logging.Handler):
 
 
 def numbers(text: str) -> str:
-    """Return the values of a training step that are listed in ``SHOWN``, in that order, the strength of one head."""
+    """Return the values of a training step in ``SHOWN``, in that order. Of several strengths, only one is shown."""
     found = dict(reversed(re.findall(r'(?:[\w.]+\.(?=isda_strength))?([\w.]+): (\S+)', text)))
     return '  '.join(f'{name}: {found[name]}' for name in SHOWN if name in found)
 

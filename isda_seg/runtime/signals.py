@@ -145,7 +145,7 @@ def _end_with_main_process(main: int) -> None:
 
 
 def _start_worker(start: Any, worker_id: int) -> None:
-    """Initialise a worker of the validation as before, and ignore signals in it."""
+    """Run the worker_init_fn ``start``, and ignore signals in the worker."""
     if start is not None:
         start(worker_id)
     if get_worker_info() is not None:

@@ -65,7 +65,7 @@ def describe_type_error(error: KeyError | TypeError) -> str | None:
 
 
 def _defining_module(name: str) -> str | None:
-    """Return the module of this package that defines a class and was not imported; None if there is none."""
+    """Return the module of this package that defines a class but was not imported, or None."""
     package = Path(__file__).parents[1]
     modules = ('.'.join(path.relative_to(package.parent).with_suffix('').parts) for path in package.rglob('*.py')
                if re.search(rf'^class {re.escape(name)}\b', path.read_text(encoding='utf-8'), re.MULTILINE))

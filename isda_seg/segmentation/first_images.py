@@ -46,8 +46,8 @@ def check_views(cfg: Config, protocol: str) -> None:
         if len(sizes) == 1:
             (height, width), = sizes
             raise ValueError(f'the protocol {protocol} needs views of several sizes, but all views of the first test '
-                             f'image are {width} x {height}. A transform of test_dataloader.dataset.pipeline fixes the '
-                             f'size: let one of {", ".join(SIZES)} set it, or use --protocols single')
+                             f'image are {width} x {height}. In test_dataloader.dataset.pipeline only '
+                             f'{", ".join(SIZES)} may set the size; or use --protocols single')
 
 
 def _first(loader: Any, number: int) -> list[dict[str, Any]]:

@@ -258,7 +258,7 @@ def overwritten(loss, statistics):
 
 
 @pytest.mark.parametrize('change, factor', [(divided, 0.25), (overwritten, 1.0)])
-def test_the_loss_or_the_covariance_may_be_changed_in_place_before_the_backward_pass(change, factor):
+def test_the_loss_or_covariance_may_change_in_place_before_backward(change, factor):
     head, twin = Head(), Head()
     train(head, 2, True)
     train(twin, 2, False)

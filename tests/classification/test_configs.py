@@ -97,9 +97,9 @@ def test_without_the_isda_keys_a_config_is_its_twin(path):
 
 @pytest.mark.parametrize('path', ISDA, ids=names)
 def test_twin_configs_refer_to_each_other(path):
-    promise, plain = (p.read_text().split('"""')[1] for p in (path, twin(path)))
-    assert promise.count(f'/{path.name}') == 1
-    assert promise.count(f'Baseline:  {twin(path).name};') == 1
+    docstring, plain = (p.read_text().split('"""')[1] for p in (path, twin(path)))
+    assert docstring.count(f'/{path.name}') == 1
+    assert docstring.count(f'Baseline:  {twin(path).name};') == 1
     assert plain.count(f'With ISDA: {path.name}') == 1
 
 

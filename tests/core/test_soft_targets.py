@@ -92,7 +92,7 @@ def test_the_loss_is_at_least_the_mean_over_labels_and_samples():
     assert bool((bound > sampled).all())
 
 
-def test_the_smoothed_loss_of_labels_is_below_its_bound_by_the_smoothed_row():
+def test_label_smoothing_lowers_the_bound_by_the_mean_of_the_row():
     """E[logsumexp(z~)] <= logsumexp(z + strength/2 T[y]), and E[z~] = z."""
     layer, loss = attached(nn.CrossEntropyLoss(label_smoothing=0.2, reduction='none'), covariance='full')
     features, labels, number = torch.randn(30, CHANNELS), torch.arange(30) % CLASSES, 2000

@@ -604,7 +604,7 @@ def test_matrices_of_ranks_are_all_reduced(ranks, kind):
     assert [rank[kind, 'pixels'][1] for rank in ranks] == 2 * [CLASSES * (1 + CHANNELS) + matrices]
 
 
-def test_an_accelerator_gathers_up_to_the_next_power_of_two_of_the_first_batch(monkeypatch):
+def test_gathering_capacity_is_the_first_batch_up_to_a_power_of_two(monkeypatch):
     monkeypatch.setattr(device, 'CPU_TYPES', ())
     monkeypatch.setattr(ranks_module, '_gather', lambda tensor: tensor[None])  # a single rank
     gathering, rows = SampleGathering(), torch.arange(20.0)[:, None]

@@ -31,16 +31,16 @@ def test_there_are_four_detectors_with_three_initialisations_each():
 
 @pytest.mark.parametrize('path', tiny_coco.COCO, ids=names)
 def test_docstring_has_command_paper_values_and_backbone_path(path):
-    promise = path.read_text().split('"""')[1]
+    docstring = path.read_text().split('"""')[1]
     detector, init = parts(path)
     expected = 'not reported' if detector not in PAPER else f'{PAPER[detector][INITS.index(init)]} box mAP'
     expected += f', {MASKS[INITS.index(init)]} mask mAP' if detector == 'mask-rcnn' else ''
-    assert re.search('^Paper: +(.*)$', promise, re.MULTILINE)[1] == expected
-    assert promise.count(f'tools/dist_train.sh configs/coco/{path.name} 8\n') == 1
-    assert promise.count(f'{CHECKPOINT}=FILE') == (init != 'torchvision')
+    assert re.search('^Paper: +(.*)$', docstring, re.MULTILINE)[1] == expected
+    assert docstring.count(f'tools/dist_train.sh configs/coco/{path.name} 8\n') == 1
+    assert docstring.count(f'{CHECKPOINT}=FILE') == (init != 'torchvision')
     plain, isda = (f'{detector}_r50_{word}fpn_1x_coco.py' for word in ('', 'isda_'))
     assert {'plain': f'With ISDA: {isda}\n', 'isda': f'Baseline:  {plain}; ', 'torchvision': 'Baseline:  none'}[
-        init] in promise
+        init] in docstring
 
 
 @pytest.mark.mmdet

@@ -314,7 +314,7 @@ def test_a_checkpoint_in_the_old_format_is_accepted_and_resumes_exactly(whole, t
 
 
 @pytest.mark.skipif(release(torch.__version__) < (2, 6), reason='weights_only is True by default since torch 2.6')
-def test_mmengine_that_cannot_resume_with_this_torch_is_an_error_with_a_remedy(tmp_path, monkeypatch):
+def test_mmengine_that_cannot_resume_with_this_torch_is_an_error(tmp_path, monkeypatch):
     """mmengine 0.10.7 does not set weights_only, whose default is True since torch 2.6."""
     path = tmp_path / 'iter_1.pth'
     torch.save(dict(meta={}, optimizer={}, message_hub=HistoryBuffer([1], [1]), state_dict={}), path)

@@ -28,7 +28,7 @@ def test_invalid_tau_is_an_error(tau):
         check_taus([0.5, tau])
 
 
-def test_prior_comes_from_the_last_isda_loss_of_the_module_else_from_the_labels():
+def test_prior_is_that_of_the_last_isda_loss_or_of_the_labels():
     state = {key: torch.tensor(value) for key, value in {
         'head.0.loss.statistics.count': [1, 1], 'head.1.loss.statistics.count': [6, 2], 'head.weight': [5],
         'header.loss.statistics.count': [7, 8]}.items()}

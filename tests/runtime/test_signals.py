@@ -187,7 +187,7 @@ def test_handlers_are_restored_and_ignored_signals_stay_ignored():
         signal.signal(signal.SIGHUP, before)
 
 
-def test_workers_survive_the_signals_of_a_job_and_die_of_those_of_the_main_process():
+def test_workers_survive_signals_to_the_job_but_not_from_the_main_process():
     child = os.fork()
     if child == 0:
         ignore_signals_in_worker()

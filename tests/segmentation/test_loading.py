@@ -116,7 +116,7 @@ def test_more_classes_than_8_bits_are_kept(tmp_path):
     assert wide(tmp_path / 'a.png', [0, 65535], num_classes=2) == [0, 65535]
 
 
-def test_with_more_classes_than_8_bits_only_label_0_is_void_by_reduce_zero_label(tmp_path):
+def test_reduce_zero_label_of_300_classes_ignores_only_label_0(tmp_path):
     assert wide(tmp_path / 'a.png', [0, 1, 255, 256, 300], reduce_zero_label=True) == [65535, 0, 254, 255, 299]
 
 

@@ -90,7 +90,7 @@ def test_an_unsuitable_prediction_costs_only_the_metric(sample, kind, logits):
     assert metric.evaluate(1) != {}
 
 
-def test_a_model_with_more_outputs_than_the_dataset_has_classes_costs_only_the_precision(sample):
+def test_outputs_beyond_the_classes_of_the_dataset_cost_only_precision(sample):
     metric = PixelAveragePrecisionMetric()
     metric.dataset_meta = dict(classes=['one'])
     metric.process(None, [sample])

@@ -17,7 +17,7 @@ SMALL = ('--cfg-options', 'train_dataloader.dataset.indices=96', 'train_dataload
 def result(tmp_path_factory, data_folder):
     """A run of six epochs on 96 images, and the same command once more with --resume."""
     folder = tmp_path_factory.mktemp('analyse')
-    arguments = ('tightness', ISDA, '--work-dir', folder, '--seeds', 3, '--interval', 3, '--samples', 64, '--draws',
+    arguments = ('tightness', ISDA, '--work-dir', folder, '--seeds', 3, '--interval', 3, '--images', 64, '--samples',
                  100, '--strengths', 0, 0.5, 1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv('ISDA_SEG_DATA', str(data_folder('cifar10').parent))
@@ -30,11 +30,11 @@ def result(tmp_path_factory, data_folder):
 def test_a_result_has_points_strengths_classes_and_provenance(result):
     folder, found, _ = result
     run = found['runs']['3']
-    assert [(point['step'], point['strength'], point['samples']) for point in run['points']] == [(3, 0.5, 64),
+    assert [(point['step'], point['strength'], point['logit_vectors']) for point in run['points']] == [(3, 0.5, 64),
                                                                                                  (6, 1.0, 64)]
     assert [entry['strength'] for entry in run['strengths']] == [0, 0.5, 1]
     assert [entry['classes'] for entry in run['classes']] == [2, 5, 10]
-    assert (found['kind'], found['seeds'], found['seed'], found['draws']) == ('tightness', [3], 3, 100)
+    assert (found['kind'], found['seeds'], found['seed'], found['samples']) == ('tightness', [3], 3, 100)
     assert {'command', 'commit', 'hardware', 'versions'} <= set(found)
     assert (folder / 'tightness.png').stat().st_size > 10_000
 
@@ -70,7 +70,7 @@ def test_the_table_shows_means_and_spread_over_seeds():
 
 @pytest.mark.parametrize('options, message', [
     (('--strengths', '-1'), 'a value of --strengths must be a finite number >= 0, got -1.0'),
-    (('--draws', '3'), 'an even number of at least 4, got 3')])
+    (('--samples', '3'), 'an even number of at least 4, got 3')])
 def test_invalid_numbers_are_errors_before_training(options, message, tmp_path, monkeypatch, data_folder):
     monkeypatch.setenv('ISDA_SEG_DATA', str(data_folder('cifar10').parent))
     with pytest.raises(ValueError, match=message):

@@ -50,7 +50,7 @@ def looked(tmp_path_factory):
     torch.save(trained, folder / 'isda.pth')
     export_plain(folder / 'isda.pth', folder / 'plain.pth')
     models = plain, folder / 'plain.pth', isda, folder / 'isda.pth'
-    printed = run('analyse.py', 'prior', *models, '--work-dir', folder / 'work', '--tau', *TAUS,
+    printed = run('analyse.py', 'prior', *models, '--work-dir', folder / 'work', '--logit-adjustment', *TAUS,
                   '--out', folder / 'out')
     return SimpleNamespace(folder=folder, models=models, printed=printed,
                            found=json.loads((folder / 'out' / 'prior.json').read_text()))
@@ -92,7 +92,7 @@ def test_equal_weights_have_equal_average_precision_in_the_table(looked):
 
 def test_choosing_tau_on_the_test_images_is_a_warning(looked):
     printed = run('analyse.py', 'prior', looked.folder / 'held.py', looked.models[3], '--work-dir',
-                  looked.folder / 'work', '--tau', *TAUS)
+                  looked.folder / 'work', '--logit-adjustment', *TAUS)
     assert printed.count('warning: the measures below include images used to select tau') == 1
     model = json.loads((looked.folder / 'work' / 'prior' / 'prior.json').read_text())['models'][0]
     assert {tau: values['mIoU'] for tau, values in model['curve'].items()} == model['chosen_on']['mIoU']
@@ -114,7 +114,7 @@ def test_without_held_out_images_only_the_curve_is_drawn(looked, tmp_path):
 
 
 def test_a_single_tau_is_used_as_given(looked, tmp_path):
-    printed = run('analyse.py', 'prior', *looked.models[2:], '--work-dir', tmp_path, '--tau', SHIFT)
+    printed = run('analyse.py', 'prior', *looked.models[2:], '--work-dir', tmp_path, '--logit-adjustment', SHIFT)
     model = json.loads((tmp_path / 'prior' / 'prior.json').read_text())['models'][0]
     assert (model['tau'], model['chosen_on'], list(model['curve'])) == (SHIFT, None, ['0', f'{SHIFT}'])
     assert model['curve'] == {tau: looked.found['models'][1]['curve'][tau] for tau in model['curve']}
@@ -122,8 +122,8 @@ def test_a_single_tau_is_used_as_given(looked, tmp_path):
 
 
 @pytest.mark.parametrize('options, message', [
-    (('--tau', '0.5', '-1'), '--tau must be a finite number >= 0, got -1.0'),
-    (('--tau', '0'), '--tau needs at least one value above 0'),
+    (('--logit-adjustment', '0.5', '-1'), '--logit-adjustment must be a finite number >= 0, got -1.0'),
+    (('--logit-adjustment', '0'), '--logit-adjustment needs at least one value above 0'),
     (('--held-out', '1'), '--held-out must be between 0 and 1, got 1'),
     (('--cfg-options', 'test_evaluator.format_only=True'), 'no IoUMetric for --split test')])
 def test_invalid_arguments_are_errors_before_any_computation(options, message, looked, tmp_path):

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.mark.triton
 @pytest.mark.exhaustive
-def test_kernels_compile_without_spills_and_float_atomics_in_eight_launches(tmp_path):
+def test_kernels_have_no_spills_or_float_atomics_and_eight_launches(tmp_path):
     environment = {key: value for key, value in os.environ.items() if key != 'TRITON_INTERPRET'}
     subprocess.run([sys.executable, '-W', 'ignore', 'tools/benchmarks/kernels.py', '--targets', 'sm_90', '--rounds',
                     '1', '--out', tmp_path / 'kernels.json'], cwd=ROOT, env=dict(environment, PYTHONPATH=str(ROOT)),

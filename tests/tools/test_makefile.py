@@ -1,4 +1,4 @@
-"""Laws of the Makefile's targets, by what `make -n -B` says they would run."""
+"""Properties of the Makefile's targets, read from the commands that `make -n -B` prints."""
 import os
 import subprocess
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Laws of a paired series, by real runs at toy size: pairs differ in the loss alone, and no run is done twice."""
+"""Properties of a paired series, by real runs at toy size: pairs differ in the loss alone, and no run is done twice."""
 import json
 import runpy
 import shutil

@@ -1,4 +1,4 @@
-"""Laws of the curves' tool: every run keeps a line of its own, also where folders are named alike."""
+"""Properties of tools/plot_curves.py: each run has its own line, also where two folders have one name."""
 import pytest
 from helpers import tiny
 

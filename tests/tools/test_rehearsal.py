@@ -1,4 +1,4 @@
-"""Every table of the paper is carried out on tiny data, by the processes that carry it out on GPUs."""
+"""Every table of the paper is reproduced on tiny data, by the same processes as on GPUs."""
 import json
 import os
 import re
@@ -74,7 +74,7 @@ def test_table_is_rehearsed_from_the_check_to_the_result_file(table, folder, too
     if not part.trial:
         monkeypatch.setattr(trial, 'trial_jobs', lambda plan, tools: [])
     code, printed = tool(table, part.trial or part.rows, '--check', *words)
-    assert (code, 'Everything is there.' in printed) == (0, True), printed
+    assert (code, 'Nothing is missing.' in printed) == (0, True), printed
     code, printed = tool(table, part.rows, *words)
     assert code == 0, printed
     rows = [catalogue()[table].rows[number] for number in part.rows]
@@ -132,7 +132,7 @@ def test_table_7_is_rehearsed_with_a_kill_and_a_failing_run(tmp_path):
     table = Outside(tmp_path, 'table7', (0, 3), '--gpus-per-run', '2', '--jobs', '1')
     first, second = (parse_arm(catalogue()['table7'].rows[number].arm).folder for number in (0, 3))
     code, printed = table.run('whole', '--check')
-    assert code == 0 and 'Everything is there.' in printed, printed
+    assert code == 0 and 'Nothing is missing.' in printed, printed
     code, printed = table.run('whole')
     assert code == 0, printed
     broken = tmp_path / 'killed' / first / 'seed_0' / 'iter_4.pth'

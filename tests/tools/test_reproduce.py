@@ -1,4 +1,4 @@
-"""tools/reproduce.py: its actions and what they print, with results in the place of runs."""
+"""tools/reproduce.py: its actions and their output, with result files instead of runs."""
 import json
 import runpy
 import sys

@@ -27,4 +27,4 @@ def test_segmentation_config_is_rejected(monkeypatch, tmp_path):
 
 def test_zero_samples_are_rejected(monkeypatch):
     with pytest.raises(ValueError, match='--samples must be at least 1, got 0'):
-        tiny.run_tool(monkeypatch, 'benchmarks/samples.py', '--draws', '1', '0')
+        tiny.run_tool(monkeypatch, 'benchmarks/samples.py', '--samples', '1', '0')

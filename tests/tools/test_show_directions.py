@@ -1,4 +1,4 @@
-"""show_directions: a config and its checkpoint become pictures and the numbers behind them, with ISDA and without."""
+"""tools/show_directions.py writes figures and their numbers from a config and its checkpoint, with and without ISDA."""
 
 import json
 
@@ -28,7 +28,7 @@ def shown(monkeypatch, tmp_path, run, *options):
 
 def test_an_isda_checkpoint_uses_its_statistics_and_lambda_0(monkeypatch, tmp_path, trained, capsys):
     before = trained[1][1].read_bytes()
-    report = shown(monkeypatch, tmp_path, trained[1], '--class', 'sky', 'road', '--out', tmp_path / 'out')
+    report = shown(monkeypatch, tmp_path, trained[1], '--classes', 'sky', 'road', '--out', tmp_path / 'out')
     assert (report['statistics'], report['covariance'], report['strength']) == ('the checkpoint', 'diagonal', 7.5)
     assert list(report['classes']) == ['sky', 'road']
     for found in report['classes'].values():
@@ -41,7 +41,7 @@ def test_an_isda_checkpoint_uses_its_statistics_and_lambda_0(monkeypatch, tmp_pa
 
 
 def test_a_baseline_checkpoint_uses_the_moments_of_the_split(monkeypatch, tmp_path, trained, capsys):
-    report = shown(monkeypatch, tmp_path, trained[0], '--class', 'sky', '--split', 'val', '--head', 'auxiliary_head')
+    report = shown(monkeypatch, tmp_path, trained[0], '--classes', 'sky', '--split', 'val', '--head', 'auxiliary_head')
     assert (report['statistics'], report['head'], report['strength']) == ('the val split', 'auxiliary_head', 7.5)
     assert 'contains no statistics; the diagonal covariance of each class is computed from the val split' in \
         capsys.readouterr().out
@@ -49,5 +49,5 @@ def test_a_baseline_checkpoint_uses_the_moments_of_the_split(monkeypatch, tmp_pa
 
 def test_an_unknown_class_is_an_error_that_lists_the_classes(monkeypatch, tmp_path, trained):
     with pytest.raises(ValueError, match="unknown class 'lorry'. Choose from sky, building, pole"):
-        shown(monkeypatch, tmp_path, trained[1], '--class', 'lorry')
+        shown(monkeypatch, tmp_path, trained[1], '--classes', 'lorry')
     assert list((tmp_path / 'work' / 'directions').iterdir()) == []

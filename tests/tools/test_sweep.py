@@ -1,5 +1,4 @@
-"""Laws of a sweep, by real runs at toy size: it trains and evaluates on training images only, on the same ones in all
-runs, and says what came out."""
+"""Properties of a sweep, by real runs at toy size: it trains and evaluates on the same training images in all runs."""
 import json
 import runpy
 import shutil

@@ -10,11 +10,11 @@ def test_the_tool_checks_the_requested_families(monkeypatch, tmp_path, capsys):
     before = logging.root.manager.disable
     tiny.run_tool(monkeypatch, 'benchmarks/zoo.py', '--families', 'erfnet', 'dpt', '--out', tmp_path / 'zoo.json')
     found = json.loads((tmp_path / 'zoo.json').read_text())
-    assert found['families'] == {'dpt': {'served': 1}, 'erfnet': {'served': 1}}
+    assert found['families'] == {'dpt': {'wrapped': 1}, 'erfnet': {'wrapped': 1}}
     assert (found['kind'], found['configurations'], found['counts']['unclear']) == ('zoo', 2, 0)
     assert {'command', 'commit', 'hardware', 'date', 'versions'} <= set(found)
     assert logging.root.manager.disable == before  # what others log is heard again
-    assert capsys.readouterr().out.startswith('2 configurations in 2 families: served 2, plain by nature 0')
+    assert capsys.readouterr().out.startswith('2 configurations in 2 families: wrapped 2, not wrapped 0')
 
 
 @pytest.mark.mmdet
@@ -22,9 +22,10 @@ def test_the_tool_checks_detectors(monkeypatch, tmp_path):
     tiny.run_tool(monkeypatch, 'benchmarks/zoo.py', '--package', 'mmdet', '--families', 'double_heads', 'yolact', 'lad',
                   '--out', tmp_path / 'zoo.json')
     found = json.loads((tmp_path / 'zoo.json').read_text())
-    assert found['families'] == {'double_heads': {'served': 1}, 'lad': {'plain by nature': 2},
-                                 'yolact': {'plain by nature': 3}}
-    told = {entry['told']: len(entry['configurations']) for entry in found['told']}
-    assert sum(number for text, number in told.items() if 'bbox_head (YOLACTHead): loss_cls is not wrapped: its '
+    assert found['families'] == {'double_heads': {'wrapped': 1}, 'lad': {'not wrapped': 2},
+                                 'yolact': {'not wrapped': 3}}
+    messages = {entry['message']: len(entry['configurations']) for entry in found['messages']}
+    assert sum(number for text, number in messages.items() if 'bbox_head (YOLACTHead): loss_cls is not wrapped: its '
                'classifier runs once for each feature level' in text) == 3
-    assert any('bbox_head (LADHead): loss_cls is not wrapped: FocalLoss with use_sigmoid is' in text for text in told)
+    reason = 'bbox_head (LADHead): loss_cls is not wrapped: FocalLoss with use_sigmoid is'
+    assert any(reason in text for text in messages)

@@ -38,13 +38,17 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--rounds', type=int, default=15, help='number of timed rounds; default %(default)s')
     parser.add_argument('--only', nargs='+', choices=PARTS, default=PARTS, help='measurements to run; default all')
     parser.add_argument('--literal-gib', type=float, default=0.75,
-                        help='run the literal form on a slice if one N x C x A tensor is larger; default 0.75')
-    parser.add_argument('--step-config', type=Path, help='ISDA config of the step; default PSPNet-R50, on a GPU R101')
-    parser.add_argument('--step-size', type=int, help='height and width of the crops; default 193, on a GPU 769')
+                        help='limit of one N x C x A tensor in GiB, above which the literal form runs on a slice; '
+                             'default %(default)s')
+    parser.add_argument('--step-config', type=Path,
+                        help='ISDA config of the step; default PSPNet-R101 on a GPU, PSPNet-R50 on a CPU')
+    parser.add_argument('--step-size', type=int,
+                        help='height and width of the crops; default 769 on a GPU, 193 on a CPU')
     parser.add_argument('--step-images', type=int, default=2, help='batch size of the step; default %(default)s')
     parser.add_argument('--toy', action='store_true', help='use tiny tensors, for a quick test')
     flops = parser.add_argument_group('multiply-adds')
-    flops.add_argument('--flops', nargs='*', choices=SETTINGS, help='count for these datasets; default all')
+    flops.add_argument('--flops', nargs='*', choices=SETTINGS,
+                       help='count multiply-adds for these datasets; default all')
     flops.add_argument('--networks', nargs='+', choices=NETWORKS, metavar='NAME',
                        help=f'count only these networks: {", ".join(NETWORKS)}')
     flops.add_argument('--batch', type=int, help="samples per step; default the paper's batch size per GPU")

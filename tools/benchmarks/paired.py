@@ -25,7 +25,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('plain', metavar='baseline', help='baseline arm')
     parser.add_argument('isda', nargs='+', help='arms to compare with the baseline')
-    parser.add_argument('--seeds', nargs='+', type=int, required=True, help='one run per arm and seed')
+    parser.add_argument('--seeds', nargs='+', type=int, required=True, help='seeds; one run per arm and seed')
     parser.add_argument('--protocols', nargs='+',
                         help='test protocols of tools/test.py; default single ms ms-flip, for other tasks single')
     parser.add_argument('--logit-adjustment', nargs='+', type=float, default=[], metavar='TAU',

@@ -26,7 +26,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', nargs='?', default=str(CONFIG), help='classification config; the covariance is read '
                         f'from default_hooks.isda; default {CONFIG.stem}')
-    parser.add_argument('--samples', '--draws', nargs='+', type=int, default=[1, 2, 5, 10, 20, 50], metavar='M',
+    parser.add_argument('--samples', nargs='+', type=int, default=[1, 2, 5, 10, 20, 50], metavar='M',
                         help='values of M; default 1 2 5 10 20 50')
     parser.add_argument('--batch', type=int, default=64, help='images per step; default 64')
     parser.add_argument('--size', type=int, default=32, help='height and width of the images; default 32')

@@ -36,10 +36,10 @@ def main() -> int:
             try:
                 entry = trial(candidate)
             except (ValueError, RuntimeError) as error:
-                entry = dict(library=library, model=candidate.name, served=False, reason=str(error))
-            failed += not entry['served']
+                entry = dict(library=library, model=candidate.name, supported=False, reason=str(error))
+            failed += not entry['supported']
             models.append(entry)
-            print(f'{library} {candidate.name}: {"supported" if entry["served"] else entry}', flush=True)
+            print(f'{library} {candidate.name}: {"supported" if entry["supported"] else entry}', flush=True)
         known[library] = dict(models=models, library=versions([library]), **provenance(seed=0))
         write_json(out, known)
     print(f'wrote {out}')

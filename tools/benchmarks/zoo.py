@@ -1,9 +1,9 @@
 """Test ISDA with every config of MMSegmentation or MMDetection: python tools/benchmarks/zoo.py [--package mmdet]
 
 Builds each model without pretrained weights and with BN instead of SyncBN, and runs the hook. Prints the number of
-configs per verdict and all messages. Verdicts: served (losses are wrapped), plain by nature (no loss to wrap), refused
-clearly (ValueError), unclear (any other error), cannot be built here (missing operators or packages). The exit code is
-1 if a verdict is unclear.
+configs per verdict and all messages. Verdicts: wrapped, not wrapped (no loss with a linear softmax classifier), refused
+(ValueError), unclear (any other error), not built (missing operators or packages). The exit code is 1 if a verdict is
+unclear.
 """
 import argparse
 import sys

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from docs.classification import docstring_line
 from docs.config_results import results_by_config
-from docs.config_text import baseline, code, config_name, isda_twin, option_lines, promise
+from docs.config_text import baseline, code, config_docstring, config_name, isda_twin, option_lines
 from docs.option_rows import option_rows
 from isda_seg.paper.network_configs import CIFAR, IMAGENET
 from isda_seg.paper.tables import RANDAUGMENT, RANDAUGMENT_ELSE, Row, rows
@@ -43,10 +43,10 @@ def plain(name: str, what: str, row: Row) -> str:
     title = f'{recipe.network} on {data.title}' + (f' with {AUGMENTATIONS[row.augmentation]}' if row.augmentation
                                                    else '')
     stem, twin = (config_name(what, name, isda) for isda in (False, True))
-    promise = docstring(title, row.table, name, stem, f'With ISDA: {twin}.py', row.errors[0])
+    head = docstring(title, row.table, name, stem, f'With ISDA: {twin}.py', row.errors[0])
     if row.augmentation:
         base = config_name(recipe.stem, name)
-        return (promise + f"_base_ = './{base}.py'\n" + imports(recipe.network, row.augmentation)
+        return (head + f"_base_ = './{base}.py'\n" + imports(recipe.network, row.augmentation)
                 + pipeline(name, recipe.stem, row.augmentation))
     network = (CIFAR | IMAGENET)[recipe.network].config
     schedule = (dict(type='MultiStepLR', milestones=list(recipe.milestones), gamma=recipe.gamma) if recipe.milestones
@@ -54,7 +54,7 @@ def plain(name: str, what: str, row: Row) -> str:
     optimizer = dict(lr=recipe.lr, weight_decay=recipe.weight_decay)
     if name == 'imagenet':
         optimizer['nesterov'] = False
-    return promise + f'''\
+    return head + f'''\
 _base_ = [
     '../../_base_/models/image_classifier.py', '../../_base_/datasets/{name}.py',
     '../../_base_/schedules/sgd_epochs.py', '../../_base_/classification_runtime.py',
@@ -109,8 +109,8 @@ def docstring(title: str, table: str, folder: str, stem: str, twin: str, error: 
     paper = None if error is None else f'{error:.{1 if folder == "imagenet" else 2}f} % top-1 error'
     rows = [(row.options, None if row.error is None else f'{row.error:.2f} % top-1 error')
             for row in option_rows().get(stem, [])]
-    return promise(f'{title}{f" ({table})" if table else ""}', command, twin, paper, note,
-                   option_lines('Table 8', rows))
+    return config_docstring(f'{title}{f" ({table})" if table else ""}', command, twin, paper, note,
+                            option_lines('Table 8', rows))
 
 
 def imports(network: str, augmentation: str = '') -> str:

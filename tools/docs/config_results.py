@@ -11,8 +11,8 @@ from isda_seg.paper.series.result_files import read_results
 def results_by_config(configs: Path) -> dict[str, list[dict[str, Any]]]:
     """Return ``read_results`` of configs/results, where options that equal the values of the config are dropped.
 
-    So an arm of a sweep with the config's own strength is a result of the config. Of several runs with one seed, that
-    of the arm without such options counts.
+    An arm of a sweep with the config's own strength is therefore a result of the config. If several runs have the same
+    seed, the run of the arm without such options is used.
     """
     found = read_results(configs / 'results')
     seeds: dict[str, dict[int, dict[str, Any]]] = {}

@@ -8,7 +8,8 @@ def config_name(what: str, folder: str, isda: bool = False) -> str:
     return f'{what}{"_isda" if isda else ""}_{folder.replace("_", "-")}'
 
 
-def promise(title: str, command: str, twin: str, paper: str | None, note: str = '', rows: Sequence[str] = ()) -> str:
+def config_docstring(title: str, command: str, twin: str, paper: str | None, note: str = '',
+                     rows: Sequence[str] = ()) -> str:
     """Return the docstring of a config with the placeholder ``RESULT``.
 
     Args:

@@ -17,11 +17,11 @@ from isda_seg.paper.result_tables import NOT_RUN, markdown
 
 RECORDED = 'configs/results/README.md'  # as README links it
 TIMED = ('make demo', 'make test')
-LISTED = {'wrapped': 'served', 'not wrapped': 'plain by nature', 'not built': 'cannot be built here'}  # verdicts
+LISTED = ('wrapped', 'not wrapped', 'not built')  # verdicts
 
 
 class ConfigFolder(NamedTuple):
-    """ConfigFolder of configs, the README that lists them and the columns of their results."""
+    """Folder of configs, the folder of the README that lists them, and the columns of their results."""
     name: str
     readme: str
     task: ModuleType
@@ -106,10 +106,10 @@ def supported(path: Path, package: str = 'MMSegmentation', options: str = '') ->
     found = json.loads(path.read_text())
     counts = found['counts']
     rows = [[f'configurations of {package}', 'number'], ['all', str(found['configurations'])],
-            ['built without further packages', str(found['configurations'] - counts['cannot be built here'])],
-            ['wrapped', str(counts['served'])], ['without a linear softmax classifier', str(counts['plain by nature'])],
-            ['fail in another way', str(counts['refused clearly'] + counts['unclear'])]]
-    lists = ''.join(f'- {name}: {families}\n' for name, verdict in LISTED.items() if options and
+            ['built without further packages', str(found['configurations'] - counts['not built'])],
+            ['wrapped', str(counts['wrapped'])], ['without a linear softmax classifier', str(counts['not wrapped'])],
+            ['fail in another way', str(counts['refused'] + counts['unclear'])]]
+    lists = ''.join(f'- {verdict}: {families}\n' for verdict in LISTED if options and
                     (families := _families(found, verdict)))
     return '\n\n'.join(filter(None, (markdown(rows), lists.rstrip(),
                                      f'Measured on {found["date"][:10]} at commit {found["commit"]}.')))

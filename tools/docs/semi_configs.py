@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 from docs.classification import docstring_line
 from docs.config_results import results_by_config
-from docs.config_text import baseline, code, config_name, isda_twin, option_lines, promise
+from docs.config_text import baseline, code, config_docstring, config_name, isda_twin, option_lines
 from docs.option_rows import option_rows
 from isda_seg.paper.tables import LABELS, TABLE_6
 
@@ -46,15 +46,15 @@ def pair(method: str, dataset: str, errors: tuple[float, float]) -> dict[str, st
     base, labels = BASES[method], LABELS[dataset][0]
     stem, twin = (config_name(method, dataset, isda) for isda in (False, True))
     config = base.config | CHANGES.get((method, dataset), {})
-    plain = heading(base.name, title, labels, dataset, stem, f'With ISDA: {twin}.py', errors[0])
-    isda = heading(f'{base.name} + ISDA', title, labels, dataset, twin, baseline(stem), errors[1])
+    plain = docstring(base.name, title, labels, dataset, stem, f'With ISDA: {twin}.py', errors[0])
+    isda = docstring(f'{base.name} + ISDA', title, labels, dataset, twin, baseline(stem), errors[1])
     return {f'{dataset}/{stem}.py': plain + keys(dataset, '400e', labels, base.views,
                                                  dict(num_classes=classes, method=config)),
             f'{dataset}/{twin}.py': isda + with_isda(stem)}
 
 
 def subset(method: str) -> dict[str, str]:
-    """Return the configs of the subset with a narrow network and a short schedule, for two cores."""
+    """Return the configs of the CIFAR-10 subset: a narrow network and a schedule that is short enough for a CPU."""
     base, folder = BASES[method], 'cifar10_subset'
     stem, twin = (config_name(method, folder, isda) for isda in (False, True))
     title = 'a CIFAR-10 subset (re-encoded)'
@@ -64,8 +64,8 @@ and the schedule one for a CPU: nothing here compares with published numbers. Th
 epochs, as there.
 '''
     ramp = {} if method == 'vat' else dict(ramp_epochs=1)
-    plain = heading(base.name, title, 1000, folder, stem, f'With ISDA: {twin}.py', note=note)
-    isda = heading(f'{base.name} + ISDA', title, 1000, folder, twin, baseline(stem))
+    plain = docstring(base.name, title, 1000, folder, stem, f'With ISDA: {twin}.py', note=note)
+    isda = docstring(f'{base.name} + ISDA', title, 1000, folder, twin, baseline(stem))
     return {f'{folder}/{stem}.py': plain + keys(folder, '4e', 1000, base.views,
                                                 dict(backbone=dict(width=0.125, dropout=0.1), num_classes=10,
                                                      method=base.config | ramp)),
@@ -87,14 +87,14 @@ train_dataloader = dict(dataset=dict(num_labels={labels}{more}))
 '''
 
 
-def heading(name: str, data: str, labels: int, folder: str, stem: str, twin: str, error: float | None = None,
+def docstring(name: str, data: str, labels: int, folder: str, stem: str, twin: str, error: float | None = None,
             note: str = '') -> str:
     """Return the docstring of a config."""
     paper = None if error is None else f'{error:.2f} % test error'
     rows = [(row.options, f'{row.error:.2f} % test error') for row in option_rows().get(stem, [])]
-    return promise(f'{name} on {data} with {labels:,} labels{"" if error is None else " (Table 6)"}',
-                   f'python tools/train.py {FOLDER}/{folder}/{stem}.py', twin, paper, note,
-                   option_lines('Table 6', rows))
+    return config_docstring(f'{name} on {data} with {labels:,} labels{"" if error is None else " (Table 6)"}',
+                            f'python tools/train.py {FOLDER}/{folder}/{stem}.py', twin, paper, note,
+                            option_lines('Table 6', rows))
 
 
 def with_isda(stem: str) -> str:

@@ -21,7 +21,7 @@ def table(path: Path) -> str:
 
 def attached(entry: dict[str, Any]) -> str:
     """Return the classifier layer as a Python expression."""
-    if not entry['served']:
+    if not entry['supported']:
         return 'not supported'
     name = ''.join(f'[{part}]' if part.isdigit() else f'.{part}' for part in entry['classifier'].split('.'))
     return f'`model{name}`'
@@ -29,7 +29,7 @@ def attached(entry: dict[str, Any]) -> str:
 
 def settings(entry: dict[str, Any]) -> str:
     """Return the settings that differ from those of a head with logits at label resolution."""
-    if not entry['served']:
+    if not entry['supported']:
         return str(entry.get('reason', 'does not match Eq. 7'))
     inside = entry['logits'] != entry['positions']
     found = ['upsample its logits'] if entry['logits'] != entry['labels'] else []
@@ -41,9 +41,9 @@ def settings(entry: dict[str, Any]) -> str:
 def sentence(libraries: list[dict[str, Any]]) -> str:
     """Describe the test and its numerical error."""
     entries = [entry for library in libraries for entry in library['models']]
-    served = [entry for entry in entries if entry['served']]
-    worst = max((max(entry['value_error'], entry['gradient_error']) for entry in served), default=0.0)
+    supported = [entry for entry in entries if entry['supported']]
+    worst = max((max(entry['value_error'], entry['gradient_error']) for entry in supported), default=0.0)
     origins = dict.fromkeys(f'{library["date"][:10]}, commit {library["commit"]}' for library in libraries)
-    return (f'{len(served)} of {len(entries)} models are supported, tested in three training steps with random '
+    return (f'{len(supported)} of {len(entries)} models are supported, tested in three training steps with random '
             'weights. Strength 0 equals cross-entropy bitwise, and the sample counts are exact. The largest relative '
             f'error of Eq. 7 and its gradient against float64 is {worst:.0e} ({"; ".join(origins)}).')

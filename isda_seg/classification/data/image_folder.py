@@ -30,7 +30,7 @@ class ImageFolderDataset(ClassificationDataset):
                          for path in _files(folder / name)]
 
     def get_data_info(self, idx: int) -> dict[str, Any]:
-        """Return the entry of an image, including the image."""
+        """Return path, label and pixels of an image."""
         info = super().get_data_info(idx)
         return dict(info, img=read_image(info['img_path']))
 

@@ -1,4 +1,4 @@
-"""What some supported versions of torch lack, each looked up in one place."""
+"""Functions of torch that some supported versions lack or keep private."""
 import re
 from importlib import import_module
 from typing import Any
@@ -26,7 +26,7 @@ require_torch(torch.__version__)
 
 
 def changed_in_place(*tensors: Tensor) -> None:
-    """Tell autograd that kernels have changed the tensors, where torch can be told."""
+    """Tell autograd that kernels have changed the tensors, if this version of torch has a function for it."""
     increment = getattr(torch.autograd.graph, 'increment_version', None)
     if increment is not None:
         for tensor in tensors:

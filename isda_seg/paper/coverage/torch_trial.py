@@ -53,7 +53,7 @@ def trial(candidate: Candidate) -> dict[str, Any]:
                 align_corners=candidate.align_corners, logits=list(small.shape[2:]), positions=list(features.shape[2:]),
                 labels=list(labels.shape[1:]), strength_0_bitwise=bitwise, value_error=max(values),
                 gradient_error=max(gradients), counts_exact=exact,
-                served=bitwise and exact and max(values + gradients) < ALLOWED)
+                supported=bitwise and exact and max(values + gradients) < ALLOWED)
 
 
 def batch(size: int) -> tuple[Tensor, Tensor]:

@@ -23,8 +23,8 @@ from isda_seg.openmmlab.config_nodes import dicts
 from isda_seg.runtime.launch import plain_batch_norm
 
 DIFF = "default_hooks = dict(isda=dict(type='isda_seg.hooks.ISDAHook', lambda_0=7.5))\n"
-WRAPPED, NOTHING_TO_WRAP, REFUSED, UNCLEAR, NOT_BUILT = VERDICTS = (
-    'served', 'plain by nature', 'refused clearly', 'unclear', 'cannot be built here')
+WRAPPED, NOT_WRAPPED, REFUSED, UNCLEAR, NOT_BUILT = VERDICTS = (
+    'wrapped', 'not wrapped', 'refused', 'unclear', 'not built')
 PACKAGES = ('mmseg', 'mmdet')
 
 
@@ -84,7 +84,7 @@ def start(model: nn.Module, cfg: Config) -> Verdict:
         with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmseg')):
             HOOKS.build(cfg.default_hooks.isda).before_run(SimpleNamespace(model=model, cfg=cfg, logger=logger))
     except ValueError as error:
-        return Verdict(NOTHING_TO_WRAP if 'found no loss to wrap' in str(error) else REFUSED, [str(error)])
+        return Verdict(NOT_WRAPPED if 'found no loss to wrap' in str(error) else REFUSED, [str(error)])
     except Exception as error:
         return Verdict(UNCLEAR, [first_line(error)])
     return Verdict(WRAPPED, lines)
@@ -162,7 +162,7 @@ def summary(verdicts: dict[str, Verdict]) -> dict[str, Any]:
     counts = Counter(verdict.kind for verdict in verdicts.values())
     return dict(configurations=len(verdicts), counts={kind: counts[kind] for kind in VERDICTS},
                 families={family: dict(found) for family, found in sorted(families.items())},
-                told=[dict(verdict=kind, told=reason, configurations=names)
+                messages=[dict(verdict=kind, message=reason, configurations=names)
                       for (kind, reason), names in sorted(reasons.items())])
 
 
@@ -172,5 +172,5 @@ def report(found: dict[str, Any]) -> str:
              + ', '.join(f'{kind} {count}' for kind, count in found['counts'].items())]
     lines += [f'  {family}: {", ".join(f"{kind} {count}" for kind, count in counts.items())}'
               for family, counts in found['families'].items()]
-    lines += [f'{entry["verdict"]} ({len(entry["configurations"])}): {entry["told"]}' for entry in found['told']]
+    lines += [f'{entry["verdict"]} ({len(entry["configurations"])}): {entry["message"]}' for entry in found['messages']]
     return '\n'.join(lines)

@@ -1,18 +1,54 @@
 """Report of the feature analysis: result file, figures and text."""
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from mmengine.config import Config
+
+from isda_seg.paper.features.classifier_inputs import open_checkpoint
 from isda_seg.paper.features.confusions import frequent_confusions, largest_entries, rank_correlation
 from isda_seg.paper.features.embedding_figure import draw_embedding
-from isda_seg.paper.features.features import Features
+from isda_seg.paper.features.features import Features, analyse, check_same_data
 from isda_seg.paper.features.spectrum import effective_rank, spectrum
 from isda_seg.paper.features.spectrum_figure import draw_spectra
 from isda_seg.paper.features.table_figure import draw_tables
+from isda_seg.paper.trained_models import TrainedModel
+from isda_seg.runtime.provenance import provenance, write_json
 from isda_seg.runtime.run_record import RUNS
 
 RECORDED = 10  # class pairs in the result file
 SHOWN = 5      # class pairs in the printed summary
+
+
+def analyse_features(models: Sequence[TrainedModel], cfgs: Sequence[Config], split: str, head: str | None,
+                     per_class: int, perplexity: float, seed: int, out: Path) -> None:
+    """Analyse models on the same data, write the result file with figures next to it, and print the summary.
+
+    Args:
+        models: models from ``trained_models``.
+        cfgs: config of each model, from ``load_config``.
+        split: 'test', 'val' or 'train'.
+        head: see ``pair_of``.
+        per_class: maximum number of samples per class, at least 2.
+        perplexity: perplexity of t-SNE.
+        seed: seed of the sample and of t-SNE.
+        out: path of the result file.
+    """
+    options = dict(split=split, head=head, per_class=per_class, perplexity=perplexity)
+    opened = [open_checkpoint(cfg, model.checkpoint) for cfg, model in zip(cfgs, models, strict=True)]
+    found = [analyse(model.name, each, split, head, per_class, perplexity, seed)
+             for model, each in zip(models, opened, strict=True)]
+    check_same_data(found)
+    entries = [dict(entry(analysis, each.meta), config=os.path.relpath(model.config),
+                    checkpoint=os.path.relpath(model.checkpoint))
+               for analysis, each, model in zip(found, opened, models, strict=True)]
+    write_json(out, dict(kind='features', models=entries, **options, **provenance(seed)))
+    title = (f't-SNE of the deep features\n{split} data, at most {per_class} samples of each class, '
+             f'perplexity {perplexity:g}')
+    figures = draw_all(found, title, out.parent)
+    print(summary(entries))
+    print(f'wrote {", ".join(map(str, [out, *figures]))}')
 
 
 def entry(model: Features, meta: dict[str, Any]) -> dict[str, Any]:

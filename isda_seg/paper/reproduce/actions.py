@@ -38,7 +38,7 @@ def check(plan: Plan, tools: Path, slots: Slots, gpus: Sequence[str] | None, cpu
     found += [checks.Finding(True, f'{name}: {problem}') for name, problem in problems.items()]
     found += checks.check_trials(plan)
     command = shlex.join([Path(sys.executable).name, 'tools/reproduce.py', *words])
-    say('\n'.join([*map(str, found), 'A trial failed.' if problems else f'Everything is there. Start with {command}']))
+    say('\n'.join([*map(str, found), 'A trial failed.' if problems else f'Nothing is missing. Start with {command}']))
     return not problems
 
 

@@ -1,4 +1,4 @@
-"""Rows of each table as configs with options, with the numbers that a run should give."""
+"""Rows of each table as configs with options, with the numbers that a run should reproduce."""
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 

@@ -129,7 +129,7 @@ def _read_sample(cfg: Config, split: str, task: str) -> int:
 
 
 def _images_of(node: Any) -> Any:
-    """Return the dataset with the files: that inside of a semi-supervised one."""
+    """Return the dataset that has the files: the inner one of a semi-supervised dataset."""
     return node['dataset'] if 'dataset' in node else node
 
 
@@ -158,7 +158,7 @@ def _check_weights(path: str) -> list[Finding]:
 
 
 def _url(path: str) -> str:
-    """Return the URL of weights of open-mmlab:// and torchvision://; other addresses stay."""
+    """Return the URL of weights with an open-mmlab:// or torchvision:// address; other addresses are unchanged."""
     from mmengine.runner.checkpoint import get_external_models, get_torchvision_models
     scheme, _, name = path.partition('://')
     known = get_torchvision_models() if path.startswith(TORCHVISION) else get_external_models() if scheme in (

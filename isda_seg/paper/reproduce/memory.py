@@ -20,8 +20,8 @@ def step_bytes(cfg: Config) -> int:
     """Return the bytes that a training step in float32 needs at least.
 
     These are the weights, their gradients and momentum, and the tensors that a forward pass of a batch saves for the
-    backward pass. A detector counts without its heads, a semi-supervised model without its unlabelled images. The
-    loss, workspaces of convolutions and fragmentation come in addition.
+    backward pass. A detector is counted without its heads, a semi-supervised model without its unlabelled images. The
+    loss, workspaces of convolutions and fragmentation are not included.
     """
     cfg, saved = copy.deepcopy(cfg), dict[int, torch.UntypedStorage]()
     plain_batch_norm(cfg.model)

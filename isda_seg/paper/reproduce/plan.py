@@ -45,8 +45,8 @@ def make_plan(name: str, table: Table, folder: Path, root: Path, seeds: Sequence
               options: Mapping[str, Any] | None = None, ranks: int | None = None) -> Plan:
     """Plan the runs of a table.
 
-    Backbones are trained with the first seed. The batch size of a config is per GPU: on another number of GPUs than
-    the config is written for, it changes so that the batch of all GPUs stays.
+    Backbones are trained with the first seed. The batch size of a config is per GPU. If ``ranks`` is not the number of
+    GPUs for which the config is written, the batch size changes so that the total over all GPUs stays the same.
 
     Args:
         name: name of the table.

@@ -88,7 +88,7 @@ def in_range(row: Row, measure: str, values: list[float]) -> str:
 
 
 def _measured(values: dict[str, float], measure: str) -> str | None:
-    """Return the name of a measure in a result; another number of last epochs is the same measure."""
+    """Return the name of a measure in a result, which may average another number of last evaluations."""
     if measure in values:
         return measure
     return next((name for name in values if name.partition('_last')[0] == measure.partition('_last')[0]), None)

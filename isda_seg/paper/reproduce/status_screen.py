@@ -13,7 +13,7 @@ CLEAR = '\x1b[H\x1b[J'
 
 
 class StatusScreen:
-    """On a terminal, the text of --status with the last messages, refreshed; elsewhere the messages as lines."""
+    """Refresh the text of --status and the last messages on a terminal; elsewhere, print each message as a line."""
 
     def __init__(self, plan: Plan, stream: TextIO | None = None) -> None:
         self.plan, self.stream = plan, stream or sys.stdout

@@ -25,8 +25,8 @@ class DistributionNetLoss(nn.Module):
             different scale.
         sample_weight: weight of the first term; 0.1 in the public code.
         uncertainty_weight: weight of the second term; 0.001 in the public code.
-        label_smoothing: label smoothing in the cross-entropy of the sample; the public code uses 0.1 there and in the
-            cross-entropy of the mean.
+        label_smoothing: label smoothing of the first term. The public code uses 0.1 for it, and for the cross-entropy
+            of the mean.
 
     Raises:
         ValueError: ``average`` is not positive, or a weight is negative.

@@ -164,7 +164,7 @@ def _execute(job: Job, slot: Slot, processes: Processes, progress: 'Progress', r
 
 
 def end_of(log: Path) -> str:
-    """Return the last lines of a log, '' if there is none; of a failed torchrun the lines before its own report."""
+    """Return the last lines of a log, or '' without a log. The report that a failed torchrun appends is left out."""
     lines = log.read_text(errors='replace').splitlines() if log.is_file() else []
     reports = [number for number, line in enumerate(lines) if TORCHRUN_REPORT.search(line)]
     if reports and REPORT_END in ''.join(lines[reports[-1]:]):

@@ -75,7 +75,7 @@ def add_devices(parser: argparse.ArgumentParser, per_run: int | None = 1, shown:
     parser.add_argument('--gpus', nargs='+', metavar='GPU', help='GPUs to use, as in CUDA_VISIBLE_DEVICES; default all '
                         'visible ones')
     parser.add_argument('--gpus-per-run', type=int, default=per_run, metavar='N',
-                        help=f'GPUs of each run, or ranks on a CPU, started with torchrun; default {shown}')
+                        help=f'number of GPUs of each run; on a CPU, number of ranks; default {shown}')
 
 
 @contextmanager

@@ -23,7 +23,7 @@ def draw_tightness(result: dict[str, Any], out: str | Path) -> None:
         _draw_gaps(strength, _group(result, 'strengths', head, 'strength'))
         _draw_ratio(classes, _group(result, 'classes', head, 'classes'))
     seeds_text = f'{seeds} seeds, bands of one standard deviation' if seeds > 1 else '1 seed'
-    figure.suptitle(f'{Path(result["config"]).stem}, {seeds_text}, {result["draws"]} samples of the augmentation',
+    figure.suptitle(f'{Path(result["config"]).stem}, {seeds_text}, {result["samples"]} samples of the augmentation',
                     fontsize=10)
     save_figure(figure, out)
 

@@ -51,7 +51,7 @@ def head_samples(model: nn.Module, loader: Any, images: int, pixels: int, seed: 
     Args:
         model: MMEngine model with at least one attached ISDA loss.
         loader: training dataloader.
-        images: number of images, in whole batches.
+        images: number of images, rounded up to whole batches.
         pixels: maximum number of labelled pixels per image.
         seed: random seed.
 

@@ -22,16 +22,16 @@ class TightnessHook(Hook):
     """Measure each head on the same training images at intervals, without changing the run.
 
     Every point is a line of ``tightness.jsonl`` in the work directory: ``step``, ``unit``, ``head``, ``strength``,
-    ``draws`` and the values of ``summary``. A resumed run discards the points after its checkpoint. Strength and
+    ``samples`` and the values of ``summary``. A resumed run discards the points after its checkpoint. Strength and
     covariances are those of the last step; the network is in training mode. All points use the same images and Monte
     Carlo samples.
 
     Args:
         interval: epochs or iterations, depending on the loop, between two points; the last step is always a point.
             None: about 20 points.
-        samples: number of training images, in whole batches.
+        images: number of training images, rounded up to whole batches.
         pixels: pixels per image for segmentation heads.
-        draws: Monte Carlo samples per image or pixel.
+        samples: Monte Carlo samples per image or pixel.
         seed: seed of images, augmentation, pixels and Monte Carlo samples.
 
     Raises:
@@ -40,13 +40,13 @@ class TightnessHook(Hook):
 
     priority = 'LOW'  # before the checkpoint
 
-    def __init__(self, interval: int | None = None, samples: int = 1000, pixels: int = 10, draws: int = NUM_SAMPLES,
+    def __init__(self, interval: int | None = None, images: int = 1000, pixels: int = 10, samples: int = NUM_SAMPLES,
                  seed: int = 0) -> None:
-        for name, value in dict(interval=1 if interval is None else interval, samples=samples, pixels=pixels).items():
+        for name, value in dict(interval=1 if interval is None else interval, images=images, pixels=pixels).items():
             if value < 1:
                 raise ValueError(f'{name} must be at least 1, got {value}')
-        check_num_samples(draws)
-        self.interval, self.samples, self.pixels, self.draws, self.seed = interval, samples, pixels, draws, seed
+        check_num_samples(samples)
+        self.interval, self.images, self.pixels, self.samples, self.seed = interval, images, pixels, samples, seed
 
     def before_train(self, runner: Any) -> None:
         """Check that an ISDA loss is attached, and discard the points after the resumed checkpoint."""
@@ -70,16 +70,16 @@ class TightnessHook(Hook):
 
     def samples_of(self, runner: Any) -> list[HeadSamples]:
         """Return the samples of every head with the current model."""
-        return head_samples(runner.model, runner.train_dataloader, self.samples, self.pixels, self.seed)
+        return head_samples(runner.model, runner.train_dataloader, self.images, self.pixels, self.seed)
 
     def _measure(self, runner: Any, step: int) -> None:
         """Measure the same images on all ranks, so that collectives match; the main process writes."""
         if step % (self.interval or max(1, self.total // DEFAULT_POINTS)) and step != self.total:
             return
         common = dict(step=step, unit='epoch' if self.by_epoch else 'iteration')
-        lines = [dict(**common, head=samples.head, strength=samples.strength, draws=self.draws,
-                      **summary(head_tightness(samples, samples.strength, self.draws, self.seed)))
-                 for samples in self.samples_of(runner)]
+        lines = [dict(**common, head=head.head, strength=head.strength, samples=self.samples,
+                      **summary(head_tightness(head, head.strength, self.samples, self.seed)))
+                 for head in self.samples_of(runner)]
         if is_main_process():
             with self._file(runner).open('a') as file:
                 file.writelines(json.dumps(line) + '\n' for line in lines)

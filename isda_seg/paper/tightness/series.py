@@ -1,23 +1,52 @@
 """Fig. 9 for a config: training with the hook, and the gap over strengths and classes of the trained model."""
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.dist import is_main_process
 
 from isda_seg.core.schedule import check_strength
 from isda_seg.openmmlab.config_nodes import type_name
 from isda_seg.paper.result_tables import markdown
 from isda_seg.paper.series.run_options import with_options
+from isda_seg.paper.tightness.figure import draw_tightness
 from isda_seg.paper.tightness.growth import over_classes, over_strengths
 from isda_seg.paper.tightness.hook import TightnessHook, read_points
 from isda_seg.run import build_runner
+from isda_seg.runtime.provenance import provenance, write_json
 
 Run = dict[str, list[dict[str, Any]]]        # part of the result -> entries
 Means = dict[str, dict[str, dict[str, float]]]  # head -> measure -> 'mean', 'sd'
 SHARES = (0.125, 0.25, 0.5, 1, 2, 4)  # of lambda_0, for the trained model
 MEASURES = ('cross_entropy', 'expected', 'bound', 'gap_ratio')
+
+
+def analyse_tightness(cfg: Config, config: str, cfg_options: dict[str, Any] | None, seeds: Sequence[int] | None,
+                      options: dict[str, Any], strengths: Sequence[float] | None, resume: bool, out: Path) -> None:
+    """Train, measure, write the result file with a figure next to it, and print the table of ``final_table``.
+
+    Args:
+        cfg: config from ``load_config``.
+        config: path of the config.
+        cfg_options: options that have been merged into it.
+        seeds: seeds of the runs; None: the seed of the config, or 0.
+        options: arguments of ``TightnessHook``.
+        strengths: see ``train_and_measure``.
+        resume: resume from the latest checkpoints.
+        out: path of the result file.
+    """
+    seeds = seeds or [(cfg.get('randomness') or {}).get('seed') or 0]
+    runs = train_and_measure(cfg, seeds, options, strengths, resume)
+    result = dict(kind='tightness', config=os.path.relpath(config), options=cfg_options or {}, seeds=seeds, **options,
+                  final=final_means(runs), runs=runs, **provenance(seeds[0]))
+    if is_main_process():
+        write_json(out, result)
+        draw_tightness(result, out.with_suffix('.png'))
+        print(final_table(result['final']))
+        print(f'wrote {out} and {out.with_suffix(".png")}')
 
 
 def train_and_measure(cfg: Config, seeds: Sequence[int], options: dict[str, Any], strengths: Sequence[float] | None,
@@ -62,8 +91,8 @@ def _run(cfg: Config, strengths: Sequence[float] | None, resume: bool) -> Run:
     found: Run = dict(points=read_points(cfg.work_dir), strengths=[], classes=[])
     for samples in hook.samples_of(runner):
         values = [share * samples.lambda_0 for share in SHARES] if strengths is None else strengths
-        found['strengths'] += over_strengths(samples, values, hook.draws, hook.seed)
-        found['classes'] += over_classes(samples, samples.lambda_0, hook.draws, hook.seed)
+        found['strengths'] += over_strengths(samples, values, hook.samples, hook.seed)
+        found['classes'] += over_classes(samples, samples.lambda_0, hook.samples, hook.seed)
     return found
 
 

@@ -68,8 +68,7 @@ def tightness(logits: Tensor, labels: Tensor | None, weight: Tensor, covariance:
 def check_num_samples(num_samples: int) -> None:
     """Raise ValueError unless ``num_samples`` gives at least two antithetic pairs."""
     if num_samples < 4 or num_samples % 2:
-        raise ValueError('draws, the number of Monte Carlo samples, must be an even number of at least 4, got '
-                         f'{num_samples}')
+        raise ValueError(f'the number of Monte Carlo samples must be an even number of at least 4, got {num_samples}')
 
 
 def summary(found: Tightness) -> dict[str, float | int | None]:
@@ -81,8 +80,8 @@ def summary(found: Tightness) -> dict[str, float | int | None]:
     entropy, expected, bound = (float(part.mean()) for part in (found.cross_entropy, found.expected, found.bound))
     error = float(found.error.square().sum().sqrt()) / len(found.error)
     ratio = (bound - entropy) / (expected - entropy) if expected - entropy > SIGNIFICANT * error else None
-    return dict(samples=len(found.bound), cross_entropy=entropy, expected=expected, standard_error=error, bound=bound,
-                gap_ratio=ratio)
+    return dict(logit_vectors=len(found.bound), cross_entropy=entropy, expected=expected, standard_error=error,
+                bound=bound, gap_ratio=ratio)
 
 
 def _cross_entropy(z: Tensor, targets: Tensor) -> Tensor:

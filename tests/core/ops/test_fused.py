@@ -106,7 +106,7 @@ def test_two_backward_passes_give_the_gradient_twice():
 
 @pytest.mark.parametrize('second_derivative', [False, True])
 @pytest.mark.parametrize('changed', ['logits', 'labels', 'rows'])
-def test_an_argument_changed_in_place_is_an_error_in_a_second_backward_pass(changed, second_derivative):
+def test_an_argument_changed_in_place_fails_in_a_second_backward_pass(changed, second_derivative):
     logits, labels, rows = problem(4)
     loss = fused_cross_entropy(logits, labels, rows, IGNORE, 5.0)
     torch.autograd.grad(loss, logits, retain_graph=True)

@@ -22,7 +22,7 @@ def candidate(kernel=1, *after, align_corners=False):
 @pytest.mark.parametrize('kernel, upsample, size', [(1, [], 8), (3, [nn.UpsamplingBilinear2d(scale_factor=4)], 32)])
 def test_supported_model_matches_eq_7_and_is_described(kernel, upsample, size):
     entry = trial(candidate(kernel, *upsample, align_corners=bool(upsample)))
-    assert (entry['served'], entry['strength_0_bitwise'], entry['counts_exact']) == (True, True, True)
+    assert (entry['supported'], entry['strength_0_bitwise'], entry['counts_exact']) == (True, True, True)
     assert (entry['classifier'], entry['kernel'], entry['channels']) == ('2', [kernel] * 2, 6 * kernel ** 2)
     assert (entry['positions'], entry['logits'], entry['labels']) == ([8, 8], [size] * 2, [32, 32])
     assert max(entry['value_error'], entry['gradient_error']) < 1e-5
@@ -31,7 +31,7 @@ def test_supported_model_matches_eq_7_and_is_described(kernel, upsample, size):
 def test_model_that_differs_from_eq_7_is_not_supported(monkeypatch):
     monkeypatch.setattr(ISDACriterion, 'strength', property(lambda self: 1.0, lambda self, _: None), raising=False)
     entry = trial(candidate())
-    assert entry['served'] is False
+    assert entry['supported'] is False
     assert entry['value_error'] > 1e-3
 
 

@@ -20,7 +20,7 @@ FAMILIES = sorted(families.one_of_each())
 ABSENT = {'mask2former', 'maskformer', 'vpd'}  # need packages that are not installed
 OPERATORS = {'ccnet': ('cc_head', 'CrissCrossAttention'), 'point_rend': ('point_head', 'point_sample'),
              'psanet': ('psa_head', 'PSAMask'), 'san': ('san_head', 'point_sample')}  # of mmcv, compiled
-NOTHING_TO_WRAP = {'fastscnn': 'DepthwiseSeparableFCNHead', 'san': 'SideAdapterCLIPHead',
+NOT_WRAPPED = {'fastscnn': 'DepthwiseSeparableFCNHead', 'san': 'SideAdapterCLIPHead',
          'segmenter': 'SegmenterMaskTransformerHead'}
 HOOK = dict(type='isda_seg.hooks.ISDAHook', lambda_0=7.5)
 
@@ -72,7 +72,7 @@ def stepped(first):
 
 
 @pytest.mark.parametrize('family', [
-    needing_operators(family) for family in FAMILIES if family not in ABSENT | NOTHING_TO_WRAP.keys()])
+    needing_operators(family) for family in FAMILIES if family not in ABSENT | NOT_WRAPPED.keys()])
 def test_each_family_matches_the_baseline_at_strength_0_and_eq_7_above(family):
     if family == 'dnlnet' and release(torch.__version__) == (2, 1):
         pytest.skip('torch 2.1 cannot train DNLNet without ISDA either')
@@ -86,14 +86,14 @@ def test_each_family_matches_the_baseline_at_strength_0_and_eq_7_above(family):
         assert_close(witness.value, witness.expected(families.STRENGTH), rtol=2e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize('family', [needing_operators(family) for family in NOTHING_TO_WRAP])
+@pytest.mark.parametrize('family', [needing_operators(family) for family in NOT_WRAPPED])
 def test_family_without_a_softmax_classifier_has_nothing_to_wrap(family):
     verdict = zoo.build_and_wrap(families.one_of_each()[family])
-    assert verdict.kind == zoo.NOTHING_TO_WRAP
-    assert verdict.messages[0].startswith(f'ISDAHook found no loss to wrap. decode_head ({NOTHING_TO_WRAP[family]}): ')
+    assert verdict.kind == zoo.NOT_WRAPPED
+    assert verdict.messages[0].startswith(f'ISDAHook found no loss to wrap. decode_head ({NOT_WRAPPED[family]}): ')
 
 
-@pytest.mark.family('onedl')  # the other family's are told of by compat
+@pytest.mark.family('onedl')  # compat reports those of the other family
 @pytest.mark.parametrize('family', OPERATORS)
 def test_missing_operator_is_named_with_a_remedy(family, monkeypatch):
     def missing(name):
@@ -120,10 +120,10 @@ def test_an_error_is_one_line_without_the_folder_of_packages():
 
 def test_summary_counts_configs_and_keeps_messages():
     verdicts = {'a/x.py': zoo.Verdict(zoo.WRAPPED, ['ISDA: one', 'ISDA: two is not wrapped: why']),
-                **{name: zoo.Verdict(zoo.NOTHING_TO_WRAP, ['nothing']) for name in ('a/y.py', 'b/z.py')}}
+                **{name: zoo.Verdict(zoo.NOT_WRAPPED, ['nothing']) for name in ('a/y.py', 'b/z.py')}}
     found = zoo.summary(verdicts)
     assert found['counts'] == dict(zip(zoo.VERDICTS, (1, 2, 0, 0, 0), strict=True))
-    assert found['families'] == {'a': {zoo.WRAPPED: 1, zoo.NOTHING_TO_WRAP: 1}, 'b': {zoo.NOTHING_TO_WRAP: 1}}
-    assert [(entry['told'], entry['configurations']) for entry in found['told']] == [
+    assert found['families'] == {'a': {zoo.WRAPPED: 1, zoo.NOT_WRAPPED: 1}, 'b': {zoo.NOT_WRAPPED: 1}}
+    assert [(entry['message'], entry['configurations']) for entry in found['messages']] == [
         ('nothing', ['a/y.py', 'b/z.py']), ('ISDA: two is not wrapped: why', ['a/x.py'])]
-    assert '3 configurations in 2 families: served 1, plain by nature 2' in zoo.report(found)
+    assert '3 configurations in 2 families: wrapped 1, not wrapped 2' in zoo.report(found)

@@ -19,7 +19,8 @@ def run(more):
 def test_panels_show_means_over_seeds(tmp_path, monkeypatch):
     shown = []
     monkeypatch.setattr('isda_seg.paper.tightness.figure.save_figure', lambda figure, out: shown.append(figure))
-    draw_tightness(dict(config='a.py', draws=8, final=dict(fc={}), runs={'0': run(0), '1': run(2)}), tmp_path / 'f.png')
+    result = dict(config='a.py', samples=8, final=dict(fc={}), runs={'0': run(0), '1': run(2)})
+    draw_tightness(result, tmp_path / 'f.png')
     training, strength, classes = shown[0].axes
     lines = {line.get_label(): line.get_xydata().tolist() for axis in shown[0].axes for line in axis.get_lines()}
     assert lines['cross-entropy'] == [[2, 2], [4, 2]]

@@ -45,5 +45,5 @@ def test_restricted_head_keeps_the_rows_of_its_classes(covariances, labelled):
 def test_random_subsets_are_pooled_over_their_samples():
     two, seven = over_classes(samples(), 0.5, num_samples=4, seed=0)
     assert (two['classes'], seven['classes']) == (2, 7)
-    assert 10 * 10 <= two['samples'] <= 10 * 20  # ten sets; every class but the last has ten samples
-    assert seven['samples'] == 60
+    assert 10 * 10 <= two['logit_vectors'] <= 10 * 20  # ten sets; every class but the last has ten samples
+    assert seven['logit_vectors'] == 60

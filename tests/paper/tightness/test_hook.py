@@ -8,7 +8,7 @@ from isda_seg.paper.tightness.hook import POINTS, TightnessHook, read_points
 
 pytestmark = [tiny.on_cpu, pytest.mark.exhaustive]
 
-HOOK = dict(type='isda_seg.paper.tightness.hook.TightnessHook', interval=2, samples=4, pixels=50, draws=40)
+HOOK = dict(type='isda_seg.paper.tightness.hook.TightnessHook', interval=2, images=4, pixels=50, samples=40)
 
 
 def with_hook(**keys):
@@ -41,7 +41,7 @@ def test_each_head_has_a_point_per_interval(runs):
     assert [(point['step'], point['head']) for point in points] == [
         (step, head) for step in (2, 4, 6) for head in ('decode_head', 'auxiliary_head')]
     assert [point['strength'] for point in points[::2]] == pytest.approx([2.5, 5, 7.5])
-    assert {(point['unit'], point['samples'], point['draws']) for point in points} == {('iteration', 200, 40)}
+    assert {(point['unit'], point['logit_vectors'], point['samples']) for point in points} == {('iteration', 200, 40)}
 
 
 def test_points_satisfy_jensens_inequality(runs):
@@ -67,7 +67,7 @@ def test_run_without_isda_or_strength_is_rejected(runs):
         tiny.train(folder / tiny.ISDA, folder / 'nothing', nothing, change=with_hook())
 
 
-@pytest.mark.parametrize('keys', [dict(interval=0), dict(samples=0), dict(pixels=0)])
+@pytest.mark.parametrize('keys', [dict(interval=0), dict(images=0), dict(pixels=0)])
 def test_arguments_below_1_are_rejected(keys):
     (name, value), = keys.items()
     with pytest.raises(ValueError, match=f'{name} must be at least 1, got {value}'):

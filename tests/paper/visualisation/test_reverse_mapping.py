@@ -84,7 +84,7 @@ def test_tools_train_a_generator_and_write_the_figures(tmp_path, monkeypatch):
     assert torch.load(tmp_path / 'wgan_3.pth')['steps'] == 2
     assert sorted(path.name for path in (tmp_path / 'images' / 'train' / '3').iterdir()) == ['00000.png', '00001.png']
     tiny.run_tool(monkeypatch, 'reverse_map.py', CONFIG, tmp_path / 'net.pth', tmp_path / 'wgan_3.pth', '--class', '3',
-                  '--work-dir', tmp_path, '--images', '2', '--augmented', '3', '--steps', '4', '2', '--restarts', '2')
+                  '--work-dir', tmp_path, '--images', '2', '--samples', '3', '--steps', '4', '2', '--restarts', '2')
     report = json.loads((tmp_path / 'reverse_3.json').read_text())
     assert (report['kind'], report['seed'], report['covariance'], report['origin'], report['strength']) == (
         'reverse mapping', 0, 'full', 'the train split', 0.5)

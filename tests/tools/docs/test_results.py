@@ -104,7 +104,7 @@ def test_only_the_marked_block_is_replaced():
 
 def test_supported_configs_are_counted_among_those_that_were_built(tmp_path):
     assert supported(tmp_path / 'zoo.json') == '`tools/benchmarks/zoo.py`: not yet run.'
-    counts = {'served': 6, 'plain by nature': 2, 'refused clearly': 1, 'unclear': 0, 'cannot be built here': 3}
+    counts = {'wrapped': 6, 'not wrapped': 2, 'refused': 1, 'unclear': 0, 'not built': 3}
     (tmp_path / 'zoo.json').write_text(json.dumps(dict(configurations=12, counts=counts, date='2026-02-03T04:05:06',
                                                        commit='abc')))
     assert supported(tmp_path / 'zoo.json').splitlines() == [
@@ -116,8 +116,8 @@ def test_supported_configs_are_counted_among_those_that_were_built(tmp_path):
 def test_the_families_of_detectors_are_listed_by_verdict(tmp_path):
     path, options = tmp_path / 'zoo_mmdet.json', ('MMDetection', '--package mmdet')
     assert supported(path, *options) == '`tools/benchmarks/zoo.py --package mmdet`: not yet run.'
-    families = {'a': {'served': 2, 'plain by nature': 1}, 'b': {'served': 4}, 'c': {'plain by nature': 1}}
-    counts = {'served': 6, 'plain by nature': 2, 'refused clearly': 0, 'unclear': 0, 'cannot be built here': 0}
+    families = {'a': {'wrapped': 2, 'not wrapped': 1}, 'b': {'wrapped': 4}, 'c': {'not wrapped': 1}}
+    counts = {'wrapped': 6, 'not wrapped': 2, 'refused': 0, 'unclear': 0, 'not built': 0}
     path.write_text(json.dumps(dict(configurations=8, counts=counts, families=families, date='2026-02-03T04:05:06',
                                     commit='abc')))
     assert supported(path, *options).splitlines()[-5:-1] == [

@@ -1,4 +1,4 @@
-"""Laws of a README's section on configs: rows are what was run, the rest is a sentence and a folded list."""
+"""Properties of a README's section on configs: rows are what was run, the rest is a sentence and a folded list."""
 import pytest
 
 from docs.section import fold, not_run, papers_numbers, results_rows, section

@@ -1,4 +1,4 @@
-"""The table of other libraries' models says what was run, and of a model that is not served why."""
+"""The table of models of other libraries has the tested settings, or the reason why a model is not supported."""
 import json
 
 from docs.torch_models import table
@@ -7,7 +7,7 @@ from isda_seg.paper.result_tables import NOT_RUN
 
 def entry(**changes):
     return dict(library='smp', model='Net', classifier='head.0.conv', kernel=[1, 1], align_corners=True, logits=[8, 8],
-                positions=[8, 8], labels=[8, 8], value_error=1e-7, gradient_error=3e-6, served=True) | changes
+                positions=[8, 8], labels=[8, 8], value_error=1e-7, gradient_error=3e-6, supported=True) | changes
 
 
 def lines(tmp_path, *entries):
@@ -26,7 +26,7 @@ def test_each_row_names_the_layer_and_the_required_settings(tmp_path):
 
 
 def test_an_unsupported_model_has_a_reason(tmp_path):
-    found = lines(tmp_path, entry(), dict(library='smp', model='Other', served=False, reason='it has groups'))
+    found = lines(tmp_path, entry(), dict(library='smp', model='Other', supported=False, reason='it has groups'))
     assert found[3] == '| smp 1.2 | Other | not supported | it has groups |'
     assert found[-1].startswith('1 of 2 models are supported')
 

@@ -1,8 +1,8 @@
-"""Nothing that only POSIX has is used when a module is imported."""
+"""Every module and tool is imported without the modules and functions that only POSIX systems have."""
 import subprocess
 import sys
 
-from helpers import elsewhere
+from helpers import without_posix
 from helpers.documents import ROOT
 from helpers.exhaustive import exhaustive
 
@@ -13,7 +13,8 @@ OPTIONAL = {'mmdet', 'mmpretrain', 'sklearn', 'torchvision', 'transformers', 'tr
 
 
 def imported(root, *files):
-    return subprocess.run([sys.executable, elsewhere.__file__, root, *files], cwd=ROOT, capture_output=True, text=True)
+    return subprocess.run([sys.executable, without_posix.__file__, root, *files], cwd=ROOT, capture_output=True,
+                          text=True)
 
 
 @exhaustive('files', [SERIES, ALL], ids=['series', 'all'])

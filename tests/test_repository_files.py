@@ -53,7 +53,7 @@ def test_the_citation_names_software_and_paper():
     assert paper['title'] in ' '.join((ROOT / 'README.md').read_text().split())
 
 
-def test_hooks_run_tools_that_exist():
+def test_pre_commit_hooks_run_tools_that_exist():
     (local,) = yaml.safe_load((ROOT / '.pre-commit-config.yaml').read_text())['repos']
     entries = [hook['entry'].split() for hook in local['hooks']]
     assert [entry[:3] for entry in entries[:2]] == [['python', '-m', 'ruff'], ['python', '-m', 'mypy']]
@@ -61,7 +61,7 @@ def test_hooks_run_tools_that_exist():
     assert (program, arguments[-1]) == ('python', '--check') and (ROOT / script).is_file()
 
 
-def test_the_workflow_runs_the_script_of_ci():
+def test_the_github_workflow_runs_the_ci_script():
     workflow = yaml.safe_load((ROOT / '.github' / 'workflows' / 'ci.yml').read_text())
     steps = workflow['jobs']['ci']['steps']
     assert [step['run'] for step in steps if 'run' in step][-1] == '.ci/run'
@@ -83,7 +83,7 @@ def described(folder: Path, urls: str) -> str:
     return done.stdout.strip()
 
 
-def test_a_repository_makes_the_links_of_the_description_absolute(tmp_path):
+def test_a_repository_url_makes_the_links_of_the_description_absolute(tmp_path):
     readme = (ROOT / 'README.md').read_text()
     text = described(tmp_path, 'Repository = "https://example.org/isda"')
     assert len(links(readme)) > 10 and [link for link in links(text) if not link.startswith('#')] == []
@@ -93,7 +93,7 @@ def test_a_repository_makes_the_links_of_the_description_absolute(tmp_path):
     assert re.sub(rf'https://example.org/isda/(blob|raw)/{tag}/', '', text) == readme.strip()
 
 
-def test_without_a_repository_the_description_has_the_text_of_its_links_alone(tmp_path):
+def test_without_a_repository_url_the_description_keeps_only_link_texts(tmp_path):
     readme, text = (ROOT / 'README.md').read_text(), described(tmp_path, '')
     assert [link for link in links(text) if not link.startswith('#')] == []
     assert 'Changelog · What is stable · How to cite ·' in text and '![' not in text

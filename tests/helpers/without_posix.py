@@ -1,4 +1,4 @@
-"""Imports files as another system would: python elsewhere.py ROOT FILE ..., without what only POSIX has.
+"""Import files as a system without POSIX would: python without_posix.py ROOT FILE ...
 
 Only files below ROOT see this; packages they import keep the real modules, also where the environment lies below ROOT.
 Prints the files that need a package which is not installed.

@@ -1,4 +1,4 @@
-"""Every test compares a value: no test only runs something, or only asks whether a number is finite."""
+"""Every test compares a value, rather than only running code or checking that a number is finite; names are short."""
 
 import ast
 import functools
@@ -9,12 +9,13 @@ import pytest
 TESTS = Path(__file__).resolve().parent
 COMPARING_CALLS = {'equal', 'allclose', 'isclose', 'array_equal', 'gradcheck', 'issubset'}  # inside an assert
 ASSERTING_CALLS = {'assert_close', 'assert_allclose', 'assert_array_equal', 'assert_equal', 'assert_array_less'}
+LONGEST_NAME = 70
 FINITENESS = {'isfinite', 'isnan', 'isinf'}
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def called(node):
-    """The last name of what a call calls: `equal` for torch.equal(...); None where it has none."""
+    """Return the last name of a called function: `equal` for torch.equal(...). None for other nodes."""
     if not isinstance(node, ast.Call):
         return None
     return getattr(node.func, 'attr', getattr(node.func, 'id', None))
@@ -25,7 +26,7 @@ def is_none(node):
 
 
 def is_comparison(node):
-    """A comparison that pins a value: not merely "not None", not a question about finiteness."""
+    """Return whether a comparison fixes a value: a check for "not None" or for finiteness does not."""
     if isinstance(node, ast.Compare):
         finiteness = any(called(inner) in FINITENESS for inner in ast.walk(node))
         differs = any(isinstance(operator, (ast.IsNot, ast.NotEq)) for operator in node.ops)
@@ -34,7 +35,7 @@ def is_comparison(node):
 
 
 def compares(function, helpers):
-    """Whether a function asserts a comparison, expects an error with its words, or calls a helper that does."""
+    """Return whether a function asserts a comparison, expects an error message, or calls a helper that does."""
     for node in ast.walk(function):
         if isinstance(node, ast.Assert) and any(is_comparison(inner) for inner in ast.walk(node.test)):
             return True
@@ -46,7 +47,7 @@ def compares(function, helpers):
 
 
 def comparing_helpers(trees, known=()):
-    """Names of the helper functions `assert_*` that compare, themselves, through one another or through known ones."""
+    """Return the names of the helpers `assert_*` that compare values, directly or through another such helper."""
     candidates = [node for tree in trees for node in ast.walk(tree)
                   if isinstance(node, FUNCTIONS) and node.name.startswith('assert_')]
     helpers = {*known}
@@ -57,7 +58,7 @@ def comparing_helpers(trees, known=()):
 
 @functools.cache
 def shared_helpers():
-    """Those of all files that are no test modules."""
+    """Return the comparing helpers of all files that are not test modules."""
     return comparing_helpers([ast.parse(path.read_text()) for path in TESTS.rglob('*.py')
                               if not path.name.startswith('test_')])
 
@@ -97,6 +98,12 @@ def test_the_rule_accepts_a_test_that_compares_a_value(body):
 @pytest.mark.parametrize('path', sorted(TESTS.rglob('test_*.py')), ids=lambda path: str(path.relative_to(TESTS)))
 def test_every_test_compares_a_value(path):
     assert without_comparison(ast.parse(path.read_text()), shared_helpers()) == []
+
+
+def test_test_names_have_at_most_70_characters():
+    names = [node.name for path in TESTS.rglob('test_*.py') for node in ast.walk(ast.parse(path.read_text()))
+             if isinstance(node, FUNCTIONS) and node.name.startswith('test')]
+    assert [name for name in names if len(name) > LONGEST_NAME] == []
 
 
 def test_no_class_of_the_package_is_collected_as_a_test():
