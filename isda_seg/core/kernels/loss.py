@@ -90,10 +90,10 @@ def loss_kernel(logits, labels, rows, class_weight, loss, scale, sums, weights, 
             each, _ = _focal(each, gamma)
         weight = counts.to(tl.float32)
         if WEIGHTED:
-            own = tl.load(class_weight + label, mask=counts, other=0).to(tl.float32)
+            own = tl.load(class_weight + label).to(tl.float32)
             each *= own
             if BY_WEIGHT:
-                weight = own
+                weight *= own
         total += each
         found += weight
     tl.atomic_min(extremes, tl.min(least_label), sem='relaxed')
@@ -173,14 +173,14 @@ def gradient_kernel(logits, labels, rows, class_weight, grad_output, scale, grad
         if FOCAL:
             _, slope = _focal(tl.where(counts, tl.log(summed) + (highest - true_logit), 0.0), gamma)
             each *= slope
-        if WEIGHTED:
-            each *= tl.load(class_weight + own, mask=counts, other=0).to(tl.float32)
         for first in range(0, classes, CLASSES):
             c = first + tl.arange(0, CLASSES)
             known = c < classes
             z = _augmented(logits + image * logit_image, rows, pixel, row, logit_pixel, logit_class, counts, c, classes)
             g = tl.exp(z - highest[:, None]) / summed[:, None] - (c[None, :] == own[:, None]).to(tl.float32)
             g = tl.where(counts[:, None] & known[None, :], g * each[:, None], 0.0)
+            if WEIGHTED:
+                g *= tl.load(class_weight + own).to(tl.float32)[:, None]
             tl.store(gradient + image * gradient_image + (pixel * gradient_pixel)[:, None]
                      + (c * gradient_class)[None, :], g.to(gradient.dtype.element_ty),
                      mask=inside[:, None] & known[None, :])

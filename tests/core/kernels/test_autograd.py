@@ -81,7 +81,7 @@ MEANS = {'class weights': Mean(7, 0.4, torch.tensor([1.0, 4.0, 0.0, 2.0, 0.5])),
 
 
 @pytest.mark.parametrize('mean', MEANS.values(), ids=MEANS)
-def test_class_weights_and_focal_factors_equal_a_float64_loop_up_to_the_second_derivative(kernels, mean):
+def test_weighted_losses_equal_a_float64_loop_up_to_the_second_derivative(kernels, mean):
     logits, labels, rows = problem(size=(5, 6))
     with torch.no_grad():
         logits[:, :, ::3] *= 8  # cross-entropies near 0
@@ -316,7 +316,7 @@ def matrices(covariance):
 
 
 @pytest.mark.parametrize('covariance', ['diagonal', 'full'])
-def test_samples_have_the_loss_and_gradients_of_a_float64_loop_up_to_the_second_derivative(kernels, covariance):
+def test_samples_equal_a_float64_loop_up_to_the_second_derivative(kernels, covariance):
     _, labels, logits, weight = samples()
     sigma = matrices(covariance)
     index, count = torch.where(labels == IGNORE, 37, labels).int(), torch.zeros(37, dtype=torch.int64)
