@@ -133,7 +133,7 @@ def mean_of(loss: nn.Module, labels: Tensor, kwargs: Mapping[str, Any], factor: 
     if type(loss).__module__ != MMSEG_CROSS_ENTROPY or loss.class_weight is not None or loss.reduction != 'mean':
         return None
     factor *= loss.loss_weight
-    return Mean(None if loss.avg_non_ignore else labels.numel(), factor) if factor else None
+    return Mean(None if loss.avg_non_ignore else max(1, labels.numel()), factor) if factor else None
 
 
 def soft_value(loss: nn.Module, logits: Tensor, targets: Tensor, weight: Tensor, covariance: Tensor, strength: float, *,
