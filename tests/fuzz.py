@@ -10,8 +10,19 @@ from unittest import mock
 
 import reference
 import torch
-from helpers.fuzz_cases import HANDOVERS, IGNORED, TOLERANCE, Case, Problem, check, expected_loss, samples_of
+from helpers.fuzz_cases import (
+    DISTURBANCES,
+    HANDOVERS,
+    IGNORED,
+    TOLERANCE,
+    Case,
+    Problem,
+    check,
+    expected_loss,
+    samples_of,
+)
 from helpers.problems import KINDS, covariance_of
+from torch.nn.utils.parametrizations import weight_norm
 from torch.testing import assert_close
 
 from isda_seg.core import (
@@ -101,7 +112,8 @@ def criterion(case, soft=False):
     steps, together = case.size('steps', 1, 3), case.pick('one_backward', False, True)
     tolerance = TOLERANCE[torch.bfloat16 if problem.half else torch.float32 if problem.samples else problem.widest()]
     for step in range(steps):
-        strength = reference.linear_ramp(step + 1, 3, problem.strength) if problem.ramps else problem.strength
+        strength = problem.strength if not problem.calls else \
+            reference.linear_ramp(step // problem.calls + 1, 3, problem.strength)
         features, typed, labels = problem.batch()
         exact = features.detach().double().clone().requires_grad_()
         if not inputs:
@@ -162,12 +174,17 @@ def criterion(case, soft=False):
 
 
 def bits(case):
-    """A run that continues with a copy of its criterion has the bits of the whole run; without ISDA, of the base."""
+    """A run that continues with a copy of its criterion has the bits of the whole run; without ISDA, of the base.
+
+    Evaluations, refused calls and passes without gradients change nothing.
+    """
     problem = Problem(case, case.pick('soft', False, False, True))
     batches = [problem.batch()[:2] for _ in range(case.size('steps', 1, 4))]
     way, step = case.pick('handover', *HANDOVERS), case.size('handed_over_at', 0, len(batches) - 1)
+    if problem.frozen != 'weight' and way != 'pickle' and case.pick('weight_norm', False, False, True):
+        weight_norm(problem.layer)
     whole = run_of(problem, batches)
-    assert_same(run_of(problem, batches, way, step), whole)
+    assert_same(run_of(problem, batches, way, step, case.pick('disturbance', *DISTURBANCES)), whole)
     empty = problem.soft and len(batches[0][0]) == 0  # the mean of no sample is NaN in torch
     if not problem.strength and not problem.tau and not empty:
         for found, expected in zip(whole, run_of(problem, batches, 'plain'), strict=True):
@@ -179,7 +196,7 @@ def assert_same(found, expected):
     assert_close(found, expected, rtol=0, atol=0, equal_nan=True)
 
 
-def run_of(problem, batches, way=None, at=0):
+def run_of(problem, batches, way=None, at=0, disturbance=None):
     """The loss and the gradients of each step, and without way 'plain' (the base loss alone) the moments."""
     layer, results = problem.new_layer(), []
     loss = problem.loss(layer)
@@ -187,7 +204,10 @@ def run_of(problem, batches, way=None, at=0):
         if way in HANDOVERS and step == at:
             layer, loss = problem.hand_over(way, layer, loss, features, labels)
         features = features.detach().requires_grad_(features.requires_grad)
+        if disturbance == 'unused pass':
+            problem.logits(layer, features + 1)
         logits = problem.logits(layer, features)
+        problem.disturb(disturbance, layer, loss, features, logits, labels)
         torch.manual_seed(step)
         value = problem.plain(layer, logits, labels) if way == 'plain' else problem.call(loss, logits, labels)
         inputs = [each for each in (*layer.parameters(), features) if each.requires_grad]

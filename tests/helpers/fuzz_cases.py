@@ -12,6 +12,7 @@ from fractions import Fraction
 from importlib.util import find_spec
 from unittest import mock
 
+import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -31,9 +32,11 @@ BLOCKS = dict(one_hot='ops.one_hot.CHUNK', slice='ops.label_sums.SLICE', rows='o
               differences_cpu='margin.DIFFERENCES_CPU', differences='margin.DIFFERENCES',
               soft_cpu='soft_targets.BLOCK_CPU', soft='soft_targets.BLOCK')
 TOLERANCE = {torch.float64: 2e-5, torch.float32: 5e-4, torch.bfloat16: 0.1}  # float64 features have float32 buffers
-CLASSIFIERS = ('linear', 'pooled', 'tokens', '1x1 1d', '1x1 2d', '1x1 3d', 'windows 1d', 'windows 2d', 'windows 3d')
+CLASSIFIERS = ('linear', 'pooled', 'tokens', 'sequence', '1x1 1d', '1x1 2d', '1x1 3d', 'windows 1d', 'windows 2d',
+               'windows 3d')
 BASES = dict(default={}, mean={}, sum=dict(reduction='sum'), none=dict(reduction='none'),
              smoothing=dict(label_smoothing=0.1), focal={}, mmseg={})
+DISTURBANCES = (None, 'unused pass', 'pass without gradients', 'evaluation', 'refused call', 'copy', 'table')
 HANDOVERS = ('deepcopy', 'pickle', 'load, attach', 'attach, load', 'attach, use, load')
 SIZES = {1: (2, 14), 2: (2, 6), 3: (2, 3)}  # least and most positions of a side
 
@@ -124,16 +127,18 @@ def windows(layer, features):
 
 
 def draw_classifier(case, classes, dtype):
-    """The kind of a classifier, the layer, and the shape of its input."""
+    """The kind of a classifier, the layer, the shape of its input, and the sides of its output if it takes tokens."""
     kind = case.pick('classifier', *CLASSIFIERS)
-    images = case.size('images', 1 if kind == 'tokens' else 0, 3)  # an empty batch has no map of tokens
+    tokens = kind in ('tokens', 'sequence')
+    images = case.size('images', int(tokens), 3)  # an empty batch has no map of tokens
     channels, bias = case.size('channels', 1, 5), case.pick('bias', True, False)
     if kind == 'linear':
-        return kind, nn.Linear(channels, classes, bias=bias, dtype=dtype), (case.size('samples', 0, 40), channels)
+        return kind, nn.Linear(channels, classes, bias=bias, dtype=dtype), (case.size('samples', 0, 40), channels), ()
     sides = int(kind[-2]) if kind[-2].isdigit() else 2
     size = [case.size(f'side_{side}', *SIZES[sides]) for side in range(sides)]
-    if kind == 'tokens':
-        return kind, nn.Linear(channels, classes, bias=bias, dtype=dtype), (images, *size, channels)
+    if tokens:
+        shape = (images, *(size if kind == 'tokens' else [math.prod(size)]), channels)
+        return kind, nn.Linear(channels, classes, bias=bias, dtype=dtype), shape, size
     kernel, options = [1] * sides, {}
     if kind == 'pooled':  # logits of a single position
         size = kernel = [case.size(f'kernel_{side}', 1, 2) for side in range(sides)]
@@ -146,7 +151,7 @@ def draw_classifier(case, classes, dtype):
         options = dict(dilation=case.size('dilation', 1, 2), padding=padding, stride=1 if padding == 'same' else stride,
                        padding_mode=case.pick('padding_mode', 'zeros', 'reflect', 'replicate', 'circular'))
     layer = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[sides - 1](channels, classes, kernel, bias=bias, dtype=dtype, **options)
-    return kind, layer, (images, channels, *size)
+    return kind, layer, (images, channels, *size), ()
 
 
 def draw_base(case, kind, classes, ignored, dtype):
@@ -199,7 +204,7 @@ class Problem:
         self.cast = case.pick('cast', None, None, *TOLERANCE)
         self.autocast = case.pick('autocast', False, False, True)
         self.half = torch.bfloat16 in (self.dtype, self.cast) or self.autocast and self.dtype != torch.float64
-        self.kind, self.layer, self.shape = draw_classifier(case, self.classes, self.dtype)
+        self.kind, self.layer, self.shape, self.tokens = draw_classifier(case, self.classes, self.dtype)
         with torch.no_grad():
             for parameter in self.layer.parameters():
                 parameter.copy_(case.normal(*parameter.shape))
@@ -212,6 +217,8 @@ class Problem:
             most = 4 if len(self.small) < 3 else 2
             self.size = tuple(case.size(f'large_{axis}', -(-side // 2), most * side + 1)
                               for axis, side in enumerate(self.small))
+            if self.kind == 'sequence':  # the aspect ratio tells the sides
+                self.size = tuple(side * case.chosen['large_0'] for side in self.small)
             self.align_corners = case.pick('align_corners', True, False)
         self.ignored = -100 if soft else case.pick('ignore_index', *IGNORED)
         kind = case.pick('base', 'default', *list(BASES)[:5 if soft else None if find_spec('mmseg') else -1])
@@ -223,7 +230,7 @@ class Problem:
         self.label_sampling = case.pick('label_sampling', 'exact', 'exact', 'nearest')
         self.background = None if soft else case.pick('background', None, None, self.classes - 1)
         self.samples = None if soft else case.pick('samples', None, None, 1, 3)
-        self.covariance, self.ramps = case.pick('covariance', *KINDS), case.pick('ramp', False, True)
+        self.covariance, self.calls = case.pick('covariance', *KINDS), case.pick('calls_per_step', None, None, 1, 2)
         self.scale, self.shift = case.pick('scale', 0.3, 1.0, 3.0), case.pick('shift', 0.0, 0.0, 2.0)
 
     def widest(self):
@@ -236,6 +243,11 @@ class Problem:
         labels = labels if self.soft else labels.long()
         return copy.deepcopy(base).to(logits.dtype)(logits, labels, **self.in_call)
 
+    @property
+    def ramp(self):
+        """The arguments of the ramp; without one, the strength is constant."""
+        return dict(lambda_0=self.strength, total_steps=3, calls_per_step=self.calls) if self.calls else {}
+
     def new_layer(self):
         """A copy of the classifier; it has no hook."""
         return copy.deepcopy(self.layer)
@@ -245,7 +257,7 @@ class Problem:
         loss = ISDACriterion(
             self.covariance, self.resolution, label_sampling=self.label_sampling, base=copy.deepcopy(self.base),
             ignore_index=-100 if self.in_call else self.ignored, logit_adjustment=self.tau, samples=self.samples,
-            background=self.background, **dict(lambda_0=self.strength, total_steps=3) if self.ramps else {})
+            background=self.background, **self.ramp)
         if layer is not None:
             attach(loss, layer, self.align_corners)
         return loss
@@ -254,7 +266,8 @@ class Problem:
         """The logits of a training step, resized and cast."""
         with torch.autocast('cpu', torch.bfloat16, enabled=self.autocast and features.dtype != torch.float64):
             logits = layer(features)
-            logits = logits.movedim(-1, 1) if self.kind == 'tokens' else logits
+            logits = logits.movedim(-1, 1).unflatten(2, self.tokens) if self.kind == 'sequence' else \
+                logits.movedim(-1, 1) if self.tokens else logits
             logits = logits.flatten(1) if self.kind == 'pooled' else logits
             mode = ('linear', 'bilinear', 'trilinear')[max(0, logits.dim() - 3)]
             if self.size is not None:
@@ -292,17 +305,34 @@ class Problem:
             return features, *case.labels(shape, self.classes, self.ignored)
         targets = torch.rand(shape[0], self.classes, *shape[1:], dtype=torch.float64, generator=case.torch)
         targets = targets.masked_fill(torch.rand(targets.shape, generator=case.torch) < case.pick('zeros', 0.0, 0.6), 0)
-        kinds = torch.float32, torch.float64, torch.bfloat16
+        kinds, least = (torch.float32, torch.float64, torch.bfloat16), 1e-3
         if self.reduction.get('smoothing'):  # torch smooths rows that do not sum to 1 in another way, at strength 0
-            targets, kinds = targets.masked_fill(targets.sum(dim=1, keepdim=True) == 0, 1), kinds[:2]
-        targets = (targets / targets.sum(dim=1, keepdim=True).clamp(min=1e-3)).to(case.pick('target_type', *kinds))
+            targets, kinds, least = targets.masked_fill(targets.sum(dim=1, keepdim=True) == 0, 1), kinds[:2], 1e-12
+        targets = (targets / targets.sum(dim=1, keepdim=True).clamp(min=least)).to(case.pick('target_type', *kinds))
         return features, case.laid_out('target_layout', targets), targets.double()
 
     def call(self, loss, logits, labels):
         """The value of the loss, in the drawn form of a call."""
-        loss.strength = loss.strength if self.ramps else self.strength
+        loss.strength = loss.strength if self.calls else self.strength
         with torch.autocast('cpu', torch.bfloat16, enabled=self.autocast):
             return loss(logits, labels, **self.in_call)
+
+    def disturb(self, how, layer, loss, features, logits, labels):
+        """What a training step may do besides, without an effect: one of `DISTURBANCES`."""
+        if how == 'pass without gradients':
+            with torch.no_grad():
+                self.logits(layer, features + 1)
+        elif how == 'evaluation':
+            layer.eval(), loss.eval()
+            self.call(loss, self.logits(layer, features + 1), labels)
+            layer.train(), loss.train()
+        elif how == 'refused call':
+            with pytest.raises(ValueError, match='must agree'):
+                self.call(loss, logits, labels[..., None])
+        elif how == 'copy':
+            copy.deepcopy((layer, loss))
+        elif how == 'table':
+            loss.table()
 
     def hand_over(self, way, layer, loss, features, labels):
         """Continue with a copy of classifier and loss, made in one of the ways of `HANDOVERS`."""
