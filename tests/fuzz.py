@@ -1,25 +1,30 @@
 """Random cases against the oracle: each function draws a case from a seed and compares values and gradients.
 
-A case covers shapes, also of empty batches, dtypes, memory layouts, label types, ignore indices, class probabilities,
-reductions, class weights, backgrounds, resolutions, logit adjustment, covariance kinds and k x k classifiers.
-`test_fuzz.py` runs them with a small budget.
+`helpers/fuzz_cases.py` lists what a case draws. `test_fuzz.py` runs cases with a small budget.
 """
 
-import importlib
+import functools
 import itertools
-import math
-import random
-from contextlib import ExitStack
-from fractions import Fraction
+from functools import partial
 from unittest import mock
 
 import reference
 import torch
-import torch.nn.functional as F
+from helpers.fuzz_cases import (
+    DISTURBANCES,
+    HANDOVERS,
+    IGNORED,
+    TOLERANCE,
+    Case,
+    Problem,
+    check,
+    expected_loss,
+    samples_of,
+)
 from helpers.problems import KINDS, covariance_of
-from torch import nn
+from torch.nn.utils.parametrizations import weight_norm
+from torch.testing import assert_close
 
-from isda_seg.attach import attach
 from isda_seg.core import (
     ClassMoments,
     ClassStatistics,
@@ -30,103 +35,21 @@ from isda_seg.core import (
     margin_variance,
     merge,
 )
-from isda_seg.criterion import ISDACriterion
-
-IGNORED = (255, -1, -100, 0, 1, 99, -7)
-LABEL_TYPES = (torch.int64, torch.int32, torch.int16, torch.uint8, torch.int8)
-BLOCKS = dict(one_hot='ops.one_hot.CHUNK', rows='ops.quadratic.CACHE_ELEMENTS',
-              tile='ops.class_matrices.TILE', products='ops.class_matrices.PRODUCT_ELEMENTS',
-              terms='consistency.MAX_TERMS', windows='windows.CACHE_ELEMENTS', chunk='moments.CHUNK',
-              differences_cpu='margin.DIFFERENCES_CPU', differences='margin.DIFFERENCES')
-TOLERANCE = {torch.float64: 2e-5, torch.float32: 5e-4, torch.bfloat16: 0.1}  # float64 features have float32 buffers
+from isda_seg.core.logit_sampling import LogitNoise
 
 
-class Case:
-    """Choices of one seed; `chosen` holds them by name for the message of a failure."""
-
-    def __init__(self, seed):
-        self.python, self.torch = random.Random(seed), torch.Generator().manual_seed(seed)
-        self.chosen = {}
-
-    def pick(self, name, *values):
-        self.chosen[name] = self.python.choice(values)
-        return self.chosen[name]
-
-    def size(self, name, low, high):
-        return self.pick(name, *range(low, high + 1))
-
-    def normal(self, *shape, dtype=torch.float64):
-        return torch.randn(shape, dtype=torch.float64, generator=self.torch).to(dtype)
-
-    def laid_out(self, name, tensor):
-        """The same values in another memory layout."""
-        kind = self.pick(name, 'contiguous', 'transposed', 'strided', 'offset', 'channels_last')
-        if kind == 'transposed' and tensor.dim() > 1:
-            return tensor.transpose(0, -1).contiguous().transpose(0, -1)
-        if kind == 'strided':
-            return torch.stack([tensor, tensor], dim=-1)[..., 0]
-        if kind == 'offset':
-            return torch.cat([tensor[:1], tensor])[1:] if len(tensor) else tensor
-        if kind == 'channels_last' and tensor.dim() == 4:
-            return tensor.contiguous(memory_format=torch.channels_last)
-        return tensor
-
-    def small_blocks(self):
-        """Half of the time, process data in tiny blocks, so that a small case has many of them."""
-        stack = ExitStack()
-        for name, path in BLOCKS.items() if self.pick('blocks', 'as they are', 'tiny') == 'tiny' else ():
-            module, constant = path.rsplit('.', 1)
-            stack.enter_context(mock.patch.object(importlib.import_module(f'isda_seg.core.{module}'), constant,
-                                                  self.pick(name, 1, 3, 16, 64)))
-        return stack
-
-    def labels(self, shape, classes, ignored):
-        """Labels in a random integer type that holds `ignored`, the label of some: (typed labels, int64 labels)."""
-        kind = self.pick('label_type', *(one for one in LABEL_TYPES
-                                         if torch.iinfo(one).min <= ignored <= torch.iinfo(one).max))
-        labels = torch.randint(self.size('classes_present', 1, classes), shape, generator=self.torch)
-        share = self.pick('ignored_share', 0.0, 0.2, 0.2, 0.9, 1.0)
-        labels[torch.rand(shape, generator=self.torch) < share] = ignored
-        return self.laid_out('label_layout', labels.to(kind)), labels
-
-
-def check(name, found, expected, tolerance):
-    """Compare with a tolerance relative to the largest expected entry."""
-    found = torch.zeros_like(expected) if found is None else found.detach().double()  # no gradient is one of zeros
-    expected = expected.detach().double()
-    assert found.shape == expected.shape, f'{name}: shape {tuple(found.shape)}, expected {tuple(expected.shape)}'
-    limit = tolerance * max(1.0, float(expected.abs().max()) if expected.numel() else 0.0)
-    worst = float((found - expected).abs().max()) if found.numel() else 0.0
-    assert worst <= limit, f'{name}: differs by {worst:.3g}, allowed {limit:.3g}'  # also for NaN
-
-
-def check_gradients(case, found, expected, tolerance, **inputs):
-    """Compare the gradients of a random linear combination of two results with respect to pairs of inputs."""
-    cotangent = case.normal(*found.shape)
-    found.backward(cotangent.to(found.dtype))
-    if expected.requires_grad:  # not in an empty batch
-        expected.backward(cotangent)
+def check_gradients(case, pairs, tolerance, **inputs):
+    """Compare the gradients of a random linear combination of pairs of results with respect to pairs of inputs."""
+    cotangents = [case.normal(*found.shape) for found, _ in pairs]
+    for number in (0, 1):
+        parts = [(pair[number] * cotangent.to(pair[number].dtype)).sum()
+                 for pair, cotangent in zip(pairs, cotangents, strict=True) if pair[number].requires_grad]
+        if parts:  # none in an empty batch
+            torch.stack(parts).sum().backward()
     for name, (typed, exact) in inputs.items():
-        check(f'{name}.grad', typed.grad, torch.zeros_like(exact) if exact.grad is None else exact.grad, tolerance)
-
-
-def grid_position(i, small, large, align_corners):
-    """The pixel on which feature row i sits."""
-    if align_corners:
-        return 0 if small == 1 else math.floor(Fraction(i * (large - 1), small - 1) + Fraction(1, 2))
-    return math.floor((i + Fraction(1, 2)) * Fraction(large, small))
-
-
-def on_grid(labels, size, align_corners):
-    for side, (small, large) in enumerate(zip(size, labels.shape[1:], strict=True), start=1):
-        positions = torch.tensor([grid_position(i, small, large, align_corners) for i in range(small)])
-        labels = labels.index_select(side, positions)
-    return labels
-
-
-def samples_of(maps):
-    """(B, A, ...) as rows (N, A)."""
-    return maps.movedim(1, -1).flatten(0, -2)
+        if typed.requires_grad:
+            found = typed.grad if typed.grad is None or typed.dim() == exact.dim() else samples_of(typed.grad)
+            check(f'{name}.grad', found, torch.zeros_like(exact) if exact.grad is None else exact.grad, tolerance)
 
 
 def of_kind(moments, kind, samples, labels, ignored):
@@ -139,166 +62,162 @@ def of_kind(moments, kind, samples, labels, ignored):
     return moments[2] if kind == 'full' else reference.diagonal(moments[2])
 
 
-def draw_classifier(case, classes, dtype):
-    """A classifier and the shape of its input."""
-    images = case.size('images', 0, 3)
-    kind = case.pick('classifier', 'linear', 'tokens', 'conv1d', 'conv3d', 'conv1x1', 'conv1x1', 'kxk', 'kxk')
-    images = max(images, 1) if kind == 'tokens' else images  # an empty batch has no map of tokens
-    channels, bias = case.size('channels', 1, 5), case.pick('bias', True, False)
-    size = case.size('height', 2, 6), case.size('width', 2, 6)
-    if kind in ('linear', 'tokens'):
-        shape = (case.size('samples', 0, 40), channels) if kind == 'linear' else (images, *size, channels)
-        return kind, nn.Linear(channels, classes, bias=bias, dtype=dtype), shape
-    if kind == 'conv1d':
-        return kind, nn.Conv1d(channels, classes, 1, bias=bias, dtype=dtype), (images, channels, size[0] * size[1])
-    if kind == 'conv3d':
-        return kind, nn.Conv3d(channels, classes, 1, bias=bias, dtype=dtype), (images, channels, 2, *size)
-    if kind == 'conv1x1':
-        return kind, nn.Conv2d(channels, classes, 1, bias=bias, dtype=dtype), (images, channels, *size)
-    kernel = case.size('kernel_rows', 1, 3), case.size('kernel_columns', 1, 3)
-    layer = nn.Conv2d(
-        min(channels, 2), classes, kernel, bias=bias, dtype=dtype, dilation=case.size('dilation', 1, 2),
-        padding=case.size('padding', 0, 1), stride=(case.size('stride_rows', 1, 2), case.size('stride_columns', 1, 2)),
-        padding_mode=case.pick('padding_mode', 'zeros', 'reflect', 'replicate', 'circular'))
-    return kind, layer, (images, min(channels, 2), size[0] + 3, size[1] + 3)
+def moments_of(seen, problem):
+    """Count, mean, and the covariance of the drawn kind, of all rows and labels, or probabilities, seen so far."""
+    rows, labels = (torch.cat(parts) for parts in zip(*seen, strict=True))
+    if not problem.soft:
+        batches = (reference.batch_moments(*one, problem.classes, problem.ignored) for one in seen)
+        count, mean, full = functools.reduce(reference.running_moments, batches)
+        return count, mean, of_kind((count, mean, full), problem.covariance, rows, labels, problem.ignored)
+    moments = reference.soft_moments(rows, labels)
+    sigma = reference.soft_moments(rows, labels.sum(dim=1, keepdim=True))[2] if problem.covariance == 'shared' else \
+        of_kind(moments, problem.covariance, rows, labels, None)
+    return *moments[:2], sigma
 
 
-def windows(layer, features):
-    """The rows that a convolution multiplies with its weight: (B, A k k, h, w)."""
-    mode = 'constant' if layer.padding_mode == 'zeros' else layer.padding_mode
-    padded = F.pad(features, (layer.padding[1],) * 2 + (layer.padding[0],) * 2, mode=mode)
-    columns = F.unfold(padded, layer.kernel_size, layer.dilation, 0, layer.stride)
-    height, width = ((side - dilation * (kernel - 1) - 1) // stride + 1 for side, dilation, kernel, stride in
-                     zip(padded.shape[2:], layer.dilation, layer.kernel_size, layer.stride, strict=True))
-    return columns.view(*columns.shape[:2], height, width)
+def sampled_rows(noise, labels, kept, weight, sigma, strength):
+    """One sample of the logits' noise, (N, C), from the random numbers that LogitNoise takes next.
+
+    Its gradient is that of features with the conditional expectation of their noise given the noise of the logits.
+    """
+    rows, alike = torch.zeros(len(labels), len(weight), dtype=torch.float64), labels * (len(sigma) > 1)
+    for root, y in zip(noise.roots.detach(), alike[kept].unique(), strict=True):
+        covariance = torch.diag(sigma[y]) if sigma.dim() == 2 else sigma[y]
+        of_features = covariance @ weight.detach().t()
+        of_logits = weight.detach() @ of_features
+        check('root of the covariance of logits', root.double() @ root.double().t(), of_logits, 1e-5)
+        members = kept & (alike == y)
+        sample = torch.randn(1, int(members.sum()), root.shape[1], dtype=root.dtype)[0].double() @ root.double().t()
+        inverse = torch.linalg.pinv(of_logits, rtol=len(weight) * torch.finfo(root.dtype).eps, hermitian=True)
+        moved = sample @ inverse @ of_features.t()
+        rows[members] = strength ** 0.5 * (sample + moved @ (weight - weight.detach()).t())
+    return rows
 
 
-def exact_layer(layer, weight, bias):
-    """A copy of a classifier with float64 parameters, without its hooks."""
-    copy = type(layer).__new__(type(layer))
-    copy.__dict__.update({key: value for key, value in layer.__dict__.items() if key != '_parameters'})
-    copy.__dict__.update(_parameters={}, _forward_pre_hooks={})
-    copy.weight, copy.bias = weight, bias
-    return copy
+def added_rows(problem, noise, places, weight, sigma, strength):
+    """What the loss adds to the logits, in order of its samples: rows of the table, or samples of the noise."""
+    kept = (places != problem.ignored) & (places != problem.background)
+    if noise:
+        for _ in range(problem.samples):
+            yield sampled_rows(noise[0], places, kept, weight, sigma, strength)
+    else:
+        table = reference.margin_variance(weight, sigma)
+        yield strength / 2 * torch.where(kept[:, None], table[places.clamp(0, len(weight) - 1)], 0)
 
 
-def table_of(weight, sigma, background):
-    """The margin table, with a row of zeros for the background."""
-    table = reference.margin_variance(weight, sigma)
-    return table if background is None else table * (torch.arange(len(weight)) != background)[:, None]
+def criterion(case, soft=False):
+    """ISDACriterion over several steps: loss, gradients of logits and inputs, counts, means, covariances."""
+    problem = Problem(case, soft)
+    layer, loss, seen, pairs, inputs = problem.layer, problem.loss(problem.layer), [], [], {}
+    steps, together = case.size('steps', 1, 3), case.pick('one_backward', False, True)
+    tolerance = TOLERANCE[torch.bfloat16 if problem.half else torch.float32 if problem.samples else problem.widest()]
+    for step in range(steps):
+        strength = problem.strength if not problem.calls else \
+            reference.linear_ramp(step // problem.calls + 1, 3, problem.strength)
+        features, typed, labels = problem.batch()
+        exact = features.detach().double().clone().requires_grad_()
+        if not inputs:
+            weight, bias = (None if each is None else each.detach().double().requires_grad_()
+                            for each in (layer.weight, layer.bias))
+            inputs = dict(weight=(layer.weight, weight))
+            inputs |= {} if bias is None else dict(bias=(layer.bias, bias))
+        given, noise = problem.logits(layer, features), []
+        given.retain_grad()
+        flat = weight.flatten(1)
+        plain = problem.upsampled(problem.rows(exact) @ flat.t() + (0 if bias is None else bias))
+        plain = plain + (samples_of(given.detach()).double() - plain.detach())  # of the same value
+        plain.retain_grad()
+        with mock.patch('isda_seg.core.logit_sampling.LogitNoise',
+                        lambda *args, noise=noise, **kwargs: noise.append(LogitNoise(*args, **kwargs)) or noise[-1]):
+            torch.manual_seed(step)
+            found = problem.call(loss, given, typed)
 
-
-def forward(kind, layer, features):
-    logits = layer(features)
-    return logits.permute(0, 3, 1, 2) if kind == 'tokens' else logits
-
-
-def criterion(case):
-    """ISDACriterion over several steps: loss, gradients of weight, bias and features, counts, means, covariances."""
-    dtype, classes = case.pick('dtype', torch.float32, torch.float64, torch.bfloat16), case.size('classes', 2, 6)
-    kind, layer, shape = draw_classifier(case, classes, dtype)
-    covariance = case.pick('covariance', *KINDS)
-    maps = kind in ('tokens', 'conv1x1', 'conv3d', 'kxk')
-    resized = maps and case.pick('resized', True, False)
-    align_corners = resized and case.pick('align_corners', True, False)
-    resolution = case.pick('resolution', 'label', 'feature') if maps else 'label'
-    strength, tau = case.pick('strength', 0.0, 0.5, 2.5), case.pick('logit_adjustment', 0.0, 0.0, 0.5, 1.0)
-    background, cast = case.pick('background', None, None, classes - 1), case.pick('cast', None, *TOLERANCE)
-    bases = ('default', 'default', 'mean', 'sum', 'none', 'smoothing', 'weights')
-    base_kind = case.pick('base', *bases)
-    with torch.no_grad():
-        for parameter in layer.parameters():
-            parameter.copy_(case.normal(*parameter.shape))
-    scale, shift = case.pick('scale', 0.3, 1.0, 3.0), case.pick('shift', 0.0, 0.0, 2.0)
-    weights = torch.rand(classes, dtype=torch.float64, generator=case.torch) + 0.2
-    ignored, before, seen = case.pick('ignore_index', *IGNORED), None, []
-    options = dict(weight=weights.to(dtype)) if base_kind == 'weights' else \
-        dict(label_smoothing=0.1) if base_kind == 'smoothing' else dict(reduction=base_kind)
-    base = None if base_kind == 'default' else nn.CrossEntropyLoss(ignore_index=ignored, **options)
-    loss = ISDACriterion(covariance, resolution, base=base, ignore_index=ignored, logit_adjustment=tau,
-                         background=background)
-    attach(loss, layer, align_corners)
-    loss.strength = strength
-    for step in range(case.size('steps', 1, 3)):
-        features = (case.normal(*shape) * scale + shift).to(dtype)
-        exact = features.to(torch.float64, copy=True).requires_grad_()
-        features = case.laid_out('layout', features).requires_grad_()
-        logits = forward(kind, layer, features)
-        small = tuple(logits.shape[2:])
-        if resized and step == 0:
-            large = tuple(case.size(f'large_{axis}', side, 4 * side + 1) for axis, side in enumerate(small))
-        label_shape = (len(logits), *(large if resized else small))
-        typed, labels = case.labels(label_shape, classes, ignored)
-        weight, bias = layer.weight.detach().double().requires_grad_(), None
-        if layer.bias is not None:
-            bias = layer.bias.detach().double().requires_grad_()
-        plain = forward(kind, exact_layer(layer, weight, bias), exact)
-        if resized:
-            mode = 'trilinear' if kind == 'conv3d' else 'bilinear'
-            logits, plain = (F.interpolate(each, large, mode=mode, align_corners=align_corners)
-                             for each in (logits, plain))
-        logits = logits.contiguous() if case.pick('contiguous_logits', True, False) else logits
-        found = loss(logits if cast is None else logits.to(cast), typed)
-
-        inputs = exact.detach().permute(0, 3, 1, 2) if kind == 'tokens' else exact.detach()
-        inputs = windows(layer, inputs) if kind == 'kxk' else inputs
-        grid = on_grid(labels, small, align_corners) if maps else labels
-        rows = samples_of(inputs) if inputs.dim() > 2 else inputs
-        batch = reference.batch_moments(rows, grid.flatten(), classes, ignored)
-        before = batch if before is None else reference.running_moments(before, batch)
-        seen.append((rows, grid.flatten()))
-        sigma = of_kind(before, covariance, *(torch.cat(parts) for parts in zip(*seen, strict=True)), ignored)
-        table = table_of(weight.flatten(1), sigma, background)
-        prior = tau * (before[0].clamp(min=1) / before[0].clamp(min=1).sum()).log()
-        plain = plain + prior.view(-1, *[1] * (plain.dim() - 2))
-        if resolution == 'feature':
-            added = torch.where((grid != ignored)[..., None], table[grid.clamp(0, classes - 1)], 0).movedim(-1, 1)
-            if resized:
-                added = F.interpolate(added, large, mode=mode, align_corners=align_corners)
-            augmented = samples_of(plain + strength / 2 * added)
-            kept = (labels != ignored).flatten()
+        on_grid, in_rows = problem.on_grid(labels), samples_of if soft else torch.flatten
+        seen.append((problem.rows(exact.detach()), in_rows(on_grid)))
+        count, mean, sigma = moments_of(seen, problem)
+        check(f'step {step}: count', loss.statistics.count, count, 1e-5)
+        check(f'step {step}: mean', loss.statistics.mean, mean, 5e-4 * (problem.scale + problem.shift))
+        check(f'step {step}: covariance', loss.statistics.covariance, sigma, 5e-4 * (problem.scale + problem.shift))
+        assert abs(loss.strength - strength) < 1e-12, f'strength {loss.strength}, expected {strength}'
+        prior = problem.tau * (count.clamp(min=1).double() / count.clamp(min=1).sum()).log()
+        labels, reduction = in_rows(labels), problem.reduction['reduction']
+        if soft:
+            table, every = reference.margin_variance(flat, sigma), torch.ones(len(labels), dtype=torch.bool)
+            expected = sum(labels[:, y] * expected_loss(
+                plain + prior + strength / 2 * table[y], torch.full((len(labels),), y), every,
+                **dict(problem.reduction, reduction='none')) for y in range(problem.classes))
+            number = 1 if reduction == 'sum' else max(1, len(labels))
+            expected = expected if reduction == 'none' else expected.sum() / number
         else:
-            flat = samples_of(plain) if plain.dim() > 2 else plain
-            kept = (labels != ignored).flatten()
-            augmented = flat.clone()
-            augmented[kept] = flat[kept] + strength / 2 * table[labels.flatten()[kept]]
-        expected = expected_loss(base_kind, augmented, labels.flatten(), kept, weights)
-        if base_kind == 'none':
-            expected = expected.view(labels.shape)
-        tolerance = max(TOLERANCE[dtype], TOLERANCE[cast or dtype]) * max(1.0, scale + shift)
-        if kept.any() or base_kind in ('default', 'sum', 'none'):
-            check(f'step {step}: loss', found, expected, tolerance)
-            inputs = dict(weight=(layer.weight, weight), features=(features, exact))
-            if bias is not None:
-                inputs['bias'] = layer.bias, bias
-            check_gradients(case, found, expected, tolerance, **{f'step {step}: {name}': pair
-                                                                 for name, pair in inputs.items()})
-        assert loss.statistics.count.tolist() == before[0].tolist() or covariance == 'identity', 'counts'
-        if covariance != 'identity':
-            limit = TOLERANCE[torch.float32] * (scale + shift)
-            check(f'step {step}: covariance', loss.statistics.covariance, sigma, limit)
-            check(f'step {step}: mean', loss.statistics.mean, before[1], limit)
-        with torch.no_grad():
-            for parameter in layer.parameters():
-                parameter.grad = None
-                parameter.add_(case.normal(*parameter.shape).to(dtype), alpha=0.1)
+            kept = labels != problem.ignored
+            sparse = problem.resolution == 'feature'
+            torch.manual_seed(step)
+            sigma = loss.statistics.covariance.double() if noise else sigma
+            rows = added_rows(problem, noise, seen[-1][1] if sparse else labels, flat, sigma, strength)
+            values = [expected_loss(plain + prior + (problem.upsampled(one) if sparse else one), labels, kept,
+                                    **problem.reduction) for one in rows]
+            expected = torch.stack(values).mean(dim=0)
+        expected = expected.view(found.shape)
+        if soft or kept.any() or reduction != 'mean':  # the mean of no sample is NaN in torch
+            result = torch.bfloat16 if found.dtype == torch.bfloat16 else problem.widest()
+            check(f'step {step}: loss', found, expected, TOLERANCE[result] * (1 + problem.scale + problem.shift))
+            pairs.append((found, expected))
+            inputs |= {f'step {step}: features': (features, exact), f'step {step}: logits': (given, plain)}
+        if not together or step == steps - 1:
+            check_gradients(case, pairs, tolerance * (1 + problem.scale + problem.shift), **inputs)
+            with torch.no_grad():
+                for parameter in layer.parameters():
+                    parameter.grad = None
+                    parameter.add_(case.normal(*parameter.shape).to(problem.dtype), alpha=0.1)
+            pairs, inputs = [], {}
     loss.raise_deferred_errors()
 
 
-def expected_loss(kind, augmented, labels, kept, weights):
-    """The base loss of augmented logits (N, C) by its definition; samples that are not kept have no term."""
-    log = augmented - torch.logsumexp(augmented, dim=1, keepdim=True)
-    terms, of = [], []
-    for i in range(len(labels)):
-        y = int(labels[i]) if kept[i] else 0
-        factor = (weights[y] if kind == 'weights' else torch.ones((), dtype=torch.float64)) * float(kept[i])
-        value = -log[i, y] if not kind.startswith('smoothing') else -(0.9 * log[i, y] + 0.1 * log[i].mean())
-        terms.append(torch.where(kept[i], factor * value, value * 0))
-        of.append(factor)
-    terms, of = (torch.stack(each) if each else augmented.sum(dim=1) for each in (terms, of))  # an empty batch
-    if kind.endswith('none'):
-        return terms
-    return terms.sum() if kind == 'sum' else terms.sum() / of.sum().clamp(min=1e-300) if kept.any() else terms.sum()
+def bits(case):
+    """A run that continues with a copy of its criterion has the bits of the whole run; without ISDA, of the base.
+
+    Evaluations, refused calls and passes without gradients change nothing.
+    """
+    problem = Problem(case, case.pick('soft', False, False, True))
+    batches = [problem.batch()[:2] for _ in range(case.size('steps', 1, 4))]
+    way, step = case.pick('handover', *HANDOVERS), case.size('handed_over_at', 0, len(batches) - 1)
+    if problem.frozen != 'weight' and way != 'pickle' and case.pick('weight_norm', False, False, True):
+        weight_norm(problem.layer)
+    whole = run_of(problem, batches)
+    assert_same(run_of(problem, batches, way, step, case.pick('disturbance', *DISTURBANCES)), whole)
+    empty = problem.soft and len(batches[0][0]) == 0  # the mean of no sample is NaN in torch
+    if not problem.strength and not problem.tau and not empty:
+        for found, expected in zip(whole, run_of(problem, batches, 'plain'), strict=True):
+            assert_same(found[:len(expected)], expected)
+
+
+def assert_same(found, expected):
+    """The same bits."""
+    assert_close(found, expected, rtol=0, atol=0, equal_nan=True)
+
+
+def run_of(problem, batches, way=None, at=0, disturbance=None):
+    """The loss and the gradients of each step, and without way 'plain' (the base loss alone) the moments."""
+    layer, results = problem.new_layer(), []
+    loss = problem.loss(layer)
+    for step, (features, labels) in enumerate(batches):
+        if way in HANDOVERS and step == at:
+            layer, loss = problem.hand_over(way, layer, loss, features, labels)
+        features = features.detach().requires_grad_(features.requires_grad)
+        if disturbance == 'unused pass':
+            problem.logits(layer, features + 1)
+        logits = problem.logits(layer, features)
+        problem.disturb(disturbance, layer, loss, features, logits, labels)
+        torch.manual_seed(step)
+        value = problem.plain(layer, logits, labels) if way == 'plain' else problem.call(loss, logits, labels)
+        inputs = [each for each in (*layer.parameters(), features) if each.requires_grad]
+        gradients = torch.autograd.grad(value.sum(), inputs, allow_unused=True, materialize_grads=True)
+        results.append([value, *gradients, *(() if way == 'plain' else loss.statistics.moments)])
+        with torch.no_grad():
+            for parameter, gradient in zip(inputs, gradients, strict=True):
+                if parameter is not features:
+                    parameter.sub_(gradient.nan_to_num(0.0, 0.0, 0.0), alpha=0.1)
+    return results
 
 
 def functional(case):
@@ -324,17 +243,17 @@ def functional(case):
     check('augment_logits', augment_logits(logits, typed, table.detach().to(dtype), strength, ignore_index=ignored),
           exact[1] + strength / 2 * added, tolerance)
     kept = (labels != ignored).flatten()
-    flat = samples_of(exact[1]) if exact[1].dim() > 2 else exact[1]
+    flat = samples_of(exact[1])
     flat = flat if adjustment is None else flat + adjustment
     rows = reference.penalised_logits(flat, labels.flatten().clamp(0, classes - 1), exact[0], literal, strength) \
         if len(flat) else flat
     rows = torch.where(kept[:, None], rows, flat)
-    expected = expected_loss(reduction, rows, labels.flatten(), kept, None)
+    expected = expected_loss(rows, labels.flatten(), kept, 'labelled' if reduction == 'mean' else reduction)
     expected = expected.view(shape) if reduction == 'none' else expected
     found = isda_cross_entropy(logits, typed, weight, sigma, strength, ignore_index=ignored, reduction=reduction,
                                adjustment=None if adjustment is None else adjustment.to(dtype))
     check('isda_cross_entropy', found, expected, tolerance)
-    check_gradients(case, found, expected, tolerance, weight=(weight, exact[0]), logits=(logits, exact[1]))
+    check_gradients(case, [(found, expected)], tolerance, weight=(weight, exact[0]), logits=(logits, exact[1]))
     samples = case.size('unlabelled', 1, 5)
     logits = case.normal(samples, classes)
     targets = torch.softmax(case.normal(samples, classes), dim=1)
@@ -357,7 +276,7 @@ def moments(case):
         case.chosen['shapes'].append(shape)
         typed, labels = case.labels(shape, classes, ignored)
         features = (case.normal(shape[0], channels, *shape[1:]) + shift).to(dtype)
-        rows = samples_of(features) if features.dim() > 2 else features
+        rows = samples_of(features)
         statistics.observe(case.laid_out('layout', features), typed, ignored)
         batch = reference.batch_moments(rows, labels.flatten(), classes, ignored)
         full = batch if full is None else reference.running_moments(full, batch)
@@ -395,7 +314,7 @@ def soft(case):
     exact = [each.double().requires_grad_() for each in (weight, logits)]
     weight, logits = (case.laid_out(f'{name}_layout', each).detach().requires_grad_()
                       for name, each in (('weight', weight), ('logits', logits)))
-    rows = (samples_of(each) if each.dim() > 2 else each for each in (exact[1], targets.double()))
+    rows = (samples_of(each) for each in (exact[1], targets.double()))
     expected = reference.soft_isda_cross_entropy(*rows, exact[0], sigma.double(), strength)
     expected = expected.view(shape) if reduction == 'none' else \
         expected.sum() / (expected.numel() if reduction == 'mean' else 1)
@@ -403,10 +322,9 @@ def soft(case):
                                reduction=reduction)
     tolerance = TOLERANCE[dtype] * 2
     check('loss', found, expected, tolerance)
-    check_gradients(case, found, expected, tolerance, weight=(weight, exact[0]), logits=(logits, exact[1]))
+    check_gradients(case, [(found, expected)], tolerance, weight=(weight, exact[0]), logits=(logits, exact[1]))
     features = (case.normal(shape[0], channels, *shape[1:]) + case.pick('shift', 0.0, 3.0)).to(dtype)
-    count, mean, full = reference.soft_moments(*(samples_of(each) if each.dim() > 2 else each
-                                                 for each in (features.double(), targets.double())))
+    count, mean, full = reference.soft_moments(*(samples_of(each) for each in (features.double(), targets.double())))
     statistics = ClassStatistics(classes, channels, kind)
     statistics.observe(case.laid_out('layout', features), targets)
     check('count', statistics.count, count, 1e-6)
@@ -415,74 +333,8 @@ def soft(case):
         check('covariance', statistics.covariance, full if kind == 'full' else reference.diagonal(full), 1e-4)
 
 
-def soft_criterion(case):
-    """ISDACriterion of class probabilities over several steps: loss, gradients, counts, means, covariances."""
-    dtype, classes = case.pick('dtype', torch.float32, torch.float64, torch.bfloat16), case.size('classes', 2, 5)
-    kind, layer, shape = draw_classifier(case, classes, dtype)
-    covariance, tau = case.pick('covariance', *KINDS), case.pick('logit_adjustment', 0.0, 0.5, 1.0)
-    strength, base_kind = case.pick('strength', 0.0, 0.5, 2.5), case.pick('base', 'default', 'sum', 'none', 'smoothing',
-                                                                         'weights')
-    resized = kind in ('tokens', 'conv1x1', 'kxk') and case.pick('resized', True, False)
-    weights = torch.rand(classes, dtype=torch.float64, generator=case.torch) + 0.2
-    options = dict(weight=weights.to(dtype)) if base_kind == 'weights' else \
-        dict(label_smoothing=0.1) if base_kind == 'smoothing' else dict(reduction=base_kind)
-    loss = ISDACriterion(covariance, base=None if base_kind == 'default' else nn.CrossEntropyLoss(**options),
-                         logit_adjustment=tau)
-    attach(loss, layer)
-    loss.strength, seen = strength, []
-    for step in range(case.size('steps', 1, 3)):
-        features = case.normal(*shape).to(dtype)
-        exact = features.to(torch.float64, copy=True).requires_grad_()
-        features = case.laid_out('layout', features).requires_grad_()
-        weight, bias = (None if each is None else each.detach().double().requires_grad_()
-                        for each in (layer.weight, layer.bias))
-        logits, plain = forward(kind, layer, features), forward(kind, exact_layer(layer, weight, bias), exact)
-        small = tuple(logits.shape[2:])
-        if resized:
-            large = tuple(2 * side + 1 for side in small)
-            logits, plain = (F.interpolate(each, large, mode='bilinear') for each in (logits, plain))
-        targets = torch.rand(plain.shape, dtype=torch.float64, generator=case.torch)
-        targets = targets.masked_fill(torch.rand(plain.shape, generator=case.torch) < case.pick('zeros', 0.0, 0.6), 0)
-        if base_kind == 'smoothing':  # torch smooths rows of zeros too, at strength 0
-            targets = targets.masked_fill(targets.sum(dim=1, keepdim=True) == 0, 1)
-        targets = (targets / targets.sum(dim=1, keepdim=True).clamp(min=1e-3)).to(dtype)
-        found = loss(logits, case.laid_out('target_layout', targets))
-
-        inputs = exact.detach().permute(0, 3, 1, 2) if kind == 'tokens' else exact.detach()
-        inputs = windows(layer, inputs) if kind == 'kxk' else inputs
-        grid = targets
-        if resized:
-            grid = torch.stack([on_grid(targets[:, c], small, False) for c in range(classes)], dim=1)
-        p, grid, inputs, plain = (samples_of(each) if each.dim() > 2 else each
-                                  for each in (targets.double(), grid.double(), inputs, plain))
-        seen.append((inputs, grid))
-        rows, shares = (torch.cat(parts) for parts in zip(*seen, strict=True))
-        count, mean, full = reference.soft_moments(rows, shares)
-        sigma = {'full': full, 'diagonal': reference.diagonal(full), 'identity': torch.ones(1, rows.shape[1]).double(),
-                 'shared': reference.soft_moments(rows, shares.sum(dim=1, keepdim=True))[2]}[covariance]
-        table = reference.margin_variance(weight.flatten(1), sigma)
-        plain = plain + tau * (count.clamp(min=1) / count.clamp(min=1).sum()).log()
-        every = torch.ones(len(p), dtype=torch.bool)
-        terms = [p[:, y] * (weights[y] if base_kind == 'weights' else 1) * expected_loss(
-            'smoothing none' if base_kind == 'smoothing' else 'none', plain + strength / 2 * table[y],
-            torch.full((len(p),), y), every, weights) for y in range(classes)]
-        expected = sum(terms)
-        expected = expected.view(found.shape) if base_kind == 'none' else \
-            expected.sum() / (1 if base_kind == 'sum' else max(1, len(p)))
-        tolerance = TOLERANCE[dtype] * 2
-        check(f'step {step}: loss', found, expected, tolerance)
-        pairs = dict(weight=(layer.weight, weight), features=(features, exact))
-        if bias is not None:
-            pairs['bias'] = layer.bias, bias
-        check_gradients(case, found, expected, tolerance, **pairs)
-        check(f'step {step}: count', loss.statistics.count, count, 1e-5)
-        if covariance != 'identity':
-            check(f'step {step}: mean', loss.statistics.mean, mean, TOLERANCE[torch.float32])
-            check(f'step {step}: covariance', loss.statistics.covariance, sigma, TOLERANCE[torch.float32])
-        layer.zero_grad()
-
-
-FAMILIES = dict(criterion=criterion, functional=functional, moments=moments, soft=soft, soft_criterion=soft_criterion)
+FAMILIES = dict(criterion=criterion, soft_criterion=partial(criterion, soft=True), bits=bits, functional=functional,
+                moments=moments, soft=soft)
 
 
 def failure_of(family, seed):

@@ -554,9 +554,13 @@ def test_an_empty_batch_of_samples_gives_loss_0():
     assert torch.equal(model.classifier.weight.grad, torch.zeros(CLASSES, CHANNELS))
 
 
-def test_uint8_labels_are_supported():
+@pytest.mark.parametrize('dtype', [torch.uint8, torch.int32])
+@pytest.mark.parametrize('base', [None, nn.CrossEntropyLoss(ignore_index=IGNORE)])
+def test_narrower_labels_are_supported_in_training_and_evaluation(base, dtype):
     features, labels = batch()
-    assert torch.equal(net()(features, labels.to(torch.uint8)), net()(features, labels))
+    for training in (True, False):
+        found, expected = (net(base=base).train(training)(features, each) for each in (labels.to(dtype), labels))
+        assert torch.equal(found, expected)
 
 
 # -- bad input ---------------------------------------------------------------------------------------------------------

@@ -182,6 +182,14 @@ def test_avg_non_ignore_survives_a_wholly_ignored_batch_with_loss_0():
         assert_same_bits(result, [torch.zeros_like(part) for part in result])
 
 
+@pytest.mark.parametrize('keys', [dict(), dict(avg_non_ignore=True)])
+def test_a_batch_without_images_has_loss_0_and_zero_gradients(keys):
+    features, labels = features_and_labels()
+    loss, classifier = isda(strength=5.0, **keys)
+    result = value_and_gradients(loss, classifier, features[:0], labels[:0], ignore_index=IGNORE)
+    assert_same_bits(result, [torch.zeros_like(part) for part in result])
+
+
 # -- how it is built ---------------------------------------------------------------------------------------------------
 
 def test_every_scope_finds_it():

@@ -12,6 +12,7 @@ from torch.func import functional_call
 from isda_seg.attachment.focal import SoftmaxFocalLoss
 from isda_seg.core.functional import cross_entropy
 from isda_seg.core.mean import Mean
+from isda_seg.core.ops.checks import LABEL_DTYPES
 from isda_seg.core.ops.device import constant
 from isda_seg.core.ops.upsampled import Grid
 from isda_seg.core.soft_targets import soft_cross_entropy
@@ -80,8 +81,9 @@ def check_call(loss: nn.Module, logits: Any, ignore_index: int, kwargs: Mapping[
 
 def value(loss: nn.Module, logits: Tensor, labels: Tensor, ignore_index: int, kwargs: Mapping[str, Any],
           factor: float = 1.0) -> Tensor:
-    """Return ``factor`` times the loss, and 0 for OHEM without selected pixels."""
+    """Return ``factor`` times the loss of int64 labels, and 0 for OHEM without selected pixels."""
     known = parameters(type(loss).forward)
+    labels = labels.long() if getattr(labels, 'dtype', None) in LABEL_DTYPES else labels
     if 'ignore_index' in known or _takes_all(loss):
         kwargs = dict(kwargs, ignore_index=ignore_index)
     wider = _in_dtype_of(logits, loss)
@@ -144,7 +146,7 @@ def mean_of(loss: Any, labels: Tensor, kwargs: Mapping[str, Any], factor: float 
         return None
     factor *= loss.loss_weight
     if loss.class_weight is None:
-        return Mean(None if loss.avg_non_ignore else labels.numel(), factor)
+        return Mean(None if loss.avg_non_ignore else max(1, labels.numel()), factor)
     weight = _class_weight(loss.class_weight, labels.device)
     return None if loss.avg_non_ignore else Mean(None, factor, weight, by_weight=True, least=SMALLEST)
 

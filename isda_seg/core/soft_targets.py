@@ -41,7 +41,7 @@ def soft_cross_entropy(logits: Tensor, targets: Tensor, weight: Tensor, covarian
         targets: probabilities of the shape of the logits; receive no gradient. A row of zeros has loss 0.
         weight: (C, A) of the classifier that made the logits.
         covariance: (C, A) or (C, A, A), or leading dimension 1.
-        strength: lambda; 0 gives ``F.cross_entropy``.
+        strength: lambda; 0 gives ``F.cross_entropy``, in at least float32.
         class_weight: (C,), weights of the terms of the sum over y, as in ``F.cross_entropy``.
         label_smoothing: replaces the loss of each label y by the smoothed loss of its augmented logits, as for labels.
         adjustment: as for ``isda_cross_entropy``.
@@ -64,6 +64,7 @@ def soft_cross_entropy(logits: Tensor, targets: Tensor, weight: Tensor, covarian
         each = _samples(z, p, weight, covariance, half, class_weight, label_smoothing)
         loss = each.view(logits.shape[:1] + logits.shape[2:]) if reduction == 'none' else each.sum()
     else:
+        logits = logits.to(at_least_float32(logits, weight, covariance))  # as for labels
         loss = F.cross_entropy(logits, targets, None if class_weight is None else class_weight.to(logits.dtype),
                                label_smoothing=label_smoothing, reduction='none' if reduction == 'none' else 'sum')
     return loss / max(1, targets.numel() // classes) if reduction == 'mean' else loss

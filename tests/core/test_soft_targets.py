@@ -131,6 +131,14 @@ def test_strength_0_equals_torch_with_weights_and_smoothing(reduction):
                        F.cross_entropy(logits, p, reduction=reduction))
 
 
+@pytest.mark.parametrize('strength', [0.0, STRENGTH])
+def test_the_loss_of_half_precision_logits_is_computed_in_float32(strength):
+    weight, covariance = torch.randn(CLASSES, CHANNELS), torch.rand(CLASSES, CHANNELS)
+    logits, p = torch.randn(14, CLASSES).bfloat16(), probabilities(14, dtype=torch.float32)
+    found, expected = (isda_cross_entropy(z, p, weight, covariance, strength) for z in (logits, logits.float()))
+    assert torch.equal(found, expected)
+
+
 def test_empty_batches_have_loss_0_and_large_logits_keep_their_precision():
     weight, covariance = torch.randn(CLASSES, CHANNELS), torch.rand(CLASSES, CHANNELS)
     for strength in (0.0, STRENGTH):
