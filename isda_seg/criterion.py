@@ -179,7 +179,7 @@ class ISDACriterion(HeldStatistics):
 
     @torch.no_grad()
     def table(self) -> Tensor:
-        """Return the margin table (C, C) of the classifier's weight, of the last training call if parametrized."""
+        """Return the margin table (C, C); of the last training call if the weight exists only in a forward pass."""
         weight = self.captured.weight()
         if self.statistics is None or weight is None:
             remedy = 'run the classifier of this copy once in training mode' if self.attached else 'call attach first'

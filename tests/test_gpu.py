@@ -10,6 +10,7 @@ from torch.nn.functional import cross_entropy
 from torch.testing import assert_close
 
 from isda_seg.attach import attach
+from isda_seg.attachment.focal import SoftmaxFocalLoss
 from isda_seg.core import isda_consistency, kernels
 from isda_seg.core.ops.upsampled import resize
 from isda_seg.criterion import ISDACriterion
@@ -19,11 +20,11 @@ pytestmark = pytest.mark.gpu
 IGNORE = 255
 
 
-def head(covariance='diagonal', resolution='label', images=True):
+def head(covariance='diagonal', resolution='label', images=True, **options):
     torch.manual_seed(0)
     model = nn.Module()
     model.classifier = nn.Conv2d(16, 5, 1) if images else nn.Linear(16, 5)
-    model.loss = ISDACriterion(covariance, resolution, ignore_index=IGNORE)
+    model.loss = ISDACriterion(covariance, resolution, ignore_index=IGNORE, **options)
     model.loss.strength = 2.0
     return model
 
@@ -63,6 +64,17 @@ def full_precision_convolutions():
 @pytest.mark.parametrize('images', [True, False])
 def test_a_gpu_has_the_loss_gradients_and_statistics_of_a_cpu(covariance, resolution, images):
     model = head(covariance, resolution, images)
+    assert_close(train(model, 3, 'cuda', images), train(model, 3, 'cpu', images), rtol=1e-3, atol=1e-5)
+    assert kernels._failed == []
+
+
+@pytest.mark.parametrize('options', [
+    dict(base=nn.CrossEntropyLoss(torch.arange(1.0, 6.0), ignore_index=IGNORE)), dict(base=SoftmaxFocalLoss()),
+    dict(base=nn.CrossEntropyLoss(label_smoothing=0.1, ignore_index=IGNORE)), dict(logit_adjustment=0.5),
+    dict(background=1)])
+@pytest.mark.parametrize('images', [True, False])
+def test_a_gpu_has_the_results_of_a_cpu_with_every_kind_of_base_loss(options, images):
+    model = head(images=images, **options)
     assert_close(train(model, 3, 'cuda', images), train(model, 3, 'cpu', images), rtol=1e-3, atol=1e-5)
     assert kernels._failed == []
 

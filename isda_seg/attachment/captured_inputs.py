@@ -150,7 +150,7 @@ class CapturedInputs:
         return classifier is not None and not classifier.training
 
     def __deepcopy__(self, memo: dict[int, Any]) -> 'CapturedInputs':
-        """Copy as ``__getstate__``, bound to the copy of the classifier if it has been copied before."""
+        """Return an empty copy, bound to the copy of the classifier if it has been copied before."""
         copied, classifier = CapturedInputs(), memo.get(id(self.classifier()))
         if isinstance(classifier, nn.Module):
             copied.bind(classifier)

@@ -52,12 +52,16 @@ class HeldStatistics(nn.Module):
                 self.statistics.observe(features, features.new_zeros(0, dtype=torch.int64))
 
     def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
-        """Load the state. If it is refused, the loss keeps its previous statistics, or none."""
+        """Load the state. If it is refused, the loss keeps its buffers, and its statistics or none."""
         statistics = self.statistics
+        buffers = [(module, {name: None if buffer is None else buffer.clone()
+                             for name, buffer in module._buffers.items()}) for module in self.modules()]
         try:
             return super().load_state_dict(*args, **kwargs)
         except Exception:
             self.statistics = statistics
+            for module, values in buffers:
+                module._buffers.update(values)
             raise
 
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: Any) -> None:

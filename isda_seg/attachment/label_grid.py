@@ -53,7 +53,7 @@ def without_class(labels: Tensor, number: int | None, ignore_index: int) -> Tens
 
 
 def source(index: int, small: int, large: int, align_corners: bool) -> tuple[int, int, float]:
-    """Return the two of ``small`` rows that row ``index`` of ``large`` interpolates, and the weight of the second."""
+    """Return the two of ``small`` rows between which row ``index`` of ``large`` lies, and the share of the second."""
     if align_corners:
         position = index * (small - 1) / (large - 1) if large > 1 else 0.0
     else:

@@ -25,7 +25,7 @@ class Mean(NamedTuple):
         return self.class_weight is None and self.gamma == 0 and self.least == 1
 
     def divisor(self, labels: Tensor, ignore_index: int | None) -> float | Tensor:
-        """Return the number by which the summed loss of a plain mean is divided."""
+        """Return d such that a plain mean is the summed loss divided by d."""
         number = number_labelled(labels, ignore_index) if self.number is None else self.number
         return number if self.factor == 1.0 else number / self.factor
 

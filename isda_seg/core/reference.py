@@ -1,4 +1,4 @@
-"""Eqs. 1-7 of arXiv:2007.10538v5 as printed, for reading. The package uses faster equivalents of these functions.
+"""Eqs. 1-7 and 15 of arXiv:2007.10538v5 as printed, for reading. The package uses faster equivalents.
 
 Shapes: N samples, C classes, A feature channels. Covariances are full matrices (C, A, A).
 """
@@ -56,3 +56,13 @@ def isda_cross_entropy(logits: Tensor, labels: Tensor, weight: Tensor, covarianc
     """Return the ISDA loss, a closed-form upper bound of Eq. 6 (Eq. 7, Proposition 1)."""
     augmented = logits + strength / 2 * margin_variance(weight, covariance)[labels]
     return F.cross_entropy(augmented, labels)
+
+
+def isda_consistency(logits: Tensor, weight: Tensor, covariance: Tensor, strength: float, targets: Tensor) -> Tensor:
+    """Return the ISDA loss of unlabelled data with predicted probabilities ``targets`` (Eq. 15, Proposition 2)."""
+    losses = []
+    for z, p in zip(logits, targets, strict=True):
+        same = covariance[p.argmax()].expand(len(weight), -1, -1)
+        added = strength / 2 * margin_variance(weight, same)
+        losses.append((p * ((z + added).logsumexp(dim=1) - z)).sum())
+    return torch.stack(losses).mean()

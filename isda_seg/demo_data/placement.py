@@ -100,7 +100,8 @@ def populate(canvas: Canvas, rng: Generator, layout: Layout, rails: float | None
              hidden: float = 0.35) -> list[tuple[float, Paint, Frame]]:
     """Sample (depth, paint, Frame) of all objects on the ground, farthest first.
 
-    Few objects are hidden or outside the image; an object without a free position after ``attempts`` is omitted.
+    Two objects overlap by at most the share ``hidden`` of the smaller one, and most of each lies in the image. An
+    object without a free position after ``attempts`` is omitted.
     ``rails`` is the x of the tram rails, or None without rails.
     """
     tall, wide = canvas.labels.shape

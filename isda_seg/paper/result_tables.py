@@ -31,7 +31,7 @@ def mean_sd(values: Sequence[float], places: int = 2) -> str:
 
 
 def runs_sentence(results: Sequence[dict[str, Any]]) -> str:
-    """Describe the runs of a mean."""
+    """Return 'mean ± sd, seeds 0-4', or 'seed 0, one run'."""
     return f'mean ± sd, seeds {seeds(results)}' if len(results) > 1 else f'seed {seeds(results)}, one run'
 
 

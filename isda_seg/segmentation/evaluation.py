@@ -69,7 +69,7 @@ def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ..
 
 
 def _set_evaluators(run: Config, protocol: str, prior: Tensor | None, taus: Sequence[float], several: bool) -> None:
-    """Set the metrics of a protocol: those of the config, metrics of the logits, and both for each tau; in place.
+    """Set in place the metrics of a protocol: those of the config and of the logits, and copies of both for each tau.
 
     ``prior`` is the log class frequencies (C,), None without taus. With ``several`` protocols, predictions are written
     into a folder per protocol.

@@ -57,6 +57,16 @@ def test_loss_and_gradients_equal_the_fast_ones_and_the_oracle(problem):
         assert_close(results[0], other, rtol=1e-11, atol=1e-11)
 
 
+def test_consistency_equals_the_fast_one_and_the_oracle(problem):
+    features, _, weight, bias, covariance = problem
+    logits, targets = features @ weight.T + bias, (features.flip(0) @ weight.T).softmax(dim=1)
+    found = reference.isda_consistency(logits, weight, covariance, STRENGTH, targets)
+    fast = core.isda_consistency(logits, weight, covariance, STRENGTH, targets=targets)
+    assert_close(found, fast, rtol=1e-12, atol=1e-12)
+    assert_close(found, oracle.isda_consistency(logits, weight, covariance, STRENGTH, targets).mean(), rtol=1e-11,
+                 atol=1e-11)
+
+
 def test_sampled_loss_equals_the_fast_one_for_the_same_noise(problem):
     features, labels, weight, bias, covariance = problem
     given = features, labels, weight, bias, covariance, STRENGTH, 3

@@ -66,6 +66,7 @@ WORKLOADS = {
     'ImageNet': Workload(64, 2048, 1000, 0, 0), 'CIFAR full': Workload(128, 64, 100, 0, 0, dict(covariance='full')),
     'class weights': Workload(2, 512, 19, 97, 769, dict(base=nn.CrossEntropyLoss(torch.ones(19), ignore_index=255))),
     'focal': Workload(2, 512, 19, 97, 769, dict(base=SoftmaxFocalLoss())),
+    'weighted focal': Workload(2, 512, 19, 97, 769, dict(base=SoftmaxFocalLoss(class_weight=[1.0] * 19))),
     'other base loss': Workload(2, 512, 19, 97, 769, dict(base=Unknown()))}
 TIMED = Workload(1, 16, 5, 2, 4)  # so small that the CPU computes next to nothing
 

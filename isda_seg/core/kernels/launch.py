@@ -1,4 +1,4 @@
-"""Launches of Triton kernels, as operators of torch that a dispatch mode sees and meta tensors have shapes for."""
+"""Launches of Triton kernels. For meta tensors they are operators of torch, so that a dispatch mode counts them."""
 from collections.abc import Callable
 from contextlib import nullcontext
 from functools import reduce, wraps

@@ -100,7 +100,7 @@ def moments_kernel(features, index, counts, origins, means, squares, pixels, til
 
     ``counts`` is (splits, channel blocks, classes), the others are (splits, classes, channels). A tile of pixels holds
     few classes: each is centred on its own mean and merged with those before it (Chan et al.). ``means`` are relative
-    to ``origins``, the mean of the first tile, because far from zero a mean in float32 rounds off small differences.
+    to ``origins``, the mean in the first tile with the class: far from zero, float32 rounds off small differences.
     """
     block, split = tl.program_id(0), tl.program_id(1)
     channel = block * CHANNELS + tl.arange(0, CHANNELS)

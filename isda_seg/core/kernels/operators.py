@@ -116,23 +116,24 @@ def loss(results: tuple[Tensor, Tensor], logits: Tensor, labels: Tensor, rows: T
            power(programs), power(len(checks))))
 
 
-def _loss_tiles(logits: Tensor, by_sample: bool) -> LossTiles:
+def _loss_tiles(logits: Tensor, by_sample: bool = False, weighted: bool = False) -> LossTiles:
     images, classes, pixels = logits.shape
     if by_sample:
         return LossTiles.of_samples(pixels, classes)
-    return LossTiles.of(images, pixels, classes, logits.stride(1) == 1 and pixels > 1)
+    return LossTiles.of(images, pixels, classes, logits.stride(1) == 1 and pixels > 1, weighted)
 
 
-def _sums(logits: Tensor) -> tuple[Tensor, Tensor]:
-    classes, programs = logits.shape[1], _loss_tiles(logits, False).share.programs
+def _sums(logits: Tensor, weighted: bool = False) -> tuple[Tensor, Tensor]:
+    classes, programs = logits.shape[1], _loss_tiles(logits, weighted=weighted).share.programs
     return (logits.new_empty(programs, classes, classes, dtype=torch.float32),
             logits.new_empty(programs, classes, dtype=torch.int32))
 
 
-def _gradient_shapes(logits: Tensor, labels: Tensor, rows: Tensor, *args: Any) -> tuple[Tensor, Tensor, Tensor]:
-    if args[-1]:  # by_sample
+def _gradient_shapes(logits: Tensor, labels: Tensor, rows: Tensor, class_weight: Tensor | None, grad_output: Tensor,
+                     scale: Tensor, ignore_index: int, gamma: float, by_sample: bool) -> tuple[Tensor, Tensor, Tensor]:
+    if by_sample:
         return torch.empty_like(logits), torch.empty_like(rows), rows.new_empty(0, dtype=torch.int32)
-    return torch.empty_like(logits), *_sums(logits)
+    return torch.empty_like(logits), *_sums(logits, class_weight is not None or gamma > 0)
 
 
 @operator('gradient(Tensor logits, Tensor labels, Tensor rows, Tensor? class_weight, Tensor grad_output, Tensor scale, '
@@ -142,7 +143,7 @@ def gradient(results: tuple[Tensor, Tensor, Tensor], logits: Tensor, labels: Ten
              by_sample: bool) -> None:
     """Run ``gradient_kernel``: the logits' gradient, and for each program its sums over the pixels of each class."""
     _, classes, pixels = logits.shape
-    tiles = _loss_tiles(logits, by_sample)
+    tiles = _loss_tiles(logits, by_sample, class_weight is not None or gamma > 0)
     each = tiles.share
     _gradient((each.programs, 1, 1), tiles.warps,
               (logits, labels, rows, rows if class_weight is None else class_weight, grad_output, scale, *results),
@@ -170,7 +171,7 @@ def add_rows(results: tuple[Tensor, Tensor], logits: Tensor, labels: Tensor, row
              extremes: Tensor, worst: Tensor, ignore_index: int, allowed: float, weight_size: int) -> None:
     """Run ``add_rows_kernel``: logits (N, C, P) with the rows of their labels, and labels (N, P) without errors."""
     _, classes, pixels = logits.shape
-    tiles = _loss_tiles(logits, False)
+    tiles = _loss_tiles(logits)
     _add_rows((tiles.share.tiles, 1, 1), tiles.warps, (logits, labels, rows, *results, extremes, worst, checks),
               (allowed, float(weight_size), pixels, tiles.share.per_image),
               (classes, ignore_index, len(checks), *logits.stride(), *results[0].stride(), labels.stride(0)),
@@ -182,7 +183,7 @@ def add_rows(results: tuple[Tensor, Tensor], logits: Tensor, labels: Tensor, row
 def label_sums(results: tuple[Tensor, Tensor], values: Tensor, labels: Tensor, ignore_index: int) -> None:
     """Run ``label_sums_kernel``: for each program its sums of values (N, C, P) over the pixels of each class."""
     _, classes, pixels = values.shape
-    tiles = _loss_tiles(values, False)
+    tiles = _loss_tiles(values)
     each = tiles.share
     _label_sums((each.programs, 1, 1), tiles.warps, (values, labels, *results),
                 (pixels, each.tiles, each.per_image, each.per_program), (classes, ignore_index, *values.stride()),

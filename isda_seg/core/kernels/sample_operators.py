@@ -60,8 +60,8 @@ def sample_rows(results: tuple[Tensor, Tensor], index: Tensor, count: Tensor | N
                 half: float) -> None:
     """Compute table rows (N, C) of the labels, and what the weight's gradient needs.
 
-    That is the variances of the labels (N, A); with full covariances, the products ``S_y (w_c - w_y)`` (N, C, A). With
-    diagonal ones, it also adds the samples to ``count``.
+    That is the variances of each label's class (N, A); with full covariances, the products ``S_y (w_c - w_y)``
+    (N, C, A). With diagonal ones, it also adds the samples to ``count``.
     """
     (classes, channels), samples = weight.shape, len(index)
     if covariance.dim() == 3:

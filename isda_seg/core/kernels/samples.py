@@ -81,7 +81,7 @@ def rows_kernel(index, count, covariance, weight, rows, sigma, half, samples, ch
                 CLASSES: tl.constexpr, CHANNELS: tl.constexpr):
     """Compute ``half * T[label]`` for some samples and classes (Eq. 7), each difference of weights by itself.
 
-    ``sigma`` keeps the variances of the labels for the backward pass. With COUNTS it counts the samples too.
+    ``sigma`` keeps the variances of each label's class for the backward pass. With COUNTS it counts the samples too.
     """
     sample = tl.program_id(0) * SAMPLES + tl.arange(0, SAMPLES)
     c = tl.program_id(1) * CLASSES + tl.arange(0, CLASSES)

@@ -36,11 +36,11 @@ class LossTiles(NamedTuple):
 
     @classmethod
     @lru_cache(maxsize=256)
-    def of(cls, images: int, pixels: int, classes: int, channels_last: bool) -> 'LossTiles':
-        """Return the tiles of logits (images, classes, pixels)."""
-        size, block = (64, 16) if channels_last else (256, 1)
+    def of(cls, images: int, pixels: int, classes: int, channels_last: bool, weighted: bool = False) -> 'LossTiles':
+        """Return the tiles of logits (images, classes, pixels), smaller ones per warp for gradients with weights."""
+        size, block = (32 if weighted else 64, 16) if channels_last else (256, 1)
         programs = max(PROGRAMS, min(4 * PROGRAMS, PARTIAL_BYTES // (4 * classes * classes)))
-        return cls(size, block, 8, share(images, pixels, size, programs))
+        return cls(size, block, 8 if channels_last or weighted else 4, share(images, pixels, size, programs))
 
     @classmethod
     def of_samples(cls, samples: int, classes: int) -> 'LossTiles':

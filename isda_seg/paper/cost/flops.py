@@ -28,7 +28,7 @@ class Extra(NamedTuple):
 
 
 def multiply_adds(model: nn.Module, shape: Sequence[int] = (3, 32, 32)) -> int:
-    """Count multiply-adds of convolutions and linear layers for one input; meta devices work.
+    """Count multiply-adds of convolutions and linear layers for one input. The model may be on the meta device.
 
     PyTorch's counter covers exactly these layers; MMEngine's also counts normalisation and pooling, unlike Table 3.
     """

@@ -43,7 +43,7 @@ class Meter:
         return self._elapsed(function, HEAD_START)
 
     def _elapsed(self, function: Callable[[], object], head_start: int) -> float:
-        """Return the seconds between two events on the GPU, after a wait of so many clock cycles."""
+        """Return the GPU seconds of ``function``; before, the GPU waits ``head_start`` clock cycles for the CPU."""
         before, after = (torch.cuda.Event(enable_timing=True) for _ in range(2))
         torch.cuda.synchronize(self.device)
         if head_start:

@@ -29,8 +29,10 @@ class GeneratorAdapter(nn.Module):
         Raises:
             ValueError: missing labels, or an unconditional generator.
         """
-        if y is None or self.num_classes is None:
-            raise ValueError(f'labels for a conditional generator expected, got {y} for {type(self).__name__}')
+        if self.num_classes is None:
+            raise ValueError(f'{type(self).__name__} has no classes, so it takes no labels')
+        if y is None:
+            raise ValueError(f'{type(self).__name__} needs labels y (N,)')
         return F.one_hot(y, self.num_classes)
 
     def images(self, z: Tensor, y: Tensor | None = None) -> Tensor:

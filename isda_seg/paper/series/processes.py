@@ -1,4 +1,4 @@
-"""Processes of jobs: one owner per folder, GPUs and launcher of each process, and none outlives its jobs."""
+"""Processes of jobs: a lock per job folder, GPUs and launcher of each process, and their end with the runner."""
 import argparse
 import ctypes
 import os
