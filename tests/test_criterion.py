@@ -812,6 +812,17 @@ def test_a_refused_checkpoint_leaves_no_trace_in_an_unattached_loss(kind):
         attach(loss, classifier)
 
 
+def test_a_refused_checkpoint_leaves_the_statistics_of_an_attached_loss():
+    loss = trained(lambda_0=2.0, total_steps=4).loss
+    before = copy.deepcopy(loss.state_dict())
+    state = {key: value + 1 for key, value in before.items() if torch.is_tensor(value)}
+    with pytest.raises(RuntimeError, match='Unexpected key'):
+        loss.load_state_dict({**state, 'other': torch.zeros(1)})
+    assert all(torch.equal(before[key], value) for key, value in loss.state_dict().items() if torch.is_tensor(value))
+    loss.load_state_dict({**before, **state})
+    assert int(loss.statistics.count[0]) == int(before['statistics.count'][0]) + 1
+
+
 def test_a_checkpoint_that_the_model_refuses_leaves_its_loss_attachable():
     state = {f'loss.{key}': value for key, value in trained().loss.state_dict().items()}
     model = nn.ModuleDict(dict(classifier=nn.Linear(2, 3), loss=ISDACriterion()))
