@@ -155,7 +155,7 @@ def _class_weight(values: Any, device: torch.device) -> Tensor | None:
     """Return class weights on a device, without a copy in every step."""
     if values is None or isinstance(values, Tensor) and values.device == device:
         return values
-    return _cached_class_weight(tuple(map(float, values)), device)
+    return _cached_class_weight(tuple(values.tolist() if isinstance(values, Tensor) else map(float, values)), device)
 
 
 @lru_cache(maxsize=32)

@@ -12,6 +12,7 @@ from docs.cost_line import cost_line
 from docs.gain import digits, every_arm, front_page, gain
 from docs.generated_text import replace_block, replace_blocks, replace_result_line
 from docs.section import Runs, link, section
+from isda_seg.paper.cost import kernel_report
 from isda_seg.paper.cost import report as cost_report
 from isda_seg.paper.result_tables import NOT_RUN, markdown
 
@@ -67,11 +68,16 @@ def generate(root: Path) -> dict[Path, str]:
         'series': series.sections(results / 'series', 'series'), 'cost': cost_report.section(measured),
         'zoo': supported(results / 'zoo.json'),
         'zoo-detection': supported(results / 'zoo_mmdet.json', 'MMDetection', '--package mmdet'),
-        'timings': timings(results)})
+        'kernels': kernel_report.section(_recorded(results / 'kernels.json')), 'timings': timings(results)})
     files[front] = replace_blocks(front.read_text(), {
         'gain': front_page(results / 'series', f'{RECORDED}#does-it-help'),
         'cost': cost_line(measured, f'{RECORDED}#what-does-it-cost')})
     return files
+
+
+def _recorded(path: Path) -> Any:
+    """Return the content of a result file; None without one."""
+    return json.loads(path.read_text()) if path.is_file() else None
 
 
 def folder_section(folder: ConfigFolder, configs: Path, runs: Mapping[str, Runs]) -> str:
