@@ -116,7 +116,7 @@ class ISDACriterion(HeldStatistics):
             ValueError: a bad strength, an unknown keyword of the base loss, a label outside the classes, features with
                 other channels than the statistics.
         """
-        ignore_index = self.ignore_index if ignore_index is None else ignore_index
+        ignore_index = int(self.ignore_index if ignore_index is None else ignore_index)
         base_losses.check_call(self.base, logits, ignore_index, kwargs)
         if not (self.training and torch.is_grad_enabled()) or self.captured.in_eval_mode():
             return base_losses.value(self.base, logits, labels, ignore_index, kwargs, self.factor)

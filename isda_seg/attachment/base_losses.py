@@ -138,10 +138,10 @@ def mean_of(loss: Any, labels: Tensor, kwargs: Mapping[str, Any], factor: float 
         return Mean() if factor == 1.0 else None
     if kind is nn.CrossEntropyLoss and loss.reduction in ('mean', 'sum') and not loss.label_smoothing:
         summed, weight = loss.reduction == 'sum', _class_weight(loss.weight, labels.device)
-        return Mean(1 if summed else None, factor, weight, not summed, least=0.0)
+        return Mean(1 if summed else None, float(factor), weight, not summed, least=0.0)
     if kind is SoftmaxFocalLoss and loss.gamma:
         weight = _class_weight(loss.class_weight, labels.device)
-        return Mean(None, factor * loss.loss_weight, weight, gamma=loss.gamma)
+        return Mean(None, float(factor * loss.loss_weight), weight, gamma=float(loss.gamma))
     if kind.__module__ != MMSEG_CROSS_ENTROPY or loss.reduction != 'mean' or not factor * loss.loss_weight:
         return None
     factor *= loss.loss_weight
@@ -154,7 +154,7 @@ def mean_of(loss: Any, labels: Tensor, kwargs: Mapping[str, Any], factor: float 
 def _class_weight(values: Any, device: torch.device) -> Tensor | None:
     """Return class weights on a device, without a copy in every step."""
     if values is None or isinstance(values, Tensor) and values.device == device:
-        return values
+        return values if values is None else values.contiguous()
     return _cached_class_weight(tuple(values.tolist() if isinstance(values, Tensor) else map(float, values)), device)
 
 

@@ -48,7 +48,7 @@ class KernelStep:
             self._watch = kernels.Watch(call.logits.device)
         ranks = statistics if statistics.merges_ranks() else None
         if not succeeds(lambda: self._compare(kernels, call, mean, statistics.kind)) or \
-                ranks and call.features.dim() == 2 and not ranks.gathers(call.labels):
+                ranks and call.features.dim() == 2 and not ranks.gathers(call.labels, MOST_SAMPLES):
             return None
         dropped = statistics.dropped if mean else statistics.dropped.clone()  # an unknown base loss may raise an error
         result, moments = self._run(kernels, call, mean, statistics.running(), dropped, verification.next(), ranks)
@@ -78,8 +78,8 @@ class KernelStep:
         if mean is not None:
             return kernels.map_cross_entropy(*arguments), moments
         augmented, labels = kernels.add_rows(*arguments)
-        return call.base_value([augmented.view(call.logits.shape)], labels.view(call.labels.shape),
-                               call.ignore_index), moments
+        labels = labels.clone().view(call.labels.shape)  # the base loss may change them; the backward pass reads them
+        return call.base_value([augmented.view(call.logits.shape)], labels, call.ignore_index), moments
 
     def _compare(self, kernels: Any, call: Call, mean: Mean | None, covariance: str) -> None:
         """Compare moments, loss and gradients with PyTorch's operators, at the first call of its kind. Synchronises.
@@ -131,9 +131,14 @@ def _supports(call: Call, mean: Mean | None, statistics: ClassStatistics) -> boo
             and call.weight.numel() < 1 << 31 and call.weight.is_contiguous()
             and not statistics.count.is_floating_point()
             and (maps and statistics.kind == 'diagonal' or logits.dim() == 2 and statistics.kind in ('diagonal', 'full')
-                 and mean is not None and call.background is None and len(logits) <= MOST_SAMPLES
-                 and logits.numel() < 1 << 31)
-            and features.numel() < (len(features) if maps else 1) << 31)
+                 and mean is not None and call.background is None and len(logits) <= MOST_SAMPLES)
+            and max(_span(features, maps), _span(logits, maps)) < 1 << 31)
+
+
+def _span(tensor: Tensor, of_image: bool) -> int:
+    """Return the number of elements in memory from the first to the last one of a tensor, or of an image in it."""
+    return sum([(size - 1) * stride for size, stride in zip(tensor.shape[of_image:], tensor.stride()[of_image:],
+                                                            strict=True)])
 
 
 def _kind(call: Call, mean: Mean | None) -> tuple[Any, ...]:
@@ -149,8 +154,12 @@ def _samples(kernels: Any, call: Call, running: ClassMoments, index: Tensor, set
              ranks: ClassStatistics | None) -> Tensor:
     """Update the moments in place by samples with classes ``index``, and return the loss."""
     count, _, covariance = running
-    features, classes = (call.features, index) if ranks is None else ranks.gather(call.features, index)
+    features, classes = call.features, index
+    if ranks is not None:
+        features, classes = ranks.gather(features, index)
+        classes = torch.where(features.isfinite().all(dim=1), classes, -1)  # another rank may send what is not finite
     if covariance.dim() == 3:
+        call.weight.new_empty(len(index), *call.weight.shape, dtype=torch.float32)  # no memory? before moments change
         kernels.sample_operators.update_full(features, classes, *running)
     kernels.sample_operators.update(features, classes, *running)
     counted = ranks is None and covariance.dim() == 2  # by the kernel of the rows

@@ -37,7 +37,9 @@ class Call(NamedTuple):
 
     def mean(self) -> Mean | None:
         """Return how the base loss averages cross-entropies; None if this is not known."""
-        return base_losses.mean_of(self.base, self.labels, self.kwargs, self.factor)
+        mean = base_losses.mean_of(self.base, self.labels, self.kwargs, self.factor)
+        learned = mean is not None and mean.class_weight is not None and mean.class_weight.requires_grad
+        return None if learned else mean
 
     def plain_mean(self) -> Mean | None:
         """Return ``mean()`` if each labelled sample has the same weight, else None."""

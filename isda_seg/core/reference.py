@@ -36,20 +36,14 @@ def augment_features(features: Tensor, labels: Tensor, covariance: Tensor, stren
 def sampled_cross_entropy(features: Tensor, labels: Tensor, weight: Tensor, bias: Tensor, covariance: Tensor,
                           strength: float, num_samples: int, generator: torch.Generator | None = None) -> Tensor:
     """Average the cross-entropy over ``num_samples`` augmentations (Eq. 5); its limit for infinitely many is Eq. 6."""
-    losses = []
-    for _ in range(num_samples):
-        augmented = augment_features(features, labels, covariance, strength, generator)
-        losses.append(F.cross_entropy(augmented @ weight.T + bias, labels))
-    return torch.stack(losses).mean()
+    augmented = [augment_features(features, labels, covariance, strength, generator) for _ in range(num_samples)]
+    return torch.stack([F.cross_entropy(each @ weight.T + bias, labels) for each in augmented]).mean()
 
 
 def margin_variance(weight: Tensor, covariance: Tensor) -> Tensor:
     """Return the margin table ``T[y, c] = (w_c - w_y)^T Sigma_y (w_c - w_y)`` inside Eq. 7, (C, C)."""
-    table = []
-    for y in range(len(weight)):
-        difference = weight - weight[y]
-        table.append(torch.stack([d @ covariance[y] @ d for d in difference]))
-    return torch.stack(table)
+    rows = [torch.stack([d @ sigma @ d for d in weight - w]) for w, sigma in zip(weight, covariance, strict=True)]
+    return torch.stack(rows)
 
 
 def isda_cross_entropy(logits: Tensor, labels: Tensor, weight: Tensor, covariance: Tensor, strength: float) -> Tensor:
@@ -60,9 +54,7 @@ def isda_cross_entropy(logits: Tensor, labels: Tensor, weight: Tensor, covarianc
 
 def isda_consistency(logits: Tensor, weight: Tensor, covariance: Tensor, strength: float, targets: Tensor) -> Tensor:
     """Return the ISDA loss of unlabelled data with predicted probabilities ``targets`` (Eq. 15, Proposition 2)."""
-    losses = []
-    for z, p in zip(logits, targets, strict=True):
-        same = covariance[p.argmax()].expand(len(weight), -1, -1)
-        added = strength / 2 * margin_variance(weight, same)
-        losses.append((p * ((z + added).logsumexp(dim=1) - z)).sum())
-    return torch.stack(losses).mean()
+    of_pseudo_class = covariance[targets.argmax(dim=1)][:, None].expand(-1, len(weight), -1, -1)
+    tables = torch.stack([margin_variance(weight, sigma) for sigma in of_pseudo_class])
+    bounds = (logits[:, None] + strength / 2 * tables).logsumexp(dim=2) - logits
+    return (targets * bounds).sum(dim=1).mean()

@@ -106,9 +106,10 @@ class ClassStatistics(nn.Module):
         """Return whether a batch is merged over several ranks."""
         return self.sync and world_size() > 1
 
-    def gathers(self, labels: Tensor) -> bool:
-        """Return whether ranks of an accelerator exchange samples; at the first call they agree on it."""
-        return self._gathering.accepts(labels, self._few())
+    def gathers(self, labels: Tensor, most: int) -> bool:
+        """Return whether ranks of an accelerator exchange samples, at most ``most``; they agree at the first call."""
+        capacity = self._gathering.capacity if self._gathering.accepts(labels, self._few()) else None
+        return capacity is not None and capacity * world_size() <= most
 
     def gather(self, features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Return features (N, A) and labels (N,) of all ranks, -1 for those outside the classes, after ``gathers``."""

@@ -10,11 +10,12 @@ from helpers.interpreter import kernels_on_a_cpu
 from helpers.two_ranks import two_ranks
 from torch import nn
 from torch.testing import assert_close
+from torch.utils.checkpoint import checkpoint
 
 from isda_seg.attach import attach
 from isda_seg.attachment import kernel_step
 from isda_seg.attachment.focal import SoftmaxFocalLoss
-from isda_seg.core import kernels
+from isda_seg.core import isda_cross_entropy, kernels
 from isda_seg.core.ops.upsampled import resize
 from isda_seg.criterion import ISDACriterion
 
@@ -279,6 +280,45 @@ def test_settings_without_kernels_take_the_operators_of_pytorch(options, monkeyp
     monkeypatch.setattr(kernel_step.KernelStep, '_run', refused)
     found, _ = train(Head(**options), 2, True)
     assert_close(found[1][2], train(Head(**options), 2, False)[0][1][2])
+
+
+def test_a_base_loss_may_change_its_labels_in_place():
+    class Changes(Hardest):
+        def forward(self, logits, labels, ignore_index=-100):
+            labels[labels == ignore_index] = 0
+            return super().forward(logits, labels)
+
+    found, answered = train(Head(base=Changes()), 3, True)
+    assert answered == 3
+    assert_close(found, train(Head(base=Changes()), 3, False)[0], rtol=1e-5, atol=1e-6)
+
+
+def test_the_comparison_works_inside_gradient_checkpointing():
+    torch.manual_seed(0)
+    logits, weight = torch.randn(1, 5, 4, 4, requires_grad=True), torch.randn(5, 3)
+    labels, covariance = torch.randint(5, (1, 4, 4)), torch.rand(5, 3)
+
+    def loss(z):
+        return isda_cross_entropy(z, labels, weight, covariance, 1.0)
+
+    with kernels_on_a_cpu():
+        checkpoint(loss, logits, use_reentrant=False).backward()
+    found, = torch.autograd.grad(loss(logits), logits)
+    assert_close(logits.grad, found)
+
+
+def focal_with_learned_weights():
+    base = SoftmaxFocalLoss(1)
+    base.class_weight = torch.linspace(1, 2, 40).requires_grad_()
+    return base
+
+
+@pytest.mark.parametrize('base', [nn.CrossEntropyLoss(torch.linspace(1, 2, 80).view(40, 2)[:, 0], ignore_index=IGNORE),
+                                  focal_with_learned_weights()], ids=['a column', 'learned'])
+def test_samples_with_class_weights_have_the_results_of_a_cpu(base):
+    found = train_samples(Samples(base=base), 3, True)
+    assert_close(found, train_samples(Samples(base=base), 3, False), rtol=1e-5, atol=1e-6)
+    assert kernels._failed == []
 
 
 def test_a_base_loss_that_raises_leaves_statistics_and_counts_as_they_were():

@@ -19,7 +19,8 @@ class Watch:
     def __init__(self, device: torch.device) -> None:
         self.extremes = torch.full((2,), 2 ** 31 - 1, dtype=torch.int32, device=device)
         self.extremes[1:].fill_(-2 ** 31)  # a tensor made of a list would wait for the device
-        self.worst, self.arrived = torch.zeros((), device=device), torch.zeros((), dtype=torch.int32, device=device)
+        self.worst = torch.zeros((), dtype=torch.float32, device=device)
+        self.arrived = torch.zeros((), dtype=torch.int32, device=device)
 
 
 class _MergedTable(torch.autograd.Function):
@@ -124,8 +125,9 @@ class _CrossEntropy(torch.autograd.Function):
 
 def _by_operators(logits: Tensor, labels: Tensor, rows: Tensor, setting: Setting) -> Tensor:
     """Compute the loss by PyTorch's operators."""
+    labels = labels.long()
     counts = (labels >= 0) & (labels < logits.shape[1]) & (labels != setting.ignore_index)
-    labels = torch.where(counts, labels.long(), -100)
+    labels = torch.where(counts, labels, -100)
     added = rows.t()[None] if setting.by_sample else (rows[labels.clamp(min=0)] * counts[..., None]).movedim(-1, 1)
     return setting.mean.of(F.cross_entropy(logits.float() + added, labels, reduction='none'), labels, -100)
 
@@ -162,7 +164,7 @@ def merged_table(weight: Tensor, parts: Parts, running: ClassMoments, strength: 
     The row of the class ``background`` has no table.
     """
     rows, *moments = _MergedTable.apply(  # type: ignore[no-untyped-call]
-        weight, parts, running, strength, tau, -1 if background is None else background)
+        weight, parts, running, float(strength), float(tau), -1 if background is None else background)
     return rows, ClassMoments(*moments)
 
 
@@ -221,10 +223,10 @@ def compare_small(device: torch.device, dtype: torch.dtype, channels_last: bool)
     Raises:
         ArithmeticError: they differ.
     """
-    values = torch.linspace(-4, 4, 2 * 3 * 300, device=device).view(2, 3, 300).sin().to(dtype)
+    values = torch.linspace(-4, 4, 2 * 3 * 300, dtype=torch.float32, device=device).view(2, 3, 300).sin().to(dtype)
     logits = (values.mT.contiguous().mT if channels_last else values).requires_grad_()
     labels = (torch.arange(600, device=device) // 50 % 4).view(2, 300)  # 3 is outside the classes
-    rows = torch.linspace(0, 1, 9, device=device).view(3, 3).requires_grad_()
+    rows = torch.linspace(0, 1, 9, dtype=torch.float32, device=device).view(3, 3).requires_grad_()
     masked = torch.where(labels < 3, labels, -100)
     augmented = logits.float() + rows[labels.clamp(max=2)].movedim(-1, 1)
     inputs = logits, rows

@@ -17,6 +17,7 @@ DTYPE = attrgetter('dtype')
 SAME = nullcontext()
 ALIGNMENT = 16    # bytes of pointers that Triton compiles wide loads for
 LARGEST = 1 << 31
+HIP = torch.version.hip is not None  # AMD
 KEEPS = release(triton.__version__) >= (3, 3)  # whether a compiled kernel takes the arguments of its function
 
 
@@ -61,8 +62,10 @@ class Kernel:
                  fixed: tuple[int, ...], constants: tuple[Any, ...]) -> None:
         """Launch the kernel on the current stream."""
         args = *tensors, *free, *fixed, *constants
-        key = self, tensors[0].get_device(), warps, fixed, constants, *map(DTYPE, tensors)
+        key = self, tensors[0].get_device(), warps, fixed, constants, *map(DTYPE, tensors), *map(type, free)
         usual = reduce(or_, map(Tensor.data_ptr, tensors)) % ALIGNMENT == 0 and max(free, default=0) < LARGEST
+        if HIP:  # its kernels are compiled for the size of the storage
+            usual = usual and max(tensor.untyped_storage().nbytes() for tensor in tensors) < LARGEST
         if usual and key in self.kept:
             self.kept[key][grid](*args)
             return

@@ -84,10 +84,10 @@ def merge(results: tuple[Tensor, ...], counts: Tensor, origins: Tensor, means: T
           count: Tensor, mean: Tensor, covariance: Tensor, weight: Tensor, half: float, tau: float,
           background: int) -> None:
     """Run ``merge_kernel``: the merged moments, a copy of the covariance, and rows (C, C) of the table."""
-    classes, channels = weight.shape
+    (classes, channels), splits = weight.shape, power(len(counts))
     _merge((classes, 1, 1), 4, (counts, origins, means, squares, count, mean, covariance, weight, *results),
            (half, tau, len(counts), background), (counts.shape[1], channels, classes, *weight.stride()),
-           (min(64, power(channels)), min(64, power(classes)), power(len(counts))))
+           (min(64, power(channels), max(4, 2048 // splits)), min(64, power(classes)), splits))
 
 
 def _loss_shapes(logits: Tensor, *_: Any) -> tuple[Tensor, Tensor]:

@@ -52,6 +52,7 @@ class Unknown(nn.Module):
 WORKLOADS = {
     'Cityscapes': Workload(2, 512, 19, 97, 769), 'ADE20K': Workload(4, 512, 150, 64, 512),
     'ImageNet': Workload(64, 2048, 1000, 0, 0), 'CIFAR full': Workload(128, 64, 100, 0, 0, dict(covariance='full')),
+    'few channels': Workload(2, 32, 19, 97, 769),
     'class weights': Workload(2, 512, 19, 97, 769, dict(base=nn.CrossEntropyLoss(torch.ones(19), ignore_index=255))),
     'focal': Workload(2, 512, 19, 97, 769, dict(base=SoftmaxFocalLoss())),
     'weighted focal': Workload(2, 512, 19, 97, 769, dict(base=SoftmaxFocalLoss(class_weight=[1.0] * 19))),

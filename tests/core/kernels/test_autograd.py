@@ -212,6 +212,25 @@ def test_second_derivatives_equal_those_of_a_float64_loop(kernels):
                  second(literal(logits, labels, rows) / 3), rtol=1e-4, atol=1e-6)
 
 
+def test_labels_of_a_small_type_have_the_second_derivative_of_int64(kernels):
+    torch.manual_seed(0)
+    logits = torch.randn(1, 256, 6, requires_grad=True)
+    labels, rows = torch.tensor([[0, 44, 200, 255, 7, 9]]), torch.rand(256, 256)
+    setting = kernels.setting_of(logits, -100, Mean())
+    first = [torch.autograd.grad(kernels.map_cross_entropy(logits, each, rows, setting), logits, create_graph=True)[0]
+             for each in (labels, labels.to(torch.uint8))]
+    assert torch.equal(*first) and int(first[0].count_nonzero()) == 6 * 256
+
+
+def test_the_small_comparison_does_not_depend_on_the_default_dtype(kernels):
+    torch.set_default_dtype(torch.bfloat16)
+    try:
+        assert kernels.compare_small(torch.device('cpu'), torch.float32, False) is None
+        assert kernels.Watch(torch.device('cpu')).worst.dtype == torch.float32
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
 def test_labels_changed_before_the_backward_pass_are_an_error(kernels):
     logits, labels, rows = problem()
     loss = averaged(kernels, logits, labels, rows)

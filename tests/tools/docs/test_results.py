@@ -34,7 +34,7 @@ def root(tmp_path):
         guide.write('<!-- segmentation-arms -->\n<!-- /segmentation-arms -->\n')
     (configs / 'torch' / 'README.md').write_text('<!-- torch-models -->\n<!-- /torch-models -->\n')
     (configs / 'results').mkdir()
-    recorded = ('gain', 'digits', 'series', 'cost', 'zoo', 'zoo-detection', 'timings')
+    recorded = ('gain', 'digits', 'series', 'cost', 'zoo', 'zoo-detection', 'kernels', 'timings')
     for folder, names in ((configs / 'results', recorded),
                           (tmp_path, ('gain', 'cost'))):
         (folder / 'README.md').write_text(''.join(f'<!-- {name} -->\n<!-- /{name} -->\n' for name in names))
