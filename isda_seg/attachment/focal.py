@@ -3,6 +3,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from isda_seg.core.mean import focal_term
+
 
 class SoftmaxFocalLoss(nn.Module):
     """Focal loss ``-(1 - p_y)^gamma log p_y`` with a softmax, mean over labelled samples (Lin et al., 2017).
@@ -41,8 +43,7 @@ class SoftmaxFocalLoss(nn.Module):
         labels = labels.long()
         class_weight = None if self.class_weight is None else self.class_weight.to(logits)
         entropy = F.cross_entropy(logits, labels, ignore_index=ignore_index, reduction='none')
-        wrong = (-torch.expm1(-entropy)).clamp(min=torch.finfo(entropy.dtype).eps)  # 1 - p_y, with finite slope
-        loss = wrong.pow(self.gamma) * entropy
+        loss = focal_term(entropy, self.gamma)
         if class_weight is not None:
             loss = loss * class_weight[torch.where(labels == ignore_index, 0, labels)]
         if weight is not None:

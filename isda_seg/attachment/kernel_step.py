@@ -78,8 +78,8 @@ class KernelStep:
         if mean is not None:
             return kernels.map_cross_entropy(*arguments), moments
         augmented, labels = kernels.add_rows(*arguments)
-        labels = labels.clone().view(call.labels.shape)  # the base loss may change them; the backward pass reads them
-        return call.base_value([augmented.view(call.logits.shape)], labels, call.ignore_index), moments
+        return call.base_value([augmented.view(call.logits.shape)], labels.view(call.labels.shape),
+                               call.ignore_index), moments
 
     def _compare(self, kernels: Any, call: Call, mean: Mean | None, covariance: str) -> None:
         """Compare moments, loss and gradients with PyTorch's operators, at the first call of its kind. Synchronises.

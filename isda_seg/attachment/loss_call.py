@@ -48,6 +48,8 @@ class Call(NamedTuple):
 
     def base_value(self, logits: Iterable[Tensor], labels: Tensor, ignored: int) -> Tensor:
         """Return the mean of the base loss over several logits; ``ignored`` is the ignore index of the labels."""
+        if self.mean() is None:
+            labels = labels.clone()  # another loss may change its labels in place; the backward pass reads them
         labels, ignore_index = base_losses.labels_for_base(self.base, labels, ignored, self.ignore_index)
         return base_losses.mean_value(self.base, logits, labels, ignore_index, self.kwargs, self.factor)
 

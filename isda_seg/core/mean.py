@@ -7,6 +7,12 @@ from torch import Tensor
 from isda_seg.core.ops.checks import labelled, number_labelled
 
 
+def focal_term(entropies: Tensor, gamma: float) -> Tensor:
+    """Return ``(1 - p)^gamma l`` for cross-entropies ``l = -log p``, with a finite slope at 0."""
+    wrong = (-torch.expm1(-entropies)).clamp(min=torch.finfo(entropies.dtype).eps)
+    return wrong.pow(gamma) * entropies
+
+
 class Mean(NamedTuple):
     """``factor * sum_i w_i (1 - p_i)^gamma l_i / divisor`` over labelled samples with cross-entropies ``l_i``.
 
@@ -36,8 +42,7 @@ class Mean(NamedTuple):
         if self.class_weight is not None:
             weights = weights * self.class_weight.to(entropies)[torch.where(counts, labels.long(), 0)]
         if self.gamma:
-            wrong = (-torch.expm1(-entropies)).clamp(min=torch.finfo(entropies.dtype).eps)
-            entropies = wrong.pow(self.gamma) * entropies
+            entropies = focal_term(entropies, self.gamma)
         divisor = float(self.number) if self.number is not None else \
             (weights if self.by_weight else counts).sum().clamp(min=self.least)
         return self.factor * (weights * entropies).sum() / divisor
