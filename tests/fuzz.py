@@ -111,6 +111,7 @@ def criterion(case, soft=False):
     problem = Problem(case, soft)
     layer, loss, seen, pairs, inputs = problem.layer, problem.loss(problem.layer), [], [], {}
     steps, together = case.size('steps', 1, 3), case.pick('one_backward', False, True)
+    spread = 1 + problem.scale + problem.shift
     tolerance = TOLERANCE[torch.bfloat16 if problem.half else torch.float32 if problem.samples else problem.widest()]
     for step in range(steps):
         strength = problem.strength if not problem.calls else \
@@ -137,8 +138,8 @@ def criterion(case, soft=False):
         seen.append((problem.rows(exact.detach()), in_rows(on_grid)))
         count, mean, sigma = moments_of(seen, problem)
         check(f'step {step}: count', loss.statistics.count, count, 1e-5)
-        check(f'step {step}: mean', loss.statistics.mean, mean, 5e-4 * (problem.scale + problem.shift))
-        check(f'step {step}: covariance', loss.statistics.covariance, sigma, 5e-4 * (problem.scale + problem.shift))
+        check(f'step {step}: mean', loss.statistics.mean, mean, 5e-4 * spread)
+        check(f'step {step}: covariance', loss.statistics.covariance, sigma, 5e-4 * spread)
         assert abs(loss.strength - strength) < 1e-12, f'strength {loss.strength}, expected {strength}'
         prior = problem.tau * (count.clamp(min=1).double() / count.clamp(min=1).sum()).log()
         labels, reduction = in_rows(labels), problem.reduction['reduction']
@@ -160,12 +161,11 @@ def criterion(case, soft=False):
             expected = torch.stack(values).mean(dim=0)
         expected = expected.view(found.shape)
         if soft or kept.any() or reduction != 'mean':  # the mean of no sample is NaN in torch
-            result = torch.bfloat16 if found.dtype == torch.bfloat16 else problem.widest()
-            check(f'step {step}: loss', found, expected, TOLERANCE[result] * (1 + problem.scale + problem.shift))
+            check(f'step {step}: loss', found, expected, TOLERANCE[problem.widest()] * spread)
             pairs.append((found, expected))
             inputs |= {f'step {step}: features': (features, exact), f'step {step}: logits': (given, plain)}
         if not together or step == steps - 1:
-            check_gradients(case, pairs, tolerance * (1 + problem.scale + problem.shift), **inputs)
+            check_gradients(case, pairs, tolerance * spread, **inputs)
             with torch.no_grad():
                 for parameter in layer.parameters():
                     parameter.grad = None

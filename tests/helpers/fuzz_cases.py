@@ -31,7 +31,7 @@ BLOCKS = dict(one_hot='ops.one_hot.CHUNK', slice='ops.label_sums.SLICE', rows='o
               terms='consistency.MAX_TERMS', windows='windows.CACHE_ELEMENTS', chunk='moments.CHUNK',
               differences_cpu='margin.DIFFERENCES_CPU', differences='margin.DIFFERENCES',
               soft_cpu='soft_targets.BLOCK_CPU', soft='soft_targets.BLOCK')
-TOLERANCE = {torch.float64: 2e-5, torch.float32: 5e-4, torch.bfloat16: 0.1}  # float64 features have float32 buffers
+TOLERANCE = {torch.float64: 2e-5, torch.float32: 5e-4, torch.bfloat16: 0.1, torch.float16: 0.1}  # of float32 buffers
 CLASSIFIERS = ('linear', 'pooled', 'tokens', 'sequence', '1x1 1d', '1x1 2d', '1x1 3d', 'windows 1d', 'windows 2d',
                'windows 3d')
 BASES = dict(default={}, mean={}, sum=dict(reduction='sum'), none=dict(reduction='none'),
@@ -204,7 +204,8 @@ class Problem:
         self.dtype, self.classes = case.pick('dtype', *TOLERANCE), case.size('classes', 2, 6)
         self.cast = case.pick('cast', None, None, *TOLERANCE)
         self.autocast = case.pick('autocast', False, False, True)
-        self.half = torch.bfloat16 in (self.dtype, self.cast) or self.autocast and self.dtype != torch.float64
+        self.half = {self.dtype, self.cast} & {torch.bfloat16, torch.float16} or \
+            self.autocast and self.dtype != torch.float64
         self.kind, self.layer, self.shape, self.tokens = draw_classifier(case, self.classes, self.dtype)
         with torch.no_grad():
             for parameter in self.layer.parameters():
