@@ -24,5 +24,5 @@ def test_random_cases_agree_with_the_oracle(family, cpu_types, monkeypatch):
     monkeypatch.setattr(device, 'CPU_TYPES', cpu_types)
     end = time.monotonic() + SECONDS
     cases, failures = fuzz.run(family, FIRST, lambda cases: time.monotonic() > end if SECONDS else cases >= FEW)
-    print(f'{family}: {cases} cases, {len(failures)} failures')
+    print(f'{family}: {cases} cases, {len(failures)} failures', *failures, sep='\n')
     assert '\n'.join(failures) == ''

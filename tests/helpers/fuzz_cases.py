@@ -31,12 +31,13 @@ BLOCKS = dict(one_hot='ops.one_hot.CHUNK', rows='ops.quadratic.CACHE_ELEMENTS',
               terms='consistency.MAX_TERMS', windows='windows.CACHE_ELEMENTS', chunk='moments.CHUNK',
               differences_cpu='margin.DIFFERENCES_CPU', differences='margin.DIFFERENCES',
               soft_cpu='soft_targets.BLOCK_CPU', soft='soft_targets.BLOCK')
-TOLERANCE = {torch.float64: 2e-5, torch.float32: 5e-4, torch.bfloat16: 0.1}  # float64 features have float32 buffers
+TOLERANCE = {torch.float64: 2e-5, torch.float32: 5e-4, torch.bfloat16: 0.1, torch.float16: 0.1}  # of float32 buffers
 CLASSIFIERS = ('linear', 'pooled', 'tokens', 'sequence', '1x1 1d', '1x1 2d', '1x1 3d', 'windows 1d', 'windows 2d',
                'windows 3d')
 BASES = dict(default={}, mean={}, sum=dict(reduction='sum'), none=dict(reduction='none'),
              smoothing=dict(label_smoothing=0.1), focal={}, mmseg={})
-DISTURBANCES = (None, 'unused pass', 'pass without gradients', 'evaluation', 'refused call', 'copy', 'table')
+DISTURBANCES = (None, 'unused pass', 'pass without gradients', 'evaluation', 'refused call', 'failing base',
+                'copy', 'table')
 HANDOVERS = ('deepcopy', 'pickle', 'load, attach', 'attach, load', 'attach, use, load')
 SIZES = {1: (2, 14), 2: (2, 6), 3: (2, 3)}  # least and most positions of a side
 
@@ -203,7 +204,8 @@ class Problem:
         self.dtype, self.classes = case.pick('dtype', *TOLERANCE), case.size('classes', 2, 6)
         self.cast = case.pick('cast', None, None, *TOLERANCE)
         self.autocast = case.pick('autocast', False, False, True)
-        self.half = torch.bfloat16 in (self.dtype, self.cast) or self.autocast and self.dtype != torch.float64
+        self.half = {self.dtype, self.cast} & {torch.bfloat16, torch.float16} or \
+            self.autocast and self.dtype != torch.float64
         self.kind, self.layer, self.shape, self.tokens = draw_classifier(case, self.classes, self.dtype)
         with torch.no_grad():
             for parameter in self.layer.parameters():
@@ -222,7 +224,8 @@ class Problem:
             self.align_corners = case.pick('align_corners', True, False)
         self.ignored = -100 if soft else case.pick('ignore_index', *IGNORED)
         kind = case.pick('base', 'default', *list(BASES)[:5 if soft else None if find_spec('mmseg') else -1])
-        self.base, self.reduction = draw_base(case, kind, self.classes, self.ignored, self.dtype)
+        self.base, self.reduction = draw_base(case, kind, self.classes, self.ignored, self.cast or self.dtype)
+        self.calls_base = kind not in ('default', 'mmseg') and not soft  # others may compute the same without it
         self.in_call = dict(ignore_index=self.ignored) if kind in ('default', 'focal', 'mmseg') else {}
         self.strength = case.pick('strength', 0.0, 0.5, 2.5)
         self.tau = case.pick('logit_adjustment', 0.0, 0.0, 0.5, 1.0)
@@ -329,6 +332,11 @@ class Problem:
         elif how == 'refused call':
             with pytest.raises(ValueError, match='must agree'):
                 self.call(loss, logits, labels[..., None])
+        elif how == 'failing base' and self.calls_base:
+            with pytest.raises(ZeroDivisionError):
+                handle = loss.base.register_forward_pre_hook(lambda *_: 1 / 0)
+                self.call(loss, logits, labels)
+            handle.remove()
         elif how == 'copy':
             copy.deepcopy((layer, loss))
         elif how == 'table':
