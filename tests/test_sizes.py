@@ -30,7 +30,7 @@ def test_lines_by_package_stay_within_their_limits():
     for part, lines in [*parts.items(), ('the method', method), ('kernels', kernels),
                         ('without paper, demo_data and kernels', library)]:
         print(f'{lines:6,} {part}')
-    assert method <= 4_930
+    assert method <= 4_935
     assert kernels <= 1_550
     assert library <= 11_520
 

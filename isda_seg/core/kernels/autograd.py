@@ -76,7 +76,7 @@ class _SampleRows(torch.autograd.Function):
 
 
 class Setting(NamedTuple):
-    """What the loss of a batch depends on besides tensors."""
+    """Arguments of the loss of a batch that have no gradient."""
     ignore_index: int
     mean: Mean
     watch: Watch

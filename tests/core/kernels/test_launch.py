@@ -4,8 +4,6 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from isda_seg.core.kernels.launch import Kernel
-
 pytestmark = pytest.mark.triton
 
 
@@ -35,6 +33,7 @@ class Compiled:
 
 def launches(*calls, function=None):
     """Compiled and launched arguments of calls, each a tensor, a free number, a fixed integer and a constant."""
+    from isda_seg.core.kernels.launch import Kernel  # needs Triton
     function = function or Function()
     kernel = Kernel(function)
     for tensor, free, fixed, constant in calls:
