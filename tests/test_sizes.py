@@ -32,7 +32,7 @@ def test_lines_by_package_stay_within_their_limits():
         print(f'{lines:6,} {part}')
     assert method <= 4_935
     assert kernels <= 1_550
-    assert library <= 11_520
+    assert library <= 11_530
 
 
 def test_modules_have_at_most_250_lines_and_a_median_below_90():
