@@ -10,7 +10,9 @@ from unittest import mock
 
 import reference
 import torch
+import torch.nn.functional as F
 from helpers.fuzz_cases import (
+    BASES,
     DISTURBANCES,
     HANDOVERS,
     IGNORED,
@@ -18,6 +20,7 @@ from helpers.fuzz_cases import (
     Case,
     Problem,
     check,
+    draw_base,
     expected_loss,
     samples_of,
 )
@@ -25,6 +28,7 @@ from helpers.problems import KINDS, covariance_of
 from torch.nn.utils.parametrizations import weight_norm
 from torch.testing import assert_close
 
+from isda_seg.attachment.base_losses import MeanCrossEntropy, mean_of
 from isda_seg.core import (
     ClassMoments,
     ClassStatistics,
@@ -356,8 +360,25 @@ def soft(case):
         check('covariance', statistics.covariance, full if kind == 'full' else reference.diagonal(full), 1e-4)
 
 
+def base_means(case):
+    """The mean that a base loss is equals its definition, in value and gradient."""
+    classes, ignored = case.size('classes', 2, 6), case.pick('ignore_index', *IGNORED)
+    typed, labels = case.labels(case.pick('shape', (17,), (1,), (0,), (2, 5), (0, 3, 4), (2, 3, 4)), classes, ignored)
+    base, reduction = draw_base(case, case.pick('base', *BASES), classes, ignored, torch.float64)
+    mean = mean_of(base or MeanCrossEntropy(), typed, {})
+    kept = (labels != ignored).flatten()
+    if mean is None or reduction['reduction'] == 'mean' and not kept.any():  # the mean of no sample is NaN in torch
+        return
+    logits = (case.normal(len(labels), classes, *labels.shape[1:]) * case.pick('scale', 1.0, 5.0)).requires_grad_()
+    exact = logits.detach().clone().requires_grad_()
+    found = mean.of(F.cross_entropy(logits, labels, ignore_index=ignored, reduction='none'), typed, ignored)
+    expected = expected_loss(samples_of(exact), labels.flatten(), kept, **reduction)
+    check('mean', found, expected, 1e-6)
+    check_gradients(case, [(found, expected)], 1e-6, logits=(logits, exact))
+
+
 FAMILIES = dict(criterion=criterion, soft_criterion=partial(criterion, soft=True), bits=bits, functional=functional,
-                moments=moments, soft=soft)
+                moments=moments, soft=soft, base_means=base_means)
 
 
 def failure_of(family, seed):
