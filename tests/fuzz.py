@@ -114,7 +114,7 @@ def criterion(case, soft=False):
     """ISDACriterion over several steps: loss, gradients of logits and inputs, counts, means, covariances."""
     problem = Problem(case, soft)
     layer, loss, seen, pairs, inputs = problem.layer, problem.loss(problem.layer), [], [], {}
-    steps, together = case.size('steps', 1, 3), case.pick('one_backward', False, True)
+    weight, steps, together = None, case.size('steps', 1, 3), case.pick('one_backward', False, True)
     spread = 1 + problem.scale + problem.shift
     tolerance = TOLERANCE[torch.bfloat16 if problem.half else torch.float32 if problem.samples else problem.widest()]
     for step in range(steps):
@@ -122,7 +122,7 @@ def criterion(case, soft=False):
             reference.linear_ramp(step // problem.calls + 1, 3, problem.strength)
         features, typed, labels = problem.batch()
         exact = features.detach().double().clone().requires_grad_()
-        if not inputs:
+        if weight is None:
             weight, bias = (None if each is None else each.detach().double().requires_grad_()
                             for each in (layer.weight, layer.bias))
             inputs = dict(weight=(layer.weight, weight))
@@ -157,6 +157,8 @@ def criterion(case, soft=False):
         else:
             kept = labels != problem.ignored
             sparse = problem.resolution == 'feature'
+            if noise and torch.linalg.cond(flat.detach()) > 100:  # rounding decides about small eigenvalues
+                inputs.pop('weight', None)
             torch.manual_seed(step)
             sigma = loss.statistics.covariance.double() if noise else sigma
             rows = added_rows(problem, noise, seen[-1][1] if sparse else labels, flat, sigma, strength)
@@ -174,7 +176,7 @@ def criterion(case, soft=False):
                 for parameter in layer.parameters():
                     parameter.grad = None
                     parameter.add_(case.normal(*parameter.shape).to(problem.dtype), alpha=0.1)
-            pairs, inputs = [], {}
+            pairs, inputs, weight = [], {}, None
     loss.raise_deferred_errors()
 
 
