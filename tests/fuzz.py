@@ -10,7 +10,9 @@ from unittest import mock
 
 import reference
 import torch
+import torch.nn.functional as F
 from helpers.fuzz_cases import (
+    BASES,
     DISTURBANCES,
     HANDOVERS,
     IGNORED,
@@ -18,6 +20,7 @@ from helpers.fuzz_cases import (
     Case,
     Problem,
     check,
+    draw_base,
     expected_loss,
     samples_of,
 )
@@ -25,6 +28,7 @@ from helpers.problems import KINDS, covariance_of
 from torch.nn.utils.parametrizations import weight_norm
 from torch.testing import assert_close
 
+from isda_seg.attachment.base_losses import MeanCrossEntropy, mean_of
 from isda_seg.core import (
     ClassMoments,
     ClassStatistics,
@@ -110,7 +114,7 @@ def criterion(case, soft=False):
     """ISDACriterion over several steps: loss, gradients of logits and inputs, counts, means, covariances."""
     problem = Problem(case, soft)
     layer, loss, seen, pairs, inputs = problem.layer, problem.loss(problem.layer), [], [], {}
-    steps, together = case.size('steps', 1, 3), case.pick('one_backward', False, True)
+    weight, steps, together = None, case.size('steps', 1, 3), case.pick('one_backward', False, True)
     spread = 1 + problem.scale + problem.shift
     tolerance = TOLERANCE[torch.bfloat16 if problem.half else torch.float32 if problem.samples else problem.widest()]
     for step in range(steps):
@@ -118,7 +122,7 @@ def criterion(case, soft=False):
             reference.linear_ramp(step // problem.calls + 1, 3, problem.strength)
         features, typed, labels = problem.batch()
         exact = features.detach().double().clone().requires_grad_()
-        if not inputs:
+        if weight is None:
             weight, bias = (None if each is None else each.detach().double().requires_grad_()
                             for each in (layer.weight, layer.bias))
             inputs = dict(weight=(layer.weight, weight))
@@ -153,6 +157,8 @@ def criterion(case, soft=False):
         else:
             kept = labels != problem.ignored
             sparse = problem.resolution == 'feature'
+            if noise and torch.linalg.cond(flat.detach()) > 100:  # rounding decides about small eigenvalues
+                inputs.pop('weight', None)
             torch.manual_seed(step)
             sigma = loss.statistics.covariance.double() if noise else sigma
             rows = added_rows(problem, noise, seen[-1][1] if sparse else labels, flat, sigma, strength)
@@ -170,7 +176,7 @@ def criterion(case, soft=False):
                 for parameter in layer.parameters():
                     parameter.grad = None
                     parameter.add_(case.normal(*parameter.shape).to(problem.dtype), alpha=0.1)
-            pairs, inputs = [], {}
+            pairs, inputs, weight = [], {}, None
     loss.raise_deferred_errors()
 
 
@@ -356,8 +362,25 @@ def soft(case):
         check('covariance', statistics.covariance, full if kind == 'full' else reference.diagonal(full), 1e-4)
 
 
+def base_means(case):
+    """The mean that a base loss is equals its definition, in value and gradient."""
+    classes, ignored = case.size('classes', 2, 6), case.pick('ignore_index', *IGNORED)
+    typed, labels = case.labels(case.pick('shape', (17,), (1,), (0,), (2, 5), (0, 3, 4), (2, 3, 4)), classes, ignored)
+    base, reduction = draw_base(case, case.pick('base', *BASES), classes, ignored, torch.float64)
+    mean = mean_of(base or MeanCrossEntropy(), typed, {})
+    kept = (labels != ignored).flatten()
+    if mean is None or reduction['reduction'] == 'mean' and not kept.any():  # the mean of no sample is NaN in torch
+        return
+    logits = (case.normal(len(labels), classes, *labels.shape[1:]) * case.pick('scale', 1.0, 5.0)).requires_grad_()
+    exact = logits.detach().clone().requires_grad_()
+    found = mean.of(F.cross_entropy(logits, labels, ignore_index=ignored, reduction='none'), typed, ignored)
+    expected = expected_loss(samples_of(exact), labels.flatten(), kept, **reduction)
+    check('mean', found, expected, 1e-6)
+    check_gradients(case, [(found, expected)], 1e-6, logits=(logits, exact))
+
+
 FAMILIES = dict(criterion=criterion, soft_criterion=partial(criterion, soft=True), bits=bits, functional=functional,
-                moments=moments, soft=soft)
+                moments=moments, soft=soft, base_means=base_means)
 
 
 def failure_of(family, seed):

@@ -34,8 +34,7 @@ BLOCKS = dict(one_hot='ops.one_hot.CHUNK', rows='ops.quadratic.CACHE_ELEMENTS',
 TOLERANCE = {torch.float64: 2e-5, torch.float32: 5e-4, torch.bfloat16: 0.1, torch.float16: 0.1}  # of float32 buffers
 CLASSIFIERS = ('linear', 'pooled', 'tokens', 'sequence', '1x1 1d', '1x1 2d', '1x1 3d', 'windows 1d', 'windows 2d',
                'windows 3d')
-BASES = dict(default={}, mean={}, sum=dict(reduction='sum'), none=dict(reduction='none'),
-             smoothing=dict(label_smoothing=0.1), focal={}, mmseg={})
+BASES = ('default', 'mean', 'sum', 'none', 'smoothing', 'focal', *['mmseg'] * bool(find_spec('mmseg')))
 DISTURBANCES = (None, 'unused pass', 'pass without gradients', 'evaluation', 'refused call', 'failing base',
                 'copy', 'table')
 HANDOVERS = ('deepcopy', 'pickle', 'load, attach', 'attach, load', 'attach, use, load')
@@ -158,7 +157,7 @@ def draw_classifier(case, classes, dtype):
 def draw_base(case, kind, classes, ignored, dtype):
     """A base loss (None for the default one), and its arguments of `expected_loss`."""
     weights = None
-    if kind not in ('default', 'mmseg') and case.pick('class_weight', False, True):
+    if kind != 'default' and case.pick('class_weight', False, True):
         weights = (torch.rand(classes, dtype=torch.float64, generator=case.torch) + 0.2).to(dtype)
     expected = dict(reduction='labelled', weights=None if weights is None else weights.double())
     if kind == 'default':
@@ -168,14 +167,16 @@ def draw_base(case, kind, classes, ignored, dtype):
         return SoftmaxFocalLoss(gamma, None if weights is None else weights.tolist()), dict(expected, gamma=gamma)
     if kind == 'mmseg':
         from mmseg.models.losses import CrossEntropyLoss
-        labelled = case.pick('avg_non_ignore', False, True)
+        labelled = weights is None and case.pick('avg_non_ignore', False, True)
         with warnings.catch_warnings():  # of its default
             warnings.simplefilter('ignore')
-            return CrossEntropyLoss(avg_non_ignore=labelled, loss_weight=0.4), \
-                dict(reduction='labelled' if labelled else 'all', factor=0.4)
-    options = BASES[kind]
-    return nn.CrossEntropyLoss(weights, ignore_index=ignored, **options), dict(
-        expected, reduction=options.get('reduction', 'mean'), smoothing=options.get('label_smoothing', 0.0))
+            base = CrossEntropyLoss(avg_non_ignore=labelled, loss_weight=0.4,
+                                    class_weight=None if weights is None else weights.tolist())
+        reduction = 'labelled' if labelled else 'all' if weights is None else 'mean'
+        return base, dict(expected, reduction=reduction, factor=0.4)
+    reduction, smoothing = kind if kind in ('sum', 'none') else 'mean', 0.1 if kind == 'smoothing' else 0.0
+    base = nn.CrossEntropyLoss(weights, ignore_index=ignored, reduction=reduction, label_smoothing=smoothing)
+    return base, dict(expected, reduction=reduction, smoothing=smoothing)
 
 
 def expected_loss(logits, labels, kept, reduction, weights=None, smoothing=0.0, gamma=0.0, factor=1.0):
@@ -223,7 +224,7 @@ class Problem:
                 self.size = tuple(side * case.chosen['large_0'] for side in self.small)
             self.align_corners = case.pick('align_corners', True, False)
         self.ignored = -100 if soft else case.pick('ignore_index', *IGNORED)
-        kind = case.pick('base', 'default', *list(BASES)[:5 if soft else None if find_spec('mmseg') else -1])
+        kind = case.pick('base', 'default', *BASES[:5] if soft else BASES)
         self.base, self.reduction = draw_base(case, kind, self.classes, self.ignored, self.cast or self.dtype)
         self.calls_base = kind not in ('default', 'mmseg') and not soft  # others may compute the same without it
         self.in_call = dict(ignore_index=self.ignored) if kind in ('default', 'focal', 'mmseg') else {}
