@@ -1,25 +1,38 @@
 """Markdown tables and a summary of a cost benchmark, computed from its result file."""
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from isda_seg.paper.cost.formatting import duration, factor, memory, percent, power, size, span, time
 from isda_seg.paper.result_tables import NOT_RUN, markdown
 
+PARTS = 'loss', 'profile', 'growth', 'step'
 
-def report(result: dict[str, Any]) -> str:
-    """Render every part of the result under its own heading."""
+
+def report(result: dict[str, Any], keys: Sequence[str] = PARTS) -> str:
+    """Render parts of the result, each under its own heading."""
     parts = [('Loss, forward and backward', loss_summary), ('Components of the extra time', profile_summary),
              ('Scaling', growth_summary), ('Training step', step_summary)]
-    blocks = [f'**{title}**\n\n{summary(result)}' for (title, summary), key in
-              zip(parts, ('loss', 'profile', 'growth', 'step'), strict=True) if key in result]
+    blocks = [f'**{title}**\n\n{summary(result)}' for (title, summary), key in zip(parts, PARTS, strict=True)
+              if key in result and key in keys]
     return '\n\n'.join([*blocks, footnote(result)])
 
 
 def section(results: list[dict[str, Any]]) -> str:
-    """Report the newest measurement on a CPU and the newest on a GPU."""
-    newest = newest_of_devices(results)
-    on_cpu, on_gpu = (report(newest[device]) if device in newest else NOT_RUN for device in ('cpu', 'cuda'))
-    return '\n\n'.join([on_cpu, '**On a GPU** (measured by `make gpu`)', on_gpu])
+    """Report the newest measurement of each part on a CPU, and on a GPU."""
+    return '\n\n'.join([_newest_parts(results, 'cpu'), '**On a GPU** (measured by `make gpu`)',
+                        _newest_parts(results, 'cuda')])
+
+
+def _newest_parts(results: list[dict[str, Any]], device: str) -> str:
+    """Report each part from the newest result of a device that has it."""
+    blocks, missing = [], list(PARTS)
+    for result in sorted(results, key=lambda result: result['date'], reverse=True):
+        found = [key for key in missing if key in result] if result['device'] == device else []
+        if found:
+            blocks.append(report(result, found))
+            missing = [key for key in missing if key not in found]
+    return '\n\n'.join(blocks) or NOT_RUN
 
 
 def newest_of_devices(results: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -73,6 +73,17 @@ def test_section_shows_the_newest_measurement_of_each_device():
     assert 'not yet run' not in section([dict(RESULT, device='cpu'), dict(RESULT, device='cuda')])
 
 
+def test_section_shows_each_part_from_its_newest_measurement():
+    loss = dict({key: value for key, value in RESULT.items() if key not in ('step', 'profile', 'growth')}, device='cpu',
+                date='2026-02-01', commit='new')
+    text = section([loss, dict(RESULT, device='cpu')])
+    titles = [line for line in text.splitlines() if line.startswith('**')][:-1]
+    assert titles == ['**Loss, forward and backward**', '**Components of the extra time**', '**Scaling**',
+                      '**Training step**']
+    assert text.count('commit new') == text.count('commit abc') == 1
+    assert text.index('**Loss') < text.index('commit new') < text.index('**Scaling**') < text.index('commit abc')
+
+
 def test_report_omits_parts_that_were_not_run():
     only = {key: value for key, value in RESULT.items() if key not in ('loss', 'step', 'profile')}
     assert [line for line in report(only).splitlines() if line.startswith('**')] == ['**Scaling**']
