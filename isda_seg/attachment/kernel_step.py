@@ -11,7 +11,7 @@ from isda_seg.attachment.loss_call import Call
 from isda_seg.attachment.verification import Place, Verification, stale_logits, tolerance
 from isda_seg.core import ClassStatistics
 from isda_seg.core.functional import closed_form_logits
-from isda_seg.core.kernels import DTYPES, kernels_of, require_close, succeeds
+from isda_seg.core.kernels import DTYPES, kernels_of, require_close, succeeds, used_on
 from isda_seg.core.kernels.splits import moments_of, parts_of
 from isda_seg.core.mean import Mean
 from isda_seg.core.moments import ClassMoments, batch_moments, empty_moments
@@ -37,7 +37,7 @@ class KernelStep:
 
     def loss(self, call: Call, statistics: ClassStatistics, verification: Verification) -> Tensor | None:
         """Observe the batch, and return the loss; None if the kernels do not support the call."""
-        if not verification.verified or not isinstance(statistics, ClassStatistics):
+        if not (used_on(call.logits.device) and verification.verified and isinstance(statistics, ClassStatistics)):
             return None
         mean = call.mean()
         kernels = kernels_of(call.logits, call.weight) if _supports(call, mean, statistics) else None

@@ -33,8 +33,8 @@ def soft_cross_entropy(logits: Tensor, targets: Tensor, weight: Tensor, covarian
             <= sum_y p_y (log sum_c exp(z_c + strength/2 T[y, c]) - z_y).
 
     One-hot probabilities give Eq. 7. A CPU computes a row of C terms for each probability above 0, such as 2 per sample
-    for mixup and C for smoothed labels; an accelerator computes all N C rows. The rows are
-    computed in blocks, and again for the gradient, so the memory is that of a few tensors of the logits' size.
+    for mixup and C for smoothed labels; an accelerator computes all N C rows. The rows are computed
+    in blocks, and again for the gradient, so the memory is that of a few tensors of the logits' size.
 
     Args:
         logits: (N, C) or (N, C, ...).

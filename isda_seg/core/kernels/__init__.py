@@ -40,7 +40,7 @@ def kernels_of(logits: Tensor, *others: Tensor) -> Any:
 
 
 def used_on(device: torch.device) -> bool:
-    """Return whether a device uses kernels, as far as it is known before the first call."""
+    """Return whether kernels are available and turned on for a device, before the first call compares them."""
     return device.type in DEVICES and not _failed and os.environ.get('ISDA_SEG_KERNELS') != '0' and \
         _installed() is not None
 
