@@ -2,6 +2,7 @@
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 from datetime import datetime, timezone
@@ -62,9 +63,11 @@ def hardware() -> str:
 
 
 def write_json(path: str | Path, value: Any) -> None:
-    """Write ``value`` as JSON, atomically."""
+    """Write ``value`` as JSON, atomically. A list or an object without others in it stands on one line."""
+    text = re.sub(r'([\[{])\n +([^][{}]+?)\n +([]}])', lambda found: found[1] + re.sub(r'\n +', ' ', found[2]) + found[3],
+                  json.dumps(value, indent=2))
     with written_aside(Path(path)) as aside:
-        aside.write_text(json.dumps(value, indent=2) + '\n')
+        aside.write_text(text + '\n')
 
 
 def _relative(argument: str) -> str:

@@ -45,6 +45,16 @@ def test_provenance_holds_command_seed_versions_and_hardware(monkeypatch):
     assert 'cores' in found['hardware'] or ' x ' in found['hardware']
 
 
+def test_innermost_lists_and_objects_stand_on_one_line(tmp_path):
+    content = dict(points=[1.5, None, 'a [b]'], nested=[dict(x=1, y=[2, 3]), []], empty={})
+    write_json(tmp_path / 'a.json', content)
+    text = (tmp_path / 'a.json').read_text()
+    assert json.loads(text) == content
+    assert '      "y": [2, 3]\n' in text
+    write_json(tmp_path / 'a.json', [[1, 2], dict(x='a', y=None)])
+    assert (tmp_path / 'a.json').read_text() == '[\n  [1, 2],\n  {"x": "a", "y": null}\n]\n'
+
+
 def test_failed_write_keeps_the_old_file(tmp_path):
     write_json(tmp_path / 'a.json', dict(x=1))
     with pytest.raises(TypeError):
