@@ -16,9 +16,9 @@ from isda_seg.attachment.ramp import Ramp
 from isda_seg.attachment.unseen_classes import STEPS, UnseenClasses
 from isda_seg.attachment.verification import Verification
 from isda_seg.core import margin_variance
+from isda_seg.core.averaging import Averaging
 from isda_seg.core.functional import closed_form_logits, closed_form_loss
 from isda_seg.core.logit_sampling import check_sample_count, sampled_logits
-from isda_seg.core.mean import Mean
 from isda_seg.core.moments import check_covariance
 from isda_seg.core.ops.checks import check_choice, check_tensor, is_soft
 from isda_seg.core.ops.opaque import opaque
@@ -96,7 +96,7 @@ class ISDACriterion(HeldStatistics):
 
     @opaque
     def forward(self, logits: Tensor, labels: Tensor, ignore_index: int | None = None, **kwargs: Any) -> Tensor:
-        """Return the base loss of the augmented logits.
+        """Return the base loss of the augmented logits, a scalar by default.
 
         Invalid arguments and errors of the base loss leave statistics, captured features and ramp as they were. Without
         ``raise_at_once``, a GPU defers two errors (``raise_deferred_errors``): labels outside the classes, which are
@@ -108,9 +108,6 @@ class ISDACriterion(HeldStatistics):
             ignore_index: replaces the ignore index of the constructor.
             kwargs: passed on to the base loss.
 
-        Returns:
-            the result of the base loss, a scalar by default.
-
         Raises:
             RuntimeError: not attached, no new forward pass, logits of another one, inside gradient checkpointing.
             ValueError: a bad strength, an unknown keyword of the base loss, a label outside the classes, features with
@@ -119,6 +116,8 @@ class ISDACriterion(HeldStatistics):
         ignore_index = int(self.ignore_index if ignore_index is None else ignore_index)
         base_losses.check_call(self.base, logits, ignore_index, kwargs)
         if not (self.training and torch.is_grad_enabled()) or self.captured.in_eval_mode():
+            if self._unchecked_steps:
+                self.raise_deferred_errors()
             return base_losses.value(self.base, logits, labels, ignore_index, kwargs, self.factor)
         if self.statistics is None or not self.attached:
             raise RuntimeError('this ISDA loss is not attached to a classifier: with OpenMMLab add default_hooks = '
@@ -146,20 +145,20 @@ class ISDACriterion(HeldStatistics):
     def _by_operators(self, call: Call, closed_form: bool) -> Tensor:
         """Observe the batch and return the loss, by PyTorch's operators."""
         captured, logits = call[:2]
-        mean = call.plain_mean() if closed_form and self.background is None else None
+        averaging = call.plain_averaging() if closed_form and self.background is None else None
         labels, ignored = self._label_errors.check(call.labels, logits, call.ignore_index, self.sources)
         self._verification.check(captured, logits, self.align_corners)
         if self.raise_at_once or self._unchecked_steps >= CHECK_EVERY:
             self.raise_deferred_errors()
         on_grid = labels_on_grid(labels, captured.features.shape[2:], self.align_corners, self.label_sampling)
-        undo = self.observe(captured.features, on_grid, ignored, reversible=mean is None)
+        undo = self.observe(captured.features, on_grid, ignored, reversible=averaging is None)
         try:
-            return self._loss(call._replace(labels=labels), on_grid, ignored, mean)
+            return self._loss(call._replace(labels=labels), on_grid, ignored, averaging)
         except BaseException:
             undo()
             raise
 
-    def _loss(self, call: Call, on_grid: Tensor, ignored: int, mean: Mean | None) -> Tensor:
+    def _loss(self, call: Call, on_grid: Tensor, ignored: int, averaging: Averaging | None) -> Tensor:
         """Return the loss from the present statistics; ``ignored`` is the ignore index of the labels in ``call``."""
         logits, labels = call.logits, call.labels
         adjustment = call.tau * log_prior(self.statistics.count) if call.tau else None
@@ -169,8 +168,8 @@ class ISDACriterion(HeldStatistics):
         if is_soft(logits, labels):
             return base_losses.soft_value(self.base, logits, *arguments, samples=self.samples, grid=grid,
                                           background=self.background, adjustment=adjustment, factor=self.factor)
-        if mean is not None:
-            return closed_form_loss(logits, *arguments, ignore_index=ignored, mean=mean, grid=grid,
+        if averaging is not None:
+            return closed_form_loss(logits, *arguments, ignore_index=ignored, averaging=averaging, grid=grid,
                                     adjustment=adjustment)
         logits, keys = adjust_logits(logits, adjustment), dict[str, Any](ignore_index=ignored, grid=grid)
         augmented = sampled_logits(logits, *arguments, self.samples, **keys) if self.samples and call.strength else \
@@ -190,7 +189,7 @@ class ISDACriterion(HeldStatistics):
         return table
 
     def raise_deferred_errors(self) -> None:
-        """Raise deferred GPU errors; ``forward`` calls this at least every 64 steps.
+        """Raise deferred GPU errors; ``forward`` calls this every 64 steps, and at the first call in eval mode.
 
         Raises:
             ValueError: labels that are neither classes nor the ignore index.

@@ -28,7 +28,7 @@ from helpers.problems import KINDS, covariance_of
 from torch.nn.utils.parametrizations import weight_norm
 from torch.testing import assert_close
 
-from isda_seg.attachment.base_losses import MeanCrossEntropy, mean_of
+from isda_seg.attachment.base_losses import MeanCrossEntropy, averaging_of
 from isda_seg.core import (
     ClassMoments,
     ClassStatistics,
@@ -367,7 +367,7 @@ def base_means(case):
     classes, ignored = case.size('classes', 2, 6), case.pick('ignore_index', *IGNORED)
     typed, labels = case.labels(case.pick('shape', (17,), (1,), (0,), (2, 5), (0, 3, 4), (2, 3, 4)), classes, ignored)
     base, reduction = draw_base(case, case.pick('base', *BASES), classes, ignored, torch.float64)
-    mean = mean_of(base or MeanCrossEntropy(), typed, {})
+    mean = averaging_of(base or MeanCrossEntropy(), typed, {})
     kept = (labels != ignored).flatten()
     if mean is None or reduction['reduction'] == 'mean' and not kept.any():  # the mean of no sample is NaN in torch
         return

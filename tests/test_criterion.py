@@ -687,6 +687,19 @@ def test_an_accelerator_ignores_invalid_labels_until_errors_are_raised(monkeypat
     models[1].loss.raise_deferred_errors()
 
 
+def test_an_accelerator_raises_deferred_errors_at_the_first_evaluation(monkeypatch):
+    monkeypatch.setattr(device, 'CPU_TYPES', ())
+    features, labels = batch()
+    wrong = labels.clone()
+    wrong[0, :9] = 77
+    model = net()
+    model(features, wrong)
+    model.eval()
+    with pytest.raises(ValueError, match='labels such as 77 are neither'):
+        model(features, labels)
+    assert torch.equal(model(features, labels), F.cross_entropy(model.logits(features), labels, ignore_index=IGNORE))
+
+
 FAULTS = dict(labels='neither one of the 4 classes', logits='the logits the loss got')
 
 

@@ -270,7 +270,7 @@ def test_a_base_without_pixel_weights_is_an_error_with_a_sampler(train):
 def test_a_base_with_another_ignore_index_is_an_error():
     features, labels = features_and_labels(ignored=False)
     loss, classifier = isda(base=dict(type='OhemCrossEntropy', ignore_label=0))
-    with pytest.raises(ValueError, match='the base loss ignores label 0, the head ignores label 255'):
+    with pytest.raises(ValueError, match='base loss ignores label 0, the ISDA loss was called with ignore_index=255'):
         loss(logits_of(classifier, features), labels, weight=None, ignore_index=IGNORE)
 
 
@@ -334,7 +334,7 @@ def test_the_fused_loss_equals_the_base_loss_of_augmented_logits(keys, resolutio
     fused = value_and_gradients(loss, classifier, features, labels, ignore_index=IGNORE)
     loss, classifier = isda(resolution=resolution, **keys)
     loss.strength = 2.5
-    monkeypatch.setattr('isda_seg.attachment.base_losses.mean_of', lambda *given: None)
+    monkeypatch.setattr('isda_seg.attachment.base_losses.averaging_of', lambda *given: None)
     assert_close(fused, value_and_gradients(loss, classifier, features, labels, ignore_index=IGNORE), rtol=1e-5,
                  atol=1e-7)
 
@@ -354,16 +354,17 @@ def test_the_mean_of_cross_entropies_equals_the_loss(base, ignored):
     labels[0, :2] = IGNORE
     labels = torch.full_like(labels, IGNORE) if ignored else labels
     entropies = F.cross_entropy(logits, labels, ignore_index=IGNORE, reduction='none')
-    found = base_losses.mean_of(base, labels, {}).of(entropies, labels, IGNORE)
+    found = base_losses.averaging_of(base, labels, {}).of(entropies, labels, IGNORE)
     assert_close(found, base_losses.value(base, logits, labels, IGNORE, {}), equal_nan=True)
 
 
 def test_weighted_losses_call_their_base():
     features, labels = features_and_labels()
     for keys, kwargs in ((dict(reduction='sum'), {}), (dict(), dict(weight=torch.ones(labels.shape)))):
-        assert base_losses.mean_of(isda(**keys)[0].base, labels, kwargs) is None
-    assert not base_losses.mean_of(isda(class_weight=CLASS_WEIGHT)[0].base, labels, {}).plain
-    assert base_losses.mean_of(isda()[0].base, labels, {}, factor=0.5).divisor(labels, IGNORE) == 2 * labels.numel()
+        assert base_losses.averaging_of(isda(**keys)[0].base, labels, kwargs) is None
+    assert not base_losses.averaging_of(isda(class_weight=CLASS_WEIGHT)[0].base, labels, {}).plain
+    half = base_losses.averaging_of(isda()[0].base, labels, {}, factor=0.5)
+    assert half.divisor(labels, IGNORE) == 2 * labels.numel()
     labelled = int((labels != IGNORE).sum())
-    mean = base_losses.mean_of(isda(avg_non_ignore=True, loss_weight=0.25)[0].base, labels, {})
+    mean = base_losses.averaging_of(isda(avg_non_ignore=True, loss_weight=0.25)[0].base, labels, {})
     assert mean.divisor(labels, IGNORE) == 4 * labelled

@@ -12,8 +12,8 @@ from isda_seg.runtime.launch import load_config
 
 pytestmark = tiny.on_cpu
 
-CONFIGS = sorted(path for room in ('demo', 'camvid', 'cityscapes')
-                 for path in (tiny.ROOT / 'configs' / room).glob('*_isda*.py'))
+CONFIGS = sorted(path for folder in ('demo', 'camvid', 'cityscapes')
+                 for path in (tiny.ROOT / 'configs' / folder).glob('*_isda*.py'))
 CROP, SCALE, CHANNELS = (65, 65), (96, 72), 8
 HOOK_KEYS = {'type', 'lambda_0', 'resolution', 'label_sampling', 'covariance'}
 USER_CONFIG = '''_base_ = 'mmseg::pspnet/pspnet_r50-d8_4xb2-40k_cityscapes-769x769.py'
@@ -25,7 +25,7 @@ def names(path):
     return f'{path.parent.name}/{path.stem}'
 
 
-def room(path):
+def folder_of(path):
     return path.parent.name
 
 
@@ -128,7 +128,7 @@ def test_config_and_baseline_name_each_other(path):
     assert plain.count(f'With ISDA: {path.name}') == 1
 
 
-@exhaustive('path', sorted(CONFIGS, key=lambda path: 'r101' in path.name), kind=room, ids=names)
+@exhaustive('path', sorted(CONFIGS, key=lambda path: 'r101' in path.name), kind=folder_of, ids=names)
 def test_lambda_0_zero_trains_bitwise_like_the_baseline(run, path):
     steps, state, statistics = run(path, 0)
     plain_steps, plain_state, none = run(twin(path))
@@ -141,7 +141,7 @@ def test_lambda_0_zero_trains_bitwise_like_the_baseline(run, path):
     assert all(int(value.sum()) > 0 for key, value in statistics.items() if key.endswith('count'))
 
 
-@exhaustive('path', [path for path in CONFIGS if 'r101' not in path.name], kind=room, ids=names)
+@exhaustive('path', [path for path in CONFIGS if 'r101' not in path.name], kind=folder_of, ids=names)
 def test_lambda_0_changes_the_weights_but_not_the_data(run, path):
     steps, state, _ = run(path)
     plain_steps, plain_state, _ = run(twin(path))

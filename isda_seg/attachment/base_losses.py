@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from isda_seg.attachment.focal import SoftmaxFocalLoss
+from isda_seg.core.averaging import Averaging
 from isda_seg.core.functional import cross_entropy
-from isda_seg.core.mean import Mean
 from isda_seg.core.ops.checks import LABEL_DTYPES
 from isda_seg.core.ops.device import constant
 from isda_seg.core.ops.upsampled import Grid
@@ -75,8 +75,8 @@ def check_call(loss: nn.Module, logits: Any, ignore_index: int, kwargs: Mapping[
                          f'pixel sampler. It accepts {list(known)}: use another base, or no sampler')
     own = getattr(loss, 'ignore_label', getattr(loss, 'ignore_index', None))
     if 'ignore_index' not in known and own not in (None, ignore_index):
-        raise ValueError(f'the base loss ignores label {own}, the head ignores label {ignore_index}: set both to the '
-                         'same label')
+        raise ValueError(f'the base loss ignores label {own}, the ISDA loss was called with '
+                         f'ignore_index={ignore_index}: set both to the same label')
 
 
 def value(loss: nn.Module, logits: Tensor, labels: Tensor, ignore_index: int, kwargs: Mapping[str, Any],
@@ -126,7 +126,7 @@ def labels_for_base(loss: nn.Module, labels: Tensor, ignored: int, ignore_index:
     return torch.where(labels == ignored, constant(ignore_index, (), torch.int64, labels.device), labels), ignore_index
 
 
-def mean_of(loss: Any, labels: Tensor, kwargs: Mapping[str, Any], factor: float = 1.0) -> Mean | None:
+def averaging_of(loss: Any, labels: Tensor, kwargs: Mapping[str, Any], factor: float = 1.0) -> Averaging | None:
     """Return how ``factor`` times the loss averages the cross-entropies of pixels; None if this is not known.
 
     The cross-entropy of MMSegmentation is a mean over all pixels, or over labelled pixels with ``avg_non_ignore``.
@@ -135,20 +135,20 @@ def mean_of(loss: Any, labels: Tensor, kwargs: Mapping[str, Any], factor: float 
     if kwargs:
         return None
     if kind is MeanCrossEntropy:
-        return Mean() if factor == 1.0 else None
+        return Averaging() if factor == 1.0 else None
     if kind is nn.CrossEntropyLoss and loss.reduction in ('mean', 'sum') and not loss.label_smoothing:
         summed, weight = loss.reduction == 'sum', _class_weight(loss.weight, labels.device)
-        return Mean(1 if summed else None, float(factor), weight, not summed, least=0.0)
+        return Averaging(1 if summed else None, float(factor), weight, not summed, least=0.0)
     if kind is SoftmaxFocalLoss and loss.gamma:
         weight = _class_weight(loss.class_weight, labels.device)
-        return Mean(None, float(factor * loss.loss_weight), weight, gamma=float(loss.gamma))
+        return Averaging(None, float(factor * loss.loss_weight), weight, gamma=float(loss.gamma))
     if kind.__module__ != MMSEG_CROSS_ENTROPY or loss.reduction != 'mean' or not factor * loss.loss_weight:
         return None
     factor *= loss.loss_weight
     if loss.class_weight is None:
-        return Mean(None if loss.avg_non_ignore else max(1, labels.numel()), factor)
+        return Averaging(None if loss.avg_non_ignore else max(1, labels.numel()), factor)
     weight = _class_weight(loss.class_weight, labels.device)
-    return None if loss.avg_non_ignore else Mean(None, factor, weight, by_weight=True, least=SMALLEST)
+    return None if loss.avg_non_ignore else Averaging(None, factor, weight, by_weight=True, least=SMALLEST)
 
 
 def _class_weight(values: Any, device: torch.device) -> Tensor | None:
@@ -199,10 +199,9 @@ def is_softmax(kind: type) -> bool | None:
 
 def require_softmax(loss: nn.Module) -> None:
     """Raise ValueError for a loss that is not a softmax cross-entropy per sample, which Eq. 7 does not cover."""
-    name = type(loss).__name__
-    if getattr(loss, 'use_sigmoid', False) or getattr(loss, 'use_mask', False) or is_softmax(type(loss)) is False:
-        raise ValueError(f'{name} is not a softmax cross-entropy, so ISDA does not support it as base. Use '
-                         'CrossEntropyLoss, OhemCrossEntropy or SoftmaxFocalLoss, and list other losses separately')
+    if (reason := _other_loss(loss)) is not None:
+        raise ValueError(f'{reason}, so ISDA does not support it as base. Use CrossEntropyLoss, OhemCrossEntropy or '
+                         'SoftmaxFocalLoss, and list other losses separately')
 
 
 def use_weighted_mean(loss: nn.Module) -> None:
@@ -227,13 +226,16 @@ def check_class_weight(loss: nn.Module, num_classes: int) -> None:
 
 def reason_not_softmax(loss: nn.Module) -> str | None:
     """Return why a loss is not known to be a softmax cross-entropy; None if it is."""
-    name, softmax = type(loss).__name__, is_softmax(type(loss))
-    keys = [key for key in ('use_sigmoid', 'use_mask', 'use_soft') if getattr(loss, key, False)]
-    if keys or softmax is False:
-        with_keys = f' with {", ".join(keys)}' if keys else ''
-        return f'{name}{with_keys} is not a softmax cross-entropy of one label per sample'
-    if softmax:
-        return None
+    reason, name = _other_loss(loss), type(loss).__name__
+    if reason is not None or is_softmax(type(loss)):
+        return reason
     return (f'{name} is not a known softmax cross-entropy; if it is one, replace it in the config by '
             f"dict(type='isda_seg.losses.ISDALoss', lambda_0=..., base=dict(type={name!r}, ...)), or declare "
             '`softmax = True` in its class')
+
+
+def _other_loss(loss: nn.Module) -> str | None:
+    keys = [key for key in ('use_sigmoid', 'use_mask', 'use_soft') if getattr(loss, key, False)]
+    with_keys = f' with {", ".join(keys)}' if keys else ''
+    return f'{type(loss).__name__}{with_keys} is not a softmax cross-entropy of one label per sample' \
+        if keys or is_softmax(type(loss)) is False else None

@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from isda_seg.core.mean import focal_term
+from isda_seg.core.averaging import focal_term
 
 
 class SoftmaxFocalLoss(nn.Module):

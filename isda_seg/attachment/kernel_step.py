@@ -10,10 +10,10 @@ from isda_seg.attachment.label_grid import label_index, labels_on_grid, without_
 from isda_seg.attachment.loss_call import Call
 from isda_seg.attachment.verification import Place, Verification, stale_logits, tolerance
 from isda_seg.core import ClassStatistics
+from isda_seg.core.averaging import Averaging
 from isda_seg.core.functional import closed_form_logits
 from isda_seg.core.kernels import DTYPES, kernels_of, require_close, succeeds, used_on
 from isda_seg.core.kernels.splits import moments_of, parts_of
-from isda_seg.core.mean import Mean
 from isda_seg.core.moments import ClassMoments, batch_moments, empty_moments
 from isda_seg.core.ops.checks import LABEL_DTYPES
 from isda_seg.core.prior import adjust_logits, log_prior
@@ -39,34 +39,35 @@ class KernelStep:
         """Observe the batch, and return the loss; None if the kernels do not support the call."""
         if not (used_on(call.logits.device) and verification.verified and isinstance(statistics, ClassStatistics)):
             return None
-        mean = call.mean()
-        kernels = kernels_of(call.logits, call.weight) if _supports(call, mean, statistics) else None
+        averaging = call.averaging()
+        kernels = kernels_of(call.logits, call.weight) if _supports(call, averaging, statistics) else None
         if kernels is None:
             return None
         call = call.dense()
         if self._watch is None or self._watch.worst.device != call.logits.device:
             self._watch = kernels.Watch(call.logits.device)
         ranks = statistics if statistics.merges_ranks() else None
-        if not succeeds(lambda: self._compare(kernels, call, mean, statistics.kind)) or \
+        if not succeeds(lambda: self._compare(kernels, call, averaging, statistics.kind)) or \
                 ranks and call.features.dim() == 2 and not ranks.gathers(call.labels, MOST_SAMPLES):
             return None
-        dropped = statistics.dropped if mean else statistics.dropped.clone()  # an unknown base loss may raise an error
-        result, moments = self._run(kernels, call, mean, statistics.running(), dropped, verification.next(), ranks)
+        # an unknown base loss may raise an error
+        dropped = statistics.dropped if averaging else statistics.dropped.clone()
+        result, moments = self._run(kernels, call, averaging, statistics.running(), dropped, verification.next(), ranks)
         self._last = len(call.weight), call.ignore_index, tolerance(call.features, call.logits)
         statistics.store(moments)
-        if not mean:
+        if not averaging:
             statistics.dropped = dropped
         return result
 
-    def _run(self, kernels: Any, call: Call, mean: Mean | None, running: ClassMoments, dropped: Tensor, step: int,
-             ranks: ClassStatistics | None) -> tuple[Tensor, ClassMoments]:
+    def _run(self, kernels: Any, call: Call, averaging: Averaging | None, running: ClassMoments, dropped: Tensor,
+             step: int, ranks: ClassStatistics | None) -> tuple[Tensor, ClassMoments]:
         """Return the loss, and the running moments with this batch; those of samples change in place.
 
         ``ranks`` are the statistics of all ranks, None for those of one process.
         """
         features, weight = call.features, call.weight
         index, checks = _grid(kernels, call, dropped, step)
-        setting = kernels.Setting(call.ignore_index, mean or Mean(), self._watch, checks,
+        setting = kernels.Setting(call.ignore_index, averaging or Averaging(), self._watch, checks,
                                   tolerance(features, call.logits), weight.numel())
         if features.dim() == 2:
             return _samples(kernels, call, running, index.flatten(), setting, ranks), running
@@ -75,13 +76,13 @@ class KernelStep:
             parts = parts_of(merge_ranks(moments_of(parts)))
         rows, moments = kernels.merged_table(weight, parts, running, call.strength, call.tau, call.background)
         arguments = call.logits.flatten(2), call.labels.flatten(1), rows, setting
-        if mean is not None:
+        if averaging is not None:
             return kernels.map_cross_entropy(*arguments), moments
         augmented, labels = kernels.add_rows(*arguments)
         return call.base_value([augmented.view(call.logits.shape)], labels.view(call.labels.shape),
                                call.ignore_index), moments
 
-    def _compare(self, kernels: Any, call: Call, mean: Mean | None, covariance: str) -> None:
+    def _compare(self, kernels: Any, call: Call, averaging: Averaging | None, covariance: str) -> None:
         """Compare moments, loss and gradients with PyTorch's operators, at the first call of its kind. Synchronises.
 
         A base loss that the kernels do not know is replaced by mean cross-entropy, because calling it may change it.
@@ -89,16 +90,17 @@ class KernelStep:
         Raises:
             ArithmeticError: the results differ.
         """
-        if (kind := _kind(call, mean)) in self._compared:
+        if (kind := _kind(call, averaging)) in self._compared:
             return
         classes, channels = call.weight.shape
         half = min((call.features.dtype, call.logits.dtype), key=lambda dtype: dtype.itemsize)
         one = call.part(SAMPLES)
-        one = one._replace(base=MeanCrossEntropy(), kwargs={}, factor=1.0) if mean is None else one
+        one = one._replace(base=MeanCrossEntropy(), kwargs={}, factor=1.0) if averaging is None else one
         nothing = empty_moments(classes, channels, covariance, device=one.logits.device)
-        fast, moments = self._run(kernels, one, mean and one.mean(), nothing._replace(mean=nothing.mean.double()),
-                                  torch.zeros((), dtype=torch.int64, device=one.logits.device), 1, None)
-        slow, expected = _by_operators(one, covariance)
+        fast, moments = self._run(
+            kernels, one, averaging and one.averaging(), nothing._replace(mean=nothing.mean.double()),
+            torch.zeros((), dtype=torch.int64, device=one.logits.device), 1, None)
+        slow, expected = _expected(one, covariance)
         inputs = one.logits, one.weight
         found, wanted = ([loss, *each, *torch.autograd.grad(loss, inputs, materialize_grads=True, allow_unused=True)]
                          for loss, each in ((fast, moments), (slow, expected)))
@@ -120,7 +122,7 @@ class KernelStep:
         self._watch = watch
 
 
-def _supports(call: Call, mean: Mean | None, statistics: ClassStatistics) -> bool:
+def _supports(call: Call, averaging: Averaging | None, statistics: ClassStatistics) -> bool:
     """Return whether kernels compute a call: of maps, or of samples with a base loss that they know."""
     features, logits, labels = call.captured.features, call.logits, call.labels
     maps = logits.dim() == 4
@@ -131,7 +133,7 @@ def _supports(call: Call, mean: Mean | None, statistics: ClassStatistics) -> boo
             and call.weight.numel() < 1 << 31 and call.weight.is_contiguous()
             and not statistics.count.is_floating_point()
             and (maps and statistics.kind == 'diagonal' or logits.dim() == 2 and statistics.kind in ('diagonal', 'full')
-                 and mean is not None and call.background is None and len(logits) <= MOST_SAMPLES)
+                 and averaging is not None and call.background is None and len(logits) <= MOST_SAMPLES)
             and max(_span(features, maps), _span(logits, maps)) < 1 << 31)
 
 
@@ -141,10 +143,10 @@ def _span(tensor: Tensor, of_image: bool) -> int:
                                                             strict=True)])
 
 
-def _kind(call: Call, mean: Mean | None) -> tuple[Any, ...]:
+def _kind(call: Call, averaging: Averaging | None) -> tuple[Any, ...]:
     """Return what a kernel is compiled for: dtypes, layouts and options."""
-    weighting = None if mean is None else (mean.number is None, mean.class_weight is None, mean.by_weight,
-                                           mean.gamma > 0)
+    weighting = None if averaging is None else (averaging.number is None, averaging.class_weight is None,
+                                                averaging.by_weight, averaging.gamma > 0)
     return (call.features.dim(), call.features.dtype, call.logits.dtype, call.weight.dtype, call.labels.dtype,
             call.features.stride(1) == 1, call.logits.stride(1) == 1, call.captured.bias is None,
             call.features.shape[2:] == call.labels.shape[1:], call.tau > 0, weighting)
@@ -193,7 +195,7 @@ def _grid(kernels: Any, call: Call, dropped: Tensor, step: int) -> tuple[Tensor,
     return index, checks
 
 
-def _by_operators(call: Call, covariance: str) -> tuple[Tensor, ClassMoments]:
+def _expected(call: Call, covariance: str) -> tuple[Tensor, ClassMoments]:
     """Return the loss of a batch by PyTorch's operators, from the moments of this batch alone."""
     classes = len(call.weight)
     labels, ignored = LabelErrors().mask_invalid(call.labels.long(), classes, call.ignore_index), classes + 1

@@ -43,12 +43,12 @@ class LabelErrors:
 
     def mask_invalid(self, labels: Tensor, num_classes: int, ignore_index: int) -> Tensor:
         """Return the labels with ``num_classes + 1`` in place of invalid and ignored ones, and note the extremes."""
-        counts = labelled(labels, ignore_index)
+        valid = labelled(labels, ignore_index)
         inside = labels.clamp(0, num_classes - 1) == labels
         if 0 <= ignore_index < num_classes:
-            inside = inside & counts
+            inside = inside & valid
         if labels.numel():
-            self._extremes.append(torch.aminmax(labels * counts))
+            self._extremes.append(torch.aminmax(labels * valid))
         self._classes, self._ignore_index = num_classes, ignore_index
         return torch.where(inside, labels, constant(num_classes + 1, (), torch.int64, labels.device))
 

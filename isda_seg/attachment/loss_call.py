@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from isda_seg.attachment import base_losses
 from isda_seg.attachment.captured_inputs import CapturedInput
-from isda_seg.core.mean import Mean
+from isda_seg.core.averaging import Averaging
 
 
 class Call(NamedTuple):
@@ -35,20 +35,20 @@ class Call(NamedTuple):
         """The weight (C, A) of the classifier."""
         return self.captured.weight
 
-    def mean(self) -> Mean | None:
+    def averaging(self) -> Averaging | None:
         """Return how the base loss averages cross-entropies; None if this is not known."""
-        mean = base_losses.mean_of(self.base, self.labels, self.kwargs, self.factor)
-        learned = mean is not None and mean.class_weight is not None and mean.class_weight.requires_grad
-        return None if learned else mean
+        averaging = base_losses.averaging_of(self.base, self.labels, self.kwargs, self.factor)
+        learned = averaging is not None and averaging.class_weight is not None and averaging.class_weight.requires_grad
+        return None if learned else averaging
 
-    def plain_mean(self) -> Mean | None:
-        """Return ``mean()`` if each labelled sample has the same weight, else None."""
-        mean = self.mean()
-        return mean if mean is not None and mean.plain else None
+    def plain_averaging(self) -> Averaging | None:
+        """Return ``averaging()`` if each labelled sample has the same weight, else None."""
+        averaging = self.averaging()
+        return averaging if averaging is not None and averaging.plain else None
 
     def base_value(self, logits: Iterable[Tensor], labels: Tensor, ignored: int) -> Tensor:
         """Return the mean of the base loss over several logits; ``ignored`` is the ignore index of the labels."""
-        if self.mean() is None:
+        if self.averaging() is None:
             labels = labels.clone()  # another loss may change its labels in place; the backward pass reads them
         labels, ignore_index = base_losses.labels_for_base(self.base, labels, ignored, self.ignore_index)
         return base_losses.mean_value(self.base, logits, labels, ignore_index, self.kwargs, self.factor)

@@ -1,4 +1,4 @@
-"""Whole parameters from the shards of ``fully_shard``."""
+"""All-gather of parameters that ``fully_shard`` has sharded."""
 from typing import Any
 
 import torch

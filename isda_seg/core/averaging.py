@@ -13,7 +13,7 @@ def focal_term(entropies: Tensor, gamma: float) -> Tensor:
     return wrong.pow(gamma) * entropies
 
 
-class Mean(NamedTuple):
+class Averaging(NamedTuple):
     """``factor * sum_i w_i (1 - p_i)^gamma l_i / divisor`` over labelled samples with cross-entropies ``l_i``.
 
     ``p_i = exp(-l_i)`` is the probability of the true class, ``w_i`` the weight of the label's class.
@@ -37,12 +37,12 @@ class Mean(NamedTuple):
 
     def of(self, entropies: Tensor, labels: Tensor, ignore_index: int) -> Tensor:
         """Return the mean of cross-entropies (N, ...), 0 where a sample is ignored, by PyTorch's operators."""
-        counts = labelled(labels, ignore_index)
-        weights = counts.to(entropies.dtype)
+        valid = labelled(labels, ignore_index)
+        weights = valid.to(entropies.dtype)
         if self.class_weight is not None:
-            weights = weights * self.class_weight.to(entropies)[torch.where(counts, labels.long(), 0)]
+            weights = weights * self.class_weight.to(entropies)[torch.where(valid, labels.long(), 0)]
         if self.gamma:
             entropies = focal_term(entropies, self.gamma)
         divisor = float(self.number) if self.number is not None else \
-            (weights if self.by_weight else counts).sum().clamp(min=self.least)
+            (weights if self.by_weight else valid).sum().clamp(min=self.least)
         return self.factor * (weights * entropies).sum() / divisor

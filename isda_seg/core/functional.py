@@ -3,9 +3,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from isda_seg.core.averaging import Averaging
 from isda_seg.core.kernels import kernels_of
 from isda_seg.core.margin import label_margin_variance, margin_variance
-from isda_seg.core.mean import Mean
 from isda_seg.core.ops.add_rows import add_rows
 from isda_seg.core.ops.checks import at_least_float32, check_classes, check_logits, is_soft, labelled, number_labelled
 from isda_seg.core.ops.device import on_cpu
@@ -88,41 +88,42 @@ def isda_cross_entropy(logits: Tensor, labels: Tensor, weight: Tensor, covarianc
 
 
 def closed_form_loss(logits: Tensor, labels: Tensor, weight: Tensor, covariance: Tensor, strength: float, *,
-                     ignore_index: int | None, reduction: str = 'mean', mean: Mean | None = None,
+                     ignore_index: int | None, reduction: str = 'mean', averaging: Averaging | None = None,
                      grid: Grid | None = None, adjustment: Tensor | None = None) -> Tensor:
     """Compute ``isda_cross_entropy`` for int64 labels that have been checked.
 
-    ``mean`` replaces the mean over labelled samples. With a ``grid``, logits (N, C, H, W) get the rows of the labels on
-    this grid, upsampled.
+    ``averaging`` replaces the mean over labelled samples. With a ``grid``, logits (N, C, H, W) get the rows of the
+    labels on this grid, upsampled.
     """
     fuses = reduction in ('mean', 'sum') and _fuses(logits, strength > 0 or adjustment is not None, grid)
     kernels = kernels_of(logits, weight, covariance) if fuses and not on_cpu(logits) else None
     if not fuses or kernels is None and not on_cpu(logits):
         augmented = closed_form_logits(adjust_logits(logits, adjustment), labels, weight, covariance, strength,
                                        ignore_index=ignore_index, grid=grid)
-        if mean is None:
+        if averaging is None:
             return cross_entropy(augmented, labels, ignore_index=ignore_index, reduction=reduction)
         return cross_entropy(augmented, labels, ignore_index=ignore_index,
-                             reduction='sum') / mean.divisor(labels, ignore_index)
+                             reduction='sum') / averaging.divisor(labels, ignore_index)
     check_classes(logits, weight)
     table = margin_variance(weight, covariance) if strength else weight.new_zeros(len(weight), len(weight))
     table = table.to(at_least_float32(logits, table))
-    mean = mean or Mean(None if reduction == 'mean' else 1)
+    averaging = averaging or Averaging(None if reduction == 'mean' else 1)
     rows = strength / 2 * table
     rows = rows if adjustment is None else rows + adjustment.to(table.dtype)  # each pixel gets exactly one row
     if kernels is not None:
         result: Tensor = kernels.map_cross_entropy(logits.flatten(2), labels.flatten(1), rows,
-                                                   kernels.setting_of(logits, ignore_index, mean))
+                                                   kernels.setting_of(logits, ignore_index, averaging))
         return result
     return fused_cross_entropy(logits.to(table.dtype).flatten(2), labels.flatten(1), rows, ignore_index,
-                               float(mean.divisor(labels, ignore_index)))
+                               float(averaging.divisor(labels, ignore_index)))
 
 
 def closed_form_logits(logits: Tensor, labels: Tensor, weight: Tensor, covariance: Tensor, strength: float, *,
                        ignore_index: int | None = None, grid: Grid | None = None) -> Tensor:
     """Return the logits whose cross-entropy is the closed-form ISDA loss: ``augment_logits`` from the covariance.
 
-    For samples (N, C), only the table rows of their labels are computed. Arguments are those of ``closed_form_loss``.
+    For fewer samples than classes, only the table rows of their labels are computed. Arguments are those of
+    ``closed_form_loss``.
 
     Returns:
         a tensor of the shape of the logits, at least float32.
@@ -132,8 +133,8 @@ def closed_form_logits(logits: Tensor, labels: Tensor, weight: Tensor, covarianc
     if not half:
         return logits.to(at_least_float32(logits, weight, covariance))
     if logits.dim() == 2:
-        counts = labelled(labels, ignore_index)
-        rows = label_margin_variance(weight, covariance, torch.where(counts, labels, 0)) * counts[:, None]
+        valid = labelled(labels, ignore_index)
+        rows = label_margin_variance(weight, covariance, torch.where(valid, labels, 0)) * valid[:, None]
         dtype = at_least_float32(logits, rows)
         return logits.to(dtype) + rows.to(dtype) * half
     table = margin_variance(weight, covariance)

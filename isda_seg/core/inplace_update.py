@@ -22,9 +22,9 @@ def update_in_place(moments: ClassMoments, features: Tensor, labels: Tensor, ign
     """
     if moments.covariance.dim() == 3:
         return update_full_in_place(moments, features, labels, ignore_index)
-    counts = labelled(labels, ignore_index)
-    classes, labels = torch.unique(labels[counts], return_inverse=True)
-    batch, dropped = batch_moments(features[counts], labels, len(classes), 'diagonal', None)
+    valid = labelled(labels, ignore_index)
+    classes, labels = torch.unique(labels[valid], return_inverse=True)
+    batch, dropped = batch_moments(features[valid], labels, len(classes), 'diagonal', None)
     merged = merge(ClassMoments(*(field[classes] for field in moments)), batch)
     for field, value in zip(moments, merged, strict=True):
         field[classes] = value.to(field.dtype)

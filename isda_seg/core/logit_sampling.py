@@ -36,15 +36,15 @@ class LogitNoise:
         labels = check_labels(labels, len(weight), ignore_index)
         self.shape, self.deviation = labels.shape, check_strength(strength) ** 0.5
         flat = labels.flatten()
-        counts = labelled(flat, ignore_index)
+        valid = labelled(flat, ignore_index)
         alike = flat if len(covariance) > 1 else torch.zeros_like(flat)
-        classes = torch.unique(alike[counts])
-        members = [(counts & (alike == y)).nonzero().flatten() for y in classes]
+        classes = torch.unique(alike[valid])
+        members = [(valid & (alike == y)).nonzero().flatten() for y in classes]
         dtype = at_least_float32(weight, covariance)
         with full_precision(weight.device.type):
             self.roots = logit_roots(weight.to(dtype), covariance[classes].to(dtype))  # (K, C, R)
         self.sizes = [len(member) for member in members]
-        order = torch.cat([*members, (~counts).nonzero().flatten()])
+        order = torch.cat([*members, (~valid).nonzero().flatten()])
         self.back = torch.empty_like(order).scatter_(0, order, torch.arange(len(order), device=order.device))
 
     def sample(self, count: int, generator: torch.Generator | None = None) -> Tensor:

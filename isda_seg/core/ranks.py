@@ -96,8 +96,8 @@ class SampleGathering:
         if not self.accepts(labels, limit):
             return None
         assert self.capacity is not None
-        capacity, counts = self.capacity, labelled(labels, ignore_index)
-        rows = torch.cat([features.to(at_least_float32(features)), torch.where(counts, labels, -1)[:, None]], dim=1)
+        capacity, valid = self.capacity, labelled(labels, ignore_index)
+        rows = torch.cat([features.to(at_least_float32(features)), torch.where(valid, labels, -1)[:, None]], dim=1)
         found = [self._send(rows[:capacity], capacity, len(rows))]
         if on_cpu(rows):
             most = int(found[0][:, 0, -1].max())

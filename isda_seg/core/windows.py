@@ -18,8 +18,9 @@ CACHE_ELEMENTS = 1 << 19  # elements of the windows processed at once on a CPU
 
 
 class Windows(NamedTuple):
-    """Lazy windows of a map in the order of ``F.unfold``. A k x k classifier is a 1x1 classifier on them (Eq. 7).
+    """Lazy windows of a map in the order of ``F.unfold``.
 
+    A k x k convolution equals a 1x1 convolution on its windows, so Eq. 7 applies to it unchanged.
     The map has 1 to 3 spatial dimensions. Its windows are never held in memory together, which would take k * k times
     the memory of the map.
     """

@@ -23,7 +23,7 @@ def check_backbone(cfg: Config) -> dict[str, Any] | None:
     """Check the checkpoint that initialises the backbone; return its description, or None without a checkpoint.
 
     The description has 'checkpoint' (file name or URL), 'sha256' of a local file, 'source' of an exported file, and
-    'tensors', the number of covered tensors.
+    'tensors', the number of tensors of the backbone that the file initialises.
     """
     backbone = dict((cfg.get('model') or {}).get('backbone') or {})
     init = backbone.pop('init_cfg', None)

@@ -25,7 +25,7 @@ def adjusted_metrics(metrics: Sequence[dict[str, Any]], prior: Tensor, taus: Seq
 
 
 def class_log_prior(state_dict: dict[str, Tensor], module: str, count_labels: Callable[[], Tensor]) -> Tensor:
-    """Return the log class frequencies (C,) that the (last) ISDA loss of a module observed, else of the counted labels.
+    """Return log class frequencies (C,): those that the last ISDA loss of a module observed, or ``count_labels()``.
 
     Args:
         state_dict: weights of a checkpoint.

@@ -60,7 +60,7 @@ class MonitoredMetricsHook(Hook):
         try:
             given = given_metrics(runner)
         except Exception as error:  # any evaluator of a user, with one batch
-            runner.logger.info(f'the metrics of the evaluator are not known before the first validation ({error!r})')
+            runner.logger.info(f'the monitored metrics cannot be checked before the first validation: {error!r}')
             return
         missing = {name: option for name, option in named.items() if given and name not in given}
         if missing:

@@ -64,8 +64,8 @@ def hardware() -> str:
 
 def write_json(path: str | Path, value: Any) -> None:
     """Write ``value`` as JSON, atomically. A list or an object without others in it stands on one line."""
-    text = re.sub(r'([\[{])\n +([^][{}]+?)\n +([]}])', lambda found: found[1] + re.sub(r'\n +', ' ', found[2]) + found[3],
-                  json.dumps(value, indent=2))
+    text = re.sub(r'([\[{])\n +([^][{}]+?)\n +([]}])',
+                  lambda found: found[1] + re.sub(r'\n +', ' ', found[2]) + found[3], json.dumps(value, indent=2))
     with written_aside(Path(path)) as aside:
         aside.write_text(text + '\n')
 

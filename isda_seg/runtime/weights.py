@@ -32,7 +32,7 @@ class Coverage(NamedTuple):
 
     @property
     def full(self) -> bool:
-        """Whether every tensor is present and none is unexpected."""
+        """Whether every tensor is present with the right shape, and none is unexpected."""
         return not (self.missing or self.unexpected or self.reshaped)
 
     def __str__(self) -> str:

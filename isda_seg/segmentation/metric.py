@@ -91,7 +91,7 @@ class OutputNamesHook(Hook):
 
 
 def write_distinct(cfg: Config) -> None:
-    """Change the config so that validation writes the label map of each image under a separate name."""
+    """Let an ``IoUMetric`` with ``output_dir`` write the predicted label map of each image under a separate name."""
     evaluators = [node for node in dicts(cfg.get('val_evaluator'))
                   if type_name(node) == 'IoUMetric' and node.get('output_dir')]
     for node in evaluators:

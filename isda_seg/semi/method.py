@@ -11,7 +11,7 @@ Student = Callable[[Tensor], Tensor]  # maps images (B, 3, H, W) to logits (B, C
 def sigmoid_ramp(epoch: float, length: float) -> float:
     """Return the Pi-model's ramp ``exp(-5 (1 - epoch / length)^2)``, and 1 from epoch ``length`` on."""
     if epoch < 0 or length < 0:
-        raise ValueError(f'epoch and length of a ramp must be >= 0, got {epoch} and {length}')
+        raise ValueError(f'ramp_epochs and the epoch must be >= 0, got {length} and {epoch}')
     return math.exp(-5 * (1 - epoch / length) ** 2) if epoch < length else 1.0
 
 

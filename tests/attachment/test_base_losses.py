@@ -30,7 +30,7 @@ class Anything(nn.Module):
 
 def test_the_mean_divides_by_the_labelled_samples_or_by_1():
     loss = base_losses.MeanCrossEntropy()
-    mean = base_losses.mean_of(loss, LABELS, {})
+    mean = base_losses.averaging_of(loss, LABELS, {})
     assert int(mean.divisor(LABELS, IGNORE)) == 6
     assert int(mean.divisor(torch.full_like(LABELS, IGNORE), IGNORE)) == 1
 
@@ -38,7 +38,7 @@ def test_the_mean_divides_by_the_labelled_samples_or_by_1():
 @pytest.mark.parametrize('loss, kwargs', [(Own(), {}), (base_losses.MeanCrossEntropy(), dict(weight=1)),
                                           (type('Heir', (base_losses.MeanCrossEntropy,), {})(), {})])
 def test_a_loss_that_is_not_a_mean_gives_none(loss, kwargs):
-    assert base_losses.mean_of(loss, LABELS, kwargs) is None
+    assert base_losses.averaging_of(loss, LABELS, kwargs) is None
 
 
 def test_the_ignore_index_is_passed_to_losses_that_accept_it():
@@ -52,7 +52,7 @@ def test_the_ignore_index_is_passed_to_losses_that_accept_it():
 
 @pytest.mark.parametrize('loss, kwargs, message', [
     (Own(), dict(avg_factor=3), r"Own does not accept \['avg_factor'\].*It accepts \['logits', 'labels', 'weight'\]"),
-    (Own(ignore_label=0), {}, 'the base loss ignores label 0, the head ignores label 255')])
+    (Own(ignore_label=0), {}, 'the base loss ignores label 0, the ISDA loss was called with ignore_index=255')])
 def test_unsupported_keywords_are_an_error(loss, kwargs, message):
     with pytest.raises(ValueError, match=message):
         base_losses.check_call(loss, torch.zeros(1, 2), IGNORE, kwargs)

@@ -156,7 +156,7 @@ def test_a_subclass_of_a_loss_without_softmax_is_rejected_too():
     own.fc, own.loss = nn.Linear(2, 2), type('MyDice', (type('DiceLoss', (nn.Module,), {}),), {})()
     with pytest.raises(ValueError, match='loss is not wrapped: MyDice is not a softmax cross-entropy of one label'):
         served(own)
-    with pytest.raises(ValueError, match='MyDice is not a softmax cross-entropy, so ISDA does not support it as base'):
+    with pytest.raises(ValueError, match='MyDice is not a softmax cross-entropy of one label per sample, so ISDA'):
         base_losses.require_softmax(own.loss)
 
 

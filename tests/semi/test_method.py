@@ -36,7 +36,7 @@ def test_without_the_hook_the_weight_is_an_error():
 def test_eta_2_and_its_ramp_are_not_negative(kind):
     with pytest.raises(ValueError, match='eta_2 must be >= 0, got -1'):
         kind(eta_2=-1)
-    with pytest.raises(ValueError, match='length of a ramp must be >= 0, got 0 and -5'):
+    with pytest.raises(ValueError, match='ramp_epochs and the epoch must be >= 0, got -5 and 0'):
         kind(ramp_epochs=-5)
 
 
@@ -56,5 +56,5 @@ def test_ramp_of_length_0_is_1():
 
 @pytest.mark.parametrize('epoch, length', [(-1, 80), (1, -80)])
 def test_negative_ramp_is_an_error(epoch, length):
-    with pytest.raises(ValueError, match=f'must be >= 0, got {epoch} and {length}'):
+    with pytest.raises(ValueError, match=f'must be >= 0, got {length} and {epoch}'):
         sigmoid_ramp(epoch, length)

@@ -5,10 +5,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from isda_seg.core.averaging import Averaging
 from isda_seg.core.kernels import operators, require_close, sample_operators
 from isda_seg.core.kernels.splits import Parts
 from isda_seg.core.margin import label_margin_variance, margin_variance
-from isda_seg.core.mean import Mean
 from isda_seg.core.moments import ClassMoments
 from isda_seg.core.ops.quadratic import require_unchanged
 
@@ -61,14 +61,14 @@ class _SampleRows(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         weight, index, kept = ctx.saved_tensors
         if torch.is_grad_enabled():  # second derivative
-            counts = index < len(weight)
-            labels = torch.where(counts, index, 0)
+            valid = index < len(weight)
+            labels = torch.where(valid, index, 0)
             if kept.dim() == 3:
                 require_unchanged(ctx.covariance, ctx.version)
                 forms = label_margin_variance(weight, ctx.covariance, labels)
             else:
                 forms = (kept[:, None] * (weight[None] - weight[labels][:, None]).square()).sum(dim=-1)
-            rows = ctx.strength / 2 * counts[:, None] * forms
+            rows = ctx.strength / 2 * valid[:, None] * forms
             return *torch.autograd.grad(rows, weight, grad, create_graph=True), *[None] * 4
         grad = grad.contiguous()
         own = sample_operators.own_gradient(grad, index, kept, weight)
@@ -78,7 +78,7 @@ class _SampleRows(torch.autograd.Function):
 class Setting(NamedTuple):
     """Arguments of the loss of a batch that have no gradient."""
     ignore_index: int
-    mean: Mean
+    averaging: Averaging
     watch: Watch
     checks: Tensor          # from ``operators.grid``
     allowed: float          # tolerance of the comparison in ``checks``
@@ -87,7 +87,7 @@ class Setting(NamedTuple):
 
 
 class _CrossEntropy(torch.autograd.Function):
-    """Cross-entropy of ``logits + rows[label]``, averaged as ``setting.mean`` says.
+    """Cross-entropy of ``logits + rows[label]``, averaged as ``setting.averaging`` says.
 
     The backward pass computes the softmax again, so that nothing of the logits' size is kept, and applies the scale of
     mixed precision in float32.
@@ -96,12 +96,13 @@ class _CrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, logits: Tensor, labels: Tensor, rows: Tensor, class_weight: Tensor | None,
                 setting: Setting) -> Tensor:
-        mean, watch = setting.mean, setting.watch
+        averaging, watch = setting.averaging, setting.watch
         total: Tensor
         total, scale = operators.loss(
             logits, labels, rows, class_weight, setting.checks, watch.extremes, watch.worst, watch.arrived,
-            setting.ignore_index, mean.factor / (mean.number or 1), mean.number is None, mean.by_weight, mean.gamma,
-            mean.least, setting.allowed, setting.weight_size, setting.by_sample)
+            setting.ignore_index, averaging.factor / (averaging.number or 1), averaging.number is None,
+            averaging.by_weight, averaging.gamma, averaging.least, setting.allowed, setting.weight_size,
+            setting.by_sample)
         ctx.save_for_backward(logits, labels, rows, class_weight, scale)
         ctx.setting = setting
         return total
@@ -112,24 +113,24 @@ class _CrossEntropy(torch.autograd.Function):
         setting = ctx.setting
         if torch.is_grad_enabled():  # second derivative
             inputs = [x for x, needed in ((logits, ctx.needs_input_grad[0]), (rows, ctx.needs_input_grad[2])) if needed]
-            gradients = iter(torch.autograd.grad(_by_operators(logits, labels, rows, setting), inputs, grad_output,
-                                                 create_graph=True))
+            loss = _differentiable_loss(logits, labels, rows, setting)
+            gradients = iter(torch.autograd.grad(loss, inputs, grad_output, create_graph=True))
             grad, grad_rows = (next(gradients) if ctx.needs_input_grad[i] else None for i in (0, 2))
         else:
             grad, sums, present = operators.gradient(
                 logits, labels, rows, class_weight, grad_output.contiguous(), scale, setting.ignore_index,
-                setting.mean.gamma, setting.by_sample)
+                setting.averaging.gamma, setting.by_sample)
             grad_rows = sums if setting.by_sample else operators.sum_programs(sums, present)
         return grad, None, grad_rows, None, None
 
 
-def _by_operators(logits: Tensor, labels: Tensor, rows: Tensor, setting: Setting) -> Tensor:
-    """Compute the loss by PyTorch's operators."""
+def _differentiable_loss(logits: Tensor, labels: Tensor, rows: Tensor, setting: Setting) -> Tensor:
+    """Compute the loss by PyTorch's operators, for a second derivative."""
     labels = labels.long()
-    counts = (labels >= 0) & (labels < logits.shape[1]) & (labels != setting.ignore_index)
-    labels = torch.where(counts, labels, -100)
-    added = rows.t()[None] if setting.by_sample else (rows[labels.clamp(min=0)] * counts[..., None]).movedim(-1, 1)
-    return setting.mean.of(F.cross_entropy(logits.float() + added, labels, reduction='none'), labels, -100)
+    valid = (labels >= 0) & (labels < logits.shape[1]) & (labels != setting.ignore_index)
+    labels = torch.where(valid, labels, -100)
+    added = rows.t()[None] if setting.by_sample else (rows[labels.clamp(min=0)] * valid[..., None]).movedim(-1, 1)
+    return setting.averaging.of(F.cross_entropy(logits.float() + added, labels, reduction='none'), labels, -100)
 
 
 class _AddRows(torch.autograd.Function):
@@ -149,10 +150,10 @@ class _AddRows(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor, _: Any) -> tuple[Tensor | None, ...]:
         clean, = ctx.saved_tensors
         if torch.is_grad_enabled():  # second derivative
-            counts = clean != ctx.ignore_index
-            values = (grad * counts[:, None]).movedim(1, -1).flatten(0, 1)
+            valid = clean != ctx.ignore_index
+            values = (grad * valid[:, None]).movedim(1, -1).flatten(0, 1)
             sums = grad.new_zeros(grad.shape[1], grad.shape[1])
-            return grad.to(ctx.dtype), None, sums.index_add(0, torch.where(counts, clean, 0).flatten(), values), None
+            return grad.to(ctx.dtype), None, sums.index_add(0, torch.where(valid, clean, 0).flatten(), values), None
         sums = operators.sum_programs(*operators.label_sums(grad, clean, ctx.ignore_index))
         return grad.to(ctx.dtype), None, sums, None
 
@@ -177,14 +178,14 @@ def sample_rows(weight: Tensor, index: Tensor, count: Tensor | None, covariance:
     return rows
 
 
-def setting_of(logits: Tensor, ignore_index: int | None, mean: Mean) -> Setting:
+def setting_of(logits: Tensor, ignore_index: int | None, averaging: Averaging) -> Setting:
     """Return the setting for a loss that compares nothing."""
-    return Setting(-1 if ignore_index is None else ignore_index, mean, Watch(logits.device),
+    return Setting(-1 if ignore_index is None else ignore_index, averaging, Watch(logits.device),
                    logits.new_empty(0, 4, dtype=torch.float32), 1.0, 1)
 
 
 def map_cross_entropy(logits: Tensor, labels: Tensor, rows: Tensor, setting: Setting) -> Tensor:
-    """Return the cross-entropy of ``logits + rows[label]``, averaged as ``setting.mean`` says.
+    """Return the cross-entropy of ``logits + rows[label]``, averaged as ``setting.averaging`` says.
 
     Pixels with the ignored label, or one outside the classes, have no loss and no gradient.
 
@@ -196,14 +197,15 @@ def map_cross_entropy(logits: Tensor, labels: Tensor, rows: Tensor, setting: Set
     """
     labels = labels if labels.stride(1) == 1 else labels.contiguous()
     result: Tensor = _CrossEntropy.apply(  # type: ignore[no-untyped-call]
-        logits, labels, rows.contiguous(), setting.mean.class_weight, setting)
+        logits, labels, rows.contiguous(), setting.averaging.class_weight, setting)
     return result
 
 
 def sample_cross_entropy(logits: Tensor, labels: Tensor, rows: Tensor, setting: Setting) -> Tensor:
     """Compute ``map_cross_entropy`` of samples: logits (N, C) and labels (N,), with a row (N, C) for each sample."""
     result: Tensor = _CrossEntropy.apply(  # type: ignore[no-untyped-call]
-        logits.t()[None], labels.contiguous()[None], rows, setting.mean.class_weight, setting._replace(by_sample=True))
+        logits.t()[None], labels.contiguous()[None], rows, setting.averaging.class_weight,
+        setting._replace(by_sample=True))
     return result
 
 
@@ -231,7 +233,7 @@ def compare_small(device: torch.device, dtype: torch.dtype, channels_last: bool)
     augmented = logits.float() + rows[labels.clamp(max=2)].movedim(-1, 1)
     inputs = logits, rows
     for number in (1, None):
-        loss = map_cross_entropy(logits, labels, rows, setting_of(logits, -100, Mean(number)))
+        loss = map_cross_entropy(logits, labels, rows, setting_of(logits, -100, Averaging(number)))
         expected = F.cross_entropy(augmented, masked, reduction='mean' if number is None else 'sum')
         require_close([loss, *torch.autograd.grad(loss, inputs)],
                       [expected, *torch.autograd.grad(expected, inputs, retain_graph=True)], dtype)

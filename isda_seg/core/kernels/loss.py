@@ -8,16 +8,16 @@ FREE = ['pixels', 'tiles', 'tiles_per_image', 'tiles_per_program', 'factor', 'al
 
 
 @triton.jit
-def _augmented(logits, rows, pixel, row, logit_pixel, logit_class, counts, c, classes):
+def _augmented(logits, rows, pixel, row, logit_pixel, logit_class, valid, c, classes):
     """Return logits with the added rows, for some pixels and classes; minus infinity outside them."""
-    inside = counts[:, None] & (c < classes)[None, :]
+    inside = valid[:, None] & (c < classes)[None, :]
     z = tl.load(logits + (pixel * logit_pixel)[:, None] + (c * logit_class)[None, :], mask=inside,
                 other=float('-inf')).to(tl.float32)
     return z + tl.load(rows + row[:, None] + c[None, :], mask=inside, other=0)
 
 
 @triton.jit
-def _softmax_parts(logits, rows, pixel, row, logit_pixel, logit_class, counts, label, classes,
+def _softmax_parts(logits, rows, pixel, row, logit_pixel, logit_class, valid, label, classes,
                    PIXELS: tl.constexpr, CLASSES: tl.constexpr):
     """Return the largest augmented logit, the sum of exponentials relative to it, and the true class's logit."""
     highest = tl.full([PIXELS], float('-inf'), tl.float32)
@@ -25,13 +25,13 @@ def _softmax_parts(logits, rows, pixel, row, logit_pixel, logit_class, counts, l
     true_logit = tl.zeros([PIXELS], tl.float32)
     for first in range(0, classes, CLASSES):
         c = first + tl.arange(0, CLASSES)
-        z = _augmented(logits, rows, pixel, row, logit_pixel, logit_class, counts, c, classes)
+        z = _augmented(logits, rows, pixel, row, logit_pixel, logit_class, valid, c, classes)
         higher = tl.maximum(highest, tl.max(z, axis=1))
         origin = tl.where(higher == float('-inf'), 0.0, higher)
         total = total * tl.exp(highest - origin) + tl.sum(tl.exp(z - origin[:, None]), axis=1)
         highest = higher
         true_logit += tl.sum(tl.where(c[None, :] == label[:, None], z, 0.0), axis=1)
-    return tl.where(counts, highest, 0.0), tl.where(counts, total, 1.0), true_logit
+    return tl.where(valid, highest, 0.0), tl.where(valid, total, 1.0), true_logit
 
 
 @triton.jit
@@ -78,17 +78,17 @@ def loss_kernel(logits, labels, rows, class_weight, loss, scale, sums, weights, 
     for tile in range(program * tiles_per_program, tl.minimum((program + 1) * tiles_per_program, tiles)):
         image = (tile // tiles_per_image).to(tl.int64)
         pixel = (tile % tiles_per_image) * PIXELS + tl.arange(0, PIXELS)
-        label, counts, bad = class_of(labels + image * label_image + pixel, pixel < pixels, classes, ignore_index)
+        label, valid, bad = class_of(labels + image * label_image + pixel, pixel < pixels, classes, ignore_index)
         least_label = tl.minimum(least_label, tl.where(bad, label, MOST))
         most_label = tl.maximum(most_label, tl.where(bad, label, LEAST))
-        label = tl.where(counts, label, 0)
+        label = tl.where(valid, label, 0)
         row = (pixel if BY_SAMPLE else label) * classes
         highest, summed, true_logit = _softmax_parts(logits + image * logit_image, rows, pixel, row, logit_pixel,
-                                                     logit_class, counts, label, classes, PIXELS, CLASSES)
-        each = tl.where(counts, tl.log(summed) + (highest - true_logit), 0.0)
+                                                     logit_class, valid, label, classes, PIXELS, CLASSES)
+        each = tl.where(valid, tl.log(summed) + (highest - true_logit), 0.0)
         if FOCAL:
             each, _ = _focal(each, gamma)
-        weight = counts.to(tl.float32)
+        weight = valid.to(tl.float32)
         if WEIGHTED:
             own = tl.load(class_weight + label).to(tl.float32)
             each *= own
@@ -125,10 +125,10 @@ def clear_columns(present, program, classes, CLASSES: tl.constexpr):
 
 
 @triton.jit
-def add_by_class(values, label, counts, sums, present, program, first, classes, CLASSES: tl.constexpr):
+def add_by_class(values, label, valid, sums, present, program, first, classes, CLASSES: tl.constexpr):
     """Add the values (PIXELS, CLASSES) of a tile, from class ``first`` on, to the row of each pixel's class."""
     c = first + tl.arange(0, CLASSES)
-    rest = tl.where(counts, label, classes)
+    rest = tl.where(valid, label, classes)
     current = tl.min(rest)
     while current < classes:  # a tile has pixels of few classes
         member = rest == current
@@ -164,21 +164,21 @@ def gradient_kernel(logits, labels, rows, class_weight, grad_output, scale, grad
         image = (tile // tiles_per_image).to(tl.int64)
         pixel = (tile % tiles_per_image) * PIXELS + tl.arange(0, PIXELS)
         inside = pixel < pixels
-        label, counts, _ = class_of(labels + image * label_image + pixel, inside, classes, ignore_index)
-        own = tl.where(counts, label, 0)
+        label, valid, _ = class_of(labels + image * label_image + pixel, inside, classes, ignore_index)
+        own = tl.where(valid, label, 0)
         row = (pixel if BY_SAMPLE else own) * classes
         highest, summed, true_logit = _softmax_parts(logits + image * logit_image, rows, pixel, row, logit_pixel,
-                                                     logit_class, counts, own, classes, PIXELS, CLASSES)
+                                                     logit_class, valid, own, classes, PIXELS, CLASSES)
         each = tl.zeros([PIXELS], tl.float32) + factor
         if FOCAL:
-            _, slope = _focal(tl.where(counts, tl.log(summed) + (highest - true_logit), 0.0), gamma)
+            _, slope = _focal(tl.where(valid, tl.log(summed) + (highest - true_logit), 0.0), gamma)
             each *= slope
         for first in range(0, classes, CLASSES):
             c = first + tl.arange(0, CLASSES)
             known = c < classes
-            z = _augmented(logits + image * logit_image, rows, pixel, row, logit_pixel, logit_class, counts, c, classes)
+            z = _augmented(logits + image * logit_image, rows, pixel, row, logit_pixel, logit_class, valid, c, classes)
             g = tl.exp(z - highest[:, None]) / summed[:, None] - (c[None, :] == own[:, None]).to(tl.float32)
-            g = tl.where(counts[:, None] & known[None, :], g * each[:, None], 0.0)
+            g = tl.where(valid[:, None] & known[None, :], g * each[:, None], 0.0)
             if WEIGHTED:
                 g *= tl.load(class_weight + own).to(tl.float32)[:, None]
             tl.store(gradient + image * gradient_image + (pixel * gradient_pixel)[:, None]
@@ -187,7 +187,7 @@ def gradient_kernel(logits, labels, rows, class_weight, grad_output, scale, grad
             if BY_SAMPLE:
                 tl.store(sums + row[:, None] + c[None, :], g, mask=inside[:, None] & known[None, :])
             else:
-                add_by_class(g, own, counts, sums, present, program, first, classes, CLASSES)
+                add_by_class(g, own, valid, sums, present, program, first, classes, CLASSES)
 
 
 @triton.jit(do_not_specialize=['programs'])

@@ -40,7 +40,7 @@ def grid_kernel(features, labels, rows, columns, weight, bias, logits, index, dr
         else:
             at = tl.load(rows + pixel // width, mask=inside, other=0) * label_row + \
                 tl.load(columns + pixel % width, mask=inside, other=0)
-        label, counts, _ = class_of(labels + here * label_image + at, inside, classes, ignore_index)
+        label, valid, _ = class_of(labels + here * label_image + at, inside, classes, ignore_index)
         nan = tl.zeros([PIXELS], tl.float32)
         for first in range(0, channels, CHANNELS):
             channel = first + tl.arange(0, CHANNELS)
@@ -49,8 +49,8 @@ def grid_kernel(features, labels, rows, columns, weight, bias, logits, index, dr
                         other=0).to(tl.float32)
             nan += tl.sum(x * 0.0, axis=1)
         finite = nan == 0.0
-        tl.store(index + here * pixels + pixel, tl.where(counts & finite, label, classes), mask=inside)
-        lost = tl.sum((counts & (finite == 0)).to(tl.int64))
+        tl.store(index + here * pixels + pixel, tl.where(valid & finite, label, classes), mask=inside)
+        lost = tl.sum((valid & (finite == 0)).to(tl.int64))
         tl.atomic_add(dropped, lost, mask=lost > 0)
     else:
         c = (program - tiles) * CLASSES + tl.arange(0, CLASSES)

@@ -18,17 +18,17 @@ def add_rows_kernel(logits, labels, rows, augmented, clean, extremes, worst, che
     image = (tile // tiles_per_image).to(tl.int64)
     pixel = (tile % tiles_per_image) * PIXELS + tl.arange(0, PIXELS)
     inside = pixel < pixels
-    label, counts, bad = class_of(labels + image * label_image + pixel, inside, classes, ignore_index)
+    label, valid, bad = class_of(labels + image * label_image + pixel, inside, classes, ignore_index)
     tl.atomic_min(extremes, tl.min(tl.where(bad, label, MOST)), sem='relaxed')
     tl.atomic_max(extremes + 1, tl.max(tl.where(bad, label, LEAST)), sem='relaxed')
-    tl.store(clean + image * pixels + pixel, tl.where(counts, label, ignore_index).to(tl.int64), mask=inside)
-    row = tl.where(counts, label, 0) * classes
+    tl.store(clean + image * pixels + pixel, tl.where(valid, label, ignore_index).to(tl.int64), mask=inside)
+    row = tl.where(valid, label, 0) * classes
     for first in range(0, classes, CLASSES):
         c = first + tl.arange(0, CLASSES)
         known = inside[:, None] & (c < classes)[None, :]
         z = tl.load(logits + image * logit_image + (pixel * logit_pixel)[:, None] + (c * logit_class)[None, :],
                     mask=known, other=0).to(tl.float32)
-        z += tl.load(rows + row[:, None] + c[None, :], mask=known & counts[:, None], other=0)
+        z += tl.load(rows + row[:, None] + c[None, :], mask=known & valid[:, None], other=0)
         tl.store(augmented + image * augmented_image + (pixel * augmented_pixel)[:, None]
                  + (c * augmented_class)[None, :], z, mask=known)
     if tile == 0:
@@ -44,9 +44,9 @@ def label_sums_kernel(values, labels, sums, present, pixels, tiles, tiles_per_im
     for tile in range(program * tiles_per_program, tl.minimum((program + 1) * tiles_per_program, tiles)):
         image = (tile // tiles_per_image).to(tl.int64)
         pixel = (tile % tiles_per_image) * PIXELS + tl.arange(0, PIXELS)
-        label, counts, _ = class_of(labels + image * pixels + pixel, pixel < pixels, classes, ignore_index)
+        label, valid, _ = class_of(labels + image * pixels + pixel, pixel < pixels, classes, ignore_index)
         for first in range(0, classes, CLASSES):
             c = first + tl.arange(0, CLASSES)
             value = tl.load(values + image * value_image + (pixel * value_pixel)[:, None] + (c * value_class)[None, :],
-                            mask=counts[:, None] & (c < classes)[None, :], other=0).to(tl.float32)
-            add_by_class(value, label, counts, sums, present, program, first, classes, CLASSES)
+                            mask=valid[:, None] & (c < classes)[None, :], other=0).to(tl.float32)
+            add_by_class(value, label, valid, sums, present, program, first, classes, CLASSES)

@@ -86,14 +86,14 @@ def rows_kernel(index, count, covariance, weight, rows, sigma, half, samples, ch
     sample = tl.program_id(0) * SAMPLES + tl.arange(0, SAMPLES)
     c = tl.program_id(1) * CLASSES + tl.arange(0, CLASSES)
     label = tl.load(index + sample, mask=sample < samples, other=classes)
-    counts = label < classes
-    y = tl.where(counts, label, 0)
+    valid = label < classes
+    y = tl.where(valid, label, 0)
     form = tl.zeros([SAMPLES, CLASSES], tl.float32)
     for first in range(0, channels, CHANNELS):
         channel = first + tl.arange(0, CHANNELS)
         there = channel < channels
         variance = tl.load(covariance + (y * channels)[:, None] + channel[None, :],
-                           mask=counts[:, None] & there[None, :], other=0)
+                           mask=valid[:, None] & there[None, :], other=0)
         if tl.program_id(1) == 0:
             tl.store(sigma + (sample * channels)[:, None] + channel[None, :], variance,
                      mask=(sample < samples)[:, None] & there[None, :])
@@ -103,7 +103,7 @@ def rows_kernel(index, count, covariance, weight, rows, sigma, half, samples, ch
                     mask=(c < classes)[:, None] & there[None, :], other=0).to(tl.float32)
         difference = w[None, :, :] - w_y[:, None, :]
         form += tl.sum(tl.minimum(variance, LARGEST)[:, None, :] * difference * difference, axis=2)
-    form = tl.where((c[None, :] == label[:, None]) | (counts == 0)[:, None], 0.0, tl.minimum(form, LARGEST))
+    form = tl.where((c[None, :] == label[:, None]) | (valid == 0)[:, None], 0.0, tl.minimum(form, LARGEST))
     tl.store(rows + (sample * classes)[:, None] + c[None, :], half * form,
              mask=(sample < samples)[:, None] & (c < classes)[None, :])
     if COUNTS:

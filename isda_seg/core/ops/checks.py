@@ -149,9 +149,10 @@ def check_pair(weight: Tensor, covariance: Tensor) -> None:
 
 def check_features(features: Any, labels: Tensor, num_classes: int, ignore_index: int | None,
                    checked: bool = False) -> Tensor:
-    """Check that each of the features (N, A, ...) has a label (N, ...) or probabilities (N, C, ...), and return them.
+    """Check that each of the features (N, A, ...) has a label (N, ...) or probabilities (N, C, ...).
 
-    The labels are those of ``check_labels`` unless they are ``checked``.
+    Returns:
+        int64 labels from ``check_labels``; class probabilities and ``checked`` labels as they are.
     """
     check_tensor(labels)
     soft = labels.is_floating_point() and labels.shape[1:2] == (num_classes,)

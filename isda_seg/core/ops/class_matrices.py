@@ -29,10 +29,10 @@ def update_full_in_place(moments: Moments, features: Tensor, labels: Tensor, ign
     within, dropped = torch.empty_like(covariance[0]), labels.new_zeros(())
     with full_precision(features.device.type):
         for rows, row_labels in sample_rows(features, labels):
-            counts = labelled(row_labels, ignore_index)
+            valid = labelled(row_labels, ignore_index)
             finite = rows.sum(dim=1, dtype=at_least_float32(rows)).isfinite()
-            dropped += (counts & ~finite).sum()
-            for c in torch.unique(row_labels[counts & finite]).tolist():
+            dropped += (valid & ~finite).sum()
+            for c in torch.unique(row_labels[valid & finite]).tolist():
                 members = rows[(row_labels == c) & finite].to(torch.promote_types(rows.dtype, covariance.dtype))
                 new = len(members)
                 share = new / (count[c].item() + new)

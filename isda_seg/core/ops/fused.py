@@ -79,9 +79,9 @@ def _softmax_minus_one_hot(z: Tensor, chunk: Chunk, divisor: float) -> Tensor:
     true_logit = z.gather(0, chunk.label.clamp(max=len(z) - 1))
     z.exp_()
     summed = z.sum(dim=0, keepdim=True)
-    counts = chunk.label < len(z)
-    z.mul_(counts / (summed * divisor)).sub_(chunk.member, alpha=1 / divisor)
-    return torch.where(counts, summed.log_().sub_(true_logit), 0).sum(dtype=torch.float64)
+    valid = chunk.label < len(z)
+    z.mul_(valid / (summed * divisor)).sub_(chunk.member, alpha=1 / divisor)
+    return torch.where(valid, summed.log_().sub_(true_logit), 0).sum(dtype=torch.float64)
 
 
 def _differentiable_gradients(wanted: tuple[bool, bool], logits: Tensor, labels: Tensor, rows: Tensor,

@@ -44,7 +44,7 @@ def zoo(package: str = PACKAGES[0]) -> list[Path]:
 
 
 def with_diff(path: Path, diff: str = DIFF) -> Config:
-    """Load the config that a user would write: the package's config as base, and the diff."""
+    """Load a config that has the package's config as ``_base_``, and adds ``diff``."""
     with tempfile.TemporaryDirectory() as folder:
         user_config = Path(folder) / 'mine.py'
         user_config.write_text(f'_base_ = {str(path)!r}\n{diff}', encoding='utf-8')

@@ -29,7 +29,7 @@ def split_config(cfg: Config, split: str, augmented: bool = False) -> dict[str, 
     Args:
         cfg: config from ``load_config``.
         split: 'test', 'val' or 'train'.
-        augmented: use the batches and the pipeline of the split instead.
+        augmented: use the batch size and the pipeline of the split instead; the order stays sequential.
 
     Raises:
         ValueError: the split is unknown or not in the config.

@@ -54,5 +54,6 @@ def image_size(cfg: Config) -> tuple[int, int]:
         elif type_name(step) == 'Resize' and size is None:
             size = tuple(step['scale'])[::-1]
     if size is None:
-        raise ValueError(f'{cfg.filename}: the training pipeline neither crops nor resizes')
+        raise ValueError(f'{cfg.filename}: the size of the training images is not known, because the pipeline has '
+                         'neither a Crop nor a Resize: add one')
     return (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))

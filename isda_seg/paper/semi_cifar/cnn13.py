@@ -36,7 +36,8 @@ class CNN13(Network):
         super().__init__(HE_LEAKY if init_cfg is None else init_cfg)
         channels = [round(width * number) for number in (128, 256, 512)]
         if channels[0] < 1 or noise < 0:
-            raise ValueError(f'CNN13 needs width >= 1/128 and noise >= 0, got {width} and {noise}')
+            raise ValueError(f'CNN13 needs a width of about 1/128 or more and noise >= 0, got width={width} and '
+                             f'noise={noise}')
         narrow, middle, wide = channels
         self.out_channels, self.noise = narrow, noise
         self.layers = nn.Sequential(

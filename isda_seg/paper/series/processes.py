@@ -27,7 +27,7 @@ PASSED_ON = dict(TORCHELASTIC_SIGNALS_TO_HANDLE='SIGTERM,SIGINT,SIGHUP,SIGQUIT,S
 
 
 class Slot(NamedTuple):
-    """Place of one job at a time: its GPUs and the ranks of a distributed command."""
+    """Resources of one running job: its GPUs and its number of ranks."""
     gpus: tuple[str, ...] = ()  # for CUDA_VISIBLE_DEVICES; () leaves it unchanged
     ranks: int = 1
 

@@ -77,8 +77,8 @@ def hold_out(cfg: Config, share: float) -> Config:
         trained = range(total)[:trained] if trained >= 0 else range(total)[trained:]
     kept = [index for index in trained if range(total)[index] < first]
     if not kept or first == total:
-        raise ValueError(f'holding out {share} of {total} training images leaves {len(kept)} for training and '
-                         f'{total - first} for evaluation')
+        raise ValueError(f'a held-out share of {share} leaves {len(kept)} of {total} images for training and '
+                         f'{total - first} for evaluation: use another share, or more images')
     for loader in ('val_dataloader', 'test_dataloader'):
         dataset = {**copy.deepcopy(whole), 'pipeline': cfg[loader].dataset.pipeline, 'test_mode': True,
                 'indices': list(range(first, total))}

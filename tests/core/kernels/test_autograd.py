@@ -7,9 +7,9 @@ from helpers.interpreter import kernels_on_a_cpu
 from torch.testing import assert_close
 
 from isda_seg.core import class_moments, isda_cross_entropy, margin_variance
+from isda_seg.core.averaging import Averaging
 from isda_seg.core.kernels import kernels_of
 from isda_seg.core.kernels.splits import moments_of, parts_of
-from isda_seg.core.mean import Mean
 from isda_seg.core.moments import empty_moments, merge
 from isda_seg.core.prior import log_prior
 
@@ -52,8 +52,8 @@ def literal(logits, labels, rows):
     return F.cross_entropy(augmented, labels, reduction='sum')
 
 
-def averaged(kernels, logits, labels, rows, mean=None):
-    return kernels.map_cross_entropy(logits, labels, rows, kernels.setting_of(logits, IGNORE, mean or Mean()))
+def averaged(kernels, logits, labels, rows, averaging=None):
+    return kernels.map_cross_entropy(logits, labels, rows, kernels.setting_of(logits, IGNORE, averaging or Averaging()))
 
 
 def relative(found, expected):
@@ -65,7 +65,7 @@ def relative(found, expected):
 @pytest.mark.parametrize('channels_last', [False, True])
 def test_loss_and_gradients_equal_a_float64_loop(kernels, classes, channels_last):
     logits, labels, rows = problem(classes, channels_last=channels_last)
-    found = averaged(kernels, logits, labels, rows, Mean(factor=0.4))
+    found = averaged(kernels, logits, labels, rows, Averaging(factor=0.4))
     expected = 0.4 * literal(logits, labels, rows) / (labels != IGNORE).sum()
     assert relative(found, expected) < 2e-7
     pairs = zip(torch.autograd.grad(3 * found, (logits, rows)), torch.autograd.grad(3 * expected, (logits, rows)),
@@ -75,12 +75,13 @@ def test_loss_and_gradients_equal_a_float64_loop(kernels, classes, channels_last
         assert got.stride() == leaf.stride()
 
 
-MEANS = {'class weights': Mean(7, 0.4, torch.tensor([1.0, 4.0, 0.0, 2.0, 0.5])),
-         'divided by class weights': Mean(class_weight=torch.tensor([1.0, 4.0, 0.0, 2.0, 0.5]), by_weight=True),
-         'focal': Mean(gamma=2.0), 'focal with class weights': Mean(None, 3.0, torch.arange(1.0, 6.0), gamma=0.5)}
+AVERAGINGS = {
+    'class weights': Averaging(7, 0.4, torch.tensor([1.0, 4.0, 0.0, 2.0, 0.5])),
+    'divided by class weights': Averaging(class_weight=torch.tensor([1.0, 4.0, 0.0, 2.0, 0.5]), by_weight=True),
+    'focal': Averaging(gamma=2.0), 'focal with class weights': Averaging(None, 3.0, torch.arange(1.0, 6.0), gamma=0.5)}
 
 
-@pytest.mark.parametrize('mean', MEANS.values(), ids=MEANS)
+@pytest.mark.parametrize('mean', AVERAGINGS.values(), ids=AVERAGINGS)
 def test_weighted_losses_equal_a_float64_loop_up_to_the_second_derivative(kernels, mean):
     logits, labels, rows = problem(size=(5, 6))
     with torch.no_grad():
@@ -111,7 +112,7 @@ def test_weighted_losses_equal_a_float64_loop_up_to_the_second_derivative(kernel
 def test_added_rows_and_their_gradients_equal_those_of_indexing(kernels, dtype, channels_last):
     logits, labels, rows = problem(dtype=dtype, channels_last=channels_last)
     labels[0, 0] = 77
-    setting = kernels.setting_of(logits, IGNORE, Mean())
+    setting = kernels.setting_of(logits, IGNORE, Averaging())
     augmented, clean = kernels.add_rows(logits, labels, rows, setting)
     counts = labels < 5
     expected = logits.float() + (rows[labels.clamp(max=4)] * counts[..., None]).movedim(-1, 1)
@@ -131,14 +132,14 @@ def test_added_rows_have_second_derivatives(kernels):
         return torch.autograd.grad(first.square().sum(), (logits, rows))
 
     expected = logits + (rows[labels.clamp(max=4)] * (labels < 5)[..., None]).movedim(-1, 1)
-    assert_close(second(kernels.add_rows(logits, labels, rows, kernels.setting_of(logits, IGNORE, Mean()))[0]),
+    assert_close(second(kernels.add_rows(logits, labels, rows, kernels.setting_of(logits, IGNORE, Averaging()))[0]),
                  second(expected), rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.exhaustive
 def test_150_classes_have_the_loss_and_gradients_of_a_float64_loop(kernels):
     logits, labels, rows = problem(150, size=(5, 7), channels_last=True)
-    found, expected = averaged(kernels, logits, labels, rows, Mean(7)), literal(logits, labels, rows) / 7
+    found, expected = averaged(kernels, logits, labels, rows, Averaging(7)), literal(logits, labels, rows) / 7
     assert relative(found, expected) < 2e-7
     for got, wanted in zip(torch.autograd.grad(found, (logits, rows)), torch.autograd.grad(expected, (logits, rows)),
                            strict=True):
@@ -168,7 +169,7 @@ def test_labels_of_every_integer_type_have_the_bits_of_int64(kernels, dtype):
 def test_labels_that_are_no_class_are_ignored_and_noted(kernels):
     logits, labels, rows = problem()
     labels[0, :3] = torch.tensor([-7, 9, 2 ** 40])  # beyond int32
-    setting = kernels.setting_of(logits, IGNORE, Mean(1))
+    setting = kernels.setting_of(logits, IGNORE, Averaging(1))
     found = kernels.map_cross_entropy(logits, labels, rows, setting)
     assert relative(found, literal(logits, labels, rows)) < 2e-7
     assert setting.watch.extremes.tolist() == [-7, 2 ** 31 - 1]
@@ -208,7 +209,7 @@ def test_second_derivatives_equal_those_of_a_float64_loop(kernels):
         first, = torch.autograd.grad(loss, logits, create_graph=True)
         return torch.autograd.grad(first.square().sum(), (logits, rows))
 
-    assert_close(second(averaged(kernels, logits, labels, rows, Mean(3))),
+    assert_close(second(averaged(kernels, logits, labels, rows, Averaging(3))),
                  second(literal(logits, labels, rows) / 3), rtol=1e-4, atol=1e-6)
 
 
@@ -216,7 +217,7 @@ def test_labels_of_a_small_type_have_the_second_derivative_of_int64(kernels):
     torch.manual_seed(0)
     logits = torch.randn(1, 256, 6, requires_grad=True)
     labels, rows = torch.tensor([[0, 44, 200, 255, 7, 9]]), torch.rand(256, 256)
-    setting = kernels.setting_of(logits, -100, Mean())
+    setting = kernels.setting_of(logits, -100, Averaging())
     first = [torch.autograd.grad(kernels.map_cross_entropy(logits, each, rows, setting), logits, create_graph=True)[0]
              for each in (labels, labels.to(torch.uint8))]
     assert torch.equal(*first) and int(first[0].count_nonzero()) == 6 * 256
@@ -342,7 +343,8 @@ def test_samples_equal_a_float64_loop_up_to_the_second_derivative(kernels, covar
 
     def loss():
         rows = kernels.sample_rows(weight, index, count, sigma, 0.4)
-        return kernels.sample_cross_entropy(logits, labels, rows, kernels.setting_of(logits, IGNORE, Mean(factor=2.0)))
+        setting = kernels.setting_of(logits, IGNORE, Averaging(factor=2.0))
+        return kernels.sample_cross_entropy(logits, labels, rows, setting)
 
     def exact():
         return 2 * reference.isda_cross_entropy(logits.double(), labels, weight.double(), sigma.double(), 0.4,

@@ -70,5 +70,5 @@ def test_initial_variance_matches_the_leaky_relu():
 
 @pytest.mark.parametrize('keys', [dict(width=0), dict(width=0.001), dict(noise=-0.1)])
 def test_a_network_without_channels_or_with_negative_noise_is_an_error(keys):
-    with pytest.raises(ValueError, match='CNN13 needs width >= 1/128 and noise >= 0, got'):
+    with pytest.raises(ValueError, match='CNN13 needs a width of about 1/128 or more and noise >= 0, got'):
         CNN13(**keys)

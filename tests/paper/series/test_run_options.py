@@ -134,7 +134,7 @@ def test_share_outside_0_to_1_is_rejected(isda, share):
     (0.05, None, 8, 0), (0.95, None, 0, 8), (0.25, [6, 7], 0, 2), (0.25, 0, 0, 2)])
 def test_share_that_leaves_no_images_is_rejected(isda, share, indices, trained, evaluated):
     isda.train_dataloader.dataset.indices = indices
-    with pytest.raises(ValueError, match=f'holding out {share} of 8 training images leaves {trained} for training and '
+    with pytest.raises(ValueError, match=f'a held-out share of {share} leaves {trained} of 8 images for training and '
                                          f'{evaluated} for evaluation'):
         hold_out(isda, share)
 
