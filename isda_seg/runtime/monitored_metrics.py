@@ -13,6 +13,8 @@ from isda_seg.openmmlab.config_nodes import dicts, type_name
 from isda_seg.runtime.isolation import undisturbed
 from isda_seg.runtime.signals import validates
 
+WAITS = 'early_stopping'  # key in a checkpoint's meta: wait count and best score of each EarlyStoppingHook
+
 
 def set_rules(cfg: Config) -> None:
     """Set the ``rule`` of each EarlyStoppingHook and ReduceOnPlateau schedule that has none from its metric; in place.
@@ -35,6 +37,8 @@ class MonitoredMetricsHook(Hook):
 
     The names come from an evaluation of the first validation batch with the untrained model, which changes no state. An
     evaluator that cannot evaluate one batch is not checked.
+
+    A checkpoint holds the state of each EarlyStoppingHook, so that a resumed run stops where the whole one does.
     """
 
     priority = 'LOWEST'
@@ -51,8 +55,8 @@ class MonitoredMetricsHook(Hook):
                 f'train_cfg.val_begin is {runner.train_loop.val_begin} and training ends at {unit} {last}'
             raise ValueError(f'{_sentence(named)}, but the run has no validation: {why}')
         left = sum(validates(runner.train_loop, done, last) for done in range(getattr(runner, unit) + 1, last + 1))
-        for hook in runner.hooks:
-            if isinstance(hook, EarlyStoppingHook) and hook.stopping_threshold is None and hook.patience > left - 2:
+        for hook in _early_stopping(runner):
+            if hook.stopping_threshold is None and hook.patience > left - 2:
                 runner.logger.warning(
                     f'EarlyStoppingHook cannot stop this run early: with patience={hook.patience}, it stops at the '
                     f'earliest after {hook.patience + 1} validations, and this run has {left}. Decrease patience or '
@@ -66,6 +70,21 @@ class MonitoredMetricsHook(Hook):
         if missing:
             raise ValueError(f'{_sentence(missing)}, but the evaluator gives {", ".join(given)}. Name one of these, or '
                              'add a metric to val_evaluator')
+
+
+    def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
+        """Save the wait count and the best score of each EarlyStoppingHook."""
+        checkpoint['meta'][WAITS] = [(hook.wait_count, float(hook.best_score)) for hook in _early_stopping(runner)]
+
+    def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
+        """Restore them at resume."""
+        waits = checkpoint['meta'].get(WAITS, ()) if runner._resume else ()
+        for hook, state in zip(_early_stopping(runner), waits, strict=False):
+            hook.wait_count, hook.best_score = state
+
+
+def _early_stopping(runner: Any) -> list[EarlyStoppingHook]:
+    return [hook for hook in runner.hooks if isinstance(hook, EarlyStoppingHook)]
 
 
 def monitored(runner: Any) -> dict[str, str]:

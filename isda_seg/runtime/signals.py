@@ -31,9 +31,9 @@ class SignalHook(Hook):
     """After one of ``SIGNALS``, finish the step, save ``interrupted_iter_<number>.pth`` and exit.
 
     The exit code is 128 + the number of the signal. ``--resume`` continues from the file, bitwise as from any
-    checkpoint, with the validation that was due. A signal that is ignored (``nohup``) or has a handler stays as it is.
-    Several ranks also finish the next step, after which all of them stop. A single process stops during a validation
-    too, except with an EMAHook, which exchanges the weights meanwhile.
+    checkpoint, and runs the validation that follows its step. A signal that is ignored (``nohup``) or has a handler
+    stays as it is. Several ranks also finish the next step, after which all of them stop. A single process stops during
+    a validation too, except with an EMAHook, which exchanges the weights meanwhile.
     """
 
     priority = 'LOWEST'  # after every other hook has finished the step
@@ -47,6 +47,10 @@ class SignalHook(Hook):
     def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         """Read at resume whether a validation is due."""
         self.due = bool(runner._resume and checkpoint['meta'].get(DUE))
+
+    def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
+        """Note whether a validation follows, which may change a schedule, stop the run or save the best checkpoint."""
+        checkpoint['meta'].setdefault(DUE, _validation_due(runner, checkpoint['meta']))
 
     def before_train(self, runner: Any) -> None:
         """Install the handlers, and run the validation that was due."""
@@ -67,8 +71,7 @@ class SignalHook(Hook):
         """Save and exit if a rank got a signal."""
         number = self._over_ranks() if runner.distributed else self.received
         if number:
-            done = runner.iter + 1
-            self._end(runner, number, dict(epoch=runner.epoch, iter=done, **{DUE: _validation_due(runner, done)}))
+            self._end(runner, number, dict(epoch=runner.epoch, iter=runner.iter + 1))
 
     def after_val_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         """Save and exit during a validation of a single process; the checkpoint is that of the last step."""
@@ -162,11 +165,12 @@ def validates(loop: Any, done: int, last: int) -> bool:
     return done >= loop.val_begin and (done % interval == 0 or done == last)
 
 
-def _validation_due(runner: Any, done: int) -> bool:
-    """Return whether the loop validates after iteration ``done``; an epoch-based loop does so at its end of epoch."""
+def _validation_due(runner: Any, meta: dict[str, Any]) -> bool:
+    """Return whether the loop validates after it has saved a checkpoint with this meta."""
     loop = runner.train_loop
-    by_epoch = isinstance(loop, EpochBasedTrainLoop)
-    return runner.val_loop is not None and not by_epoch and validates(loop, done, loop.max_iters)
+    unit = 'epoch' if isinstance(loop, EpochBasedTrainLoop) else 'iter'
+    done = getattr(runner, unit) + 1  # the loop counts a step after its checkpoint
+    return runner.val_loop is not None and meta[unit] == done and validates(loop, done, getattr(loop, f'max_{unit}s'))
 
 
 def _delete_previous(runner: Any, out_dir: str, keep: str | None) -> None:

@@ -95,3 +95,28 @@ def test_resume_with_a_best_metric_prints_no_warning_of_torch(config, tmp_path, 
     _, steps = tiny.train(config, tmp_path, options, resume=tmp_path / 'iter_3.pth')
     out, err = capfd.readouterr()
     assert len(steps) == 3 and 'Weights only load failed' not in out + err
+
+
+RISING = {'train_cfg.val_begin': 1, 'train_cfg.val_interval': 1, 'default_hooks.checkpoint.interval': 1,
+          'default_hooks.checkpoint.max_keep_ckpts': -1}
+
+
+@pytest.mark.parametrize('options, done', [
+    ({'default_hooks.stop': dict(type='EarlyStoppingHook', monitor='mIoU', patience=2, rule='greater')}, 2),
+    ({'param_scheduler': [dict(type='ReduceOnPlateauLR', monitor='mIoU', patience=0)]}, 3)])
+def test_a_resumed_run_reacts_to_validations_as_the_whole_run(config, tmp_path, monkeypatch, options, done):
+    def compute_metrics(self, results):
+        rates = [group['lr'] for group in runner.optim_wrapper.param_groups]
+        seen.append((runner.iter, rates))
+        return dict(mIoU=-float(runner.iter))  # worse at every validation
+
+    monkeypatch.setattr('isda_seg.segmentation.metric.ClassIoUMetric.compute_metrics', compute_metrics)
+    monkeypatch.setattr('isda_seg.runtime.monitored_metrics.given_metrics', lambda runner: [])
+    seen = []
+    runner = tiny.build(config, tmp_path, {**RISING, **options})
+    runner.train()
+    whole, seen, last = seen, [], runner.iter
+    runner = tiny.build(config, tmp_path, {**RISING, **options}, resume=tmp_path / f'iter_{done}.pth')
+    runner.train()
+    assert seen == whole[done - 1:]
+    assert runner.iter == last
