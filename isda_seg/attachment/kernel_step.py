@@ -37,11 +37,13 @@ class KernelStep:
 
     def loss(self, call: Call, statistics: ClassStatistics, verification: Verification) -> Tensor | None:
         """Observe the batch, and return the loss; None if the kernels do not support the call."""
-        if not (used_on(call.logits.device) and verification.verified and isinstance(statistics, ClassStatistics)):
+        if not (used_on(call.logits.device) and isinstance(statistics, ClassStatistics)):
             return None
         averaging = call.averaging()
         kernels = kernels_of(call.logits, call.weight) if _supports(call, averaging, statistics) else None
-        if kernels is None:
+        if kernels is not None and not verification.verified:
+            verification.check(call.captured, call.logits, call.align_corners)
+        if kernels is None or not verification.verified:
             return None
         call = call.dense()
         if self._watch is None or self._watch.worst.device != call.logits.device:

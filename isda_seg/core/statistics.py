@@ -57,7 +57,12 @@ class ClassStatistics(nn.Module):
         return ClassMoments(*(field.clone() for field in self.running()))
 
     def running(self) -> ClassMoments:
-        """Return the moments: the buffers, or the values they copy if each rank has separate statistics."""
+        """Return the moments: the buffers, or the values they copy if each rank has separate statistics.
+
+        Buffers that FSDP's mixed precision or an assigned state has narrowed get their dtypes back.
+        """
+        if self._own is None and (self.mean.dtype != widest(self.mean) or self.covariance.dtype != torch.float32):
+            self.store(ClassMoments(self.count, self.mean, self.covariance))
         return self._own or ClassMoments(self.count, self.mean, self.covariance)
 
     @torch.no_grad()

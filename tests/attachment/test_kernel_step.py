@@ -127,7 +127,24 @@ def test_samples_have_loss_gradients_and_statistics_of_a_cpu(options, monkeypatc
     run = kernel_step.KernelStep._run
     monkeypatch.setattr(kernel_step.KernelStep, '_run', lambda *args: calls.append(0) or run(*args))
     assert_close(train_samples(head, 3, True), expected, rtol=1e-5, atol=1e-6)
-    assert len(calls) == 3 and kernels._failed == []  # a comparison and two calls; the first one takes operators
+    assert len(calls) == 4 and kernels._failed == []  # a comparison and three calls
+
+
+@pytest.mark.parametrize('make, batch_of', [(Head, batch), (Samples, sample_batch)])
+def test_a_copy_continues_with_the_bits_of_the_original(make, batch_of):
+    whole = make()
+    attach(whole.loss, whole.classifier, align_corners=True)
+    heads = [whole]
+    for step in range(4):
+        if step == 2:
+            heads.append(copy.deepcopy(whole))  # its first call compares a whole image, as after a resume
+        found = []
+        for head in heads:
+            with kernels_on_a_cpu():
+                loss = head.step(*batch_of(step))
+                loss.backward()
+            found.append([loss, head.classifier.weight.grad, *head.loss.statistics.moments])
+        assert all(map(torch.equal, found[0], found[-1]))
 
 
 def test_the_ramp_the_counters_and_copies_work_as_on_a_cpu():

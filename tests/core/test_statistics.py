@@ -340,6 +340,25 @@ def test_a_float32_mean_of_version_0_2_loads(kind):
     assert_same_bits(everything(loaded), {**everything(whole), 'mean': old['mean'].double()})
 
 
+@pytest.mark.parametrize('kind', KINDS)
+@pytest.mark.parametrize('assigned', [True, False])
+def test_narrowed_buffers_get_their_dtypes_back(kind, assigned):
+    batches = list(zip(*drifting(3), strict=True))
+    half = observed(kind, *batches[:2], num_classes=2)
+    narrowed = {name: value.bfloat16() if value.is_floating_point() else value for name, value in state(half).items()}
+    if assigned:
+        half.load_state_dict(narrowed, assign=True)
+    else:
+        for name in ('mean', 'covariance'):  # as FSDP casts buffers
+            half.get_buffer(name).data = narrowed[name]
+    expected = observed(kind, *batches[:2], num_classes=2)
+    expected.load_state_dict(narrowed)
+    for statistics in (half, expected):
+        statistics.observe(*batches[2])
+    assert (half.mean.dtype, half.covariance.dtype) == (torch.float64, torch.float32)
+    assert_same_bits(everything(half), everything(expected))
+
+
 @pytest.mark.parametrize('offset', [0.0, 1.0, 3e4])
 def test_a_loaded_mean_has_all_bits_of_the_saved_one(offset):
     saved = ClassStatistics(2, 3)
