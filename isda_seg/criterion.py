@@ -54,8 +54,8 @@ class ISDACriterion(HeldStatistics):
         base: called as ``base(logits, labels, ignore_index=..., **kwargs)``; default mean cross-entropy. Eq. 7 is
             an upper bound for cross-entropy, not for its smoothed part (``label_smoothing``; docs/method_card.md).
         ignore_index: default of the argument of ``forward``.
-        sync: whether all ranks share statistics; False keeps them per rank, as the authors' code does. A checkpoint then
-            holds those of the first rank, with which all ranks continue.
+        sync: whether all ranks share statistics; False keeps them per rank, as the authors' code does. A checkpoint
+            then holds those of the first rank, with which all ranks continue.
         load_statistics: False ignores the statistics in a checkpoint, to fine-tune on other classes.
         lambda_0, total_steps: final strength and optimizer steps of a linear ramp, which a checkpoint resumes.
         calls_per_step: training calls per optimizer step, for accumulated gradients.

@@ -12,6 +12,7 @@ from isda_seg.attachment.sharded_weights import weight_unavailable, whole
 from isda_seg.attachment.token_maps import as_map
 from isda_seg.core.ops.opaque import opaque
 from isda_seg.core.ops.torch_versions import in_backward
+from isda_seg.core.ops.transient import Transient
 from isda_seg.core.windows import Windows
 
 
@@ -69,7 +70,7 @@ class CapturedInput(NamedTuple):
         return cls(features, weight_of(classifier), None if bias is None else whole(bias).detach())
 
 
-class CapturedInputs:
+class CapturedInputs(Transient):
     """Captured inputs of one classifier, which is weakly referenced."""
 
     def __init__(self) -> None:
@@ -155,7 +156,3 @@ class CapturedInputs:
         if isinstance(classifier, nn.Module):
             copied.bind(classifier)
         return copied
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Copy without the captured inputs and the classifier of the original."""
-        return CapturedInputs().__dict__

@@ -16,6 +16,7 @@ from isda_seg.core.kernels import DTYPES, kernels_of, require_close, succeeds, u
 from isda_seg.core.kernels.splits import moments_of, parts_of
 from isda_seg.core.moments import ClassMoments, batch_moments, empty_moments
 from isda_seg.core.ops.checks import LABEL_DTYPES
+from isda_seg.core.ops.transient import Transient
 from isda_seg.core.prior import adjust_logits, log_prior
 from isda_seg.core.ranks import merge_ranks
 
@@ -23,17 +24,13 @@ SAMPLES = 64           # compared at the first call
 MOST_SAMPLES = 1024    # with kernels: each reads the labels of all
 
 
-class KernelStep:
+class KernelStep(Transient):
     """Runs a call by kernels, after comparing them with PyTorch's operators on a part of the first call."""
 
     def __init__(self) -> None:
         self._watch: Any = None  # of the kernels: labels outside the classes, logits of another forward pass
         self._compared: set[tuple[Any, ...]] = set()  # dtypes and layouts
         self._last: tuple[int, int, float] = 0, 0, 0.0
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Copy without the notes of the original."""
-        return KernelStep().__dict__
 
     def loss(self, call: Call, statistics: ClassStatistics, verification: Verification) -> Tensor | None:
         """Observe the batch, and return the loss; None if the kernels do not support the call."""

@@ -1,25 +1,21 @@
 """Deferred errors for labels outside the classes, which avoid a synchronisation with an accelerator per step."""
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from isda_seg.core.ops.checks import check_logits, improper, is_soft, labelled, raise_improper
 from isda_seg.core.ops.device import constant, on_cpu
+from isda_seg.core.ops.transient import Transient
 
 
-class LabelErrors:
+class LabelErrors(Transient):
     """Smallest and largest label of each step since the last call of ``raise_deferred``."""
 
     def __init__(self) -> None:
         self._extremes: list[tuple[Tensor, Tensor]] = []  # scalar tensors
         self._improper: Tensor | bool = False  # whether class probabilities were invalid
         self._classes, self._ignore_index = 0, 0
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Copy without the labels, because the original raises their errors."""
-        return LabelErrors().__dict__
 
     def check(self, labels: Tensor, logits: Tensor, ignore_index: int,
               sources: Sequence[str] | None = None) -> tuple[Tensor, int]:

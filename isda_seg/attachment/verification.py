@@ -1,7 +1,7 @@
 """Verify at every step that the captured features reproduce the logits."""
 from collections.abc import Sequence
 from math import prod
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -10,6 +10,7 @@ from torch import Tensor
 from isda_seg.attachment.captured_inputs import CapturedInput
 from isda_seg.attachment.label_grid import pixel_of, source
 from isda_seg.core.ops.device import on_cpu
+from isda_seg.core.ops.transient import Transient
 from isda_seg.core.ops.upsampled import resize
 from isda_seg.core.windows import Windows
 
@@ -68,7 +69,7 @@ def typical_logit(features: Tensor, weight: Tensor) -> Tensor:
     return typical
 
 
-class Verification:
+class Verification(Transient):
     """Check of captured inputs against the logits: the whole first image at the first step, then one position per step.
 
     On a CPU, ``check`` raises the error of its step. On a GPU it does so at the first step only; ``raise_deferred``
@@ -123,10 +124,6 @@ class Verification:
         worst, error = max((error / allowed, error) for error, allowed in found)
         if worst > 1:  # NaN comes from an overflow in half precision and has been replaced by 0
             raise RuntimeError(stale_logits(error))
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Return the state of a new verification: the first step of a copied or unpickled loss checks a whole image."""
-        return Verification().__dict__
 
 
 def check_shapes(captured: CapturedInput, logits: Tensor) -> None:

@@ -1,5 +1,4 @@
 """Cross-rank gathering of moments or samples, once per step."""
-from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -8,6 +7,7 @@ from torch import Tensor
 from isda_seg.core.moments import ClassMoments, common_mean, merge
 from isda_seg.core.ops.checks import at_least_float32, labelled
 from isda_seg.core.ops.device import on_cpu
+from isda_seg.core.ops.transient import Transient
 from isda_seg.core.ops.weighted_moments import positive
 
 
@@ -54,7 +54,7 @@ def _sum_ranks(own: ClassMoments) -> ClassMoments:
     return ClassMoments(count, mean, covariance)
 
 
-class SampleGathering:
+class SampleGathering(Transient):
     """All-gather of the samples of all ranks, in rank order, if no rank has many.
 
     A message holds up to ``capacity`` samples of a rank, and their number. On CPUs, a batch larger than ``capacity`` is
@@ -70,10 +70,6 @@ class SampleGathering:
     def __init__(self) -> None:
         self.capacity: int | None = None
         self.overflow: Tensor | None = None
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Copy without the capacity, which the ranks of the copy determine at their first call."""
-        return SampleGathering().__dict__
 
     def accepts(self, labels: Tensor, limit: int) -> bool:
         """Return whether no rank of an accelerator had ``limit`` samples at the first step; True on a CPU.

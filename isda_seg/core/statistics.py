@@ -5,8 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from isda_seg.core.inplace_update import update_in_place
-from isda_seg.core.moments import ClassMoments, batch_moments, empty_moments, merge
+from isda_seg.core.moments import ClassMoments, batch_moments, empty_moments, merge, update_in_place
 from isda_seg.core.ops.checks import check_features, labelled
 from isda_seg.core.ops.device import on_cpu, widest
 from isda_seg.core.ranks import SampleGathering, merge_ranks, world_size
