@@ -1,9 +1,12 @@
 """Argument ``--cfg-options``: MMEngine's parser with errors for values that it would misread."""
 import argparse
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from mmengine.config import DictAction
+
+DICT = r'(?:^|[\[(,])\s*[\'"]?\{(?!\}[^\s,\])])'  # text with a placeholder, such as '{}.pth', is not a dict
 
 
 class OptionsAction(DictAction):
@@ -19,7 +22,7 @@ class OptionsAction(DictAction):
             key, equals, value = text.partition('=')
             if not equals:
                 parser.error(f'{option_string} takes KEY=VALUE, got {text!r}')
-            if '{' in value or 'dict(' in value:
+            if 'dict(' in value or re.search(DICT, value):
                 parser.error(f'{option_string} {key}: dicts are not supported as values. Set its keys one by one: '
                              f'{key}.a=1 {key}.b=2')
         super().__call__(parser, namespace, values, option_string)
