@@ -22,8 +22,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     cfg = load_config(args.config, args.cfg_options, args.work_dir, args.launcher)
-    if args.resume is None and not cfg.get('resume'):
-        check_start(cfg)
+    check_start(cfg, resumed=args.resume is not None or bool(cfg.get('resume')))
     from isda_seg.run import build_runner
     build_runner(cfg, resume=args.resume, amp=args.amp, quiet=not args.verbose).train()
 

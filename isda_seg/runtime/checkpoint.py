@@ -24,18 +24,26 @@ def file_pattern(template: str) -> str:
     return re.escape(template).replace(r'\{\}', r'\d+')
 
 
+def checkpoint_files(work_dir: str, hook: Mapping[str, Any] | None = None) -> tuple[list[Path], str]:
+    """Return the folders of the checkpoints of a run and the regular expression of their file names.
+
+    ``hook`` is the config of the checkpoint hook, whose keys ``filename_tmpl`` and ``out_dir`` give the names and the
+    folder of the files.
+    """
+    template, out_dir = (hook or {}).get('filename_tmpl'), (hook or {}).get('out_dir')
+    work = Path(work_dir)
+    folders = [work] if not out_dir or re.match(URL, str(out_dir)) else [Path(out_dir, work.name), work]
+    return folders, f'{file_pattern(template) if template else NUMBERED}|{file_pattern(INTERRUPTED)}'
+
+
 def latest_checkpoint(work_dir: str, hook: Mapping[str, Any] | None = None) -> Path | None:
     """Return the checkpoint that was written last in a work directory, or None if it holds no checkpoint.
 
     The file ``last_checkpoint`` names it. If an interrupted run left that file missing or incomplete, the checkpoint
-    with the latest modification time is returned. ``hook`` is the config of the checkpoint hook, whose keys
-    ``filename_tmpl`` and ``out_dir`` give the names and the folder of the files.
+    with the latest modification time is returned. See ``checkpoint_files`` for ``hook``.
     """
-    template, out_dir = (hook or {}).get('filename_tmpl'), (hook or {}).get('out_dir')
-    pattern = f'{file_pattern(template) if template else NUMBERED}|{file_pattern(INTERRUPTED)}'
-    work = Path(work_dir)
-    folders = [work] if not out_dir or re.match(URL, str(out_dir)) else [Path(out_dir, work.name), work]
-    note = work / 'last_checkpoint'
+    folders, pattern = checkpoint_files(work_dir, hook)
+    note = Path(work_dir, 'last_checkpoint')
     name = Path(note.read_text().strip()).name if note.is_file() else ''
     named = [folder / name for folder in folders if re.fullmatch(pattern, name)]
     found = [path for folder in folders for path in folder.glob('*') if re.fullmatch(pattern, path.name)]
