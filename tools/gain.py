@@ -59,7 +59,7 @@ def main() -> None:
     if args.segmentation and args.sweep:
         parser.error('--sweep selects settings for the digits only. Use tools/benchmarks/sweep.py for segmentation')
     name = 'segmentation' if args.segmentation else 'sweep' if args.sweep else 'pairs'
-    out = result_file(args.out, f'work_dirs/gain/{name}.json')
+    out = result_file(args.out, f'work_dirs/gain/{name}.json', figures=['.png'])
     seeds = range(args.first_seed, args.first_seed + (args.pairs or (SCENE_PAIRS if args.segmentation else PAIRS)))
     if args.segmentation:
         sys.exit(compare_on_scenes(seeds, out))

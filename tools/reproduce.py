@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from isda_seg.paper.reproduce.catalogue import catalogue
 from isda_seg.runtime.arguments import add_out, add_work_dir, check_writable, result_file
 from isda_seg.runtime.options import add_cfg_options
+from isda_seg.runtime.outputs import check_folder
 from isda_seg.runtime.user_errors import run_main
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def main() -> int:
     from isda_seg.paper.reproduce import actions, dry_run, status
     from isda_seg.paper.reproduce.plan import jobs_of, make_plan
     from isda_seg.paper.series.processes import make_slots, visible_gpus
+    from isda_seg.paper.series.training_runs import files_of
     plan = make_plan(args.table, table, Path(args.work_dir), TOOLS.parent, args.seeds, args.cfg_options,
                      args.gpus_per_run)
     ranks = max(planned.ranks for planned in plan.runs)
@@ -73,13 +75,16 @@ def main() -> int:
     if args.dry_run:
         print(dry_run.plan_text(plan, args.step_time))
         return 0
+    runs = [planned.run for planned in plan.runs]
+    inputs = [*(run.cfg for run in runs), *files_of(runs, args.work_dir)]
+    check_folder('--work-dir', args.work_dir, inputs, only_outputs=False)
     if args.slurm:
         check_writable(args.work_dir)
         actions.write_slurm_script(plan, TOOLS, ranks, words)
         return 0
     if args.check:
         return int(not actions.check(plan, TOOLS, slots, args.gpus, args.gpus_per_run is not None, words))
-    out = result_file(args.out, Path(args.work_dir, f'{args.table}.json'))
+    out = result_file(args.out, Path(args.work_dir, f'{args.table}.json'), inputs)
     check_writable(args.work_dir)
     if not args.collect:
         if args.gpus_per_run is None and not (visible_gpus() if args.gpus is None else args.gpus):

@@ -72,6 +72,34 @@ def test_label_maps_of_predictions_are_never_written_to_the_labels(monkeypatch, 
     assert 'test_evaluator.output_dir would write into the input folder' in found
 
 
+@pytest.mark.parametrize('resume', [[], ['--resume']])
+def test_a_training_never_replaces_its_config_or_its_base(monkeypatch, folder, resume):
+    (folder / 'b').mkdir()
+    (folder / 'b' / ISDA).write_text(f"_base_ = '../{ISDA}'  # lost in a dump")
+    for work_dir in ('.', 'b'):
+        found = refusal(monkeypatch, folder, 'train.py', f'b/{ISDA}', '--work-dir', work_dir, *resume)
+        assert f'the training would replace the config {work_dir}/{ISDA}' in found
+
+
+def test_the_result_of_a_run_is_never_the_result_of_a_table(monkeypatch, folder):
+    run = folder / 'w' / 'pspnet_r101-d8_4xb2-40k-paper_cityscapes-769x769' / 'seed_0' / 'results.json'
+    run.parent.mkdir(parents=True)
+    run.write_text('{"command": "", "commit": "", "versions": {}}')
+    found = refusal(monkeypatch, folder, 'reproduce.py', 'table7', '--collect', '--work-dir', 'w', '--out', run)
+    assert f'--out would replace the input {run.relative_to(folder)}' in found
+
+
+@pytest.mark.parametrize('tool, out, words', [
+    ('gain.py', 'photo.json', '--out would replace photo.png, which is not a png file'),
+    ('gain.py', 'new.png', '--out new.png is the file of the figure'),
+    (f'{BENCHMARKS}kernels.py', CONFIG, f'--out would replace {CONFIG}, which is not a json file')])
+def test_files_of_others_are_not_replaced(monkeypatch, folder, tool, out, words):
+    if tool == 'gain.py':
+        pytest.importorskip('sklearn')
+    (folder / 'photo.png').write_bytes(b'a jpeg')
+    assert words in refusal(monkeypatch, folder, tool, '--out', out)
+
+
 def test_the_demo_is_never_in_its_data(monkeypatch, folder):
     monkeypatch.setenv('ISDA_SEG_DATA', 'camvid')
     assert 'is the folder of the data' in refusal(monkeypatch, folder, 'demo.py', '--work-dir', 'camvid/streets')

@@ -30,6 +30,7 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
+    path = result_file(args.out, 'work_dirs/kernels.json')
     from isda_seg.paper.cost import kernel_checks
     torch.set_num_threads(1)
     rows = [row for target in args.targets for row in kernel_checks.compile_all(target)]
@@ -39,7 +40,6 @@ def main() -> None:
                 for name, workload in kernel_checks.WORKLOADS.items()}
     found = dict(provenance(), kernels=rows, launches=launches, host=kernel_checks.host_times(args.rounds))
     print(section(found))
-    path = result_file(args.out, 'kernels.json')
     write_json(path, found)
     print(f'wrote {path}', file=sys.stderr)
 
