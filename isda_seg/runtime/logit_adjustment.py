@@ -14,8 +14,11 @@ UNCOUNTED = ('cannot count the class prior: the config has no train_dataloader w
 
 
 def check_taus(taus: Sequence[float]) -> list[float]:
-    """Return the values of ``--logit-adjustment``, each a finite number >= 0."""
-    return [check_strength(tau, '--logit-adjustment') for tau in taus]
+    """Return the values of ``--logit-adjustment``, finite numbers >= 0 that differ in the result file."""
+    values = [check_strength(tau, '--logit-adjustment') for tau in taus]
+    if len({f'{tau:g}' for tau in values}) < len(values):
+        raise ValueError(f'--logit-adjustment needs values that differ in six digits, got {values}. Give one of them')
+    return values
 
 
 def adjusted_metrics(metrics: Sequence[dict[str, Any]], prior: Tensor, taus: Sequence[float]) -> list[dict[str, Any]]:

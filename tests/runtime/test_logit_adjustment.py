@@ -28,6 +28,13 @@ def test_invalid_tau_is_an_error(tau):
         check_taus([0.5, tau])
 
 
+@pytest.mark.parametrize('taus', [[1, 1.0], [0.1234567, 0.1234568]])
+def test_values_of_tau_that_share_a_name_are_an_error(taus):
+    with pytest.raises(ValueError, match='--logit-adjustment needs values that differ in six digits'):
+        check_taus(taus)
+    assert check_taus([0.5, 1]) == [0.5, 1]
+
+
 def test_prior_is_that_of_the_last_isda_loss_or_of_the_labels():
     state = {key: torch.tensor(value) for key, value in {
         'head.0.loss.statistics.count': [1, 1], 'head.1.loss.statistics.count': [6, 2], 'head.weight': [5],
