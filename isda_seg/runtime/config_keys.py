@@ -1,7 +1,7 @@
 """Validation of config keys: MMEngine silently ignores an unknown or misspelt key."""
 import inspect
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from mmengine.config import Config
@@ -34,6 +34,27 @@ def class_of(node: Mapping[str, Any], registry: Registry, scope: str | None = No
         if found is not None:
             return found
     return None
+
+
+def argument(node: Mapping[str, Any], key: str, registry: Registry, otherwise: Any = None) -> Any:
+    """Return a value of a config dict, or the default in its class or a base class; ``otherwise`` without either."""
+    if key in node:
+        return node[key]
+    kind = class_of(node, registry)
+    for base in kind.__mro__ if isinstance(kind, type) else ():
+        known = inspect.signature(base).parameters.get(key)
+        if known is not None and known.default is not known.empty and known.default is not None:
+            return known.default
+    return otherwise
+
+
+def change_metrics(cfg: Config, change: Callable[[list[Any]], list[Any]]) -> None:
+    """Replace the list of test metrics by ``change(metrics)``, in place; an Evaluator keeps its other arguments."""
+    evaluator = cfg.test_evaluator
+    wrapped = isinstance(evaluator, dict) and 'metrics' in evaluator and class_of(evaluator, METRICS) is None
+    metrics = evaluator['metrics'] if wrapped else evaluator
+    metrics = change(list(metrics) if isinstance(metrics, (list, tuple)) else [metrics])
+    cfg.test_evaluator = dict(evaluator, metrics=metrics) if wrapped else metrics
 
 
 def check_names(cfg: Config) -> None:

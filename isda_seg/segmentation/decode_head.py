@@ -1,5 +1,4 @@
 """Decode head of a config: its ignored label, and whether its logits belong to a softmax over the classes."""
-import inspect
 from typing import Any
 
 from mmengine.config import Config
@@ -9,7 +8,7 @@ from mmseg.registry import MODELS
 from isda_seg.attachment.base_losses import is_softmax
 from isda_seg.attachment.supported_heads import MASK_CLASSIFICATION, reason_of
 from isda_seg.openmmlab.config_nodes import type_name
-from isda_seg.runtime.config_keys import class_of
+from isda_seg.runtime.config_keys import argument, class_of
 
 VOID = 255  # MMSegmentation's default ``ignore_index``, and its value for label 0 with reduce_zero_label
 MULTI_CLASS = ('ISDALoss', 'DiceLoss', 'LovaszLoss', 'TverskyLoss')  # these use a softmax too, unless a key changes it
@@ -30,8 +29,12 @@ def decode_head(cfg: Config) -> dict[str, Any]:
 
 
 def ignored(cfg: Config) -> int:
-    """Return the ``ignore_index`` of the decode head, by default MMSegmentation's 255."""
-    return int(decode_head(cfg).get('ignore_index', VOID))
+    """Return the ``ignore_index`` of the decode head, by default that of its class."""
+    label = argument(decode_head(cfg), 'ignore_index', MODELS, VOID)
+    if not isinstance(label, int):
+        raise ValueError(f'model.decode_head.ignore_index must be an integer, got {label!r}. Set it to a label that is '
+                         f'not a class, such as {VOID}')
+    return label
 
 
 def reason_not_multi_class(cfg: Config) -> str | None:
@@ -43,19 +46,20 @@ def reason_not_multi_class(cfg: Config) -> str | None:
     outputs, classes = head.get('out_channels'), head.get('num_classes')
     if outputs not in (None, classes):
         return f'the decode head has {outputs} outputs for {classes} classes'
-    losses = head.get('loss_decode')
+    if getattr(kind, 'predict_by_feat', BaseDecodeHead.predict_by_feat) is not BaseDecodeHead.predict_by_feat:
+        return f'{type_name(head)} has its own predict_by_feat, whose result need not be logits'
+    losses = argument(head, 'loss_decode', MODELS)
     if losses is None:
-        known = isinstance(kind, type) and issubclass(kind, BaseDecodeHead)
-        return None if known else f'{type_name(head)} has no softmax over its classes'
+        return f'{type_name(head)} has no softmax over its classes'
     losses = list(losses) if isinstance(losses, (list, tuple)) else [losses]
-    if any(map(_is_multi_class, losses)):
+    binary = [loss for loss in losses if _is_binary(loss)]
+    wrong = [loss for loss in binary if type_name(loss) not in MULTI_CLASS]  # Dice with sigmoid may complement softmax
+    if not wrong and any(type_name(loss) in MULTI_CLASS or isinstance(kind := class_of(loss, MODELS), type)
+                         and is_softmax(kind) for loss in losses if loss not in binary):
         return None
-    return f'{", ".join(map(type_name, losses))} is not a known softmax loss'
+    return f'{", ".join(map(type_name, wrong or losses))} is not a known softmax loss'
 
 
-def _is_multi_class(loss: dict[str, Any]) -> bool:
-    kind = class_of(loss, MODELS)
-    known = inspect.signature(kind).parameters if isinstance(kind, type) else {}
-    sigmoid = loss.get('use_sigmoid', known['use_sigmoid'].default if 'use_sigmoid' in known else False)
-    softmax = type_name(loss) in MULTI_CLASS or isinstance(kind, type) and is_softmax(kind)
-    return bool(softmax) and not sigmoid and loss.get('loss_type') != 'binary'
+def _is_binary(loss: dict[str, Any]) -> bool:
+    return argument(loss, 'loss_type', MODELS) == 'binary' or any(
+        argument(loss, key, MODELS) for key in ('use_sigmoid', 'use_mask'))

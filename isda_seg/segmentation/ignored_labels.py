@@ -1,15 +1,13 @@
 """Check that head, metric, padding and augmentation ignore the same label."""
-import inspect
 import logging
 from collections.abc import Iterator
-from typing import Any
 
 from mmengine.config import Config
 from mmengine.logging import print_log
-from mmseg.registry import METRICS
+from mmseg.registry import METRICS, MODELS
 
 from isda_seg.openmmlab.config_nodes import named_dicts, type_name
-from isda_seg.runtime.config_keys import class_of
+from isda_seg.runtime.config_keys import argument
 from isda_seg.segmentation.decode_head import VOID, decode_head, ignored
 
 FILLS = {'RandomRotate': ('seg_pad_val', VOID), 'RandomMosaic': ('seg_pad_val', VOID),
@@ -40,8 +38,8 @@ def check_ignored(cfg: Config, split: str) -> None:
                           f'with RandomRotate and seg_pad_val={label}', 'current', logging.WARNING)
         return
     for name, metric in named_dicts(cfg.get(f'{split}_evaluator'), f'{split}_evaluator'):
-        own = _ignored_by(metric)
-        if own not in (None, label) and not metric.get('format_only'):
+        own = argument(metric, 'ignore_index', METRICS, label)
+        if own != label and not metric.get('format_only'):
             raise ValueError(f'{type_name(metric)} in {name} ignores label {own}, but the decode head ignores label '
                              f'{label}: the metric would count the pixels that training ignores. Set '
                              f'{name}.ignore_index={label}')
@@ -52,7 +50,7 @@ def _check_heads(cfg: Config, classes: int, label: int) -> None:
         heads = cfg.model.get(part)
         many = isinstance(heads, (list, tuple))
         for number, head in enumerate(heads if many else [heads or {}]):
-            own = head.get('ignore_index', VOID)
+            own = argument(head, 'ignore_index', MODELS, VOID)
             if head.get('num_classes') == classes and own != label:
                 name = f'model.{part}.{number}' if many else f'model.{part}'
                 raise ValueError(f'{name} ignores label {own}, but the decode head ignores label {label}. Set '
@@ -85,15 +83,3 @@ def _check_fill(key: str, fill: int, given: bool, classes: int, label: int) -> N
         raise ValueError(f'{text}, which is one of the {classes} classes. Set {key}={label}')
     print_log(f'{text} and are trained as this class: the decode head ignores label {label}. To ignore them, set '
               f'{key}={label}', 'current', logging.WARNING)
-
-
-def _ignored_by(metric: dict[str, Any]) -> int | None:
-    """Return the ``ignore_index`` of a metric's config or its default; None for a metric without one."""
-    if 'ignore_index' in metric:
-        return int(metric['ignore_index'])
-    kind = class_of(metric, METRICS)
-    for base in kind.__mro__ if isinstance(kind, type) else ():
-        known = inspect.signature(base).parameters.get('ignore_index')
-        if known is not None and isinstance(known.default, int):
-            return known.default
-    return None

@@ -1,11 +1,30 @@
 """Which decode heads are a softmax over their classes."""
 import pytest
 from mmengine.config import Config
+from mmseg.models import FCNHead
+from mmseg.registry import MODELS
 
 import isda_seg.segmentation  # noqa: F401  (registers the modules)
 from isda_seg.segmentation.decode_head import ignored, reason_not_multi_class
 
 CE = dict(type='CrossEntropyLoss')
+SIGMOID = dict(CE, use_sigmoid=True)
+
+
+@MODELS.register_module()
+class SigmoidHead(FCNHead):
+    """A head whose class has a sigmoid loss."""
+
+    def __init__(self, loss_decode=SIGMOID, **kwargs):
+        super().__init__(loss_decode=loss_decode, **kwargs)
+
+
+@MODELS.register_module()
+class ProbabilityHead(FCNHead):
+    """A head that predicts probabilities."""
+
+    def predict_by_feat(self, logits, metas):
+        return super().predict_by_feat(logits, metas).sigmoid()
 
 
 def reason(wrap=False, **head):
@@ -24,6 +43,10 @@ def test_softmax_heads_are_recognised(head):
 @pytest.mark.parametrize('head, words', [
     (dict(out_channels=1, loss_decode=dict(CE, use_sigmoid=True)), 'has 1 outputs for 2 classes'),
     (dict(loss_decode=dict(CE, use_sigmoid=True)), 'CrossEntropyLoss is not a known softmax loss'),
+    (dict(loss_decode=dict(CE, use_mask=True)), 'CrossEntropyLoss is not a known softmax loss'),
+    (dict(loss_decode=[dict(CE, use_sigmoid=True), dict(type='DiceLoss', use_sigmoid=False)]), 'CrossEntropyLoss is n'),
+    (dict(type='SigmoidHead'), 'CrossEntropyLoss is not a known softmax loss'),
+    (dict(type='ProbabilityHead'), 'ProbabilityHead has its own predict_by_feat, whose result need not be logits'),
     (dict(loss_decode=dict(type='FocalLoss')), 'FocalLoss is not a known softmax loss'),
     (dict(loss_decode=[dict(type='DiceLoss')]), 'DiceLoss is not a known softmax loss'),
     (dict(loss_decode=dict(type='LovaszLoss', loss_type='binary')), 'LovaszLoss is not'),

@@ -1,6 +1,8 @@
 """Head, metric and padding must ignore the same label."""
 import pytest
 from mmengine.config import Config
+from mmseg.models import PSPHead
+from mmseg.registry import MODELS
 
 import isda_seg.segmentation  # noqa: F401  (registers the metrics)
 from isda_seg.segmentation.ignored_labels import check_ignored
@@ -27,6 +29,31 @@ def test_a_metric_that_ignores_another_label_is_an_error_with_the_option(metric)
                                          '11: .*Set val_evaluator.0.ignore_index=11$'):
         check_ignored(config(metric=metric), 'val')
     assert check_ignored(config(metric=dict(metric, format_only=True)), 'val') is None
+
+
+@pytest.mark.parametrize('own', [None, [11, 0]])
+def test_an_ignored_label_that_is_not_a_number_is_an_error(own):
+    with pytest.raises(ValueError, match='IoUMetric in val_evaluator.0 ignores label .*Set val_evaluator.0.ignore_ind'):
+        check_ignored(config(metric=dict(type='IoUMetric', ignore_index=own)), 'val')
+    with pytest.raises(ValueError, match='model.decode_head.ignore_index must be an integer, got .*such as 255$'):
+        check_ignored(config(head=dict(ignore_index=own)), 'val')
+
+
+@MODELS.register_module()
+class ElevenHead(PSPHead):
+    """A head whose class ignores label 11."""
+
+    def __init__(self, ignore_index=11, **kwargs):
+        super().__init__(ignore_index=ignore_index, **kwargs)
+
+
+def test_the_default_of_the_class_of_a_head_is_its_ignored_label():
+    cfg = config(model=dict(auxiliary_head=dict(type='ElevenHead', num_classes=11)))
+    cfg.model.decode_head = dict(type='ElevenHead', num_classes=11)
+    assert [check_ignored(cfg, split) for split in ('train', 'val')] == [None, None]
+    cfg.val_evaluator[0].ignore_index = 255
+    with pytest.raises(ValueError, match='ignores label 255, but the decode head ignores label 11'):
+        check_ignored(cfg, 'val')
 
 
 def test_another_head_that_ignores_another_label_is_an_error():
