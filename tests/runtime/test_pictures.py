@@ -1,7 +1,7 @@
 """Files that are written per image have different names."""
 from mmengine.dataset import BaseDataset, ConcatDataset
 
-from isda_seg.runtime.pictures import output_names
+from isda_seg.runtime.pictures import OutputNames, output_names
 
 
 def dataset(prefix, *names):
@@ -38,3 +38,18 @@ def test_images_of_several_folders_keep_the_folder():
 def test_an_image_outside_the_folder_has_its_full_path():
     assert output_names(dataset('/data/val', '0.png', '../far/0.png')) == {
         '/data/val/0.png': '0', '/data/val/../far/0.png': 'data/far/0'}
+
+
+class Wrapped:
+    """A dataset of another package, whose images are not listed."""
+
+
+def test_unlisted_images_are_named_below_the_image_folder_of_the_config():
+    inner = dict(data_root='/data', data_prefix=dict(img_path='val', seg_map_path='labels'))
+    found = output_names(Wrapped(), dict(dataset=dict(type='Wrapped', inner=inner)))
+    assert [found[f'/data/val/{name}.png'] for name in ('a/0', 'b/0')] == ['a/0', 'b/0']
+
+
+def test_a_second_image_of_one_name_has_its_full_path():
+    names = OutputNames()
+    assert [names[path] for path in ('/data/a/0.png', '/data/b/0.png', '/data/a/0.png')] == ['0', 'data/b/0.png', '0']
