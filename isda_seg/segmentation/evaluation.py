@@ -6,11 +6,13 @@ from functools import partial
 from typing import Any
 
 from mmengine.config import Config
+from mmseg.registry import METRICS
 from torch import Tensor
 
 from isda_seg.metrics.last_evaluations import with_last_mean
 from isda_seg.openmmlab.config_nodes import type_name
 from isda_seg.runtime.checkpoint import check_checkpoint
+from isda_seg.runtime.config_keys import argument, change_metrics
 from isda_seg.runtime.logit_adjustment import adjusted_metrics, class_log_prior, protocol_entry, summary_rows
 from isda_seg.runtime.run_record import as_test, result
 from isda_seg.runtime.screen import runner_from
@@ -23,7 +25,7 @@ from isda_seg.segmentation.decode_head import ignored, reason_not_multi_class
 from isda_seg.segmentation.first_images import check_first_images, check_views
 from isda_seg.segmentation.ignored_labels import check_ignored
 from isda_seg.segmentation.loading import check_loading
-from isda_seg.segmentation.metric import BY_CLASS, OutputNamesHook
+from isda_seg.segmentation.metric import BY_CLASS, OutputNamesHook, name_outputs
 from isda_seg.segmentation.protocols import PROTOCOLS, apply_protocol
 
 LIKELIHOOD = 'PixelLikelihoodMetric'
@@ -51,7 +53,7 @@ def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ..
         check_preprocessor(run, training=False)
         check_first_images(run, 'test')
         check_views(run, protocol)
-        _set_evaluators(run, protocol, prior, taus, several=len(runs) > 1)
+        change_metrics(run, partial(_metrics, run, protocol, prior, taus, len(runs) > 1))
         as_test(run, config, checkpoint, protocol)
     found: dict[str, Any] = {}
     for number, (protocol, run) in enumerate(runs):
@@ -68,36 +70,36 @@ def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ..
     return result(cfg, config, checkpoint, loaded, found)
 
 
-def _set_evaluators(run: Config, protocol: str, prior: Tensor | None, taus: Sequence[float], several: bool) -> None:
-    """Set in place the metrics of a protocol: those of the config and of the logits, and copies of both for each tau.
+def _metrics(run: Config, protocol: str, prior: Tensor | None, taus: Sequence[float], several: bool,
+             evaluators: list[Any]) -> list[Any]:
+    """Return the metrics of a protocol: those of the config and of the logits, and copies of both for each tau.
 
     ``prior`` is the log class frequencies (C,), None without taus. With ``several`` protocols, predictions are written
     into a folder per protocol.
     """
-    evaluators = run.test_evaluator if isinstance(run.test_evaluator, list) else [run.test_evaluator]
+    named = [evaluator for evaluator in evaluators if name_outputs(evaluator)]
     for evaluator in evaluators:
-        if type_name(evaluator) == 'IoUMetric':
-            evaluator.type = 'ClassIoUMetric'
-        if several and evaluator.get('output_dir'):
-            evaluator.output_dir = os.path.join(evaluator.output_dir, protocol)
+        if several and (folder := argument(evaluator, 'output_dir', METRICS)):
+            evaluator['output_dir'] = os.path.join(folder, protocol)
     if any(evaluator.get('format_only') for evaluator in evaluators):
-        return
+        return evaluators
     of_softmax = [dict(type=LIKELIHOOD, ignore_index=ignored(run))]
     if reason_not_multi_class(run) or not run.get('likelihood', True) or LIKELIHOOD in map(type_name, evaluators):
         of_softmax = []
-    run.test_evaluator = [*evaluators, *(of_softmax if protocol == SINGLE else [])]
+    found = [*evaluators, *(of_softmax if protocol == SINGLE else [])]
     if prior is None:
-        return
+        return found
     labels = [{key: value for key, value in metric.items() if key != 'output_dir'}  # predictions of tau 0 only
-              for metric in evaluators if type_name(metric) == 'ClassIoUMetric']
-    run.test_evaluator += adjusted_metrics([*labels, *of_softmax], prior, taus)
+              for metric in named]
+    found += adjusted_metrics([*labels, *of_softmax], prior, taus)
     if protocol == SINGLE:
-        run.test_evaluator.append(dict(type='PixelAveragePrecisionMetric', ignore_index=ignored(run)))
+        found.append(dict(type='PixelAveragePrecisionMetric', ignore_index=ignored(run)))
     elif type_name(run.model) == 'SegTTAModel':
         run.model.type = 'LogProbabilityTTAModel'
     else:
         raise ValueError(f'--logit-adjustment with the protocol {protocol} needs the tta_model SegTTAModel, but the '
                          f'config has {type_name(run.model)}. Use --protocols single')
+    return found
 
 
 def _by_class(metrics: dict[str, float]) -> dict[str, Any]:

@@ -14,40 +14,47 @@ from PIL import Image
 from torch import Tensor
 
 from isda_seg.metrics.class_names import unique_names
-from isda_seg.openmmlab.config_nodes import dicts, type_name
-from isda_seg.runtime.pictures import output_names
+from isda_seg.openmmlab.config_nodes import dicts
+from isda_seg.runtime.config_keys import argument, class_of
+from isda_seg.runtime.pictures import OutputNames, output_names
 from isda_seg.segmentation.adjusted_logits import with_adjusted_labels
 
 BY_CLASS = ('IoU', 'precision', 'recall')
 
 
-@METRICS.register_module()
-class ClassIoUMetric(IoUMetric):
-    """IoUMetric with unrounded ``mIoU``, and with ``IoU.<class>``, ``precision.<class>`` and ``recall.<class>``.
-
-    Values are in per cent. A metric is NaN if the class does not occur: for precision in the predictions, for recall in
-    the labels. Label maps in ``output_dir`` have the names of ``names``, and 16 bits where 8 do not hold all classes.
+class LabelMapMetric(IoUMetric):
+    """IoUMetric that writes label maps under the names of ``names``, with 16 bits where 8 do not hold all classes.
 
     Args:
         adjustment: (C,) added to the logits before their argmax, ``-tau * log prior``; None uses the predictions.
     """
 
+    output_dir: str | None
+
     def __init__(self, *args: Any, adjustment: Sequence[float] | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.adjustment = adjustment
-        self.names: Mapping[str, str] = {}  # path of an image -> path below ``output_dir``, without suffix
-        self.folder: str | None = kwargs.get('output_dir')
-        self.output_dir = None  # the base class writes nothing
+        self.names: Mapping[str, str] = OutputNames()  # path of an image -> path below ``output_dir``, without suffix
+        self.folder, self.output_dir = self.output_dir, None  # the base class writes nothing
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
         """Store the areas of every image, and write the label map if requested."""
         samples = [with_adjusted_labels(sample, self.adjustment) for sample in data_samples]
         super().process(data_batch, samples)
         for sample in samples if self.folder else ():
-            name = self.names.get(sample['img_path'], Path(sample['img_path']).stem)
             labels = sample['pred_sem_seg']['data']
-            write_labels(Path(str(self.folder), f'{name}.png'), labels.reshape(labels.shape[-2:]),
-                         len(self.dataset_meta['classes']), sample.get('reduce_zero_label', False))
+            write_labels(Path(str(self.folder), f'{self.names[sample["img_path"]]}.png'),
+                         labels.reshape(labels.shape[-2:]), len(self.dataset_meta['classes']),
+                         sample.get('reduce_zero_label', False))
+
+
+@METRICS.register_module()
+class ClassIoUMetric(LabelMapMetric):
+    """LabelMapMetric with unrounded ``mIoU``, and with ``IoU.<class>``, ``precision.<class>`` and ``recall.<class>``.
+
+    Values are in per cent. A metric is NaN if the class does not occur: for precision in the predictions, for recall in
+    the labels.
+    """
 
     def compute_metrics(self, results: list[Any]) -> dict[str, float]:
         """Compute the metrics from the areas (C,) of each image: intersection, union, predicted, labelled."""
@@ -65,15 +72,15 @@ class ClassIoUMetric(IoUMetric):
 
 
 def write_labels(path: Path, labels: Tensor, classes: int, from_one: bool) -> None:
-    """Write class indices (H, W) as a PNG file, with 16 bits if ``classes`` do not fit into 8.
+    """Write class indices (H, W) as a PNG file, with 16 bits if 8 do not hold ``classes`` and all indices.
 
     With ``from_one``, class c is written as c + 1, for data with ``reduce_zero_label``.
     """
-    largest = classes if from_one else classes - 1
+    values = labels.cpu().numpy().astype(np.int64) + from_one
+    largest = max(classes - 1 + from_one, int(values.max()))
     if largest >= 2 ** 16:
         raise ValueError(f'a PNG file holds 16-bit labels, which are too few for {classes} classes. Remove output_dir')
     path.parent.mkdir(parents=True, exist_ok=True)
-    values = labels.cpu().numpy().astype(np.int64) + from_one
     Image.fromarray(values.astype(np.uint8 if largest < 2 ** 8 else np.uint16)).save(path)
 
 
@@ -83,25 +90,33 @@ class OutputNamesHook(Hook):
 
     def before_val(self, runner: Any) -> None:
         """Set the names of the validation images."""
-        _set_names(runner.val_loop)
+        _set_names(runner.val_loop, runner.cfg.get('val_dataloader'))
 
     def before_test(self, runner: Any) -> None:
         """Set the names of the test images."""
-        _set_names(runner.test_loop)
+        _set_names(runner.test_loop, runner.cfg.get('test_dataloader'))
+
+
+def name_outputs(metric: dict[str, Any]) -> bool:
+    """Let a metric with the ``process`` of IoUMetric be a LabelMapMetric, in place; return whether it is one."""
+    kind = class_of(metric, METRICS)
+    process = getattr(kind, 'process', None)
+    if process is IoUMetric.process:
+        made = ClassIoUMetric if kind is IoUMetric else type(f'LabelMap{kind.__name__}', (LabelMapMetric, kind), {})
+        METRICS.register_module(force=True, module=made)
+        metric['type'] = made.__name__
+    return process in (IoUMetric.process, LabelMapMetric.process)
 
 
 def write_distinct(cfg: Config) -> None:
     """Let an ``IoUMetric`` with ``output_dir`` write the predicted label map of each image under a separate name."""
-    evaluators = [node for node in dicts(cfg.get('val_evaluator'))
-                  if type_name(node) == 'IoUMetric' and node.get('output_dir')]
-    for node in evaluators:
-        node['type'] = ClassIoUMetric.__name__
-    if evaluators:
+    if [node for node in dicts(cfg.get('val_evaluator'))
+            if argument(node, 'output_dir', METRICS) and name_outputs(node)]:
         cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), dict(type=OutputNamesHook.__name__)]
 
 
-def _set_names(loop: Any) -> None:
-    metrics = [metric for metric in loop.evaluator.metrics if isinstance(metric, ClassIoUMetric) and metric.folder]
-    names = output_names(loop.dataloader.dataset) if metrics else {}
+def _set_names(loop: Any, cfg: Any) -> None:
+    metrics = [metric for metric in loop.evaluator.metrics if isinstance(metric, LabelMapMetric) and metric.folder]
+    names = output_names(loop.dataloader.dataset, cfg) if metrics else {}
     for metric in metrics:
         metric.names = names

@@ -4,9 +4,12 @@ import math
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
+from mmseg.evaluation import IoUMetric
+from mmseg.registry import METRICS
 from PIL import Image
 
-from isda_seg.segmentation.metric import ClassIoUMetric
+from isda_seg.segmentation.metric import ClassIoUMetric, LabelMapMetric, name_outputs, write_distinct, write_labels
 
 
 def test_metrics_per_class_are_computed_over_all_images():
@@ -53,3 +56,34 @@ def test_label_maps_have_the_names_of_the_images(tmp_path):
     metric.dataset_meta, metric.names = dict(classes=('road', 'car')), {'d/a/0.png': 'a/0', 'd/b/0.png': 'b/0'}
     metric.process(None, [prediction('d/a/0.png', [[0]]), prediction('d/b/0.png', [[1]])])
     assert [np.asarray(Image.open(tmp_path / name / '0.png')).item() for name in 'ab'] == [0, 1]
+
+
+def test_label_maps_are_wide_enough_for_labels_beyond_the_names(tmp_path):
+    write_labels(tmp_path / 'a.png', torch.tensor([[290, 5]]), 150, False)
+    write_labels(tmp_path / 'b.png', torch.tensor([[255, 5]]), 150, True)
+    assert [np.asarray(Image.open(tmp_path / f'{name}.png')).tolist() for name in 'ab'] == [[[290, 5]], [[256, 6]]]
+
+
+@METRICS.register_module()
+class OwnIoU(IoUMetric):
+    """A metric of a user."""
+
+    def compute_metrics(self, results):
+        return dict(own=len(results))
+
+
+def test_a_derived_metric_writes_images_of_one_name_into_their_folders(tmp_path):
+    cfg = dict(type='OwnIoU', output_dir=str(tmp_path))
+    assert name_outputs(cfg) is True
+    metric = METRICS.build(cfg)
+    metric.dataset_meta, metric.names = dict(classes=('road', 'car')), {'d/a/0.png': 'a/0', 'd/b/0.png': 'b/0'}
+    metric.process(None, [prediction('d/a/0.png', [[0]]), prediction('d/b/0.png', [[1]])])
+    assert [np.asarray(Image.open(tmp_path / name / '0.png')).item() for name in 'ab'] == [0, 1]
+    assert isinstance(metric, LabelMapMetric) and metric.evaluate(2) == dict(own=2)
+
+
+def test_validation_names_label_maps_of_derived_metrics(tmp_path):
+    cfg = Config(dict(val_evaluator=[dict(type='OwnIoU', output_dir=str(tmp_path)), dict(type='OwnIoU')]))
+    write_distinct(cfg)
+    assert [metric.type for metric in cfg.val_evaluator] == ['LabelMapOwnIoU', 'OwnIoU']
+    assert [hook.type for hook in cfg.custom_hooks] == ['OutputNamesHook']
