@@ -6,13 +6,13 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmseg.registry import DATASETS
 
-from isda_seg.segmentation.protocols import SIZES
+from isda_seg.segmentation.protocols import SCALES, SIZES
 
 
 def check_first_images(cfg: Config, split: str) -> None:
-    """Check the label maps and, with several images per batch, the image sizes of the first batch of 'val' or 'test'.
+    """Check the first batch of 'val' or 'test': its label maps and, with several images, their sizes.
 
-    Images in remote storage are loaded too.
+    The label map of the first image of each concatenated dataset is checked too. Images in remote storage are loaded.
     """
     loader = cfg.get(f'{split}_dataloader')
     number = int(loader.get('batch_size') or 1) if loader is not None else 0
@@ -22,8 +22,8 @@ def check_first_images(cfg: Config, split: str) -> None:
         inputs, data = (inputs[0], data[0]) if isinstance(inputs, list) else (inputs, data)  # several views
         sizes.append(tuple(inputs.shape[-2:]))
         check_label_size(data, f'{split}_dataloader.dataset.pipeline')
-    if len(set(sizes)) > 1:
-        found = ', '.join(f'{width} x {height}' for height, width in dict.fromkeys(sizes))
+    if len(set(sizes[:number])) > 1:
+        found = ', '.join(f'{width} x {height}' for height, width in dict.fromkeys(sizes[:number]))
         raise ValueError(f'{split}_dataloader.batch_size is {number}, but its first images have different sizes: '
                          f'{found}. Set {split}_dataloader.batch_size=1')
 
@@ -40,22 +40,23 @@ def check_label_size(data: Any, pipeline: str = 'the test pipeline') -> None:
 
 
 def check_views(cfg: Config, protocol: str) -> None:
-    """Check on the first test image that the views of a protocol other than 'single' differ in size."""
+    """Check on the first image of each test dataset that every scale of a protocol gives a separate size."""
     for sample in _first(cfg.test_dataloader, 1) if protocol != 'single' else ():
-        sizes = {tuple(view.shape[-2:]) for view in sample['inputs']}
-        if len(sizes) == 1:
-            (height, width), = sizes
+        sizes = dict.fromkeys(tuple(view.shape[-2:]) for view in sample['inputs'])
+        if len(sizes) < len(SCALES):
+            found = ' or '.join(f'{width} x {height}' for height, width in sizes)
             raise ValueError(f'the protocol {protocol} needs views of several sizes, but all views of the first test '
-                             f'image are {width} x {height}. In test_dataloader.dataset.pipeline only '
+                             f'image are {found}, for {len(SCALES)} scales. In test_dataloader.dataset.pipeline only '
                              f'{", ".join(SIZES)} may set the size; or use --protocols single')
 
 
 def _first(loader: Any, number: int) -> list[dict[str, Any]]:
-    """Return the first samples of a dataset; none if they have another format than MMSegmentation's."""
+    """Return the first samples in MMSegmentation's format, also the first of each concatenated dataset."""
     with DefaultScope.overwrite_default_scope('mmseg'):
         try:
             dataset = DATASETS.build(copy.deepcopy(loader.dataset)) if number else ()
-            samples = [dataset[index] for index in range(min(number, len(dataset)))]
+            places = dict.fromkeys([*range(number), *getattr(dataset, 'cumulative_sizes', ())])
+            samples = [dataset[index] for index in places if index < len(dataset)]
         except (ValueError, OSError, ImportError):  # errors that name their file
             raise
         except Exception:  # of a custom dataset or transform: the run shows it

@@ -31,6 +31,12 @@ def apply_protocol(cfg: Config, protocol: str) -> Config:
                          'ms-flip do by themselves. Set test_dataloader.dataset.pipeline to the pipeline of one view')
     if protocol == 'single':
         return cfg
+    for step in dicts(pipelines):
+        kind, values = type_name(step), step.get('scales') or step.get('ratio_range') or step.get('scale') or ()
+        if (kind == 'RandomResize' or kind == 'RandomChoiceResize' and isinstance(values, list)) \
+                and len(set(map(str, values))) > 1:
+            raise ValueError(f'the protocol {protocol} needs fixed sizes, but {kind} in the test pipeline chooses one '
+                             'at random. Use Resize, or --protocols single')
     for node in pipelines:
         node['pipeline'] = _with_views(node['pipeline'], protocol == 'ms-flip')
     cfg.model = dict(cfg.get('tta_model') or dict(type='SegTTAModel'), module=cfg.model)

@@ -1,4 +1,6 @@
 """Content of the results of tools/test.py, and errors before it starts."""
+import copy
+
 import cv2
 import pytest
 import torch
@@ -44,6 +46,13 @@ def test_results_contain_protocols_classes_and_training_runs(run, tmp_path):
 def test_list_of_evaluators_is_supported(run, tmp_path):
     one = result_of(run, tmp_path, protocols=('single',))
     assert result_of(run, tmp_path, protocols=('single',), as_list=True)['protocols'] == one['protocols']
+
+
+@pytest.mark.parametrize('kind', [{}, dict(type='Evaluator')])
+def test_a_config_of_the_evaluator_gives_the_same_results(run, tmp_path, kind):
+    result = result_of(run, tmp_path, protocols=('single',), taus=(1,), change=lambda cfg: setattr(
+        cfg, 'test_evaluator', dict(metrics=[cfg.test_evaluator], **kind)))
+    assert result['protocols'] == result_of(run, tmp_path, protocols=('single',), taus=(1,))['protocols']
 
 
 def test_weights_without_the_decode_head_are_an_error(run, tmp_path):
@@ -126,6 +135,23 @@ def test_views_of_one_size_are_an_error_before_the_first_protocol(run, tmp_path,
     with pytest.raises(ValueError, match='protocol ms needs views of several sizes, but all .* are 32 x 32'):
         result_of(run, tmp_path, protocols=('single', 'ms'),
                   change=lambda cfg: cfg.test_dataloader.dataset.pipeline.insert(2, crop))
+
+
+def test_two_scales_of_one_size_are_an_error(run, tmp_path):
+    step = dict(type='ResizeToMultiple', size_divisor=32)
+    with pytest.raises(ValueError, match='image are 64 x 64 or 96 x 64 or 96 x 96, for 4 scales. In '):
+        result_of(run, tmp_path, protocols=('ms',),
+                  change=lambda cfg: cfg.test_dataloader.dataset.pipeline.insert(2, step))
+
+
+def test_views_of_every_concatenated_dataset_are_checked(run, tmp_path):
+    def concatenated(cfg):
+        other = copy.deepcopy(cfg.test_dataloader.dataset)
+        other.pipeline.insert(2, dict(type='mmcv.CenterCrop', crop_size=(32, 32)))
+        cfg.test_dataloader.dataset = dict(type='ConcatDataset', datasets=[cfg.test_dataloader.dataset, other])
+
+    with pytest.raises(ValueError, match='all views of the first test image are 32 x 32'):
+        result_of(run, tmp_path, protocols=('ms',), change=concatenated)
 
 
 def labels_first(cfg):

@@ -107,12 +107,18 @@ def views(*steps, protocol='ms', ending=(dict(type='PackSegInputs'),)):
     (dict(type='ResizeShortestEdge', scale=32, max_size=40), 'max_size', [30, 40, 50, 60]),
     (dict(type='RandomResize', scale=(40, 32), ratio_range=(1.0, 1.0)), 'scale',
      [(30, 24), (40, 32), (50, 40), (60, 48)]),
-    (dict(type='RandomResize', scale=[(40, 32), (80, 64)]), 'scale',
-     [[(round(40 * s), round(32 * s)), (round(80 * s), round(64 * s))] for s in SCALES]),
     (dict(type='RandomChoiceResize', scales=[40]), 'scales', [[30], [40], [50], [60]])])
 def test_every_resizing_transform_is_scaled(step, key, expected):
     first = views(step).test_dataloader.dataset.pipeline[1].transforms[0]
     assert [one[key] for one in first] == expected
+
+
+@pytest.mark.parametrize('step', [
+    dict(type='RandomResize', scale=[(40, 32), (80, 64)]), dict(type='RandomChoiceResize', scales=[40, 80]),
+    dict(type='RandomResize', scale=(40, 32), ratio_range=(0.5, 2.0))])
+def test_a_test_pipeline_of_random_sizes_is_an_error(step):
+    with pytest.raises(ValueError, match=f'protocol ms needs fixed sizes, but {step["type"]} in .* Use Resize, or'):
+        views(step)
 
 
 @pytest.mark.parametrize('steps', [
