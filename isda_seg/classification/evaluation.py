@@ -5,12 +5,16 @@ from functools import partial
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.registry import MODELS, DefaultScope
 
+from isda_seg.attachment.base_losses import MeanCrossEntropy, reason_not_softmax
 from isda_seg.classification.class_prior import count_labels
 from isda_seg.classification.data.data_check import check_data
+from isda_seg.criterion import ISDACriterion
 from isda_seg.metrics.last_evaluations import with_last_mean
 from isda_seg.openmmlab.config_nodes import type_name
 from isda_seg.runtime.checkpoint import check_checkpoint
+from isda_seg.runtime.config_keys import change_metrics
 from isda_seg.runtime.logit_adjustment import KEY, adjusted_metrics, class_log_prior, protocol_entry, summary_rows
 from isda_seg.runtime.run_record import as_test, result
 from isda_seg.runtime.screen import runner_from
@@ -28,13 +32,17 @@ def evaluate(cfg: Config, config: str, checkpoint: str, taus: Sequence[float] = 
     loaded = check_checkpoint(checkpoint, module='fc')
     check_data(cfg, ('test',))
     run = copy.deepcopy(cfg)
-    evaluators = run.test_evaluator if isinstance(run.test_evaluator, list) else [run.test_evaluator]
-    likelihood = [dict(type='LikelihoodMetric')] if cfg.get('likelihood', True) else []
-    run.test_evaluator = [*evaluators, *likelihood]
-    if taus:
+    prior = class_log_prior(weights_in(loaded), 'loss', partial(count_labels, cfg)) if taus else None
+    with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmengine')):
+        loss = MODELS.build(cfg.model.loss) if cfg.model.get('loss') else MeanCrossEntropy()
+    softmax = isinstance(loss, ISDACriterion) or reason_not_softmax(loss) is None
+    likelihood = [dict(type='LikelihoodMetric')] if cfg.get('likelihood', True) and softmax else []
+
+    def extended(evaluators: list[Any]) -> list[Any]:
         of_logits = [metric for metric in evaluators if type_name(metric) == 'TopKAccuracy'] + likelihood
-        prior = class_log_prior(weights_in(loaded), 'loss', partial(count_labels, cfg))
-        run.test_evaluator += adjusted_metrics(of_logits, prior, taus)
+        return [*evaluators, *likelihood, *([] if prior is None else adjusted_metrics(of_logits, prior, taus))]
+
+    change_metrics(run, extended)
     as_test(run, config, checkpoint, SINGLE)
     metrics = with_last_mean(runner_from(run, quiet).test(), cfg, loaded)
     return result(cfg, config, checkpoint, loaded, {SINGLE: protocol_entry(metrics, _rounded)})

@@ -1,9 +1,11 @@
 """Top-k accuracy and error in per cent, negative log-likelihood and calibration error."""
+import logging
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 from mmengine.evaluator import BaseMetric
+from mmengine.logging import print_log
 from mmengine.registry import METRICS
 from torch import Tensor
 
@@ -69,12 +71,16 @@ class TopKAccuracy(LogitMetric):
 
 @METRICS.register_module()
 class LikelihoodMetric(LogitMetric):
-    """Metrics ``nll``, and ``ece`` in per cent (15 bins)."""
+    """Metrics ``nll``, and ``ece`` in per cent (15 bins); with a warning, none if they cannot be computed."""
 
-    def of_images(self, logits: Tensor, labels: Tensor) -> Iterator[Likelihood]:
-        """Yield the sums of ``likelihood``."""
-        return (likelihood(logits[one:one + 1], labels[one:one + 1]) for one in range(len(labels)))
+    def of_images(self, logits: Tensor, labels: Tensor) -> Iterator[Likelihood | None]:
+        """Return the sums of ``likelihood``, or None, of every image."""
+        try:
+            return iter([likelihood(logits[one:one + 1], labels[one:one + 1]) for one in range(len(labels))])
+        except Exception as error:
+            print_log(f'{type(self).__name__} is left out: {error}', 'current', logging.WARNING)
+            return iter([None] * len(labels))
 
-    def compute_metrics(self, results: list[Likelihood]) -> dict[str, float]:
+    def compute_metrics(self, results: list[Any]) -> dict[str, float]:
         """Compute the means over the images of all ranks."""
-        return likelihood_metrics(results)
+        return likelihood_metrics(results) if None not in results else {}

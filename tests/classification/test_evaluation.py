@@ -111,6 +111,21 @@ def test_the_tool_writes_and_prints_a_row_for_each_tau(work, tmp_path, monkeypat
     assert [row[1:] for row in cells[1:]] == [[f'{row[key]:.2f}' for key in cells[0][1:]] for row in rows]
 
 
+@MODELS.register_module()
+class BinaryLoss(torch.nn.Module):
+    """Binary cross-entropy of every class."""
+
+    def forward(self, logits, labels):
+        return F.binary_cross_entropy_with_logits(logits, F.one_hot(labels, logits.shape[1]).float())
+
+
+def test_a_loss_without_softmax_has_no_likelihood(work, tmp_path):
+    cfg = config_of(PLAIN, tmp_path)
+    cfg.model.loss = dict(type='BinaryLoss')
+    single = evaluate(cfg, str(PLAIN), str(work / 'plain.pth'))['protocols']['single']
+    assert list(single) == ['top1_accuracy', 'top1_error', 'mean_class_error']
+
+
 def test_missing_metric_at_tau_is_shown_as_a_dash():
     single = dict(top1_error=20.0, top1_error_last10=21.5, logit_adjustment={'0.5': dict(top1_error=19.0)})
     assert summary(dict(protocols=dict(single=single)), 'net').splitlines() == [

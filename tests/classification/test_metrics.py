@@ -4,7 +4,7 @@ import torch
 from helpers.two_ranks import two_ranks
 from mmengine.registry import METRICS
 
-from isda_seg.classification import TopKAccuracy
+from isda_seg.classification import LikelihoodMetric, TopKAccuracy
 
 LOGITS = torch.tensor([[3., 2, 1, 0], [2, 3, 1, 0], [0, 1, 2, 3], [1, 0, 2, 3], [9, 1, 1, 1]])
 LABELS = torch.tensor([0, 0, 0, 3, 2])     # found at places 0, 1, 3, 0, and among three ties
@@ -61,3 +61,9 @@ def on_rank(rank, folder):
 def test_two_ranks_count_every_image_once(tmp_path):
     alone = evaluate(TopKAccuracy(topk=(1, 2)), (LOGITS, LABELS), size=5)
     assert two_ranks(on_rank, tmp_path) == [alone] * 2
+
+
+def test_labels_without_a_logit_cost_only_the_likelihood():
+    metric = LikelihoodMetric()
+    assert evaluate(metric, (LOGITS[:2], LABELS[:2]), (LOGITS[2:], LABELS[2:] + 4), size=5) == {}
+    assert set(evaluate(metric, (LOGITS, LABELS), size=5)) == {'nll', 'ece'}
