@@ -12,12 +12,15 @@ from torch.utils.data import DataLoader
 
 from isda_seg.openmmlab.config_nodes import dicts, type_name
 from isda_seg.run import task_of
+from isda_seg.segmentation.loading import check_loading
 
 SPLITS = ('test', 'val', 'train')
 
 
 def split_loader(cfg: Config, split: str, augmented: bool = False) -> DataLoader[Any]:
-    """Build the dataloader of ``split_config``, with the same arguments and errors."""
+    """Build the dataloader of ``split_config``, with the same arguments and errors and validating transforms."""
+    cfg = copy.deepcopy(cfg)
+    check_loading(cfg)
     loader = split_config(cfg, split, augmented)
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmengine')):
         return Runner.build_dataloader(loader)

@@ -2,6 +2,8 @@
 
 import copy
 
+import cv2
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -10,6 +12,7 @@ from helpers import tiny, tiny_images
 from isda_seg.attachment.label_grid import labels_on_grid
 from isda_seg.paper.features.classifier_inputs import IGNORED, batches, open_checkpoint
 from isda_seg.paper.features.classifier_pairs import pair_of
+from isda_seg.paper.features.split_data import split_loader
 from isda_seg.runtime.launch import load_config
 
 
@@ -127,3 +130,11 @@ def test_invalid_checkpoints_heads_and_splits_are_rejected(trained, tmp_path):
     model.cfg.test_dataloader.dataset.pipeline.pop(2)
     with pytest.raises(ValueError, match='images of this split have no labels'):
         next(batches(model))
+
+
+def test_labels_above_255_are_kept(tmp_path):
+    cfg = load_config(str(tiny.write_configs(tmp_path, train=1, val=1)[0]), {}, str(tmp_path / 'work'))
+    cfg.model.decode_head.update(num_classes=300, ignore_index=65535)
+    assert cv2.imwrite(str(tmp_path / 'camvid' / 'valannot' / '0.png'), np.full((48, 64), 290, np.uint16))
+    sample, = next(iter(split_loader(cfg, 'val')))['data_samples']
+    assert sample.gt_sem_seg.data.unique().tolist() == [290]
