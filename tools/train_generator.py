@@ -29,6 +29,7 @@ from isda_seg.runtime.launch import add_options, load_config
 from isda_seg.runtime.outputs import check_folder
 from isda_seg.runtime.user_errors import run_main
 
+ALL = 'all'   # in the file name of a generator of all images
 SHOWN = 8, 8  # rows and columns of the figure; conditional generators have one row per class
 
 
@@ -63,13 +64,17 @@ def main() -> None:
     cfg = load_config(args.config, args.cfg_options, args.work_dir)
     if args.write_images:
         check_folder('--work-dir', Path(cfg.work_dir, 'images'), [cfg])
-    for wanted in [None] if args.classes is None else args.classes or training_images(cfg).classes:
+    names = [None] if args.classes is None else args.classes or training_images(cfg).classes
+    if ALL in names:
+        raise ValueError(f'a class named {ALL} would share {args.kind}_{ALL}.pth with the generator of all images. '
+                         'Rename the class; --classes without names trains a generator for every class')
+    for wanted in names:
         make(cfg, wanted, args)
 
 
 def make(cfg: Config, wanted: str | None, args: argparse.Namespace) -> None:
     """Train one generator, draw random images and, if requested, write images to files."""
-    out = Path(cfg.work_dir, f'{args.kind}_{wanted or "all"}.pth')
+    out = Path(cfg.work_dir, f'{args.kind}_{wanted or ALL}.pth')
     data = training_images(cfg, wanted)
     images, common = data.images.to(get_device()), dict(width=args.width, batch=args.batch, seed=args.seed)
     labelled = args.kind != 'wgan'

@@ -1,11 +1,12 @@
 """Output files: a figure per class and a JSON file with the neighbours, their shares and the provenance."""
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from PIL import Image
 
+from isda_seg.metrics.class_names import unique_names
 from isda_seg.paper.visualisation.class_directions import SearchResult
 from isda_seg.paper.visualisation.neighbours_figure import draw_class
 from isda_seg.paper.visualisation.shares import Row, shares
@@ -32,8 +33,9 @@ def write(result: SearchResult, source: Source, out: Path) -> Iterator[str]:
     if missing and not options.classes:
         yield f'skipped classes without samples in the {split} split or the statistics: {", ".join(missing)}'
     out.parent.mkdir(parents=True, exist_ok=True)
+    files = file_names(result.names)
     for name in result.rows:
-        path = out.with_name(f'{file_name(name)}.png')
+        path = out.with_name(f'{files[name]}.png')
         pixels = draw_class(result, name, title_of(result, Path(source.config).stem, split))
         Image.fromarray(pixels).quantize(COLOURS).save(path, optimize=True)
         yield f'wrote {path}'
@@ -53,9 +55,10 @@ def title_of(result: SearchResult, model: str, split: str) -> str:
             f'of {origin}')
 
 
-def file_name(name: str) -> str:
-    """Return the class name with special characters replaced."""
-    return ''.join(letter if letter.isalnum() else '_' for letter in name)
+def file_names(classes: Sequence[str]) -> dict[str, str]:
+    """Return the class names with special characters replaced, and the index of the class where two would be equal."""
+    plain = [''.join(letter if letter.isalnum() else '_' for letter in name) for name in classes]
+    return dict(zip(classes, unique_names(plain), strict=True))
 
 
 def _class(result: SearchResult, name: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from isda_seg.paper.features.classifier_pairs import pair_of
 from isda_seg.paper.features.table_map import table_pixels
 from isda_seg.paper.visualisation.augmentation import strength_of
 from isda_seg.paper.visualisation.class_directions import SearchOptions, check_options, labels_of_names, search
-from isda_seg.paper.visualisation.directions_report import file_name, title_of
+from isda_seg.paper.visualisation.directions_report import file_names, title_of
 from isda_seg.paper.visualisation.neighbours_figure import draw_class
 from isda_seg.runtime.isolation import undisturbed
 from isda_seg.runtime.weights import network_of
@@ -90,6 +90,6 @@ class DirectionsHook(Hook):
         title = title_of(result, f'{Path(runner.cfg.filename or runner.experiment_name).stem}, {when}', self.split)
         for name in result.rows:
             pixels = draw_class(result, name, title)
-            runner.visualizer.add_image(f'directions_{file_name(name)}', pixels, step)
+            runner.visualizer.add_image(f'directions_{file_names(names)[name]}', pixels, step)
         table = table_pixels(pair.loss.table().cpu().numpy(), names, f'margin table, {when}')
         runner.visualizer.add_image('isda_table', table, step)

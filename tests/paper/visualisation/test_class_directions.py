@@ -10,7 +10,7 @@ from PIL import Image
 from isda_seg.core import class_moments
 from isda_seg.paper.visualisation.class_directions import SearchOptions, search
 from isda_seg.paper.visualisation.directions import UNCHANGED
-from isda_seg.paper.visualisation.directions_report import Source, write
+from isda_seg.paper.visualisation.directions_report import Source, file_names, write
 
 OPTIONS = SearchOptions(queries=4, shown=2, neighbours=3, strength=0.5)
 
@@ -102,3 +102,8 @@ def test_invalid_options_are_rejected():
     with pytest.raises(ValueError, match='number of neighbours must be at least 1, got 0'):
         searched(OPTIONS._replace(neighbours=0))
     assert searched(OPTIONS._replace(classes=['traffic light'], required=False)).rows == {}
+
+
+def test_classes_that_differ_in_special_characters_have_separate_files():
+    assert file_names(['traffic light', 'car', 'traffic-light']) == {
+        'traffic light': 'traffic_light (class 0)', 'car': 'car', 'traffic-light': 'traffic_light (class 2)'}

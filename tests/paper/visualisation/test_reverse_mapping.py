@@ -93,6 +93,8 @@ def test_tools_train_a_generator_and_write_the_figures(tmp_path, monkeypatch):
     assert [size[0] for size in sizes] == [322, 562, 1042]
     with pytest.raises(ValueError, match='--write-images needs a generator per class'):
         tiny.run_tool(monkeypatch, 'train_generator.py', CONFIG, '--write-images', '2')
+    with pytest.raises(ValueError, match='a class named all would share wgan_all.pth with the generator of all images'):
+        tiny.run_tool(monkeypatch, 'train_generator.py', CONFIG, '--classes', 'all')
     other = WGANTraining(torch.randint(256, (8, 3, 16, 16), dtype=torch.uint8), WGANSettings(width=2, batch=8))
     torch.save(other.state_dict(), tmp_path / 'large.pth')
     with pytest.raises(ValueError, match='images of 16 x 16 pixels, but the images of the config have 8 x 8'):
