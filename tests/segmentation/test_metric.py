@@ -75,7 +75,7 @@ class OwnIoU(IoUMetric):
 def test_a_derived_metric_writes_images_of_one_name_into_their_folders(tmp_path):
     cfg = dict(type='OwnIoU', output_dir=str(tmp_path))
     assert name_outputs(cfg) is True
-    metric = METRICS.build(cfg)
+    metric = METRICS.get(cfg['type'])(output_dir=str(tmp_path))
     metric.dataset_meta, metric.names = dict(classes=('road', 'car')), {'d/a/0.png': 'a/0', 'd/b/0.png': 'b/0'}
     metric.process(None, [prediction('d/a/0.png', [[0]]), prediction('d/b/0.png', [[1]])])
     assert [np.asarray(Image.open(tmp_path / name / '0.png')).item() for name in 'ab'] == [0, 1]
