@@ -116,6 +116,7 @@ class ISDACriterion(HeldStatistics):
         """
         ignore_index = int(self.ignore_index if ignore_index is None else ignore_index)
         base_losses.check_call(self.base, logits, ignore_index, kwargs)
+        check_tensor(labels)
         if not (self.training and torch.is_grad_enabled()) or self.captured.in_eval_mode():
             if self._unchecked_steps:
                 self.raise_deferred_errors()
@@ -126,7 +127,6 @@ class ISDACriterion(HeldStatistics):
                                'isda_seg.attach.attach(loss, classifier)')
         strength = check_strength(self.ramp.strength() if self.ramp else self.strength)
         with no_autocast(logits.device.type):
-            check_tensor(labels)
             captured = self.captured.last(logits.shape)
             self.prepare(*captured.weight.shape)  # raises an error for a classifier whose weight has been replaced
             if self._unchecked_steps >= CHECK_EVERY:

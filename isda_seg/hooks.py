@@ -82,5 +82,5 @@ class ISDAHook(Hook):
             runner.message_hub.update_scalar(f'train/{key}', value)
         loader = runner.train_dataloader
         classes = (getattr(loader.dataset, 'metainfo', None) or {}).get('classes') or ()
-        for message in self.warnings.new(self.pairs, runner.iter + 1, len(loader), classes):
+        for message in self.warnings.new(self.pairs, runner.iter + 1, min(len(loader), runner.max_iters), classes):
             runner.logger.warning(message)

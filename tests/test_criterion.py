@@ -597,6 +597,13 @@ def test_labels_that_are_not_integers_are_an_error():
         model(features, labels.float())
 
 
+@pytest.mark.parametrize('training', [True, False])
+def test_labels_in_a_list_are_an_error(training):
+    model, (features, labels) = net().train(training), batch()
+    with pytest.raises(ValueError, match='labels must be a tensor, got list'):
+        model(features, labels.tolist())
+
+
 @pytest.mark.parametrize('output, found', [({'out': torch.ones(3, CLASSES)}, 'dict'), ([0.0], 'list')])
 def test_logits_inside_another_object_name_the_remedy(output, found):
     with pytest.raises(ValueError, match=f"logits must be a tensor, got {found}: pass the logits in it, such as "):

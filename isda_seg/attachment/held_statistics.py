@@ -49,7 +49,8 @@ class HeldStatistics(nn.Module):
         """Observe a captured batch without samples if its head may skip the loss: the other ranks wait for it."""
         if self.skipped_if_empty and (features := self.captured.empty()) is not None:
             with no_autocast(features.device.type):
-                self.statistics.observe(features, features.new_zeros(0, dtype=torch.int64))
+                self.statistics.observe(features.new_zeros(0, self.statistics.channels),
+                                        features.new_zeros(0, dtype=torch.int64))
 
     def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
         """Load the state. If it is refused, the loss keeps its buffers, and its statistics or none."""

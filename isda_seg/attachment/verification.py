@@ -1,6 +1,6 @@
 """Verify at every step that the captured features reproduce the logits."""
 from collections.abc import Sequence
-from math import prod
+from math import inf, prod
 from typing import NamedTuple
 
 import torch
@@ -99,7 +99,7 @@ class Verification(Transient):
         sample = _one_position(captured, logits, align_corners, step)
         if on_cpu(logits):
             excess = float(sample.excess(captured.weight, allowed))
-            if excess > 1:
+            if 1 < excess < inf:  # infinite: an overflow in half precision, which a GradScaler skips
                 raise RuntimeError(stale_logits(excess * allowed))
             return
         self._deferred.append((sample, captured.weight.detach(), allowed))
@@ -119,10 +119,10 @@ class Verification(Transient):
         typical = typical_logit(torch.cat([sample.features for sample in samples], dim=1), weights[-1])
         errors, logits = (torch.stack(torch._foreach_norm(tensors, torch.inf)) for tensors in (
             [sample.error for sample in samples], [sample.logits for sample in samples]))
-        relative = (errors / (logits + typical + torch.finfo(errors.dtype).tiny)).nan_to_num(nan=0.0, posinf=torch.inf)
+        relative = (errors / (logits + typical + torch.finfo(errors.dtype).tiny)).nan_to_num(nan=0.0, posinf=0.0)
         found = zip(relative.tolist(), tolerances, strict=True)
         worst, error = max((error / allowed, error) for error, allowed in found)
-        if worst > 1:  # NaN comes from an overflow in half precision and has been replaced by 0
+        if worst > 1:  # an overflow in half precision has been replaced by 0
             raise RuntimeError(stale_logits(error))
 
 
@@ -139,12 +139,12 @@ def check_shapes(captured: CapturedInput, logits: Tensor) -> None:
 
 
 def _whole_image(captured: CapturedInput, logits: Tensor, align_corners: bool, allowed: float) -> bool:
-    """Verify the logits of the first image; return False if NaN prevented the comparison."""
+    """Verify the logits of the first image; return False if an overflow prevented the comparison."""
     small, got, size = _first_logits(captured), logits[:1].float(), tuple(logits.shape[2:])
     again = small if small.dim() == 2 else resize(small, size, align_corners)
     error, scale = float((again - got).abs().max()), float(again.abs().max())
     bound = allowed * (scale + float(_first_typical_logit(captured)) + 1e-6)
-    if error > bound:
+    if bound < error < inf:
         if small.dim() > 2 and float((resize(small, size, not align_corners) - got).abs().max()) <= allowed * scale:
             raise RuntimeError(f'the logits were upsampled with align_corners={not align_corners}, but the loss was '
                                f'attached with align_corners={align_corners}: call '
@@ -155,7 +155,7 @@ def _whole_image(captured: CapturedInput, logits: Tensor, align_corners: bool, a
                            f'{error:.3g} (largest logit {scale:.3g}, align_corners={align_corners}): ISDA needs logits '
                            'of a single classifier, resized bilinearly, from the last forward pass before the loss. A '
                            'cosine classifier needs its normalisation in a layer before it (docs/method_card.md)')
-    return error <= bound  # with NaN, check again at the next step
+    return error <= bound  # after an overflow, check again at the next step
 
 
 def _first_logits(captured: CapturedInput) -> Tensor:

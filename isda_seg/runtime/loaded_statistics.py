@@ -1,4 +1,4 @@
-"""Report of class statistics that a run takes over from the checkpoint in ``load_from``."""
+"""Report of class statistics that a run takes over from a checkpoint."""
 from typing import Any
 
 from mmengine.hooks import Hook
@@ -6,24 +6,21 @@ from mmengine.registry import HOOKS
 
 from isda_seg.criterion import ISDACriterion
 from isda_seg.openmmlab.config_nodes import named_dicts, type_name
-from isda_seg.runtime.weights import network_of, weights_in
+from isda_seg.runtime.weights import network_of
 
 
 @HOOKS.register_module()
 class LoadedStatisticsHook(Hook):
-    """Log which ISDA losses continue the class statistics of ``load_from``, and how to start with empty ones."""
+    """Log which ISDA losses continue the class statistics of a checkpoint, and how to start with empty ones."""
 
-    def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
+    def before_train(self, runner: Any) -> None:
         """Log one line per loss with loaded statistics; a resumed run continues them as expected."""
-        if runner._resume:
-            return
-        state = weights_in(checkpoint)
-        for name, loss in network_of(runner.model).named_modules():
-            count = state.get(f'{name}.statistics.count')
-            if isinstance(loss, ISDACriterion) and loss.load_statistics and count is not None and int(count.sum()):
+        for name, loss in () if runner._resume else network_of(runner.model).named_modules():
+            statistics = loss.statistics if isinstance(loss, ISDACriterion) else None
+            if statistics is not None and (number := int(statistics.count.sum())):
                 runner.logger.info(
-                    f'ISDA: {name} continues the class statistics of {int(count.sum())} samples from the checkpoint in '
-                    f'load_from. For empty statistics add --cfg-options {_option(runner.cfg, name)}=False')
+                    f'ISDA: {name} continues the class statistics of {number} samples from a checkpoint (load_from or '
+                    f'init_cfg). For empty statistics add --cfg-options {_option(runner.cfg, name)}=False')
 
 
 def _option(cfg: Any, name: str) -> str:

@@ -9,6 +9,7 @@ from mmengine.registry import HOOKS
 from mmengine.runner import EpochBasedTrainLoop
 
 from isda_seg.metrics.best_metric import direction
+from isda_seg.metrics.last_evaluations import LastEvaluationsHook
 from isda_seg.openmmlab.config_nodes import dicts, type_name
 from isda_seg.runtime.isolation import undisturbed
 from isda_seg.runtime.signals import validates
@@ -32,8 +33,8 @@ def set_rules(cfg: Config) -> None:
 class MonitoredMetricsHook(Hook):
     """Check before training that a validation will give the metrics that a config names.
 
-    ``save_best``, EarlyStoppingHook and ReduceOnPlateau schedules name metrics. The log reports an EarlyStoppingHook
-    that waits for more validations than the run has.
+    ``save_best``, EarlyStoppingHook, LastEvaluationsHook and ReduceOnPlateau schedules name metrics. The log reports an
+    EarlyStoppingHook that waits for more validations than the run has.
 
     The names come from an evaluation of the first validation batch with the untrained model, which changes no state. An
     evaluator that cannot evaluate one batch is not checked.
@@ -95,6 +96,8 @@ def monitored(runner: Any) -> dict[str, str]:
             named.update({name: 'save_best' for name in hook.save_best or () if name != 'auto'})
         elif isinstance(hook, EarlyStoppingHook):
             named[hook.monitor] = 'EarlyStoppingHook.monitor'
+        elif isinstance(hook, LastEvaluationsHook):
+            named[hook.metric] = 'LastEvaluationsHook.metric'
     schedules = runner.param_schedulers.values() if isinstance(runner.param_schedulers, dict) else \
         [runner.param_schedulers]
     named.update({one.monitor: f'{type(one).__name__}.monitor' for several in schedules for one in several or ()

@@ -55,7 +55,7 @@ class SignalHook(Hook):
     def before_train(self, runner: Any) -> None:
         """Install the handlers, and run the validation that was due."""
         self.received, self.pending = None, None
-        for number in SIGNALS:
+        for number in SIGNALS if threading.current_thread() is threading.main_thread() else ():  # as Python requires
             current = signal.getsignal(number)
             if current is signal.SIG_DFL or isinstance(getattr(current, '__self__', None), SignalHook):
                 signal.signal(number, self._receive)

@@ -13,9 +13,11 @@ REMEDIES = {  # for error messages of torch and MMEngine
     'Expected more than 1 value per channel':
         'A batch normalisation received one value per channel, as after pooling a batch of one image. Set '
         'train_dataloader.batch_size=2 or more, or train_dataloader.drop_last=True if only the last batch is so small'}
-UNREGISTERED = re.compile(r'(\S+) is not in the (\S+) registry')  # in MMEngine's KeyError for an unknown type
+UNREGISTERED = re.compile(r'(\S+) is not in the (.+?) registry')  # in MMEngine's KeyError for an unknown type
 UNTYPED = 'must contain the key "type"'  # in MMEngine's KeyError for a dict without a type
-WORKER = 'DataLoader worker'  # begins torch's message about a worker that died
+IN_WORKER = re.compile(r'Caught \w+ in DataLoader worker process \d+\.\nOriginal Traceback')  # by torch
+DEAD = re.compile(r'DataLoader worker|unable to (allocate shared memory|write to file </torch)|'
+                  'received 0 items of ancdata')  # begin torch's messages about dead workers and full shared memory
 OF_USERS = (ValueError, OSError, ImportError, FloatingPointError)
 
 
@@ -36,6 +38,7 @@ def run_main(main: Callable[[], int | None], stopped: str = 'stopped') -> None:
             raise
         if message := next(filter(None, map(_dead_worker, _causes(error))), None):
             sys.exit(message)
+        error = _of_worker(error)
         if isinstance(error, (KeyError, TypeError)) and (text := describe_type_error(error)) is not None:
             sys.exit(f'{text}\n(rerun with --debug for a traceback)')
         if not isinstance(error, OF_USERS):
@@ -92,10 +95,18 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _dead_worker(error: BaseException) -> str | None:
-    """Return a message for torch's error about a dead worker, which it raises at any place; None for other errors."""
-    if not isinstance(error, RuntimeError) or not str(error).startswith(WORKER):
+    """Return a message for torch's errors about a dead worker or full shared memory, raised at any place, else None."""
+    text = str(_of_worker(error)) if isinstance(error, RuntimeError) else ''
+    if not DEAD.match(text):
         return None
-    return (f'a worker of a data loader died ({str(error).splitlines()[0].rstrip(". ")}). Most often memory or the '
+    return (f'a worker of a data loader died ({text.splitlines()[0].rstrip(". ")}). Most often memory or the '
             'shared memory in /dev/shm was full. Use fewer workers, such as --cfg-options '
             'train_dataloader.num_workers=1 val_dataloader.num_workers=1, or enlarge /dev/shm (docker run '
             '--shm-size=8g); --resume continues from the last checkpoint\n(rerun with --debug for a traceback)')
+
+
+def _of_worker(error: Exception) -> Exception:
+    """Return the error that torch re-raised from a data loader's worker, without the worker's traceback."""
+    name, text = type(error).__name__, str(error.args[0]) if error.args else ''
+    messages = re.split(rf'\n(?:[\w.]+\.)?{name}: ', text) if IN_WORKER.match(text) else []
+    return type(error)(messages[-1].rstrip()) if len(messages) > 1 else error

@@ -208,6 +208,18 @@ def test_bfloat16_with_large_means_and_cancelling_weights_passes(images):
                                                                                         record.weight)), False)
 
 
+@pytest.mark.parametrize('steps', [0, 2])
+@pytest.mark.parametrize('kinds', [('cpu',), ()], ids=['cpu', 'accelerator'])
+def test_a_step_whose_logits_overflow_half_precision_is_not_refused(images, kinds, steps, monkeypatch):
+    monkeypatch.setattr(device, 'CPU_TYPES', kinds)
+    criterion, classifier = fit(steps, images)
+    before = 0 if steps == 0 else counted(criterion)
+    z = logits(classifier, features(images=images))
+    criterion(z * torch.inf, labels(images))  # a GradScaler skips this step
+    criterion.raise_deferred_errors()
+    assert counted(criterion) > before
+
+
 @pytest.mark.parametrize('align_corners', [False, True])
 @pytest.mark.parametrize('small, large', [(4, 13), (6, 21), (5, 33), (1, 7), (7, 3), (9, 9)])
 def test_the_source_of_a_row_is_that_of_interpolate(small, large, align_corners):

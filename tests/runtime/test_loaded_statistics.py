@@ -1,4 +1,4 @@
-"""Statistics that a run takes over from ``load_from`` are reported, with the option for empty ones."""
+"""Statistics that a run takes over from a checkpoint are reported, with the option for empty ones."""
 import pytest
 from helpers import tiny
 from helpers.exhaustive import exhaustive
@@ -28,7 +28,7 @@ def test_loaded_statistics_are_reported_with_an_option_that_works(tmp_path, hook
     lines = [line.split('ISDA: ')[1] for line in next((tmp_path / 'second').glob('*/*.log')).read_text().splitlines()
              if 'continues the class statistics' in line]
     assert [line.split(' ')[0] for line in lines] == ['decode_head.loss_decode', 'auxiliary_head.loss_decode']
-    assert f'of {before["decode_head.loss_decode.statistics.count"]} samples from the checkpoint' in lines[0]
+    assert f'of {before["decode_head.loss_decode.statistics.count"]} samples from a checkpoint' in lines[0]
     parser = argparse.ArgumentParser()
     add_cfg_options(parser)
     for line in lines:

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from types import SimpleNamespace
 
@@ -14,6 +15,7 @@ from helpers.exhaustive import exhaustive
 from helpers.two_ranks import two_ranks
 from mmengine.hooks import Hook
 
+from isda_seg.paper.series.processes import PASSED_ON
 from isda_seg.runtime.checkpoint import latest_checkpoint
 from isda_seg.runtime.signals import SIGNALS, SignalHook, ignore_signals_in_worker
 
@@ -185,6 +187,21 @@ def test_handlers_are_restored_and_ignored_signals_stay_ignored():
             signal.SIG_IGN if number == signal.SIGHUP else signal.SIG_DFL for number in SIGNALS]
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+def test_a_run_in_a_thread_installs_no_handlers():
+    hook = SignalHook()
+    thread = threading.Thread(target=hook.before_train, args=[SimpleNamespace(val_loop=None)])
+    thread.start()
+    thread.join()
+    assert [signal.getsignal(number) for number in SIGNALS] == [signal.SIG_DFL] * len(SIGNALS)
+    assert hook.handlers == {}
+
+
+def test_launchers_pass_on_all_signals_of_a_run():
+    script = (tiny.ROOT / 'tools' / 'dist_train.sh').read_text()
+    assert PASSED_ON['TORCHELASTIC_SIGNALS_TO_HANDLE'] in script
+    assert set(PASSED_ON['TORCHELASTIC_SIGNALS_TO_HANDLE'].split(',')) >= {number.name for number in SIGNALS}
 
 
 def test_workers_survive_signals_to_the_job_but_not_from_the_main_process():

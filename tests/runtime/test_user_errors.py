@@ -3,6 +3,7 @@ import re
 import sys
 
 import pytest
+import torch
 from helpers.tiny import ROOT
 
 from isda_seg.runtime.user_errors import run_main
@@ -43,7 +44,8 @@ def test_torch_error_for_one_value_per_channel_gets_a_remedy(monkeypatch):
 
 @pytest.mark.parametrize('words, wrapped', [
     ('DataLoader worker (pid 7) is killed by signal: Bus error. It is possible that\nshared memory is low.', False),
-    ('DataLoader worker (pid(s) 7, 8) exited unexpectedly', True)])
+    ('DataLoader worker (pid(s) 7, 8) exited unexpectedly', True),
+    ('unable to allocate shared memory(shm) for file </torch_7_1>', False)])
 def test_a_dead_worker_is_one_sentence_about_workers_and_shared_memory(monkeypatch, words, wrapped):
     error = RuntimeError(words)
     if wrapped:  # torch raises it wherever the main process is
@@ -53,6 +55,21 @@ def test_a_dead_worker_is_one_sentence_about_workers_and_shared_memory(monkeypat
     message, _ = told(monkeypatch, error)
     assert message.startswith(f'a worker of a data loader died ({words.splitlines()[0].rstrip(". ")}). Most often')
     assert '/dev/shm' in message and 'train_dataloader.num_workers=1' in message
+
+
+class Broken(torch.utils.data.Dataset):
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, index):
+        raise FileNotFoundError('a.png does not exist:\nadd it')
+
+
+def test_an_error_in_a_worker_is_the_message_alone(monkeypatch):
+    with pytest.raises(FileNotFoundError, match='Original Traceback') as caught:
+        next(iter(torch.utils.data.DataLoader(Broken(), num_workers=1)))
+    message, _ = told(monkeypatch, caught.value)
+    assert message == 'a.png does not exist:\nadd it\n(rerun with --debug for a traceback)'
 
 
 def test_another_runtime_error_keeps_its_traceback(monkeypatch):

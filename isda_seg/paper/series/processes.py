@@ -23,7 +23,7 @@ END_WITH_PARENT = partial(ctypes.CDLL(None).prctl, PR_SET_PDEATHSIG, signal.SIGT
     if sys.platform == 'linux' else None
 # torchrun chooses a free port itself and passes the signals after which a run saves a checkpoint.
 TORCHRUN = ['-m', 'torch.distributed.run', '--standalone', '--local_addr', '127.0.0.1']
-PASSED_ON = dict(TORCHELASTIC_SIGNALS_TO_HANDLE='SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1')
+PASSED_ON = dict(TORCHELASTIC_SIGNALS_TO_HANDLE='SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1,SIGUSR2,SIGXCPU')
 
 
 class Slot(NamedTuple):
