@@ -57,10 +57,7 @@ def attach(loss: ISDACriterion, classifier: nn.Module, align_corners: bool = Fal
 def detach(loss: ISDACriterion, classifier: nn.Module) -> None:
     """Undo ``attach``: remove the hook, so that the classifier can be scripted and saved like any other module.
 
-    The loss keeps its statistics and can be attached again.
-
-    Raises:
-        ValueError: the loss is not attached to this classifier.
+    The loss keeps its statistics and can be attached again. ValueError if it is not attached to this classifier.
     """
     hooks = classifier._forward_pre_hooks
     keys = [key for key, hook in hooks.items() if getattr(hook, '__self__', None) is loss]

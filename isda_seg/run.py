@@ -49,16 +49,8 @@ def build_runner(cfg: Config, resume: str | None = None, amp: str | None = None,
     """Build the Runner that trains a config, with exact resume, atomic checkpoints and checked data.
 
     The function changes ``cfg``. The work directory and the checkpoints hold the original config, so that the tools of
-    OpenMMLab can read it.
-
-    Args:
-        cfg: config read by ``load_config``.
-        resume: a checkpoint, or 'latest' for the newest one in the work directory; without one, training starts afresh.
-        amp: 'auto', 'float16' or 'bfloat16'; None trains in the precision of the model.
-        quiet: print a concise log to the console; the log file is always complete.
-
-    Returns:
-        the Runner, ready to train.
+    OpenMMLab can read it. ``resume`` is a checkpoint, or 'latest' for the newest one in the work directory; ``amp`` is
+    'auto', 'float16' or 'bfloat16'. With ``quiet``, the console shows a concise log; the log file is always complete.
     """
     original = copy.deepcopy(cfg)
     if task_name(cfg) is not None:

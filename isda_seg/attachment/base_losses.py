@@ -167,12 +167,7 @@ def _cached_class_weight(values: tuple[float, ...], device: torch.device) -> Ten
 def soft_value(loss: nn.Module, logits: Tensor, targets: Tensor, weight: Tensor, covariance: Tensor, strength: float, *,
                samples: int | None, grid: Grid | None, background: int | None, adjustment: Tensor | None,
                factor: float) -> Tensor:
-    """Return ``factor`` times the ISDA loss of class probabilities (``soft_cross_entropy``) for a base loss.
-
-    Raises:
-        ValueError: a base loss other than PyTorch's cross-entropy, samples, a grid, a background, or invalid
-            probabilities.
-    """
+    """Return ``factor`` times the ISDA loss of class probabilities (``soft_cross_entropy``) for a base loss."""
     torchs = type(loss) is nn.CrossEntropyLoss
     if not (torchs or type(loss) is MeanCrossEntropy) or torchs and ignore_index_of(loss) >= 0 or samples or grid or \
             background is not None:

@@ -28,9 +28,6 @@ def classifier_input(classifier: nn.Module, features: Tensor, logits: Sequence[i
     """Return the classifier's input in the layout of its logits (N, C) or (B, C, H, W).
 
     Logits (N, C) may be the flattened output of a convolution at a single position, such as one of pooled features.
-
-    Raises:
-        RuntimeError: the input of a convolution has no batch dimension; errors of ``as_map``.
     """
     if isinstance(classifier, nn.Linear):
         return as_map(features, logits)
@@ -118,12 +115,7 @@ class CapturedInputs(Transient):
         return None if features is None or len(features) else features
 
     def last(self, logits: Sequence[int]) -> CapturedInput:
-        """Return the captured input of the last pass, in the layout of logits of this shape, without clearing it.
-
-        Raises:
-            RuntimeError: no captured input, a call inside a gradient-checkpointed block, or tokens that do not form a
-                map of the logits' shape.
-        """
+        """Return the captured input of the last pass, in the layout of logits of this shape, without clearing it."""
         if in_backward():
             raise RuntimeError('this ISDA loss was called during a backward pass, inside a block that gradient '
                                'checkpointing recomputes. Checkpoint only the network, and call the loss on its output')

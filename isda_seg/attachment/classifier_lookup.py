@@ -17,17 +17,12 @@ def num_outputs(module: nn.Module) -> int | None:
 
 
 def classifier_of(holder: nn.Module, loss: nn.Module, place: str) -> nn.Module:
-    """Return the classifier in ``holder`` that computes the logits of the loss.
+    """Return the classifier in ``holder``, usually a head, that computes the logits of the loss.
 
-    Args:
-        holder: the module that directly holds the loss, usually a head.
-        loss: the loss; its attribute ``classifier``, if set, names the classifier.
-        place: path of the loss in ``holder``, such as 'loss_decode.0'.
-
-    Raises:
-        ValueError: no classifier, or several candidates.
+    ``place`` is the path of the loss in the holder, such as 'loss_decode.0'. An attribute ``classifier`` of the loss
+    names the classifier. No classifier, or several candidates, is a ValueError.
     """
-    reason, wanted = unsupported_reason(holder), getattr(loss, 'classifier', None)
+    reason, wanted = unsupported_reason(type(holder)), getattr(loss, 'classifier', None)
     if reason is not None:
         raise ValueError(reason)
     children = dict(holder.named_children())
@@ -58,6 +53,6 @@ def classifier_of(holder: nn.Module, loss: nn.Module, place: str) -> nn.Module:
 
 def _supported(classifier: nn.Module) -> nn.Module:
     """Return the classifier; ValueError with the reason for one that is not linear in its features."""
-    if (reason := unsupported_reason(classifier)) is not None:
+    if (reason := unsupported_reason(type(classifier))) is not None:
         raise ValueError(reason)
     return classifier

@@ -14,9 +14,6 @@ class SoftmaxFocalLoss(nn.Module):
         class_weight: weight of each class, or None.
         loss_weight: factor of the result.
         loss_name: key in the training log.
-
-    Raises:
-        ValueError: negative gamma.
     """
 
     softmax = True
@@ -31,14 +28,9 @@ class SoftmaxFocalLoss(nn.Module):
 
     def forward(self, logits: Tensor, labels: Tensor, weight: Tensor | None = None, ignore_index: int = -100,
                 reduction_override: str | None = None) -> Tensor:
-        """Return the scalar loss, or the losses (N, ...) for 'none'.
+        """Return the scalar loss of logits (N, C, ...), or the losses (N, ...) for ``reduction_override='none'``.
 
-        Args:
-            logits: (N, C, ...).
-            labels: (N, ...).
-            weight: (N, ...) weight of each sample, or None.
-            ignore_index: samples with this label do not count.
-            reduction_override: 'none' or 'sum' instead of the mean.
+        ``weight`` (N, ...) is the weight of each sample.
         """
         labels = labels.long()
         class_weight = None if self.class_weight is None else self.class_weight.to(logits)

@@ -19,13 +19,9 @@ class LabelErrors(Transient):
 
     def check(self, labels: Tensor, logits: Tensor, ignore_index: int,
               sources: Sequence[str] | None = None) -> tuple[Tensor, int]:
-        """Return the labels as int64, and their ignore index. An accelerator ignores invalid labels.
+        """Return the labels as int64, and their ignore index; on a CPU, raise ValueError for invalid ones.
 
-        Class probabilities keep their dtype; an accelerator replaces invalid ones by 0.
-
-        Raises:
-            ValueError: labels that do not fit the logits; on a CPU, a label that is neither a class nor ignored, or an
-                invalid probability.
+        An accelerator ignores invalid labels. Class probabilities keep their dtype; it replaces invalid ones by 0.
         """
         if is_soft(logits, labels):
             self._improper = improper(labels) | self._improper

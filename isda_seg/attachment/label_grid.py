@@ -12,14 +12,11 @@ LABEL_SAMPLINGS = ('exact', 'nearest')
 @lru_cache(maxsize=64)
 def label_index(small: int, large: int, align_corners: bool, sampling: str = 'exact',
                 device: torch.device | str = 'cpu') -> Tensor:
-    """Return the label row (or column) of each of ``small`` feature rows, among ``large`` label rows.
+    """Return the label row (or column) of each of ``small`` feature rows, among ``large`` label rows; a cached tensor.
 
     With 'exact', it is ``round(i (large-1) / (small-1))`` for align_corners, otherwise the centre of the cell
     ('nearest-exact'). With 'nearest', it is ``floor(i large / small)`` as in the authors' code, which is wrong by up to
     half a cell, and by up to a whole cell for align_corners.
-
-    Returns:
-        (small,) int64, a cached tensor that must not be modified.
     """
     i = torch.arange(small, device=device)
     return i * large // small if sampling == 'nearest' else pixel_of(i, small, large, align_corners)

@@ -12,16 +12,8 @@ from isda_seg.core.schedule import check_strength, linear_ramp
 class Ramp(nn.Module):
     """``linear_ramp`` over the optimizer steps, counted by training calls (lambda = t/T lambda_0, below Eq. 4).
 
-    Args:
-        final: lambda_0, the strength of the last step.
-        total: T, the number of optimizer steps.
-        calls_per_step: training calls of the loss per optimizer step, for accumulated gradients.
-
-    Attributes:
-        calls: number of training calls so far, a scalar int64 buffer. Users may change its value.
-
-    Raises:
-        ValueError: a bad strength, or a number of steps or calls that is not a positive integer.
+    ``final`` is lambda_0, ``total`` the number of optimizer steps, ``calls_per_step`` that of training calls per step.
+    The buffer ``calls`` is the number of training calls so far; users may change its value.
     """
 
     calls: Tensor
@@ -37,11 +29,7 @@ class Ramp(nn.Module):
 
     @classmethod
     def of(cls, lambda_0: float | None, total_steps: int | None, calls_per_step: int) -> 'Ramp | None':
-        """Return the ramp for ``lambda_0`` and ``total_steps``; None if both are None.
-
-        Raises:
-            ValueError: only one of both is given, or ``calls_per_step`` is given without them.
-        """
+        """Return the ramp for ``lambda_0`` and ``total_steps``; None if both are None."""
         if lambda_0 is None and total_steps is None:
             if calls_per_step != 1:
                 raise ValueError(f'calls_per_step={calls_per_step} requires lambda_0 and total_steps: give these too, '

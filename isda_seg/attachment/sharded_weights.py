@@ -11,9 +11,6 @@ def whole(parameter: Any) -> Tensor:
     """Return the parameter, all-gathered if it is sharded. This is a collective operation of all ranks.
 
     Its gradient is averaged over ranks, like all gradients under ``fully_shard``.
-
-    Raises:
-        RuntimeError: ``FullyShardedDataParallel`` has resharded the parameter.
     """
     if not hasattr(parameter, 'full_tensor'):
         if parameter._is_view() and parameter.numel() and parameter.untyped_storage().size() == 0:

@@ -31,13 +31,8 @@ UNSUPPORTED = {
 FIRST_CALL_ONLY = {'IterativeDecodeHead': 'the later stages, whose kernels depend on the image, are not wrapped'}
 
 
-def unsupported_reason(head: nn.Module) -> str | None:
-    """Return why ISDA does not support this head, or this classifier; None if no reason is known."""
-    return reason_of(type(head))
-
-
-def reason_of(kind: type) -> str | None:
-    """Return ``unsupported_reason`` of the modules of a class."""
+def unsupported_reason(kind: type) -> str | None:
+    """Return why ISDA does not support heads, or classifiers, of this class; None if no reason is known."""
     return next((UNSUPPORTED[name] for name in _names(kind) if name in UNSUPPORTED), None)
 
 

@@ -7,18 +7,10 @@ from torch import Tensor
 
 
 def as_map(features: Tensor, logits: Sequence[int]) -> Tensor:
-    """Return the input of a Linear layer in the layout of its logits.
+    """Return the input (..., A) of a Linear layer in the layout of logits of this shape, resized or not.
 
-    Args:
-        features: (..., A).
-        logits: shape of the logits, resized or not.
-
-    Returns:
-        (N, A) for logits (N, C). For logits (B, C, H, W), a view (B, A, h, w) of tokens (B, h w, A) or of maps
-        (B, h, w, A); likewise for any number of spatial dimensions.
-
-    Raises:
-        RuntimeError: a number of tokens that does not form a map with the aspect ratio of the logits.
+    It is (N, A) for logits (N, C). For logits (B, C, H, W), it is a view (B, A, h, w) of tokens (B, h w, A) or of maps
+    (B, h, w, A); likewise for any number of spatial dimensions.
     """
     if len(logits) == features.dim() > 2:
         return features.movedim(-1, 1)
@@ -28,11 +20,7 @@ def as_map(features: Tensor, logits: Sequence[int]) -> Tensor:
 
 
 def grid_of(tokens: int, size: Sequence[int]) -> tuple[int, ...]:
-    """Return the sides of a map of so many tokens with the aspect ratio nearest to that of ``size``.
-
-    Raises:
-        RuntimeError: the nearest aspect ratio is wrong by more than a factor of 2.
-    """
+    """Return the sides of a map of so many tokens with the aspect ratio nearest to that of ``size``."""
     def stretch(sides: tuple[int, ...]) -> float:
         pairs = list(zip(sides, size, strict=True))
         return max(a * wide / (b * high) if b * high else float('inf')

@@ -4,7 +4,6 @@ from math import inf, prod
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from isda_seg.attachment.captured_inputs import CapturedInput
@@ -16,7 +15,6 @@ from isda_seg.core.windows import Windows
 
 STRIDE = 2654435761  # 2^32 divided by the golden ratio: spreads the sampled positions over batch and image
 ALLOWED = 1e-2       # tolerance relative to the scale of the logits
-CONVOLVE = (F.conv1d, F.conv2d, F.conv3d)
 HALF_ALLOWED = 5e-2  # tolerance for features or logits in half precision
 
 
@@ -56,13 +54,9 @@ class Comparison(NamedTuple):
 
 
 def typical_logit(features: Tensor, weight: Tensor) -> Tensor:
-    """Return the size of a logit of the largest feature vector without cancellation in the product, a scalar tensor.
+    """Return the size of a logit of the largest feature (A, n) without cancellation, a scalar; the weight is (C, A).
 
     Rounding errors are relative to this size: the logits themselves may be much smaller.
-
-    Args:
-        features: (A, n).
-        weight: (C, A).
     """
     length = torch.linalg.vector_norm(features.float(), dim=0).max()
     typical: Tensor = length * torch.linalg.vector_norm(weight.detach().float()) / max(1, weight.numel()) ** 0.5
@@ -83,12 +77,7 @@ class Verification(Transient):
 
     @torch.no_grad()
     def check(self, captured: CapturedInput, logits: Tensor, align_corners: bool) -> None:
-        """Check one step; called before the batch is observed.
-
-        Raises:
-            RuntimeError: logits that do not match the captured features; on a GPU after the first step, only logits of
-                a shape that does not fit.
-        """
+        """Check one step before its batch is observed; a GPU defers errors of values after the first step."""
         check_shapes(captured, logits)
         if logits.numel() == 0:
             return
@@ -140,10 +129,10 @@ def check_shapes(captured: CapturedInput, logits: Tensor) -> None:
 
 def _whole_image(captured: CapturedInput, logits: Tensor, align_corners: bool, allowed: float) -> bool:
     """Verify the logits of the first image; return False if an overflow prevented the comparison."""
-    small, got, size = _first_logits(captured), logits[:1].float(), tuple(logits.shape[2:])
+    (small, typical), got, size = _first_image(captured), logits[:1].float(), tuple(logits.shape[2:])
     again = small if small.dim() == 2 else resize(small, size, align_corners)
     error, scale = float((again - got).abs().max()), float(again.abs().max())
-    bound = allowed * (scale + float(_first_typical_logit(captured)) + 1e-6)
+    bound = allowed * (scale + typical + 1e-6)
     if bound < error < inf:
         if small.dim() > 2 and float((resize(small, size, not align_corners) - got).abs().max()) <= allowed * scale:
             raise RuntimeError(f'the logits were upsampled with align_corners={not align_corners}, but the loss was '
@@ -158,30 +147,17 @@ def _whole_image(captured: CapturedInput, logits: Tensor, align_corners: bool, a
     return error <= bound  # after an overflow, check again at the next step
 
 
-def _first_logits(captured: CapturedInput) -> Tensor:
-    """Recompute the logits of the first sample, or of the first image before resizing."""
-    weight, bias, features = captured.weight.float(), captured.bias, captured.features
-    bias = None if bias is None else bias.float()
-    if isinstance(features, Windows):
-        windows = features.of_images(slice(0, 1))
-        weight = weight.view(len(weight), -1, *windows.kernel)
-        return CONVOLVE[len(windows.kernel) - 1](windows.map.float(), weight, bias, windows.stride, 0,
-                                                 windows.dilation)
-    one = features[:1].float()
-    if one.dim() == 2:
-        return F.linear(one, weight, bias)
-    plane = one.flatten(3) if one.dim() > 3 else one[..., None]  # (1, A, h, w) in the layout of an image
-    return F.conv2d(plane, weight[:, :, None, None], bias).view(1, -1, *one.shape[2:])
-
-
-def _first_typical_logit(captured: CapturedInput) -> Tensor:
-    """Return ``typical_logit`` of the first sample or image; for windows, the largest value of their bands."""
-    features = captured.features
-    if not isinstance(features, Windows):
-        one = features[:1].float()
-        return typical_logit(one.t() if one.dim() == 2 else one[0].flatten(1), captured.weight)
-    bands = (band[0].flatten(1) for _, _, band in features._replace(map=features.map[:1]).bands())
-    return torch.stack([typical_logit(band, captured.weight) for band in bands]).max()
+def _first_image(captured: CapturedInput) -> tuple[Tensor, float]:
+    """Recompute the logits of the first sample, or of the first image before resizing, and their ``typical_logit``."""
+    features, weight = captured.features, captured.weight.float()
+    parts = [band for *_, band in features._replace(map=features.map[:1]).bands()] \
+        if isinstance(features, Windows) else [features[:1]]
+    parts = [part.float() for part in parts]
+    products = [torch.einsum('ca,na...->nc...', weight, part) for part in parts]
+    logits = torch.cat(products, dim=2 if len(parts) > 1 else 0)
+    if captured.bias is not None:
+        logits = logits + captured.bias.float().view(-1, *[1] * (logits.dim() - 2))
+    return logits, max(float(typical_logit(part.movedim(1, 0).flatten(1), weight)) for part in parts)
 
 
 def _one_position(captured: CapturedInput, logits: Tensor, align_corners: bool, step: int) -> Comparison:

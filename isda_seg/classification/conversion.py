@@ -23,13 +23,10 @@ class Export(NamedTuple):
 
 
 def export(checkpoint: str | Path, out: str | Path, target: str) -> Export:
-    """Convert a checkpoint whose weights cover the target's network, with all names and shapes.
+    """Convert a checkpoint whose weights cover the target's network, with all names and shapes, into the file ``out``.
 
-    Args:
-        checkpoint: checkpoint of an ``ImageClassifier`` with a ResNet or ResNeXt of MMSegmentation, or a file with
-            torchvision's keys as the authors released them, with or without ``module.``.
-        out: path of the file to write; it is created only after all checks have passed.
-        target: 'mmseg', 'mmdet' or 'torchvision' (which keeps the last layer).
+    It is that of an ``ImageClassifier`` with a ResNet or ResNeXt of MMSegmentation, or a file with torchvision's keys
+    as the authors released them. The target 'torchvision' keeps the last layer.
     """
     if target not in TARGETS:
         raise ValueError(f'unknown target {target!r}. Choose from {TARGETS}')

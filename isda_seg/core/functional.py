@@ -157,7 +157,5 @@ def cross_entropy(logits: Tensor, labels: Tensor, *, ignore_index: int | None, r
     if is_soft(logits, labels):
         return F.cross_entropy(logits, labels, reduction=reduction)
     index = -100 if ignore_index is None else ignore_index
-    if reduction != 'mean':
-        return F.cross_entropy(logits, labels.long(), ignore_index=index, reduction=reduction)
-    total = F.cross_entropy(logits, labels.long(), ignore_index=index, reduction='sum')
-    return total / number_labelled(labels, index)
+    loss = F.cross_entropy(logits, labels.long(), ignore_index=index, reduction=reduction.replace('mean', 'sum'))
+    return loss / number_labelled(labels, index) if reduction == 'mean' else loss

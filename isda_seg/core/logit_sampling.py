@@ -16,18 +16,8 @@ from isda_seg.core.schedule import check_strength
 class LogitNoise:
     """Gaussian noise of the logits of class y under semantic augmentation, ``N(0, strength W Sigma_y W^T)`` (Eq. 5).
 
-    The expected gradient with respect to the weight equals that of sampled features ``a~ ~ N(a, strength Sigma_y)``.
-    Finding the classes in the batch synchronises with an accelerator.
-
-    Args:
-        labels: (N,) or (N, ...).
-        weight: (C, A) of the classifier.
-        covariance: (C, A) or (C, A, A), or leading dimension 1; positive semi-definite, possibly singular.
-        strength: lambda.
-        ignore_index: samples with this label have zero noise; None: no label is ignored.
-
-    Raises:
-        ValueError: shapes that do not fit, a bad strength, a label outside the classes (on a CPU).
+    The expected gradient with respect to the weight (C, A) equals that of sampled features. Labels are (N, ...); those
+    equal to ``ignore_index`` have zero noise. Finding the classes in the batch synchronises with an accelerator.
     """
 
     def __init__(self, labels: Tensor, weight: Tensor, covariance: Tensor, strength: float, *,
@@ -48,12 +38,7 @@ class LogitNoise:
         self.back = torch.empty_like(order).scatter_(0, order, torch.arange(len(order), device=order.device))
 
     def sample(self, count: int, generator: torch.Generator | None = None) -> Tensor:
-        """Return ``count`` independent samples of the noise, (count, N, C, ...).
-
-        Args:
-            count: number of samples.
-            generator: random number generator on the weight's device.
-        """
+        """Return ``count`` independent samples of the noise, (count, N, C, ...)."""
         _, classes, rank = self.roots.shape
         with full_precision(self.roots.device.type):
             parts = [torch.randn(count, n, rank, dtype=root.dtype, device=root.device, generator=generator) @ root.t()
@@ -64,19 +49,12 @@ class LogitNoise:
 
 
 def logit_roots(weight: Tensor, covariance: Tensor) -> Tensor:
-    """Return ``F_y`` with ``F_y F_y^T = W Sigma_y W^T``, differentiable in the weight.
+    """Return ``F_y`` with ``F_y F_y^T = W Sigma_y W^T``, (K, C, R), of covariances (K, A) or (K, A, A).
 
-    The derivative is ``dW Sigma_y W^T F^+T``, the conditional expectation of the derivative of sampled features given
-    the noise of the logits. The derivatives of a symmetric root or of eigenvectors would also rotate the noise, and are
-    unbounded for small eigenvalues.
-
-    Args:
-        weight: (C, A).
-        covariance: (K, A) or (K, A, A). A learned covariance receives its whole gradient through the left factor, which
-            bounds the variance of the gradient.
-
-    Returns:
-        (K, C, R), where R is C, or A if that is smaller and the covariance needs no gradient.
+    The derivative in the weight is ``dW Sigma_y W^T F^+T``, the conditional expectation of the derivative of sampled
+    features given the noise of the logits. The derivatives of a symmetric root or of eigenvectors would also rotate the
+    noise, and are unbounded for small eigenvalues. A learned covariance receives its whole gradient through the left
+    factor, which bounds the variance of the gradient.
     """
     classes, channels = weight.shape
     diagonal = covariance.dim() == 2
@@ -108,23 +86,9 @@ def check_sample_count(samples: int | None) -> int | None:
 
 def sampled_logits(logits: Tensor, labels: Tensor, weight: Tensor, covariance: Tensor, strength: float,
                    num_samples: int, *, ignore_index: int | None = None, grid: Grid | None = None) -> Iterator[Tensor]:
-    """Yield the logits of ``num_samples`` samples of the features, one sample at a time (Eq. 5).
+    """Yield the logits of ``num_samples`` samples of the features, one sample at a time (Eq. 5); see ``LogitNoise``.
 
-    Args:
-        logits: (N, C) or (N, C, ...).
-        labels: (N,) or (N, ...).
-        weight: (C, A).
-        covariance: as for ``LogitNoise``.
-        strength: lambda.
-        num_samples: M.
-        ignore_index: logits of samples with this label do not change.
-        grid: for logits (N, C, H, W), sample the noise at the points of this grid and upsample it.
-
-    Yields:
-        a tensor of the shape of the logits, at least float32.
-
-    Raises:
-        ValueError: as ``LogitNoise``.
+    With a ``grid``, the noise is sampled at its points and upsampled to logits (N, C, H, W).
     """
     noise = LogitNoise(labels if grid is None else grid.labels, weight, covariance, strength, ignore_index=ignore_index)
     for _ in range(num_samples):

@@ -29,16 +29,7 @@ def margin_variance(weight: Tensor, covariance: Tensor) -> Tensor:
 
 
 def label_margin_variance(weight: Tensor, covariance: Tensor, labels: Tensor) -> Tensor:
-    """Return ``margin_variance(weight, covariance)[labels]`` without computing other rows.
-
-    Args:
-        weight: (C, A) rows of the classifier; gradients flow into it.
-        covariance: as for ``margin_variance``.
-        labels: (N,) int64, each in 0..C-1.
-
-    Returns:
-        (N, C).
-    """
+    """Return ``margin_variance(weight, covariance)[labels]``, (N, C), without computing other rows."""
     check_pair(weight, covariance)
     if covariance.dim() == 3 and on_cpu(labels):  # a row costs C A^2, so compute it once per class
         classes, position = torch.unique(labels, return_inverse=True)

@@ -34,24 +34,8 @@ def soft_cross_entropy(logits: Tensor, targets: Tensor, weight: Tensor, covarian
 
     One-hot probabilities give Eq. 7. A CPU computes a row of C terms for each probability above 0, such as 2 per sample
     for mixup and C for smoothed labels; an accelerator computes all N C rows. The rows are computed
-    in blocks, and again for the gradient, so the memory is that of a few tensors of the logits' size.
-
-    Args:
-        logits: (N, C) or (N, C, ...).
-        targets: probabilities of the shape of the logits; receive no gradient. A row of zeros has loss 0.
-        weight: (C, A) of the classifier that made the logits.
-        covariance: (C, A) or (C, A, A), or leading dimension 1.
-        strength: lambda; 0 gives ``F.cross_entropy``, in at least float32.
-        class_weight: (C,), weights of the terms of the sum over y, as in ``F.cross_entropy``.
-        label_smoothing: replaces the loss of each label y by the smoothed loss of its augmented logits, as for labels.
-        adjustment: as for ``isda_cross_entropy``.
-        reduction: 'mean' over all N samples, as in ``F.cross_entropy``, 'sum' or 'none'.
-
-    Returns:
-        a scalar; (N, ...) for 'none'. It has no second derivative.
-
-    Raises:
-        ValueError: shapes that do not fit, a bad strength, an unknown reduction, an invalid probability (on a CPU).
+    in blocks, and again for the gradient, so the memory is that of a few tensors of the logits' size. The result has no
+    second derivative. Arguments are those of ``isda_cross_entropy`` and ``F.cross_entropy``; a row of zeros has loss 0.
     """
     half = check_strength(strength) / 2
     check_classes(logits, weight)

@@ -37,15 +37,11 @@ def evaluate(cfg: Config, config: str, checkpoint: str, show_dir: str | None = N
         run.custom_hooks = [*(run.get('custom_hooks') or []),
                             dict(type='DetectionsHook', out_dir=show_dir, most=show_most, **cfg.get('pictures', {}))]
     metrics = runner_from(run, quiet).test()
-    metrics = metrics or {f'{name}_mAP': 0.0 for name in _requested(run)}  # no detections
+    requested = [node['metric'] for node in dicts(run.test_evaluator) if 'metric' in node]  # 'bbox', 'segm'
+    metrics = metrics or {f'{name}_mAP': 0.0 for names in requested  # no detections
+                          for name in ([names] if isinstance(names, str) else names)}
     found = {SINGLE: in_per_cent(metrics)}
     return dict(result(cfg, config, checkpoint, loaded, found), backbone=loaded.get('meta', {}).get(BACKBONE))
-
-
-def _requested(cfg: Config) -> list[str]:
-    """Return the metrics requested from the evaluator: 'bbox', 'segm'."""
-    requested = [node['metric'] for node in dicts(cfg.test_evaluator) if 'metric' in node]
-    return [name for names in requested for name in ([names] if isinstance(names, str) else names)]
 
 
 def in_per_cent(metrics: dict[str, Any]) -> dict[str, float | None]:

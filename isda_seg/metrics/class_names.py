@@ -16,9 +16,7 @@ def unique_names(classes: Sequence[str]) -> list[str]:
 def check_class_names(dataset: dict[str, Any], kind: Any) -> None:
     """Check the names of the classes in the config of a dataset, or in its class ``kind``.
 
-    Raises:
-        ValueError: the names are a single string that is not the path of a file with one name per line, or the metainfo
-            has a key without effect.
+    A single string must be the path of a file with one name per line. The metainfo must have no key without effect.
     """
     known = {**(getattr(kind, 'METAINFO', None) or {}), **(dataset.get('metainfo') or {})}
     unread = [key for key in dataset.get('metainfo') or {} if key in ('CLASSES', 'PALETTE')]

@@ -16,7 +16,8 @@ def check_unused(config: Any, model: nn.Module) -> None:
         return
     modules = dict(model.named_modules())
     lost = [place for place in named if not isinstance(modules.get(place), ISDACriterion)]
-    reasons = {reason for place in lost if (reason := unsupported_reason(modules.get(place.rpartition('.')[0], model)))}
+    heads = [type(modules.get(place.rpartition('.')[0], model)) for place in lost]
+    reasons = set(filter(None, map(unsupported_reason, heads)))
     places = ', '.join(f'model.{place}' for place in lost)
     raise ValueError(f'the config contains ISDALoss {len(named)} times, the model {len(held)} times. The model does '
                      f'not use {places}{"".join(f" ({reason})" for reason in reasons)}. Delete this key. To wrap every '

@@ -34,16 +34,10 @@ class Wrapped(NamedTuple):
 
 
 def wrap_losses(model: nn.Module, make: Make | None = None, heads: Sequence[str] | None = None) -> Wrapped:
-    """Wrap each supported softmax loss of the model, and attach all its ISDA losses.
+    """Wrap each supported softmax loss of the model in place with ``make``, and attach all its ISDA losses.
 
-    Args:
-        model: model whose losses are replaced in place.
-        make: function that wraps a base loss in an ISDA loss; None wraps no loss.
-        heads: names of the heads whose losses are wrapped, or '-name' to exclude one; None for all. 'auxiliary_head'
-            stands for all heads of that list.
-
-    Raises:
-        ValueError: a name without a head, no loss to wrap, or an ISDA loss in a head that is not supported.
+    ``heads`` are as in ``ISDAHook``; 'auxiliary_head' stands for all heads of that list. Without ``make`` no loss is
+    wrapped.
     """
     unwrapped: dict[str, list[str]] = {}
     losses = list(held_losses(model))
@@ -108,7 +102,7 @@ def _reason_not_wrapped(model: nn.Module, held: HeldLoss, heads: Sequence[str] |
         return 'heads excludes it'
     parent = model.get_submodule(held.name.rpartition('.')[0])
     try:
-        if (reason := unsupported_reason(parent)) is not None:
+        if (reason := unsupported_reason(type(parent))) is not None:
             return reason
         classifier_of(held.holder, held.loss, held.place)
     except ValueError as error:

@@ -42,11 +42,9 @@ def result_file(out: str | None, default: str | Path, inputs: Iterable[Any] = ()
                 figures: Sequence[str] = ()) -> Path:
     """Return the path of the result file, in a folder that exists and can be written.
 
-    Args:
-        out: value of ``--out``. If it is a folder or has no suffix, the file name of ``default`` is appended.
-        default: path of the result file if ``out`` is None. Its suffix is the format.
-        inputs: inputs of the tool that must not be replaced, as in ``check_file``.
-        figures: endings of figures next to the result, such as '.png' or '_curves.png'.
+    If ``out``, the value of ``--out``, is a folder or has no suffix, the file name of ``default`` is appended.
+    ``inputs`` must not be replaced, as in ``check_file``. ``figures`` are endings of figures next to the result, such
+    as '.png'.
     """
     path = Path(out or default)
     if path.is_dir() or not path.suffix:

@@ -1,5 +1,6 @@
 """Epoch-based training that resumes inside an epoch, after the batches that were already used."""
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from mmengine.config import ConfigDict
@@ -23,19 +24,14 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
         """Train on the batches of the epoch that follow the current iteration."""
         self.runner.call_hook('before_train_epoch')
         self.runner.model.train()
-        done = 0 if self.begun else batches_done(self)
+        done, steps = self.iter - self.epoch * len(self.dataloader), len(self.dataloader)
+        if self.begun or not 0 <= done <= steps:  # the iteration of a run with another batch size
+            done = 0
         self.begun = True
         for index, batch in enumerate(rest_of_epoch(self.dataloader, done), done):
             self.run_iter(index, batch)
         self.runner.call_hook('after_train_epoch')
         self._epoch += 1
-
-
-def batches_done(loop: EpochBasedTrainLoop) -> int:
-    """Return the batches of the current epoch that were used; 0 if the iteration is not in it (other batch size)."""
-    steps = len(loop.dataloader)
-    done = int(loop.iter - loop.epoch * steps)
-    return done if 0 <= done <= steps else 0
 
 
 def set_epoch_loop(cfg: ConfigDict) -> None:
@@ -66,11 +62,9 @@ class _SkipOnce:
         self.sampler, self.skipped = sampler, skipped
 
     def __iter__(self) -> Iterator[Any]:
-        entries = iter(self.sampler)
-        for _ in range(self.skipped):  # a generator: DataLoader calls iter() twice and uses the second iterator
-            next(entries, None)
-        self.skipped = 0
-        yield from entries
+        # a generator: DataLoader calls iter() twice and uses the second iterator
+        skipped, self.skipped = self.skipped, 0
+        yield from islice(self.sampler, skipped, None)
 
     def __len__(self) -> int:
         return len(self.sampler)

@@ -15,12 +15,10 @@ OPTIMIZER = ('optimizer', 'paramwise_cfg', 'clip_grad', 'accumulative_counts')  
 
 
 def fingerprint(runner: Any) -> dict[str, Any]:
-    """Return the fingerprint of a runner's training setup.
+    """Return the fingerprint of a runner's training setup, a dict of JSON values.
 
-    Returns:
-        dict of JSON values: 'data' (digest of files and labels), 'images' (number), 'batch' (images per step over all
-        ranks), 'ranks', 'accumulated' (steps per update), 'steps' (per epoch; None in iteration-based training),
-        'length' (in epochs or iterations), 'optimizer', 'schedule' and 'augmentation' (from the config).
+    'batch' counts the images per step over all ranks, 'accumulated' the steps per update, 'steps' those of an epoch
+    (None in iteration-based training). 'length' is in epochs or iterations.
     """
     loader, loop, cfg = runner.train_dataloader, runner.train_loop, runner.cfg
     by_epoch = isinstance(loop, EpochBasedTrainLoop)

@@ -30,10 +30,7 @@ def adjusted_metrics(metrics: Sequence[dict[str, Any]], prior: Tensor, taus: Seq
 def class_log_prior(state_dict: dict[str, Tensor], module: str, count_labels: Callable[[], Tensor]) -> Tensor:
     """Return log class frequencies (C,): those that the last ISDA loss of a module observed, or ``count_labels()``.
 
-    Args:
-        state_dict: weights of a checkpoint.
-        module: name of the module that holds the loss.
-        count_labels: returns the number of training labels per class (C,); called for a checkpoint without ISDA.
+    ``count_labels`` is called for the weights ``state_dict`` of a model without ISDA.
     """
     counts = [value for key, value in state_dict.items()
               if key.startswith(f'{module}.') and key.endswith('.statistics.count')]

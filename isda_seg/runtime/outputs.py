@@ -27,13 +27,10 @@ SPLITS = ('train', 'val')  # folders of an image folder dataset
 
 
 def check_file(option: str, path: str | Path, inputs: Iterable[Any] = (), kind: str = '') -> None:
-    """Check that an output file may be written.
+    """Check that the output file ``path``, given by ``option``, may be written.
 
-    Args:
-        option: option with the path, for the error message.
-        path: path of the output.
-        inputs: paths of files and folders, and configs with all files and data folders that they name.
-        kind: suffix of the format of the output; an existing file of another format is not replaced.
+    ``inputs`` are files and folders, and configs with all files and data folders that they name. An existing file of
+    another format than the suffix ``kind`` is not replaced.
     """
     inputs, remedy = list(inputs), f'Choose another file with {option}'
     if os.path.isdir(path):

@@ -14,15 +14,10 @@ RECORD = 'diverged.json'  # file in the work directory: {"iteration": number of 
 
 @HOOKS.register_module()
 class SoundRunHook(Hook):
-    """Check during training that weights and loss are finite.
+    """Raise FloatingPointError during training if a weight is not finite, in which case no checkpoint is written.
 
-    Args:
-        interval: steps between two checks; a check synchronises with the device. Weights are also checked before
-            every checkpoint is written.
-
-    Raises:
-        FloatingPointError: a weight is not finite, in which case no checkpoint is written; or the loss is not finite in
-            two consecutive checks or at the end of training. Mixed precision skips single steps with such a loss.
+    It is raised too if the loss is not finite in two consecutive checks, ``interval`` steps apart, or at the end. Mixed
+    precision skips single steps with such a loss. A check synchronises with the device.
     """
 
     priority = 'VERY_LOW'

@@ -29,16 +29,10 @@ class Task(NamedTuple):
                   **options: Any) -> dict[str, Any]:
         """Return the arguments of ``evaluate`` for these options of tools/test.py; options that are None are left out.
 
-        Args:
-            protocols: names of evaluation protocols.
-            keep: called with the results so far after each of several protocols.
-            options: ``show_dir``, folder for visualisations of the first protocol; ``show_most``, their maximum number;
-                ``taus``, values of tau for logit adjustment (Menon et al., ICLR 2021, Eq. 9). For each tau, metrics
-                are also computed with ``tau * log prior`` subtracted from the logits, in the same pass over the data,
-                and a protocol has a further entry "logit_adjustment": {"0.5": {metric: value}}.
-
-        Raises:
-            ValueError: a protocol or an option that the task does not support, or an invalid tau.
+        ``keep`` is called with the results so far after each protocol. ``show_dir`` is the folder for visualisations of
+        the first protocol, ``show_most`` their maximum number. For each of ``taus`` (logit adjustment, Menon et al.,
+        Eq. 9), a protocol has a further entry "logit_adjustment": {"0.5": {metric: value}}, from the same pass over the
+        data.
         """
         given = {name: value for name, value in options.items() if value is not None}
         if unknown := [FLAGS[name] for name in given if name not in self.options]:

@@ -1,5 +1,4 @@
 """MMSegmentation's data preprocessor with errors that name the images and the remedy."""
-from collections.abc import Sequence
 from typing import Any
 
 from mmengine.config import Config
@@ -23,19 +22,14 @@ class CheckedSegDataPreProcessor(SegDataPreProcessor):
         if training and self.size is not None:
             shapes = [(max(height, self.size[-2]), max(width, self.size[-1])) for height, width in shapes]
         if len(set(shapes)) > 1 and not (training and self.size_divisor is not None):
-            raise ValueError(f'the images of a batch have different sizes: {_listed(inputs, data)}. '
+            samples = data.get('data_samples') or [{}] * len(inputs)
+            names = [f'{image.shape[-1]} x {image.shape[-2]} ({sample.get("img_path")})'
+                     for image, sample in zip(inputs, samples, strict=True)]
+            raise ValueError(f'the images of a batch have different sizes: {listed(names, 4)}. '
                              + ('They must fit into model.data_preprocessor.size: add RandomCrop to the training '
                                 'pipeline, or set model.data_preprocessor.size_divisor instead of size' if training
                                 else 'Set val_dataloader.batch_size=1 and test_dataloader.batch_size=1'))
-        found: dict[str, Any] = super().forward(data, training)
-        return found
-
-
-def _listed(inputs: Sequence[Any], data: dict[str, Any]) -> str:
-    samples = data.get('data_samples') or [{}] * len(inputs)
-    names = [f'{image.shape[-1]} x {image.shape[-2]} ({sample.get("img_path")})'
-             for image, sample in zip(inputs, samples, strict=True)]
-    return listed(names, 4)
+        return super().forward(data, training)
 
 
 def check_preprocessor(cfg: Config, training: bool) -> None:

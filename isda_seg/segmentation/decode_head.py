@@ -6,7 +6,7 @@ from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 
 from isda_seg.attachment.base_losses import is_softmax
-from isda_seg.attachment.supported_heads import MASK_CLASSIFICATION, reason_of
+from isda_seg.attachment.supported_heads import MASK_CLASSIFICATION, unsupported_reason
 from isda_seg.openmmlab.config_nodes import type_name
 from isda_seg.runtime.config_keys import argument, class_of
 
@@ -41,7 +41,7 @@ def reason_not_multi_class(cfg: Config) -> str | None:
     """Return why the logits of the decode head are not those of a softmax over its classes; None if they are."""
     head = decode_head(cfg)
     kind = class_of(head, MODELS)
-    if isinstance(kind, type) and reason_of(kind) == MASK_CLASSIFICATION:
+    if isinstance(kind, type) and unsupported_reason(kind) == MASK_CLASSIFICATION:
         return f'{type_name(head)} classifies masks instead of pixels'
     outputs, classes = head.get('out_channels'), head.get('num_classes')
     if outputs not in (None, classes):

@@ -30,13 +30,13 @@ class SemiHook(Hook):
             raise ValueError('semi-supervised training counts epochs over the unlabelled images. Set '
                              "train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=...)")
         method, dataset = self.model.method, runner.train_dataloader.dataset
-        if not hasattr(dataset, 'num_unlabelled'):
+        if not hasattr(dataset, 'labelled_indices'):
             raise ValueError('a SemiClassifier needs labelled and unlabelled images. Wrap the training images in '
                              "dict(type='TwoStreamDataset', dataset=..., num_labels=...) with the TwoStreamSampler")
         if dataset.views < method.views:
             raise ValueError(f'{type(method).__name__} needs {method.views} views of every unlabelled image, got '
                              f'{dataset.views}. Set train_dataloader.dataset.views={method.views}')
-        method.prepare(dataset.num_unlabelled, self.model.num_classes)
+        method.prepare(len(dataset), self.model.num_classes)
 
     def before_train(self, runner: Any) -> None:
         """Check ``eta_1``, and initialise the method unless training is resumed."""

@@ -90,7 +90,7 @@ def test_miniature_uses_250_of_2000_labels_and_other_test_images(name, data_fold
     data, tested = (DATASETS.build(loader.dataset) for loader in (cfg.train_dataloader, cfg.test_dataloader))
     model = MODELS.build(dict(cfg.model, data_preprocessor=cfg.data_preprocessor))
     assert type(model.method).__name__ == TYPES[name]
-    assert (data.num_labelled, data.num_unlabelled, data.views) == (250, 2000, model.method.views)
+    assert (len(data.labelled_indices), len(data), data.views) == (250, 2000, model.method.views)
     labels = [data.get_cat_ids(index)[0] for index in data.labelled_indices]
     assert np.bincount(labels).tolist() == [25] * 10
     trained = {data.get_data_info(index)['img'].tobytes() for index in range(len(data))}

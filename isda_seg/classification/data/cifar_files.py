@@ -45,7 +45,7 @@ def read_members(root: Path, layout: Layout, names: tuple[str, ...], md5: str | 
     if folder.is_dir():
         found, where = {path.name: path.read_bytes() for path in folder.iterdir() if path.name in names}, folder
     elif archive.is_file():
-        checksum = md5 and _md5(archive)
+        checksum = md5 and hashlib.md5(archive.read_bytes(), usedforsecurity=False).hexdigest()
         needed = names if checksum == md5 else (layout.meta, *layout.train, *layout.test)
         found, where = _unpack(archive, needed), archive
     else:
@@ -60,14 +60,6 @@ def read_members(root: Path, layout: Layout, names: tuple[str, ...], md5: str | 
         _check_size(archive, checksum, md5, *(sum(len(files[name].get(layout.labels, ())) for name in part)
                                          for part in (layout.train, layout.test)))
     return {name: files[name] for name in names}
-
-
-def _md5(archive: Path) -> str:
-    digest = hashlib.md5(usedforsecurity=False)
-    with archive.open('rb') as file:
-        while block := file.read(2 ** 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _check_size(archive: Path, checksum: str | None, expected: str | None, train: int, test: int) -> None:

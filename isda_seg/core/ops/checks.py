@@ -57,16 +57,9 @@ def outside(labels: Tensor, num_classes: int, ignore_index: int | None) -> Tenso
 
 def check_labels(labels: Tensor, num_classes: int, ignore_index: int | None,
                  sources: Sequence[str] | None = None) -> Tensor:
-    """Return the labels as int64. On a CPU, check that each is a class or ``ignore_index``.
+    """Return the labels as int64. On a CPU, raise ValueError for one that is neither a class nor ``ignore_index``.
 
-    Args:
-        labels: integers of any shape.
-        num_classes: C.
-        ignore_index: label that is always allowed.
-        sources: the file of each entry of the first dimension, for the error message.
-
-    Raises:
-        ValueError: labels that are not an integer tensor; on a CPU, a label outside the classes.
+    ``sources`` are the files of the entries of the first dimension, for the error message.
     """
     check_tensor(labels)
     if labels.dtype not in LABEL_DTYPES:

@@ -12,18 +12,10 @@ PRODUCT_ELEMENTS = 1 << 26  # upper bound of the elements of products held at on
 
 @torch.no_grad()
 def update_full_in_place(moments: Moments, features: Tensor, labels: Tensor, ignore_index: int | None) -> Tensor:
-    """Merge a batch into full ``moments`` in place, on a CPU, with one product per class and image (Eqs. 1-3).
+    """Merge a batch into full ``moments`` in place, on a CPU, and return the number of samples dropped as non-finite.
 
-    Matrices of classes without a sample in the batch are neither read nor written.
-
-    Args:
-        moments: moments with full covariances, changed in place.
-        features: (N, A) or (B, A, H, W); samples with a non-finite entry do not count.
-        labels: (N,) or (B, H, W), already checked.
-        ignore_index: samples with this label do not count.
-
-    Returns:
-        the number of labelled samples with a non-finite feature, a scalar tensor.
+    Features are (N, A) or (B, A, H, W), labels (N,) or (B, H, W), already checked. There is one product per class and
+    image (Eqs. 1-3); matrices of classes without a sample in the batch are neither read nor written.
     """
     count, mean, covariance = moments
     within, dropped = torch.empty_like(covariance[0]), labels.new_zeros(())
@@ -47,16 +39,11 @@ def update_full_in_place(moments: Moments, features: Tensor, labels: Tensor, ign
 
 
 def class_matrices(centred: Tensor, class_of: Tensor, counts: Tensor, num_classes: int) -> Tensor:
-    """Return the mean outer product of each class's columns, (C, A, A), from tiles of columns sorted by class.
+    """Return the mean outer product of each class's columns, (C, A, A), from ``centred`` columns (A, N).
 
-    Each tile holds columns of one class, and the last tile of a class is padded with zeros. The number of tiles is
-    bounded by the shapes, so the accelerator is not synchronised.
-
-    Args:
-        centred: (A, N) columns with the class mean subtracted.
-        class_of: (N,) class of each column; values of C and above do not count.
-        counts: number of columns of each class and of each value above.
-        num_classes: C.
+    ``class_of`` (N,) is the class of each column; values of C and above do not count. Columns sorted by class fill
+    tiles of one class each, padded with zeros. The shapes bound the number of tiles, so the accelerator is not
+    synchronised.
     """
     channels, columns = centred.shape
     size = min(TILE, max(16, 1 << (columns // num_classes).bit_length()))

@@ -16,16 +16,8 @@ def fused_cross_entropy(logits: Tensor, labels: Tensor, rows: Tensor, ignore_ind
                         divisor: float) -> Tensor:
     """Return the cross-entropy of ``logits + rows[label]``, summed over labelled pixels and divided by ``divisor``.
 
-    PyTorch's cross-entropy reads and writes tensors of the logits' size several times and saves one of them for the
-    backward pass. The fused pass adds the rows and computes log-sum-exp and gradient together, chunk by chunk in the
-    cache.
-
-    Args:
-        logits: (N, C, P).
-        labels: (N, P), int64.
-        rows: (C, C), ``strength / 2 * table``, of the logits' dtype.
-        ignore_index: pixels with this label have no loss and no gradient; None includes every pixel.
-        divisor: the number of labelled pixels for a mean.
+    The logits are (N, C, P), labels (N, P), rows (C, C). PyTorch's cross-entropy reads and writes tensors of the
+    logits' size several times. The fused pass computes log-sum-exp and gradient together, chunk by chunk in the cache.
     """
     result: Tensor = _FusedCrossEntropy.apply(  # type: ignore[no-untyped-call]
         logits, labels, rows, ignore_index, divisor)

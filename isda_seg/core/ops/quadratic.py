@@ -16,15 +16,9 @@ CANCELLATION = 1e-3  # relative cancellation threshold
 
 @opaque
 def difference_forms(weight: Tensor, classes: Tensor | None, covariance: Tensor) -> Tensor:
-    """Return ``(w_c - w_y)^T S_y (w_c - w_y)`` from explicit differences, finite and at least 0.
+    """Return ``(w_c - w_y)^T S_y (w_c - w_y)``, (n, C), for the classes y (n,) or all, from explicit differences.
 
-    Args:
-        weight: (C, A).
-        classes: (n,) the classes y, None for all.
-        covariance: symmetric matrices (C, A, A) or diagonals (C, A), or leading dimension 1 for a shared covariance.
-
-    Returns:
-        (n, C), a row for each y, a column for each c.
+    The weight is (C, A). The covariances are (C, A, A), diagonals (C, A), or one of these with leading dimension 1.
     """
     result: Tensor = _DifferenceForms.apply(weight, classes, covariance)  # type: ignore[no-untyped-call]
     return result
@@ -34,8 +28,7 @@ def difference_forms(weight: Tensor, classes: Tensor | None, covariance: Tensor)
 def expanded_forms(weight: Tensor, classes: Tensor | None, diagonals: Tensor) -> tuple[Tensor, Tensor]:
     """Compute ``difference_forms`` for diagonals (n, A) from the expanded square: faster, but subject to cancellation.
 
-    Returns:
-        (n, C), and a mask (n, C) of the entries that lost precision to cancellation.
+    The second result is a mask (n, C) of the entries that lost precision.
     """
     table, cancelled = _ExpandedForms.apply(weight, classes, diagonals)  # type: ignore[no-untyped-call]
     return table, cancelled

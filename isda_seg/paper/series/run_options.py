@@ -122,5 +122,5 @@ def training_images(cfg: Config) -> int:
     init_default_scope(cfg.get('default_scope', 'mmengine'))
     train = cfg.train_dataloader.dataset
     if _is_two_streams(train):
-        return DATASETS.build(train).num_labelled
+        return len(DATASETS.build(train).labelled_indices)
     return len(DATASETS.build({**train, 'lazy_init': False}))

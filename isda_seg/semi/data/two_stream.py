@@ -36,16 +36,6 @@ class TwoStreamDataset(Wrapper):
         self.labelled_indices, _ = split_labels(labels_of(self.dataset), num_labels, label_seed, held_out,
                                                 held_out_seed)
 
-    @property
-    def num_labelled(self) -> int:
-        """Number of labelled training images L."""
-        return len(self.labelled_indices)
-
-    @property
-    def num_unlabelled(self) -> int:
-        """Number of unlabelled images N, the length of an epoch."""
-        return len(self)
-
     def __getitem__(self, idx: tuple[int, int]) -> dict[str, Any]:
         """Return the labelled image and the views of the unlabelled image."""
         unlabelled, labelled = idx

@@ -29,11 +29,6 @@ class Wrapper(Dataset[Any]):
         """Metainfo of the wrapped dataset."""
         return self.dataset.metainfo
 
-    @property
-    def num_classes(self) -> int:
-        """Number of classes C."""
-        return len(self.metainfo['classes'])
-
     def get_data_info(self, idx: int) -> dict[str, Any]:
         """Return image and label before the pipeline."""
         return self.dataset.get_data_info(idx)

@@ -28,7 +28,7 @@ def test_held_out_labels_are_evaluated_and_not_trained_on(cfg):
     for loader in (arm.val_dataloader, arm.test_dataloader):
         held = DATASETS.build(loader.dataset)
         assert sorted([*train.labelled_indices, *held.indices]) == every.labelled_indices.tolist()
-        assert (len(held), train.num_labelled, len(train)) == (10, 30, 100)
+        assert (len(held), len(train.labelled_indices), len(train)) == (10, 30, 100)
         assert loader.dataset.pipeline == cfg.val_dataloader.dataset.pipeline
     assert arm.val_dataloader.dataset == arm.test_dataloader.dataset
     assert {**arm.train_dataloader.dataset, 'held_out': None} == {**cfg.train_dataloader.dataset, 'held_out': None}

@@ -52,7 +52,8 @@ def test_cifar_is_read_whitened_by_its_file_and_paired(num_classes, batches, fol
     check_data(cfg, ('train', 'val', 'test'))
     make_reproducible(cfg)
     loader = Runner.build_dataloader(cfg.train_dataloader, seed=0)
-    assert (len(loader), len(loader.dataset), loader.dataset.num_labelled) == (batches, len(images), num_classes)
+    assert (len(loader), len(loader.dataset)) == (batches, len(images))
+    assert len(loader.dataset.labelled_indices) == num_classes
     batch = MODELS.build(cfg.data_preprocessor)(next(iter(loader)), training=True)
     rows = min(128, len(images))
     assert [tuple(view.shape) for view in batch['unlabelled']['views']] == [(rows, 3, 32, 32)] * 2
@@ -146,7 +147,7 @@ def test_the_real_subset_is_whitened_as_the_config_says(data_folder, tmp_path, m
     train, test = (DATASETS.build(loader.dataset) for loader in (cfg.train_dataloader, cfg.test_dataloader))
     train.full_init()
     test.full_init()
-    assert (len(train), train.num_labelled, len(test)) == (10_000, 1000, 2000)
+    assert (len(train), len(train.labelled_indices), len(test)) == (10_000, 1000, 2000)
     assert test.zca is train.dataset.zca
     assert (tmp_path / 'work_dirs' / 'zca' / 'cifar10.npz').stat().st_size > 3072 ** 2 * 4
     flat = train.dataset.images.reshape(10_000, -1)

@@ -35,7 +35,7 @@ def test_an_item_is_a_labelled_image_and_views_of_an_unlabelled_one(images):
 
 def test_all_images_are_unlabelled_and_the_labelled_ones_are_balanced(images):
     dataset = TwoStreamDataset(images, num_labels=20, pipeline=PACKED)
-    assert (len(dataset), dataset.num_unlabelled, dataset.num_labelled, dataset.num_classes) == (100, 100, 20, 10)
+    assert (len(dataset), len(dataset.labelled_indices), dataset.num_classes) == (100, 20, 10)
     labels = [dataset.get_cat_ids(index)[0] for index in dataset.labelled_indices]
     assert np.bincount(labels).tolist() == [2] * 10
     assert dataset.metainfo['classes'][3] == 'class 3'
@@ -80,7 +80,7 @@ def test_held_out_labels_are_excluded_from_training(images):
     every = TwoStreamDataset(images, num_labels=40, label_seed=3)
     dataset, held = TwoStreamDataset(images, **keys), HeldOutLabelsDataset(images, pipeline=PACKED, **keys)
     assert sorted([*dataset.labelled_indices, *held.indices]) == every.labelled_indices.tolist()
-    assert (dataset.num_labelled, len(held), len(dataset)) == (30, 10, 100)
+    assert (len(dataset.labelled_indices), len(held), len(dataset)) == (30, 10, 100)
     assert sorted(held.get_cat_ids(index)[0] for index in range(10)) == list(range(10))
 
 
