@@ -601,7 +601,7 @@ def test_labels_that_are_not_integers_are_an_error():
 def test_labels_in_a_list_are_an_error(training):
     model, (features, labels) = net().train(training), batch()
     with pytest.raises(ValueError, match='labels must be a tensor, got list'):
-        model(features, labels.tolist())
+        model.loss(model.logits(features), labels.tolist())
 
 
 @pytest.mark.parametrize('output, found', [({'out': torch.ones(3, CLASSES)}, 'dict'), ([0.0], 'list')])

@@ -47,14 +47,18 @@ class MonitoredMetricsHook(Hook):
     def before_train(self, runner: Any) -> None:
         """Raise ValueError if the validation will not give a metric that the config names."""
         named = monitored(runner)
-        if not named:
-            return
         unit = 'epoch' if isinstance(runner.train_loop, EpochBasedTrainLoop) else 'iter'
         last = getattr(runner.train_loop, f'max_{unit}s')
         if runner.val_loop is None or runner.train_loop.val_begin > last:
+            if not named:
+                return
             why = 'the config has no val_dataloader, val_cfg and val_evaluator' if runner.val_loop is None else \
                 f'train_cfg.val_begin is {runner.train_loop.val_begin} and training ends at {unit} {last}'
             raise ValueError(f'{_sentence(named)}, but the run has no validation: {why}')
+        named.update({hook.metric: 'LastEvaluationsHook.metric' for hook in runner.hooks
+                      if isinstance(hook, LastEvaluationsHook)})
+        if not named:
+            return
         left = sum(validates(runner.train_loop, done, last) for done in range(getattr(runner, unit) + 1, last + 1))
         for hook in _early_stopping(runner):
             if hook.stopping_threshold is None and hook.patience > left - 2:
@@ -71,7 +75,6 @@ class MonitoredMetricsHook(Hook):
         if missing:
             raise ValueError(f'{_sentence(missing)}, but the evaluator gives {", ".join(given)}. Name one of these, or '
                              'add a metric to val_evaluator')
-
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         """Save the wait count and the best score of each EarlyStoppingHook."""
@@ -96,8 +99,6 @@ def monitored(runner: Any) -> dict[str, str]:
             named.update({name: 'save_best' for name in hook.save_best or () if name != 'auto'})
         elif isinstance(hook, EarlyStoppingHook):
             named[hook.monitor] = 'EarlyStoppingHook.monitor'
-        elif isinstance(hook, LastEvaluationsHook):
-            named[hook.metric] = 'LastEvaluationsHook.metric'
     schedules = runner.param_schedulers.values() if isinstance(runner.param_schedulers, dict) else \
         [runner.param_schedulers]
     named.update({one.monitor: f'{type(one).__name__}.monitor' for several in schedules for one in several or ()

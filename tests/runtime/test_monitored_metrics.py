@@ -120,3 +120,11 @@ def test_a_resumed_run_reacts_to_validations_as_the_whole_run(config, tmp_path, 
     runner.train()
     assert seen == whole[done - 1:]
     assert runner.iter == last
+
+
+def test_the_metric_of_a_mean_over_evaluations_is_checked(config, tmp_path):
+    options = {'default_hooks.last': dict(type='LastEvaluationsHook', metric='MIOU'), 'train_cfg.val_begin': 1}
+    with pytest.raises(ValueError, match="LastEvaluationsHook.metric names 'MIOU', but the evaluator gives aAcc, mIoU"):
+        tiny.train(config, tmp_path, options)
+    _, steps = tiny.train(config, tmp_path, {**options, 'train_cfg.val_begin': 100})  # no evaluation, nothing to average
+    assert len(steps) == 6
