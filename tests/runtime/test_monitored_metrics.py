@@ -126,5 +126,5 @@ def test_the_metric_of_a_mean_over_evaluations_is_checked(config, tmp_path):
     options = {'default_hooks.last': dict(type='LastEvaluationsHook', metric='MIOU'), 'train_cfg.val_begin': 1}
     with pytest.raises(ValueError, match="LastEvaluationsHook.metric names 'MIOU', but the evaluator gives aAcc, mIoU"):
         tiny.train(config, tmp_path, options)
-    _, steps = tiny.train(config, tmp_path, {**options, 'train_cfg.val_begin': 100})  # no evaluation, nothing to average
+    _, steps = tiny.train(config, tmp_path, {**options, 'train_cfg.val_begin': 100})  # no evaluation
     assert len(steps) == 6
