@@ -20,7 +20,7 @@ def classifier_of(holder: nn.Module, loss: nn.Module, place: str) -> nn.Module:
     """Return the classifier in ``holder``, usually a head, that computes the logits of the loss.
 
     ``place`` is the path of the loss in the holder, such as 'loss_decode.0'. An attribute ``classifier`` of the loss
-    names the classifier. No classifier, or several candidates, is a ValueError.
+    names the classifier. Without a classifier, or with several candidates, it raises a ValueError.
     """
     reason, wanted = unsupported_reason(type(holder)), getattr(loss, 'classifier', None)
     if reason is not None:
