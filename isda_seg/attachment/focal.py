@@ -28,9 +28,9 @@ class SoftmaxFocalLoss(nn.Module):
 
     def forward(self, logits: Tensor, labels: Tensor, weight: Tensor | None = None, ignore_index: int = -100,
                 reduction_override: str | None = None) -> Tensor:
-        """Return the scalar loss of logits (N, C, ...), or the losses (N, ...) for ``reduction_override='none'``.
+        """Return the scalar loss of logits (N, C, ...) and labels (N, ...).
 
-        ``weight`` (N, ...) is the weight of each sample.
+        ``weight`` is (N, ...). With ``reduction_override`` 'none', return the losses (N, ...), with 'sum' their sum.
         """
         labels = labels.long()
         class_weight = None if self.class_weight is None else self.class_weight.to(logits)

@@ -1,6 +1,7 @@
 """An output that would replace an input is an error before anything is written."""
 import json
 import os
+from pathlib import Path
 
 import pytest
 from mmengine.config import Config
@@ -152,7 +153,8 @@ def test_every_output_of_a_config_is_checked(cfg, tmp_path, change, words):
     ({}, 'work/interrupted_iter_4.pth', False), ({}, 'work/best_mIoU_iter_4.pth', True),
     (dict(save_best='mIoU'), 'work/best_mIoU_iter_4.pth', False), (dict(save_best='mIoU'), 'work/iter_4.pth', False),
     (dict(filename_tmpl='m_{}.pth'), 'work/m_4.pth', False), (dict(filename_tmpl='m_{}.pth'), 'work/iter_4.pth', True),
-    (dict(out_dir='{}/saved'), 'saved/work/iter_4.pth', False), (dict(out_dir='{}/saved'), 'saved/iter_4.pth', True)])
+    (dict(out_dir='{}/saved'), Path('saved', 'work', 'iter_4.pth'), False),
+    (dict(out_dir='{}/saved'), 'saved/iter_4.pth', True)])
 def test_a_training_does_not_replace_a_checkpoint_that_it_starts_from(cfg, tmp_path, hook, name, works):
     start = tmp_path / name
     start.parent.mkdir(parents=True, exist_ok=True)

@@ -41,9 +41,9 @@ def update_full_in_place(moments: Moments, features: Tensor, labels: Tensor, ign
 def class_matrices(centred: Tensor, class_of: Tensor, counts: Tensor, num_classes: int) -> Tensor:
     """Return the mean outer product of each class's columns, (C, A, A), from ``centred`` columns (A, N).
 
-    ``class_of`` (N,) is the class of each column; values of C and above do not count. Columns sorted by class fill
-    tiles of one class each, padded with zeros. The shapes bound the number of tiles, so the accelerator is not
-    synchronised.
+    ``class_of`` (N,) is the class of each column; values of C and above do not count. ``counts`` is the number of
+    columns of each value. Columns sorted by class fill tiles of one class each, padded with zeros. The shapes bound the
+    number of tiles, which avoids a synchronisation.
     """
     channels, columns = centred.shape
     size = min(TILE, max(16, 1 << (columns // num_classes).bit_length()))

@@ -88,8 +88,9 @@ class DirectionsHook(Hook):
         with undisturbed(opened.model):
             result = search(lambda: batches(opened, self.split, self.head), pair.loss, names, self.options, self.split)
         title = title_of(result, f'{Path(runner.cfg.filename or runner.experiment_name).stem}, {when}', self.split)
+        files = file_names(names)
         for name in result.rows:
             pixels = draw_class(result, name, title)
-            runner.visualizer.add_image(f'directions_{file_names(names)[name]}', pixels, step)
+            runner.visualizer.add_image(f'directions_{files[name]}', pixels, step)
         table = table_pixels(pair.loss.table().cpu().numpy(), names, f'margin table, {when}')
         runner.visualizer.add_image('isda_table', table, step)
