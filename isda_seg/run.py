@@ -7,7 +7,6 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 
-from isda_seg.metrics.training_accuracy import TrainingAccuracyHook
 from isda_seg.openmmlab.config_nodes import type_name
 from isda_seg.runtime import amp as half_precision
 from isda_seg.runtime.accumulation import AccumulatedGradientsHook
@@ -76,9 +75,8 @@ def build_runner(cfg: Config, resume: str | None = None, amp: str | None = None,
         check_checkpoint(cfg.load_from)
     cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), dict(type=SoundRunHook.__name__),
                         dict(type=ResumeCheckHook.__name__), dict(type=AccumulatedGradientsHook.__name__),
-                        dict(type=TrainingAccuracyHook.__name__), dict(type=RunRecordHook.__name__),
-                        dict(type=LoadedStatisticsHook.__name__), dict(type=MonitoredMetricsHook.__name__),
-                        dict(type=SignalHook.__name__)]
+                        dict(type=RunRecordHook.__name__), dict(type=LoadedStatisticsHook.__name__),
+                        dict(type=MonitoredMetricsHook.__name__), dict(type=SignalHook.__name__)]
     runner = runner_from(cfg, quiet)
     require_batches(runner.train_dataloader)  # before the schedulers count steps
     runner.cfg = original

@@ -8,7 +8,7 @@ from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
 from isda_seg.metrics.last_evaluations import VALUES
-from isda_seg.metrics.training_accuracy import training_accuracy
+from isda_seg.metrics.training_accuracy import KEY, latest_accuracies, training_accuracy
 from isda_seg.runtime.provenance import provenance
 
 RUNS = 'runs'  # key in a checkpoint's meta
@@ -16,7 +16,7 @@ RUNS = 'runs'  # key in a checkpoint's meta
 
 @HOOKS.register_module()
 class RunRecordHook(Hook):
-    """Write ``meta['runs']``, a list of ``provenance``, into every checkpoint."""
+    """Write ``meta['runs']``, a list of ``provenance``, and the training accuracy into every checkpoint."""
 
     def before_run(self, runner: Any) -> None:
         """Start the list with this run."""
@@ -28,8 +28,8 @@ class RunRecordHook(Hook):
             self.runs = [*checkpoint['meta'].get(RUNS, []), *self.runs]
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
-        """Add the list to the checkpoint."""
-        checkpoint['meta'][RUNS] = self.runs
+        """Add both to the checkpoint."""
+        checkpoint['meta'].update({RUNS: self.runs, KEY: latest_accuracies(runner)})
 
 
 def as_test(run: Config, config: str, checkpoint: str, protocol: str) -> None:
