@@ -1,7 +1,6 @@
 """Semi-supervised classification: base methods, classifier, datasets of labelled and unlabelled images."""
 from isda_seg.semi.classifier import SemiClassifier
 from isda_seg.semi.data.held_out_labels import HeldOutLabelsDataset
-from isda_seg.semi.data.preprocessor import TwoStreamPreprocessor
 from isda_seg.semi.data.two_stream import TwoStreamDataset
 from isda_seg.semi.data.two_stream_sampler import TwoStreamSampler
 from isda_seg.semi.hook import SemiHook

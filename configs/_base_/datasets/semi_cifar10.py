@@ -6,7 +6,7 @@ work_dirs/zca/.
 _base_ = './cifar10.py'
 custom_imports = dict(imports=['isda_seg.semi', 'isda_seg.paper.semi_cifar'], allow_failed_imports=False)
 data_root = '{{$ISDA_SEG_DATA:data}}/cifar10'
-data_preprocessor = dict(_delete_=True, type='TwoStreamPreprocessor')
+data_preprocessor = dict(_delete_=True, type='ClassificationPreprocessor', bgr_to_rgb=False)
 train_pipeline = [
     dict(type='RandomReflectCrop', size=32, padding=2),
     dict(type='RandomFlip', prob=0.5),

@@ -5,7 +5,7 @@ A batch has 128 labelled and 128 unlabelled images; the config sets the number o
 _base_ = './svhn.py'
 custom_imports = dict(imports=['isda_seg.semi', 'isda_seg.paper.semi_cifar'], allow_failed_imports=False)
 data_root = '{{$ISDA_SEG_DATA:data}}/svhn'
-data_preprocessor = dict(_delete_=True, type='TwoStreamPreprocessor')
+data_preprocessor = dict(_delete_=True, type='ClassificationPreprocessor', bgr_to_rgb=False)
 train_pipeline = [
     dict(type='StandardizeImage'),
     dict(type='RandomReflectCrop', size=32, padding=2),

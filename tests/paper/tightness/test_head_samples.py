@@ -85,7 +85,7 @@ class TwoStreams(list):
 @pytest.mark.parametrize('eta_1', [1.0, 0.0])
 def test_unlabelled_images_are_sampled_with_an_unlabelled_isda_term(eta_1):
     model = SemiClassifier(dict(type=Backbone, dropout=0.0), CLASSES, dict(type='PiModel'), eta_1=eta_1,
-                           data_preprocessor=dict(type='TwoStreamPreprocessor'))
+                           data_preprocessor=dict(type='ClassificationPreprocessor', bgr_to_rgb=False))
     wrap_losses(model, wrap_with_isda(0.5, covariance='full'))
     loader = DataLoader(TwoStreams(images(6)), batch_size=6)
     found = head_samples(model, loader, 6, 1, seed=0)
