@@ -10,8 +10,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 from isda_seg import compat
-from isda_seg.classification.conversion import Export, export
-from isda_seg.classification.resnet_state import Architecture
+from isda_seg.classification.conversion import Architecture, Export, export
 from isda_seg.runtime.arguments import add_checkpoint, add_out, result_file
 from isda_seg.runtime.user_errors import run_main
 

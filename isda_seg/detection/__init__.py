@@ -4,5 +4,5 @@ from isda_seg import compat
 compat.prepare()
 compat.require_detection()  # before the first import of mmdet
 
-from isda_seg.detection.backbone_record import BackboneRecordHook
+from isda_seg.detection.backbone import BackboneRecordHook
 from isda_seg.detection.pictures import DetectionsHook

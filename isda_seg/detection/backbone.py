@@ -1,4 +1,4 @@
-"""Check of a detector's pretrained backbone; MMEngine would silently load only the matching weights."""
+"""Check and record of a detector's pretrained backbone; MMEngine would silently load only the matching weights."""
 import hashlib
 import re
 from collections.abc import Mapping
@@ -9,7 +9,8 @@ import torch
 from mmdet.registry import MODELS
 from mmdet.utils import register_all_modules
 from mmengine.config import Config
-from mmengine.registry import DefaultScope
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS, DefaultScope
 from mmengine.runner import CheckpointLoader
 from torch import Tensor
 
@@ -17,6 +18,7 @@ from isda_seg.runtime.checkpoint import check_checkpoint
 from isda_seg.runtime.weights import coverage
 
 KEY = 'model.backbone.init_cfg.checkpoint'
+BACKBONE = 'backbone'  # key in a checkpoint's meta
 
 
 def check_backbone(cfg: Config) -> dict[str, Any] | None:
@@ -80,3 +82,20 @@ def _advice(state: dict[str, Any], prefix: str | None) -> str:
     if prefix is None and any(key.startswith('backbone.') for key in state):
         return f'The file holds a whole model. Export its backbone (tools/export_backbone.py --to mmdet) for {KEY}'
     return f'Set {KEY} to a file of tools/export_backbone.py --to mmdet with this architecture'
+
+
+@HOOKS.register_module()
+class BackboneRecordHook(Hook):
+    """Write ``meta['backbone']``, the result of ``check_backbone``, into every checkpoint."""
+
+    def __init__(self, backbone: dict[str, Any] | None) -> None:
+        self.backbone = backbone
+
+    def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
+        """At resume, keep the backbone of the checkpoint."""
+        if runner._resume:
+            self.backbone = checkpoint['meta'].get(BACKBONE)
+
+    def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
+        """Add the backbone to the checkpoint."""
+        checkpoint['meta'][BACKBONE] = self.backbone

@@ -4,8 +4,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from isda_seg.detection.backbone import state_of
-from isda_seg.detection.backbone_record import BACKBONE
+from isda_seg.detection.backbone import BACKBONE, state_of
 from isda_seg.detection.data_check import check_data
 from isda_seg.openmmlab.config_nodes import dicts
 from isda_seg.runtime.checkpoint import check_checkpoint

@@ -1,8 +1,7 @@
 """Task definition of object detection for run.py."""
 from mmengine.config import Config
 
-from isda_seg.detection.backbone import check_backbone
-from isda_seg.detection.backbone_record import BackboneRecordHook
+from isda_seg.detection.backbone import BackboneRecordHook, check_backbone
 from isda_seg.detection.data_check import check_data
 from isda_seg.detection.evaluation import evaluate, summary
 from isda_seg.runtime.task import Task

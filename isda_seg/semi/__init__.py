@@ -1,10 +1,8 @@
 """Semi-supervised classification: base methods, classifier, datasets of labelled and unlabelled images."""
 from isda_seg.semi.classifier import SemiClassifier
-from isda_seg.semi.data.held_out_labels import HeldOutLabelsDataset
-from isda_seg.semi.data.two_stream import TwoStreamDataset
-from isda_seg.semi.data.two_stream_sampler import TwoStreamSampler
 from isda_seg.semi.hook import SemiHook
 from isda_seg.semi.mean_teacher import MeanTeacher
 from isda_seg.semi.pi_model import PiModel
 from isda_seg.semi.temporal_ensembling import TemporalEnsembling
+from isda_seg.semi.two_stream import HeldOutLabelsDataset, TwoStreamDataset, TwoStreamSampler
 from isda_seg.semi.vat import VAT

@@ -8,8 +8,7 @@ from mmengine.config import Config
 from mmengine.registry import MODELS
 
 from isda_seg import compat
-from isda_seg.classification.conversion import export
-from isda_seg.classification.resnet_state import read_architecture
+from isda_seg.classification.conversion import export, read_architecture
 
 compat.prepare()
 

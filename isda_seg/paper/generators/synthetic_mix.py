@@ -9,7 +9,7 @@ from mmengine.registry import DATA_SAMPLERS, DATASETS
 from torch.utils.data import Dataset, Sampler
 
 from isda_seg.classification.data.endless_passes import endless_passes
-from isda_seg.semi.data.wrapped_dataset import inner_dataset
+from isda_seg.semi.wrapped_dataset import inner_dataset
 
 SHARE = 1 / 6  # value of the paper
 _REAL, _SYNTHETIC = 0, 1  # separate streams

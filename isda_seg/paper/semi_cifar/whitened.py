@@ -8,7 +8,7 @@ import numpy as np
 from mmengine.registry import DATASETS
 
 from isda_seg.paper.semi_cifar.zca import EPS, ZCA, fingerprint, fitted
-from isda_seg.semi.data.wrapped_dataset import Wrapper, labels_of
+from isda_seg.semi.wrapped_dataset import Wrapper, labels_of
 
 # Caches of this process, kept while a dataset uses an entry; validation and test often share one.
 _transforms: WeakValueDictionary[tuple[Any, ...], ZCA] = WeakValueDictionary()

@@ -99,7 +99,7 @@ def test_in_place_transform_does_not_change_stored_images(train):
 
 
 def test_crops_and_flips_of_whitened_images_are_windows_of_them(train):
-    from isda_seg.semi.data.wrapped_dataset import Compose
+    from isda_seg.semi.wrapped_dataset import Compose
     image = np.random.default_rng(0).normal(size=(32, 32, 3)).astype(np.float32)
     crop = Compose([dict(type='RandomReflectCrop', size=32, padding=2), dict(type='RandomFlip', prob=0.5)])
     padded = np.pad(image, ((2, 2), (2, 2), (0, 0)), mode='reflect')

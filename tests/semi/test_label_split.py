@@ -4,8 +4,8 @@ import pytest
 
 from isda_seg.classification import CIFARDataset
 from isda_seg.classification.data.held_out_images import held_out_mask
-from isda_seg.semi.data.label_split import choose_labels, hold_out_labels
-from isda_seg.semi.data.wrapped_dataset import labels_of
+from isda_seg.semi.label_split import choose_labels, hold_out_labels
+from isda_seg.semi.wrapped_dataset import labels_of
 
 LABELS = np.repeat(np.arange(10), 50)[np.random.RandomState(7).permutation(500)]
 

@@ -5,7 +5,7 @@ import pytest
 from mmengine.dataset import Compose
 
 from isda_seg.classification.data.digits import DigitsDataset
-from isda_seg.semi.data.wrapped_dataset import inner_dataset
+from isda_seg.semi.wrapped_dataset import inner_dataset
 
 
 def test_object_is_returned_and_config_is_built():

@@ -1,1 +1,0 @@
-"""Datasets and samplers of labelled and unlabelled images, label splits."""
