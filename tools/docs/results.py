@@ -2,16 +2,16 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType
 from typing import Any, NamedTuple
 
-from docs import classification, detection, segmentation, series, stacks, torch_models
+from docs import series, stacks, torch_models
 from docs.analyses import analyses
+from docs.columns import CLASSIFICATION, DETECTION, SEGMENTATION, Columns, Runs
 from docs.config_results import results_by_config
 from docs.cost_line import cost_line
 from docs.gain import digits, every_arm, front_page, gain
 from docs.generated_text import replace_block, replace_blocks, replace_result_line
-from docs.section import Runs, link, section
+from docs.section import link, section
 from isda_seg.paper.cost import kernel_report
 from isda_seg.paper.cost import report as cost_report
 from isda_seg.paper.result_tables import NOT_RUN, markdown
@@ -25,20 +25,20 @@ class ConfigFolder(NamedTuple):
     """Folder of configs, the folder of the README that lists them, and the columns of their results."""
     name: str
     readme: str
-    task: ModuleType
+    columns: Columns
     caveat: str = ''  # printed with every number
 
 
 CONFIG_FOLDERS = (
-    ConfigFolder('miniature', 'miniature', classification),
-    ConfigFolder('demo', 'demo', segmentation),
-    ConfigFolder('camvid', 'camvid', segmentation),
-    ConfigFolder('cityscapes', 'cityscapes', segmentation),
-    ConfigFolder('classification', 'classification', classification),
-    ConfigFolder('long_tail', 'classification', classification),
-    ConfigFolder('semi', 'semi', classification),
-    ConfigFolder('coco', 'coco', detection),
-    ConfigFolder('coco256', 'coco', detection, 'shows that the path works and says nothing about a backbone'))
+    ConfigFolder('miniature', 'miniature', CLASSIFICATION),
+    ConfigFolder('demo', 'demo', SEGMENTATION),
+    ConfigFolder('camvid', 'camvid', SEGMENTATION),
+    ConfigFolder('cityscapes', 'cityscapes', SEGMENTATION),
+    ConfigFolder('classification', 'classification', CLASSIFICATION),
+    ConfigFolder('long_tail', 'classification', CLASSIFICATION),
+    ConfigFolder('semi', 'semi', CLASSIFICATION),
+    ConfigFolder('coco', 'coco', DETECTION),
+    ConfigFolder('coco256', 'coco', DETECTION, 'shows that the path works and says nothing about a backbone'))
 
 
 def generate(root: Path) -> dict[Path, str]:
@@ -83,7 +83,7 @@ def _recorded(path: Path) -> Any:
 def folder_section(folder: ConfigFolder, configs: Path, runs: Mapping[str, Runs]) -> str:
     """Return the section of a folder: results, caveat and visualisations."""
     here = configs / folder.readme
-    parts = [section(sorted((configs / folder.name).rglob('*.py')), runs, folder.task.COLUMNS, here)]
+    parts = [section(sorted((configs / folder.name).rglob('*.py')), runs, folder.columns.cells, here)]
     parts += [f'Every number of this table {folder.caveat}.'] if folder.caveat else []
     parts += [f'![Ground truth and prediction, image {path.stem}]({link(path, here)})'
               for path in sorted((configs / 'results' / folder.name).glob('*.png'))]
@@ -92,7 +92,7 @@ def folder_section(folder: ConfigFolder, configs: Path, runs: Mapping[str, Runs]
 
 def docstring_line(folder: ConfigFolder, runs: Runs | None) -> str:
     """Return the Result line of a config."""
-    line: str = folder.task.docstring_line(runs)
+    line = folder.columns.docstring_line(runs)
     return f'{line}; {folder.caveat}' if runs and folder.caveat else line
 
 

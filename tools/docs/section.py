@@ -1,30 +1,28 @@
 """README section of a folder of configs: a row per result, and a folded list of the configs without one."""
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
+from docs.columns import Cells, Runs
 from docs.generated_text import paper, paper_with_options
 from isda_seg.paper.result_tables import origin, seeds
 
-Runs = Sequence[dict[str, Any]]        # results of one config, one per seed
-Columns = Mapping[str, Callable[[Runs], str]]
 ORIGIN = ('trained at commit', 'hardware', 'date')
 
 
-def section(configs: Sequence[Path], results: Mapping[str, Runs], columns: Columns, folder: Path) -> str:
+def section(configs: Sequence[Path], results: Mapping[str, Runs], cells: Cells, folder: Path) -> str:
     """Return the table of results and the list of configs without results.
 
     Args:
         results: runs by the stem of their config, or by stem and options.
-        columns: functions of the cells, by title.
+        cells: functions of the cells, by title.
         folder: folder of the README, for relative links.
     """
-    rows, run = results_rows(configs, results, columns, folder), {label.split(' ')[0] for label in results}
+    rows, run = results_rows(configs, results, cells, folder), {label.split(' ')[0] for label in results}
     return '\n\n'.join(filter(None, [rows, not_run([path for path in configs if path.stem not in run], folder)]))
 
 
-def results_rows(configs: Sequence[Path], results: Mapping[str, Runs], columns: Columns, folder: Path) -> str:
+def results_rows(configs: Sequence[Path], results: Mapping[str, Runs], cells: Cells, folder: Path) -> str:
     """Return a table with one row per config and set of options with results, or ''.
 
     Empty columns are omitted.
@@ -33,13 +31,13 @@ def results_rows(configs: Sequence[Path], results: Mapping[str, Runs], columns: 
     for config in configs:
         for label in (label for label in results if label.split(' ')[0] == config.stem):
             runs = results[label]
-            cells = {'config': f'[{label}]({link(config, folder)})', 'seeds': seeds(runs),
-                     **{title: cell(runs) for title, cell in columns.items()}, 'paper': paper(config.read_text()),
+            row = {'config': f'[{label}]({link(config, folder)})', 'seeds': seeds(runs),
+                     **{title: cell(runs) for title, cell in cells.items()}, 'paper': paper(config.read_text()),
                      **dict(zip(ORIGIN, origin(runs), strict=True))}
-            rows.append(cells)
+            rows.append(row)
     titles = [title for title in (rows[0] if rows else ()) if any(row[title] for row in rows)]
     lines = [titles, ['---'] * len(titles), *([row[title] for title in titles] for row in rows)]
-    return '\n'.join(f'| {" | ".join(cells)} |' for cells in lines) if rows else ''
+    return '\n'.join(f'| {" | ".join(line)} |' for line in lines) if rows else ''
 
 
 def not_run(configs: Sequence[Path], folder: Path) -> str:

@@ -2,7 +2,7 @@
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from docs.classification import docstring_line
+from docs.columns import CLASSIFICATION
 from docs.config_results import results_by_config
 from docs.config_text import baseline, code, config_docstring, config_name, isda_twin, option_lines
 from docs.option_rows import option_rows
@@ -36,7 +36,7 @@ def render(root: Path) -> dict[str, str]:
             found.update(pair(method, dataset, cells[0]))
         found.update(subset(method))
     results = results_by_config(root / 'configs')
-    return {f'{FOLDER}/{path}': text.replace('RESULT', docstring_line(results.get(Path(path).stem)))
+    return {f'{FOLDER}/{path}': text.replace('RESULT', CLASSIFICATION.docstring_line(results.get(Path(path).stem)))
             for path, text in found.items()}
 
 

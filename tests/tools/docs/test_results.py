@@ -5,8 +5,6 @@ import pytest
 
 from docs.generated_text import replace_block
 from docs.results import CONFIG_FOLDERS, ConfigFolder, docstring_line, folder_section, generate, supported, timings
-from docs.segmentation import COLUMNS
-from docs.segmentation import docstring_line as miou_line
 from isda_seg.paper import result_tables
 
 RESULT = dict(
@@ -76,7 +74,7 @@ def test_existing_visualisations_are_shown(tmp_path):
     pictures = tmp_path / 'results' / 'coco256'
     pictures.mkdir(parents=True)
     (pictures / '7.png').touch()
-    assert folder_section(ConfigFolder('coco256', 'coco', CONFIG_FOLDERS[-1].task), tmp_path, {}) == (
+    assert folder_section(ConfigFolder('coco256', 'coco', CONFIG_FOLDERS[-1].columns), tmp_path, {}) == (
         '![Ground truth and prediction, image 7](../results/coco256/7.png)')
 
 
@@ -87,12 +85,6 @@ def test_newest_timing_of_each_command_is_shown(tmp_path):
     assert timings(tmp_path).splitlines() == [
         'Durations, including installation in a new environment:', '',
         '- `make demo`: 1 minutes on a machine, 2026-01-02, commit abc', '- `make test`: not yet run']
-
-
-def test_missing_protocol_has_an_empty_cell():
-    runs = [dict(RESULT, protocols=dict(single=dict(mIoU=mean))) for mean in (38.0, 40.0)]
-    assert {title: cell(runs) for title, cell in COLUMNS.items()} == {'single': '39.00 ± 1.41', 'ms': '', 'ms-flip': ''}
-    assert miou_line(runs) == 'mIoU single 39.00 ± 1.41 (mean ± sd, seeds 3, 3)'
 
 
 def test_only_the_marked_block_is_replaced():
