@@ -7,8 +7,8 @@ import pytest
 from helpers import tiny
 from mmengine.config import Config
 
+from docs.config_text import option_rows
 from docs.model_index import list_configs
-from docs.option_rows import option_rows
 from isda_seg import compat
 from isda_seg.paper.series.arm import parse_arm
 from isda_seg.paper.series.run_options import with_options

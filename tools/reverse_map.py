@@ -46,9 +46,13 @@ def main() -> None:
     from isda_seg.paper.features.split_data import split_loader
     from isda_seg.paper.generators.saved_generator import read_generator
     from isda_seg.paper.visualisation.inversion import RECIPES
-    from isda_seg.paper.visualisation.reverse_class import ReverseOptions, reverse_class
     from isda_seg.paper.visualisation.reverse_figure import draw_columns
-    from isda_seg.paper.visualisation.reverse_mapping import grid_columns, nearest_columns
+    from isda_seg.paper.visualisation.reverse_mapping import (
+        ReverseOptions,
+        grid_columns,
+        nearest_columns,
+        reverse_class,
+    )
     from isda_seg.runtime.provenance import provenance, write_json
     recipe = RECIPES[args.recipe]
     recipe = recipe if args.steps is None else recipe.rescaled(*args.steps)

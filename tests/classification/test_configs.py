@@ -11,7 +11,7 @@ from docs import classification_configs
 from isda_seg import compat
 from isda_seg.losses import wrap_with_isda
 from isda_seg.openmmlab.wrapping import wrap_losses
-from isda_seg.paper.network_configs import CIFAR, IMAGENET
+from isda_seg.paper.tables import CIFAR, IMAGENET
 
 compat.prepare()
 

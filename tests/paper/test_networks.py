@@ -9,11 +9,11 @@ from torch import nn
 from torch.testing import assert_close
 
 from isda_seg.classification.resnet_cifar import ResNetCifar
-from isda_seg.paper.network_configs import CIFAR, IMAGENET
 from isda_seg.paper.networks import SEResNetCifar, ShakeShake, WideResNet
 from isda_seg.paper.networks.densenet import DenseLayer
 from isda_seg.paper.networks.se_resnet_cifar import SqueezeExcitation
 from isda_seg.paper.networks.shake_shake import OffsetShortcut, Shake, ShakeBlock
+from isda_seg.paper.tables import CIFAR, IMAGENET
 
 PRINTED = {  # Table 2: millions of parameters with 10 classes; analysis of Table 3: channels of the feature
     'ResNet-32': ('0.5', 64), 'ResNet-110': ('1.7', 64), 'SE-ResNet-110': ('1.7', 64),

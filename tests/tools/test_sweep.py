@@ -11,7 +11,7 @@ import pytest
 from helpers import spy, tiny, tiny_images
 
 from isda_seg.paper.series import training_runs
-from isda_seg.paper.series.sweep_report import sweep_table
+from isda_seg.paper.series.sweep import sweep_table
 
 pytestmark = pytest.mark.exhaustive
 

@@ -52,8 +52,7 @@ def main() -> None:
     from isda_seg.paper.series.measure_names import display_names
     from isda_seg.paper.series.paired import main_measure
     from isda_seg.paper.series.run_options import training_images
-    from isda_seg.paper.series.sweep import summarize, sweep_runs
-    from isda_seg.paper.series.sweep_report import draw_sweep, sweep_table
+    from isda_seg.paper.series.sweep import draw_sweep, summarize, sweep_runs, sweep_table
     from isda_seg.paper.series.training_runs import files_of, run_series
     options = {**(args.cfg_options or {}), **arm.settings}
     cfg = compat.read_config(arm.config)

@@ -4,10 +4,8 @@ from typing import NamedTuple
 
 from docs.columns import CLASSIFICATION
 from docs.config_results import results_by_config
-from docs.config_text import baseline, code, config_docstring, config_name, isda_twin, option_lines
-from docs.option_rows import option_rows
-from isda_seg.paper.network_configs import CIFAR, IMAGENET
-from isda_seg.paper.tables import RANDAUGMENT, RANDAUGMENT_ELSE, Row, rows
+from docs.config_text import baseline, code, config_docstring, config_name, isda_twin, option_lines, option_rows
+from isda_seg.paper.tables import CIFAR, IMAGENET, RANDAUGMENT, RANDAUGMENT_ELSE, Row, rows
 
 FOLDER = 'configs/classification'
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from docs import series, stacks, torch_models
+from docs import record_stack, series, torch_models
 from docs.analyses import analyses
 from docs.columns import CLASSIFICATION, DETECTION, SEGMENTATION, Columns, Runs
 from docs.config_results import results_by_config
@@ -61,7 +61,7 @@ def generate(root: Path) -> dict[Path, str]:
     card = configs / 'torch' / 'README.md'
     files[card] = replace_block(card.read_text(), 'torch-models', torch_models.table(results / 'torch_models.json'))
     install = root / 'docs' / 'install.md'
-    files[install] = replace_block(install.read_text(), 'stacks', stacks.table(results / 'stacks.json'))
+    files[install] = replace_block(install.read_text(), 'stacks', record_stack.table(results / 'stacks.json'))
     recorded, front = results / 'README.md', root / 'README.md'
     files[recorded] = replace_blocks(recorded.read_text(), {
         'gain': gain(results / 'series', '#recorded-series'), 'digits': digits(results),

@@ -4,8 +4,7 @@ from typing import Any, NamedTuple
 
 from docs.columns import CLASSIFICATION
 from docs.config_results import results_by_config
-from docs.config_text import baseline, code, config_docstring, config_name, isda_twin, option_lines
-from docs.option_rows import option_rows
+from docs.config_text import baseline, code, config_docstring, config_name, isda_twin, option_lines, option_rows
 from isda_seg.paper.tables import LABELS, TABLE_6
 
 FOLDER = 'configs/semi'

@@ -7,7 +7,7 @@ from docs.section import fold
 from isda_seg.paper.series.measure_names import row_name
 from isda_seg.paper.series.paired_report import commits, diverged_sentence, interval, paired_table, side_by_side
 from isda_seg.paper.series.result_files import RENAMED, read_series
-from isda_seg.paper.series.sweep_report import seeds_of, sweep_table
+from isda_seg.paper.series.sweep import seeds_of, sweep_table
 
 PLAN = 'plan.json'
 # By suffix of the file name.

@@ -5,8 +5,8 @@ from isda_seg.criterion import ISDACriterion
 from isda_seg.paper.cost.classifier_step import time_losses
 from isda_seg.paper.cost.flops import Extra, implementation_extra, multiply_adds, paper_extra
 from isda_seg.paper.cost.meter import Meter
-from isda_seg.paper.network_configs import CIFAR, IMAGENET, PaperNetwork
 from isda_seg.paper.result_tables import markdown
+from isda_seg.paper.tables import CIFAR, IMAGENET, PaperNetwork
 
 
 class Setting(NamedTuple):

@@ -1,4 +1,4 @@
-"""Classifier inputs of a trained model on a split of the data."""
+"""Trained model from a checkpoint, and its classifier inputs on a split of the data."""
 import copy
 import logging
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import torch
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.registry import HOOKS, MODELS, DefaultScope
-from torch import Tensor
+from torch import Tensor, nn
 
 from isda_seg.attachment.captured_inputs import classifier_input
 from isda_seg.attachment.label_grid import labels_on_grid
@@ -17,11 +17,14 @@ from isda_seg.core.ops.checks import check_labels
 from isda_seg.core.windows import Windows
 from isda_seg.openmmlab.config_nodes import type_name
 from isda_seg.openmmlab.pairs import Pair
-from isda_seg.paper.features.checkpoint_weights import load_weights
 from isda_seg.paper.features.classifier_pairs import classifier_pairs, pair_of
 from isda_seg.paper.features.split_data import labels_of, split_loader
+from isda_seg.runtime.checkpoint import check_checkpoint
+from isda_seg.runtime.plain_weights import STATISTICS
+from isda_seg.runtime.weights import coverage, weights_in
 
-IGNORED = -1  # label of ignored samples, independent of the loss
+IGNORED = -1        # label of ignored samples, independent of the loss
+METHOD = 'method.'  # prefix of semi-supervised methods; their buffers have a row per training image
 
 
 class OpenedModel(NamedTuple):
@@ -137,3 +140,29 @@ def _run(model: Any, pair: Pair, data: dict[str, Any], augmented: bool) -> Batch
     sources = [sample.img_path for sample in data.get('data_samples') or []]
     labels = check_labels(labels, logits.shape[1], ignore_index, sources)
     return Batch(features, labels.masked_fill(labels == ignore_index, IGNORED), logits, images, sources)
+
+
+def load_weights(model: nn.Module, checkpoint: str) -> dict[str, Any]:
+    """Load a checkpoint and return its meta; missing statistics and per-image buffers remain unchanged.
+
+    Raises:
+        FileNotFoundError, ValueError: see ``check_checkpoint``; ``checkpoint`` is a URL or belongs to another model.
+    """
+    loaded = check_checkpoint(checkpoint)
+    if not loaded:
+        raise ValueError(f'{checkpoint} is a URL; download it and pass a local path')
+    state = weights_in(loaded)
+    expected = model.state_dict()
+    per_image = {key for key, value in expected.items() if key.startswith(METHOD) and key in state
+                 and state[key].shape != value.shape}
+    state = {key: value for key, value in state.items() if key not in per_image}
+    required = {key: value for key, value in expected.items()
+                if key in state or not (key in per_image or STATISTICS.search(key))}
+    match = coverage(required, state, whole=True)
+    if not match.full:
+        hint = '. It contains ISDA statistics, but the config has no ISDAHook. Use the config of the training.' \
+            if match.unexpected and all(map(STATISTICS.search, match.unexpected)) else \
+            '. Use the config of the training.'
+        raise ValueError(f'{checkpoint} is not a checkpoint of the model of this config: {match}{hint}')
+    model.load_state_dict(state, strict=False)
+    return dict(loaded.get('meta', {}))

@@ -8,11 +8,9 @@ from mmengine.config import Config
 
 from isda_seg.paper.features.classifier_inputs import open_checkpoint
 from isda_seg.paper.features.confusions import frequent_confusions, largest_entries, rank_correlation
-from isda_seg.paper.features.embedding_figure import draw_embedding
 from isda_seg.paper.features.features import Features, analyse, check_same_data
+from isda_seg.paper.features.figures import draw_embedding, draw_spectra, draw_tables
 from isda_seg.paper.features.spectrum import effective_rank, spectrum
-from isda_seg.paper.features.spectrum_figure import draw_spectra
-from isda_seg.paper.features.table_figure import draw_tables
 from isda_seg.paper.trained_models import TrainedModel
 from isda_seg.runtime.provenance import provenance, write_json
 from isda_seg.runtime.run_record import RUNS

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from isda_seg.paper.reproduce import checks, report, slurm, trial
 from isda_seg.paper.reproduce.plan import Plan, jobs_of, write_configs
-from isda_seg.paper.reproduce.status_screen import StatusScreen
+from isda_seg.paper.reproduce.status import StatusScreen
 from isda_seg.paper.series import jobs
 from isda_seg.paper.series.processes import Slot
 from isda_seg.runtime.provenance import write_json

@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 import isda_seg.paper.networks  # noqa: F401  # registers them
 from isda_seg.core import class_moments, isda_cross_entropy, margin
 from isda_seg.paper.cost.flops import UPDATE, expected_present, implementation_extra, multiply_adds, paper_extra
-from isda_seg.paper.network_configs import CIFAR, IMAGENET
+from isda_seg.paper.tables import CIFAR, IMAGENET
 
 # Table 3: standard cost; additional cost in M and in %, CIFAR-10 and CIFAR-100; and the channels of the feature.
 TABLE_3 = {

@@ -5,8 +5,7 @@ from helpers import tiny
 from mmengine.config import Config
 
 from isda_seg import compat
-from isda_seg.paper.series.sweep import run_name, settings, summarize, sweep_runs
-from isda_seg.paper.series.sweep_report import draw_sweep, sweep_table
+from isda_seg.paper.series.sweep import draw_sweep, run_name, settings, summarize, sweep_runs, sweep_table
 
 CURVES = {'resolution': ['label', 'feature'], 'covariance': ['diagonal', 'full']}
 KINDS = ['lambda_0=0',

@@ -10,8 +10,7 @@ from isda_seg.paper.series.paired import compare_arms, main_measure, measures
 from isda_seg.paper.series.paired_figure import draw_paired
 from isda_seg.paper.series.paired_report import paired_table
 from isda_seg.paper.series.run_options import hold_out, training_images
-from isda_seg.paper.series.sweep import summarize, sweep_runs
-from isda_seg.paper.series.sweep_report import draw_sweep
+from isda_seg.paper.series.sweep import draw_sweep, summarize, sweep_runs
 
 CONFIG = tiny_images.CLASSIFICATION / 'cifar10_subset' / 'resnet32_isda_cifar10-subset.py'
 PLAIN, ISDA = {'0': (50.0, 52.0), '1': (51.0, 52.5)}, {'0': (48.0, 50.0), '1': (50.0, 51.0)}

@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from docs import record_stack, stacks
+from docs import record_stack
 from isda_seg.runtime import provenance
 
 CLASSIC = {'python': '3.11.7', 'torch': '2.1.2+cu121', 'numpy': '1.26.4', 'mmengine': '0.10.7', 'mmcv-lite': '2.1.0'}
@@ -16,7 +16,7 @@ def record(what='core', versions=CLASSIC, **others):
 def test_the_table_has_a_row_per_record_with_the_oldest_torch_first(tmp_path):
     records = [record(versions={'python': '3.11.7', 'torch': '2.13.0+cpu'}, skipped=1, failed=1, error=2), record()]
     (tmp_path / 'stacks.json').write_text(json.dumps(records))
-    rows = stacks.table(tmp_path / 'stacks.json').splitlines()[2:]
+    rows = record_stack.table(tmp_path / 'stacks.json').splitlines()[2:]
     when, packages = '2026-01-02, abc', 'mmengine 0.10.7, mmcv-lite 2.1.0'
     assert [[cell.strip() for cell in row.strip('|').split('|')] for row in rows] == [
         ['3.11.7', '2.1.2+cu121', '1.26.4', packages, 'core', '7', '0', '0', when],

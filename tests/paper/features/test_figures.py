@@ -6,9 +6,8 @@ import torch
 from matplotlib.figure import Figure
 
 pytest.importorskip('sklearn')
-from isda_seg.paper.features.embedding_figure import colour_and_marker  # noqa: E402
 from isda_seg.paper.features.features import Covariances, Features, SplitSummary  # noqa: E402
-from isda_seg.paper.features.table_figure import draw_table  # noqa: E402
+from isda_seg.paper.features.figures import colour_and_marker, draw_table  # noqa: E402
 from isda_seg.paper.features.table_map import UNIT  # noqa: E402
 
 
