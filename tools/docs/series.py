@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from docs.section import fold
+from isda_seg.paper.result_tables import markdown
 from isda_seg.paper.series.measure_names import row_name
 from isda_seg.paper.series.paired_report import commits, diverged_sentence, interval, paired_table, side_by_side
 from isda_seg.paper.series.result_files import RENAMED, read_series
@@ -34,7 +35,7 @@ def require_committed(folder: Path) -> None:
 
 
 def sections(folder: Path, link: str) -> str:
-    """Return an overview, the recorded series in the order of the plan and a folded list of the planned ones.
+    """Return the recorded series in the order of the plan, and folded those of underfitted networks and planned ones.
 
     Args:
         link: link to ``folder``, relative to configs/results.
@@ -44,15 +45,23 @@ def sections(folder: Path, link: str) -> str:
     fitted = [plan for plan in recorded if not plan.get('underfitted')]
     planned = [plan for plan in plans if plan['name'] not in series]
     return '\n\n'.join(filter(None, [
-        overview(series, fitted), *(recorded_series(plan, series[plan['name']], folder, link) for plan in fitted),
+        *(recorded_series(plan, series[plan['name']], folder, link) for plan in fitted),
         underfitted(series, [plan for plan in recorded if plan.get('underfitted')]), not_run(planned, link)]))
 
 
 def underfitted(series: dict[str, dict[str, Any]], plans: list[dict[str, Any]]) -> str:
-    """Return the folded differences of series with underfitted networks, or ''."""
-    rows = overview(series, plans)
+    """Return the folded differences of series with underfitted networks in the main measure, one row per arm, or ''."""
+    rows = [['series', 'arm', 'measure', 'pairs', 'baseline', 'arm', 'difference', '95 % (paired t)']]
+    for plan in plans:
+        for arm, comparison in series[plan['name']].get('comparisons', {}).items():
+            if not comparison['measures']:  # runs of every pair diverged
+                continue
+            measure, values = next(iter(comparison['measures'].items()))
+            rows.append([plan['title'], f'`{arm}`', row_name(measure), str(len(values['by_seed'])),
+                         f'{values["baseline"]:.2f}', f'{values["arm"]:.2f}', f'{values["mean"]:+.2f}',
+                         interval(values['t'])])
     return fold(f'{len(plans)} earlier series use networks that underfit their training images, where a '
-                'regulariser cannot help.', rows) if rows else ''
+                'regulariser cannot help.', markdown(rows)) if rows[1:] else ''
 
 
 def recorded_series(plan: dict[str, Any], entry: dict[str, Any], folder: Path, link: str) -> str:
@@ -94,23 +103,6 @@ def not_run(plans: list[dict[str, Any]], link: str) -> str:
 def command(plan: dict[str, Any], link: str) -> str:
     """Return the command of a series as a code block."""
     return f'```bash\n{plan["command"]} --out configs/results/{link}/{plan["name"]}.json\n```'
-
-
-def overview(series: dict[str, dict[str, Any]], plans: list[dict[str, Any]]) -> str:
-    """Return a table with one row per arm of the recorded paired series, in the main measure."""
-    rows = ['| series | arm | measure | pairs | baseline | arm | difference | 95 % (paired t) |',
-            '|---|---|---|---|---|---|---|---|']
-    for plan in plans:
-        entry = series.get(plan['name'], {})
-        for arm, comparison in entry.get('comparisons', {}).items():
-            if not comparison['measures']:  # runs of every pair diverged
-                continue
-            measure, values = next(iter(comparison['measures'].items()))
-            cells = [plan['title'], f'`{arm}`', row_name(measure), str(len(values['by_seed'])),
-                     f'{values["baseline"]:.2f}', f'{values["arm"]:.2f}', f'{values["mean"]:+.2f}',
-                     interval(values['t'])]
-            rows.append(f'| {" | ".join(cells)} |')
-    return '\n'.join(rows) if rows[2:] else ''
 
 
 def sweep_section(sweep: dict[str, Any]) -> str:

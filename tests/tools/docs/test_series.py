@@ -3,9 +3,8 @@ import json
 
 import pytest
 
-from docs.series import not_run, overview, require_committed, sections
+from docs.series import not_run, require_committed, sections
 from isda_seg.paper.series.paired import compare_arms
-from isda_seg.paper.series.result_files import read_series
 
 PLAN = [dict(name='pair', title='A pair', question='Why?', command='paired.py a.py a_isda.py a_other.py'),
         dict(name='later', title='Another', question='When?', command='paired.py b.py b_isda.py')]
@@ -27,16 +26,9 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_the_overview_has_a_row_per_recorded_arm_with_its_difference(folder):
-    rows = overview(read_series(folder), PLAN).splitlines()[2:]
-    assert rows == [
-        '| A pair | `a_isda` | top1_error | 2 | 21.00 | 19.50 | -1.50 | -7.85 to +4.85 |',  # 12.706 * 0.5 either side
-        '| A pair | `a_other` | top1_error | 2 | 21.00 | 23.00 | +2.00 | -10.71 to +14.71 |']
-
-
 def test_recorded_series_have_sections_and_planned_ones_a_fold(folder):
     first, section = sections(folder, 'series').split('### ')
-    assert first.strip() == overview(read_series(folder), PLAN)
+    assert first == ''
     assert section.splitlines()[0] == 'A pair' and section.count('![A pair](series/pair.png)') == 1
     assert 'paired.py a.py a_isda.py a_other.py --out configs/results/series/pair.json' in section
     assert section.endswith(not_run(PLAN[1:], 'series'))
@@ -57,15 +49,18 @@ def test_planned_series_are_one_folded_sentence():
     assert not_run([], 'series') == ''
 
 
-def test_without_a_recorded_pair_there_is_no_overview(tmp_path):
-    assert (overview({}, []), sections(tmp_path, 'series')) == ('', '')
-
-
 def test_underfitted_series_are_in_one_folded_table(folder):
     (folder / 'plan.json').write_text(json.dumps([dict(PLAN[0], underfitted=True)]))
     text = sections(folder, 'series')
     assert text.startswith('<details>\n<summary>1 earlier series use networks that underfit their training ')
-    assert overview(read_series(folder), PLAN[:1]) in text and '###' not in text and 'pair.png' not in text
+    assert text.split('|---|---|---|---|---|---|---|---|\n')[1].splitlines()[:2] == [
+        '| A pair | `a_isda` | top1_error | 2 | 21.00 | 19.50 | -1.50 | -7.85 to +4.85 |',  # 12.706 * 0.5 either side
+        '| A pair | `a_other` | top1_error | 2 | 21.00 | 23.00 | +2.00 | -10.71 to +14.71 |']
+    assert '###' not in text and 'pair.png' not in text
+
+
+def test_without_a_recorded_pair_there_is_no_section(tmp_path):
+    assert sections(tmp_path, 'series') == ''
 
 
 def test_a_selection_shows_its_arms_and_no_differences(folder):
