@@ -50,14 +50,9 @@ def tau_grid(taus: Sequence[float]) -> list[float]:
 def plan(name: str, cfg: Config, config: str, checkpoint: str, split: str, share: float | None) -> Plan:
     """Check a model and select its images, without evaluation.
 
-    Args:
-        name: name of the model in figure and table.
-        cfg: config from ``load_config``.
-        config: path of the config.
-        checkpoint: path of the checkpoint.
-        split: 'test', 'val' or 'train', the images to evaluate.
-        share: share of the training images, from the end as in ``hold_out``, for the selection of tau; images that the
-            checkpoint was trained on are excluded. None: tau is not selected.
+    The model is evaluated on the ``split``, 'test', 'val' or 'train'. A ``share`` of the training images, from the end
+    as in ``hold_out`` and without those that the checkpoint was trained on, selects tau; with None, tau is not
+    selected.
 
     Raises:
         ValueError: not a segmentation config, an unknown split or one without IoUMetric, a share outside (0, 1), or
@@ -93,10 +88,7 @@ def check_same_data(plans: Sequence[Plan]) -> None:
 def unseen_dataset(cfg: Config, share: float, meta: dict[str, Any]) -> dict[str, Any]:
     """Return the dataset config of the last training images, without those that a checkpoint was trained on.
 
-    Args:
-        cfg: config from ``load_config``.
-        share: share of the training images, from the end.
-        meta: meta of the checkpoint. Its config, or else ``cfg``, determines the images it was trained on.
+    The config in the checkpoint's ``meta``, or else ``cfg``, determines the images that it was trained on.
 
     Raises:
         ValueError: no image is left, or images of this config cannot be held out.
@@ -145,9 +137,7 @@ def _evaluation_config(cfg: Config, loader: dict[str, Any], split: str) -> Confi
 def evaluate_taus(model: Plan, taus: Sequence[float]) -> dict[str, Any]:
     """Evaluate a model.
 
-    Args:
-        model: model from ``plan``.
-        taus: values from ``tau_grid``. A single positive value is used if tau is not selected.
+    Of the values from ``tau_grid``, a single positive one is used if tau is not selected.
 
     Returns:
         {"name", "config", "checkpoint", "images": number of images, "tau": selected or given, else None, "chosen_on":

@@ -17,13 +17,8 @@ def analyse_prior(models: Sequence[TrainedModel], cfgs: Sequence[Config], split:
                   held_out: float, out: Path) -> None:
     """Evaluate models on the same images, write the result file with a figure next to it, and print the summary.
 
-    Args:
-        models: models from ``trained_models``.
-        cfgs: config of each model, from ``load_config``.
-        split: 'test', 'val' or 'train'.
-        taus: values to test. A single positive value is used as given; among several, one is selected.
-        held_out: share of the training images, from the end, for the selection.
-        out: path of the result file.
+    Of several ``taus``, one is selected on ``held_out``, a share of the training images from the end; a single positive
+    one is used as given.
     """
     taus = tau_grid(taus)
     share = held_out if len(taus) > 2 else None

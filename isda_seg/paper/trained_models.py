@@ -14,10 +14,6 @@ class TrainedModel(NamedTuple):
 def trained_models(paths: Sequence[str], analysis: str) -> list[TrainedModel]:
     """Return the models of the paths CONFIG CHECKPOINT [CONFIG CHECKPOINT].
 
-    Args:
-        paths: alternating paths of configs and checkpoints.
-        analysis: name of the analysis, for the error message.
-
     Raises:
         ValueError: other than two or four paths.
     """

@@ -19,13 +19,8 @@ def time_losses(model: Any, losses: Mapping[str, ISDACriterion], batch: int, siz
                 rounds: int) -> dict[str, Any]:
     """Time a training step with cross-entropy and with each loss.
 
-    Args:
-        model: on the meter's device, with a linear classifier ``fc``.
-        losses: losses by name; this function attaches them.
-        batch: images per step.
-        size: height and width of the images.
-        meter: measures time on the device.
-        rounds: number of timed rounds.
+    The model has a linear classifier ``fc``, to which this function attaches the ``losses``; images are of ``size`` x
+    ``size`` pixels.
 
     Returns:
         ``samples``: seconds per step by name, including the cross-entropy baseline. ``extra_time``: median and

@@ -25,13 +25,9 @@ def compare_losses(workload: Workload, meter: Meter, rounds: int, literal_bytes:
                    bandwidth: float) -> dict[str, Any]:
     """Measure all losses at one size, in alternation.
 
-    Args:
-        workload: the tensor sizes.
-        meter: measures on the device.
-        rounds: number of timed rounds.
-        literal_bytes: if one N x C x A tensor is larger than this, the literal form and cross-entropy run on a slice
-            of the tensors, and the extra cost is scaled up to the full size.
-        bandwidth: copy bandwidth in bytes per second, for the lower bound on the time.
+    If one N x C x A tensor is larger than ``literal_bytes``, the literal form and cross-entropy run on a slice of the
+    tensors, and the extra cost is scaled up to the full size. ``bandwidth`` in bytes per second gives the lower bound
+    on the time.
 
     Returns:
         The size, the samples of every loss, and one entry in ``rows`` per resolution.

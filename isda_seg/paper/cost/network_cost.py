@@ -26,12 +26,8 @@ HEAD = ['network', 'dataset', 'A', 'network M', 'paper M', 'paper %', 'implement
 def count(model: Any, setting: Setting, batch: int) -> dict[str, Any]:
     """Count multiply-adds per sample of the forward pass, of the network and of ISDA.
 
-    ISDA is counted by the paper's formula (``paper``) and for this implementation (``here``).
-
-    Args:
-        model: has a linear classifier ``fc``; may be on the meta device.
-        setting: the dataset.
-        batch: samples per step.
+    ISDA is counted by the paper's formula (``paper``) and for this implementation (``here``). The model has a linear
+    classifier ``fc`` and may be on the meta device.
     """
     channels = model.fc.in_features
     here = implementation_extra(setting.classes, channels, batch, setting.covariance)
@@ -42,15 +38,7 @@ def count(model: Any, setting: Setting, batch: int) -> dict[str, Any]:
 
 
 def step_time(model: Any, setting: Setting, batch: int, meter: Meter, rounds: int) -> dict[str, Any]:
-    """Time training steps of the network with cross-entropy and with ISDA in alternation.
-
-    Args:
-        model: on the meter's device, with a linear classifier ``fc``.
-        setting: the dataset.
-        batch: samples per step.
-        meter: measures on the device.
-        rounds: number of timed rounds.
-    """
+    """Time training steps of the network with cross-entropy and with ISDA in alternation."""
     found = time_losses(model, dict(isda=ISDACriterion(setting.covariance)), batch, setting.size, meter, rounds)
     return dict(found, extra_time=found['extra_time']['isda'])
 

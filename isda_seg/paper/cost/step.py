@@ -18,12 +18,7 @@ from isda_seg.paper.cost.workload import FLOAT, IGNORED, make_labels
 def compare_steps(config: Path, size: int, images: int, meter: Meter, rounds: int) -> dict[str, Any]:
     """Measure a training step of an ISDA config and of its baseline, without pretrained weights.
 
-    Args:
-        config: the ISDA config; the baseline has the same name without ``_isda``.
-        size: height and width of the crops.
-        images: batch size.
-        meter: measures time and memory of a step.
-        rounds: number of measured rounds.
+    The baseline has the name of ``config`` without ``_isda``. ``size`` is the height and width of the crops.
     """
     configs = {'plain': config.with_name(config.name.replace('_isda', '')), 'isda': config}
     steps, classes = {}, 0

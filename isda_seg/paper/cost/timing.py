@@ -18,11 +18,7 @@ def alternate(functions: Mapping[str, Callable[[], object]], rounds: int,
               seconds: Callable[[Callable[[], object]], float], warm_up: int = WARM_UP) -> dict[str, list[float]]:
     """Time the functions in alternation (A B C A B C ...); return one sample per round, by name.
 
-    Args:
-        functions: functions to time, in this order in every round.
-        rounds: number of timed rounds.
-        seconds: calls a function and returns its duration.
-        warm_up: number of untimed rounds before.
+    ``seconds`` calls a function and returns its duration. The first ``warm_up`` rounds do not count.
 
     Raises:
         ValueError: ``rounds`` is below 1.

@@ -17,14 +17,9 @@ class Sample(NamedTuple):
 def sample_batch(batch: Batch, first: int, per_class: int, seed: int) -> Sample:
     """Sample up to ``per_class`` features of each class from a batch.
 
-    Random keys depend only on the seed and the index of the image. Merging the samples of all batches therefore gives
-    a uniform sample, equal for all models with the same feature resolution.
-
-    Args:
-        batch: a batch.
-        first: index of its first image in the data.
-        per_class: maximum number of features per class.
-        seed: random seed, at least 0.
+    Random keys depend only on the seed and the index of the image. Merging the samples of all batches therefore gives a
+    uniform sample, equal for all models with the same feature resolution. ``first`` is the index of the batch's first
+    image in the data.
     """
     labels = batch.labels.reshape(len(batch.labels), -1).cpu().numpy()
     keys = np.stack([np.random.default_rng((seed, first + image)).random(labels.shape[1])

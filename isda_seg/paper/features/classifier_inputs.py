@@ -61,10 +61,6 @@ def open_checkpoint(cfg: Config, checkpoint: str) -> OpenedModel:
 
     Without ISDA, classifiers are found by the structure of the model.
 
-    Args:
-        cfg: config from ``load_config``.
-        checkpoint: path of the checkpoint.
-
     Raises:
         FileNotFoundError, ValueError: the file does not exist, is not a checkpoint or belongs to another model; no head
             has a linear classifier.
@@ -88,11 +84,8 @@ def batches(opened: OpenedModel, split: str = 'test', head: str | None = None,
             augmented: bool = False) -> Iterator[Batch]:
     """Iterate over a split in order, in eval mode, without changing the model.
 
-    Args:
-        opened: model from ``open_checkpoint``.
-        split: 'test', 'val' or 'train'; all use the test pipeline.
-        head: see ``pair_of``.
-        augmented: use the training pipeline for 'train', with the current random state.
+    Every split, 'test', 'val' or 'train', uses the test pipeline. With ``augmented``, 'train' uses its own, with the
+    current random state. ``head`` is as in ``pair_of``.
 
     Yields:
         batches on the model's device. Batches of a Mean Teacher come from the student, which holds the statistics.

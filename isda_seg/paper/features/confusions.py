@@ -22,11 +22,7 @@ def largest_entries(table: Tensor, classes: Sequence[str], count: int) -> list[d
 def frequent_confusions(counts: Tensor, table: Tensor, classes: Sequence[str], count: int) -> list[dict[str, Any]]:
     """Return the most frequent confusions, sorted by their entry in the margin table.
 
-    Args:
-        counts: confusion matrix (C, C), row = true class.
-        table: margin table (C, C).
-        classes: class names.
-        count: maximum number of confusions.
+    The rows of the confusion matrix ``counts`` (C, C) and of the margin table (C, C) are true classes.
 
     Returns:
         for each: true class, predicted class as 'other', number of confusions, their share of the true class in per

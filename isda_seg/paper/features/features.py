@@ -53,14 +53,7 @@ def analyse(name: str, opened: OpenedModel, split: str = 'test', head: str | Non
             perplexity: float = 30, seed: int = 0) -> Features:
     """Analyse the features of a split.
 
-    Args:
-        name: display name of the model.
-        opened: model from ``open_checkpoint``.
-        split: 'test', 'val' or 'train'.
-        head: see ``pair_of``.
-        per_class: maximum number of samples per class, at least 2.
-        perplexity: perplexity of t-SNE.
-        seed: seed of the sample and of t-SNE.
+    ``head`` is as in ``pair_of``; the sample has at most ``per_class`` features of each class.
 
     Raises:
         ValueError: see ``batches`` and ``separation``; also ``per_class`` below 2, a negative seed, or too few samples

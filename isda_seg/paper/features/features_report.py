@@ -23,15 +23,7 @@ def analyse_features(models: Sequence[TrainedModel], cfgs: Sequence[Config], spl
                      per_class: int, perplexity: float, seed: int, out: Path) -> None:
     """Analyse models on the same data, write the result file with figures next to it, and print the summary.
 
-    Args:
-        models: models from ``trained_models``.
-        cfgs: config of each model, from ``load_config``.
-        split: 'test', 'val' or 'train'.
-        head: see ``pair_of``.
-        per_class: maximum number of samples per class, at least 2.
-        perplexity: perplexity of t-SNE.
-        seed: seed of the sample and of t-SNE.
-        out: path of the result file.
+    ``cfgs`` are the configs of the models; the other arguments are those of ``analyse``.
     """
     options = dict(split=split, head=head, per_class=per_class, perplexity=perplexity)
     opened = [open_checkpoint(cfg, model.checkpoint) for cfg, model in zip(cfgs, models, strict=True)]
@@ -53,10 +45,6 @@ def entry(model: Features, meta: dict[str, Any]) -> dict[str, Any]:
     """Return the entry of a model in the result file.
 
     It contains the measures, the ranks, table and class pairs per covariance source, and the training provenance.
-
-    Args:
-        model: result of ``analyse``.
-        meta: meta of the checkpoint.
     """
     classes, counts = model.classes, model.split.confusion
     samples = dict.fromkeys(classes, 0)

@@ -6,8 +6,7 @@ from torch import Tensor
 def spectrum(covariance: Tensor) -> Tensor:
     """Return the eigenvalues of each covariance in descending order.
 
-    Args:
-        covariance: (C, A) diagonals, whose eigenvalues are the variances, or (C, A, A).
+    The covariances are (C, A), diagonals whose eigenvalues are the variances, or (C, A, A).
 
     Returns:
         (C, A) float64, none negative.

@@ -29,10 +29,7 @@ def split_loader(cfg: Config, split: str, augmented: bool = False) -> DataLoader
 def split_config(cfg: Config, split: str, augmented: bool = False) -> dict[str, Any]:
     """Return a dataloader config that yields each image of a split once, in order, with the test pipeline.
 
-    Args:
-        cfg: config from ``load_config``.
-        split: 'test', 'val' or 'train'.
-        augmented: use the batch size and the pipeline of the split instead; the order stays sequential.
+    With ``augmented``, it has the batch size and the pipeline of the split instead; the order stays sequential.
 
     Raises:
         ValueError: the split is unknown or not in the config.
@@ -60,9 +57,7 @@ def split_config(cfg: Config, split: str, augmented: bool = False) -> dict[str, 
 def labels_of(data: dict[str, Any], ignore_index: int) -> Tensor:
     """Return the int64 labels (B,) or label maps (B, H, W) of a preprocessed batch.
 
-    Args:
-        data: batch from the data preprocessor.
-        ignore_index: label for the padding of the preprocessor.
+    The padding of the preprocessor gets the label ``ignore_index``.
 
     Raises:
         ValueError: images without labels.

@@ -21,13 +21,8 @@ say = partial(print, flush=True)
 def check(plan: Plan, tools: Path, slots: Slots, gpus: Sequence[str] | None, cpu: bool, words: Sequence[str]) -> bool:
     """Print everything that is missing, and if nothing is, try each config; return whether the plan can start.
 
-    Args:
-        plan: the plan.
-        tools: folder of the tools.
-        slots: function that returns the places of concurrent trials.
-        gpus: names of the GPUs; None for all visible ones.
-        cpu: without a GPU, the runs may use CPU ranks.
-        words: arguments of the command that starts the plan, to print.
+    ``gpus`` and ``cpu`` are as in ``check_plan``; ``words``, the arguments of the command that starts the plan, are
+    printed.
     """
     warnings.filterwarnings('ignore', module='mmcv')  # about operators; packages that a table needs were checked before
     found = checks.check_plan(plan, gpus, cpu)

@@ -73,10 +73,8 @@ def _absent(folder: str | Path, source: Source) -> Finding:
 def check_plan(plan: Plan, gpus: Sequence[str] | None, cpu: bool = False) -> list[Finding]:
     """Check data, weights, disk space and GPUs of the runs that are not complete, without starting one.
 
-    Args:
-        plan: the plan.
-        gpus: names of the GPUs; None for all visible ones.
-        cpu: without a GPU, the runs may use CPU ranks.
+    ``gpus`` are the names of the GPUs, None for all visible ones. With ``cpu``, runs may use CPU ranks if there is no
+    GPU.
     """
     runs = [planned for planned in plan.runs if not (plan.folder / planned.run.name / RESULTS).is_file()]
     found, roots = list[Finding](), set[tuple[str, str]]()

@@ -12,9 +12,7 @@ UNKNOWN = 'not measured'
 def plan_text(plan: Plan, step_time: float | None = None) -> str:
     """Return a line per arm in the order of the plan, and the sums.
 
-    Args:
-        plan: the plan.
-        step_time: seconds per training step; None for those of the trials.
+    ``step_time``, the seconds per training step, replaces those of the trials.
     """
     by_arm: dict[str, list[Planned]] = {}
     for planned in plan.runs:

@@ -45,13 +45,8 @@ def stages(jobs: Sequence[Job]) -> list[list[int]]:
 def script(name: str, jobs: Sequence[Job], command: Sequence[str], folder: str, log_folder: str, ranks: int) -> str:
     """Return the script: an array of jobs per stage, and a last job that collects the results.
 
-    Args:
-        name: name of the table.
-        jobs: all jobs of the plan.
-        command: command line of tools/reproduce.py with the options of the plan.
-        folder: folder in which the command runs.
-        log_folder: folder for the output of the jobs.
-        ranks: GPUs of a job.
+    ``command`` is the command line of tools/reproduce.py with the options of the plan; it runs in ``folder``. ``ranks``
+    is the number of GPUs of a job.
     """
     parts, after = [HEAD.format(total=len(jobs))], ''
     words = ' '.join(map(shlex.quote, command))

@@ -38,12 +38,7 @@ def disturb(labels: Tensor, num_classes: int, alpha: float, ignore_index: int) -
     """Replace each label with probability alpha by a class sampled uniformly from all C classes.
 
     A label therefore stays with probability ``1 - alpha (C - 1) / C``. Samples come from torch's global generator.
-
-    Args:
-        labels: (N, ...) integers.
-        num_classes: C.
-        alpha: probability in [0, 1].
-        ignore_index: label of ignored samples, which stay unchanged.
+    Samples with the label ``ignore_index`` stay unchanged.
 
     Returns:
         tensor with the shape and dtype of ``labels``.

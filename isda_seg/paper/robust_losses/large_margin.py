@@ -90,10 +90,6 @@ def psi(cosine: Tensor, margin: int) -> Tensor:
     The function of theta is continuous and decreases from 1 to 1 - 2m. ``cos(m theta)`` is computed as the Chebyshev
     polynomial of the cosine, which avoids the unbounded gradient of the arc cosine.
 
-    Args:
-        cosine: in [-1, 1], any shape.
-        margin: m, an integer >= 1.
-
     Returns:
         tensor with the shape of ``cosine``.
     """

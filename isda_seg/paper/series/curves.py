@@ -52,9 +52,7 @@ def _entry(line: str) -> dict[str, Any] | None:
 def plot_curves(work_dirs: Mapping[str, str | Path], out: str | Path) -> None:
     """Plot the loss on the left and mIoU or test error on the right, one line per run.
 
-    Args:
-        work_dirs: label -> work directory.
-        out: output file, .png or .pdf.
+    ``work_dirs`` maps the label of a run to its work directory; ``out`` is a .png or .pdf file.
 
     Raises:
         ValueError: the runs have different validation measures.

@@ -29,9 +29,7 @@ class Difference(NamedTuple):
 def difference(baseline: Sequence[float], arm: Sequence[float]) -> Difference:
     """Compute the mean paired difference and its confidence intervals.
 
-    Args:
-        baseline: one value per seed.
-        arm: one value per seed, in the same order.
+    Both arms have one value per seed, in the same order.
 
     Raises:
         ValueError: no runs, or different numbers of runs.
@@ -92,9 +90,7 @@ def class_measures(result: dict[str, Any], kind: str = 'IoU') -> dict[str, float
 def compare_arms(baseline: dict[str, dict[str, Any]], arm: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Compare two arms in all measures.
 
-    Args:
-        baseline: seed -> result of tools/test.py.
-        arm: seed -> result of tools/test.py.
+    Both map seeds to results of tools/test.py.
 
     Returns:
         {'measures': {protocol: {...}}, 'classes': {class: {...}}, 'precision', 'recall'}; each entry holds the means of

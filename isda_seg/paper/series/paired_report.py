@@ -13,11 +13,8 @@ MANY = 3  # minimum number of arms for a combined table
 def paired_table(paired: dict[str, Any], class_arm: str | None = None) -> str:
     """Return the tables: arms side by side, differences by measure, and differences by class.
 
-    With ``MANY`` arms or more, a single table holds the differences of all arms.
-
-    Args:
-        paired: content of the result file.
-        class_arm: the arm whose classes are shown; None for all arms.
+    With ``MANY`` arms or more, a single table holds the differences of all arms. The classes are shown for
+    ``class_arm``, or for all arms if it is None.
     """
     arms = paired['comparisons']
     blocks = [side_by_side(paired)] if len(arms) > 1 else []

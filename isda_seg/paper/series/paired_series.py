@@ -28,10 +28,7 @@ def paired_runs(arms: Sequence[Arm], seeds: Sequence[int], options: Mapping[str,
 def compared(arms: Sequence[Arm], results: Mapping[str, dict[str, Any]], seeds: Sequence[int]) -> dict[str, Any]:
     """Return the comparisons of the arms with the first one, and the results by arm and seed.
 
-    Args:
-        arms: arms of the series, the baseline first.
-        results: results by the name of the run.
-        seeds: seeds of the runs.
+    The results are given by the name of the run.
     """
     found = {arm.label: {str(seed): at_tau(results[f'{arm.folder}/seed_{seed}'], arm.tau) for seed in seeds}
              for arm in arms}

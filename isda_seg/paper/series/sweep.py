@@ -26,14 +26,8 @@ def sweep_runs(cfg: Config, lambdas: Sequence[float], curves: Mapping[str, Seque
                share: float, options: dict[str, Any] | None = None) -> list[Run]:
     """Create one run per seed, lambda_0 and curve; lambda_0 = 0 is a single baseline run for all ISDA loss keys.
 
-    Args:
-        cfg: ISDA config.
-        lambdas: values of lambda_0.
-        curves: key -> values. A key of the ISDA loss, {'resolution': ['label', 'feature']}, or, with dots, of the
-            config, {'model.eta_1': [0.5, 1]}.
-        seeds: seeds of the runs.
-        share: fraction of the training files to hold out for evaluation.
-        options: options as in --cfg-options.
+    ``curves`` maps keys to values: keys of the ISDA loss, {'resolution': ['label', 'feature']}, or, with dots, of the
+    config, {'model.eta_1': [0.5, 1]}. A ``share`` of the training files is held out for evaluation.
     """
     cfg = hold_out(with_options(cfg, options=options), share)
     runs = {}

@@ -20,10 +20,8 @@ LINE = 100  # characters per line of the legend
 def over_tau(arms: Sequence[Arm], results: dict[str, dict[str, Any]], seeds: Sequence[int]) -> OverTau:
     """Collect the main measure by seed: {config and training options: {tau: values}}, tau 0 first.
 
-    Args:
-        arms: arms of the series, the baseline first; arms that share a training are used once.
-        results: results by ``<folder of the arm>/seed_<seed>``.
-        seeds: seeds in the order of the values. Seeds with a diverged run are excluded.
+    Arms that share a training are used once, and seeds with a diverged run are excluded. The results are given by
+    ``<folder of the arm>/seed_<seed>``.
     """
     trained = list({arm.folder: arm for arm in arms}.values())
     kept = [seed for seed in seeds if not any(DIVERGED in results[f'{arm.folder}/seed_{seed}'] for arm in trained)]

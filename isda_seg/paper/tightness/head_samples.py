@@ -46,14 +46,8 @@ def head_samples(model: nn.Module, loader: Any, images: int, pixels: int, seed: 
 
     The seed determines images, their augmentation, dropout and the selected pixels. Pixels are sampled at label
     resolution, where Eq. 7 augments the logits by default. For a semi-supervised model with the unlabelled ISDA term
-    (Eq. 15), unlabelled images are included.
-
-    Args:
-        model: MMEngine model with at least one attached ISDA loss.
-        loader: training dataloader.
-        images: number of images, rounded up to whole batches.
-        pixels: maximum number of labelled pixels per image.
-        seed: random seed.
+    (Eq. 15), unlabelled images are included. ``images`` is rounded up to whole batches; ``pixels`` is the maximum
+    number of labelled pixels per image.
 
     Raises:
         ValueError: a head receives no labelled sample.

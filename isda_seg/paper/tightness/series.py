@@ -28,15 +28,8 @@ def analyse_tightness(cfg: Config, config: str, cfg_options: dict[str, Any] | No
                       options: dict[str, Any], strengths: Sequence[float] | None, resume: bool, out: Path) -> None:
     """Train, measure, write the result file with a figure next to it, and print the table of ``final_table``.
 
-    Args:
-        cfg: config from ``load_config``.
-        config: path of the config.
-        cfg_options: options that have been merged into it.
-        seeds: seeds of the runs; None: the seed of the config, or 0.
-        options: arguments of ``TightnessHook``.
-        strengths: see ``train_and_measure``.
-        resume: resume from the latest checkpoints.
-        out: path of the result file.
+    Without ``seeds``, the seed of the config, or 0, is used. ``cfg_options`` have been merged into the config; the
+    other arguments are those of ``train_and_measure``.
     """
     seeds = seeds or [(cfg.get('randomness') or {}).get('seed') or 0]
     runs = train_and_measure(cfg, seeds, options, strengths, resume)
@@ -53,12 +46,8 @@ def train_and_measure(cfg: Config, seeds: Sequence[int], options: dict[str, Any]
                       resume: bool) -> dict[str, Run]:
     """Train sequentially once per seed, in ``seed_<n>`` below the work directory.
 
-    Args:
-        cfg: config from ``load_config``.
-        seeds: seeds of the runs.
-        options: arguments of ``TightnessHook``.
-        strengths: strengths for the trained model; None: from lambda_0 / 8 to 4 lambda_0 of each head.
-        resume: resume from the latest checkpoints.
+    ``options`` are the arguments of ``TightnessHook``. The ``strengths`` for the trained model are by default lambda_0
+    / 8 to 4 lambda_0 of each head.
 
     Returns:
         seed -> ``points`` over training, and for the trained model ``strengths`` and, at lambda_0, ``classes``: lists

@@ -59,12 +59,8 @@ def search(stream: Callable[[], Iterable[Batch]], loss: ISDACriterion, names: Se
          split: str) -> SearchResult:
     """Translate features of some classes and find the images of a split with the nearest features.
 
-    Args:
-        stream: starts a pass over the split, as ``classifier_inputs.batches``; called twice.
-        loss: loss of the classifier, with its statistics.
-        names: names of the C classes.
-        options: options of the search.
-        split: name of the split, for messages.
+    ``stream`` starts a pass over the split, as ``classifier_inputs.batches``, and is called twice. ``names`` are those
+    of the C classes.
 
     Raises:
         ValueError: a class is unknown or has no samples in the split or the statistics; the strength is not positive;

@@ -28,12 +28,8 @@ def translations(covariance: Tensor, strength: float, num_samples: int, num_dire
                  generator: torch.Generator) -> list[Translation]:
     """Return the identity, samples, both signs of the leading directions, and random translations of equal length.
 
-    Args:
-        covariance: Sigma_y, (A,) diagonal or (A, A).
-        strength: lambda.
-        num_samples: number of samples; each has a random direction of equal length.
-        num_directions: at most A; each has a random direction of equal length.
-        generator: random generator.
+    ``covariance`` is Sigma_y, (A,) diagonal or (A, A). Each sample and each leading direction has a random direction of
+    equal length.
     """
     samples = sample_augmentation(covariance, strength, num_samples, generator)
     steps = DEVIATIONS * leading_directions(covariance, strength, num_directions)
@@ -52,11 +48,7 @@ def translations(covariance: Tensor, strength: float, num_samples: int, num_dire
 def sample_augmentation(covariance: Tensor, strength: float, count: int, generator: torch.Generator) -> Tensor:
     """Sample N(0, strength Sigma_y), the augmentation of Eq. 5: (count, A).
 
-    Args:
-        covariance: Sigma_y, (A,) or (A, A); positive semi-definite, possibly singular.
-        strength: lambda.
-        count: number of samples.
-        generator: random generator.
+    ``covariance`` is Sigma_y, (A,) or (A, A); it is positive semi-definite, possibly singular.
 
     Raises:
         ValueError: invalid strength.

@@ -62,9 +62,7 @@ class FeatureAdapter(nn.Module):
 def classifier_features(model: nn.Module, resolution: int) -> FeatureAdapter:
     """Wrap the backbone of a trained image classifier.
 
-    Args:
-        model: model from ``open_checkpoint``.
-        resolution: height and width of its test images.
+    ``resolution`` is the height and width of its test images.
 
     Raises:
         ValueError: not an image classifier, or BGR input.

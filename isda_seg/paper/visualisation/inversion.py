@@ -107,12 +107,7 @@ def invert(images: Tensor, labels: Tensor, generator: GeneratorAdapter, network:
 def augment_features(features: Tensor, covariance: Tensor, strength: float, count: int, seed: int = 0) -> Tensor:
     """Sample ``N(a, strength * Sigma_y)`` for each of N features of one class: (N, count, A).
 
-    Args:
-        features: a (N, A).
-        covariance: Sigma_y, (A,) diagonal or (A, A); positive semi-definite, possibly singular.
-        strength: lambda.
-        count: number of samples per feature.
-        seed: random seed.
+    ``covariance`` is Sigma_y, (A,) diagonal or (A, A); it is positive semi-definite, possibly singular.
 
     Raises:
         ValueError: invalid strength, a covariance of another size, or ``count`` below 1.

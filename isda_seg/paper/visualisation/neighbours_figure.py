@@ -61,10 +61,7 @@ class Page:
 def draw_class(result: SearchResult, name: str, title: str) -> np.ndarray:
     """Draw the figure of a class, deterministically, and return its pixels (H, W, 3) uint8 RGB.
 
-    Args:
-        result: result of ``search``.
-        name: class name.
-        title: title, one or two lines.
+    The title has one or two lines.
     """
     queries = result.rows[name]
     blocks = [rows_to_draw(rows) for rows in queries[:result.options.shown]]

@@ -52,15 +52,7 @@ def reverse_map(images: Tensor, labels: Tensor, generator: GeneratorAdapter, net
                 augmentation: ClassAugmentation, recipe: Recipe, restarts: int = 1, seed: int = 0) -> ReverseMapping:
     """Run step I for N images of one class and step II for K samples of each feature, and generate N K random images.
 
-    Args:
-        images: (N, 3, H, W) in [0, 1], RGB, on the device of the networks.
-        labels: (N,).
-        generator: generator G.
-        network: feature network f.
-        augmentation: augmentation of the class.
-        recipe: optimisation schedules.
-        restarts: number of initial codes per image.
-        seed: seed of the initial codes and the samples.
+    Images, labels, networks and ``restarts`` are as in ``invert``; ``seed`` also determines the samples.
 
     Raises:
         ValueError: see ``invert``, ``augment_features`` and ``follow_targets``.
@@ -147,12 +139,6 @@ def reverse_class(opened: OpenedModel, generator: GeneratorAdapter, options: Rev
     """Apply the reverse mapping to randomly selected training images of a class.
 
     Use the covariance in the checkpoint; without ISDA statistics, compute it from the training features of the class.
-
-    Args:
-        opened: model from ``open_checkpoint``.
-        generator: generator for images of the class.
-        options: options of the reverse mapping.
-        recipe: optimisation schedules.
 
     Raises:
         ValueError: not an image classifier, an unknown class, too few images, a generator for other classes or another

@@ -19,9 +19,7 @@ class TrainingImages(NamedTuple):
 def training_images(cfg: Config, class_name: str | None = None) -> TrainingImages:
     """Load the training images in order, with the test pipeline.
 
-    Args:
-        cfg: config from ``load_config``.
-        class_name: class name; None for all classes.
+    A ``class_name`` selects the images of one class.
 
     Raises:
         ValueError: not a classification config, an unknown class, or images of different sizes.
