@@ -202,14 +202,8 @@ def common_mean(moments: ClassMoments) -> Tensor:
 def update_in_place(moments: ClassMoments, features: Tensor, labels: Tensor, ignore_index: int | None) -> Tensor:
     """Merge a small batch into ``moments`` in place on a CPU, as ``merge`` does with its ``class_moments`` (Eqs. 1-3).
 
-    Args:
-        moments: diagonal or full moments of C classes; only classes in the batch are read and changed.
-        features: (N, A), or (B, A, H, W) for full moments; samples with a non-finite entry do not count.
-        labels: (N,) or (B, H, W) int64, already checked.
-        ignore_index: samples with this label do not count.
-
-    Returns:
-        the number of labelled samples with a non-finite feature, a scalar tensor.
+    The moments are diagonal, with features (N, A), or full, with features (N, A) or (B, A, H, W); labels are checked
+    int64. Only classes in the batch are read and changed. Return the number of samples dropped as non-finite.
     """
     if moments.covariance.dim() == 3:
         return update_full_in_place(moments, features, labels, ignore_index)

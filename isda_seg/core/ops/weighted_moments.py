@@ -13,10 +13,8 @@ def positive(count: Tensor) -> Tensor:
 def weighted_moments(features: Tensor, targets: Tensor, covariance: str) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return moments of float64 sums in which sample i counts ``p_iy`` for class y, as one-hot labels do.
 
-    Args:
-        features: (N, A, ...); samples with a non-finite entry do not count.
-        targets: (N, C, ...) probabilities; a row of zeros does not count.
-        covariance: 'diagonal', 'full', 'shared' (each sample weighted by the sum of its row) or 'identity'.
+    Features are (N, A, ...), probabilities ``targets`` (N, C, ...). A sample with a non-finite entry or a row of zeros
+    does not count; the shared covariance weights each sample by the sum of its row.
 
     Returns:
         count (C,) float64, mean and covariance as in ``ClassMoments``; the number of samples dropped as non-finite.
