@@ -30,9 +30,9 @@ def test_lines_by_package_stay_within_their_limits():
     for part, lines in [*parts.items(), ('the method', method), ('kernels', kernels),
                         ('without paper, demo_data and kernels', library)]:
         print(f'{lines:6,} {part}')
-    assert method <= 4_740
+    assert method <= 4_705
     assert kernels <= 1_550
-    assert library <= 11_430
+    assert library <= 11_315
 
 
 def test_modules_have_at_most_250_lines_and_a_median_below_90():
@@ -46,7 +46,7 @@ def test_modules_have_at_most_250_lines_and_a_median_below_90():
 def test_few_modules_have_less_than_20_lines():
     short = names(path for path, lines in MODULES.items() if lines < 20)
     print('\nbelow 20 lines:', *short)
-    assert len(short) <= 6
+    assert len(short) <= 7
 
 
 def test_the_package_has_few_folders_and_root_files():
@@ -54,7 +54,7 @@ def test_the_package_has_few_folders_and_root_files():
     of_paper = {folder for folder in folders if folder.is_relative_to(PACKAGE / 'paper')}
     root = names(path for path in LINES if path.parent == PACKAGE)
     print(f'\n{len(folders)} folders, {len(of_paper)} of them in paper; {len(root)} files at the root')
-    assert len(folders - of_paper) <= 15 and len(of_paper) <= 12
+    assert len(folders - of_paper) <= 14 and len(of_paper) <= 12
     assert len(root) <= 7
 
 

@@ -4,7 +4,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from isda_seg.core.ops.checks import at_least_float32, check_labels, check_pair, check_tensor
-from isda_seg.core.ops.eigen import symmetric_eigen
 from isda_seg.core.ops.precision import full_precision
 from isda_seg.core.schedule import check_strength
 
@@ -60,3 +59,21 @@ def square_root(covariance: Tensor) -> Tensor:
     values, vectors = symmetric_eigen(covariance)
     root: Tensor = vectors * values.clamp(min=0).sqrt()[:, None, :]
     return root
+
+
+def symmetric_eigen(matrices: Tensor) -> tuple[Tensor, Tensor]:
+    """Return ``torch.linalg.eigh`` of matrices (..., n, n), with a CPU fallback if it does not converge.
+
+    Non-finite input gives non-finite output instead of an error.
+
+    Returns:
+        eigenvalues (..., n) in ascending order, and eigenvectors (..., n, n) as columns.
+    """
+    try:
+        values, vectors = torch.linalg.eigh(matrices)
+        return values, vectors
+    except torch.linalg.LinAlgError:  # type: ignore[attr-defined]  # documented, but missing from the type stubs
+        finite = matrices.isfinite().all(dim=-1).all(dim=-1)[..., None]
+        values, vectors = torch.linalg.eigh(torch.where(finite[..., None], matrices, 0).cpu())
+        return (torch.where(finite, values.to(matrices.device), torch.nan),
+                torch.where(finite[..., None], vectors.to(matrices.device), torch.nan))

@@ -26,7 +26,7 @@ from isda_seg.criterion import ISDACriterion
 
 IGNORED = (255, -1, -100, 0, 1, 99, -7)
 LABEL_TYPES = (torch.int64, torch.int32, torch.int16, torch.uint8, torch.int8)
-BLOCKS = dict(one_hot='ops.one_hot.CHUNK', rows='ops.quadratic.CACHE_ELEMENTS',
+BLOCKS = dict(one_hot='ops.add_rows.CHUNK', rows='ops.quadratic.CACHE_ELEMENTS',
               tile='ops.class_matrices.TILE', products='ops.class_matrices.PRODUCT_ELEMENTS',
               terms='consistency.MAX_TERMS', windows='windows.CACHE_ELEMENTS', chunk='moments.CHUNK',
               differences_cpu='margin.DIFFERENCES_CPU', differences='margin.DIFFERENCES',

@@ -4,9 +4,9 @@ import torch
 import torch.nn.functional as F
 from torch.testing import assert_close
 
-from isda_seg.core.ops import one_hot
+from isda_seg.core.ops import add_rows
+from isda_seg.core.ops.add_rows import one_hot_chunks
 from isda_seg.core.ops.fused import fused_cross_entropy
-from isda_seg.core.ops.one_hot import one_hot_chunks
 
 IGNORE = 255
 
@@ -33,7 +33,7 @@ def literal(logits, labels, rows, divisor):
 
 @pytest.mark.parametrize('classes', [2, 3, 11])
 def test_chunked_value_and_gradients_equal_the_literal_form(classes, monkeypatch):
-    monkeypatch.setattr(one_hot, 'CHUNK', 1)  # 256 pixels in a chunk
+    monkeypatch.setattr(add_rows, 'CHUNK', 1)  # 256 pixels in a chunk
     logits, labels, rows = problem(classes)
     fused = fused_cross_entropy(logits, labels, rows, IGNORE, 7.0)
     slow = literal(logits, labels, rows, 7.0)
@@ -131,7 +131,7 @@ def test_ignored_pixels_get_no_loss_and_no_gradient():
 
 
 def test_chunks_cover_every_pixel_once_with_its_label(monkeypatch):
-    monkeypatch.setattr(one_hot, 'CHUNK', 1)
+    monkeypatch.setattr(add_rows, 'CHUNK', 1)
     _, labels, rows = problem(4)
     seen = torch.zeros(2, 4, 700)
     with torch.no_grad():
