@@ -32,7 +32,7 @@ def test_lines_by_package_stay_within_their_limits():
         print(f'{lines:6,} {part}')
     assert method <= 4_705
     assert kernels <= 1_550
-    assert library <= 11_315
+    assert library <= 11_310
 
 
 def test_modules_have_at_most_250_lines_and_a_median_below_90():
@@ -46,7 +46,7 @@ def test_modules_have_at_most_250_lines_and_a_median_below_90():
 def test_few_modules_have_less_than_20_lines():
     short = names(path for path, lines in MODULES.items() if lines < 20)
     print('\nbelow 20 lines:', *short)
-    assert len(short) <= 7
+    assert len(short) <= 6
 
 
 def test_the_package_has_few_folders_and_root_files():

@@ -1,1 +1,1 @@
-"""Metrics: likelihood and calibration, average precision, accuracy, means over evaluations."""
+"""Metrics: likelihood and calibration, average precision, means over evaluations."""

@@ -1,4 +1,4 @@
-"""Provenance in checkpoints and result files: one entry per start and per resume."""
+"""Provenance, one entry per start and per resume, and training accuracy in checkpoints and result files."""
 import os
 from pathlib import Path
 from typing import Any
@@ -8,10 +8,11 @@ from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
 from isda_seg.metrics.last_evaluations import VALUES
-from isda_seg.metrics.training_accuracy import KEY, latest_accuracies, training_accuracy
 from isda_seg.runtime.provenance import provenance
 
 RUNS = 'runs'  # key in a checkpoint's meta
+TRAINING = 'training_accuracy'  # key in a checkpoint's meta and in results
+ACCURACIES = 'train/accuracy', 'train/decode.acc_seg'  # of a classifier and of a decode head, in per cent
 
 
 @HOOKS.register_module()
@@ -29,7 +30,17 @@ class RunRecordHook(Hook):
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         """Add both to the checkpoint."""
-        checkpoint['meta'].update({RUNS: self.runs, KEY: latest_accuracies(runner)})
+        checkpoint['meta'].update({RUNS: self.runs, TRAINING: latest_accuracies(runner)})
+
+
+def latest_accuracies(runner: Any) -> list[float]:
+    """Return the accuracy of the latest training steps, as many as an epoch has, which MMEngine keeps at resume.
+
+    It is that of augmented images with the network in training mode.
+    """
+    logged = runner.message_hub.log_scalars
+    name = next((name for name in ACCURACIES if name in logged), None)
+    return [] if name is None else logged[name].data[0][-len(runner.train_dataloader):].tolist()
 
 
 def as_test(run: Config, config: str, checkpoint: str, protocol: str) -> None:
@@ -50,5 +61,7 @@ def result(cfg: Config, config: str, checkpoint: str, loaded: dict[str, Any],
     meta = loaded.get('meta', {})
     validated = meta.get(VALUES, {}).get('values', {})
     curve = dict(validated={str(done): round(value, 4) for done, value in validated.items()}) if validated else {}
-    return dict(protocols=protocols, **training_accuracy(meta), **curve, config=os.path.relpath(config),
+    steps = meta.get(TRAINING)
+    accuracy = {TRAINING: round(sum(steps) / len(steps), 4)} if steps else {}
+    return dict(protocols=protocols, **accuracy, **curve, config=os.path.relpath(config),
                 checkpoint=os.path.relpath(checkpoint), training=meta.get(RUNS, []), **provenance(seed))
