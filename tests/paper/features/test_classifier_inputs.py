@@ -1,6 +1,7 @@
 """Batches of a checkpoint hold the inputs of its classifier."""
 
 import copy
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -10,9 +11,10 @@ import torch.nn.functional as F
 from helpers import tiny, tiny_images
 
 from isda_seg.attachment.label_grid import labels_on_grid
-from isda_seg.paper.features.classifier_inputs import IGNORED, batches, open_checkpoint
+from isda_seg.paper.features.classifier_inputs import IGNORED, OpenedModel, batches, open_checkpoint
 from isda_seg.paper.features.classifier_pairs import pair_of
 from isda_seg.paper.features.split_data import split_loader
+from isda_seg.paper.visualisation.class_directions import labels_of_names
 from isda_seg.runtime.launch import load_config
 
 
@@ -138,3 +140,10 @@ def test_labels_above_255_are_kept(tmp_path):
     assert cv2.imwrite(str(tmp_path / 'camvid' / 'valannot' / '0.png'), np.full((48, 64), 290, np.uint16))
     sample, = next(iter(split_loader(cfg, 'val')))['data_samples']
     assert sample.gt_sem_seg.data.unique().tolist() == [290]
+
+
+def test_classes_of_one_name_are_told_apart_by_their_index():
+    pair = SimpleNamespace(loss=SimpleNamespace(statistics=SimpleNamespace(num_classes=3)))
+    names = OpenedModel(None, None, [], dict(dataset_meta=dict(classes=('car', 'road', 'car')))).classes(pair)
+    assert names == ['car (class 0)', 'road', 'car (class 2)']
+    assert labels_of_names(['car (class 2)', 'road'], names) == [2, 1]
