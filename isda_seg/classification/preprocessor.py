@@ -16,5 +16,6 @@ class ClassificationPreprocessor(ImgDataPreprocessor):
 
     def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Tensor]:
         """Return normalised ``inputs`` (B, 3, H, W) float32 and ``labels`` (B,) int64."""
-        inputs = super().forward(dict(inputs=data['inputs']), training)['inputs']
+        images = data['inputs'] if isinstance(data['inputs'], Tensor) else torch.stack(data['inputs'])  # of one size
+        inputs = super().forward(dict(inputs=images), training)['inputs']
         return dict(inputs=inputs, labels=torch.as_tensor(data['labels'], dtype=torch.int64, device=inputs.device))

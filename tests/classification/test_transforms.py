@@ -110,6 +110,12 @@ def test_the_preprocessor_gives_normalised_rgb_and_int64_labels(collate):
     assert (out['labels'].dtype, out['labels'].tolist()) == (torch.int64, [0, 1, 2, 3])
 
 
+def test_images_of_different_sizes_are_not_padded_but_an_error():
+    batch = dict(inputs=[torch.zeros(3, 8, 8), torch.zeros(3, 8, 6)], labels=[0, 1])
+    with pytest.raises(RuntimeError, match=r'equal size, but got \[3, 8, 8\] at entry 0 and \[3, 8, 6\] at entry 1'):
+        ClassificationPreprocessor()(batch)
+
+
 PIPELINE = [dict(type='RandomReflectCrop'), dict(type='RandomFlip', prob=0.5), dict(type='Cutout'),
             dict(type='PackImages')]
 
