@@ -82,7 +82,7 @@ class PixelAveragePrecisionMetric(PixelMetric):
 
     def _whole(self, results: list[Ranking]) -> dict[str, float]:
         precision = 100 * average_precision(Ranking(*summed(results)))
-        names = unique_names(self.dataset_meta.get('classes') or range(len(precision)))
+        names = unique_names(self.dataset_meta.get('classes') or [*map(str, range(len(precision)))])
         precision = precision[:len(names)]
         by_class = {f'AP.{name}': float(value) for name, value in zip(names, precision, strict=False)}
         return OrderedDict(mean_AP=float(precision.nanmean()), **by_class)
