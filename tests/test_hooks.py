@@ -354,7 +354,7 @@ def test_the_loss_names_files_whose_labels_transforms_may_have_changed(tmp_path)
     samples = [Sample(seg_map_path='gt/a.png', img_path='a.png'), Sample(img_path='b.png'), Sample()]
     hook.before_train_iter(runner, 0, dict(inputs=None, data_samples=samples))
     assert runner.model.head.loss_module.sources == [
-        f'{path} after its transforms' for path in ('gt/a.png', 'b.png', '?')]
+        f'{path} after transforms' for path in ('gt/a.png', 'b.png', '?')]
     hook.before_train_iter(runner, 0, None)
     assert runner.model.head.loss_module.sources is None
 
