@@ -65,7 +65,7 @@ class ISDAHook(Hook):
         step = total if self.ramp == 'constant' else step
         samples = data_batch.get('data_samples') if isinstance(data_batch, dict) else None
         samples = samples if isinstance(samples, (list, tuple)) else ()  # a tensor of labels has no file names
-        sources = [getattr(sample, 'seg_map_path', getattr(sample, 'img_path', '?')) for sample in samples]
+        sources = [f'{getattr(one, "seg_map_path", getattr(one, "img_path", "?"))} after transforms' for one in samples]
         for pair in self.pairs:
             pair.loss.strength, pair.loss.sources = linear_ramp(step, total, pair.loss.lambda_0), sources or None
 

@@ -347,13 +347,14 @@ class Sample:
         self.__dict__.update(files)
 
 
-def test_the_loss_knows_the_files_of_the_batch(tmp_path):
+def test_the_loss_names_files_whose_labels_transforms_may_have_changed(tmp_path):
     hook, runner = ISDAHook(), runner_in(tmp_path)[0]
     runner.build_train_loop(runner._train_loop)
     hook.before_run(runner)
     samples = [Sample(seg_map_path='gt/a.png', img_path='a.png'), Sample(img_path='b.png'), Sample()]
     hook.before_train_iter(runner, 0, dict(inputs=None, data_samples=samples))
-    assert runner.model.head.loss_module.sources == ['gt/a.png', 'b.png', '?']
+    assert runner.model.head.loss_module.sources == [
+        f'{path} after transforms' for path in ('gt/a.png', 'b.png', '?')]
     hook.before_train_iter(runner, 0, None)
     assert runner.model.head.loss_module.sources is None
 

@@ -45,11 +45,8 @@ def evaluate(cfg: Config, config: str, checkpoint: str, taus: Sequence[float] = 
     change_metrics(run, extended)
     as_test(run, config, checkpoint, SINGLE)
     metrics = with_last_mean(runner_from(run, quiet).test(), cfg, loaded)
-    return result(cfg, config, checkpoint, loaded, {SINGLE: protocol_entry(metrics, _rounded)})
-
-
-def _rounded(metrics: dict[str, float]) -> dict[str, Any]:
-    return {name: round(float(value), 4) for name, value in metrics.items()}
+    rounded = {name: round(float(value), 4) for name, value in metrics.items()}
+    return result(cfg, config, checkpoint, loaded, {SINGLE: protocol_entry(rounded, dict)})
 
 
 def summary(results: dict[str, Any], name: str = '') -> str:

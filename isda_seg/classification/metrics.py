@@ -27,10 +27,10 @@ class LogitMetric(BaseMetric):
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
         """Store one result for every image, so that images duplicated across ranks count once."""
         for sample in data_samples:
-            self.results.extend(self.of_images(adjust_logits(sample['logits'].detach().cpu(), self.added),
-                                               sample['labels'].cpu()))
+            logits = adjust_logits(sample['logits'].detach().cpu(), self.added)
+            self.results.extend(self._of_images(logits, sample['labels'].cpu()))
 
-    def of_images(self, logits: Tensor, labels: Tensor) -> Iterator[Any]:
+    def _of_images(self, logits: Tensor, labels: Tensor) -> Iterator[Any]:
         """Yield the result of every image."""
         raise NotImplementedError
 
@@ -49,7 +49,7 @@ class TopKAccuracy(LogitMetric):
         super().__init__(**kwargs)
         self.topk, self.mean_class_error = tuple(topk), mean_class_error
 
-    def of_images(self, logits: Tensor, labels: Tensor) -> Iterator[list[int]]:
+    def _of_images(self, logits: Tensor, labels: Tensor) -> Iterator[list[int]]:
         """Yield the label, and whether it is among the highest 1 and the highest k logits."""
         highest = logits.topk(max(self.topk), dim=1).indices
         right = (highest == labels[:, None]) & logits.isfinite().all(dim=1, keepdim=True)
@@ -73,8 +73,7 @@ class TopKAccuracy(LogitMetric):
 class LikelihoodMetric(LogitMetric):
     """Metrics ``nll``, and ``ece`` in per cent (15 bins); with a warning, none if they cannot be computed."""
 
-    def of_images(self, logits: Tensor, labels: Tensor) -> Iterator[Likelihood | None]:
-        """Return the sums of ``likelihood``, or None, of every image."""
+    def _of_images(self, logits: Tensor, labels: Tensor) -> Iterator[Likelihood | None]:
         try:
             return iter([likelihood(logits[one:one + 1], labels[one:one + 1]) for one in range(len(labels))])
         except Exception as error:

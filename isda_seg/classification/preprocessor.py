@@ -29,6 +29,7 @@ class ClassificationPreprocessor(ImgDataPreprocessor):
         return out
 
     def _images(self, images: Any, training: bool) -> Tensor:
+        images = images if isinstance(images, Tensor) else torch.stack(images)  # of one size, without padding
         return super().forward(dict(inputs=images), training)['inputs']
 
 

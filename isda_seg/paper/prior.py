@@ -14,8 +14,8 @@ from isda_seg.paper.features.split_data import split_config
 from isda_seg.paper.series.run_options import hold_out
 from isda_seg.run import SEGMENTATION, task_name
 from isda_seg.runtime.checkpoint import check_checkpoint
-from isda_seg.segmentation.class_prior import num_classes
 from isda_seg.segmentation.data_check import check_data
+from isda_seg.segmentation.decode_head import num_classes
 from isda_seg.segmentation.evaluation import evaluate
 
 MEASURES = {'mIoU': 'mIoU', 'mAcc': 'mean accuracy', 'aAcc': 'pixel accuracy'}  # in per cent

@@ -12,7 +12,10 @@ REMEDIES = {  # for error messages of torch and MMEngine
         'train_cfg.max_epochs or max_iters, or change param_scheduler',
     'Expected more than 1 value per channel':
         'A batch normalisation received one value per channel, as after pooling a batch of one image. Set '
-        'train_dataloader.batch_size=2 or more, or train_dataloader.drop_last=True if only the last batch is so small'}
+        'train_dataloader.batch_size=2 or more, or train_dataloader.drop_last=True if only the last batch is so small',
+    'stack expects each tensor to be equal size':
+        'The images of a batch have different sizes. Put transforms that give all images one size, such as Resize and '
+        'CenterCrop, into the pipeline of the dataset'}
 UNREGISTERED = re.compile(r'(\S+) is not in the (.+?) registry')  # in MMEngine's KeyError for an unknown type
 UNTYPED = 'must contain the key "type"'  # in MMEngine's KeyError for a dict without a type
 IN_WORKER = re.compile(r'Caught \w+ in DataLoader worker process \d+\.\nOriginal Traceback')  # by torch
@@ -41,9 +44,9 @@ def run_main(main: Callable[[], int | None], stopped: str = 'stopped') -> None:
         error = _of_worker(error)
         if isinstance(error, (KeyError, TypeError)) and (text := describe_type_error(error)) is not None:
             sys.exit(f'{text}\n(rerun with --debug for a traceback)')
-        if not isinstance(error, OF_USERS):
-            raise
         hint = next((f'. {remedy}' for words, remedy in REMEDIES.items() if words in str(error)), '')
+        if not hint and not isinstance(error, OF_USERS):
+            raise
         sys.exit(f'{error}{hint}\n(rerun with --debug for a traceback)')
 
 

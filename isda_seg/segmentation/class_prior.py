@@ -20,7 +20,7 @@ from isda_seg.openmmlab.config_nodes import dicts, type_name
 from isda_seg.runtime.fingerprint import data_digest
 from isda_seg.runtime.logit_adjustment import UNCOUNTED
 from isda_seg.runtime.provenance import write_json
-from isda_seg.segmentation.decode_head import decode_head, ignored
+from isda_seg.segmentation.decode_head import ignored, num_classes
 from isda_seg.segmentation.loading import checked_loading
 
 
@@ -29,7 +29,7 @@ def count_labels(cfg: Config) -> Tensor:
 
     The result is stored in the work directory and read from there the next time.
     """
-    classes = num_classes(cfg)
+    classes, label = num_classes(cfg), ignored(cfg)
     dataset = _labels_only(cfg)
     with DefaultScope.overwrite_default_scope('mmseg'):
         built = DATASETS.build(dataset)
@@ -41,15 +41,10 @@ def count_labels(cfg: Config) -> Tensor:
     count = np.zeros(classes, dtype=np.int64)
     for index in track_iter_progress(range(len(built))):
         labels = built[index]['gt_seg_map']
-        counted = (labels >= 0) & (labels < classes) & (labels != ignored(cfg))
+        counted = (labels >= 0) & (labels < classes) & (labels != label)
         count += np.bincount(labels[counted].ravel(), minlength=classes)
     master_only(write_json)(kept, dict(count=count.tolist(), images=len(built)))
     return torch.from_numpy(count)
-
-
-def num_classes(cfg: Config) -> int:
-    """Return the number of classes of the decode head, or of the last head of a cascade."""
-    return int(decode_head(cfg)['num_classes'])
 
 
 def _labels_only(cfg: Config) -> dict[str, Any]:

@@ -1,10 +1,12 @@
 """Check of the data files before a run."""
+import logging
 import os
 from typing import Any
 
 from mmengine import fileio
 from mmengine.config import Config
 from mmengine.fileio import LocalBackend
+from mmengine.logging import print_log
 from mmengine.registry import DefaultScope
 from mmseg.registry import DATASETS
 from mmseg.utils import register_all_modules
@@ -12,6 +14,7 @@ from mmseg.utils import register_all_modules
 from isda_seg.metrics.class_names import check_class_names
 from isda_seg.openmmlab.config_nodes import dicts, type_name
 from isda_seg.runtime.config_keys import class_of
+from isda_seg.segmentation.decode_head import num_classes
 
 LISTS = ('.txt', '.lst', '.list')  # suffixes of lists with one image per line
 
@@ -63,34 +66,48 @@ def _check_folders(split: str, dataset: dict[str, Any]) -> bool:
 
 
 def _check_list(split: str, dataset: Any) -> None:
-    """Check the list of files of a dataset that has one in the local file system."""
     path = str(getattr(dataset, 'ann_file', None) or '')
     if not path or os.path.isdir(path) or not path.endswith(LISTS) or not isinstance(
             fileio.get_file_backend(path, backend_args=dataset.backend_args), LocalBackend):
         return
+    what, folder = f'the list {path} of the {split} images (ann_file)', dataset.data_prefix.get('img_path')
     if not os.path.isfile(path):
-        raise FileNotFoundError(f'the list {path} of the {split} images (ann_file) does not exist. Put it there, or '
-                                f'remove ann_file to use all images of {dataset.data_prefix.get("img_path")}')
-    with open(path, encoding='utf-8') as file:
-        lines = [line.strip() for line in file]
+        raise FileNotFoundError(f'{what} does not exist. Put it there, or remove ann_file to use all images of '
+                                f'{folder}')
+    try:
+        with open(path, encoding='utf-8') as file:
+            lines = [line.strip() for line in file]
+    except UnicodeDecodeError as error:
+        raise ValueError(f'{what} is not UTF-8 text ({error}). Save it as UTF-8 without byte order mark') from error
     blank = [number for number, line in enumerate(lines, 1) if not line]
     if len(blank) == len(lines):
-        raise ValueError(f'the list {path} of the {split} images (ann_file) is empty. Write one name per line, without '
-                         f'img_suffix, or remove ann_file to use all images of {dataset.data_prefix.get("img_path")}')
+        raise ValueError(f'{what} is empty. Write one name per line, without img_suffix, or remove ann_file to use all '
+                         f'images of {folder}')
     if lines[0].startswith('\ufeff'):
-        raise ValueError(f'the list {path} of the {split} images (ann_file) begins with a byte order mark, which '
-                         'becomes part of the first name. Save it as UTF-8 without byte order mark')
+        raise ValueError(f'{what} begins with a byte order mark, which becomes part of the first name. Save it as '
+                         'UTF-8 without byte order mark')
     if blank:
-        raise ValueError(f'the list {path} of the {split} images (ann_file) has {len(blank)} blank lines, the first is '
-                         f'line {blank[0]}. Remove them')
+        raise ValueError(f'{what} has {len(blank)} blank lines, the first is line {blank[0]}. Remove them')
 
 
 def _check_classes(cfg: Config, split: str, dataset: Any) -> None:
-    """Check that a dataset has the names of its classes if the evaluator needs them."""
+    """Check that a dataset names its classes if the evaluator needs that, and has no more than the decode head.
+
+    A head may have more classes, such as a pretrained one or one for several datasets: the log says how they count.
+    """
+    names, outputs, name = dataset.metainfo.get('classes') or (), num_classes(cfg), type(dataset).__name__
     measured = {type_name(metric) for metric in dicts(cfg.get(f'{split}_evaluator'))} & {'IoUMetric', 'ClassIoUMetric'}
-    if measured and not dataset.metainfo.get('classes'):
-        raise ValueError(f'the {split} dataset {type(dataset).__name__} has no class names, which '
-                         f"{', '.join(measured)} needs. Set its metainfo to dict(classes=(...), palette=[...])")
+    if measured and not names:
+        raise ValueError(f"the {split} dataset {name} has no class names, which {', '.join(measured)} needs. Set its "
+                         'metainfo to dict(classes=(...), palette=[...])')
+    found = f'the decode head has {outputs} classes, but the {split} dataset {name} has {len(names)}'
+    if 0 < outputs < len(names):
+        raise ValueError(f'{found}. Set num_classes of model.decode_head to {len(names)}, or name only {outputs} '
+                         'classes in the metainfo of the dataset')
+    if names and outputs > len(names):
+        print_log(f'{found}. The others are valid labels unless they are ignored; metrics by class leave them out, and '
+                  'a prediction of one of them counts as an error. If this is not intended, set num_classes of '
+                  f'model.decode_head to {len(names)}', 'current', logging.WARNING)
 
 
 def _check_files(split: str, dataset: dict[str, Any], built: Any, local: bool) -> None:
@@ -105,8 +122,11 @@ def _check_files(split: str, dataset: dict[str, Any], built: Any, local: bool) -
         paths = [entry[key] for entry in entries if key in entry]
         missing = [path for path in paths if not os.path.isfile(path)]
         if missing:
+            suffix = getattr(built, 'img_suffix', '')
+            twice = key == 'img_path' and suffix and os.path.isfile(missing[0].removesuffix(suffix))
             raise FileNotFoundError(f'{len(missing)} of {len(paths)} {split} images have no {what}; the first missing '
-                                    f'file is {missing[0]}')
+                                    f'file is {missing[0]}' + (f'. Remove img_suffix, {suffix}, from the names in '
+                                                               f'{built.ann_file}' if twice else ''))
 
 
 def _found_suffixes(built: Any, folder: str, local: bool) -> str:

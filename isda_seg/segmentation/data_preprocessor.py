@@ -13,18 +13,12 @@ SIZES = ('size', 'size_divisor')
 
 @MODELS.register_module()
 class CheckedSegDataPreProcessor(SegDataPreProcessor):
-    """SegDataPreProcessor that raises a ValueError for a batch that cannot be stacked, or labels of another size."""
+    """SegDataPreProcessor that raises a ValueError for a batch that cannot be stacked."""
 
     def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:
         """Return ``inputs`` (B, 3, H, W) and ``data_samples``, as the base class does."""
         inputs = data['inputs']
         shapes = [tuple(image.shape[-2:]) for image in inputs]
-        for image, sample in zip(inputs, data.get('data_samples') or () if training else (), strict=False):
-            if 'gt_sem_seg' in sample and sample.gt_sem_seg.shape != image.shape[-2:]:
-                raise ValueError(f'{sample.get("seg_map_path")} has {sample.gt_sem_seg.shape[1]} x '
-                                 f'{sample.gt_sem_seg.shape[0]} labels, its image has {image.shape[-1]} x '
-                                 f'{image.shape[-2]} pixels. Move LoadAnnotations in the training pipeline before the '
-                                 'transforms that resize or crop')
         if training and self.size is not None:
             shapes = [(max(height, self.size[-2]), max(width, self.size[-1])) for height, width in shapes]
         if len(set(shapes)) > 1 and not (training and self.size_divisor is not None):

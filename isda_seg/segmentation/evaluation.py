@@ -24,7 +24,7 @@ from isda_seg.segmentation.data_preprocessor import check_preprocessor
 from isda_seg.segmentation.decode_head import ignored, reason_not_multi_class
 from isda_seg.segmentation.first_images import check_first_images, check_views
 from isda_seg.segmentation.ignored_labels import check_ignored
-from isda_seg.segmentation.loading import check_loading
+from isda_seg.segmentation.loading import check_loading, check_order
 from isda_seg.segmentation.metric import BY_CLASS, OutputNamesHook, name_outputs
 from isda_seg.segmentation.protocols import PROTOCOLS, apply_protocol
 
@@ -49,6 +49,7 @@ def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ..
         raise ValueError(f'--logit-adjustment needs a softmax over the classes, but {reason}. Omit it')
     prior = class_log_prior(weights_in(loaded), 'decode_head', partial(count_labels, cfg)) if taus else None
     for protocol, run in runs:
+        check_order(run, 'test')
         check_loading(run)
         check_preprocessor(run, training=False)
         check_first_images(run, 'test')

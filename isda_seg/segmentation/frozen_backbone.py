@@ -48,19 +48,14 @@ class FrozenBackbone(BaseModule):
                                                       strict=True))
 
     def _of_image(self, image: Tensor) -> Features:
-        if not self.cached:
-            return self._compute(image)
-        key = hashlib.blake2b(image.cpu().numpy().tobytes(), digest_size=16).digest()
+        key = hashlib.blake2b(image.cpu().numpy().tobytes(), digest_size=16).digest() if self.cached else b''
         if key in self._features:
             return self._features[key]
-        found = self._compute(image)
+        maps = self.backbone(image)
+        found = (maps,) if isinstance(maps, Tensor) else tuple(maps)
         if len(self._features) < self.cached:
             self._features[key] = found
         return found
-
-    def _compute(self, image: Tensor) -> Features:
-        found = self.backbone(image)
-        return (found,) if isinstance(found, Tensor) else tuple(found)
 
     def _apply(self, fn: Any, recurse: bool = True) -> 'FrozenBackbone':
         """Clear the cache, because device or dtype may change."""

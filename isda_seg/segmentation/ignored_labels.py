@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 from mmengine.config import Config
 from mmengine.logging import print_log
-from mmseg.registry import METRICS, MODELS
+from mmseg.registry import METRICS
 
 from isda_seg.openmmlab.config_nodes import named_dicts, type_name
 from isda_seg.runtime.config_keys import argument
-from isda_seg.segmentation.decode_head import VOID, decode_head, ignored
+from isda_seg.segmentation.decode_head import VOID, attribute, decode_head, ignored, num_classes
 
 FILLS = {'RandomRotate': ('seg_pad_val', VOID), 'RandomMosaic': ('seg_pad_val', VOID),
          'RandomCutOut': ('seg_fill_in', None), 'SegDataPreProcessor': ('seg_pad_val', VOID)}  # key and default
@@ -19,11 +19,10 @@ def check_ignored(cfg: Config, split: str) -> None:
 
     For 'train' these are the heads and the training data, for 'val' and 'test' the evaluator.
     """
-    head = decode_head(cfg)
-    if 'num_classes' not in head:
+    classes, label = num_classes(cfg), ignored(cfg)
+    if not classes:
         return
-    classes, label = head['num_classes'], ignored(cfg)
-    if classes > label == VOID and 'ignore_index' not in head:
+    if classes > label == VOID and 'ignore_index' not in decode_head(cfg):
         raise ValueError(f'the decode head has {classes} classes and ignores label {VOID}, the default, which is one '
                          f'of them. Set model.decode_head.ignore_index to another value, such as {2 ** 16 - 1}, and '
                          'the same value wherever labels are filled or ignored')
@@ -46,15 +45,13 @@ def check_ignored(cfg: Config, split: str) -> None:
 
 
 def _check_heads(cfg: Config, classes: int, label: int) -> None:
-    for part in ('decode_head', 'auxiliary_head'):
-        heads = cfg.model.get(part)
-        many = isinstance(heads, (list, tuple))
-        for number, head in enumerate(heads if many else [heads or {}]):
-            own = argument(head, 'ignore_index', MODELS, VOID)
-            if head.get('num_classes') == classes and own != label:
-                name = f'model.{part}.{number}' if many else f'model.{part}'
-                raise ValueError(f'{name} ignores label {own}, but the decode head ignores label {label}. Set '
-                                 f'{name}.ignore_index={label}')
+    heads = {part: cfg.model.get(part) for part in ('decode_head', 'auxiliary_head')}
+    for name, head in named_dicts(heads, 'model'):
+        if name.count('.') > 2 or head.get('num_classes') != classes:  # a part of a head, or one of other classes
+            continue
+        if (own := attribute(head, 'ignore_index', VOID)) != label:
+            raise ValueError(f'{name} ignores label {own}, but the decode head ignores label {label}. Set '
+                             f'{name}.ignore_index={label}')
 
 
 def _fills(cfg: Config) -> Iterator[tuple[str, str, int, bool]]:
@@ -64,22 +61,28 @@ def _fills(cfg: Config) -> Iterator[tuple[str, str, int, bool]]:
             key, default = FILLS.get(type_name(node), ('', None))
             given = key in node
             fill = node.get(key, default)
-            if type_name(node) == 'Pad':  # a number fills the image only
+            if type_name(node) == 'CenterCrop' and node.get('auto_pad') and 'pad_cfg' not in node:
+                key, fill = 'pad_cfg.pad_val.seg', VOID
+            elif type_name(node) == 'Pad':  # a number fills the image only
                 pad = node.get('pad_val')
                 key, given = 'pad_val.seg', isinstance(pad, dict) and 'seg' in pad
-                fill = pad['seg'] if isinstance(pad, dict) and given else VOID
+                fill = pad['seg'] if given else VOID
             if fill is not None and node.get('prob') != 0:
                 yield name, key, int(fill), given
 
 
 def _check_fill(key: str, fill: int, given: bool, classes: int, label: int) -> None:
+    if key.endswith('seg_fill_in') and fill > VOID:
+        raise ValueError(f'{key} is {fill}, but RandomCutOut only fills in labels 0..{VOID}. Set {key}=None to keep '
+                         'the labels')
     if fill == label:
         return
+    remedy = f'{key}={label}' + (f' {key.removesuffix("pad_val.seg")}type=Pad' if '.pad_cfg.' in key else '')
     text = f'new pixels get label {fill} by {key}{"" if given else " (its default)"}'
     if not 0 <= fill < classes:
         raise ValueError(f'{text}, which is neither one of the {classes} classes nor label {label}, which the decode '
-                         f'head ignores. Set {key}={label}')
+                         f'head ignores. Set {remedy}')
     if not given:
-        raise ValueError(f'{text}, which is one of the {classes} classes. Set {key}={label}')
+        raise ValueError(f'{text}, which is one of the {classes} classes. Set {remedy}')
     print_log(f'{text} and are trained as this class: the decode head ignores label {label}. To ignore them, set '
-              f'{key}={label}', 'current', logging.WARNING)
+              f'{remedy}', 'current', logging.WARNING)

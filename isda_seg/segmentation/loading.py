@@ -11,9 +11,14 @@ from mmseg.datasets.transforms import LoadAnnotations
 from mmseg.registry import TRANSFORMS
 
 from isda_seg.core.ops.checks import check_labels
-from isda_seg.openmmlab.config_nodes import dicts, type_name
+from isda_seg.openmmlab.config_nodes import dicts, named_dicts, type_name
+from isda_seg.runtime.config_keys import class_of
 from isda_seg.runtime.reading_errors import reading_error
-from isda_seg.segmentation.decode_head import VOID, decode_head, ignored
+from isda_seg.segmentation.decode_head import VOID, ignored, num_classes
+from isda_seg.segmentation.protocols import SIZES
+
+UNDONE = {*SIZES, 'ResizeToMultiple', 'RandomFlip', 'Pad'}
+MOVES = UNDONE | {'SegRescale', 'RandomCrop', 'CenterCrop', 'RandomRotate', 'RandomRotFlip', 'RandomMosaic'}
 
 
 @TRANSFORMS.register_module()
@@ -99,11 +104,28 @@ class LoadCheckedAnnotations(LoadAnnotations):
 
 def check_loading(cfg: Config) -> None:
     """Replace MMSegmentation's loading transforms by the validating ones in every pipeline of the config."""
-    head = decode_head(cfg)
-    if 'num_classes' not in head:
-        return
-    loaders = [cfg.get(f'{split}_dataloader') for split in ('train', 'val', 'test')]
-    checked_loading(loaders, head['num_classes'], ignored(cfg))
+    if classes := num_classes(cfg):
+        checked_loading([cfg.get(f'{split}_dataloader') for split in ('train', 'val', 'test')], classes, ignored(cfg))
+
+
+def check_order(cfg: Config, split: str) -> None:
+    """Check that labels are loaded before every training transform that moves pixels.
+
+    Predictions are resized to the image file and flipped back, so for 'val' and 'test' labels are loaded after this.
+    """
+    wrong = MOVES if split == 'train' else MOVES - UNDONE
+    for name, node in named_dicts(cfg.get(f'{split}_dataloader'), f'{split}_dataloader'):
+        steps = [(f'{type_name(step)} ({where})', {kind.__name__ for kind in getattr(
+            class_of(step, TRANSFORMS), '__mro__', ())})  # also a subclass of a user
+                 for where, step in named_dicts(node.get('pipeline'), f'{name}.pipeline') if step.get('prob') != 0]
+        loaded = [number for number, (_, kinds) in enumerate(steps) if 'LoadAnnotations' in kinds]
+        for number, (what, kinds) in enumerate(steps if loaded else ()):
+            if number < loaded[-1] and kinds & wrong:
+                raise ValueError(f'{what} comes before LoadAnnotations, so it changes the image but not its labels. '
+                                 + ('Move LoadAnnotations before it' if split == 'train' else 'Remove it'))
+            if number > loaded[-1] and 'RandomFlip' in kinds and split != 'train':
+                raise ValueError(f'{what} comes after LoadAnnotations, so it flips the labels, but predictions are '
+                                 'flipped back. Move LoadAnnotations after it')
 
 
 def checked_loading(node: Any, num_classes: int, ignore_index: int) -> None:

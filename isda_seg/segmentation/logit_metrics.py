@@ -33,7 +33,7 @@ class PixelMetric(BaseMetric):
         """Store the sums of every image; None if they cannot be computed."""
         for sample in data_samples:
             try:
-                found = self.sums(sample)
+                found = self._sums(sample)
             except Exception as error:
                 print_log(f'{type(self).__name__} is left out, because it cannot evaluate the prediction for '
                           f'{sample.get("img_path")}: {error}', 'current', logging.WARNING)
@@ -41,20 +41,14 @@ class PixelMetric(BaseMetric):
             self.results.append(found)
 
     def compute_metrics(self, results: list[Any]) -> dict[str, float]:
-        """Compute the metrics over all images; none if an image has no sums, or if they do not fit the dataset."""
-        if not results or any(found is None for found in results):
-            return {}
-        try:
-            return self.whole(results)
-        except Exception as error:
-            print_log(f'{type(self).__name__} is left out: {error}', 'current', logging.WARNING)
-            return {}
+        """Compute the metrics over all images; none if an image has no sums."""
+        return self._whole(results) if results and None not in results else {}
 
-    def sums(self, sample: dict[str, Any]) -> Any:
+    def _sums(self, sample: dict[str, Any]) -> Any:
         """Return the sums over the pixels of an image, on the CPU."""
         raise NotImplementedError
 
-    def whole(self, results: list[Any]) -> dict[str, float]:
+    def _whole(self, results: list[Any]) -> dict[str, float]:
         """Return the metrics from the sums of all images."""
         raise NotImplementedError
 
@@ -66,13 +60,11 @@ class PixelLikelihoodMetric(PixelMetric):
     They need logits, hence predictions without test-time augmentation or those of ``LogProbabilityTTAModel``.
     """
 
-    def sums(self, sample: dict[str, Any]) -> Likelihood:
-        """Return the sums of ``likelihood``."""
+    def _sums(self, sample: dict[str, Any]) -> Likelihood:
         found = chunked_likelihood(labelled_logits(sample, self.ignore_index, self.adjustment))
         return Likelihood(*(field.cpu() for field in found))
 
-    def whole(self, results: list[Likelihood]) -> dict[str, float]:
-        """Return the means over the pixels of all images."""
+    def _whole(self, results: list[Likelihood]) -> dict[str, float]:
         return likelihood_metrics(results)
 
 
@@ -80,19 +72,17 @@ class PixelLikelihoodMetric(PixelMetric):
 class PixelAveragePrecisionMetric(PixelMetric):
     """One-vs-rest average precision ``mean_AP`` and ``AP.<class>`` in per cent, from the logits of labelled pixels.
 
-    Arguments as in ``PixelMetric``.
+    Classes without pixels are NaN and excluded from the mean; outputs without a class name are left out. Arguments as
+    in ``PixelMetric``.
     """
 
-    def sums(self, sample: dict[str, Any]) -> Ranking:
-        """Return the histograms of an image."""
+    def _sums(self, sample: dict[str, Any]) -> Ranking:
         parts = (ranking(*part) for part in labelled_logits(sample, self.ignore_index, self.adjustment))
         return Ranking(*(field.cpu() for field in reduce(lambda a, b: Ranking(*summed([a, b])), parts)))
 
-    def whole(self, results: list[Ranking]) -> dict[str, float]:
-        """Return the metrics over all images; classes without pixels are NaN and excluded from the mean."""
+    def _whole(self, results: list[Ranking]) -> dict[str, float]:
         precision = 100 * average_precision(Ranking(*summed(results)))
-        names = unique_names(self.dataset_meta['classes'])
-        if len(names) != len(precision):
-            raise ValueError(f'the model has {len(precision)} outputs for the {len(names)} classes of the dataset')
-        by_class = {f'AP.{name}': float(value) for name, value in zip(names, precision, strict=True)}
+        names = unique_names(self.dataset_meta.get('classes') or [*map(str, range(len(precision)))])
+        precision = precision[:len(names)]
+        by_class = {f'AP.{name}': float(value) for name, value in zip(names, precision, strict=False)}
         return OrderedDict(mean_AP=float(precision.nanmean()), **by_class)

@@ -86,15 +86,15 @@ def write_labels(path: Path, labels: Tensor, classes: int, from_one: bool) -> No
 
 @HOOKS.register_module()
 class OutputNamesHook(Hook):
-    """Give every ``ClassIoUMetric`` the names of the files that it writes."""
+    """Give every ``LabelMapMetric`` the names of the files that it writes."""
 
-    def before_val(self, runner: Any) -> None:
-        """Set the names of the validation images."""
-        _set_names(runner.val_loop, runner.cfg.get('val_dataloader'))
-
-    def before_test(self, runner: Any) -> None:
-        """Set the names of the test images."""
-        _set_names(runner.test_loop, runner.cfg.get('test_dataloader'))
+    def _before_epoch(self, runner: Any, mode: str = 'train') -> None:
+        loop = getattr(runner, f'{mode}_loop')
+        metrics = [metric for metric in loop.evaluator.metrics if isinstance(metric, LabelMapMetric) and metric.folder
+                   ] if mode != 'train' else []
+        names = output_names(loop.dataloader.dataset, runner.cfg.get(f'{mode}_dataloader')) if metrics else {}
+        for metric in metrics:
+            metric.names = names
 
 
 def name_outputs(metric: dict[str, Any]) -> bool:
@@ -113,10 +113,3 @@ def write_distinct(cfg: Config) -> None:
     if [node for node in dicts(cfg.get('val_evaluator'))
             if argument(node, 'output_dir', METRICS) and name_outputs(node)]:
         cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), dict(type=OutputNamesHook.__name__)]
-
-
-def _set_names(loop: Any, cfg: Any) -> None:
-    metrics = [metric for metric in loop.evaluator.metrics if isinstance(metric, LabelMapMetric) and metric.folder]
-    names = output_names(loop.dataloader.dataset, cfg) if metrics else {}
-    for metric in metrics:
-        metric.names = names

@@ -7,7 +7,7 @@ from isda_seg.segmentation.data_preprocessor import check_preprocessor
 from isda_seg.segmentation.evaluation import evaluate, summary
 from isda_seg.segmentation.first_images import check_first_images
 from isda_seg.segmentation.ignored_labels import check_ignored
-from isda_seg.segmentation.loading import check_loading
+from isda_seg.segmentation.loading import check_loading, check_order
 from isda_seg.segmentation.metric import write_distinct
 from isda_seg.segmentation.protocols import PROTOCOLS
 
@@ -17,9 +17,11 @@ def check(cfg: Config) -> None:
     check_data(cfg)
     for split in ('train', 'val'):
         check_ignored(cfg, split)
+        check_order(cfg, split)
     check_loading(cfg)
     check_preprocessor(cfg, training=True)
-    check_first_images(cfg, 'val')
+    for split in ('train', 'val'):
+        check_first_images(cfg, split)
     write_distinct(cfg)
 
 

@@ -56,15 +56,15 @@ class MeanTeacher(Method):
     def start(self, model: Any) -> None:
         """Copy the student's initial weights to the teacher."""
         self.updates.zero_()
-        for name, module in (('backbone', model.backbone), ('fc', model.fc)):
-            getattr(self.teacher, name).load_state_dict(module.state_dict())
+        self.teacher.backbone.load_state_dict(model.backbone.state_dict())
+        self.teacher.fc.load_state_dict(model.fc.state_dict())
 
     @torch.no_grad()
     def after_step(self, model: Any) -> None:
         """Update the EMA with the student's weights."""
         keep = min(1 - 1 / (int(self.updates) + 1), self.decay)
-        for name, module in (('backbone', model.backbone), ('fc', model.fc)):
-            torch._foreach_lerp_(list(getattr(self.teacher, name).parameters()), list(module.parameters()), 1 - keep)
+        student = [*model.backbone.parameters(), *model.fc.parameters()]
+        torch._foreach_lerp_(list(self.teacher.parameters()), student, 1 - keep)
         self.updates += 1
 
     def predict(self, student: Student, images: Tensor) -> Tensor:

@@ -77,11 +77,9 @@ class TemporalEnsembling(Method):
     @torch.no_grad()
     def after_epoch(self) -> None:
         """Add the predictions of this epoch, summed over ranks, to the ensemble."""
-        if dist.is_available() and dist.is_initialized():
-            dist.all_reduce(self._sum)
-            dist.all_reduce(self._times)
-        seen = self._times > 0
-        mean = self._sum[seen] / self._times[seen, None]  # an image that pads a rank's share occurs twice
+        whole = self.epoch_state()
+        seen = whole['times'] > 0
+        mean = whole['sum'][seen] / whole['times'][seen, None]  # an image that pads a rank's share occurs twice
         self.epochs[seen] += 1
         self.ensemble[seen] = self.alpha * self.ensemble[seen] + (1 - self.alpha) * mean
         self.targets[seen] = self.ensemble[seen] / (1 - self.alpha ** self.epochs[seen, None])

@@ -58,3 +58,9 @@ def test_everything_goes_to_the_device():
     out = ClassificationPreprocessor(bgr_to_rgb=False).to('meta')(default_collate([item(0)]), training=True)
     tensors = [out['inputs'], out['labels'], out['unlabelled']['index'], *out['unlabelled']['views']]
     assert {tensor.device.type for tensor in tensors} == {'meta'}
+
+
+def test_images_of_different_sizes_are_not_padded_but_an_error():
+    batch = dict(inputs=[torch.zeros(3, 8, 8), torch.zeros(3, 8, 6)], labels=[0, 1])
+    with pytest.raises(RuntimeError, match=r'equal size, but got \[3, 8, 8\] at entry 0 and \[3, 8, 6\] at entry 1'):
+        ClassificationPreprocessor()(batch)

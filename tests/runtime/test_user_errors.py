@@ -37,6 +37,12 @@ def test_exit_code_is_the_return_value_of_the_tool(monkeypatch, code):
     assert end.value.code == code
 
 
+def test_torch_error_for_images_of_different_sizes_gets_a_remedy(monkeypatch):
+    with pytest.raises(RuntimeError) as error:
+        torch.stack([torch.zeros(3, 8, 8), torch.zeros(3, 8, 6)])
+    assert '. The images of a batch have different sizes. Put transforms' in told(monkeypatch, error.value)[0]
+
+
 def test_torch_error_for_one_value_per_channel_gets_a_remedy(monkeypatch):
     error = ValueError('Expected more than 1 value per channel when training, got input size [1, 128, 1, 1]')
     assert 'Set train_dataloader.batch_size=2 or more' in told(monkeypatch, error)[0]

@@ -127,9 +127,15 @@ def test_classes_without_a_comma_are_an_error(root):
         check_data(cfg)
 
 
-def test_a_list_with_a_byte_order_mark_is_an_error(root):
-    with pytest.raises(ValueError, match='list .*/list.txt of the train images .ann_file. begins with a byte order'):
-        check_data(listed(root, '\ufeffa\nb\n'))
+@pytest.mark.parametrize('content, words', [
+    ('\ufeffa\nb\n'.encode(), 'begins with a byte order mark, .*. Save it as UTF-8 without'),
+    ('a\nb\n'.encode('utf-16'), 'is not UTF-8 text .*Save it as UTF-8 without byte order mark'),
+    ('ä\n'.encode('latin-1'), 'is not UTF-8 text .*Save it as UTF-8')])
+def test_a_list_in_another_encoding_is_an_error(root, content, words):
+    cfg = listed(root, '')
+    (root / 'list.txt').write_bytes(content)
+    with pytest.raises(ValueError, match=f'list .*/list.txt of the train images .ann_file. {words}'):
+        check_data(cfg)
 
 
 def test_a_key_of_earlier_versions_is_an_error(root):
@@ -149,3 +155,29 @@ def test_an_evaluator_by_class_needs_the_names_of_the_classes(root):
         check_data(cfg)
     dataset.metainfo = dict(classes=('road', 'sky'))
     assert check_data(cfg) is None
+
+
+def test_a_head_with_fewer_classes_than_the_dataset_is_an_error(root):
+    cfg = config(root)
+    cfg.model = dict(decode_head=[dict(num_classes=12), dict(num_classes=10)])
+    with pytest.raises(ValueError, match='decode head has 10 classes, but the train dataset CamVidDataset has 11. Set'):
+        check_data(cfg)
+    cfg.model.decode_head[1].num_classes = 11
+    assert check_data(cfg) is None
+
+
+def test_a_head_with_more_classes_than_the_dataset_is_announced(root, monkeypatch):
+    said = []
+    monkeypatch.setattr('isda_seg.segmentation.data_check.print_log', lambda text, *_: said.append(text))
+    cfg = config(root)
+    cfg.model = dict(decode_head=dict(num_classes=12))
+    check_data(cfg)
+    assert [text.partition('. ')[0] for text in said] == [
+        f'the decode head has 12 classes, but the {split} dataset CamVidDataset has 11'
+        for split in ('train', 'val')]
+
+
+def test_a_list_of_names_with_their_suffix_is_an_error_with_a_remedy(root):
+    with pytest.raises(FileNotFoundError, match=r'2 of 2 train images have no image; the first missing file is .*a.png.'
+                                                r'png. Remove img_suffix, .png, from the names in .*list.txt$'):
+        check_data(listed(root, 'a.png\nb.png\n'))

@@ -2,7 +2,6 @@
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.structures import PixelData
 from mmseg.models.data_preprocessor import SegDataPreProcessor
 from mmseg.structures import SegDataSample
 
@@ -25,14 +24,6 @@ def test_a_batch_is_that_of_mmsegmentation(keys, training):
 def test_training_images_that_do_not_fit_into_size_are_named():
     with pytest.raises(ValueError, match=r'different sizes: 5 x 4 \(0.png\), 9 x 4 \(1.png\). .* add RandomCrop'):
         CheckedSegDataPreProcessor(size=(6, 6))(batch((4, 5), (4, 9)), True)
-
-
-def test_training_labels_of_another_size_than_their_image_are_named():
-    data = batch((4, 5))
-    data['data_samples'][0].gt_sem_seg = PixelData(data=torch.zeros(1, 8, 9, dtype=torch.int64))
-    data['data_samples'][0].set_metainfo(dict(seg_map_path='labels/0.png'))
-    with pytest.raises(ValueError, match='labels/0.png has 9 x 8 labels, its image has 5 x 4 pixels. Move LoadAnno'):
-        CheckedSegDataPreProcessor(size=(6, 6))(data, True)
 
 
 def test_evaluated_images_of_different_sizes_are_named():

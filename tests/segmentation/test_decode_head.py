@@ -5,7 +5,7 @@ from mmseg.models import FCNHead
 from mmseg.registry import MODELS
 
 import isda_seg.segmentation  # noqa: F401  (registers the modules)
-from isda_seg.segmentation.decode_head import ignored, reason_not_multi_class
+from isda_seg.segmentation.decode_head import ignored, num_classes, reason_not_multi_class
 
 CE = dict(type='CrossEntropyLoss')
 SIGMOID = dict(CE, use_sigmoid=True)
@@ -25,6 +25,14 @@ class ProbabilityHead(FCNHead):
 
     def predict_by_feat(self, logits, metas):
         return super().predict_by_feat(logits, metas).sigmoid()
+
+
+@MODELS.register_module()
+class ElevenClassHead(FCNHead):
+    """A head whose class sets its classes and its ignored label."""
+
+    def __init__(self, **kwargs):
+        super().__init__(num_classes=11, ignore_index=11, **kwargs)
 
 
 def reason(wrap=False, **head):
@@ -61,3 +69,12 @@ def test_the_classes_and_the_ignored_label_of_k_net_are_found():
     cfg = Config(dict(model=dict(decode_head=dict(type='IterativeDecodeHead', kernel_generate_head=inner))))
     assert ignored(cfg) == 7
     assert reason_not_multi_class(cfg) == 'FocalLoss is not a known softmax loss'
+
+
+def test_classes_and_ignored_label_that_a_head_sets_itself_are_found():
+    head = dict(type='ElevenClassHead', in_channels=4, channels=4, loss_decode=dict(type='Unbuilt'))
+    cfg = Config(dict(model=dict(decode_head=head)))
+    assert (num_classes(cfg), ignored(cfg)) == (11, 11)
+    head['type'] = 'FCNHead'
+    assert (num_classes(Config(dict(model=dict(decode_head=dict(head, num_classes=3))))), ignored(cfg)) == (3, 11)
+    assert (num_classes(Config({})), ignored(Config({}))) == (0, 255)

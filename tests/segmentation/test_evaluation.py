@@ -96,6 +96,7 @@ def test_likelihood_can_be_turned_off(run, tmp_path):
 def sigmoid(cfg):
     cfg.model.decode_head.update(num_classes=2, out_channels=1, threshold=0.3,
                                  loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=True))
+    cfg.test_dataloader.dataset.metainfo = dict(classes=('sky', 'building'))
 
 
 @pytest.fixture(scope='module')
@@ -131,9 +132,16 @@ def test_a_metric_that_ignores_another_label_than_the_head_is_an_error(run, tmp_
 
 def test_views_of_one_size_are_an_error_before_the_first_protocol(run, tmp_path, monkeypatch):
     monkeypatch.setattr('isda_seg.segmentation.evaluation.runner_from', lambda cfg, quiet: 1 / 0)
-    crop = dict(type='mmcv.CenterCrop', crop_size=(32, 32))
-    with pytest.raises(ValueError, match='protocol ms needs views of several sizes, but all .* are 32 x 32'):
+    step = dict(type='ResizeToMultiple', size_divisor=96)
+    with pytest.raises(ValueError, match='protocol ms needs views of several sizes, but all .* are 96 x 96'):
         result_of(run, tmp_path, protocols=('single', 'ms'),
+                  change=lambda cfg: cfg.test_dataloader.dataset.pipeline.insert(2, step))
+
+
+def test_an_evaluated_crop_without_its_labels_is_an_error(run, tmp_path):
+    crop = dict(type='mmcv.CenterCrop', crop_size=(32, 32))
+    with pytest.raises(ValueError, match='CenterCrop .test_dataloader.dataset.pipeline.2. comes before LoadAnnot'):
+        result_of(run, tmp_path, protocols=('single',),
                   change=lambda cfg: cfg.test_dataloader.dataset.pipeline.insert(2, crop))
 
 
@@ -147,10 +155,10 @@ def test_two_scales_of_one_size_are_an_error(run, tmp_path):
 def test_views_of_every_concatenated_dataset_are_checked(run, tmp_path):
     def concatenated(cfg):
         other = copy.deepcopy(cfg.test_dataloader.dataset)
-        other.pipeline.insert(2, dict(type='mmcv.CenterCrop', crop_size=(32, 32)))
+        other.pipeline.insert(2, dict(type='ResizeToMultiple', size_divisor=96))
         cfg.test_dataloader.dataset = dict(type='ConcatDataset', datasets=[cfg.test_dataloader.dataset, other])
 
-    with pytest.raises(ValueError, match='all views of the first test image are 32 x 32'):
+    with pytest.raises(ValueError, match='all views of the first test image are 96 x 96'):
         result_of(run, tmp_path, protocols=('ms',), change=concatenated)
 
 

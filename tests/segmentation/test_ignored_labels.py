@@ -71,6 +71,22 @@ def test_padding_neither_with_a_class_nor_ignored_is_an_error(step, key):
         check_ignored(config(steps=[step]), 'train')
 
 
+def test_the_padding_of_a_crop_is_checked_and_its_remedy_works():
+    cfg = config(steps=[dict(type='CenterCrop', crop_size=(9, 9), auto_pad=True)])
+    with pytest.raises(ValueError, match=r'label 255 by .*0.pad_cfg.pad_val.seg \(its default\), which') as error:
+        check_ignored(cfg, 'train')
+    cfg.merge_from_dict(dict(option.split('=') for option in str(error.value).partition('. Set ')[2].split()))
+    assert check_ignored(cfg, 'train') is None
+    assert cfg.train_dataloader.dataset.pipeline[0].pad_cfg == dict(type='Pad', pad_val=dict(seg='11'))
+
+
+def test_a_cutout_with_a_label_beyond_255_is_an_error():
+    step = dict(type='RandomCutOut', prob=1, seg_fill_in=65535)
+    with pytest.raises(ValueError, match='0.seg_fill_in is 65535, but RandomCutOut only fills in labels 0..255. Set .*'
+                                         'seg_fill_in=None'):
+        check_ignored(config(head=dict(num_classes=300, ignore_index=65535), steps=[step]), 'train')
+
+
 def test_padding_of_the_preprocessor_is_checked():
     model = dict(data_preprocessor=dict(type='SegDataPreProcessor'))
     with pytest.raises(ValueError, match='Set model.data_preprocessor.seg_pad_val=11'):

@@ -3,10 +3,11 @@ import cv2
 import numpy as np
 import pytest
 from mmengine.config import Config
-from mmseg.datasets.transforms import LoadAnnotations
+from mmseg.datasets.transforms import LoadAnnotations, RandomFlip
+from mmseg.registry import TRANSFORMS
 from PIL import Image
 
-from isda_seg.segmentation.loading import LoadCheckedAnnotations, LoadCheckedImage, check_loading
+from isda_seg.segmentation.loading import LoadCheckedAnnotations, LoadCheckedImage, check_loading, check_order
 
 
 @pytest.fixture
@@ -160,3 +161,40 @@ def test_values_without_a_defined_range_are_an_error(tmp_path):
     Image.fromarray(np.zeros((4, 4), np.float32)).save(tmp_path / 'image.tif')
     with pytest.raises(ValueError, match=r'cannot read image .*image\.tif'):
         LoadCheckedImage().transform(dict(img_path=str(tmp_path / 'image.tif')))
+
+
+def ordered(split, *steps):
+    pipeline = [dict(type='LoadImageFromFile'), *steps, dict(type='PackSegInputs')]
+    return Config({f'{split}_dataloader': dict(dataset=dict(dataset=dict(pipeline=pipeline)))})
+
+
+LABELS = dict(type='LoadAnnotations')
+
+
+@TRANSFORMS.register_module()
+class OwnFlip(RandomFlip):
+    """A transform of a user."""
+
+
+@pytest.mark.parametrize('step', [
+    dict(type='RandomFlip', prob=0.5), dict(type='RandomCrop', crop_size=(4, 4)), dict(type='Resize', scale=(4, 4)),
+    dict(type='RandomApply', transforms=[dict(type='RandomRotate', prob=1, degree=9)]), dict(type='OwnFlip', prob=1)])
+def test_labels_loaded_after_a_transform_that_moves_pixels_are_an_error(step):
+    kind = (step.get('transforms') or [step])[0]['type']
+    with pytest.raises(ValueError, match=rf'{kind} .train_dataloader.dataset.dataset.pipeline.1.* comes before '
+                                         'LoadAnnotations, so it changes the image but not .* Move LoadAnnotations'):
+        check_order(ordered('train', step, LABELS), 'train')
+    for good in ((LABELS, step), (dict(type='PhotoMetricDistortion'), LABELS), (dict(step, prob=0), LABELS), (step,)):
+        if 'transforms' not in step or good[0] != dict(step, prob=0):
+            assert check_order(ordered('train', *good), 'train') is None
+
+
+def test_evaluated_labels_are_loaded_after_a_flip_and_without_a_crop():
+    flip, crop = dict(type='RandomFlip', prob=1.0), dict(type='CenterCrop', crop_size=4)
+    with pytest.raises(ValueError, match=r'RandomFlip .val_dataloader.dataset.dataset.pipeline.2. comes after LoadAnn'
+                                         'otations, so it flips the labels, but predictions are flipped back. Move'):
+        check_order(ordered('val', LABELS, flip), 'val')
+    with pytest.raises(ValueError, match='CenterCrop .* comes before LoadAnnotations, .* Remove it'):
+        check_order(ordered('test', crop, LABELS), 'test')
+    views = dict(type='TestTimeAug', transforms=[[dict(type='Resize', scale=(4, 4))], [flip], [LABELS]])
+    assert check_order(ordered('test', views), 'test') is None

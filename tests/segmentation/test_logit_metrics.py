@@ -41,9 +41,9 @@ def test_sums_do_not_depend_on_the_chunks(sample, monkeypatch, chunk, adjustment
                 torch.bincount(place[predicted == labels], minlength=15),
                 torch.bincount(place, -log_p.gather(1, labels[:, None])[:, 0], minlength=15)]
     monkeypatch.setattr(adjusted_logits, 'CHUNK', chunk)
-    found = PixelLikelihoodMetric(adjustment=adjustment).sums(sample)
+    found = PixelLikelihoodMetric(adjustment=adjustment)._sums(sample)
     assert all(torch.equal(own, right) for own, right in zip(found, expected, strict=True))
-    histograms = PixelAveragePrecisionMetric(adjustment=adjustment).sums(sample)
+    histograms = PixelAveragePrecisionMetric(adjustment=adjustment)._sums(sample)
     assert all(torch.equal(own, right) for own, right in zip(histograms, ranking(logits, labels), strict=True))
     labels = with_adjusted_labels(sample, PRIOR)['pred_sem_seg']['data']
     assert torch.equal(labels, adjust_logits(sample['seg_logits']['data'][None], torch.tensor(PRIOR)).argmax(1))
@@ -67,7 +67,7 @@ class Largest(TorchDispatchMode):
 def test_memory_on_top_of_the_logits_is_bounded(sample, monkeypatch):
     monkeypatch.setattr(adjusted_logits, 'CHUNK', 4 * C * W)
     with Largest() as largest:
-        PixelLikelihoodMetric(adjustment=PRIOR).sums(sample)
+        PixelLikelihoodMetric(adjustment=PRIOR)._sums(sample)
         with_adjusted_labels(sample, PRIOR)
     assert largest.bytes <= max(8 * 4 * C * W, 8 * H * W)  # a block in float64, and one number per pixel
     monkeypatch.setattr(likelihood, 'CHUNK', 10 * C)
@@ -90,8 +90,14 @@ def test_an_unsuitable_prediction_costs_only_the_metric(sample, kind, logits):
     assert metric.evaluate(1) != {}
 
 
-def test_outputs_beyond_the_classes_of_the_dataset_cost_only_precision(sample):
-    metric = PixelAveragePrecisionMetric()
-    metric.dataset_meta = dict(classes=['one'])
-    metric.process(None, [sample])
-    assert metric.evaluate(1) == {}
+def test_outputs_beyond_the_classes_of_the_dataset_have_no_precision(sample):
+    def found(classes):
+        metric = PixelAveragePrecisionMetric()
+        metric.dataset_meta = dict(classes=[str(c) for c in range(classes)])
+        metric.process(None, [sample])
+        return metric.evaluate(1)
+
+    every, some = found(C), found(3)
+    assert list(some) == ['mean_AP', 'AP.0', 'AP.1', 'AP.2'] and some['AP.2'] == every['AP.2']
+    assert some['mean_AP'] == pytest.approx(sum(every[f'AP.{c}'] for c in range(3)) / 3)
+    assert found(C + 1) == every

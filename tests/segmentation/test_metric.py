@@ -87,3 +87,12 @@ def test_validation_names_label_maps_of_derived_metrics(tmp_path):
     write_distinct(cfg)
     assert [metric.type for metric in cfg.val_evaluator] == ['LabelMapOwnIoU', 'OwnIoU']
     assert [hook.type for hook in cfg.custom_hooks] == ['OutputNamesHook']
+
+
+def test_a_prediction_of_an_output_without_a_name_is_an_error_of_the_label():
+    metric = ClassIoUMetric(ignore_index=9)
+    metric.dataset_meta = dict(classes=('road', 'sky'))
+    metric.process(None, [dict(prediction('a', [[0, 2, 2, 1]]), gt_sem_seg=dict(data=torch.tensor([[[0, 0, 9, 1]]])))])
+    found = metric.compute_metrics(metric.results)
+    assert (found['IoU.road'], found['IoU.sky'], found['mIoU']) == (50, 100, 75)
+    assert found['aAcc'] == pytest.approx(100 * 2 / 3, abs=0.01)

@@ -1,6 +1,5 @@
 """Check of datasets, classes and labels before a run."""
 from collections.abc import Sequence
-from typing import Any
 
 from mmengine.config import Config
 from mmengine.registry import DATASETS
@@ -17,7 +16,8 @@ def check_data(cfg: Config, splits: tuple[str, ...] = ('train', 'val')) -> None:
     for split in splits:
         _check_topk(cfg, f'{split}_evaluator')
         for node in dicts(cfg.get(f'{split}_dataloader')):
-            if not _is_ours(node) or node in checked:
+            ours = ClassificationDataset in getattr(class_of(node, DATASETS), '__mro__', ())
+            if not ours or node in checked:
                 continue
             checked.append(node)
             dataset = DATASETS.build(dict(node, pipeline=[], lazy_init=True))
@@ -40,17 +40,11 @@ def _check_topk(cfg: Config, name: str) -> None:
                              f'Set {name}.topk=[1]')
 
 
-def _is_ours(node: Any) -> bool:
-    kind = class_of(node, DATASETS)
-    return isinstance(kind, type) and issubclass(kind, ClassificationDataset)
-
-
 def _only(classes: Sequence[str], others: Sequence[str]) -> str:
     return listed([name for name in classes if name not in others], 10) or 'none'
 
 
 def _check_outputs(cfg: Config, where: str, highest: int) -> None:
-    """Raise a ValueError if a module of the model has too few classes for the labels."""
     for node in dicts(cfg.get('model')):
         if node.get('num_classes') is not None and node['num_classes'] <= highest:
             raise ValueError(f'the {where} has labels up to {highest}, but {node.get("type")} of the model has '

@@ -21,7 +21,6 @@ def read_image(path: str) -> np.ndarray:
 
 
 def _colours(image: Image.Image) -> Image.Image:
-    """Convert to mode RGB."""
     if image.mode.startswith('I;16') or (image.mode == 'I' and image.format == 'PNG'):  # Pillow would clip, not scale
         return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert('RGB')
     if image.mode in ('I', 'F'):

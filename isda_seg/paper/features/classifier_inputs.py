@@ -15,6 +15,7 @@ from isda_seg.attachment.captured_inputs import classifier_input
 from isda_seg.attachment.label_grid import labels_on_grid
 from isda_seg.core.ops.checks import check_labels
 from isda_seg.core.windows import Windows
+from isda_seg.metrics.class_names import unique_names
 from isda_seg.openmmlab.config_nodes import type_name
 from isda_seg.openmmlab.pairs import Pair
 from isda_seg.paper.features.classifier_pairs import classifier_pairs, pair_of
@@ -35,10 +36,10 @@ class OpenedModel(NamedTuple):
     meta: dict[str, Any]  # meta of the checkpoint
 
     def classes(self, pair: Pair) -> list[str]:
-        """Return the class names of the training data, or 'class 0' and so on if they are missing."""
+        """Return the class names of the training data, all different, or 'class 0' and so on if they are missing."""
         count = pair.loss.statistics.num_classes
         names = list((self.meta.get('dataset_meta') or {}).get('classes') or ())
-        return names if len(names) == count else [f'class {index}' for index in range(count)]
+        return unique_names(names) if len(names) == count else [f'class {index}' for index in range(count)]
 
 
 class Batch(NamedTuple):

@@ -5,6 +5,7 @@ import torch
 from mmengine.config import Config
 from torch import Tensor
 
+from isda_seg.metrics.class_names import unique_names
 from isda_seg.paper.features.split_data import split_loader
 from isda_seg.run import CLASSIFICATION, task_name
 
@@ -30,7 +31,7 @@ def training_images(cfg: Config, class_name: str | None = None) -> TrainingImage
                          'configs/miniature/resnet8_digits.py')
     loader = split_loader(cfg, 'train')
     dataset: Any = loader.dataset
-    classes = tuple(dataset.metainfo['classes'])
+    classes = tuple(unique_names(dataset.metainfo['classes']))
     if class_name is not None and class_name not in classes:
         raise ValueError(f'unknown class {class_name!r}. Choose from {", ".join(classes)}')
     loader.collate_fn = list  # without stacking, which fails for different sizes

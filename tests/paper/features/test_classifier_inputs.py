@@ -1,5 +1,6 @@
 """Batches of a checkpoint hold the inputs of its classifier; its weights are loaded completely or not at all."""
 import copy
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -10,9 +11,10 @@ from helpers import tiny, tiny_images
 from torch import nn
 
 from isda_seg.attachment.label_grid import labels_on_grid
-from isda_seg.paper.features.classifier_inputs import IGNORED, batches, load_weights, open_checkpoint
+from isda_seg.paper.features.classifier_inputs import IGNORED, OpenedModel, batches, load_weights, open_checkpoint
 from isda_seg.paper.features.classifier_pairs import pair_of
 from isda_seg.paper.features.split_data import split_loader
+from isda_seg.paper.visualisation.class_directions import labels_of_names
 from isda_seg.runtime.launch import load_config
 
 
@@ -175,3 +177,10 @@ def test_weights_of_another_model_are_rejected(tmp_path, change, words):
 def test_url_checkpoint_is_rejected():
     with pytest.raises(ValueError, match='is a URL; download it'):
         load_weights(Net(), 'https://example.org/model.pth')
+
+
+def test_classes_of_one_name_are_told_apart_by_their_index():
+    pair = SimpleNamespace(loss=SimpleNamespace(statistics=SimpleNamespace(num_classes=3)))
+    names = OpenedModel(None, None, [], dict(dataset_meta=dict(classes=('car', 'road', 'car')))).classes(pair)
+    assert names == ['car (class 0)', 'road', 'car (class 2)']
+    assert labels_of_names(['car (class 2)', 'road'], names) == [2, 1]
