@@ -2,7 +2,7 @@
 
 Run:       python tools/train.py configs/camvid/deeplabv3plus_mobilenetv2-frozen_weights_camvid16-240x180.py
 With ISDA: deeplabv3plus_mobilenetv2-frozen_weights_isda_camvid16-240x180.py
-Result:    not yet run
+Result:    mIoU single 48.31 ± 2.79 (mean ± sd, seeds 200-211) with test.logit_adjustment=0.5
 """
 _base_ = './deeplabv3plus_mobilenetv2-frozen_camvid16-240x180.py'
 # As in deeplabv3plus_mobilenetv2-d16_weights_camvid16-160x120.py: the root of the inverse share of pixels. It

@@ -2,7 +2,7 @@
 
 Run:       python tools/train.py configs/demo/deeplabv3plus_r18-small-d8_weights_streets-sample16-128x64.py
 With ISDA: deeplabv3plus_r18-small-d8_weights_isda_streets-sample16-128x64.py
-Result:    not yet run
+Result:    mIoU single 34.72 ± 1.61 (mean ± sd, seeds 200-211) with test.logit_adjustment=0.5
 """
 _base_ = './deeplabv3plus_r18-small-d8_weights_streets16-128x64.py'
 custom_imports = dict(imports=['isda_seg.segmentation'], allow_failed_imports=False)

@@ -2,7 +2,7 @@
 
 Run:       python tools/train.py configs/miniature/resnet8_cifar10-lt10.py
 With ISDA: resnet8_isda_cifar10-lt10.py
-Result:    not yet run
+Result:    44.41 ± 0.90 % top-1 error (mean ± sd, seeds 200-211) with test.logit_adjustment=0.9
 """
 _base_ = [
     '../_base_/models/image_classifier.py', '../_base_/datasets/cifar10_long_tail.py', '../_base_/schedules/sgd_60e.py',

@@ -25,6 +25,14 @@ def results_by_config(configs: Path) -> dict[str, list[dict[str, Any]]]:
     return {label: [runs[seed] for seed in sorted(runs)] for label, runs in seeds.items()}
 
 
+def of_config(results: dict[str, list[dict[str, Any]]], stem: str) -> tuple[list[dict[str, Any]] | None, str]:
+    """Return the runs of a config and the option they were tested with, such as a tau, which changes no training."""
+    tested = f'{stem} test.'
+    labels = [stem, *(label for label in results if label.startswith(tested) and label.count(' ') == 1)]
+    found = next((label for label in labels if label in results), stem)
+    return results.get(found), found.removeprefix(stem).strip()
+
+
 def _is_in_config(configs: Path, stem: str, option: str) -> bool:
     key, _, text = option.partition('=')
     path = next(configs.rglob(f'{stem}.py'), None)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from docs import record_stack, series, torch_models
 from docs.analyses import analyses
 from docs.columns import CLASSIFICATION, DETECTION, SEGMENTATION, Columns, Runs
-from docs.config_results import results_by_config
+from docs.config_results import of_config, results_by_config
 from docs.cost_line import cost_line
 from docs.gain import digits, every_arm, front_page, gain
 from docs.generated_text import replace_block, replace_blocks, replace_result_line
@@ -52,7 +52,7 @@ def generate(root: Path) -> dict[Path, str]:
         text = files.get(readme) or readme.read_text()
         files[readme] = replace_block(text, folder.name, folder_section(folder, configs, runs))
         for path in sorted((configs / folder.name).rglob('*.py')):
-            files[path] = replace_result_line(path.read_text(), docstring_line(folder, runs.get(path.stem)))
+            files[path] = replace_result_line(path.read_text(), docstring_line(folder, *of_config(runs, path.stem)))
     measured = [json.loads(path.read_text()) for path in sorted(results.glob('cost*.json'))]
     inside = configs / 'miniature' / 'README.md'
     files[inside] = replace_block(files[inside], 'analyses', analyses(results / 'analysis', '../results/analysis'))
@@ -90,9 +90,9 @@ def folder_section(folder: ConfigFolder, configs: Path, runs: Mapping[str, Runs]
     return '\n\n'.join(filter(None, parts))
 
 
-def docstring_line(folder: ConfigFolder, runs: Runs | None) -> str:
-    """Return the Result line of a config."""
-    line = folder.columns.docstring_line(runs)
+def docstring_line(folder: ConfigFolder, runs: Runs | None, tested: str = '') -> str:
+    """Return the Result line of a config; ``tested`` is an option of the tests."""
+    line = folder.columns.docstring_line(runs) + (f' with {tested}' if tested else '')
     return f'{line}; {folder.caveat}' if runs and folder.caveat else line
 
 

@@ -1,7 +1,7 @@
-"""Runs with an option that equals the value of the config are results of the config."""
+"""Runs with an option that equals the value of the config, or with a test option, are results of the config."""
 import json
 
-from docs.config_results import results_by_config
+from docs.config_results import of_config, results_by_config
 
 
 def arm(error, seeds):
@@ -20,3 +20,11 @@ def test_options_equal_to_the_config_are_dropped(tmp_path):
              for label, of_label in results_by_config(tmp_path).items()}
     assert found == {'x_isda': [(0, 1), (1, 3), (2, 3)], 'x_isda default_hooks.isda.lambda_0=1': [(0, 2)],
                      'x_isda model.depth=8': [(5, 4)]}
+
+
+def test_runs_with_a_test_option_are_results_of_the_config():
+    found = {'x test.logit_adjustment=0.3': [1], 'x model.depth=8 test.logit_adjustment=0.3': [2], 'y': [3],
+             'y test.logit_adjustment=0.2': [4]}
+    assert of_config(found, 'x') == ([1], 'test.logit_adjustment=0.3')
+    assert of_config(found, 'y') == ([3], '')
+    assert of_config(found, 'z') == (None, '')
