@@ -163,15 +163,15 @@ def merge(*moments: ClassMoments) -> ClassMoments:
 def _merge(a: ClassMoments, b: ClassMoments) -> ClassMoments:
     wide, dtype = at_least_float32(a.mean, b.mean), at_least_float32(a.covariance, b.covariance)
     a, b = (ClassMoments(part.count, part.mean.to(wide), part.covariance.to(dtype)) for part in (a, b))
-    count = a.count + b.count
+    count = a.count + b.count                                                 # Eq. 3
     share = _share(b.count, count, wide)[:, None]
-    mean, delta = torch.lerp(a.mean, b.mean, share), b.mean - a.mean
+    mean, delta = torch.lerp(a.mean, b.mean, share), b.mean - a.mean          # Eq. 1
     if a.covariance.dim() == 2 and len(a.covariance) < len(count):  # identity: not estimated
         return ClassMoments(count, mean, a.covariance)
     if len(a.covariance) < len(count):  # shared
         share = _share(b.count.sum(), count.sum(), wide)[None, None]
         delta = (common_mean(b) - common_mean(a))[None]
-    covariance = _merge_covariance(a.covariance, b.covariance, share.to(dtype), delta.to(dtype))
+    covariance = _merge_covariance(a.covariance, b.covariance, share.to(dtype), delta.to(dtype))  # Eq. 2
     return ClassMoments(count, mean, covariance)
 
 

@@ -74,7 +74,8 @@ class LoadCheckedAnnotations(LoadAnnotations):
                              + (". If the image has an EXIF orientation, set color_type='color_ignore_orientation' in "
                                 'LoadImageFromFile' if turned else ''))
         if labels.dtype.kind not in 'uib':
-            raise ValueError(f'the label map {path} has dtype {labels.dtype}, expected integers')
+            raise ValueError(f'the label map {path} has dtype {labels.dtype}, expected integers. Save '
+                             'it as a PNG of class indices')
         results['gt_seg_map'] = self._classes(labels.astype(np.int64), results).astype(self.dtype)
         results['seg_fields'].append('gt_seg_map')
 

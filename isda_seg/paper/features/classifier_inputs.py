@@ -129,7 +129,7 @@ def _run(model: Any, pair: Pair, data: dict[str, Any], augmented: bool) -> Batch
     labels = labels_of(data, ignore_index)
     if isinstance(features, Windows) or features.dim() != labels.dim() + 1:
         raise ValueError(f'the input of the classifier {pair.classifier} has the shape {tuple(inputs.shape)}. Only '
-                         'feature vectors and maps with a 1x1 convolution are supported')
+                         'feature vectors and maps with a 1x1 convolution are supported. Choose another --head')
     labels = labels_on_grid(labels, tuple(features.shape[2:]), loss.align_corners, loss.label_sampling)
     sources = [sample.img_path for sample in data.get('data_samples') or []]
     labels = check_labels(labels, logits.shape[1], ignore_index, sources)

@@ -27,8 +27,8 @@ def training_images(cfg: Config, class_name: str | None = None) -> TrainingImage
         FileNotFoundError: missing data.
     """
     if task_name(cfg) != CLASSIFICATION:
-        raise ValueError('generators and the reverse mapping need the config of an image classifier, for example '
-                         'configs/miniature/resnet8_digits.py')
+        raise ValueError('generators and the reverse mapping need the config of an image classifier, but this is for '
+                         f'{task_name(cfg)}. Use for example configs/miniature/resnet8_digits.py')
     loader = split_loader(cfg, 'train')
     dataset: Any = loader.dataset
     classes = tuple(unique_names(dataset.metainfo['classes']))
