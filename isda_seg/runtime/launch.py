@@ -14,7 +14,7 @@ from mmengine.config import Config
 from isda_seg import compat
 from isda_seg.openmmlab.config_nodes import dicts, type_name
 from isda_seg.runtime.arguments import add_work_dir, check_writable
-from isda_seg.runtime.config_keys import check_names, merge_options
+from isda_seg.runtime.config_keys import check_arguments, check_names, merge_options
 from isda_seg.runtime.options import add_cfg_options
 from isda_seg.runtime.outputs import check_config
 
@@ -41,6 +41,7 @@ def load_config(path: str, options: dict[str, Any] | None = None, work_dir: str 
     cfg.launcher = launcher
     if options:
         merge_options(cfg, options)
+    check_arguments(cfg)
     cfg.work_dir = work_dir or cfg.get('work_dir') or default_work_dir(path)
     check_config(cfg)
     check_writable(cfg.work_dir)

@@ -25,9 +25,9 @@ class LoadedStatisticsHook(Hook):
 
 def _option(cfg: Any, name: str) -> str:
     """Return the key ``load_statistics`` of a loss in the config, or of the ISDAHook that wrapped it."""
-    if any(path == f'model.{name}' and type_name(node) == 'ISDALoss'
-           for path, node in named_dicts(cfg.get('model'), 'model')):
-        return f'model.{name}.load_statistics'
-    hooks = cfg.get('default_hooks') or {}
-    key = next((key for key, hook in hooks.items() if type_name(hook) == 'ISDAHook'), 'isda')
-    return f'default_hooks.{key}.load_statistics'
+    loss = f'model.{name}'
+    if any(path == loss and type_name(node) == 'ISDALoss' for path, node in named_dicts(cfg.get('model'), 'model')):
+        return f'{loss}.load_statistics'
+    hooks = (pair for key in ('default_hooks', 'custom_hooks') for pair in named_dicts(cfg.get(key), key))
+    place = next((path for path, node in hooks if type_name(node) == 'ISDAHook'), 'default_hooks.isda')
+    return f'{place}.load_statistics'

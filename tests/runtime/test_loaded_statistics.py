@@ -15,11 +15,16 @@ def counts(runner):
     return {key: int(value.sum()) for key, value in state.items() if key.endswith('statistics.count')}
 
 
-@exhaustive('hook', [False, True], ids=['loss', 'hook'])
-def test_loaded_statistics_are_reported_with_an_option_that_works(tmp_path, hook):
+CUSTOM = "\ncustom_hooks = [dict(type='IterTimerHook'), dict(type='isda_seg.hooks.ISDAHook', lambda_0=7.5)]\n"
+
+
+@exhaustive('place', ['loss', 'default_hooks', 'custom_hooks'])
+def test_loaded_statistics_are_reported_with_an_option_that_works(tmp_path, place):
     import argparse
     plain, isda = tiny.write_configs(tmp_path)
-    config, options = (plain, HOOK) if hook else (isda, {})
+    config, options = (isda, {}) if place == 'loss' else (plain, HOOK if place == 'default_hooks' else {})
+    if place == 'custom_hooks':
+        plain.write_text(plain.read_text() + CUSTOM)
     short = {**options, 'train_cfg.max_iters': 1}
     before = counts(tiny.train(config, tmp_path / 'first', short)[0])
     short['load_from'] = str(tmp_path / 'first/iter_1.pth')
