@@ -41,6 +41,8 @@ def load_config(path: str, options: dict[str, Any] | None = None, work_dir: str 
     cfg.launcher = launcher
     if options:
         merge_options(cfg, options)
+    if cfg.get('default_scope') == 'mmseg':
+        compat.import_segmentation()
     check_arguments(cfg)
     cfg.work_dir = work_dir or cfg.get('work_dir') or default_work_dir(path)
     check_config(cfg)
