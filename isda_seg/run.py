@@ -1,6 +1,7 @@
 """Build a Runner for any config, and determine the task of a config."""
 import copy
 import logging
+import os
 from importlib import import_module
 
 from mmengine.config import Config
@@ -8,10 +9,10 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 
 from isda_seg.metrics.training_accuracy import TrainingAccuracyHook
-from isda_seg.openmmlab.config_nodes import type_name
+from isda_seg.openmmlab.config_nodes import dicts, type_name
 from isda_seg.runtime import amp as half_precision
 from isda_seg.runtime.accumulation import AccumulatedGradientsHook
-from isda_seg.runtime.checkpoint import check_checkpoint, latest_checkpoint
+from isda_seg.runtime.checkpoint import check_checkpoint, latest_checkpoint, read_checkpoint
 from isda_seg.runtime.checkpoint_hook import AtomicCheckpointHook
 from isda_seg.runtime.epoch_loop import set_epoch_loop
 from isda_seg.runtime.loaded_statistics import LoadedStatisticsHook
@@ -74,6 +75,10 @@ def build_runner(cfg: Config, resume: str | None = None, amp: str | None = None,
         cfg.load_from, cfg.resume = str(start), True
     elif cfg.get('load_from'):
         check_checkpoint(cfg.load_from)
+    for node in dicts(cfg.get('model')):
+        source = node.get('checkpoint') if type_name(node) == 'Pretrained' else node.get('pretrained')
+        if isinstance(source, str) and os.path.isfile(source):  # MMEngine reports a missing file
+            read_checkpoint(source)
     cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), dict(type=SoundRunHook.__name__),
                         dict(type=ResumeCheckHook.__name__), dict(type=AccumulatedGradientsHook.__name__),
                         dict(type=TrainingAccuracyHook.__name__), dict(type=RunRecordHook.__name__),

@@ -44,7 +44,7 @@ def latest_checkpoint(work_dir: str, hook: Mapping[str, Any] | None = None) -> P
     """
     folders, pattern = checkpoint_files(work_dir, hook)
     note = Path(work_dir, 'last_checkpoint')
-    name = Path(note.read_text().strip()).name if note.is_file() else ''
+    name = Path(note.read_text(errors='replace').strip()).name if note.is_file() else ''
     named = [folder / name for folder in folders if re.fullmatch(pattern, name)]
     found = [path for folder in folders for path in folder.glob('*') if re.fullmatch(pattern, path.name)]
     return next((path for path in named if path.is_file()),
@@ -75,13 +75,8 @@ def _describe_entries(checkpoint: Any) -> str:
     return f', only the entries {", ".join(map(str, list(checkpoint)[:8]))}{advice}'
 
 
-def check_checkpoint(path: str | Path, resume: bool = False, module: str | None = None) -> dict[str, Any]:
-    """Load a checkpoint on the CPU and validate it; return an empty dict for a URL, which MMEngine loads itself.
-
-    ``resume`` requires a training state in addition to weights, ``module`` weights of the module with this name.
-    """
-    if re.match(URL, str(path)):
-        return {}
+def read_checkpoint(path: str | Path) -> Any:
+    """Return the content of a local file that torch wrote, on the CPU."""
     file = Path(path)
     if not file.is_file():
         raise FileNotFoundError(f'the checkpoint {path} does not exist')
@@ -90,14 +85,22 @@ def check_checkpoint(path: str | Path, resume: bool = False, module: str | None 
             with zipfile.ZipFile(file) as archive:
                 if archive.testzip() is not None:
                     raise ValueError('its checksums do not match')
-        checkpoint = CheckpointLoader.load_checkpoint(str(file), map_location='cpu', logger='silent')
-    except UnpicklingError as error:
-        if 'allowed global' not in str(error):  # of torch.load(weights_only=True)
-            raise ValueError(f'{path} is truncated, damaged or not a checkpoint') from error
-        raise ValueError(f'mmengine {mmengine.__version__} cannot load the training state in {path} with torch '
-                         f"{torch.__version__}: pip install 'mmengine>=0.11.0rc0', or 'torch<2.6'") from error
+        return CheckpointLoader.load_checkpoint(str(file), map_location='cpu', logger='silent')
     except Exception as error:
-        raise ValueError(f'{path} is truncated, damaged or not a checkpoint') from error
+        if isinstance(error, UnpicklingError) and 'allowed global' in str(error):  # of torch.load(weights_only=True)
+            raise ValueError(f'mmengine {mmengine.__version__} cannot load the training state in {path} with torch '
+                             f"{torch.__version__}: pip install 'mmengine>=0.11.0rc0', or 'torch<2.6'") from error
+        raise ValueError(f'{path} is truncated, damaged or not a checkpoint. Use another file') from error
+
+
+def check_checkpoint(path: str | Path, resume: bool = False, module: str | None = None) -> dict[str, Any]:
+    """Load a checkpoint on the CPU and validate it; return an empty dict for a URL, which MMEngine loads itself.
+
+    ``resume`` requires a training state in addition to weights, ``module`` weights of the module with this name.
+    """
+    if re.match(URL, str(path)):
+        return {}
+    checkpoint: dict[str, Any] = read_checkpoint(path)
     weights = checkpoint.get('state_dict', checkpoint) if isinstance(checkpoint, dict) else {}
     if not any(isinstance(value, torch.Tensor) for value in weights.values()):
         raise ValueError(f'{path} is not a checkpoint: it holds no state dict{_describe_entries(checkpoint)}')
