@@ -15,9 +15,8 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS, HOOKS, LOOPS, METRICS, MODELS, OPTIM_WRAPPERS, TRANSFORMS, VISBACKENDS
 
 from isda_seg import compat
-from isda_seg.runtime.config_keys import READ, merge_options
+from isda_seg.runtime.config_keys import READ, add_cfg_options, merge_options
 from isda_seg.runtime.launch import load_config
-from isda_seg.runtime.options import add_cfg_options
 
 compat.prepare()
 

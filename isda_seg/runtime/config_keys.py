@@ -1,11 +1,12 @@
-"""Validation of config keys: MMEngine silently ignores an unknown or misspelt key."""
+"""Options of the command line, and validation of config keys: MMEngine silently ignores an unknown or misspelt key."""
+import argparse
 import inspect
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from mmengine import registry as registries
-from mmengine.config import Config
+from mmengine.config import Config, DictAction
 from mmengine.registry.registry import Registry
 from mmengine.runner import Runner
 from torch.nn.utils import clip_grad_norm_, clip_grad_value_
@@ -13,6 +14,7 @@ from torch.utils.data import DataLoader
 
 from isda_seg.openmmlab.config_nodes import did_you_mean, named_dicts
 
+DICT = r'(?:^|[\[(,])\s*[\'"]?\{(?!\}[^\s,\])])'  # text with a placeholder, such as '{}.pth', is not a dict
 # Arguments of the Runner, and further keys that the Runner, config reading and testing look up.
 READ = frozenset(inspect.signature(Runner).parameters) - {'cfg'} | {
     'activation_checkpointing', 'compile', 'custom_imports', 'efficient_conv_bn_eval', 'find_unused_parameters',
@@ -32,6 +34,31 @@ UNTYPED = {  # keys of dicts without a type, by the path of the dict
                                         'dwconv_decay_mult', 'dcn_offset_lr_mult', 'bypass_duplicate', 'custom_keys'},
     r'optim_wrapper\..*custom_keys\..*': {'lr_mult', 'decay_mult'}}
 CLOSE = 0.85  # similarity above which an unknown name counts as a misspelt key
+
+
+class OptionsAction(DictAction):
+    """MMEngine's DictAction that rejects dicts, which DictAction keeps as a string or never finishes parsing."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace,
+                 values: Sequence[str] | Any, option_string: str | None = None) -> None:
+        """Store the dict of options in the namespace.
+
+        Calls ``parser.error`` for an argument that is not KEY=VALUE and for a value that is a dict.
+        """
+        for text in values:
+            key, equals, value = text.partition('=')
+            if not equals:
+                parser.error(f'{option_string} takes KEY=VALUE, got {text!r}')
+            if 'dict(' in value or re.search(DICT, value):
+                parser.error(f'{option_string} {key}: dicts are not supported as values. Set its keys one by one: '
+                             f'{key}.a=1 {key}.b=2')
+        super().__call__(parser, namespace, values, option_string)
+
+
+def add_cfg_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--cfg-options``."""
+    parser.add_argument('--cfg-options', nargs='+', action=OptionsAction, metavar='KEY=VALUE',
+                        help='override config keys, dotted if nested, such as optim_wrapper.optimizer.lr=0.01')
 
 
 def class_of(node: Mapping[str, Any], registry: Registry, scope: str | None = None) -> Any:
@@ -64,7 +91,7 @@ def argument(node: Mapping[str, Any], key: str, registry: Registry, otherwise: A
 def change_metrics(cfg: Config, change: Callable[[list[Any]], list[Any]]) -> None:
     """Replace the list of test metrics by ``change(metrics)``, in place; an Evaluator keeps its other arguments."""
     evaluator = cfg.test_evaluator
-    wrapped = isinstance(evaluator, dict) and 'metrics' in evaluator and class_of(evaluator, METRICS) is None
+    wrapped = isinstance(evaluator, dict) and 'metrics' in evaluator and class_of(evaluator, registries.METRICS) is None
     metrics = evaluator['metrics'] if wrapped else evaluator
     metrics = change(list(metrics) if isinstance(metrics, (list, tuple)) else [metrics])
     cfg.test_evaluator = dict(evaluator, metrics=metrics) if wrapped else metrics

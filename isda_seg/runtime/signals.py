@@ -17,8 +17,7 @@ from mmengine.registry import HOOKS
 from mmengine.runner import EpochBasedTrainLoop
 from torch.utils.data import get_worker_info
 
-from isda_seg.runtime.checkpoint import INTERRUPTED, file_pattern
-from isda_seg.runtime.checkpoint_hook import AtomicCheckpointHook
+from isda_seg.runtime.checkpoint import INTERRUPTED, AtomicCheckpointHook, file_pattern
 
 SIGNALS = tuple(getattr(signal, name) for name in ('SIGTERM', 'SIGUSR1', 'SIGHUP', 'SIGUSR2', 'SIGXCPU')
                 if hasattr(signal, name))
@@ -39,11 +38,10 @@ class SignalReceiver:
         for number in SIGNALS if threading.current_thread() is threading.main_thread() else ():
             current = signal.getsignal(number)
             if current is signal.SIG_DFL or isinstance(getattr(current, '__self__', None), SignalReceiver):
-                signal.signal(number, self.receive)
+                signal.signal(number, self._receive)
                 self.handlers[number] = signal.SIG_DFL
 
-    def receive(self, number: int, frame: Any) -> None:
-        """Handle a signal."""
+    def _receive(self, number: int, frame: Any) -> None:
         self.received = self.received or number
 
     def restore(self) -> None:

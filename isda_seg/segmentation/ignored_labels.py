@@ -58,10 +58,7 @@ def _check_heads(cfg: Config, classes: int, label: int) -> None:
 
 
 def _fills(cfg: Config, label: int) -> Iterator[tuple[str, int, bool, str]]:
-    """Yield what fills new pixels of training label maps: its key, the filled label, whether the key is given.
-
-    The last entry is the value of the key that fills with ``label``.
-    """
+    """Yield the key, the label and whether it is given of all that fills training label maps, and the right value."""
     for part in ('model', 'train_dataloader'):
         for name, node in named_dicts(cfg.get(part), part):
             key, default = FILLS.get(type_name(node), ('', None))
@@ -69,10 +66,9 @@ def _fills(cfg: Config, label: int) -> Iterator[tuple[str, int, bool, str]]:
             fill = node.get(key, default)
             if type_name(node) == 'Pad':
                 pad = node.get('pad_val', {})
-                key, given, fill = 'pad_val.seg', False, VOID
-                if isinstance(pad, dict):
-                    given, fill = 'seg' in pad, pad.get('seg', VOID)
-                else:  # a number fills the image only
+                by_kind = pad if isinstance(pad, dict) else {}
+                key, given, fill = 'pad_val.seg', 'seg' in by_kind, by_kind.get('seg', VOID)
+                if by_kind is not pad:  # a number fills the image only
                     key, value = 'pad_val', f'dict(img={pad}, seg={label}) in the config file'
             if fill is not None and node.get('prob') != 0:
                 yield f'{name}.{key}', int(fill), given, value

@@ -12,7 +12,7 @@ from mmseg.registry import TRANSFORMS
 
 from isda_seg.core.ops.checks import check_labels
 from isda_seg.openmmlab.config_nodes import dicts, type_name
-from isda_seg.runtime.reading_errors import reading_error
+from isda_seg.runtime.user_errors import reading_error
 from isda_seg.segmentation.decode_head import VOID, decode_head, ignored
 
 

@@ -1,10 +1,12 @@
-"""Known keys are accepted, new or not; unknown keys are errors."""
+"""Known keys are accepted, new or not; unknown keys and options that are dicts are errors."""
+import argparse
+
 import pytest
 from helpers import tiny
 from mmengine.config import Config
 
 import isda_seg.hooks  # noqa: F401  (registers ISDAHook)
-from isda_seg.runtime.config_keys import check_arguments, check_names, check_options, merge_options
+from isda_seg.runtime.config_keys import OptionsAction, check_arguments, check_names, check_options, merge_options
 from isda_seg.runtime.launch import load_config
 
 
@@ -115,8 +117,8 @@ def test_a_misspelt_argument_is_an_error_with_the_closest_name(key, meant):
         check_arguments(segmenter(**{key: 1}))
 
 
-def test_an_argument_unlike_any_other_is_an_error_unless_the_class_passes_it_on():
-    with pytest.raises(ValueError, match=r'^unknown argument train_dataloader.sampler.zzz: the known keys are .*shuffle'):
+def test_an_argument_unlike_any_other_is_an_error_of_a_closed_class():
+    with pytest.raises(ValueError, match=r'^unknown argument train_dataloader.sampler.zzz: the known keys .*shuffle'):
         check_arguments(segmenter(**{'train_dataloader.sampler.zzz': 1}))
     assert check_arguments(segmenter(**{'model.decode_head.zzz': 1, 'default_hooks.checkpoint.zzz': 1})) is None
 
@@ -139,3 +141,33 @@ def test_options_below_absent_arguments_of_any_type_are_merged(key):
     assert tiny.flat(cfg.to_dict())[key] == 'x'
     with pytest.raises(ValueError, match='unknown option .*zzz'):
         merge_options(cfg, {f'{key.rpartition(".")[0].rpartition(".")[0]}.zzz.x': 1})
+
+
+def parsed(*options):
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--cfg-options', nargs='+', action=OptionsAction)
+    return parser.parse_args(['--cfg-options', *options]).cfg_options
+
+
+def test_numbers_strings_and_lists_are_parsed():
+    assert parsed('a.b=1', 'c=[1,2]', 'd=text', 'e=(0.5,x)') == {'a.b': 1, 'c': [1, 2], 'd': 'text', 'e': (0.5, 'x')}
+
+
+@pytest.mark.parametrize('text', ['model_{}.pth', '{}.pth', 'best{x}'])
+def test_text_with_a_placeholder_is_a_value(text):
+    assert parsed(f'a={text}', f'b=[c,{text}]') == {'a': text, 'b': ['c', text]}
+
+
+@pytest.mark.parametrize('text', ["a={'b': {'c': 1}, 'd': 2}", 'a=dict(b=dict(c=1))', "a=[{'b': 1}, {'c': 2}]",
+                                  'a={}', 'a=[b,{c:1}]'])
+def test_dict_value_is_an_error_that_suggests_nested_keys(text, capsys):
+    with pytest.raises(SystemExit):
+        parsed(text)
+    assert '--cfg-options a: dicts are not supported as values. Set its keys one by one: a.a=1 a.b=2' in \
+        capsys.readouterr().err
+
+
+def test_argument_without_equals_sign_is_an_error(capsys):
+    with pytest.raises(SystemExit):
+        parsed('model.loss')
+    assert "--cfg-options takes KEY=VALUE, got 'model.loss'" in capsys.readouterr().err

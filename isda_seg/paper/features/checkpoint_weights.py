@@ -4,8 +4,7 @@ from typing import Any
 from torch import nn
 
 from isda_seg.runtime.checkpoint import check_checkpoint
-from isda_seg.runtime.plain_weights import STATISTICS
-from isda_seg.runtime.weights import coverage, weights_in
+from isda_seg.runtime.weights import STATISTICS, coverage, weights_in
 
 METHOD = 'method.'  # prefix of semi-supervised methods; their buffers have a row per training image
 
