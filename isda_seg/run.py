@@ -1,30 +1,29 @@
 """Build a Runner for any config, and determine the task of a config."""
 import copy
 import logging
+import os
 from importlib import import_module
 
 from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 
-from isda_seg.openmmlab.config_nodes import type_name
+from isda_seg.openmmlab.config_nodes import dicts, type_name
 from isda_seg.runtime import amp as half_precision
-from isda_seg.runtime.accumulation import AccumulatedGradientsHook
-from isda_seg.runtime.checkpoint import check_checkpoint, latest_checkpoint
-from isda_seg.runtime.checkpoint_hook import AtomicCheckpointHook
-from isda_seg.runtime.epoch_loop import set_epoch_loop
-from isda_seg.runtime.loaded_statistics import LoadedStatisticsHook
-from isda_seg.runtime.monitored_metrics import MonitoredMetricsHook, set_rules
+from isda_seg.runtime.checkpoint import AtomicCheckpointHook, check_checkpoint, latest_checkpoint, read_checkpoint
+from isda_seg.runtime.exact_resume import AccumulatedGradientsHook, set_epoch_loop
 from isda_seg.runtime.reproducible import make_reproducible
-from isda_seg.runtime.resume_check import ResumeCheckHook
+from isda_seg.runtime.resume_check import LoadedStatisticsHook, ResumeCheckHook
 from isda_seg.runtime.run_record import RunRecordHook
 from isda_seg.runtime.screen import runner_from
 from isda_seg.runtime.signals import SignalHook
-from isda_seg.runtime.sound_run import SoundRunHook, require_batches
+from isda_seg.runtime.sound_run import MonitoredMetricsHook, SoundRunHook, require_batches, set_rules
 from isda_seg.runtime.task import Task
 
 CLASSIFICATION, SEGMENTATION, DETECTION = 'classification', 'segmentation', 'detection'  # packages of isda_seg
 CLASSIFIERS = ('ImageClassifier', 'SemiClassifier')  # models of the classification task
+OWN_HOOKS = (SoundRunHook, ResumeCheckHook, AccumulatedGradientsHook, RunRecordHook, LoadedStatisticsHook,
+             MonitoredMetricsHook, SignalHook)
 SCOPES = {'mmseg': SEGMENTATION, 'mmdet': DETECTION}
 
 
@@ -73,10 +72,11 @@ def build_runner(cfg: Config, resume: str | None = None, amp: str | None = None,
         cfg.load_from, cfg.resume = str(start), True
     elif cfg.get('load_from'):
         check_checkpoint(cfg.load_from)
-    cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), dict(type=SoundRunHook.__name__),
-                        dict(type=ResumeCheckHook.__name__), dict(type=AccumulatedGradientsHook.__name__),
-                        dict(type=RunRecordHook.__name__), dict(type=LoadedStatisticsHook.__name__),
-                        dict(type=MonitoredMetricsHook.__name__), dict(type=SignalHook.__name__)]
+    for node in dicts(cfg.get('model')):
+        source = node.get('checkpoint') if type_name(node) == 'Pretrained' else node.get('pretrained')
+        if isinstance(source, str) and os.path.isfile(source):  # MMEngine reports a missing file
+            read_checkpoint(source)
+    cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), *(dict(type=hook.__name__) for hook in OWN_HOOKS)]
     runner = runner_from(cfg, quiet)
     require_batches(runner.train_dataloader)  # before the schedulers count steps
     runner.cfg = original

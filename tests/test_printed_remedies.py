@@ -5,6 +5,8 @@ import ast
 import functools
 import inspect
 import re
+import shlex
+from types import SimpleNamespace
 
 import pytest
 from helpers import tiny
@@ -13,9 +15,8 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS, HOOKS, LOOPS, METRICS, MODELS, OPTIM_WRAPPERS, TRANSFORMS, VISBACKENDS
 
 from isda_seg import compat
-from isda_seg.runtime.config_keys import READ, merge_options
+from isda_seg.runtime.config_keys import READ, add_cfg_options, merge_options
 from isda_seg.runtime.launch import load_config
-from isda_seg.runtime.options import add_cfg_options
 
 compat.prepare()
 
@@ -190,3 +191,74 @@ def test_an_option_that_the_type_does_not_take_is_still_refused(option, message)
     with pytest.raises(ValueError, match=message):
         merge_options(cfg, {option: 1})
 
+
+STEPS = 'train_dataloader.dataset.pipeline'
+INSERTED = re.compile(rf'(?<![\w.])((?:{"|".join(sorted(READ))})(?:\.\w+)+=(?:"[^"]+"|\[[^]]+\]|\w+))')
+
+
+def labels_of_training(cfg):
+    from isda_seg.segmentation.ignored_labels import check_ignored
+    check_ignored(cfg, 'train')
+
+
+def labels_of_metrics(cfg):
+    from isda_seg.segmentation.ignored_labels import check_ignored
+    check_ignored(cfg, 'val')
+
+
+def preprocessor(cfg):
+    from isda_seg.segmentation.data_preprocessor import check_preprocessor
+    check_preprocessor(cfg, training=True)
+
+
+def resumed_seed(cfg):
+    from isda_seg.runtime.reproducible import IterationSeedHook
+    sampler = SimpleNamespace(seed=(cfg.randomness or {}).get('seed'))
+    loader = SimpleNamespace(batch_sampler=SimpleNamespace(sampler=sampler))
+    IterationSeedHook().before_train(SimpleNamespace(train_dataloader=loader, seed=7))
+
+
+def changed_config(changes):
+    """A segmentation config that passes every check, with other values, {dotted key: value}."""
+    cfg = Config(dict(
+        default_scope='mmseg', val_evaluator=dict(type='IoUMetric', ignore_index=11), randomness=dict(seed=7),
+        model=dict(decode_head=dict(num_classes=11, ignore_index=11),
+                   data_preprocessor=dict(type='SegDataPreProcessor', size=(6, 6), seg_pad_val=11)),
+        train_dataloader=dict(dataset=dict(pipeline=[]))))
+    cfg.merge_from_dict(changes)
+    return cfg
+
+
+def refusal(check, cfg, monkeypatch):
+    """The error or the warnings of a check; '' if it accepts the config."""
+    said = []
+    monkeypatch.setattr('isda_seg.segmentation.ignored_labels.print_log', lambda text, *_: said.append(text))
+    try:
+        check(cfg)
+    except ValueError as error:
+        said.append(str(error))
+    return ' '.join(said)
+
+
+@pytest.mark.parametrize('check, changes', [
+    (labels_of_training, {STEPS: [dict(type='RandomRotate', prob=1, degree=9)]}),
+    (labels_of_training, {STEPS: [dict(type='RandomRotate', prob=1, degree=9, seg_pad_val=3)]}),
+    (labels_of_training, {STEPS: [dict(type='RandomFlip'), dict(type='Pad', size=(9, 9))]}),
+    (labels_of_training, {STEPS: [dict(type='Pad', size=(9, 9), pad_val=dict(img=3))]}),
+    (labels_of_training, {STEPS: [dict(type='RandomCutOut', prob=1, n_holes=1, cutout_shape=(2, 2), seg_fill_in=99)]}),
+    (labels_of_training, {'model.data_preprocessor.seg_pad_val': 255}),
+    (labels_of_training, {'model.auxiliary_head': dict(num_classes=11)}),
+    (labels_of_training, {'model.auxiliary_head': [dict(num_classes=11, ignore_index=11), dict(num_classes=11)]}),
+    (labels_of_metrics, {'val_evaluator.ignore_index': 255}),
+    (labels_of_metrics, {'val_evaluator': [dict(type='IoUMetric')]}),
+    (preprocessor, {'model.data_preprocessor.size': None}),
+    (preprocessor, {'model.data_preprocessor.size_divisor': 4}),
+    (preprocessor, {'model.data_preprocessor.test_cfg': dict(mode='whole')}),
+    (resumed_seed, {'randomness.seed': 3}), (resumed_seed, {'randomness': None})])
+def test_options_with_inserted_keys_and_values_end_their_message(check, changes, monkeypatch):
+    message = refusal(check, changed_config(changes), monkeypatch)
+    assert (found := INSERTED.findall(message)), message
+    for option in found:
+        cfg = changed_config(changes)
+        merge_options(cfg, parsed(*shlex.split(option)))
+        assert refusal(check, cfg, monkeypatch) == ''

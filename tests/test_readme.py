@@ -133,7 +133,7 @@ def known_options(tool):
     started = re.findall(r'/(\w+\.py)"', tool.read_text()) if tool.suffix == '.sh' else []
     passed_on = ['train.py'] if tool.name == 'demo.py' else []
     files = [tool, *(tool.parent / other for other in (*started, *passed_on)),
-             *(ROOT / 'isda_seg' / 'runtime' / f'{shared}.py' for shared in ('arguments', 'launch', 'options'))]
+             *(ROOT / 'isda_seg' / 'runtime' / f'{shared}.py' for shared in ('arguments', 'launch', 'config_keys'))]
     return ''.join(file.read_text() for file in files)
 
 

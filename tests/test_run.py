@@ -75,3 +75,18 @@ def test_too_few_images_for_a_batch_are_an_error(tmp_path, monkeypatch):
                'train_dataloader.drop_last': True, 'val_dataloader.dataset.split': 'test'}
     with pytest.raises(ValueError, match='yields no batch: 30 training images do not fill a batch of 64'):
         tiny.build(tiny.ROOT / 'configs' / 'miniature' / 'resnet8_cifar10-1k.py', tmp_path / 'work', options)
+
+
+@tiny.on_cpu
+@pytest.mark.parametrize('options', [
+    {'model.pretrained': 'FILE'}, {'model.backbone.init_cfg.type': 'Pretrained',
+                                   'model.backbone.init_cfg.checkpoint': 'FILE'}])
+def test_damaged_pretrained_weights_are_an_error_that_names_the_file(tmp_path, options):
+    plain, _ = tiny.write_configs(tmp_path)
+    file = tmp_path / 'weights.pth'
+    torch.save(dict(model=dict(weight=torch.zeros(500))), file)  # for backbones that read this entry
+    options = {key: value.replace('FILE', str(file)) for key, value in options.items()}
+    assert tiny.build(plain, tmp_path / 'work', options).cfg.model.type == 'EncoderDecoder'
+    file.write_bytes(file.read_bytes()[:900])
+    with pytest.raises(ValueError, match=f'^{file} is truncated, damaged or not a checkpoint. Use another file'):
+        tiny.build(plain, tmp_path / 'work', options)

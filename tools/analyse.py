@@ -54,12 +54,16 @@ def tightness(args: argparse.Namespace) -> None:
     analyse_tightness(cfg, args.config, args.cfg_options, args.seeds, hook, args.strengths, args.resume, out)
 
 
+def add_models(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('models', nargs='+', metavar='CONFIG CHECKPOINT', help='one or two models')
+    parser.add_argument('--split', choices=['test', 'val', 'train'], default='test', help='default %(default)s')
+
+
 def add_features(analyses: 'argparse._SubParsersAction[argparse.ArgumentParser]') -> None:
     text = ('Analyse the deep features of one trained model, or of two on the same data: t-SNE (Fig. 8), covariance '
             'spectra, the margin table, and its relation to the confusion matrix.')
     parser = analyses.add_parser('features', help='deep features of the classes', description=text)
-    parser.add_argument('models', nargs='+', metavar='CONFIG CHECKPOINT', help='one or two models')
-    parser.add_argument('--split', choices=['test', 'val', 'train'], default='test', help='default %(default)s')
+    add_models(parser)
     parser.add_argument('--head', help='head with the classifier; default decode_head, or the only one')
     parser.add_argument('--per-class', type=int, default=100,
                         help='samples per class in the t-SNE; default %(default)s')
@@ -84,8 +88,7 @@ def add_prior(analyses: 'argparse._SubParsersAction[argparse.ArgumentParser]') -
             'adjustment): mIoU, mean accuracy and pixel accuracy over tau, and IoU and average precision of each '
             'class. Tau is selected on training images that the checkpoint was not trained on.')
     parser = analyses.add_parser('prior', help='mIoU and accuracy over the tau of logit adjustment', description=text)
-    parser.add_argument('models', nargs='+', metavar='CONFIG CHECKPOINT', help='one or two models')
-    parser.add_argument('--split', choices=['test', 'val', 'train'], default='test', help='default %(default)s')
+    add_models(parser)
     parser.add_argument('--logit-adjustment', nargs='+', type=float, metavar='TAU',
                         default=[tenths / 10 for tenths in range(11)], help='tau to test, in addition to 0; a '
                         'single one is not tuned; default 0 0.1 ... 1')

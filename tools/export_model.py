@@ -7,8 +7,8 @@ import argparse
 from pathlib import Path
 
 from isda_seg.runtime.arguments import add_checkpoint, add_out, result_file
-from isda_seg.runtime.plain_weights import export_plain
 from isda_seg.runtime.user_errors import run_main
+from isda_seg.runtime.weights import export_plain
 
 
 def main() -> None:

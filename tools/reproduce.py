@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from isda_seg.paper.reproduce.catalogue import catalogue
 from isda_seg.runtime.arguments import add_out, add_work_dir, check_writable, result_file
-from isda_seg.runtime.options import add_cfg_options
+from isda_seg.runtime.config_keys import add_cfg_options
 from isda_seg.runtime.outputs import check_folder
 from isda_seg.runtime.user_errors import run_main
 

@@ -4,12 +4,15 @@
 
 Trains a WGAN on all images or one per class, or a single label-conditional generator: CGAN, ACGAN, InfoGAN. Images must
 be square with a side of 8, 16, 32, ... pixels. Writes <kind>_<class>.pth and a .png of random images to the work
-directory. If the file exists, training resumes exactly from it.
+directory. If the file exists, training resumes exactly from it. A signal of a scheduler, such as SIGTERM, ends the
+training after the current step, which is saved.
 """
 import argparse
+import sys
 import textwrap
 import time
 from pathlib import Path
+from signal import Signals
 from typing import Any
 
 import torch
@@ -27,6 +30,7 @@ from isda_seg.runtime.arguments import add_config, add_seed
 from isda_seg.runtime.durable import written_aside
 from isda_seg.runtime.launch import add_options, load_config
 from isda_seg.runtime.outputs import check_folder
+from isda_seg.runtime.signals import SignalReceiver
 from isda_seg.runtime.user_errors import run_main
 
 ALL = 'all'   # in the file name of a generator of all images
@@ -105,20 +109,26 @@ def draw(generator: GeneratorAdapter, out: Path, classes: tuple[str, ...] | None
 
 
 def train(training: GANTraining[Any], out: Path, args: argparse.Namespace) -> None:
-    """Train to the end and save checkpoints."""
+    """Train to the end and save checkpoints; after a signal, save and exit with its status."""
     if out.is_file():
         training.load_state_dict(read_training(out))
         done = training.steps >= args.steps
         print(f'{out}: ' + (f'already trained for {training.steps} steps' if done else
                             f'resuming after {training.steps} steps'))
-    start = time.monotonic()
+    start, signals = time.monotonic(), SignalReceiver()
+    signals.install()
     while training.steps < args.steps:
         training.step()
-        if training.steps % args.save_every == 0 or training.steps == args.steps:
+        if signals.received or training.steps % args.save_every == 0 or training.steps == args.steps:
             with written_aside(out) as aside:
                 torch.save(training.state_dict(), aside)
             progress = ', '.join(f'{name} {value:.4f}' for name, value in training.progress.items())
             print(f'{training.steps} of {args.steps} steps, {progress}, {time.monotonic() - start:.0f} s', flush=True)
+        if signals.received:
+            print(f'received {Signals(signals.received).name}: saved {out} after step {training.steps}. Run the same '
+                  'command to continue', flush=True)
+            sys.exit(128 + signals.received)
+    signals.restore()
 
 
 if __name__ == '__main__':

@@ -8,11 +8,10 @@ from isda_seg.detection.backbone import BACKBONE, state_of
 from isda_seg.detection.data_check import check_data
 from isda_seg.openmmlab.config_nodes import dicts
 from isda_seg.runtime.checkpoint import check_checkpoint
-from isda_seg.runtime.plain_weights import plain_state
 from isda_seg.runtime.run_record import as_test, result
 from isda_seg.runtime.screen import runner_from
 from isda_seg.runtime.task import SINGLE, table
-from isda_seg.runtime.weights import coverage, weights_in
+from isda_seg.runtime.weights import coverage, plain_state, weights_in
 
 PREFIX = 'coco/'
 

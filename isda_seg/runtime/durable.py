@@ -27,7 +27,9 @@ def written_aside(target: Path) -> Iterator[Path]:
     try:
         yield aside
         replace_durably(aside, target)
-    except OSError as error:
-        raise OSError(f'cannot write {target} ({error.strerror or error})') from error
+    except (OSError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and 'inline_container' not in str(error):  # torch's error on a full disk
+            raise
+        raise OSError(f'cannot write {target} ({getattr(error, "strerror", "") or error})') from error
     finally:
         aside.unlink(missing_ok=True)

@@ -14,8 +14,7 @@ from mmengine.config import Config
 from isda_seg import compat
 from isda_seg.openmmlab.config_nodes import dicts, type_name
 from isda_seg.runtime.arguments import add_work_dir, check_writable
-from isda_seg.runtime.config_keys import check_names, merge_options
-from isda_seg.runtime.options import add_cfg_options
+from isda_seg.runtime.config_keys import add_cfg_options, check_arguments, check_names, merge_options
 from isda_seg.runtime.outputs import check_config
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
@@ -41,7 +40,10 @@ def load_config(path: str, options: dict[str, Any] | None = None, work_dir: str 
     cfg.launcher = launcher
     if options:
         merge_options(cfg, options)
-    cfg.work_dir = work_dir or cfg.get('work_dir') or default_work_dir(path)
+    if cfg.get('default_scope') == 'mmseg':
+        compat.import_segmentation()
+    check_arguments(cfg)
+    cfg.work_dir = work_dir or cfg.get('work_dir') or os.path.join('work_dirs', Path(path).stem)
     check_config(cfg)
     check_writable(cfg.work_dir)
     add_vis_backends(cfg)
@@ -61,11 +63,6 @@ def _end_group() -> None:
         dist.destroy_process_group()
         gc.collect()
         del group
-
-
-def default_work_dir(path: str) -> str:
-    """Return ``work_dirs/<config name>``."""
-    return os.path.join('work_dirs', Path(path).stem)
 
 
 def add_vis_backends(cfg: Config) -> None:

@@ -17,8 +17,7 @@ from mmengine.registry import HOOKS
 from mmengine.runner import EpochBasedTrainLoop
 from torch.utils.data import get_worker_info
 
-from isda_seg.runtime.checkpoint import INTERRUPTED, file_pattern
-from isda_seg.runtime.checkpoint_hook import AtomicCheckpointHook
+from isda_seg.runtime.checkpoint import INTERRUPTED, AtomicCheckpointHook, file_pattern
 
 SIGNALS = tuple(getattr(signal, name) for name in ('SIGTERM', 'SIGUSR1', 'SIGHUP', 'SIGUSR2', 'SIGXCPU')
                 if hasattr(signal, name))
@@ -26,22 +25,47 @@ DUE = 'validation_due'  # key in a checkpoint's meta: the validation after its i
 STATE = ('out_dir', 'file_client', 'file_backend', 'file_client_args', 'backend_args')  # of a checkpoint hook
 
 
+class SignalReceiver:
+    """Keep the first of ``SIGNALS`` that arrives; one that is ignored (``nohup``) or has a handler stays as it is."""
+
+    def __init__(self) -> None:
+        self.received: int | None = None
+        self.handlers: dict[int, Any] = {}  # to be restored
+
+    def install(self) -> None:
+        """Install the handlers; outside the main thread Python does not allow it."""
+        self.received = None
+        for number in SIGNALS if threading.current_thread() is threading.main_thread() else ():
+            current = signal.getsignal(number)
+            if current is signal.SIG_DFL or isinstance(getattr(current, '__self__', None), SignalReceiver):
+                signal.signal(number, self._receive)
+                self.handlers[number] = signal.SIG_DFL
+
+    def _receive(self, number: int, frame: Any) -> None:
+        self.received = self.received or number
+
+    def restore(self) -> None:
+        """Restore the previous handlers."""
+        for number, handler in self.handlers.items():
+            signal.signal(number, handler)
+        self.handlers = {}
+
+
 @HOOKS.register_module()
-class SignalHook(Hook):
+class SignalHook(SignalReceiver, Hook):
     """After one of ``SIGNALS``, finish the step, save ``interrupted_iter_<number>.pth`` and exit.
 
     The exit code is 128 + the number of the signal. ``--resume`` continues from the file, bitwise as from any
-    checkpoint, and runs the validation that follows its step. A signal that is ignored (``nohup``) or has a handler
-    stays as it is. Several ranks also finish the next step, after which all of them stop. A single process stops during
-    a validation too, except with an EMAHook, which exchanges the weights meanwhile.
+    checkpoint, and runs the validation that follows its step. Several ranks also finish the next step, after which all
+    of them stop. A single process stops during a validation too, except with an EMAHook, which exchanges the weights
+    meanwhile.
     """
 
     priority = 'LOWEST'  # after every other hook has finished the step
 
     def __init__(self) -> None:
-        self.received: int | None = None
+        super().__init__()
         self.due, self.validated = False, -1    # validation to run at resume; iteration of the last one
-        self.handlers: dict[int, Any] = {}      # to be restored
         self.pending: tuple[Any, torch.Tensor] | None = None  # reduction over ranks that the next step reads
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
@@ -54,12 +78,8 @@ class SignalHook(Hook):
 
     def before_train(self, runner: Any) -> None:
         """Install the handlers, and run the validation that was due."""
-        self.received, self.pending = None, None
-        for number in SIGNALS if threading.current_thread() is threading.main_thread() else ():  # as Python requires
-            current = signal.getsignal(number)
-            if current is signal.SIG_DFL or isinstance(getattr(current, '__self__', None), SignalHook):
-                signal.signal(number, self._receive)
-                self.handlers[number] = signal.SIG_DFL
+        self.pending = None
+        self.install()
         if runner.val_loop is not None:
             loader = runner.val_dataloader
             loader.worker_init_fn = partial(_start_worker, loader.worker_init_fn)
@@ -86,18 +106,10 @@ class SignalHook(Hook):
         """Restore the handlers, and delete the file of an interruption that a later checkpoint replaces."""
         if self.pending is not None:
             self.pending[0].wait()
-        self._restore()
+        self.restore()
         regular = _regular_hook(runner)
         if regular is not None and regular.last_ckpt is not None:
             _delete_previous(runner, regular.out_dir, keep=None)
-
-    def _receive(self, number: int, frame: Any) -> None:
-        self.received = self.received or number
-
-    def _restore(self) -> None:
-        for number, handler in self.handlers.items():
-            signal.signal(number, handler)
-        self.handlers = {}
 
     def _over_ranks(self) -> int:
         """Return the signal that any rank had at the last step, without waiting for this step on a GPU."""

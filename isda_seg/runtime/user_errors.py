@@ -1,4 +1,4 @@
-"""Error reporting of the tools: a short message for user errors, the traceback with --debug."""
+"""Errors for users: a short message of the tools, the traceback with --debug, and the remedy for unreadable files."""
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -21,6 +21,8 @@ UNTYPED = 'must contain the key "type"'  # in MMEngine's KeyError for a dict wit
 IN_WORKER = re.compile(r'Caught \w+ in DataLoader worker process \d+\.\nOriginal Traceback')  # by torch
 DEAD = re.compile(r'DataLoader worker|unable to (allocate shared memory|write to file </torch)|'
                   'received 0 items of ancdata')  # begin torch's messages about dead workers and full shared memory
+OF_NONE = "'NoneType' object has no attribute "
+READERS = {f"{OF_NONE}'imread'": 'tifffile', f"{OF_NONE}'decode'": 'PyTurboJPEG'}  # mmcv uses them without a check
 OF_USERS = (ValueError, OSError, ImportError, FloatingPointError)
 
 
@@ -113,3 +115,24 @@ def _of_worker(error: Exception) -> Exception:
     name, text = type(error).__name__, str(error.args[0]) if error.args else ''
     messages = re.split(rf'\n(?:[\w.]+\.)?{name}: ', text) if IN_WORKER.match(text) else []
     return type(error)(messages[-1].rstrip()) if len(messages) > 1 else error
+
+
+def reading_error(kind: str, path: str | Path, error: Exception) -> Exception:
+    """Return the exception for a file that could not be read: a ``kind``, such as 'image', and the reader's ``error``.
+
+    It is an ImportError for a missing package and a ValueError for a damaged file. An OSError of the system keeps its
+    class, such as PermissionError, and a MemoryError is returned unchanged.
+    """
+    start = f'cannot read {kind} {path}'
+    if isinstance(error, AttributeError) and str(error) in READERS:
+        return ImportError(f'{start}: its imdecode_backend needs {READERS[str(error)]}. Install the missing package')
+    if isinstance(error, ImportError):
+        return ImportError(f'{start}: {error}. Install the missing package')
+    if isinstance(error, OSError) and error.errno is not None:
+        return type(error)(f'{start}: {error.strerror}. Check its permissions and its disk')
+    if isinstance(error, MemoryError):
+        return error
+    if isinstance(error, ValueError) and str(error):
+        return ValueError(f'{start}: {error}. Replace or remove it')
+    return ValueError(f'{start}: the file is damaged or not an image ({type(error).__name__}: {error}). Replace or '
+                      'remove it')

@@ -1,13 +1,21 @@
-"""Weights of checkpoints and runners, and their comparison: loading leaves missing weights at random values."""
+"""Weights of checkpoints and runners: comparison, as loading leaves missing ones random, and export without ISDA."""
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
 from mmengine.model import is_model_wrapper
 from torch import Tensor, nn
 
+from isda_seg.core import ClassStatistics
 from isda_seg.core.ops.checks import listed
+from isda_seg.runtime.checkpoint import checkpoint_to_convert
+from isda_seg.runtime.durable import written_aside
 
 TRACKED = '.num_batches_tracked'  # absent from old checkpoints, and used by no forward pass
+BUFFERS = '|'.join([*ClassStatistics(2, 1).state_dict(), 'capacity'])  # that of an accelerator's gathering
+STATISTICS = re.compile(rf'(?:^|\.)(?:statistics\.(?:{BUFFERS})|ramp\.calls)$')
 
 
 def network_of(model: Any) -> nn.Module:
@@ -56,3 +64,30 @@ def coverage(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor], whole: b
     total = sum(not key.endswith(TRACKED) for key in wanted)
     bad = sum(not name.split(' ')[0].endswith(TRACKED) for name in reshaped)
     return Coverage(total - len(missing) - bad, total, missing, unexpected, reshaped)
+
+
+def plain_state(state: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Return the state dict of the model without ISDA, and the names of the entries that were removed.
+
+    ISDA keeps the weights of a wrapped loss under ``base``; they are renamed back.
+    """
+    dropped = [key for key in state if STATISTICS.search(key)]
+    losses = {STATISTICS.sub('', key) for key in dropped}
+    kept = {}
+    for key, value in state.items():
+        if key not in dropped:
+            loss = next((name for name in losses if key.startswith(f'{name}.base.')), None)
+            kept[key if loss is None else f'{loss}.{key.removeprefix(f"{loss}.base.")}'] = value
+    return kept, dropped
+
+
+def export_plain(checkpoint: str | Path, out: str | Path) -> tuple[int, list[str]]:
+    """Write ``{'meta', 'state_dict'}`` without ISDA statistics, optimizer and schedule, for the model without ISDA.
+
+    Return the number of tensors written, and the names of the entries that were removed.
+    """
+    loaded = checkpoint_to_convert(checkpoint, out, 'whose training state')
+    kept, dropped = plain_state(weights_in(loaded))
+    with written_aside(Path(out)) as aside:
+        torch.save(dict(meta=loaded.get('meta', {}), state_dict=kept), aside)
+    return len(kept), dropped

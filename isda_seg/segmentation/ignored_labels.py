@@ -28,8 +28,8 @@ def check_ignored(cfg: Config, split: str) -> None:
                          'the same value wherever labels are filled or ignored')
     if split == 'train':
         _check_heads(cfg, classes, label)
-        for name, key, fill, given in _fills(cfg):
-            _check_fill(f'{name}.{key}', fill, given, classes, label)
+        for key, fill, given, value in _fills(cfg, label):
+            _check_fill(key, fill, given, value, classes, label)
         for name, node in named_dicts(cfg.get('train_dataloader'), 'train_dataloader'):
             if type_name(node) == 'RandomRotFlip' and node.get('rotate_prob') != 0:
                 print_log(f'{name}: RandomRotFlip interpolates between the labels of neighbours, which gives other '
@@ -54,35 +54,36 @@ def _check_heads(cfg: Config, classes: int, label: int) -> None:
                              f'{name}.ignore_index={label}')
 
 
-def _fills(cfg: Config) -> Iterator[tuple[str, str, int, bool]]:
-    """Yield what fills new pixels of training label maps: its config path, its key, the label, whether it is given."""
+def _fills(cfg: Config, label: int) -> Iterator[tuple[str, int, bool, str]]:
+    """Yield the key, the label and whether it is given of all that fills training label maps, and the right value."""
     for part in ('model', 'train_dataloader'):
         for name, node in named_dicts(cfg.get(part), part):
             key, default = FILLS.get(type_name(node), ('', None))
-            given = key in node
+            given, value = key in node, str(label)
             fill = node.get(key, default)
             if type_name(node) == 'CenterCrop' and node.get('auto_pad') and 'pad_cfg' not in node:
-                key, fill = 'pad_cfg.pad_val.seg', VOID
-            elif type_name(node) == 'Pad':  # a number fills the image only
-                pad = node.get('pad_val')
-                key, given = 'pad_val.seg', isinstance(pad, dict) and 'seg' in pad
-                fill = pad['seg'] if given else VOID
+                key, fill, value = 'pad_cfg.pad_val.seg', VOID, f'{label} {name}.pad_cfg.type=Pad'
+            elif type_name(node) == 'Pad':
+                pad = node.get('pad_val', {})
+                by_kind = pad if isinstance(pad, dict) else {}
+                key, given, fill = 'pad_val.seg', 'seg' in by_kind, by_kind.get('seg', VOID)
+                if by_kind is not pad:  # a number fills the image only
+                    key, value = 'pad_val', f'dict(img={pad}, seg={label}) in the config file'
             if fill is not None and node.get('prob') != 0:
-                yield name, key, int(fill), given
+                yield f'{name}.{key}', int(fill), given, value
 
 
-def _check_fill(key: str, fill: int, given: bool, classes: int, label: int) -> None:
+def _check_fill(key: str, fill: int, given: bool, value: str, classes: int, label: int) -> None:
     if key.endswith('seg_fill_in') and fill > VOID:
         raise ValueError(f'{key} is {fill}, but RandomCutOut only fills in labels 0..{VOID}. Set {key}=None to keep '
                          'the labels')
     if fill == label:
         return
-    remedy = f'{key}={label}' + (f' {key.removesuffix("pad_val.seg")}type=Pad' if '.pad_cfg.' in key else '')
     text = f'new pixels get label {fill} by {key}{"" if given else " (its default)"}'
     if not 0 <= fill < classes:
         raise ValueError(f'{text}, which is neither one of the {classes} classes nor label {label}, which the decode '
-                         f'head ignores. Set {remedy}')
+                         f'head ignores. Set {key}={value}')
     if not given:
-        raise ValueError(f'{text}, which is one of the {classes} classes. Set {remedy}')
+        raise ValueError(f'{text}, which is one of the {classes} classes. Set {key}={value}')
     print_log(f'{text} and are trained as this class: the decode head ignores label {label}. To ignore them, set '
-              f'{remedy}', 'current', logging.WARNING)
+              f'{key}={value}', 'current', logging.WARNING)

@@ -13,7 +13,7 @@ from mmseg.registry import TRANSFORMS
 from isda_seg.core.ops.checks import check_labels
 from isda_seg.openmmlab.config_nodes import dicts, named_dicts, type_name
 from isda_seg.runtime.config_keys import class_of
-from isda_seg.runtime.reading_errors import reading_error
+from isda_seg.runtime.user_errors import reading_error
 from isda_seg.segmentation.decode_head import VOID, ignored, num_classes
 from isda_seg.segmentation.protocols import SIZES
 

@@ -10,7 +10,7 @@ from mmengine.registry import DATASETS, MODELS
 from isda_seg.classification import ImageClassifier
 from isda_seg.classification.evaluation import evaluate, summary
 from isda_seg.runtime.launch import load_config
-from isda_seg.runtime.plain_weights import export_plain
+from isda_seg.runtime.weights import export_plain
 
 pytestmark = tiny.on_cpu
 

@@ -176,7 +176,7 @@ def train(config, work_dir, options=None, **others):
 
 def trained_pair(folder):
     """The tiny plain config and a checkpoint for it, the ISDA config and its checkpoint of two steps: same weights."""
-    from isda_seg.runtime.plain_weights import export_plain
+    from isda_seg.runtime.weights import export_plain
     plain, isda = write_configs(folder)
     train(isda, folder / 'run', {'train_cfg.max_iters': 2})
     export_plain(folder / 'run' / 'iter_2.pth', folder / 'plain.pth')

@@ -3,7 +3,7 @@ import pytest
 from mmengine.hooks import CheckpointHook
 
 from isda_seg.metrics.best_metric import direction
-from isda_seg.runtime.checkpoint_hook import AtomicCheckpointHook
+from isda_seg.runtime.checkpoint import AtomicCheckpointHook
 
 
 @pytest.mark.parametrize(('metric', 'wanted'), [

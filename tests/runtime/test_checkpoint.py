@@ -247,8 +247,8 @@ def test_latest_checkpoint_is_the_one_written_last(tmp_path):
     assert latest_checkpoint(str(tmp_path)) == tmp_path / 'iter_24.pth'
     (tmp_path / 'last_checkpoint').write_text('/an/old/place/iter_16.pth')
     assert latest_checkpoint(str(tmp_path)) == tmp_path / 'iter_16.pth'
-    for half_written in ('', '/an/old/place/iter_1', 'iter_999.pth'):
-        (tmp_path / 'last_checkpoint').write_text(half_written)
+    for half_written in (b'', b'/an/old/place/iter_1', b'iter_999.pth', b'\xff\xfe\x00'):
+        (tmp_path / 'last_checkpoint').write_bytes(half_written)
         assert latest_checkpoint(str(tmp_path)) == tmp_path / 'iter_24.pth'
 
 

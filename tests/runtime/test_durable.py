@@ -1,8 +1,11 @@
 """A file written atomically is complete or absent, also with concurrent writers."""
 import errno
 import os
+import resource
+import signal
 
 import pytest
+import torch
 
 from isda_seg.runtime.durable import written_aside
 
@@ -31,6 +34,20 @@ def test_full_disk_error_names_the_file_without_leftovers(tmp_path):
         with written_aside(target) as aside:
             aside.write_text('ha')
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(aside))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_full_disk_while_torch_writes_is_an_error_of_the_system(tmp_path):
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN), resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1][1]))  # a write beyond it fails
+        with pytest.raises(OSError, match=f'cannot write {tmp_path / "file"} ') as caught:
+            with written_aside(tmp_path / 'file') as aside:
+                torch.save(torch.zeros(5000), aside)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before[1])
+        signal.signal(signal.SIGXFSZ, before[0])
+    assert isinstance(caught.value.__cause__, RuntimeError)
     assert list(tmp_path.iterdir()) == []
 
 

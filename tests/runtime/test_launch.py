@@ -13,7 +13,7 @@ from mmengine.config import Config
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from isda_seg.core.ops.torch_versions import release
-from isda_seg.runtime.launch import LAUNCHERS, adapt_to_machine, add_vis_backends, default_work_dir, load_config
+from isda_seg.runtime.launch import LAUNCHERS, adapt_to_machine, add_vis_backends, load_config
 
 
 @pytest.fixture
@@ -62,13 +62,6 @@ def test_work_directory_is_argument_then_config_key_then_config_name(configs, tm
     assert load_config(str(configs[0]), mine).work_dir == str(tmp_path / 'mine')
     assert load_config(str(configs[0])).work_dir == f'work_dirs/{Path(tiny.PLAIN).stem}'
     assert all(folder.is_dir() for folder in (tmp_path / 'given', tmp_path / 'mine', tmp_path / 'work_dirs/tiny_1xb2'))
-
-
-@pytest.mark.parametrize(('path', 'folder'), [
-    ('configs/classification/cifar100/resnet32_cifar100.py', 'work_dirs/resnet32_cifar100'),
-    ('/anywhere/configs/camvid/a.py', 'work_dirs/a'), ('a.py', 'work_dirs/a')])
-def test_default_work_directory_depends_only_on_the_config_name(path, folder):
-    assert default_work_dir(path) == folder
 
 
 def test_options_change_only_the_named_keys(configs, tmp_path):

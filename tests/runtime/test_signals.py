@@ -182,7 +182,7 @@ def test_handlers_are_restored_and_ignored_signals_stay_ignored():
         for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU):
             os.kill(os.getpid(), number)
         assert hook.received == signal.SIGTERM
-        hook._restore()
+        hook.restore()
         assert [signal.getsignal(number) for number in SIGNALS] == [
             signal.SIG_IGN if number == signal.SIGHUP else signal.SIG_DFL for number in SIGNALS]
     finally:

@@ -63,7 +63,7 @@ def test_another_head_that_ignores_another_label_is_an_error():
 
 @pytest.mark.parametrize('step, key', [
     (dict(type='RandomRotate', prob=0.5, degree=9), 'seg_pad_val'), (dict(type='RandomMosaic', prob=1), 'seg_pad_val'),
-    (dict(type='Pad', size=(9, 9)), 'pad_val.seg'), (dict(type='Pad', size=(9, 9), pad_val=3), 'pad_val.seg'),
+    (dict(type='Pad', size=(9, 9)), 'pad_val.seg'), (dict(type='Pad', size=(9, 9), pad_val={}), 'pad_val.seg'),
     (dict(type='RandomCutOut', prob=1, seg_fill_in=99), 'seg_fill_in')])
 def test_padding_neither_with_a_class_nor_ignored_is_an_error(step, key):
     with pytest.raises(ValueError, match=rf'by train_dataloader.dataset.pipeline.0.{key}.*neither one of the 11 '
@@ -85,6 +85,14 @@ def test_a_cutout_with_a_label_beyond_255_is_an_error():
     with pytest.raises(ValueError, match='0.seg_fill_in is 65535, but RandomCutOut only fills in labels 0..255. Set .*'
                                          'seg_fill_in=None'):
         check_ignored(config(head=dict(num_classes=300, ignore_index=65535), steps=[step]), 'train')
+
+
+def test_a_number_as_padding_is_replaced_by_a_dict():
+    steps = [dict(type='Pad', size=(9, 9), pad_val=0)]
+    with pytest.raises(ValueError, match=r'pipeline.0.pad_val=dict\(img=0, seg=11\) in the config file$'):
+        check_ignored(config(steps=steps), 'train')
+    steps[0]['pad_val'] = dict(img=0, seg=11)
+    assert check_ignored(config(steps=steps), 'train') is None
 
 
 def test_padding_of_the_preprocessor_is_checked():

@@ -5,7 +5,7 @@ import pytest
 from helpers import tiny
 
 from isda_seg.runtime.amp import enable_amp
-from isda_seg.runtime.checkpoint_hook import AtomicCheckpointHook
+from isda_seg.runtime.checkpoint import AtomicCheckpointHook
 from isda_seg.runtime.launch import load_config
 from isda_seg.segmentation.evaluation import evaluate
 from isda_seg.segmentation.loading import LoadCheckedAnnotations, LoadCheckedImage

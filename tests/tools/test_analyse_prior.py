@@ -15,7 +15,7 @@ from mmengine.config import Config
 from isda_seg.core.prior import log_prior
 from isda_seg.paper.series.run_options import hold_out
 from isda_seg.runtime.launch import load_config
-from isda_seg.runtime.plain_weights import export_plain
+from isda_seg.runtime.weights import export_plain
 
 pytestmark = [tiny.on_cpu, pytest.mark.exhaustive]
 

@@ -13,7 +13,7 @@ from isda_seg.paper.series.arm import parse_arms
 from isda_seg.paper.series.processes import add_devices, make_slots
 from isda_seg.run import task_of
 from isda_seg.runtime.arguments import add_out, add_work_dir, check_writable, result_file
-from isda_seg.runtime.options import add_cfg_options
+from isda_seg.runtime.config_keys import add_cfg_options
 from isda_seg.runtime.outputs import check_folder
 from isda_seg.runtime.provenance import provenance, write_json
 from isda_seg.runtime.user_errors import run_main

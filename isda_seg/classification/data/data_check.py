@@ -6,7 +6,7 @@ from mmengine.registry import DATASETS
 
 from isda_seg.classification.data.image_dataset import ClassificationDataset
 from isda_seg.core.ops.checks import listed
-from isda_seg.openmmlab.config_nodes import dicts, type_name
+from isda_seg.openmmlab.config_nodes import dicts, named_dicts, type_name
 from isda_seg.runtime.config_keys import class_of
 
 
@@ -33,11 +33,11 @@ def check_data(cfg: Config, splits: tuple[str, ...] = ('train', 'val')) -> None:
 
 def _check_topk(cfg: Config, name: str) -> None:
     classes = [node['num_classes'] for node in dicts(cfg.get('model')) if node.get('num_classes') is not None]
-    for evaluator in dicts(cfg.get(name)):
+    for path, evaluator in named_dicts(cfg.get(name), name):
         most = max(evaluator.get('topk', (1,))) if type_name(evaluator) == 'TopKAccuracy' else 0
         if classes and most > min(classes):
             raise ValueError(f'{name} requests the top-{most} error, but the model has only {min(classes)} classes. '
-                             f'Set {name}.topk=[1]')
+                             f'Set {path}.topk=[1]')
 
 
 def _only(classes: Sequence[str], others: Sequence[str]) -> str:

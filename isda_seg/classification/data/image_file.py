@@ -2,7 +2,7 @@
 import numpy as np
 from PIL import Image, ImageOps
 
-from isda_seg.runtime.reading_errors import reading_error
+from isda_seg.runtime.user_errors import reading_error
 
 CANVAS = (124, 117, 104)  # background of transparent pixels: ImageNet's mean colour
 

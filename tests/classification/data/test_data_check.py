@@ -36,9 +36,9 @@ def test_top_k_above_the_number_of_classes_is_an_error(write_cifar):
     cfg = config(write_cifar(), type='CIFARDataset')
     cfg.val_evaluator = [dict(type='Other'), dict(type='TopKAccuracy', topk=(1, 11))]
     with pytest.raises(ValueError, match=r'val_evaluator requests the top-11 error, but the model has only 10 classes. '
-                                         r'Set val_evaluator.topk=\[1\]'):
+                                         r'Set val_evaluator.1.topk=\[1\]'):
         check_data(cfg)
-    cfg.val_evaluator[1].topk = (1, 5)
+    cfg.merge_from_dict({'val_evaluator.1.topk': [1]})
     assert check_data(cfg) is None
 
 

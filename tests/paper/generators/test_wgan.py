@@ -1,4 +1,9 @@
 """WGAN: networks, training, exact resume and validation of files."""
+import os
+import runpy
+import signal
+from types import SimpleNamespace
+
 import cv2
 import pytest
 import torch
@@ -54,6 +59,28 @@ def test_resume_is_bitwise_exact():
     assert tiny.differing(tiny.flat(first['generator']), tiny.flat(whole.generator.state_dict())) != []
     other = trained(4, SETTINGS._replace(seed=1))
     assert not torch.equal(other.generator.layers[1].weight, whole.generator.layers[1].weight)
+
+
+def test_a_signal_ends_the_training_after_a_step_that_is_saved(tmp_path, monkeypatch, capsys):
+    tool = runpy.run_path(str(tiny.ROOT / 'tools' / 'train_generator.py'))
+    args, out, before = SimpleNamespace(steps=5, save_every=100), tmp_path / 'g.pth', signal.getsignal(signal.SIGUSR1)
+    step = WGANTraining.step
+
+    def signalled(training):
+        if training.steps == 1:
+            os.kill(os.getpid(), signal.SIGUSR1)
+        step(training)
+
+    with monkeypatch.context() as patch, pytest.raises(SystemExit) as end:
+        patch.setattr(WGANTraining, 'step', signalled)
+        tool['train'](trained(0), out, args)
+    assert end.value.code == 128 + signal.SIGUSR1
+    assert f'received SIGUSR1: saved {out} after step 2. Run the same command to continue' in capsys.readouterr().out
+    signal.signal(signal.SIGUSR1, before)
+    assert torch.load(out)['steps'] == 2
+    tool['train'](trained(0), out, args)
+    assert tiny.differing(tiny.flat(torch.load(out)), tiny.flat(trained(5).state_dict())) == []
+    assert signal.getsignal(signal.SIGUSR1) == before
 
 
 def test_critic_steps_and_clipping_follow_the_settings(monkeypatch):

@@ -11,7 +11,7 @@ from mmengine.registry import LOOPS
 from mmengine.runner import EpochBasedTrainLoop
 from torch.utils.data import DataLoader
 
-from isda_seg.runtime.epoch_loop import ResumableEpochLoop, rest_of_epoch, set_epoch_loop
+from isda_seg.runtime.exact_resume import ResumableEpochLoop, rest_of_epoch, set_epoch_loop
 from isda_seg.runtime.resume_check import in_new_batches
 
 pytestmark = tiny.on_cpu
@@ -139,9 +139,9 @@ def test_loop_ignores_a_position_outside_the_epoch():
     loop.dataloader, found = range(3), []
     loop._runner = SimpleNamespace(call_hook=lambda name: None, model=SimpleNamespace(train=lambda: None))
     loop.run_iter = lambda index, batch: found.append(index)
-    from isda_seg.runtime import epoch_loop
+    from isda_seg.runtime import exact_resume
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(epoch_loop, 'rest_of_epoch', lambda loader, done: itertools.islice(loader, done, None))
+        patch.setattr(exact_resume, 'rest_of_epoch', lambda loader, done: itertools.islice(loader, done, None))
         loop._epoch, loop._iter = 2, 11  # two epochs of five or six steps
         loop.run_epoch()
     assert found == [0, 1, 2]
