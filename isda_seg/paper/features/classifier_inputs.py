@@ -21,8 +21,7 @@ from isda_seg.openmmlab.pairs import Pair
 from isda_seg.paper.features.classifier_pairs import classifier_pairs, pair_of
 from isda_seg.paper.features.split_data import labels_of, split_loader
 from isda_seg.runtime.checkpoint import check_checkpoint
-from isda_seg.runtime.plain_weights import STATISTICS
-from isda_seg.runtime.weights import coverage, weights_in
+from isda_seg.runtime.weights import STATISTICS, coverage, weights_in
 
 IGNORED = -1        # label of ignored samples, independent of the loss
 METHOD = 'method.'  # prefix of semi-supervised methods; their buffers have a row per training image
