@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from isda_seg.attachment.base_losses import check_class_weight
 from isda_seg.attachment.captured_inputs import CapturedInputs, pointwise
 from isda_seg.attachment.classifier_lookup import CONVOLUTIONS
+from isda_seg.attachment.parametrized_weights import without_trace
 from isda_seg.criterion import ISDACriterion
 
 MAX_GIB = 1  # memory of covariances, in GiB, above which attach warns; an upper bound for windows
@@ -46,8 +47,8 @@ def attach(loss: ISDACriterion, classifier: nn.Module, align_corners: bool = Fal
                          'classifier: give the number of its background class, or None')
     loss.prepare(classes, channels)
     loss.captured.bind(classifier)
-    tensor = next(chain(classifier.parameters(), classifier.buffers()), None)  # a parametrized weight is not read here
-    loss.to(classifier.weight.device if tensor is None else tensor.device)  # type: ignore[arg-type]
+    tensor = next(chain(classifier.parameters(), classifier.buffers()), None)  # a computed weight is not read here
+    loss.to((without_trace(classifier, 'weight') if tensor is None else tensor).device)
     loss.align_corners, loss.attached = align_corners, True
     if not any(getattr(hook, '__self__', None) is loss for hook in classifier._forward_pre_hooks.values()):
         # A bound method, so that a deep copy of the model calls the copy of the loss.

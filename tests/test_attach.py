@@ -404,13 +404,51 @@ class Counted(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.calls = 0
+        self.calls = []
         self.register_buffer('number', torch.zeros(()))
 
     def forward(self, weight):
-        self.calls += 1
+        self.calls.append(len(self.calls))
         self.number += 1
         return weight / 2
+
+
+class Scaled(nn.Module):
+    """A parametrization by a state that each call changes: a tensor in place, as a buffer or not, or a number."""
+
+    def __init__(self, state, buffer=False):
+        super().__init__()
+        (self.register_buffer if buffer else self.__setattr__)('state', state)
+
+    def forward(self, weight):
+        self.state += 1e-3
+        return weight * self.state
+
+
+class Noisy(nn.Module):
+    """A parametrization that adds random numbers, of torch or of its own generator, in eval mode too."""
+
+    def __init__(self, generator=None):
+        super().__init__()
+        self.generator = generator
+
+    def forward(self, weight):
+        return weight + 1e-3 * torch.randn(weight.shape, generator=self.generator)
+
+
+class NoisyProperty(nn.Linear):
+    """A classifier whose weight is a property that adds random numbers."""
+
+
+def noisy_property(layer):
+    layer.raw = layer._parameters.pop('weight')
+    layer.__class__ = NoisyProperty
+    NoisyProperty.weight = property(lambda self: self.raw + 1e-3 * torch.randn(self.raw.shape))
+    return layer
+
+
+def parametrized(make):
+    return lambda layer: nn.utils.parametrize.register_parametrization(layer, 'weight', make())
 
 
 @pytest.mark.parametrize('kind', ['diagonal', 'full'])
@@ -418,7 +456,9 @@ class Counted(nn.Module):
 @pytest.mark.parametrize('late', [False, True])
 @pytest.mark.parametrize('normed', [
     nn.utils.spectral_norm, nn.utils.parametrizations.spectral_norm,
-    lambda layer: nn.utils.parametrize.register_parametrization(layer, 'weight', Counted())])
+    parametrized(Counted), parametrized(lambda: Scaled(torch.ones(()))), parametrized(lambda: Scaled(1.0)),
+    parametrized(lambda: Scaled(torch.ones(()), buffer=True)), parametrized(Noisy),
+    parametrized(lambda: Noisy(torch.Generator().manual_seed(0))), noisy_property])
 def test_a_weight_with_state_trains_as_without_isda(normed, late, kind):
     trained = []
     for attached in (False, True):
@@ -428,10 +468,10 @@ def test_a_weight_with_state_trains_as_without_isda(normed, late, kind):
             attach(loss, layer)
         layer = normed(layer)
         counted = [part for part in layer.modules() if isinstance(part, Counted)]
-        calls = sum(part.calls for part in counted)
+        calls = sum(len(part.calls) for part in counted)
         if attached:
             attach(loss, layer)
-        assert sum(part.calls for part in counted) == calls
+        assert sum(len(part.calls) for part in counted) == calls
         optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
         for step in range(3):
             inputs, labels = batch(step)
@@ -442,9 +482,27 @@ def test_a_weight_with_state_trains_as_without_isda(normed, late, kind):
             optimizer.step()
             optimizer.zero_grad()
         trained.append(layer.state_dict())
-        assert [part.calls - calls for part in counted] == [3 * (1 + attached)] * len(counted)  # once more in each step
+        assert [len(part.calls) - calls for part in counted] == [3 * (1 + attached)] * len(counted)  # once more in each step
     plain, augmented = trained
     assert all(torch.equal(augmented[name], value) for name, value in plain.items())
+
+
+class Dropped(nn.Module):
+    """DropConnect."""
+
+    def forward(self, weight):
+        return F.dropout(weight, 0.5, self.training)
+
+
+def test_a_random_weight_trains_with_the_eq_7_of_a_cached_forward_pass():
+    model, (inputs, labels) = net(), batch()
+    nn.utils.parametrize.register_parametrization(model.fc, 'weight', Dropped())
+    with pytest.raises(RuntimeError, match='the logits of the captured features differ'):
+        model(inputs, labels)
+    with nn.utils.parametrize.cached():
+        loss, weight = model(inputs, labels), model.fc.weight
+        logits = model.fc(model.stem(inputs).relu())
+    assert torch.equal(loss, isda_cross_entropy(logits, labels, weight, model.loss.statistics.covariance, STRENGTH))
 
 
 @pytest.mark.parametrize('reentrant', [False, True])

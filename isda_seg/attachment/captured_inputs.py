@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
-from isda_seg.attachment.parametrized_weights import is_parametrized, without_trace
+from isda_seg.attachment.parametrized_weights import is_computed, without_trace
 from isda_seg.attachment.sharded_weights import weight_unavailable, whole
 from isda_seg.attachment.token_maps import as_map
 from isda_seg.core.ops.opaque import opaque
@@ -49,8 +49,8 @@ def pointwise(convolution: _ConvNd) -> bool:
 
 
 def is_temporary(classifier: nn.Module) -> bool:
-    """Return whether the weight exists in the forward pass only: a view of FSDP, or the result of a parametrization."""
-    weight: Any = None if is_parametrized(classifier, 'weight') else classifier.weight
+    """Return whether the weight exists in the forward pass only: a view of FSDP, or a computed weight."""
+    weight: Any = None if is_computed(classifier, 'weight') else classifier.weight
     return weight is None or bool(weight._is_view())
 
 
