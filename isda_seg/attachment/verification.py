@@ -1,9 +1,10 @@
 """Verify at every step that the captured features reproduce the logits."""
 from collections.abc import Sequence
-from math import inf, prod
+from math import ceil, inf, prod
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from isda_seg.attachment.captured_inputs import CapturedInput
@@ -16,6 +17,7 @@ from isda_seg.core.windows import Windows
 STRIDE = 2654435761  # 2^32 divided by the golden ratio: spreads the sampled positions over batch and image
 ALLOWED = 1e-2       # tolerance relative to the scale of the logits
 HALF_ALLOWED = 5e-2  # tolerance for features or logits in half precision
+TERMS = 36           # number of channels whose rounding errors may add up without cancelling each other
 
 
 def tolerance(features: Tensor | Windows, logits: Tensor) -> float:
@@ -30,12 +32,13 @@ class Place(NamedTuple):
     sources: list[tuple[int, int, float]]   # of each side: two feature rows, and the weight of the second
 
     @classmethod
-    def of(cls, step: int, images: int, sizes: Sequence[int], large: Sequence[int], align_corners: bool) -> 'Place':
+    def of(cls, step: int, images: int, sizes: Sequence[int], large: Sequence[float], align_corners: bool) -> 'Place':
         """Return the place of a step, where interpolation needs the fewest neighbours."""
         position = step * STRIDE % (images * prod(sizes))
         places = [position // prod(sizes[side + 1:]) % size for side, size in enumerate(sizes)]
         sides = list(zip(sizes, large, strict=True))
-        pixel = [pixel_of(i, small, side, align_corners) for i, (small, side) in zip(places, sides, strict=True)]
+        pixel = [min(int(pixel_of(i, small, side, align_corners)), int(side) - 1)
+                 for i, (small, side) in zip(places, sides, strict=True)]
         sources = [source(i, small, side, align_corners) for i, (small, side) in zip(pixel, sides, strict=True)]
         return cls(position // prod(sizes), pixel, sources)
 
@@ -56,11 +59,30 @@ class Comparison(NamedTuple):
 def typical_logit(features: Tensor, weight: Tensor) -> Tensor:
     """Return the size of a logit of the largest feature (A, n) without cancellation, a scalar; the weight is (C, A).
 
-    Rounding errors are relative to this size: the logits themselves may be much smaller.
+    Rounding errors are relative to this size: the logits themselves may be much smaller. The sum of absolute products
+    is at most the product of the norms. bfloat16 rounds it by 2^-7, less than ``HALF_ALLOWED / TERMS ** 0.5``.
     """
     length = torch.linalg.vector_norm(features.float(), dim=0).max()
-    typical: Tensor = length * torch.linalg.vector_norm(weight.detach().float()) / max(1, weight.numel()) ** 0.5
+    rows = torch.linalg.vector_norm(weight.detach().float(), dim=1)
+    typical: Tensor = length * torch.maximum(torch.linalg.vector_norm(rows) / weight.numel() ** 0.5,
+                                             rows.max() / TERMS ** 0.5)
     return typical
+
+
+def scale_factor_of(small: Tensor, logits: Tensor, bound: float) -> float | None:
+    """Return a ``scale_factor`` other than the ratio of the sizes that resizes to the logits, None if there is not any.
+
+    ``F.interpolate`` rounds the product of size and factor. Fractions with denominators up to 100 are tried.
+    """
+    sides = list(zip(small.shape[2:], logits.shape[2:], strict=True))
+    least, most = max(large / side for side, large in sides), min((large + 1) / side for side, large in sides)
+    mode = ('linear', 'bilinear', 'trilinear')[len(sides) - 1]
+    for divisor in range(1, 101):
+        for factor in (number / divisor for number in range(ceil(least * divisor), ceil(most * divisor))):
+            again = F.interpolate(small, scale_factor=factor, mode=mode)
+            if again.shape == logits.shape and float((again - logits).abs().max()) <= bound:
+                return factor
+    return None
 
 
 class Verification(Transient):
@@ -73,6 +95,7 @@ class Verification(Transient):
     def __init__(self) -> None:
         self.step = 0
         self.verified = False
+        self.scale_factor: float | None = None  # of the resizing, unless the ratio of the sizes determines it
         self._deferred: list[tuple[Comparison, Tensor, float]] = []
 
     @torch.no_grad()
@@ -83,9 +106,9 @@ class Verification(Transient):
             return
         allowed, step = tolerance(captured.features, logits), self.next()
         if not self.verified:
-            self.verified = _whole_image(captured, logits, align_corners, allowed)
+            self.verified, self.scale_factor = _whole_image(captured, logits, align_corners, allowed)
             return
-        sample = _one_position(captured, logits, align_corners, step)
+        sample = _one_position(captured, logits, align_corners, step, self.scale_factor)
         if on_cpu(logits):
             excess = float(sample.excess(captured.weight, allowed))
             if 1 < excess < inf:  # infinite: an overflow in half precision, which a GradScaler skips
@@ -127,13 +150,17 @@ def check_shapes(captured: CapturedInput, logits: Tensor) -> None:
                            f'them, or they were reshaped. {remedy}')
 
 
-def _whole_image(captured: CapturedInput, logits: Tensor, align_corners: bool, allowed: float) -> bool:
-    """Verify the logits of the first image; return False if an overflow prevented the comparison."""
+def _whole_image(captured: CapturedInput, logits: Tensor, align_corners: bool,
+                 allowed: float) -> tuple[bool, float | None]:
+    """Verify the logits of the first image; return whether no overflow prevented this, and ``scale_factor_of``."""
     (small, typical), got, size = _first_image(captured), logits[:1].float(), tuple(logits.shape[2:])
     again = small if small.dim() == 2 else resize(small, size, align_corners)
     error, scale = float((again - got).abs().max()), float(again.abs().max())
     bound = allowed * (scale + typical + 1e-6)
     if bound < error < inf:
+        resized = small.shape[2:] != got.shape[2:]
+        if resized and not align_corners and (factor := scale_factor_of(small, got, bound)) is not None:
+            return True, factor
         if small.dim() > 2 and float((resize(small, size, not align_corners) - got).abs().max()) <= allowed * scale:
             raise RuntimeError(f'the logits were upsampled with align_corners={not align_corners}, but the loss was '
                                f'attached with align_corners={align_corners}: call '
@@ -144,7 +171,7 @@ def _whole_image(captured: CapturedInput, logits: Tensor, align_corners: bool, a
                            f'{error:.3g} (largest logit {scale:.3g}, align_corners={align_corners}): ISDA needs logits '
                            'of a single classifier, resized bilinearly, from the last forward pass before the loss. A '
                            'cosine classifier needs its normalisation in a layer before it (docs/method_card.md)')
-    return error <= bound  # after an overflow, check again at the next step
+    return error <= bound, None  # after an overflow, check again at the next step
 
 
 def _first_image(captured: CapturedInput) -> tuple[Tensor, float]:
@@ -160,7 +187,8 @@ def _first_image(captured: CapturedInput) -> tuple[Tensor, float]:
     return logits, max(float(typical_logit(part.movedim(1, 0).flatten(1), weight)) for part in parts)
 
 
-def _one_position(captured: CapturedInput, logits: Tensor, align_corners: bool, step: int) -> Comparison:
+def _one_position(captured: CapturedInput, logits: Tensor, align_corners: bool, step: int,
+                  factor: float | None = None) -> Comparison:
     """Recompute the logits at the pixel of one feature, where interpolation needs the fewest neighbours."""
     features = captured.features
     sources: list[tuple[int, int, float]] = []
@@ -169,7 +197,10 @@ def _one_position(captured: CapturedInput, logits: Tensor, align_corners: bool, 
         around, given = features[position][:, None, None], logits[position]
     else:
         images, _, *sizes = features.shape
-        image, pixel, sources = Place.of(step, images, sizes, logits.shape[2:], align_corners)
+        # A scale factor maps positions as if the sizes of the logits had not been rounded.
+        exact, large = [size * (factor or 0) for size in sizes], logits.shape[2:]
+        large = exact if [*map(int, exact)] == [*large] else large
+        image, pixel, sources = Place.of(step, images, sizes, large, align_corners)
         # The interpolation may give a neighbour on either side 1e-7 of the share, where the exact share is 0.
         sides = [slice(max(first - 1, 0), min(second + 2, size)) for (first, second, _), size in
                  zip(sources, sizes, strict=True)]
