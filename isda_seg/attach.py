@@ -10,10 +10,10 @@ from types import ModuleType
 
 from torch import Tensor, nn
 
-from isda_seg.attachment.base_losses import check_class_weight
 from isda_seg.attachment.captured_inputs import CapturedInputs, pointwise
 from isda_seg.attachment.classifier_lookup import CONVOLUTIONS
 from isda_seg.attachment.parametrized_weights import without_trace
+from isda_seg.attachment.supported_losses import check_class_weight
 from isda_seg.criterion import ISDACriterion
 
 MAX_GIB = 1  # memory of covariances, in GiB, above which attach warns; an upper bound for windows

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from isda_seg.attachment import base_losses
+from isda_seg.attachment import base_losses, supported_losses
 from isda_seg.attachment.captured_inputs import CapturedInputs
 from isda_seg.attachment.held_statistics import HeldStatistics
 from isda_seg.attachment.kernel_step import KernelStep
@@ -80,7 +80,7 @@ class ISDACriterion(HeldStatistics):
         self.covariance = check_covariance(covariance)
         self.resolution = check_choice(resolution, RESOLUTIONS, 'resolution')
         self.label_sampling = check_choice(label_sampling, LABEL_SAMPLINGS, 'label_sampling')
-        self.base = base_losses.checked(base, ignore_index)
+        self.base = supported_losses.checked(base, ignore_index)
         self.factor, self.samples = 1.0, check_sample_count(samples)  # factor scales the base loss
         self.logit_adjustment = check_strength(logit_adjustment, 'logit_adjustment')
         self.ramp = Ramp.of(lambda_0, total_steps, calls_per_step)

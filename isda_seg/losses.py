@@ -7,8 +7,9 @@ from typing import Any
 from mmengine.registry import MODELS, DefaultScope
 from torch import Tensor, nn
 
-from isda_seg.attachment.base_losses import MeanCrossEntropy, ignore_index_of, require_softmax, use_weighted_mean
+from isda_seg.attachment.base_losses import MeanCrossEntropy, ignore_index_of, use_weighted_mean
 from isda_seg.attachment.focal import SoftmaxFocalLoss
+from isda_seg.attachment.supported_losses import require_softmax
 from isda_seg.attachment.unseen_classes import UnseenClasses
 from isda_seg.compat import require_one_family
 from isda_seg.core.schedule import check_strength

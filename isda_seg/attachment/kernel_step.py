@@ -85,9 +85,6 @@ class KernelStep(Transient):
         """Compare moments, loss and gradients with PyTorch's operators, at the first call of its kind. Synchronises.
 
         A base loss that the kernels do not know is replaced by mean cross-entropy, because calling it may change it.
-
-        Raises:
-            ArithmeticError: the results differ.
         """
         if (kind := _kind(call, averaging)) in self._compared:
             return

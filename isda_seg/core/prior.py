@@ -5,14 +5,7 @@ from isda_seg.core.ops.checks import at_least_float32
 
 
 def log_prior(count: Tensor) -> Tensor:
-    """Return the log class frequencies, ``log(n_c / n)``.
-
-    Args:
-        count: (C,) number of samples of each class; a class without samples counts as one sample.
-
-    Returns:
-        (C,) float32.
-    """
+    """Return the log class frequencies ``log(n_c / n)``, (C,) float32; a class without samples counts as one sample."""
     counted = count.clamp(min=1).float()
     return (counted / counted.sum()).log()
 
@@ -20,13 +13,8 @@ def log_prior(count: Tensor) -> Tensor:
 def adjust_logits(logits: Tensor, adjustment: Tensor | None) -> Tensor:
     """Return ``logits + tau * log prior`` for training (Menon et al., Eq. 10).
 
-    Args:
-        logits: (N, C) or (N, C, ...).
-        adjustment: (C,) ``tau * log_prior(count)``; None returns the logits themselves. ``-tau * log_prior(count)``
-            adjusts the logits of a trained model at test time (Eq. 9).
-
-    Returns:
-        a tensor of the shape of the logits, at least float32.
+    The adjustment is ``tau * log_prior(count)``, (C,), and the result at least float32; None returns the logits (N, C,
+    ...) themselves. ``-tau * log_prior(count)`` adjusts the logits of a trained model at test time (Eq. 9).
     """
     if adjustment is None:
         return logits

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 from torch import nn
 
 from isda_seg.attach import attach
-from isda_seg.attachment.base_losses import reason_not_softmax
 from isda_seg.attachment.classifier_lookup import classifier_of
 from isda_seg.attachment.supported_heads import background_of, classifiers, later_calls_note, unsupported_reason
+from isda_seg.attachment.supported_losses import reason_not_softmax
 from isda_seg.criterion import ISDACriterion
 from isda_seg.openmmlab.pairs import HookedLoss, HookedPair, find_pairs
 from isda_seg.openmmlab.per_call import PerCallLosses

@@ -10,10 +10,10 @@ from mmengine.registry import DefaultScope
 from mmseg.registry import MODELS
 from torch import nn
 
-from isda_seg.attachment import base_losses
-from isda_seg.attachment.base_losses import MeanCrossEntropy, reason_not_softmax
+from isda_seg.attachment.base_losses import MeanCrossEntropy
 from isda_seg.attachment.focal import SoftmaxFocalLoss
 from isda_seg.attachment.supported_heads import classifiers
+from isda_seg.attachment.supported_losses import reason_not_softmax, require_softmax
 from isda_seg.criterion import ISDACriterion
 from isda_seg.hooks import ISDAHook
 from isda_seg.losses import ISDALoss
@@ -157,7 +157,7 @@ def test_a_subclass_of_a_loss_without_softmax_is_rejected_too():
     with pytest.raises(ValueError, match='loss is not wrapped: MyDice is not a softmax cross-entropy of one label'):
         served(own)
     with pytest.raises(ValueError, match='MyDice is not a softmax cross-entropy of one label per sample, so ISDA'):
-        base_losses.require_softmax(own.loss)
+        require_softmax(own.loss)
 
 
 @pytest.mark.parametrize('declared', [True, False])

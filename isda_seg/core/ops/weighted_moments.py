@@ -13,13 +13,8 @@ def positive(count: Tensor) -> Tensor:
 def weighted_moments(features: Tensor, targets: Tensor, covariance: str) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return moments of float64 sums in which sample i counts ``p_iy`` for class y, as one-hot labels do.
 
-    Args:
-        features: (N, A, ...); samples with a non-finite entry do not count.
-        targets: (N, C, ...) probabilities; a row of zeros does not count.
-        covariance: 'diagonal', 'full', 'shared' (each sample weighted by the sum of its row) or 'identity'.
-
-    Returns:
-        count (C,) float64, mean and covariance as in ``ClassMoments``; the number of samples dropped as non-finite.
+    Features are (N, A, ...), and the probabilities ``targets`` (N, C, ...). For a shared covariance, each sample has
+    the weight of the sum of its row. Returns also the number of samples dropped as non-finite.
     """
     wide, dtype = widest(features), at_least_float32(features)
     p, x = (tensor.to(wide).movedim(1, -1).flatten(0, -2) for tensor in (targets, features))
