@@ -4,7 +4,6 @@ from math import ceil, inf, prod
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from isda_seg.attachment.captured_inputs import CapturedInput
@@ -37,8 +36,7 @@ class Place(NamedTuple):
         position = step * STRIDE % (images * prod(sizes))
         places = [position // prod(sizes[side + 1:]) % size for side, size in enumerate(sizes)]
         sides = list(zip(sizes, large, strict=True))
-        pixel = [min(int(pixel_of(i, small, side, align_corners)), int(side) - 1)
-                 for i, (small, side) in zip(places, sides, strict=True)]
+        pixel = [pixel_of(i, small, int(side), align_corners) for i, (small, side) in zip(places, sides, strict=True)]
         sources = [source(i, small, side, align_corners) for i, (small, side) in zip(pixel, sides, strict=True)]
         return cls(position // prod(sizes), pixel, sources)
 
@@ -70,16 +68,16 @@ def typical_logit(features: Tensor, weight: Tensor) -> Tensor:
 
 
 def scale_factor_of(small: Tensor, logits: Tensor, bound: float) -> float | None:
-    """Return a ``scale_factor`` other than the ratio of the sizes that resizes to the logits, None if there is not any.
+    """Return a ``scale_factor``, not the ratio of sizes that it rounded, that gives the logits, or None.
 
-    ``F.interpolate`` rounds the product of size and factor. Fractions with denominators up to 100 are tried.
+    Fractions with denominators up to 100 are tried.
     """
-    sides = list(zip(small.shape[2:], logits.shape[2:], strict=True))
+    size = tuple(logits.shape[2:])
+    sides = list(zip(small.shape[2:], size, strict=True))
     least, most = max(large / side for side, large in sides), min((large + 1) / side for side, large in sides)
-    mode = ('linear', 'bilinear', 'trilinear')[len(sides) - 1]
     for divisor in range(1, 101):
         for factor in (number / divisor for number in range(ceil(least * divisor), ceil(most * divisor))):
-            again = F.interpolate(small, scale_factor=factor, mode=mode)
+            again = resize(small, size, False, factor)
             if again.shape == logits.shape and float((again - logits).abs().max()) <= bound:
                 return factor
     return None
@@ -144,7 +142,9 @@ def check_shapes(captured: CapturedInput, logits: Tensor) -> None:
     expected = (features.shape[0], classes, *(logits.shape[2:] if features.dim() > 2 else ()))
     if tuple(logits.shape) != expected or logits.dim() != features.dim():
         remedy = f'Pass logits (B, {classes}, ...) as the convolution returns them, resized or not' \
-            if features.dim() > 2 == logits.dim() else f'Flatten logits of tokens to (N, {classes}), with labels (N,)'
+            if features.dim() not in (2, logits.dim()) else 'Pass all logits of the last forward pass of the ' \
+            'classifier, with ignored labels for those that do not count' if logits.shape[1:2] == (classes,) else \
+            f'Flatten logits of tokens to (N, {classes}), with labels (N,), or attach the classifier of these logits'
         raise RuntimeError(f'captured features of shape {tuple(features.shape)} give logits (N, {classes}) or '
                            f'(B, {classes}, H, W), the loss got {tuple(logits.shape)}: another classifier computed '
                            f'them, or they were reshaped. {remedy}')
@@ -158,8 +158,7 @@ def _whole_image(captured: CapturedInput, logits: Tensor, align_corners: bool,
     error, scale = float((again - got).abs().max()), float(again.abs().max())
     bound = allowed * (scale + typical + 1e-6)
     if bound < error < inf:
-        resized = small.shape[2:] != got.shape[2:]
-        if resized and not align_corners and (factor := scale_factor_of(small, got, bound)) is not None:
+        if size != small.shape[2:] and not align_corners and (factor := scale_factor_of(small, got, bound)):
             return True, factor
         if small.dim() > 2 and float((resize(small, size, not align_corners) - got).abs().max()) <= allowed * scale:
             raise RuntimeError(f'the logits were upsampled with align_corners={not align_corners}, but the loss was '
@@ -198,8 +197,7 @@ def _one_position(captured: CapturedInput, logits: Tensor, align_corners: bool, 
     else:
         images, _, *sizes = features.shape
         # A scale factor maps positions as if the sizes of the logits had not been rounded.
-        exact, large = [size * (factor or 0) for size in sizes], logits.shape[2:]
-        large = exact if [*map(int, exact)] == [*large] else large
+        large = [size * factor for size in sizes] if factor else logits.shape[2:]
         image, pixel, sources = Place.of(step, images, sizes, large, align_corners)
         # The interpolation may give a neighbour on either side 1e-7 of the share, where the exact share is 0.
         sides = [slice(max(first - 1, 0), min(second + 2, size)) for (first, second, _), size in
@@ -221,4 +219,5 @@ def stale_logits(error: float) -> str:
     """Return the message for logits of another forward pass; ``error`` is relative to their scale."""
     return (f'the features captured in the last forward pass of the classifier do not give the logits the loss got '
             f'(the error is {100 * error:.3g} % of their scale): call the loss on the logits of the last forward pass, '
-            'before the classifier runs again. Run an extra pass without gradients inside torch.no_grad()')
+            'before the classifier runs again. Run an extra pass without gradients inside torch.no_grad(). Merge an '
+            'adapter, such as LoRA, that adds to them')
