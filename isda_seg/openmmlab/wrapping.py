@@ -66,6 +66,7 @@ def _attach(pair: HookedPair, undo: ExitStack) -> None:
     attach(pair.loss, pair.classifier, getattr(pair.holder, 'align_corners', False))
     if not was_attached:
         undo.callback(detach, pair.loss, pair.classifier)
+    pair.loss.unseen.steps = None  # the hook reports, with the names of the dataset
     pair.loss.skipped_if_empty = True  # by the box heads of MMDetection
     if pair.loss.ignore_background:
         pair.loss.background = background_of(pair.holder, pair.loss.statistics.num_classes)
