@@ -10,9 +10,10 @@ from types import ModuleType
 
 from torch import Tensor, nn
 
-from isda_seg.attachment.base_losses import check_class_weight
 from isda_seg.attachment.captured_inputs import CapturedInputs, pointwise
 from isda_seg.attachment.classifier_lookup import CONVOLUTIONS
+from isda_seg.attachment.parametrized_weights import without_trace
+from isda_seg.attachment.supported_losses import check_class_weight
 from isda_seg.criterion import ISDACriterion
 
 MAX_GIB = 1  # memory of covariances, in GiB, above which attach warns; an upper bound for windows
@@ -46,8 +47,8 @@ def attach(loss: ISDACriterion, classifier: nn.Module, align_corners: bool = Fal
                          'classifier: give the number of its background class, or None')
     loss.prepare(classes, channels)
     loss.captured.bind(classifier)
-    tensor = next(chain(classifier.parameters(), classifier.buffers()), None)  # a parametrized weight is not read here
-    loss.to(classifier.weight.device if tensor is None else tensor.device)  # type: ignore[arg-type]
+    tensor = next(chain(classifier.parameters(), classifier.buffers()), None)  # a computed weight is not read here
+    loss.to((without_trace(classifier, 'weight') if tensor is None else tensor).device)
     loss.align_corners, loss.attached = align_corners, True
     if not any(getattr(hook, '__self__', None) is loss for hook in classifier._forward_pre_hooks.values()):
         # A bound method, so that a deep copy of the model calls the copy of the loss.
@@ -70,20 +71,17 @@ def detach(loss: ISDACriterion, classifier: nn.Module) -> None:
 
 
 def check_classifier(module: nn.Module, covariance: str) -> tuple[int, int]:
-    """Return the numbers of classes C and channels A of a supported classifier.
+    """Return the numbers of classes C and channels A of a supported classifier; ValueError for another one.
 
     They come from the module's attributes, because ``FullyShardedDataParallel`` may change the shape of the weight.
-
-    Raises:
-        ValueError: the module or the covariance is not supported.
     """
     if not isinstance(module, (nn.Linear, *CONVOLUTIONS)):
         inner = [f'{name} ({type(child).__name__})' for name, child in module.named_modules()
                  if isinstance(child, (nn.Linear, *CONVOLUTIONS))]
         remedy = f': pass the layer inside it that computes the logits; its last one is {inner[-1]}' if inner else ''
-        if len(inner) > 1 and not isinstance(module, nn.Sequential):
-            remedy = (f'. If one of {", ".join(inner)} alone computes the logits, pass that one. If their outputs are '
-                      'added, as in LoRA, no layer does: merge the adapter, or exclude the classifier from it')
+        if inner and not isinstance(module, nn.Sequential):
+            remedy = (f'. If a single layer computes the logits ({", ".join(inner)}), pass that one. If something is '
+                      'added to its output, as in LoRA, no layer does: merge the adapter, or exclude the classifier')
         elif isinstance(module, (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)):
             remedy = ': upsample the features with it, and compute the logits with a 1x1 convolution'
         elif not inner and isinstance(getattr(module, 'weight', None), Tensor):

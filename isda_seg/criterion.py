@@ -1,11 +1,10 @@
 """ISDA as a torch loss: capture the classifier's input, observe it, add the table, call the base loss."""
-from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from isda_seg.attachment import base_losses
+from isda_seg.attachment import base_losses, supported_losses
 from isda_seg.attachment.captured_inputs import CapturedInputs
 from isda_seg.attachment.held_statistics import HeldStatistics
 from isda_seg.attachment.kernel_step import KernelStep
@@ -69,8 +68,6 @@ class ISDACriterion(HeldStatistics):
         ValueError: an invalid argument, or lambda_0 without total_steps or vice versa.
     """
 
-    sources: Sequence[str] | None   # the file of each sample in the batch, for error messages
-
     def __init__(self, covariance: str = 'diagonal', resolution: str = 'label', *, label_sampling: str = 'exact',
                  base: nn.Module | None = None, ignore_index: int = -100, sync: bool = True,
                  load_statistics: bool = True, raise_at_once: bool = False, lambda_0: float | None = None,
@@ -80,15 +77,15 @@ class ISDACriterion(HeldStatistics):
         self.covariance = check_covariance(covariance)
         self.resolution = check_choice(resolution, RESOLUTIONS, 'resolution')
         self.label_sampling = check_choice(label_sampling, LABEL_SAMPLINGS, 'label_sampling')
-        self.base = base_losses.checked(base, ignore_index)
+        self.base = supported_losses.checked(base, ignore_index)
         self.factor, self.samples = 1.0, check_sample_count(samples)  # factor scales the base loss
         self.logit_adjustment = check_strength(logit_adjustment, 'logit_adjustment')
         self.ramp = Ramp.of(lambda_0, total_steps, calls_per_step)
         self.ignore_index, self.sync, self.load_statistics = ignore_index, sync, load_statistics
-        self.raise_at_once, self.strength, self.align_corners = raise_at_once, 0.0, False
-        self.sources, self.captured, self.background, self._unchecked_steps = None, CapturedInputs(), background, 0
+        self.raise_at_once, self.align_corners, self.background = raise_at_once, False, background
+        self.captured, self._unchecked_steps = CapturedInputs(), 0
         self._verification, self._label_errors, self._kernel_step = Verification(), LabelErrors(), KernelStep()
-        self._unseen = UnseenClasses(min(STEPS, self.ramp.total * self.ramp.calls_per_step) if self.ramp else STEPS)
+        self.unseen = UnseenClasses(min(STEPS, self.ramp.total * self.ramp.calls_per_step) if self.ramp else STEPS)
 
     def capture(self, classifier: nn.Module, args: tuple[Tensor, ...], kwargs: dict[str, Tensor] | None = None) -> None:
         """Capture the input of the classifier for the next call of the loss, as its forward pre-hook."""
@@ -139,8 +136,9 @@ class ISDACriterion(HeldStatistics):
             result = self._kernel_step.loss(call, self.statistics, self._verification) if fast else None
             result = self._by_operators(call, closed_form) if result is None else result
             self.captured.clear()
-            self.strength = self.ramp.advance() if self.ramp else self.strength
-            self._unseen.count_call(self.statistics)
+            if self.ramp:
+                self.strength = self.ramp.advance()
+            self.unseen.count_call(self.statistics, 'strength' not in vars(self) and not self.logit_adjustment)
             return result
 
     def _by_operators(self, call: Call, closed_form: bool) -> Tensor:

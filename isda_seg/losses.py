@@ -7,9 +7,9 @@ from typing import Any
 from mmengine.registry import MODELS, DefaultScope
 from torch import Tensor, nn
 
-from isda_seg.attachment.base_losses import MeanCrossEntropy, ignore_index_of, require_softmax, use_weighted_mean
+from isda_seg.attachment.base_losses import MeanCrossEntropy, ignore_index_of, use_weighted_mean
 from isda_seg.attachment.focal import SoftmaxFocalLoss
-from isda_seg.attachment.unseen_classes import UnseenClasses
+from isda_seg.attachment.supported_losses import require_softmax
 from isda_seg.compat import require_one_family
 from isda_seg.core.schedule import check_strength
 from isda_seg.openmmlab.config_nodes import did_you_mean
@@ -74,10 +74,11 @@ class ISDALoss(HookedLoss):
                          ignore_index=ignore_index_of(built), load_statistics=load_statistics,
                          raise_at_once=raise_at_once, logit_adjustment=logit_adjustment)
         self.lambda_0 = check_strength(lambda_0, 'lambda_0')
+        if lambda_0 == 0:
+            self.strength = 0.0  # needs no hook
         self.classifier, self.ignore_background = classifier, ignore_background
         self.factor = loss_weight if base is not None or isinstance(built, MeanCrossEntropy) else 1.0
         self.loss_name = loss_name
-        self._unseen = UnseenClasses(steps=None)  # the hook reports with the names of the dataset
 
     def forward(self, cls_score: Tensor, label: Tensor, weight: Tensor | None = None,  # type: ignore[override]
                 avg_factor: float | None = None, reduction_override: str | None = None,
@@ -105,11 +106,7 @@ class ISDALoss(HookedLoss):
 
 
 def wrap_with_isda(lambda_0: float | None, **keys: Any) -> Callable[[nn.Module], ISDALoss]:
-    """Return a function that wraps a softmax loss in an ISDALoss with these keys, and keeps its weight and log name.
-
-    Raises:
-        ValueError: no lambda_0, an unsupported key, an invalid value.
-    """
+    """Return a function that wraps a softmax loss in an ISDALoss with these keys, and keeps its weight and log name."""
     unknown = sorted(set(keys) - set(WRAP_KEYS))
     if unknown:
         raise ValueError(f'ISDAHook does not accept {unknown}. It accepts these keys of ISDALoss: {WRAP_KEYS}'

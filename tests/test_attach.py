@@ -192,9 +192,41 @@ class LoRA(nn.Module):
 
 
 def test_several_layers_whose_outputs_may_be_added_are_an_error():
-    with pytest.raises(ValueError, match=r'got LoRA. If one of base \(Linear\), down \(Linear\), up \(Linear\) alone .*'
-                                         'added, as in LoRA, no layer does: merge the adapter, or exclude the'):
+    with pytest.raises(ValueError, match=r'got LoRA. If .* logits \(base \(Linear\), down \(Linear\), up \(Linear\)\), '
+                                         'pass that one. If .* added to its output, as in LoRA, no layer does'):
         attach(ISDACriterion(), LoRA())
+
+
+class Adapted(nn.Module):
+    """A classifier with an adapter of two parameters around its layer."""
+
+    def __init__(self):
+        super().__init__()
+        self.base_layer, self.change = nn.Linear(4, 3), nn.Parameter(torch.randn(3, 4))
+
+    def forward(self, features):
+        return self.base_layer(features) + F.linear(features, self.change)
+
+    def merge(self):
+        with torch.no_grad():
+            self.base_layer.weight += self.change
+            self.change.zero_()
+
+
+def test_an_adapter_around_a_single_layer_is_an_error_with_a_remedy():
+    layer, loss = Adapted(), ISDACriterion()
+    with pytest.raises(ValueError, match=r'got Adapted. If a single layer computes the logits \(base_layer \(Linear\)\)'
+                                         ', pass that one. If something is added .*: merge the adapter, or exclude'):
+        attach(loss, layer)
+    features, labels = torch.randn(6, 4), torch.arange(6) % 3
+    layer.change.data *= 1e-4
+    attach(loss, layer.base_layer)
+    loss(layer(features), labels)  # an adapter begins without any effect
+    layer.change.data *= 1e4
+    with pytest.raises(RuntimeError, match='Merge an adapter, such as LoRA, that adds to them'):
+        loss(layer(features), labels)
+    layer.merge()
+    assert_close(loss(layer(features), labels), F.cross_entropy(layer(features), labels))
 
 
 class Cosine(nn.Linear):
@@ -255,6 +287,42 @@ def test_logits_of_a_map_that_were_flattened_are_an_error_with_a_remedy():
     logits = layer(torch.randn(2, 4, 5, 6)).movedim(1, -1).flatten(0, 2)
     with pytest.raises(RuntimeError, match=r'Pass logits \(B, 3, ...\) as the convolution returns them'):
         loss(logits, torch.zeros(60, dtype=torch.int64))
+    with pytest.raises(RuntimeError, match=r'Pass logits \(B, 3, ...\) as the convolution returns them'):
+        loss(layer(torch.randn(2, 4, 5, 6)).flatten(2), torch.zeros(2, 30, dtype=torch.int64))
+    loss(layer(torch.randn(2, 4, 5, 6)), torch.zeros(2, 5, 6, dtype=torch.int64))
+    assert loss.statistics.count.tolist() == [60, 0, 0]
+
+
+def test_logits_of_some_samples_are_an_error_with_a_working_remedy():
+    model, (inputs, labels) = net(), batch()
+    logits = model.fc(model.stem(inputs).relu())
+    with pytest.raises(RuntimeError, match='Pass all logits of the last forward pass of the classifier, with ignored'):
+        model.loss(logits[:9], labels[:9])
+    labels[9:] = -100
+    expected = isda_cross_entropy(logits, labels, model.fc.weight, snapshot(model)[2], 0.0)
+    assert sum(counts(model)) == 0
+    model.loss.strength = 0.0
+    assert_close(model.loss(logits, labels), expected)
+    assert sum(counts(model)) == 9
+
+
+def test_logits_of_other_classes_are_an_error_that_names_the_classifier():
+    for layer, features in ((nn.Conv2d(4, 3, 1), torch.randn(2, 4, 5, 6)), (nn.Linear(4, 3), torch.randn(6, 4))):
+        loss = ISDACriterion()
+        attach(loss, layer)
+        logits = layer(features)
+        with pytest.raises(RuntimeError, match=r'Flatten logits of tokens .* or attach the classifier of these logits'):
+            loss(torch.cat([logits, logits], dim=1), torch.zeros(logits[:, 0].shape, dtype=torch.int64))
+
+
+def test_a_single_sample_without_batch_dimension_is_an_error_with_a_remedy():
+    loss, layer = ISDACriterion(), nn.Linear(4, 3)
+    attach(loss, layer)
+    features = torch.randn(4)
+    with pytest.raises(RuntimeError, match=r'has 1 dimensions, ISDA needs 2: add a batch dimension with unsqueeze'):
+        loss(layer(features), torch.tensor(1))
+    logits = layer(features.unsqueeze(0))
+    assert torch.equal(loss(logits, torch.tensor([1])), F.cross_entropy(logits, torch.tensor([1])))
 
 
 def test_a_wrong_number_of_class_weights_is_an_error_at_attach():
@@ -361,9 +429,14 @@ def test_tokens_that_do_not_form_a_map_are_an_error():
     classifier, loss = nn.Linear(CHANNELS, CLASSES), ISDACriterion()
     attach(loss, classifier)
     logits = classifier(torch.randn(2, 37, CHANNELS))[:, 1:].movedim(-1, 1).reshape(2, CLASSES, 6, 6)
-    with pytest.raises(RuntimeError, match=r'37 tokens entered.*6 x 6 of the logits. Remove a class token'):
+    with pytest.raises(RuntimeError, match=r'37 tokens entered.*6 x 6 of the logits. Remove a class token .* or pass '
+                                           r'the logits of all tokens as \(N, C\), with an ignored label for it'):
         loss(logits, torch.zeros(2, 6, 6, dtype=torch.int64))
     assert int(loss.statistics.count.sum()) == 0
+    labels = torch.zeros(2, 37, dtype=torch.int64)
+    labels[:, 0] = -100
+    loss(classifier(torch.randn(2, 37, CHANNELS)).flatten(0, 1), labels.flatten())
+    assert int(loss.statistics.count.sum()) == 72
 
 
 @pytest.mark.parametrize('attached', [False, True])
@@ -404,13 +477,51 @@ class Counted(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.calls = 0
+        self.calls = []
         self.register_buffer('number', torch.zeros(()))
 
     def forward(self, weight):
-        self.calls += 1
+        self.calls.append(len(self.calls))
         self.number += 1
         return weight / 2
+
+
+class Scaled(nn.Module):
+    """A parametrization by a state that each call changes: a tensor in place, as a buffer or not, or a number."""
+
+    def __init__(self, state, buffer=False):
+        super().__init__()
+        (self.register_buffer if buffer else self.__setattr__)('state', state)
+
+    def forward(self, weight):
+        self.state += 1e-3
+        return weight * self.state
+
+
+class Noisy(nn.Module):
+    """A parametrization that adds random numbers, of torch or of its own generator, in eval mode too."""
+
+    def __init__(self, generator=None):
+        super().__init__()
+        self.generator = generator
+
+    def forward(self, weight):
+        return weight + 1e-3 * torch.randn(weight.shape, generator=self.generator)
+
+
+class NoisyProperty(nn.Linear):
+    """A classifier whose weight is a property that adds random numbers."""
+
+
+def noisy_property(layer):
+    layer.raw = layer._parameters.pop('weight')
+    layer.__class__ = NoisyProperty
+    NoisyProperty.weight = property(lambda self: self.raw + 1e-3 * torch.randn(self.raw.shape))
+    return layer
+
+
+def parametrized(make):
+    return lambda layer: nn.utils.parametrize.register_parametrization(layer, 'weight', make())
 
 
 @pytest.mark.parametrize('kind', ['diagonal', 'full'])
@@ -418,7 +529,9 @@ class Counted(nn.Module):
 @pytest.mark.parametrize('late', [False, True])
 @pytest.mark.parametrize('normed', [
     nn.utils.spectral_norm, nn.utils.parametrizations.spectral_norm,
-    lambda layer: nn.utils.parametrize.register_parametrization(layer, 'weight', Counted())])
+    parametrized(Counted), parametrized(lambda: Scaled(torch.ones(()))), parametrized(lambda: Scaled(1.0)),
+    parametrized(lambda: Scaled(torch.ones(()), buffer=True)), parametrized(Noisy),
+    parametrized(lambda: Noisy(torch.Generator().manual_seed(0))), noisy_property])
 def test_a_weight_with_state_trains_as_without_isda(normed, late, kind):
     trained = []
     for attached in (False, True):
@@ -428,10 +541,10 @@ def test_a_weight_with_state_trains_as_without_isda(normed, late, kind):
             attach(loss, layer)
         layer = normed(layer)
         counted = [part for part in layer.modules() if isinstance(part, Counted)]
-        calls = sum(part.calls for part in counted)
+        calls = sum(len(part.calls) for part in counted)
         if attached:
             attach(loss, layer)
-        assert sum(part.calls for part in counted) == calls
+        assert sum(len(part.calls) for part in counted) == calls
         optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
         for step in range(3):
             inputs, labels = batch(step)
@@ -442,9 +555,28 @@ def test_a_weight_with_state_trains_as_without_isda(normed, late, kind):
             optimizer.step()
             optimizer.zero_grad()
         trained.append(layer.state_dict())
-        assert [part.calls - calls for part in counted] == [3 * (1 + attached)] * len(counted)  # once more in each step
+        reads = 3 * (1 + attached)  # once more in each step
+        assert [len(part.calls) - calls for part in counted] == [reads] * len(counted)
     plain, augmented = trained
     assert all(torch.equal(augmented[name], value) for name, value in plain.items())
+
+
+class Dropped(nn.Module):
+    """DropConnect."""
+
+    def forward(self, weight):
+        return F.dropout(weight, 0.5, self.training)
+
+
+def test_a_random_weight_trains_with_the_eq_7_of_a_cached_forward_pass():
+    model, (inputs, labels) = net(), batch()
+    nn.utils.parametrize.register_parametrization(model.fc, 'weight', Dropped())
+    with pytest.raises(RuntimeError, match='the logits of the captured features differ'):
+        model(inputs, labels)
+    with nn.utils.parametrize.cached():
+        loss, weight = model(inputs, labels), model.fc.weight
+        logits = model.fc(model.stem(inputs).relu())
+    assert torch.equal(loss, isda_cross_entropy(logits, labels, weight, model.loss.statistics.covariance, STRENGTH))
 
 
 @pytest.mark.parametrize('reentrant', [False, True])
@@ -464,6 +596,21 @@ def test_a_copy_does_not_contain_the_captured_input():
     with pytest.raises(RuntimeError, match='without a new forward pass'):
         twin(logits, labels)
     assert torch.equal(model.loss(logits, labels), net()(inputs, labels))
+
+
+@pytest.mark.parametrize('first', ['stem', 'loss'])
+def test_a_deep_copy_trains_in_either_order_of_loss_and_classifier(first):
+    model = net()
+    if first == 'loss':
+        for name in ('stem', 'fc'):
+            model._modules[name] = model._modules.pop(name)
+    assert next(iter(model._modules)) == first
+    model(*batch())
+    twin, before = copy.deepcopy(model), counts(model)
+    found = twin(*batch(1))
+    assert (sum(counts(twin)), counts(model)) == (48, before)
+    assert torch.equal(model(*batch(1)), found) and same(twin, snapshot(model))
+    assert torch.equal(twin.loss.table(), model.loss.table())
 
 
 def test_a_teacher_without_gradients_observes_nothing():

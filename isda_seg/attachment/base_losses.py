@@ -1,13 +1,12 @@
-"""Properties of the base losses that ISDA augments, of plain torch, MMSegmentation and MMPretrain."""
+"""Calls of the base losses that ISDA augments, of plain torch, MMSegmentation and MMPretrain."""
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache, lru_cache
-from numbers import Integral
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from isda_seg.attachment.focal import SoftmaxFocalLoss
 from isda_seg.core.averaging import Averaging
@@ -19,13 +18,6 @@ from isda_seg.core.soft_targets import soft_cross_entropy
 
 MMSEG_CROSS_ENTROPY = 'mmseg.models.losses.cross_entropy_loss'
 SMALLEST = torch.finfo(torch.float32).eps  # MMSegmentation's least sum of class weights
-NOT_SOFTMAX = ('FocalLoss', 'DiceLoss', 'TverskyLoss', 'LovaszLoss', 'BoundaryLoss', 'HuasdorffDisstanceLoss',
-               'SiLogLoss', 'BCEWithLogitsLoss', 'BCELoss', 'QualityFocalLoss', 'VarifocalLoss', 'GaussianFocalLoss',
-               'FocalCustomLoss', 'DistributionFocalLoss', 'GHMC', 'GHMR', 'EQLV2Loss', 'SeesawLoss', 'DDQAuxLoss',
-               'KnowledgeDistillationKLDivLoss', 'AssociativeEmbeddingLoss', 'MultiPosCrossEntropyLoss', 'TripletLoss',
-               'L1Loss', 'SmoothL1Loss', 'BalancedL1Loss', 'L2Loss', 'MarginL2Loss', 'MSELoss', 'IoULoss',
-               'BoundedIoULoss', 'GIoULoss', 'DIoULoss', 'CIoULoss', 'EIoULoss', 'SIoULoss')
-SOFTMAX = ('CrossEntropyLoss', 'OhemCrossEntropy')  # class names in any scope; other classes declare ``softmax``
 
 
 class MeanCrossEntropy(nn.Module):
@@ -54,15 +46,6 @@ def ignore_index_of(loss: nn.Module) -> int:
     return -100 if own is None else int(own)
 
 
-def checked(loss: nn.Module | None, ignore_index: int) -> nn.Module:
-    """Return the loss, by default mean cross-entropy; ValueError unless it is a module and the index an integer."""
-    if not isinstance(loss, nn.Module | None):
-        raise ValueError(f'base must be a module such as torch.nn.CrossEntropyLoss(), got {loss}')
-    if not isinstance(ignore_index, Integral):
-        raise ValueError(f'ignore_index must be an integer, got {ignore_index!r}. Use -100 to ignore no label')
-    return MeanCrossEntropy() if loss is None else loss
-
-
 def check_call(loss: nn.Module, logits: Any, ignore_index: int, kwargs: Mapping[str, Any]) -> None:
     """Raise ValueError for logits that are not a tensor, a keyword or an ignore index that the loss does not accept."""
     if not isinstance(logits, Tensor):
@@ -86,41 +69,41 @@ def value(loss: nn.Module, logits: Tensor, labels: Tensor, ignore_index: int, kw
     labels = labels.long() if getattr(labels, 'dtype', None) in LABEL_DTYPES else labels
     if 'ignore_index' in known or _takes_all(loss):
         kwargs = dict(kwargs, ignore_index=ignore_index)
-    wider = _in_dtype_of(logits, loss)
-    result: Tensor = functional_call(loss, wider, (logits, labels), dict(kwargs)) if wider else \
-        loss(logits, labels, **kwargs)
+    with _in_dtype(loss, logits.dtype):
+        result: Tensor = loss(logits, labels, **kwargs)
     ohem = any(kind.__name__ == 'OhemCrossEntropy' for kind in type(loss).__mro__)
     if ohem and not bool(result.isfinite() & result.requires_grad):
         return logits.sum() * 0  # MMSegmentation returns the mean of an empty tensor, or a constant
     return result if factor == 1.0 else factor * result
 
 
-def _in_dtype_of(logits: Tensor, loss: nn.Module) -> dict[str, Tensor]:
-    """Return the half-precision parameters and buffers of a loss in the wider dtype of the augmented logits.
+@contextmanager
+def _in_dtype(loss: nn.Module, dtype: torch.dtype) -> Iterator[None]:
+    """Give a loss its half-precision tensors in the wider dtype of the augmented logits, for one call.
 
     Casting a model casts the class weights of its losses too, and ``F.cross_entropy`` needs them in the logits' dtype.
     """
-    named = dict(loss.named_parameters()) | dict(loss.named_buffers())
-    return {name: tensor.to(logits.dtype) for name, tensor in named.items()
-            if tensor.is_floating_point() and tensor.dtype.itemsize < logits.dtype.itemsize}
-
-
-def mean_value(loss: nn.Module, logits: Iterable[Tensor], labels: Tensor, ignore_index: int, kwargs: Mapping[str, Any],
-               factor: float = 1.0) -> Tensor:
-    """Return the mean of ``value`` over several logits of the same samples."""
-    values = [value(loss, each, labels, ignore_index, kwargs, factor) for each in logits]
-    return values[0] if len(values) == 1 else torch.stack(values).mean(dim=0)
+    places: list[dict[str, Any]] = [place for part in loss.modules()
+                                    for place in (part._parameters, part._buffers, part.__dict__)]
+    wider = [(place, name, tensor, tensor.to(dtype)) for place in places for name, tensor in place.items()
+             if isinstance(tensor, Tensor) and tensor.is_floating_point() and tensor.dtype.itemsize < dtype.itemsize]
+    for place, name, _, tensor in wider:
+        place[name] = tensor
+    try:
+        yield
+    except RuntimeError as error:
+        if 'scalar type' not in str(error):
+            raise
+        raise RuntimeError(f'{error}: {type(loss).__name__} got logits in {dtype}, because ISDA augments them in this '
+                           'precision. Create its tensors with logits.new_tensor') from error
+    finally:
+        for place, name, tensor, temporary in wider:
+            if place.get(name) is temporary:  # not replaced by the loss
+                place[name] = tensor
 
 
 def labels_for_base(loss: nn.Module, labels: Tensor, ignored: int, ignore_index: int) -> tuple[Tensor, int]:
-    """Return labels and ignore index for a base loss that may support only its own ``ignore_index``.
-
-    Args:
-        loss: the base loss.
-        labels: labels with the ignore index ``ignored``.
-        ignored: ignore index of ``labels``.
-        ignore_index: ignore index of the base loss.
-    """
+    """Return labels, whose ignore index is ``ignored``, with that of a base loss that may support only its own one."""
     if ignored == ignore_index or type(loss) is MeanCrossEntropy:
         return labels, ignored
     return torch.where(labels == ignored, constant(ignore_index, (), torch.int64, labels.device), labels), ignore_index
@@ -181,24 +164,6 @@ def soft_value(loss: nn.Module, logits: Tensor, targets: Tensor, weight: Tensor,
     return factor * soft_cross_entropy(logits, targets, weight, covariance, strength, adjustment=adjustment, **options)
 
 
-def is_softmax(kind: type) -> bool | None:
-    """Return whether a class of losses is a softmax cross-entropy of one label per sample; None if this is not known.
-
-    A class declares it by an attribute ``softmax``, True or False. Losses of other packages are known by name.
-    """
-    declared, names = getattr(kind, 'softmax', None), [base.__name__ for base in kind.__mro__]
-    if isinstance(declared, bool):
-        return declared
-    return True if names[0] in SOFTMAX else False if {*names} & {*NOT_SOFTMAX} else None
-
-
-def require_softmax(loss: nn.Module) -> None:
-    """Raise ValueError for a loss that is not a softmax cross-entropy per sample, which Eq. 7 does not cover."""
-    if (reason := _other_loss(loss)) is not None:
-        raise ValueError(f'{reason}, so ISDA does not support it as base. Use CrossEntropyLoss, OhemCrossEntropy or '
-                         'SoftmaxFocalLoss, and list other losses separately')
-
-
 def use_weighted_mean(loss: nn.Module) -> None:
     """Make MMSegmentation's cross-entropy with class weights divide by the weights of labelled pixels, in place.
 
@@ -206,31 +171,3 @@ def use_weighted_mean(loss: nn.Module) -> None:
     """
     if type(loss).__module__ == MMSEG_CROSS_ENTROPY and loss.class_weight is not None:
         loss.__dict__['avg_non_ignore'] = False
-
-
-def check_class_weight(loss: nn.Module, num_classes: int) -> None:
-    """Raise ValueError if the number of class weights of a loss differs from the number of classes."""
-    weights: Any = getattr(loss, 'class_weight', None)
-    if weights is None and isinstance(loss, (nn.CrossEntropyLoss, nn.NLLLoss)):
-        weights = loss.weight  # another loss may call anything its weight
-    one_each = hasattr(weights, '__len__') and not isinstance(weights, str) and getattr(weights, 'ndim', 1) == 1
-    if one_each and len(weights) != num_classes:
-        raise ValueError(f'the base loss {type(loss).__name__} has {len(weights)} class weights, the classifier '
-                         f'{num_classes} classes: give one weight for each')
-
-
-def reason_not_softmax(loss: nn.Module) -> str | None:
-    """Return why a loss is not known to be a softmax cross-entropy; None if it is."""
-    reason, name = _other_loss(loss), type(loss).__name__
-    if reason is not None or is_softmax(type(loss)):
-        return reason
-    return (f'{name} is not a known softmax cross-entropy; if it is one, replace it in the config by '
-            f"dict(type='isda_seg.losses.ISDALoss', lambda_0=..., base=dict(type={name!r}, ...)), or declare "
-            '`softmax = True` in its class')
-
-
-def _other_loss(loss: nn.Module) -> str | None:
-    keys = [key for key in ('use_sigmoid', 'use_mask', 'use_soft') if getattr(loss, key, False)]
-    with_keys = f' with {", ".join(keys)}' if keys else ''
-    return f'{type(loss).__name__}{with_keys} is not a softmax cross-entropy of one label per sample' \
-        if keys or is_softmax(type(loss)) is False else None

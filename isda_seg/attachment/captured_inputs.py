@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
-from isda_seg.attachment.parametrized_weights import is_parametrized, without_trace
+from isda_seg.attachment.parametrized_weights import is_computed, without_trace
 from isda_seg.attachment.sharded_weights import weight_unavailable, whole
 from isda_seg.attachment.token_maps import as_map
 from isda_seg.core.ops.opaque import opaque
@@ -29,13 +29,13 @@ def classifier_input(classifier: nn.Module, features: Tensor, logits: Sequence[i
 
     Logits (N, C) may be the flattened output of a convolution at a single position, such as one of pooled features.
     """
-    if isinstance(classifier, nn.Linear):
+    if isinstance(classifier, nn.Linear) and features.dim() > 1:
         return as_map(features, logits)
-    assert isinstance(classifier, _ConvNd)
-    sides = len(classifier.kernel_size)
+    sides = len(getattr(classifier, 'kernel_size', ()))
     if features.dim() != sides + 2:
         raise RuntimeError(f'the input of the classifier {classifier} has {features.dim()} dimensions, ISDA needs '
                            f'{sides + 2}: add a batch dimension with unsqueeze(0)')
+    assert isinstance(classifier, _ConvNd)
     x = features if pointwise(classifier) else Windows.of(classifier, features)
     if len(logits) != 2 or {*x.shape[2:]} != {1}:
         return x
@@ -46,12 +46,6 @@ def pointwise(convolution: _ConvNd) -> bool:
     """Return whether each output of the convolution depends on a single input position."""
     padding = convolution.padding  # 'same' and 'valid' add no padding for a kernel of size 1
     return {*convolution.kernel_size, *convolution.stride} == {1} and (isinstance(padding, str) or not any(padding))
-
-
-def is_temporary(classifier: nn.Module) -> bool:
-    """Return whether the weight exists in the forward pass only: a view of FSDP, or the result of a parametrization."""
-    weight: Any = None if is_parametrized(classifier, 'weight') else classifier.weight
-    return weight is None or bool(weight._is_view())
 
 
 class CapturedInput(NamedTuple):
@@ -126,7 +120,9 @@ class CapturedInputs(Transient):
                                'classifier is not used')
         features, classifier = last
         captured = CapturedInput.of(classifier_input(classifier, features, logits), classifier)
-        self._weight_copy = captured.weight.detach().clone() if is_temporary(classifier) else None
+        # A computed weight, or the view of FSDP, exists in the forward pass only.
+        temporary: Any = is_computed(classifier, 'weight') or classifier.weight._is_view()  # type: ignore[operator]
+        self._weight_copy = captured.weight.detach().clone() if temporary else None
         return captured
 
     def forget_weight(self) -> None:

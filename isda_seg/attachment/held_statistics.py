@@ -1,5 +1,5 @@
 """The class statistics that a loss holds: created by ``attach`` or by a checkpoint."""
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -17,6 +17,8 @@ class HeldStatistics(nn.Module):
 
     statistics: ClassStatistics  # None until the loss is attached or a checkpoint is loaded
     ramp: Ramp | None
+    strength = 0.0  # until the ramp or the training loop sets it
+    sources: Sequence[str] | None = None  # the file of each sample in the batch, for error messages
     captured: CapturedInputs
     covariance: str
     sync: bool

@@ -8,7 +8,7 @@ from isda_seg.attachment.base_losses import MeanCrossEntropy
 from isda_seg.attachment.label_errors import LabelErrors, invalid_labels
 from isda_seg.attachment.label_grid import label_index, labels_on_grid, without_class
 from isda_seg.attachment.loss_call import Call
-from isda_seg.attachment.verification import Place, Verification, stale_logits, tolerance
+from isda_seg.attachment.verification import TERMS, Place, Verification, stale_logits, tolerance
 from isda_seg.core import ClassStatistics
 from isda_seg.core.averaging import Averaging
 from isda_seg.core.functional import closed_form_logits
@@ -40,7 +40,7 @@ class KernelStep(Transient):
         kernels = kernels_of(call.logits, call.weight) if _supports(call, averaging, statistics) else None
         if kernels is not None and not verification.verified:
             verification.check(call.captured, call.logits, call.align_corners)
-        if kernels is None or not verification.verified:
+        if kernels is None or not verification.verified or verification.scale_factor:
             return None
         call = call.dense()
         if self._watch is None or self._watch.worst.device != call.logits.device:
@@ -67,7 +67,7 @@ class KernelStep(Transient):
         features, weight = call.features, call.weight
         index, checks = _grid(kernels, call, dropped, step)
         setting = kernels.Setting(call.ignore_index, averaging or Averaging(), self._watch, checks,
-                                  tolerance(features, call.logits), weight.numel())
+                                  tolerance(features, call.logits), len(weight) * min(weight.shape[1], TERMS))
         if features.dim() == 2:
             return _samples(kernels, call, running, index.flatten(), setting, ranks), running
         parts = kernels.operators.split_moments(features, index, len(weight))
@@ -85,9 +85,6 @@ class KernelStep(Transient):
         """Compare moments, loss and gradients with PyTorch's operators, at the first call of its kind. Synchronises.
 
         A base loss that the kernels do not know is replaced by mean cross-entropy, because calling it may change it.
-
-        Raises:
-            ArithmeticError: the results differ.
         """
         if (kind := _kind(call, averaging)) in self._compared:
             return

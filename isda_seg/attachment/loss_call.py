@@ -2,6 +2,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from isda_seg.attachment import base_losses
@@ -51,7 +52,8 @@ class Call(NamedTuple):
         if self.averaging() is None:
             labels = labels.clone()  # another loss may change its labels in place; the backward pass reads them
         labels, ignore_index = base_losses.labels_for_base(self.base, labels, ignored, self.ignore_index)
-        return base_losses.mean_value(self.base, logits, labels, ignore_index, self.kwargs, self.factor)
+        values = [base_losses.value(self.base, each, labels, ignore_index, self.kwargs, self.factor) for each in logits]
+        return values[0] if len(values) == 1 else torch.stack(values).mean(dim=0)
 
     def dense(self) -> 'Call':
         """Return the call with the rows of a map of features next to each other."""

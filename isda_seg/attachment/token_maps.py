@@ -31,5 +31,5 @@ def grid_of(tokens: int, size: Sequence[int]) -> tuple[int, ...]:
     if stretch(nearest) > 2:
         raise RuntimeError(f'{tokens} tokens entered the classifier, which do not form a map with the aspect ratio '
                            f'{" x ".join(map(str, size))} of the logits. Remove a class token from the input of the '
-                           'classifier, or pass logits (N, C) and labels (N,) to the loss')
+                           'classifier, or pass the logits of all tokens as (N, C), with an ignored label for it')
     return nearest

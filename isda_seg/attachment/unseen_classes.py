@@ -1,4 +1,4 @@
-"""Messages about classes without a sample and features that are not finite, which plain torch reports once."""
+"""Messages about unseen classes, features that are not finite and a strength that nothing sets, each once."""
 import warnings
 from collections.abc import Sequence
 
@@ -9,20 +9,20 @@ STEPS = 64  # training calls before the first report
 
 
 class UnseenClasses:
-    """Report of the statistics of one loss after some training calls.
-
-    Args:
-        steps: number of training calls before the report; None if the training loop reports instead.
-    """
+    """Report of one loss after ``steps`` training calls; None if the training loop reports instead."""
 
     def __init__(self, steps: int | None = STEPS) -> None:
         self.steps, self.calls = steps, 0
 
-    def count_call(self, statistics: ClassStatistics) -> None:
+    def count_call(self, statistics: ClassStatistics, without_strength: bool) -> None:
         """Count a training call, and report at call number ``steps``. The report synchronises with an accelerator."""
         self.calls += 1
         if self.calls != self.steps:
             return
+        if without_strength:
+            warnings.warn(f'ISDA: after {self.calls} training calls, the strength has not been set. It is 0, so nothing'
+                          ' is augmented. Give ISDACriterion lambda_0 and total_steps, set loss.strength in each step '
+                          '(to 0 for a baseline), or train with ISDAHook', stacklevel=2)
         if message := unseen_message(f'after {self.calls} training calls, the statistics have', statistics):
             warnings.warn(message, stacklevel=2)
         if dropped := int(statistics.dropped):

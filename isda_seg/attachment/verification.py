@@ -1,6 +1,6 @@
 """Verify at every step that the captured features reproduce the logits."""
 from collections.abc import Sequence
-from math import inf, prod
+from math import ceil, inf, prod
 from typing import NamedTuple
 
 import torch
@@ -16,6 +16,7 @@ from isda_seg.core.windows import Windows
 STRIDE = 2654435761  # 2^32 divided by the golden ratio: spreads the sampled positions over batch and image
 ALLOWED = 1e-2       # tolerance relative to the scale of the logits
 HALF_ALLOWED = 5e-2  # tolerance for features or logits in half precision
+TERMS = 36           # number of channels whose rounding errors may add up without cancelling each other
 
 
 def tolerance(features: Tensor | Windows, logits: Tensor) -> float:
@@ -30,12 +31,12 @@ class Place(NamedTuple):
     sources: list[tuple[int, int, float]]   # of each side: two feature rows, and the weight of the second
 
     @classmethod
-    def of(cls, step: int, images: int, sizes: Sequence[int], large: Sequence[int], align_corners: bool) -> 'Place':
+    def of(cls, step: int, images: int, sizes: Sequence[int], large: Sequence[float], align_corners: bool) -> 'Place':
         """Return the place of a step, where interpolation needs the fewest neighbours."""
         position = step * STRIDE % (images * prod(sizes))
         places = [position // prod(sizes[side + 1:]) % size for side, size in enumerate(sizes)]
         sides = list(zip(sizes, large, strict=True))
-        pixel = [pixel_of(i, small, side, align_corners) for i, (small, side) in zip(places, sides, strict=True)]
+        pixel = [pixel_of(i, small, int(side), align_corners) for i, (small, side) in zip(places, sides, strict=True)]
         sources = [source(i, small, side, align_corners) for i, (small, side) in zip(pixel, sides, strict=True)]
         return cls(position // prod(sizes), pixel, sources)
 
@@ -56,11 +57,30 @@ class Comparison(NamedTuple):
 def typical_logit(features: Tensor, weight: Tensor) -> Tensor:
     """Return the size of a logit of the largest feature (A, n) without cancellation, a scalar; the weight is (C, A).
 
-    Rounding errors are relative to this size: the logits themselves may be much smaller.
+    Rounding errors are relative to this size: the logits themselves may be much smaller. The sum of absolute products
+    is at most the product of the norms. bfloat16 rounds it by 2^-7, less than ``HALF_ALLOWED / TERMS ** 0.5``.
     """
     length = torch.linalg.vector_norm(features.float(), dim=0).max()
-    typical: Tensor = length * torch.linalg.vector_norm(weight.detach().float()) / max(1, weight.numel()) ** 0.5
+    rows = torch.linalg.vector_norm(weight.detach().float(), dim=1)
+    typical: Tensor = length * torch.maximum(torch.linalg.vector_norm(rows) / weight.numel() ** 0.5,
+                                             rows.max() / TERMS ** 0.5)
     return typical
+
+
+def scale_factor_of(small: Tensor, logits: Tensor, bound: float) -> float | None:
+    """Return a ``scale_factor``, not the ratio of sizes that it rounded, that gives the logits, or None.
+
+    Fractions with denominators up to 100 are tried.
+    """
+    size = tuple(logits.shape[2:])
+    sides = list(zip(small.shape[2:], size, strict=True))
+    least, most = max(large / side for side, large in sides), min((large + 1) / side for side, large in sides)
+    for divisor in range(1, 101):
+        for factor in (number / divisor for number in range(ceil(least * divisor), ceil(most * divisor))):
+            again = resize(small, size, False, factor)
+            if again.shape == logits.shape and float((again - logits).abs().max()) <= bound:
+                return factor
+    return None
 
 
 class Verification(Transient):
@@ -73,6 +93,7 @@ class Verification(Transient):
     def __init__(self) -> None:
         self.step = 0
         self.verified = False
+        self.scale_factor: float | None = None  # of the resizing, unless the ratio of the sizes determines it
         self._deferred: list[tuple[Comparison, Tensor, float]] = []
 
     @torch.no_grad()
@@ -83,9 +104,9 @@ class Verification(Transient):
             return
         allowed, step = tolerance(captured.features, logits), self.next()
         if not self.verified:
-            self.verified = _whole_image(captured, logits, align_corners, allowed)
+            self.verified, self.scale_factor = _whole_image(captured, logits, align_corners, allowed)
             return
-        sample = _one_position(captured, logits, align_corners, step)
+        sample = _one_position(captured, logits, align_corners, step, self.scale_factor)
         if on_cpu(logits):
             excess = float(sample.excess(captured.weight, allowed))
             if 1 < excess < inf:  # infinite: an overflow in half precision, which a GradScaler skips
@@ -121,19 +142,24 @@ def check_shapes(captured: CapturedInput, logits: Tensor) -> None:
     expected = (features.shape[0], classes, *(logits.shape[2:] if features.dim() > 2 else ()))
     if tuple(logits.shape) != expected or logits.dim() != features.dim():
         remedy = f'Pass logits (B, {classes}, ...) as the convolution returns them, resized or not' \
-            if features.dim() > 2 == logits.dim() else f'Flatten logits of tokens to (N, {classes}), with labels (N,)'
+            if features.dim() not in (2, logits.dim()) else 'Pass all logits of the last forward pass of the ' \
+            'classifier, with ignored labels for those that do not count' if logits.shape[1:2] == (classes,) else \
+            f'Flatten logits of tokens to (N, {classes}), with labels (N,), or attach the classifier of these logits'
         raise RuntimeError(f'captured features of shape {tuple(features.shape)} give logits (N, {classes}) or '
                            f'(B, {classes}, H, W), the loss got {tuple(logits.shape)}: another classifier computed '
                            f'them, or they were reshaped. {remedy}')
 
 
-def _whole_image(captured: CapturedInput, logits: Tensor, align_corners: bool, allowed: float) -> bool:
-    """Verify the logits of the first image; return False if an overflow prevented the comparison."""
+def _whole_image(captured: CapturedInput, logits: Tensor, align_corners: bool,
+                 allowed: float) -> tuple[bool, float | None]:
+    """Verify the logits of the first image; return whether no overflow prevented this, and ``scale_factor_of``."""
     (small, typical), got, size = _first_image(captured), logits[:1].float(), tuple(logits.shape[2:])
     again = small if small.dim() == 2 else resize(small, size, align_corners)
     error, scale = float((again - got).abs().max()), float(again.abs().max())
     bound = allowed * (scale + typical + 1e-6)
     if bound < error < inf:
+        if size != small.shape[2:] and not align_corners and (factor := scale_factor_of(small, got, bound)):
+            return True, factor
         if small.dim() > 2 and float((resize(small, size, not align_corners) - got).abs().max()) <= allowed * scale:
             raise RuntimeError(f'the logits were upsampled with align_corners={not align_corners}, but the loss was '
                                f'attached with align_corners={align_corners}: call '
@@ -144,7 +170,7 @@ def _whole_image(captured: CapturedInput, logits: Tensor, align_corners: bool, a
                            f'{error:.3g} (largest logit {scale:.3g}, align_corners={align_corners}): ISDA needs logits '
                            'of a single classifier, resized bilinearly, from the last forward pass before the loss. A '
                            'cosine classifier needs its normalisation in a layer before it (docs/method_card.md)')
-    return error <= bound  # after an overflow, check again at the next step
+    return error <= bound, None  # after an overflow, check again at the next step
 
 
 def _first_image(captured: CapturedInput) -> tuple[Tensor, float]:
@@ -160,7 +186,8 @@ def _first_image(captured: CapturedInput) -> tuple[Tensor, float]:
     return logits, max(float(typical_logit(part.movedim(1, 0).flatten(1), weight)) for part in parts)
 
 
-def _one_position(captured: CapturedInput, logits: Tensor, align_corners: bool, step: int) -> Comparison:
+def _one_position(captured: CapturedInput, logits: Tensor, align_corners: bool, step: int,
+                  factor: float | None = None) -> Comparison:
     """Recompute the logits at the pixel of one feature, where interpolation needs the fewest neighbours."""
     features = captured.features
     sources: list[tuple[int, int, float]] = []
@@ -169,7 +196,9 @@ def _one_position(captured: CapturedInput, logits: Tensor, align_corners: bool, 
         around, given = features[position][:, None, None], logits[position]
     else:
         images, _, *sizes = features.shape
-        image, pixel, sources = Place.of(step, images, sizes, logits.shape[2:], align_corners)
+        # A scale factor maps positions as if the sizes of the logits had not been rounded.
+        large = [size * factor for size in sizes] if factor else logits.shape[2:]
+        image, pixel, sources = Place.of(step, images, sizes, large, align_corners)
         # The interpolation may give a neighbour on either side 1e-7 of the share, where the exact share is 0.
         sides = [slice(max(first - 1, 0), min(second + 2, size)) for (first, second, _), size in
                  zip(sources, sizes, strict=True)]
@@ -190,4 +219,5 @@ def stale_logits(error: float) -> str:
     """Return the message for logits of another forward pass; ``error`` is relative to their scale."""
     return (f'the features captured in the last forward pass of the classifier do not give the logits the loss got '
             f'(the error is {100 * error:.3g} % of their scale): call the loss on the logits of the last forward pass, '
-            'before the classifier runs again. Run an extra pass without gradients inside torch.no_grad()')
+            'before the classifier runs again. Run an extra pass without gradients inside torch.no_grad(). Merge an '
+            'adapter, such as LoRA, that adds to them')

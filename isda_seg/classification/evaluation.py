@@ -7,7 +7,8 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 
-from isda_seg.attachment.base_losses import MeanCrossEntropy, reason_not_softmax
+from isda_seg.attachment.base_losses import MeanCrossEntropy
+from isda_seg.attachment.supported_losses import reason_not_softmax
 from isda_seg.classification.class_prior import count_labels
 from isda_seg.classification.data.data_check import check_data
 from isda_seg.criterion import ISDACriterion

@@ -95,7 +95,9 @@ def closed_form_loss(logits: Tensor, labels: Tensor, weight: Tensor, covariance:
     ``averaging`` replaces the mean over labelled samples. With a ``grid``, logits (N, C, H, W) get the rows of the
     labels on this grid, upsampled.
     """
-    fuses = reduction in ('mean', 'sum') and _fuses(logits, strength > 0 or adjustment is not None, grid)
+    # Logits that ISDA does not change take PyTorch's cross-entropy, so that the result is bitwise equal to it.
+    fuses = reduction in ('mean', 'sum') and (strength > 0 or adjustment is not None) and grid is None and \
+        logits.dim() > 2 and logits.requires_grad and torch.is_grad_enabled()
     kernels = kernels_of(logits, weight, covariance) if fuses and not on_cpu(logits) else None
     if not fuses or kernels is None and not on_cpu(logits):
         augmented = closed_form_logits(adjust_logits(logits, adjustment), labels, weight, covariance, strength,
@@ -123,10 +125,7 @@ def closed_form_logits(logits: Tensor, labels: Tensor, weight: Tensor, covarianc
     """Return the logits whose cross-entropy is the closed-form ISDA loss: ``augment_logits`` from the covariance.
 
     For fewer samples than classes, only the table rows of their labels are computed. Arguments are those of
-    ``closed_form_loss``.
-
-    Returns:
-        a tensor of the shape of the logits, at least float32.
+    ``closed_form_loss``; the result is at least float32.
     """
     half = check_strength(strength) / 2
     check_classes(logits, weight)
@@ -142,14 +141,6 @@ def closed_form_logits(logits: Tensor, labels: Tensor, weight: Tensor, covarianc
         return _add(logits, labels, table, half, ignore_index)
     nothing = logits.new_zeros(len(logits), logits.shape[1], *grid.labels.shape[1:])
     return logits + grid.upsample(_add(nothing, grid.labels, table, half, ignore_index), tuple(logits.shape[2:]))
-
-
-def _fuses(logits: Tensor, changed: bool, grid: Grid | None) -> bool:
-    """Return whether to use the fused pass: for logits of images that need gradients, where it is faster.
-
-    Logits that ISDA does not change take PyTorch's cross-entropy, so that the result is bitwise equal to it.
-    """
-    return changed and grid is None and logits.dim() > 2 and logits.requires_grad and torch.is_grad_enabled()
 
 
 def cross_entropy(logits: Tensor, labels: Tensor, *, ignore_index: int | None, reduction: str = 'mean') -> Tensor:

@@ -5,14 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from isda_seg.core.ops.checks import (
-    at_least_float32,
-    check_choice,
-    check_features,
-    class_index,
-    labelled,
-    sample_rows,
-)
+from isda_seg.core.ops.checks import at_least_float32, check_choice, check_features, class_index, labelled, sample_rows
 from isda_seg.core.ops.class_matrices import class_matrices, update_full_in_place
 from isda_seg.core.ops.device import constant, on_cpu
 from isda_seg.core.ops.precision import full_precision
@@ -200,10 +193,10 @@ def common_mean(moments: ClassMoments) -> Tensor:
 
 @torch.no_grad()
 def update_in_place(moments: ClassMoments, features: Tensor, labels: Tensor, ignore_index: int | None) -> Tensor:
-    """Merge a small batch into ``moments`` in place on a CPU, as ``merge`` does with its ``class_moments`` (Eqs. 1-3).
+    """Merge a small batch into diagonal or full ``moments`` in place on a CPU, as ``merge`` does (Eqs. 1-3).
 
-    The moments are diagonal, with features (N, A), or full, with features (N, A) or (B, A, H, W); labels are checked
-    int64. Only classes in the batch are read and changed. Return the number of samples dropped as non-finite.
+    Only moments of classes in the batch are read and changed. Features are (N, A), or (B, A, H, W) for full moments,
+    with checked int64 labels (N,) or (B, H, W). Returns the number of labelled samples dropped as non-finite.
     """
     if moments.covariance.dim() == 3:
         return update_full_in_place(moments, features, labels, ignore_index)

@@ -62,14 +62,11 @@ class SampleGathering(Transient):
     resumed run equals the uninterrupted one. An accelerator would have to synchronise first: its capacity is the
     largest batch of any rank at the first step, rounded up to a power of two because box heads sample up to 512
     proposals per image. The statistics save it. Samples beyond it are dropped and counted.
-
-    Attributes:
-        overflow: number of samples beyond the capacity of an accelerator, a scalar tensor; None before any gathering.
     """
 
     def __init__(self) -> None:
         self.capacity: int | None = None
-        self.overflow: Tensor | None = None
+        self.overflow: Tensor | None = None  # number of samples beyond the capacity of an accelerator, a scalar
 
     def accepts(self, labels: Tensor, limit: int) -> bool:
         """Return whether no rank of an accelerator had ``limit`` samples at the first step; True on a CPU.

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from torch import nn
 
-from isda_seg.attachment.classifier_lookup import classifier_of
+from isda_seg.attachment.classifier_lookup import CONVOLUTIONS, classifier_of
 from isda_seg.criterion import ISDACriterion
 from isda_seg.openmmlab.per_call import PerCallLosses
 
@@ -38,7 +38,9 @@ def find_pairs(model: nn.Module) -> Iterator[Pair]:
     special heads of MMSegmentation are listed in ``supported_heads``.
     """
     for name, holder in model.named_modules():
-        for place, loss in () if isinstance(holder, (nn.ModuleList, PerCallLosses)) else _isda_losses(holder):
+        for place, _, _, loss in () if is_list(holder) else listed(holder):
+            if not isinstance(loss, ISDACriterion):
+                continue
             try:
                 classifier = classifier_of(holder, loss, place)
             except ValueError as error:
@@ -47,10 +49,17 @@ def find_pairs(model: nn.Module) -> Iterator[Pair]:
             yield Pair(name, holder, loss, classifier, place)
 
 
-def _isda_losses(holder: nn.Module, within: str = '') -> Iterator[tuple[str, ISDACriterion]]:
-    """Yield the ISDA losses that a module directly holds, alone or in lists, with their names in it."""
+def is_list(module: nn.Module) -> bool:
+    """Return whether the losses in a module belong to the module that holds it; a dict with layers may be a head."""
+    if isinstance(module, nn.ModuleDict):
+        return not any(isinstance(part, (nn.Linear, *CONVOLUTIONS)) for part in module.modules())
+    return isinstance(module, (nn.ModuleList, PerCallLosses))
+
+
+def listed(holder: nn.Module, within: str = '') -> Iterator[tuple[str, nn.Module, str, nn.Module]]:
+    """Yield what a module directly holds, alone or in lists: its path, its direct parent, its key there, and itself."""
     for key, child in holder.named_children():
-        if isinstance(child, ISDACriterion):
-            yield f'{within}{key}', child
-        elif isinstance(child, (nn.ModuleList, PerCallLosses)):
-            yield from _isda_losses(child, f'{within}{key}.')
+        if is_list(child):
+            yield from listed(child, f'{within}{key}.')
+        else:
+            yield f'{within}{key}', holder, key, child

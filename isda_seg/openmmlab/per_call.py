@@ -7,9 +7,7 @@ from torch import Tensor, nn
 class PerCallLosses(nn.Module):
     """Dispatch of each call to the first loss whose classifier has run since its last call (for ``DAHead`` and K-Net).
 
-    Args:
-        losses: ISDA losses by the name of their classifier, in the order of the calls.
-        rest: loss for the remaining calls, on logits without a classifier; None if there are no such calls.
+    ``losses`` are in the order of the calls, by the name of their classifier; ``rest`` is for the remaining calls.
     """
 
     def __init__(self, losses: dict[str, nn.Module], rest: nn.Module | None = None) -> None:

@@ -2,16 +2,17 @@
 import copy
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from typing import Any, NamedTuple
 
 from torch import nn
 
-from isda_seg.attach import attach
-from isda_seg.attachment.base_losses import reason_not_softmax
+from isda_seg.attach import attach, detach
 from isda_seg.attachment.classifier_lookup import classifier_of
 from isda_seg.attachment.supported_heads import background_of, classifiers, later_calls_note, unsupported_reason
+from isda_seg.attachment.supported_losses import reason_not_softmax
 from isda_seg.criterion import ISDACriterion
-from isda_seg.openmmlab.pairs import HookedLoss, HookedPair, find_pairs
+from isda_seg.openmmlab.pairs import HookedLoss, HookedPair, find_pairs, is_list, listed
 from isda_seg.openmmlab.per_call import PerCallLosses
 
 Make = Callable[[nn.Module], ISDACriterion]
@@ -27,41 +28,48 @@ class HeldLoss(NamedTuple):
     loss: nn.Module
 
 
-class Wrapped(NamedTuple):
-    """The attached pairs, and one log line per head."""
-    pairs: list[HookedPair]
-    lines: list[str]
-
-
-def wrap_losses(model: nn.Module, make: Make | None = None, heads: Sequence[str] | None = None) -> Wrapped:
+def wrap_losses(model: nn.Module, make: Make | None = None,
+                heads: Sequence[str] | None = None) -> tuple[list[HookedPair], list[str]]:
     """Wrap each supported softmax loss of the model in place with ``make``, and attach all its ISDA losses.
 
     ``heads`` are as in ``ISDAHook``; 'auxiliary_head' stands for all heads of that list. Without ``make`` no loss is
-    wrapped.
+    wrapped. Returns the attached pairs and one log line per head. An error leaves the model as it was.
     """
     unwrapped: dict[str, list[str]] = {}
     losses = list(held_losses(model))
     _check_names(heads or (), list(dict.fromkeys(held.name for held in losses)))
-    for held in losses:
-        reason = None if isinstance(held.loss, ISDACriterion) else 'it is not an ISDALoss' if make is None else \
-            _reason_not_wrapped(model, held, heads)
-        if reason is not None:
-            unwrapped.setdefault(_title(held.name, held.holder), []).append(f'{held.place} is not wrapped: {reason}')
-            continue
-        loss = held.loss if isinstance(held.loss, ISDACriterion) else make(held.loss)  # type: ignore[misc]
-        held.list.add_module(held.key, _per_classifier(model, held, loss))
-    pairs = [HookedPair(*pair) for pair in find_pairs(model)]
-    if not pairs:
-        raise ValueError(_no_losses_message(unwrapped, make is None))
-    for pair in pairs:
-        if not isinstance(pair.loss, HookedLoss):
-            raise ValueError(f'{_title(pair.name, pair.holder)}: {pair.place} is an ISDACriterion, and the hook sets '
-                             'the strength of an isda_seg.losses.ISDALoss(lambda_0, base=...): replace it by one')
-        attach(pair.loss, pair.classifier, getattr(pair.holder, 'align_corners', False))
-        pair.loss.skipped_if_empty = True  # by the box heads of MMDetection
-        if pair.loss.ignore_background:
-            pair.loss.background = background_of(pair.holder, pair.loss.statistics.num_classes)
-    return Wrapped(pairs, _log_lines(model, pairs, unwrapped))
+    with ExitStack() as undo:
+        for held in losses:
+            reason = None if isinstance(held.loss, ISDACriterion) else 'it is not an ISDALoss' if make is None else \
+                _reason_not_wrapped(model, held, heads)
+            if reason is not None:
+                unwrapped.setdefault(_title(held.name, held.holder), []).append(
+                    f'{held.place} is not wrapped: {reason}')
+                continue
+            loss = held.loss if isinstance(held.loss, ISDACriterion) else make(held.loss)  # type: ignore[misc]
+            held.list.add_module(held.key, _per_classifier(model, held, loss))
+            undo.callback(held.list.add_module, held.key, held.loss)
+        pairs = [HookedPair(*pair) for pair in find_pairs(model)]
+        if not pairs:
+            raise ValueError(_no_losses_message(unwrapped, make is None))
+        for pair in pairs:
+            _attach(pair, undo)
+        undo.pop_all()
+    return pairs, _log_lines(model, pairs, unwrapped)
+
+
+def _attach(pair: HookedPair, undo: ExitStack) -> None:
+    if not isinstance(pair.loss, HookedLoss):
+        raise ValueError(f'{_title(pair.name, pair.holder)}: {pair.place} is an ISDACriterion, and the hook sets the '
+                         'strength of an isda_seg.losses.ISDALoss(lambda_0, base=...): replace it by one')
+    was_attached = pair.loss.attached
+    attach(pair.loss, pair.classifier, getattr(pair.holder, 'align_corners', False))
+    if not was_attached:
+        undo.callback(detach, pair.loss, pair.classifier)
+    pair.loss.unseen.steps = None  # the hook reports, with the names of the dataset
+    pair.loss.skipped_if_empty = True  # by the box heads of MMDetection
+    if pair.loss.ignore_background:
+        pair.loss.background = background_of(pair.holder, pair.loss.statistics.num_classes)
 
 
 def _is_loss(module: nn.Module, key: str = '') -> bool:
@@ -69,26 +77,19 @@ def _is_loss(module: nn.Module, key: str = '') -> bool:
 
     A module named like a loss that holds parameters may be a head, so it is searched instead.
     """
-    if isinstance(module, (ISDACriterion, PerCallLosses)):
-        return isinstance(module, ISDACriterion)
-    if any(re.search(r'Loss$|CrossEntropy|CE$', kind.__name__) for kind in type(module).__mro__):
+    if isinstance(module, ISDACriterion) or any(re.search(r'Loss$|CrossEntropy|CE$', kind.__name__)
+                                                for kind in type(module).__mro__):
         return True
     named = re.search(r'loss|criterion', f'{key} {type(module).__name__}', re.IGNORECASE)
-    return bool(named) and not isinstance(module, (nn.ModuleList, nn.ModuleDict)) and not any(True for _ in
-                                                                                             module.parameters())
+    return bool(named) and not any(True for _ in module.parameters())
 
 
 def held_losses(model: nn.Module) -> Iterator[HeldLoss]:
-    """Yield every loss that a module of the model directly holds, alone or in a list."""
+    """Yield every loss that a module of the model directly holds, alone or in lists."""
     for name, holder in model.named_modules():
-        if isinstance(holder, (nn.ModuleList, PerCallLosses)) or _is_loss(holder):
-            continue
-        for key, child in holder.named_children():
-            if isinstance(child, nn.ModuleList):
-                yield from (HeldLoss(name, holder, f'{key}.{inner}', child, inner, loss)
-                            for inner, loss in child.named_children() if _is_loss(loss, key))
-            elif _is_loss(child, key):
-                yield HeldLoss(name, holder, key, holder, key, child)
+        if not (is_list(holder) or _is_loss(holder)):
+            yield from (HeldLoss(name, holder, place, parent, key, child) for place, parent, key, child in
+                        listed(holder) if _is_loss(child, place) and not isinstance(parent, PerCallLosses))
 
 
 def _reason_not_wrapped(model: nn.Module, held: HeldLoss, heads: Sequence[str] | None) -> str | None:

@@ -7,8 +7,8 @@ from mmengine.registry import DefaultScope
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 
-from isda_seg.attachment.base_losses import is_softmax
 from isda_seg.attachment.supported_heads import MASK_CLASSIFICATION, unsupported_reason
+from isda_seg.attachment.supported_losses import is_softmax
 from isda_seg.openmmlab.config_nodes import type_name
 from isda_seg.runtime.config_keys import argument, class_of
 from isda_seg.runtime.isolation import random_states_kept

@@ -1,5 +1,4 @@
-"""Properties of base losses: divisor of their mean, accepted keywords, softmax or not."""
-import numpy as np
+"""Properties of base losses: divisor of their mean, accepted keywords, precision of their tensors."""
 import pytest
 import torch
 import torch.nn.functional as F
@@ -73,19 +72,58 @@ def test_class_weights_of_a_cast_model_have_the_dtype_of_the_logits(dtype):
     assert loss.weight.dtype == dtype
 
 
-@pytest.mark.parametrize('weight', [0.4, torch.tensor(0.4), [1.0, 0.4], torch.ones(7), 'equal', None, torch.ones(7, 5)])
-def test_a_weight_that_is_not_of_classes_is_accepted(weight):
-    loss = Own()
-    loss.weight = weight
-    assert base_losses.check_class_weight(loss, 3) is None
+class Weighted(nn.Module):
+    """A loss whose class weights are a plain attribute, as ``.to`` and ``.bfloat16`` do not change."""
+
+    def __init__(self, weight):
+        super().__init__()
+        self.weight = weight
+
+    def forward(self, logits, labels):
+        return F.cross_entropy(logits, labels, self.weight, ignore_index=IGNORE)
 
 
-@pytest.mark.parametrize('weights', [[1.0, 2.0], torch.ones(2), np.ones(4)])
-def test_a_wrong_number_of_class_weights_is_an_error(weights):
-    loss = Own()
-    loss.class_weight = weights
-    with pytest.raises(ValueError, match='Own has . class weights, the classifier 3 classes: give one weight'):
-        base_losses.check_class_weight(loss, 3)
+class Listed(Weighted):
+    """A loss that makes a tensor from a list in each call."""
+
+    def forward(self, logits, labels):
+        weight = torch.tensor(self.weight, dtype=torch.bfloat16)
+        return F.cross_entropy(logits, labels, weight, ignore_index=IGNORE)
+
+
+@pytest.mark.parametrize('nested', [False, True])
+@pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16, torch.float32])
+def test_class_weights_in_a_plain_attribute_get_the_dtype_of_the_logits(dtype, nested):
+    weight, logits = torch.tensor([1.0, 0.5, 2.0], dtype=dtype), torch.randn(2, 3, 4)
+    loss = Weighted(weight)
+    if nested:
+        outer = Own()
+        outer.inner, outer.forward = loss, lambda *arguments: loss(*arguments)
+    found = base_losses.value(outer if nested else loss, logits, LABELS, IGNORE, {})
+    torch.testing.assert_close(found, F.cross_entropy(logits, LABELS, weight.float(), ignore_index=IGNORE))
+    assert loss.weight is weight
+
+
+def test_a_tensor_that_a_loss_replaces_is_kept():
+    class Counting(Weighted):
+        def forward(self, logits, labels):
+            loss = super().forward(logits, labels)
+            self.weight = self.weight + 1
+            return loss
+
+    loss = Counting(torch.ones(3, dtype=torch.bfloat16))
+    base_losses.value(loss, torch.randn(2, 3, 4), LABELS, IGNORE, {})
+    assert loss.weight.tolist() == [2.0, 2.0, 2.0]
+
+
+def test_a_tensor_in_another_precision_is_an_error_with_a_remedy():
+    loss, logits = Listed([1.0, 0.5, 2.0]), torch.randn(2, 3, 4)
+    with pytest.raises(RuntimeError, match='Listed got logits in torch.float32, because ISDA augments them in this '
+                                           'precision. Create its tensors with logits.new_tensor'):
+        base_losses.value(loss, logits, LABELS, IGNORE, {})
+    loss.forward = lambda z, y: F.cross_entropy(z, y, z.new_tensor(loss.weight), ignore_index=IGNORE)
+    expected = F.cross_entropy(logits, LABELS, torch.tensor(loss.weight), ignore_index=IGNORE)
+    torch.testing.assert_close(base_losses.value(loss, logits, LABELS, IGNORE, {}), expected)
 
 
 def test_labels_are_converted_to_the_ignore_index_of_the_loss():

@@ -1,4 +1,4 @@
-"""Plain torch reports classes without a sample and features that are not finite, once."""
+"""Plain torch reports classes without a sample, features that are not finite and a missing strength, once."""
 import warnings
 
 import pytest
@@ -6,16 +6,20 @@ import torch
 from torch import nn
 
 from isda_seg.attach import attach
-from isda_seg.attachment import unseen_classes
 from isda_seg.criterion import ISDACriterion
 from isda_seg.losses import ISDALoss
+from isda_seg.openmmlab.wrapping import wrap_losses
 
 
-def messages(loss, labels, steps, classes=2, poison=False):
+def messages(loss, labels, steps, classes=2, poison=False, strength=1.0):
     """The warnings of each step of a training on images (2, 3, 4, 4) with the same labels."""
     classifier, found = nn.Conv2d(3, classes, 1), []
+    if loss.attached:
+        classifier = loss.captured.classifier()
     attach(loss, classifier)
     for _ in range(steps):
+        if strength is not None and loss.ramp is None:
+            loss.strength = strength
         features = torch.randn(2, 3, 4, 4)
         features[0, 0, 0, 0] = float('nan') if poison else 0.0
         with warnings.catch_warnings(record=True) as caught:
@@ -54,8 +58,29 @@ def test_features_that_are_not_finite_are_reported(monkeypatch):
     assert found == [[], ['ISDA: 2 labelled features were not finite. The statistics ignore them.'], []]
 
 
-def test_a_loss_with_a_hook_leaves_the_report_to_the_hook(monkeypatch):
-    monkeypatch.setattr(unseen_classes, 'STEPS', 1)
+@pytest.mark.parametrize('strength', [None, 1.0])
+def test_a_loss_with_a_hook_leaves_the_report_to_the_hook(strength, monkeypatch):
     monkeypatch.setattr('isda_seg.criterion.STEPS', 1)
-    loss = ISDALoss(1.0, base=nn.CrossEntropyLoss(ignore_index=255))
-    assert messages(loss, mask(), 2) == [[], []]
+    model = nn.ModuleDict(dict(fc=nn.Conv2d(3, 2, 1), loss=ISDALoss(1.0, base=nn.CrossEntropyLoss(ignore_index=255))))
+    wrap_losses(model)
+    assert messages(model.loss, mask(), 2, strength=strength) == [[], []]
+
+
+UNSET = ('ISDA: after 2 training calls, the strength has not been set. It is 0, so nothing is augmented. Give '
+         'ISDACriterion lambda_0 and total_steps, set loss.strength in each step (to 0 for a baseline), or train with '
+         'ISDAHook')
+
+
+@pytest.mark.parametrize('make', [ISDACriterion, lambda: ISDALoss(1.0, base=nn.CrossEntropyLoss())])
+def test_a_strength_that_is_never_set_is_reported_once(make, monkeypatch):
+    monkeypatch.setattr('isda_seg.criterion.STEPS', 2)
+    assert messages(make(), mask() // 255, 4, strength=None) == [[], [UNSET], [], []]
+    assert messages(make(), mask() // 255, 4, strength=0.0) == [[]] * 4
+
+
+@pytest.mark.parametrize('loss', [
+    ISDACriterion(lambda_0=1.0, total_steps=2), ISDACriterion(lambda_0=0.0, total_steps=2),
+    ISDACriterion(logit_adjustment=1.0), ISDALoss(0.0, base=nn.CrossEntropyLoss())])
+def test_a_strength_of_0_by_choice_is_not_reported(loss):
+    loss.unseen.steps = 2
+    assert messages(loss, mask() // 255, 3, strength=None) == [[]] * 3

@@ -1,4 +1,5 @@
 """Properties of the verification that logits belong to the captured input, at every step."""
+import math
 import re
 
 import pytest
@@ -206,6 +207,46 @@ def test_bfloat16_with_large_means_and_cancelling_weights_passes(images):
             verification.Verification().check(record, z + 3 * torch.eye(CLASSES)[0].view(
                 (1, -1, 1, 1) if images else (1, -1)) * float(verification.typical_logit(x.movedim(1, 0).flatten(1),
                                                                                         record.weight)), False)
+
+
+@pytest.mark.parametrize('classes', [3, 19])
+@pytest.mark.parametrize('rows', [slice(None), slice(1)], ids=['all classes', 'one class'])
+def test_bfloat16_with_large_columns_that_cancel_passes(rows, classes, images):
+    torch.manual_seed(0)
+    classifier = nn.Conv2d(2048, classes, 1) if images else nn.Linear(2048, classes)
+    with torch.no_grad():
+        classifier.weight.view(classes, -1)[rows, :2] = torch.tensor([100.24, -100.26])
+    shake = verification.Verification()
+    for _ in range(4):
+        x = torch.randn(2, 2048, 4, 6) if images else torch.randn(9, 2048)
+        x[:, :2] += 1000
+        with torch.no_grad(), torch.autocast('cpu', dtype=torch.bfloat16):
+            z = logits(classifier, x)
+        shake.check(CapturedInput.of(x, classifier), z, False)
+    assert (shake.step, shake.verified) == (4, True)
+
+
+@pytest.mark.parametrize('size, factor', [
+    ((5, 5), 1.5), ((31, 13), 1.5), ((9, 7), 0.5), ((9, 10), 1.7), ((10, 11), 1 / 3), ((7,), 2.5), ((3, 5, 5), 1.5)])
+def test_logits_resized_by_a_scale_factor_pass_unless_stale(size, factor, error_of):
+    torch.manual_seed(0)
+    kind, mode = ((nn.Conv1d, 'linear'), (nn.Conv2d, 'bilinear'), (nn.Conv3d, 'trilinear'))[len(size) - 1]
+    classifier, criterion = kind(CHANNELS, CLASSES, 1), ISDACriterion()
+    criterion.strength = 1.0
+    attach(criterion, classifier)
+
+    def resized():
+        return F.interpolate(classifier(torch.randn(2, CHANNELS, *size)), scale_factor=factor, mode=mode)
+
+    for _ in range(30):
+        z = resized()
+        y = torch.randint(CLASSES, (2, *z.shape[2:]))
+        criterion(z, y)
+    criterion.raise_deferred_errors()
+    assert counted(criterion) == 30 * 2 * math.prod(size)
+    z = resized()
+    classifier(50 + torch.randn(2, CHANNELS, *size))
+    assert STALE in error_of(criterion, z, y)
 
 
 @pytest.mark.parametrize('steps', [0, 2])

@@ -10,10 +10,10 @@ from mmengine.registry import DefaultScope
 from mmseg.registry import MODELS
 from torch import nn
 
-from isda_seg.attachment import base_losses
-from isda_seg.attachment.base_losses import MeanCrossEntropy, reason_not_softmax
+from isda_seg.attachment.base_losses import MeanCrossEntropy
 from isda_seg.attachment.focal import SoftmaxFocalLoss
 from isda_seg.attachment.supported_heads import classifiers
+from isda_seg.attachment.supported_losses import reason_not_softmax, require_softmax
 from isda_seg.criterion import ISDACriterion
 from isda_seg.hooks import ISDAHook
 from isda_seg.losses import ISDALoss
@@ -157,7 +157,7 @@ def test_a_subclass_of_a_loss_without_softmax_is_rejected_too():
     with pytest.raises(ValueError, match='loss is not wrapped: MyDice is not a softmax cross-entropy of one label'):
         served(own)
     with pytest.raises(ValueError, match='MyDice is not a softmax cross-entropy of one label per sample, so ISDA'):
-        base_losses.require_softmax(own.loss)
+        require_softmax(own.loss)
 
 
 @pytest.mark.parametrize('declared', [True, False])
@@ -169,6 +169,59 @@ def test_a_class_declares_whether_it_is_a_softmax_loss(declared):
     else:
         with pytest.raises(ValueError, match='Weighted is not a softmax cross-entropy of one label per sample'):
             served(own)
+
+
+def holding(**children):
+    """A module with these children."""
+    own = nn.Module()
+    for name, child in children.items():
+        own.add_module(name, child)
+    return own
+
+
+@pytest.mark.parametrize('losses, place', [
+    (nn.ModuleDict(dict(main=nn.CrossEntropyLoss())), 'losses.main'),
+    (nn.ModuleList([nn.ModuleList([nn.CrossEntropyLoss()])]), 'losses.0.0'),
+    (nn.ModuleDict(dict(main=nn.ModuleList([nn.CrossEntropyLoss()]))), 'losses.main.0')])
+def test_losses_in_dicts_and_nested_lists_belong_to_the_head(losses, place):
+    own = holding(fc=nn.Linear(2, 3), losses=losses)
+    places, lines = served(own)
+    assert places == [f'.{place}'] and f'{place} is attached to fc, 3 classes x 2 channels' in lines[0]
+    assert isinstance(own.get_submodule(place), ISDALoss)
+    assert served(own) == (places, lines)
+
+
+def test_losses_in_a_dict_name_classifiers_of_another_dict():
+    layers = nn.ModuleDict(dict(a=nn.Linear(2, 3), b=nn.Linear(2, 4)))
+    losses = nn.ModuleDict({key: ISDALoss(1.0, base=nn.CrossEntropyLoss(), classifier=f'layers.{key}') for key in 'ab'})
+    assert served(holding(layers=layers, losses=losses))[0] == ['.losses.a', '.losses.b']
+
+
+def test_a_dict_with_a_classifier_is_the_head_of_its_losses():
+    head = nn.ModuleDict(dict(fc=nn.Linear(2, 3), loss=nn.CrossEntropyLoss()))
+    assert served(holding(stem=nn.Linear(2, 3), head=head))[0] == ['head.loss']
+
+
+@pytest.mark.parametrize('second, message', [
+    (nn.CrossEntropyLoss(weight=torch.ones(2)), 'CrossEntropyLoss has 2 class weights, the classifier 3 classes'),
+    (ISDACriterion(lambda_0=1.0, total_steps=3), 'is an ISDACriterion, and the hook sets the strength')])
+def test_an_error_leaves_the_model_as_it_was(second, message):
+    first = nn.CrossEntropyLoss()
+    heads = [holding(fc=nn.Linear(2, 3), loss=loss) for loss in (first, second)]
+    with pytest.raises(ValueError, match=message):
+        served(holding(a=heads[0], b=heads[1]))
+    assert [head.loss for head in heads] == [first, second]
+    assert [len(head.fc._forward_pre_hooks) for head in heads] == [0, 0]
+
+
+def test_an_error_keeps_the_losses_that_were_attached_before():
+    own = holding(a=holding(fc=nn.Linear(2, 3), loss=nn.CrossEntropyLoss()))
+    served(own)
+    loss = own.a.loss
+    own.b = holding(fc=nn.Linear(2, 3), loss=nn.CrossEntropyLoss(weight=torch.ones(2)))
+    with pytest.raises(ValueError, match='has 2 class weights'):
+        served(own)
+    assert own.a.loss is loss and loss.attached and len(own.a.fc._forward_pre_hooks) == 1
 
 
 def test_a_criterion_of_plain_torch_in_the_model_is_an_error_with_a_remedy():

@@ -144,8 +144,7 @@ def check_features(features: Any, labels: Tensor, num_classes: int, ignore_index
                    checked: bool = False) -> Tensor:
     """Check that each of the features (N, A, ...) has a label (N, ...) or probabilities (N, C, ...).
 
-    Returns:
-        int64 labels from ``check_labels``; class probabilities and ``checked`` labels as they are.
+    Return ``check_labels`` of labels that are not ``checked``; class probabilities as they are.
     """
     check_tensor(labels)
     soft = labels.is_floating_point() and labels.shape[1:2] == (num_classes,)
