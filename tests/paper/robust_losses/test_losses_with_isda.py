@@ -88,7 +88,7 @@ def test_isda_is_the_base_loss_of_the_augmented_logits(name):
 @pytest.mark.parametrize('name', BASES)
 def test_isda_hook_wraps_each_loss(name):
     model = classifier(BASES[name])
-    (pair,) = wrap_losses(model, wrap_with_isda(1.0)).pairs
+    (pair,), _ = wrap_losses(model, wrap_with_isda(1.0))
     assert (pair.classifier, pair.place, pair.loss.base.__class__.__name__) == (
         model.fc, 'loss', BASES[name]['type'].rpartition('.')[2])
 
