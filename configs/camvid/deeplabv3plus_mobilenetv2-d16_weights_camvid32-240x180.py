@@ -2,7 +2,7 @@
 
 Run:       python tools/train.py configs/camvid/deeplabv3plus_mobilenetv2-d16_weights_camvid32-240x180.py
 With ISDA: deeplabv3plus_mobilenetv2-d16_weights_isda_camvid32-240x180.py
-Result:    not yet run
+Result:    mIoU single 52.92 ± 4.39 (mean ± sd, seeds 200-205) with test.logit_adjustment=0.2
 """
 _base_ = './deeplabv3plus_mobilenetv2-d16_camvid32-240x180.py'
 # As in deeplabv3plus_mobilenetv2-d16_weights_camvid16-160x120.py: the root of the inverse share of pixels. It
