@@ -499,7 +499,7 @@ class Scaled(nn.Module):
 
 
 class Noisy(nn.Module):
-    """A parametrization that adds random numbers, of torch or of its own generator, in eval mode too."""
+    """A parametrization that adds random numbers in eval mode too, from the default or a separate generator."""
 
     def __init__(self, generator=None):
         super().__init__()

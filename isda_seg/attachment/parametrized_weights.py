@@ -1,4 +1,4 @@
-"""Read a weight that each read computes, such as a parametrized one, without changing what it is computed from."""
+"""Read a parametrized weight, or one that another property computes, without side effects on the module."""
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -8,15 +8,15 @@ from torch import Tensor, nn
 
 
 def is_computed(module: nn.Module, name: str) -> bool:
-    """Return whether each read of a tensor computes it: by parametrizations, or by another property of the class."""
+    """Return whether a property of the class, such as that of a parametrization, computes a tensor at each read."""
     return hasattr(type(module), name)
 
 
 def without_trace(module: nn.Module, name: str) -> Any:
-    """Return a tensor of the module as its last forward pass computed it, if its computation is not random.
+    """Return a tensor of the module with the value of the last forward pass, unless its computation is random.
 
-    Each read of a computed tensor may change the state of the module. In training mode, spectral normalisation takes a
-    step of its power iteration. Here the module is in eval mode, and all states are those before the read afterwards.
+    Each read of a computed tensor may change the state of the module: in training mode, spectral normalisation takes a
+    step of its power iteration. Here the module is read in eval mode, and its state is restored afterwards.
     """
     if not is_computed(module, name):
         return getattr(module, name)
@@ -26,7 +26,7 @@ def without_trace(module: nn.Module, name: str) -> Any:
 
 @contextmanager
 def _on_copies(module: nn.Module) -> Iterator[None]:
-    """Let a module in eval mode work on copies of its buffers and other tensors, and restore random states."""
+    """Put a module in eval mode with copies of its buffers and other tensors; restore these and random states."""
     parts = [(part, part.__dict__) for part in module.modules()]
     generators = [(value, value.get_state()) for _, state in parts for value in state.values()
                   if isinstance(value, torch.Generator)]
