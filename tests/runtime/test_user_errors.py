@@ -103,6 +103,7 @@ def test_ctrl_c_prints_the_given_message(monkeypatch):
 
 
 def unknown(kind, **config):
+    import mmengine.runner  # noqa: F401  # registers the hooks
     from mmengine.registry import HOOKS, MODELS
     with pytest.raises(KeyError) as error:
         dict(model=MODELS, hook=HOOKS)[kind].build(config)
