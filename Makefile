@@ -73,7 +73,8 @@ setup-detection:
 	    $(VENV)/bin/python -m pip install -c constraints.txt 'setuptools>=77' wheel ninja psutil && \
 	    MMCV_WITH_OPS=1 $(VENV)/bin/python -m pip install -c constraints.txt --no-build-isolation --no-cache-dir \
 	        --no-deps --force-reinstall --no-binary onedl-mmcv onedl-mmcv; }
-	$(VENV)/bin/python -m pytest tests/segmentation tests/detection tests/test_compat.py tests/test_packaging.py $(ARGS)
+	$(VENV)/bin/python -m pytest -n 2 --dist loadfile tests/segmentation tests/detection tests/test_compat.py \
+	    tests/test_packaging.py $(ARGS)
 
 # mmcv-lite is a wheel. It is not part of the extra, because it would overwrite an installed mmcv.
 setup-classic: VENV = .venv-classic
