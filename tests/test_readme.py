@@ -41,8 +41,8 @@ def assert_in_order(text, *parts):
 def test_the_first_screen_shows_idea_diff_torch_installation_gain_and_cost():
     screen = '\n'.join(README.splitlines()[:FIRST_SCREEN])
     assert_in_order(screen, '# isda-seg', "'isda_seg.hooks.ISDAHook'", 'from isda_seg import ISDACriterion, attach',
-                    '(docs/install.md)', "pip install -c constraints.txt '.[seg]'",
-                    'pip install .', '## Does it help?', '<!-- /gain -->', generated(README, 'cost'))
+                    '(docs/install.md)', 'pip install .', "pip install -c constraints.txt '.[seg]'",
+                    '## Does it help?', '<!-- /gain -->', generated(README, 'cost'))
 
 
 def test_sections_after_the_first_screen_have_a_fixed_order():

@@ -152,13 +152,14 @@ def soft_value(loss: nn.Module, logits: Tensor, targets: Tensor, weight: Tensor,
                factor: float) -> Tensor:
     """Return ``factor`` times the ISDA loss of class probabilities (``soft_cross_entropy``) for a base loss."""
     torchs = type(loss) is nn.CrossEntropyLoss
-    if not (torchs or type(loss) is MeanCrossEntropy) or torchs and ignore_index_of(loss) >= 0 or samples or grid or \
-            background is not None:
-        raise ValueError(
-            f'class probabilities are not supported with base={type(loss).__name__}, its ignore_index='
-            f"{ignore_index_of(loss)}, samples={samples}, background={background} and resolution="
-            f"{'feature' if grid else 'label'!r}. Leave these out, or use base=torch.nn.CrossEntropyLoss() without "
-            'ignore_index, or pass class indices such as labels.argmax(1)')
+    found = {f'base={type(loss).__name__}': not (torchs or type(loss) is MeanCrossEntropy),
+             f'ignore_index={ignore_index_of(loss)} of the base loss': torchs and ignore_index_of(loss) >= 0,
+             f'samples={samples}': samples, f'background={background}': background is not None,
+             "resolution='feature'": grid}
+    if refused := [setting for setting, unsupported in found.items() if unsupported]:
+        raise ValueError(f'class probabilities are not supported with {" and ".join(refused)}. Remove '
+                         f'{"this setting" if len(refused) == 1 else "these settings"}, or pass class indices such as '
+                         'labels.argmax(1)')
     options: dict[str, Any] = dict(class_weight=loss.weight, label_smoothing=loss.label_smoothing,
                                    reduction=loss.reduction) if torchs else {}
     return factor * soft_cross_entropy(logits, targets, weight, covariance, strength, adjustment=adjustment, **options)

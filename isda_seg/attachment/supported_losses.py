@@ -36,7 +36,7 @@ def is_softmax(kind: type) -> bool | None:
 
 
 def require_softmax(loss: nn.Module) -> None:
-    """Raise ValueError for a loss that is not a softmax cross-entropy per sample, which Eq. 7 does not cover."""
+    """Raise ValueError for a loss that is known not to be a softmax cross-entropy, because Eq. 7 does not cover it."""
     if (reason := _other_loss(loss)) is not None:
         raise ValueError(f'{reason}, so ISDA does not support it as base. Use CrossEntropyLoss, OhemCrossEntropy or '
                          'SoftmaxFocalLoss, and list other losses separately')

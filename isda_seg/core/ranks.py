@@ -69,9 +69,9 @@ class SampleGathering(Transient):
         self.overflow: Tensor | None = None  # number of samples beyond the capacity of an accelerator, a scalar
 
     def accepts(self, labels: Tensor, limit: int) -> bool:
-        """Return whether no rank of an accelerator had ``limit`` samples at the first step; True on a CPU.
+        """Return whether the ranks exchange samples; the ranks agree on the capacity at the first call.
 
-        At the first call the ranks agree on the capacity.
+        They do not if ``limit`` is 0, or if a rank of an accelerator had ``limit`` samples at the first step.
         """
         if limit == 0:
             return False

@@ -30,7 +30,7 @@ def sample_digits(seed: int, held_out: bool = False) -> tuple[Tensor, Tensor, Te
 
 
 def network(width: int = 256) -> nn.Sequential:
-    """Return three hidden layers and a linear classifier on the deep feature."""
+    """Return a network with three hidden layers and a linear classifier."""
     layers: list[nn.Module] = [nn.Flatten()]
     for inputs in (64, width, width):
         layers += [nn.Linear(inputs, width, bias=False), nn.BatchNorm1d(width), nn.ReLU()]

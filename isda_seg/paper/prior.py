@@ -81,8 +81,8 @@ def check_same_data(plans: Sequence[Plan]) -> None:
     first = plans[0]
     for other in plans[1:]:
         if first.images != other.images or num_classes(first.cfg) != num_classes(other.cfg):
-            raise ValueError(f'{first.name} and {other.name} are not tested on the same images and classes. Analyse '
-                             'each model separately')
+            raise ValueError(f'{first.name} and {other.name} have different test images or numbers of classes. '
+                             'Analyse each model separately')
 
 
 def unseen_dataset(cfg: Config, share: float, meta: dict[str, Any]) -> dict[str, Any]:

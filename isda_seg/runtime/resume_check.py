@@ -97,9 +97,9 @@ def in_new_batches(done: int, made_by: dict[str, Any], own: dict[str, Any]) -> i
         return int(own['steps']) if done else 0
     images = done * made_by['batch']
     if images % own['batch']:
-        raise ValueError(f'the checkpoint was saved inside an epoch, after {images} of its images. These are not a '
-                         f'whole number of batches of {own["batch"]} images. Resume with a batch size, over all ranks, '
-                         f'of {made_by["batch"]}')
+        raise ValueError(f'the checkpoint was saved within an epoch, after {images} images, which do not fill a whole '
+                         f'number of batches of {own["batch"]}. Resume with a batch size of {made_by["batch"]} in '
+                         'total (over all ranks)')
     return int(images // own['batch'])
 
 

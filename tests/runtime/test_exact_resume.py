@@ -97,7 +97,7 @@ def test_used_batches_are_counted_in_batches_of_the_new_size(done, old, new, exp
 
 
 def test_used_images_that_are_no_whole_batches_are_an_error():
-    with pytest.raises(ValueError, match='after 3 of its images. .* batches of 2 images. Resume with .* of 1'):
+    with pytest.raises(ValueError, match='after 3 images, .* batches of 2. Resume with a batch size of 1 in total'):
         in_new_batches(3, dict(steps=5, batch=1), dict(steps=3, batch=2))
 
 

@@ -65,5 +65,5 @@ class ClassificationDataset(BaseDataset):
         return [entries[index] for index in np.flatnonzero(wanted)]
 
     def get_cat_ids(self, idx: int) -> list[int]:
-        """Return the label of an image without reading it, for MMEngine's ClassBalancedDataset."""
+        """Return the label of an image in a list, without reading the image, for MMEngine's ClassBalancedDataset."""
         return [BaseDataset.get_data_info(self, idx)['gt_label']]

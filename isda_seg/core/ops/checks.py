@@ -33,7 +33,7 @@ def check_choice(value: str, choices: Sequence[str], name: str) -> str:
 
 
 def listed(names: Iterable[object], most: int) -> str:
-    """Return the first ``most`` names, and the number of the others."""
+    """Return the first ``most`` names as text, followed by 'and N more' if there are others."""
     names = list(names)
     return ', '.join(map(str, names[:most])) + (f' and {len(names) - most} more' if len(names) > most else '')
 

@@ -151,7 +151,7 @@ def _squares(weight: Tensor, classes: Tensor | None, diagonals: Tensor) -> Tenso
 
 def _by_autograd(forms: Callable[[Tensor, Tensor], Tensor], grad: Tensor, weight: Tensor, covariance: Tensor,
                  wanted: tuple[bool, ...]) -> tuple[Tensor | None, None, Tensor | None]:
-    """Return the gradients of ``forms(weight, covariance)`` with their own autograd graph."""
+    """Return differentiable gradients of ``forms(weight, covariance)``; None for an input that needs none."""
     with torch.enable_grad():
         inputs = [x for x, want in ((weight, wanted[0]), (covariance, wanted[2])) if want]
         gradients = iter(torch.autograd.grad(forms(weight, covariance), inputs, grad, create_graph=True))

@@ -10,7 +10,7 @@ PARTS = 'loss', 'profile', 'growth', 'step'
 
 
 def report(result: dict[str, Any], keys: Sequence[str] = PARTS) -> str:
-    """Render parts of the result, each under its own heading."""
+    """Return Markdown with a heading and a summary for each part of the result that ``keys`` names."""
     parts = [('Loss, forward and backward', loss_summary), ('Components of the extra time', profile_summary),
              ('Scaling', growth_summary), ('Training step', step_summary)]
     blocks = [f'**{title}**\n\n{summary(result)}' for (title, summary), key in zip(parts, PARTS, strict=True)

@@ -32,7 +32,7 @@ class GeneratorAdapter(nn.Module):
         if self.num_classes is None:
             raise ValueError(f'{type(self).__name__} has no classes, so it takes no labels')
         if y is None:
-            raise ValueError(f'{type(self).__name__} needs labels y (N,)')
+            raise ValueError(f'{type(self).__name__} generates images of given classes: pass labels y of shape (N,)')
         return F.one_hot(y, self.num_classes)
 
     def images(self, z: Tensor, y: Tensor | None = None) -> Tensor:

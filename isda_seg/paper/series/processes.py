@@ -95,7 +95,8 @@ def locked(path: Path, message: str, timeout: float = 0) -> Iterator[int | None]
     except Timeout as error:
         raise BlockingIOError(message) from error
     except NotImplementedError:  # of filelock, for some network file systems
-        warnings.warn(f'The file system of {path.parent} has no locks. Give every process other runs.', stacklevel=3)
+        warnings.warn(f'The file system of {path.parent} does not support locks, so two '
+                      'processes may train the same run. Give each process different runs.', stacklevel=3)
     held = getattr(lock._context, 'lock_file_fd', None) if os.name == 'posix' else None
     inherited = None if held is None else os.dup(held)  # filelock closes its own descriptor in a new process
     try:

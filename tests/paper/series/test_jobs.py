@@ -170,7 +170,7 @@ def test_file_system_without_locks_is_a_warning(job, monkeypatch):
         raise NotImplementedError('FileSystem does not appear to support flock')
 
     monkeypatch.setattr(processes.FileLock, 'acquire', without)
-    with pytest.warns(UserWarning, match='work has no locks. Give every process other runs'):
+    with pytest.warns(UserWarning, match='work does not support locks, .* Give each process different runs'):
         assert run_jobs([job('a')], [Slot()], [].append) == {}
 
 
