@@ -12,7 +12,7 @@ from isda_seg.attachment.label_errors import LabelErrors
 from isda_seg.attachment.label_grid import LABEL_SAMPLINGS, labels_on_grid, without_class
 from isda_seg.attachment.loss_call import Call
 from isda_seg.attachment.ramp import Ramp
-from isda_seg.attachment.unseen_classes import STEPS, UnseenClasses
+from isda_seg.attachment.training_warnings import CALLS, TrainingWarnings
 from isda_seg.attachment.verification import Verification
 from isda_seg.core import margin_variance
 from isda_seg.core.averaging import Averaging
@@ -27,7 +27,7 @@ from isda_seg.core.prior import adjust_logits, log_prior
 from isda_seg.core.schedule import check_strength
 
 RESOLUTIONS = ('label', 'feature')
-CHECK_EVERY = 64  # maximum number of steps between two calls of raise_deferred_errors
+CHECK_EVERY = 64  # maximum number of training calls between two calls of raise_deferred_errors
 
 
 class ISDACriterion(HeldStatistics):
@@ -62,7 +62,7 @@ class ISDACriterion(HeldStatistics):
         background: class of "the rest", such as 0 in torchvision's and the last one in MMDetection's box heads. Its
             samples are negatives without margins: its row of the table is 0. None: each class has its row.
         samples: None for the closed form (Eq. 7), or the number of Monte-Carlo samples in logit space (Eq. 5, Fig. 10).
-        raise_at_once: defer no check on a GPU (see ``forward``), at the cost of a synchronisation per step.
+        raise_at_once: defer no check on an accelerator (see ``forward``), at the cost of a synchronisation per step.
 
     Raises:
         ValueError: an invalid argument, or lambda_0 without total_steps or vice versa.
@@ -83,9 +83,10 @@ class ISDACriterion(HeldStatistics):
         self.ramp = Ramp.of(lambda_0, total_steps, calls_per_step)
         self.ignore_index, self.sync, self.load_statistics = ignore_index, sync, load_statistics
         self.raise_at_once, self.align_corners, self.background = raise_at_once, False, background
-        self.captured, self._unchecked_steps = CapturedInputs(), 0
+        self.captured, self._unchecked_calls = CapturedInputs(), 0
         self._verification, self._label_errors, self._kernel_step = Verification(), LabelErrors(), KernelStep()
-        self.unseen = UnseenClasses(min(STEPS, self.ramp.total * self.ramp.calls_per_step) if self.ramp else STEPS)
+        ramp_calls = self.ramp.total_steps * self.ramp.calls_per_step if self.ramp else CALLS
+        self.warnings = TrainingWarnings(min(CALLS, ramp_calls))
 
     def capture(self, classifier: nn.Module, args: tuple[Tensor, ...], kwargs: dict[str, Tensor] | None = None) -> None:
         """Capture the input of the classifier for the next call of the loss, as its forward pre-hook."""
@@ -97,8 +98,8 @@ class ISDACriterion(HeldStatistics):
         """Return the base loss of the augmented logits, a scalar by default.
 
         Invalid arguments and errors of the base loss leave statistics, captured features and ramp as they were. Without
-        ``raise_at_once``, a GPU defers two errors (``raise_deferred_errors``): labels outside the classes, which are
-        ignored meanwhile, and after the first step logits of another forward pass.
+        ``raise_at_once``, an accelerator defers two errors (``raise_deferred_errors``): labels outside the classes,
+        which are ignored meanwhile, and after the first call logits of another forward pass.
 
         Args:
             logits: (N, C), or (B, C, ...) resized to the size of the labels: points, images or volumes.
@@ -115,7 +116,7 @@ class ISDACriterion(HeldStatistics):
         base_losses.check_call(self.base, logits, ignore_index, kwargs)
         check_tensor(labels)
         if not (self.training and torch.is_grad_enabled()) or self.captured.in_eval_mode():
-            if self._unchecked_steps:
+            if self._unchecked_calls:
                 self.raise_deferred_errors()
             return base_losses.value(self.base, logits, labels, ignore_index, kwargs, self.factor)
         if self.statistics is None or not self.attached:
@@ -126,28 +127,28 @@ class ISDACriterion(HeldStatistics):
         with no_autocast(logits.device.type):
             captured = self.captured.last(logits.shape)
             self.prepare(*captured.weight.shape)  # raises an error for a classifier whose weight has been replaced
-            if self._unchecked_steps >= CHECK_EVERY:
+            if self._unchecked_calls >= CHECK_EVERY:
                 self.raise_deferred_errors()
             call = Call(captured, logits, labels, ignore_index, strength, self.logit_adjustment, self.background,
                         self.base, kwargs, self.factor, self.align_corners, self.label_sampling)
             closed_form = bool(strength or self.logit_adjustment) and not self.samples
-            self._unchecked_steps += 1
+            self._unchecked_calls += 1
             fast = closed_form and not self.raise_at_once and self.resolution == 'label'
             result = self._kernel_step.loss(call, self.statistics, self._verification) if fast else None
             result = self._by_operators(call, closed_form) if result is None else result
             self.captured.clear()
             if self.ramp:
                 self.strength = self.ramp.advance()
-            self.unseen.count_call(self.statistics, 'strength' not in vars(self) and not self.logit_adjustment)
+            self.warnings.count_call(self.statistics, 'strength' not in vars(self) and not self.logit_adjustment)
             return result
 
     def _by_operators(self, call: Call, closed_form: bool) -> Tensor:
         """Observe the batch and return the loss, by PyTorch's operators."""
         captured, logits = call[:2]
-        averaging = call.plain_averaging() if closed_form and self.background is None else None
+        averaging = call.uniform_averaging() if closed_form and self.background is None else None
         labels, ignored = self._label_errors.check(call.labels, logits, call.ignore_index, self.sources)
         self._verification.check(captured, logits, self.align_corners)
-        if self.raise_at_once or self._unchecked_steps >= CHECK_EVERY:
+        if self.raise_at_once or self._unchecked_calls >= CHECK_EVERY:
             self.raise_deferred_errors()
         on_grid = labels_on_grid(labels, captured.features.shape[2:], self.align_corners, self.label_sampling)
         undo = self.observe(captured.features, on_grid, ignored, reversible=averaging is None)
@@ -188,13 +189,13 @@ class ISDACriterion(HeldStatistics):
         return table
 
     def raise_deferred_errors(self) -> None:
-        """Raise deferred GPU errors; ``forward`` calls this every 64 steps, and at the first call in eval mode.
+        """Raise deferred errors; ``forward`` does so every 64 calls, and at the first one in eval mode.
 
         Raises:
             ValueError: labels that are neither classes nor the ignore index.
-            RuntimeError: logits that do not match the captured input; batches larger than those of the first step.
+            RuntimeError: logits that do not match the captured features; batches larger than those of the first step.
         """
-        self._unchecked_steps = 0
+        self._unchecked_calls = 0
         self._label_errors.raise_deferred()
         self._verification.raise_deferred()
         self._kernel_step.raise_deferred()

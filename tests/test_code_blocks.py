@@ -362,7 +362,7 @@ def wrapped(model):
     from helpers import families
     pairs, _ = families.start(model, dict(type='ISDAHook', lambda_0=7.5), {})
     names = {module: name for name, module in model.named_modules()}
-    return {f'{pair.name}.{pair.place}': names[pair.classifier] for pair in pairs}
+    return {f'{pair.name}.{pair.path}': names[pair.classifier] for pair in pairs}
 
 
 @code('own head')

@@ -65,7 +65,7 @@ def twins(name, diff=DIFF, **changes):
 def attached(head, strength=STRENGTH):
     """What ISDAHook does."""
     for pair in find_pairs(head):
-        attach(pair.loss, pair.classifier, pair.holder.align_corners)
+        attach(pair.loss, pair.classifier, pair.head.align_corners)
         pair.loss.strength = strength
     return head
 
@@ -137,7 +137,7 @@ def test_the_merged_diff_changes_the_loss_and_nothing_else(name):
 @every_head
 def test_the_classifier_of_a_head_is_conv_seg(name):
     isda = twins(name)[1]
-    assert [(pair.holder, pair.loss, pair.classifier) for pair in find_pairs(isda)] == [
+    assert [(pair.head, pair.loss, pair.classifier) for pair in find_pairs(isda)] == [
         (isda, isda.loss_decode, isda.conv_seg)]
 
 

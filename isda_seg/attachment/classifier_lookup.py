@@ -16,34 +16,34 @@ def num_outputs(module: nn.Module) -> int | None:
     return None
 
 
-def classifier_of(holder: nn.Module, loss: nn.Module, place: str) -> nn.Module:
-    """Return the classifier in ``holder``, usually a head, that computes the logits of the loss.
+def classifier_of(head: nn.Module, loss: nn.Module, path: str) -> nn.Module:
+    """Return the classifier in ``head``, which may be a whole model, that computes the logits of the loss.
 
-    ``place`` is the path of the loss in the holder, such as 'loss_decode.0'. An attribute ``classifier`` of the loss
+    ``path`` is the path of the loss in the head, such as 'loss_decode.0'. An attribute ``classifier`` of the loss
     names the classifier. Without a classifier, or with several candidates, it raises a ValueError.
     """
-    reason, wanted = unsupported_reason(type(holder)), getattr(loss, 'classifier', None)
+    reason, wanted = unsupported_reason(type(head)), getattr(loss, 'classifier', None)
     if reason is not None:
         raise ValueError(reason)
-    children = dict(holder.named_children())
+    children = dict(head.named_children())
     if wanted is None:
-        known = classifiers(holder, place)
+        known = classifiers(head, path)
         if known == ():
-            raise ValueError(f'{place} does not receive the logits of a softmax classifier')
+            raise ValueError(f'{path} does not receive the logits of a softmax classifier')
         wanted = None if known is None else known[0]
     if wanted is not None:
-        inner = {name: child for name, child in holder.named_modules() if isinstance(child, (nn.Linear, *CONVOLUTIONS))}
+        inner = {name: child for name, child in head.named_modules() if isinstance(child, (nn.Linear, *CONVOLUTIONS))}
         if wanted not in inner:
             raise ValueError(f'no classifier is named {wanted!r}; choose one of {list(inner)}')
         return _supported(inner[wanted])
-    classes = getattr(holder, 'num_classes', None)
+    classes = getattr(head, 'num_classes', None)
     layers = {key: child for key, child in children.items() if num_outputs(child) is not None}
     fitting = {key: child for key, child in layers.items() if num_outputs(child) != 1 and
                classes in (None, num_outputs(child))}
     if len(fitting) == 1:
         return _supported(next(iter(fitting.values())))
     outputs = {key: num_outputs(child) for key, child in layers.items()}
-    hint = (f"if {place} receives the logits of one of them, name it: dict(type='isda_seg.losses.ISDALoss', "
+    hint = (f"if {path} receives the logits of one of them, name it: dict(type='isda_seg.losses.ISDALoss', "
             f'lambda_0=..., classifier={next(iter(fitting))!r})') if fitting else \
         'a single output means a sigmoid' if 1 in outputs.values() else 'another module computes its logits'
     raise ValueError(f'ISDA needs exactly one softmax classifier (a Linear or 1x1 convolution with num_classes='

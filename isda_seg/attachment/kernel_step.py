@@ -8,7 +8,7 @@ from isda_seg.attachment.base_losses import MeanCrossEntropy
 from isda_seg.attachment.label_errors import LabelErrors, invalid_labels
 from isda_seg.attachment.label_grid import label_index, labels_on_grid, without_class
 from isda_seg.attachment.loss_call import Call
-from isda_seg.attachment.verification import TERMS, Place, Verification, stale_logits, tolerance
+from isda_seg.attachment.verification import TERMS, Place, Verification, relative_tolerance, stale_logits
 from isda_seg.core import ClassStatistics
 from isda_seg.core.averaging import Averaging
 from isda_seg.core.functional import closed_form_logits
@@ -52,7 +52,7 @@ class KernelStep(Transient):
         # an unknown base loss may raise an error
         dropped = statistics.dropped if averaging else statistics.dropped.clone()
         result, moments = self._run(kernels, call, averaging, statistics.running(), dropped, verification.next(), ranks)
-        self._last = len(call.weight), call.ignore_index, tolerance(call.features, call.logits)
+        self._last = len(call.weight), call.ignore_index, relative_tolerance(call.features, call.logits)
         statistics.store(moments)
         if not averaging:
             statistics.dropped = dropped
@@ -66,8 +66,8 @@ class KernelStep(Transient):
         """
         features, weight = call.features, call.weight
         index, checks = _grid(kernels, call, dropped, step)
-        setting = kernels.Setting(call.ignore_index, averaging or Averaging(), self._watch, checks,
-                                  tolerance(features, call.logits), len(weight) * min(weight.shape[1], TERMS))
+        setting = kernels.LossSetting(call.ignore_index, averaging or Averaging(), self._watch, checks,
+                                  relative_tolerance(features, call.logits), len(weight) * min(weight.shape[1], TERMS))
         if features.dim() == 2:
             return _samples(kernels, call, running, index.flatten(), setting, ranks), running
         parts = kernels.operators.split_moments(features, index, len(weight))
@@ -110,11 +110,11 @@ class KernelStep(Transient):
         if watch is None:
             return
         (least, most), worst = watch.extremes.tolist(), float(watch.worst)
-        classes, ignore_index, allowed = self._last
+        classes, ignore_index, tolerance = self._last
         if least <= most:
             raise invalid_labels(least, most, classes, ignore_index)
         if worst > 1:
-            raise RuntimeError(stale_logits(worst * allowed))
+            raise RuntimeError(stale_logits(worst * tolerance))
         self._watch = watch
 
 

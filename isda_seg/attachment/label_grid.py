@@ -10,7 +10,7 @@ LABEL_SAMPLINGS = ('exact', 'nearest')
 
 
 @lru_cache(maxsize=64)
-def label_index(small: int, large: int, align_corners: bool, sampling: str = 'exact',
+def label_index(small: int, large: int, align_corners: bool, label_sampling: str = 'exact',
                 device: torch.device | str = 'cpu') -> Tensor:
     """Return the label row (or column) of each of ``small`` feature rows, among ``large`` label rows; a cached tensor.
 
@@ -19,7 +19,7 @@ def label_index(small: int, large: int, align_corners: bool, sampling: str = 'ex
     half a cell, and by up to a whole cell for align_corners.
     """
     i = torch.arange(small, device=device)
-    return i * large // small if sampling == 'nearest' else pixel_of(i, small, large, align_corners)
+    return i * large // small if label_sampling == 'nearest' else pixel_of(i, small, large, align_corners)
 
 
 def pixel_of(i: Index, small: int, large: int, align_corners: bool) -> Index:
@@ -29,7 +29,7 @@ def pixel_of(i: Index, small: int, large: int, align_corners: bool) -> Index:
     return (2 * i + 1) * large // (2 * small)
 
 
-def labels_on_grid(labels: Tensor, size: tuple[int, ...], align_corners: bool, sampling: str = 'exact') -> Tensor:
+def labels_on_grid(labels: Tensor, size: tuple[int, ...], align_corners: bool, label_sampling: str = 'exact') -> Tensor:
     """Return the labels (B, H, W) at the positions of features of ``size`` (h, w): (B, h, w), for any number of sides.
 
     Class probabilities (B, C, H, W) give (B, C, h, w).
@@ -39,7 +39,7 @@ def labels_on_grid(labels: Tensor, size: tuple[int, ...], align_corners: bool, s
         return labels
     index: list[Any] = [...]
     for place, (small, side) in enumerate(zip(size, large, strict=True), start=1):
-        rows = label_index(small, side, align_corners, sampling, labels.device)
+        rows = label_index(small, side, align_corners, label_sampling, labels.device)
         index.append(rows.view(-1, *[1] * (len(size) - place)))
     return labels[tuple(index)]
 

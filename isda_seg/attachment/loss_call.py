@@ -42,10 +42,10 @@ class Call(NamedTuple):
         learned = averaging is not None and averaging.class_weight is not None and averaging.class_weight.requires_grad
         return None if learned else averaging
 
-    def plain_averaging(self) -> Averaging | None:
+    def uniform_averaging(self) -> Averaging | None:
         """Return ``averaging()`` if each labelled sample has the same weight, else None."""
         averaging = self.averaging()
-        return averaging if averaging is not None and averaging.plain else None
+        return averaging if averaging is not None and averaging.uniform else None
 
     def base_value(self, logits: Iterable[Tensor], labels: Tensor, ignored: int) -> Tensor:
         """Return the mean of the base loss over several logits; ``ignored`` is the ignore index of the labels."""

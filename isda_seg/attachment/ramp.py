@@ -12,18 +12,19 @@ from isda_seg.core.schedule import check_strength, linear_ramp
 class Ramp(nn.Module):
     """``linear_ramp`` over the optimizer steps, counted by training calls (lambda = t/T lambda_0, below Eq. 4).
 
-    ``final`` is lambda_0, ``total`` the number of optimizer steps, ``calls_per_step`` that of training calls per step.
+    ``total_steps`` is the number of optimizer steps, ``calls_per_step`` that of training calls per step.
     The buffer ``calls`` is the number of training calls so far; users may change its value.
     """
 
     calls: Tensor
 
-    def __init__(self, final: float, total: int, calls_per_step: int = 1) -> None:
+    def __init__(self, lambda_0: float, total_steps: int, calls_per_step: int = 1) -> None:
         super().__init__()
-        for name, number in (('total_steps', total), ('calls_per_step', calls_per_step)):
+        for name, number in (('total_steps', total_steps), ('calls_per_step', calls_per_step)):
             if isinstance(number, bool) or not isinstance(number, int) or number < 1:
                 raise ValueError(f'{name} must be a positive integer, got {number!r}')
-        self.final, self.total, self.calls_per_step = check_strength(final, 'lambda_0'), total, calls_per_step
+        self.lambda_0, self.total_steps = check_strength(lambda_0, 'lambda_0'), total_steps
+        self.calls_per_step = calls_per_step
         self.register_buffer('calls', torch.zeros((), dtype=torch.int64))
         self._known: tuple[Tensor | None, int, int] = None, 0, 0  # the buffer, its version, its value
 
@@ -42,7 +43,7 @@ class Ramp(nn.Module):
 
     def strength(self) -> float:
         """Return the strength of the next call."""
-        return linear_ramp(self._calls_made() // self.calls_per_step + 1, self.total, self.final)
+        return linear_ramp(self._calls_made() // self.calls_per_step + 1, self.total_steps, self.lambda_0)
 
     def advance(self) -> float:
         """Count one call, and return its strength."""
@@ -60,8 +61,8 @@ class Ramp(nn.Module):
             state_dict[key] = self.calls
 
     def extra_repr(self) -> str:
-        """Return final strength and number of steps for ``repr``."""
-        return f'lambda_0={self.final}, total_steps={self.total}, calls_per_step={self.calls_per_step}'
+        """Return the arguments for ``repr``."""
+        return f'lambda_0={self.lambda_0}, total_steps={self.total_steps}, calls_per_step={self.calls_per_step}'
 
     def __getstate__(self) -> dict[str, Any]:
         """Copy without the remembered value, which belongs to the buffer of the original."""

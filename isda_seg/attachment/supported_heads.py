@@ -36,8 +36,8 @@ def unsupported_reason(kind: type) -> str | None:
     return next((UNSUPPORTED[name] for name in _names(kind) if name in UNSUPPORTED), None)
 
 
-def classifiers(head: nn.Module, place: str) -> tuple[str, ...] | None:
-    """Return the names of the classifiers of the loss at ``place`` (such as 'loss_decode.0'), in order of its calls.
+def classifiers(head: nn.Module, path: str) -> tuple[str, ...] | None:
+    """Return the names of the classifiers of the loss at ``path`` (such as 'loss_decode.0'), in order of its calls.
 
     The result is None if the classifier has to be found by structure, and empty if the loss does not receive logits of
     a softmax classifier. A head of another package declares an attribute ``isda_classifiers``, in the form of an entry
@@ -48,7 +48,7 @@ def classifiers(head: nn.Module, place: str) -> tuple[str, ...] | None:
         known = next((CLASSIFIERS[name] for name in _names(type(head)) if name in CLASSIFIERS), None)
     if known is None:
         return None
-    return next((names for where, names in known.items() if f'{place}.'.startswith(f'{where}.')), ())
+    return next((names for where, names in known.items() if f'{path}.'.startswith(f'{where}.')), ())
 
 
 def background_of(head: nn.Module, outputs: int) -> int | None:

@@ -14,14 +14,14 @@ from isda_seg.core.ops.upsampled import resize
 from isda_seg.core.windows import Windows
 
 STRIDE = 2654435761  # 2^32 divided by the golden ratio: spreads the sampled positions over batch and image
-ALLOWED = 1e-2       # tolerance relative to the scale of the logits
-HALF_ALLOWED = 5e-2  # tolerance for features or logits in half precision
+TOLERANCE = 1e-2       # tolerance relative to the scale of the logits
+HALF_TOLERANCE = 5e-2  # tolerance for features or logits in half precision
 TERMS = 36           # number of channels whose rounding errors may add up without cancelling each other
 
 
-def tolerance(features: Tensor | Windows, logits: Tensor) -> float:
-    """Return the allowed difference, relative to the scale of the logits."""
-    return HALF_ALLOWED if min(features.dtype.itemsize, logits.dtype.itemsize) < 4 else ALLOWED
+def relative_tolerance(features: Tensor | Windows, logits: Tensor) -> float:
+    """Return the largest allowed difference, relative to the scale of the logits."""
+    return HALF_TOLERANCE if min(features.dtype.itemsize, logits.dtype.itemsize) < 4 else TOLERANCE
 
 
 class Place(NamedTuple):
@@ -47,9 +47,9 @@ class Comparison(NamedTuple):
     error: Tensor     # (C,) difference to the logits of the loss
     features: Tensor  # (A, n)
 
-    def excess(self, weight: Tensor, allowed: float) -> Tensor:
+    def excess(self, weight: Tensor, tolerance: float) -> Tensor:
         """Return the largest error divided by the tolerance, a scalar tensor."""
-        bound = allowed * (self.logits.abs().max() + typical_logit(self.features, weight))
+        bound = tolerance * (self.logits.abs().max() + typical_logit(self.features, weight))
         excess: Tensor = self.error.abs().max() / (bound + torch.finfo(self.error.dtype).tiny)
         return excess
 
@@ -58,7 +58,7 @@ def typical_logit(features: Tensor, weight: Tensor) -> Tensor:
     """Return the size of a logit of the largest feature (A, n) without cancellation, a scalar; the weight is (C, A).
 
     Rounding errors are relative to this size: the logits themselves may be much smaller. The sum of absolute products
-    is at most the product of the norms. bfloat16 rounds it by 2^-7, less than ``HALF_ALLOWED / TERMS ** 0.5``.
+    is at most the product of the norms. bfloat16 rounds it by 2^-7, less than ``HALF_TOLERANCE / TERMS ** 0.5``.
     """
     length = torch.linalg.vector_norm(features.float(), dim=0).max()
     rows = torch.linalg.vector_norm(weight.detach().float(), dim=1)
@@ -86,8 +86,8 @@ def scale_factor_of(small: Tensor, logits: Tensor, bound: float) -> float | None
 class Verification(Transient):
     """Check of captured inputs against the logits: the whole first image at the first step, then one position per step.
 
-    On a CPU, ``check`` raises the error of its step. On a GPU it does so at the first step only; ``raise_deferred``
-    raises errors of later steps, after their batches have been observed.
+    On a CPU, ``check`` raises the error of its step. On an accelerator it does so at the first step only;
+    ``raise_deferred`` raises errors of later steps, after their batches have been observed.
     """
 
     def __init__(self) -> None:
@@ -98,21 +98,21 @@ class Verification(Transient):
 
     @torch.no_grad()
     def check(self, captured: CapturedInput, logits: Tensor, align_corners: bool) -> None:
-        """Check one step before its batch is observed; a GPU defers errors of values after the first step."""
+        """Check one step before its batch is observed; an accelerator defers errors of values after the first step."""
         check_shapes(captured, logits)
         if logits.numel() == 0:
             return
-        allowed, step = tolerance(captured.features, logits), self.next()
+        tolerance, step = relative_tolerance(captured.features, logits), self.next()
         if not self.verified:
-            self.verified, self.scale_factor = _whole_image(captured, logits, align_corners, allowed)
+            self.verified, self.scale_factor = _whole_image(captured, logits, align_corners, tolerance)
             return
         sample = _one_position(captured, logits, align_corners, step, self.scale_factor)
         if on_cpu(logits):
-            excess = float(sample.excess(captured.weight, allowed))
+            excess = float(sample.excess(captured.weight, tolerance))
             if 1 < excess < inf:  # infinite: an overflow in half precision, which a GradScaler skips
-                raise RuntimeError(stale_logits(excess * allowed))
+                raise RuntimeError(stale_logits(excess * tolerance))
             return
-        self._deferred.append((sample, captured.weight.detach(), allowed))
+        self._deferred.append((sample, captured.weight.detach(), tolerance))
 
     def next(self) -> int:
         """Count one more step, and return its number, which determines the position to verify."""
@@ -131,7 +131,7 @@ class Verification(Transient):
             [sample.error for sample in samples], [sample.logits for sample in samples]))
         relative = (errors / (logits + typical + torch.finfo(errors.dtype).tiny)).nan_to_num(nan=0.0, posinf=0.0)
         found = zip(relative.tolist(), tolerances, strict=True)
-        worst, error = max((error / allowed, error) for error, allowed in found)
+        worst, error = max((error / tolerance, error) for error, tolerance in found)
         if worst > 1:  # an overflow in half precision has been replaced by 0
             raise RuntimeError(stale_logits(error))
 
@@ -151,16 +151,16 @@ def check_shapes(captured: CapturedInput, logits: Tensor) -> None:
 
 
 def _whole_image(captured: CapturedInput, logits: Tensor, align_corners: bool,
-                 allowed: float) -> tuple[bool, float | None]:
+                 tolerance: float) -> tuple[bool, float | None]:
     """Verify the logits of the first image; return whether no overflow prevented this, and ``scale_factor_of``."""
     (small, typical), got, size = _first_image(captured), logits[:1].float(), tuple(logits.shape[2:])
     again = small if small.dim() == 2 else resize(small, size, align_corners)
     error, scale = float((again - got).abs().max()), float(again.abs().max())
-    bound = allowed * (scale + typical + 1e-6)
+    bound = tolerance * (scale + typical + 1e-6)
     if bound < error < inf:
         if size != small.shape[2:] and not align_corners and (factor := scale_factor_of(small, got, bound)):
             return True, factor
-        if small.dim() > 2 and float((resize(small, size, not align_corners) - got).abs().max()) <= allowed * scale:
+        if small.dim() > 2 and float((resize(small, size, not align_corners) - got).abs().max()) <= tolerance * scale:
             raise RuntimeError(f'the logits were upsampled with align_corners={not align_corners}, but the loss was '
                                f'attached with align_corners={align_corners}: call '
                                f'attach(loss, classifier, align_corners={not align_corners}), or with OpenMMLab set '

@@ -22,12 +22,12 @@ class LogitMetric(BaseMetric):
 
     def __init__(self, adjustment: list[float] | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.added = None if adjustment is None else torch.tensor(adjustment)
+        self.adjustment = None if adjustment is None else torch.tensor(adjustment)
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
         """Store one result for every image, so that images duplicated across ranks count once."""
         for sample in data_samples:
-            logits = adjust_logits(sample['logits'].detach().cpu(), self.added)
+            logits = adjust_logits(sample['logits'].detach().cpu(), self.adjustment)
             self.results.extend(self._of_images(logits, sample['labels'].cpu()))
 
     def _of_images(self, logits: Tensor, labels: Tensor) -> Iterator[Any]:

@@ -26,7 +26,7 @@ class Averaging(NamedTuple):
     least: float = 1.0         # lower bound of the divisor, for batches without a labelled sample
 
     @property
-    def plain(self) -> bool:
+    def uniform(self) -> bool:
         """Whether every labelled sample has the same weight, and a batch without any has the loss 0."""
         return self.class_weight is None and self.gamma == 0 and self.least == 1
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from isda_seg.core.ops.checks import at_least_float32, check_choice, check_features, class_index, labelled, sample_rows
+from isda_seg.core.ops.checks import at_least_float32, check_choice, check_features, class_index, labelled, per_image
 from isda_seg.core.ops.class_matrices import class_matrices, update_full_in_place
 from isda_seg.core.ops.device import constant, on_cpu
 from isda_seg.core.ops.precision import full_precision
@@ -59,30 +59,30 @@ def class_moments(features: Tensor, labels: Tensor, num_classes: int, *, covaria
 
 
 @torch.no_grad()
-def batch_moments(features: Tensor, labels: Tensor, num_classes: int, covariance: str,
+def batch_moments(features: Tensor, labels: Tensor, num_classes: int, kind: str,
                   ignore_index: int | None) -> tuple[ClassMoments, Tensor]:
     """Compute ``class_moments`` for checked arguments, and the number of samples dropped as non-finite."""
     if labels.is_floating_point():
-        *fields, dropped = weighted_moments(features, labels, covariance)
+        *fields, dropped = weighted_moments(features, labels, kind)
         return ClassMoments(*fields), dropped
     if not on_cpu(features):
-        return _whole_moments(features, labels, num_classes, covariance, ignore_index)
+        return _whole_moments(features, labels, num_classes, kind, ignore_index)
     dtype = at_least_float32(features)
-    empty = empty_moments(num_classes, features.shape[1], covariance, dtype, features.device)
-    if covariance == 'full':
+    empty = empty_moments(num_classes, features.shape[1], kind, dtype, features.device)
+    if kind == 'full':
         return empty, update_full_in_place(empty, features, labels, ignore_index)
     classes, total = torch.arange(num_classes, device=labels.device), None
     with full_precision(features.device.type):
-        for rows, row_labels in sample_rows(features, labels):
+        for rows, row_labels in per_image(features, labels):
             for x, y in zip(torch.split(rows, CHUNK), torch.split(row_labels, CHUNK), strict=True):
                 member = (y[:, None] == classes) & labelled(y, ignore_index)[:, None]
-                chunk = _chunk_moments(x.to(dtype), member, covariance)
+                chunk = _chunk_moments(x.to(dtype), member, kind)
                 total = chunk if total is None else merge(total, chunk)
     total = total or empty
     return total, labelled(labels, ignore_index).sum() - total.count.sum()
 
 
-def _chunk_moments(x: Tensor, member: Tensor, covariance: str) -> ClassMoments:
+def _chunk_moments(x: Tensor, member: Tensor, kind: str) -> ClassMoments:
     """Return two-pass moments of samples x (n, A) with class memberships (n, C): means, then centred squares."""
     finite = x.sum(1).isfinite()
     if not bool(finite.all()):
@@ -92,9 +92,9 @@ def _chunk_moments(x: Tensor, member: Tensor, covariance: str) -> ClassMoments:
     one_hot = member.to(x.dtype)
     divisor = count.clamp(min=1).to(x.dtype)
     mean = one_hot.t() @ x / divisor[:, None]
-    if covariance == 'identity':
+    if kind == 'identity':
         return ClassMoments(count, mean, x.new_ones(1, x.shape[1]))
-    if covariance == 'shared':
+    if kind == 'shared':
         total = count.sum().clamp(min=1).to(x.dtype)
         common = count.to(x.dtype) @ mean / total
         centred = (x - common) * one_hot.sum(1, keepdim=True)
@@ -104,7 +104,7 @@ def _chunk_moments(x: Tensor, member: Tensor, covariance: str) -> ClassMoments:
     return ClassMoments(count, mean, one_hot.t() @ centred.square() / divisor[:, None])
 
 
-def _whole_moments(features: Tensor, labels: Tensor, num_classes: int, covariance: str,
+def _whole_moments(features: Tensor, labels: Tensor, num_classes: int, kind: str,
                    ignore_index: int | None) -> tuple[ClassMoments, Tensor]:
     """Compute ``batch_moments`` on an accelerator: all samples at once, few kernel launches, no synchronisation."""
     dtype = at_least_float32(features)
@@ -122,17 +122,17 @@ def _whole_moments(features: Tensor, labels: Tensor, num_classes: int, covarianc
         count, member = counts[:num_classes], one_hot[:num_classes]
         share = member / count.clamp(min=1)[:, None]
         mean = share @ x.t()
-        if covariance == 'identity':
-            sigma = x.new_ones(1, len(x))
-        elif covariance == 'shared':
+        if kind == 'identity':
+            covariance = x.new_ones(1, len(x))
+        elif kind == 'shared':
             member = member.sum(dim=0)
             centred = (x - (x @ member / member.sum().clamp(min=1))[:, None]) * member
-            sigma = (centred @ centred.t() / member.sum().clamp(min=1))[None]
+            covariance = (centred @ centred.t() / member.sum().clamp(min=1))[None]
         else:
             centred = torch.addmm(x, mean.t(), member, alpha=-1)
-            sigma = share @ centred.square_().t() if covariance == 'diagonal' else \
+            covariance = share @ centred.square_().t() if kind == 'diagonal' else \
                 class_matrices(centred, class_of, counts, num_classes)
-    return ClassMoments(count, mean, sigma), counts[num_classes]
+    return ClassMoments(count, mean, covariance), counts[num_classes]
 
 
 def merge(*moments: ClassMoments) -> ClassMoments:

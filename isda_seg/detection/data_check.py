@@ -8,7 +8,7 @@ from mmengine.registry import DATASETS
 
 from isda_seg.metrics.class_names import check_class_names
 from isda_seg.openmmlab.config_nodes import dicts
-from isda_seg.runtime.config_keys import class_of
+from isda_seg.runtime.config_keys import type_of
 
 REMEDY = 'put COCO there, set ISDA_SEG_DATA to the folder that holds it, or set data_root in the config'
 
@@ -18,7 +18,7 @@ def check_data(cfg: Config, splits: tuple[str, ...] = ('train', 'val')) -> None:
     for split in splits:
         for dataset in dicts(cfg.get(f'{split}_dataloader')):
             if dataset.get('metainfo'):
-                check_class_names(dataset, class_of(dataset, DATASETS))
+                check_class_names(dataset, type_of(dataset, DATASETS))
             if dataset.get('ann_file') and 'data_prefix' in dataset:
                 _check_dataset(split, dataset)
         for evaluator in dicts(cfg.get(f'{split}_evaluator')):

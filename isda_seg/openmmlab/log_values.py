@@ -18,5 +18,5 @@ def scalars(pairs: Sequence[HookedPair]) -> dict[str, float]:
 def _key(pair: HookedPair, pairs: Sequence[HookedPair]) -> str:
     names = [other.loss.loss_name for other in pairs if other.name == pair.name]
     name = pair.loss.loss_name
-    name = 'isda' if len(names) == 1 else name if names.count(name) == 1 else pair.place
+    name = 'isda' if len(names) == 1 else name if names.count(name) == 1 else pair.path
     return f'{pair.name}.{name}' if pair.name else name

@@ -11,11 +11,11 @@ from isda_seg.openmmlab.per_call import PerCallLosses
 
 class Pair(NamedTuple):
     """An ISDA loss and the classifier of its logits."""
-    name: str               # of the holder in the model
-    holder: nn.Module       # the module that directly holds the loss
+    name: str               # of the head in the model
+    head: nn.Module         # the module that directly holds the loss
     loss: ISDACriterion
     classifier: nn.Module
-    place: str              # name of the loss in the holder
+    path: str               # name of the loss in the head
 
 
 class HookedLoss(ISDACriterion):
@@ -37,16 +37,16 @@ def find_pairs(model: nn.Module) -> Iterator[Pair]:
     classifier with ``num_classes`` outputs. If there are several, ``loss.classifier`` names one. The classifiers of
     special heads of MMSegmentation are listed in ``supported_heads``.
     """
-    for name, holder in model.named_modules():
-        for place, _, _, loss in () if is_list(holder) else listed(holder):
+    for name, head in model.named_modules():
+        for path, _, _, loss in () if is_list(head) else direct_children(head):
             if not isinstance(loss, ISDACriterion):
                 continue
             try:
-                classifier = classifier_of(holder, loss, place)
+                classifier = classifier_of(head, loss, path)
             except ValueError as error:
-                raise ValueError(f'{name or "the model"} ({type(holder).__name__}): {error}. ISDA does not support '
+                raise ValueError(f'{name or "the model"} ({type(head).__name__}): {error}. ISDA does not support '
                                  'this head: replace the ISDALoss by the original loss') from None
-            yield Pair(name, holder, loss, classifier, place)
+            yield Pair(name, head, loss, classifier, path)
 
 
 def is_list(module: nn.Module) -> bool:
@@ -56,10 +56,10 @@ def is_list(module: nn.Module) -> bool:
     return isinstance(module, (nn.ModuleList, PerCallLosses))
 
 
-def listed(holder: nn.Module, within: str = '') -> Iterator[tuple[str, nn.Module, str, nn.Module]]:
+def direct_children(head: nn.Module, within: str = '') -> Iterator[tuple[str, nn.Module, str, nn.Module]]:
     """Yield what a module directly holds, alone or in lists: its path, its direct parent, its key there, and itself."""
-    for key, child in holder.named_children():
+    for key, child in head.named_children():
         if is_list(child):
-            yield from listed(child, f'{within}{key}.')
+            yield from direct_children(child, f'{within}{key}.')
         else:
-            yield f'{within}{key}', holder, key, child
+            yield f'{within}{key}', head, key, child

@@ -1,7 +1,7 @@
 """Warnings about non-finite features and classes without a sample. Plain torch."""
 from collections.abc import Sequence
 
-from isda_seg.attachment.unseen_classes import dropped_message, unseen_message
+from isda_seg.attachment.training_warnings import dropped_message, unseen_message
 from isda_seg.openmmlab.pairs import Pair
 
 

@@ -15,10 +15,10 @@ def check_unused(config: Any, model: nn.Module) -> None:
     if len(named) <= len(held):
         return
     modules = dict(model.named_modules())
-    lost = [place for place in named if not isinstance(modules.get(place), ISDACriterion)]
-    heads = [type(modules.get(place.rpartition('.')[0], model)) for place in lost]
+    lost = [path for path in named if not isinstance(modules.get(path), ISDACriterion)]
+    heads = [type(modules.get(path.rpartition('.')[0], model)) for path in lost]
     reasons = set(filter(None, map(unsupported_reason, heads)))
-    places = ', '.join(f'model.{place}' for place in lost)
+    places = ', '.join(f'model.{path}' for path in lost)
     raise ValueError(f'the config contains ISDALoss {len(named)} times, the model {len(held)} times. The model does '
                      f'not use {places}{"".join(f" ({reason})" for reason in reasons)}. Delete this key. To wrap every '
                      "supported loss, use default_hooks = dict(isda=dict(type='isda_seg.hooks.ISDAHook', "

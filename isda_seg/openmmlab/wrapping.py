@@ -12,7 +12,7 @@ from isda_seg.attachment.classifier_lookup import classifier_of
 from isda_seg.attachment.supported_heads import background_of, classifiers, later_calls_note, unsupported_reason
 from isda_seg.attachment.supported_losses import reason_not_softmax
 from isda_seg.criterion import ISDACriterion
-from isda_seg.openmmlab.pairs import HookedLoss, HookedPair, find_pairs, is_list, listed
+from isda_seg.openmmlab.pairs import HookedLoss, HookedPair, direct_children, find_pairs, is_list
 from isda_seg.openmmlab.per_call import PerCallLosses
 
 Make = Callable[[nn.Module], ISDACriterion]
@@ -21,8 +21,8 @@ Make = Callable[[nn.Module], ISDACriterion]
 class HeldLoss(NamedTuple):
     """A loss and the head that holds it."""
     name: str           # name of the head in the model
-    holder: nn.Module   # the head
-    place: str          # name of the loss in the head: 'loss_decode', 'loss_decode.0'
+    head: nn.Module
+    path: str          # name of the loss in the head: 'loss_decode', 'loss_decode.0'
     list: nn.Module     # the direct parent of the loss: the head, or its list of losses
     key: str            # name of the loss in its direct parent
     loss: nn.Module
@@ -43,8 +43,8 @@ def wrap_losses(model: nn.Module, make: Make | None = None,
             reason = None if isinstance(held.loss, ISDACriterion) else 'it is not an ISDALoss' if make is None else \
                 _reason_not_wrapped(model, held, heads)
             if reason is not None:
-                unwrapped.setdefault(_title(held.name, held.holder), []).append(
-                    f'{held.place} is not wrapped: {reason}')
+                unwrapped.setdefault(_title(held.name, held.head), []).append(
+                    f'{held.path} is not wrapped: {reason}')
                 continue
             loss = held.loss if isinstance(held.loss, ISDACriterion) else make(held.loss)  # type: ignore[misc]
             held.list.add_module(held.key, _per_classifier(model, held, loss))
@@ -60,20 +60,20 @@ def wrap_losses(model: nn.Module, make: Make | None = None,
 
 def _attach(pair: HookedPair, undo: ExitStack) -> None:
     if not isinstance(pair.loss, HookedLoss):
-        raise ValueError(f'{_title(pair.name, pair.holder)}: {pair.place} is an ISDACriterion, and the hook sets the '
+        raise ValueError(f'{_title(pair.name, pair.head)}: {pair.path} is an ISDACriterion, and the hook sets the '
                          'strength of an isda_seg.losses.ISDALoss(lambda_0, base=...): replace it by one')
     was_attached = pair.loss.attached
-    attach(pair.loss, pair.classifier, getattr(pair.holder, 'align_corners', False))
+    attach(pair.loss, pair.classifier, getattr(pair.head, 'align_corners', False))
     if not was_attached:
         undo.callback(detach, pair.loss, pair.classifier)
-    pair.loss.unseen.steps = None  # the hook reports, with the names of the dataset
+    pair.loss.warnings.after = None  # the hook reports, with the names of the dataset
     pair.loss.skipped_if_empty = True  # by the box heads of MMDetection
     if pair.loss.ignore_background:
-        pair.loss.background = background_of(pair.holder, pair.loss.statistics.num_classes)
+        pair.loss.background = background_of(pair.head, pair.loss.statistics.num_classes)
 
 
 def _is_loss(module: nn.Module, key: str = '') -> bool:
-    """Return whether a module is a loss by the name of its class or a base class, or by its name in its holder.
+    """Return whether a module is a loss by the name of its class or a base class, or by its name in its head.
 
     A module named like a loss that holds parameters may be a head, so it is searched instead.
     """
@@ -86,10 +86,10 @@ def _is_loss(module: nn.Module, key: str = '') -> bool:
 
 def held_losses(model: nn.Module) -> Iterator[HeldLoss]:
     """Yield every loss that a module of the model directly holds, alone or in lists."""
-    for name, holder in model.named_modules():
-        if not (is_list(holder) or _is_loss(holder)):
-            yield from (HeldLoss(name, holder, place, parent, key, child) for place, parent, key, child in
-                        listed(holder) if _is_loss(child, place) and not isinstance(parent, PerCallLosses))
+    for name, head in model.named_modules():
+        if not (is_list(head) or _is_loss(head)):
+            yield from (HeldLoss(name, head, path, parent, key, child) for path, parent, key, child in
+                        direct_children(head) if _is_loss(child, path) and not isinstance(parent, PerCallLosses))
 
 
 def _reason_not_wrapped(model: nn.Module, held: HeldLoss, heads: Sequence[str] | None) -> str | None:
@@ -105,7 +105,7 @@ def _reason_not_wrapped(model: nn.Module, held: HeldLoss, heads: Sequence[str] |
     try:
         if (reason := unsupported_reason(type(parent))) is not None:
             return reason
-        classifier_of(held.holder, held.loss, held.place)
+        classifier_of(held.head, held.loss, held.path)
     except ValueError as error:
         return str(error)
     return None
@@ -124,15 +124,15 @@ def _check_names(heads: Sequence[str], known: Sequence[str]) -> None:
 
 def _per_classifier(model: nn.Module, held: HeldLoss, loss: ISDACriterion) -> nn.Module:
     """Return the ISDA loss, or separate copies of it for each classifier of a loss with several calls per step."""
-    names = classifiers(held.holder, held.place) or ()
+    names = classifiers(held.head, held.path) or ()
     parent = model.get_submodule(held.name.rpartition('.')[0])
     if len(names) < 2 and later_calls_note(parent) is None:
         return loss
     if later_calls_note(parent) is not None:
-        classifier = classifier_of(held.holder, loss, held.place)
-        names = tuple(name for name, child in held.holder.named_children() if child is classifier)
+        classifier = classifier_of(held.head, loss, held.path)
+        names = tuple(name for name, child in held.head.named_children() if child is classifier)
         if loss.factor != 1.0:
-            raise ValueError(f'{_title(held.name, held.holder)}: loss_weight={loss.factor} of this ISDALoss is not '
+            raise ValueError(f'{_title(held.name, held.head)}: loss_weight={loss.factor} of this ISDALoss is not '
                              'supported here: move it into base')
     copies: dict[str, Any] = {name: copy.deepcopy(loss) for name in names}
     for name, one in copies.items():
@@ -140,22 +140,22 @@ def _per_classifier(model: nn.Module, held: HeldLoss, loss: ISDACriterion) -> nn
     return PerCallLosses(copies, loss.base if later_calls_note(parent) is not None else None)
 
 
-def _title(name: str, holder: nn.Module) -> str:
-    return f'{name or "the model"} ({type(holder).__name__})'
+def _title(name: str, head: nn.Module) -> str:
+    return f'{name or "the model"} ({type(head).__name__})'
 
 
 def _log_lines(model: nn.Module, pairs: Sequence[HookedPair], unwrapped: dict[str, list[str]]) -> list[str]:
     """Return one line per head: the wrapped losses with their settings, and the other losses with reasons."""
     wrapped: dict[str, list[str]] = {}
     for pair in pairs:
-        loss, of = pair.loss, next(key for key, child in pair.holder.named_modules() if child is pair.classifier)
+        loss, of = pair.loss, next(key for key, child in pair.head.named_modules() if child is pair.classifier)
         note = later_calls_note(model.get_submodule(pair.name.rpartition('.')[0]))
         settings = [f'lambda_0={loss.lambda_0}', f'covariance={loss.covariance}', f'resolution={loss.resolution}',
                     *(f'{key}={value}' for key in ('samples', 'logit_adjustment', 'background')
                       if (value := getattr(loss, key)))]
         size = f'{loss.statistics.num_classes} classes x {loss.statistics.channels} channels'
-        wrapped.setdefault(_title(pair.name, pair.holder), []).append(
-            f'{pair.place} is attached to {of}, {size}, {", ".join(settings)}' + ('' if note is None else f' ({note})'))
+        wrapped.setdefault(_title(pair.name, pair.head), []).append(
+            f'{pair.path} is attached to {of}, {size}, {", ".join(settings)}' + ('' if note is None else f' ({note})'))
     return [f'ISDA: {head}: {"; ".join([*wrapped.get(head, []), *unwrapped.get(head, [])])}'
             for head in {**wrapped, **unwrapped}]
 

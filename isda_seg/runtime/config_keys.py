@@ -61,7 +61,7 @@ def add_cfg_options(parser: argparse.ArgumentParser) -> None:
                         help='override config keys, dotted if nested, such as optim_wrapper.optimizer.lr=0.01')
 
 
-def class_of(node: Mapping[str, Any], registry: Registry, scope: str | None = None) -> Any:
+def type_of(node: Mapping[str, Any], registry: Registry, scope: str | None = None) -> Any:
     """Return the class of a config dict, which the registry holds, first in ``scope``; None for an unknown name."""
     kind = node.get('type')
     if not isinstance(kind, str):
@@ -80,7 +80,7 @@ def argument(node: Mapping[str, Any], key: str, registry: Registry, otherwise: A
     """Return a value of a config dict, or the default in its class or a base class; ``otherwise`` without either."""
     if key in node:
         return node[key]
-    kind = class_of(node, registry)
+    kind = type_of(node, registry)
     for base in kind.__mro__ if isinstance(kind, type) else ():
         known = inspect.signature(base).parameters.get(key)
         if known is not None and known.default is not known.empty and known.default is not None:
@@ -91,7 +91,7 @@ def argument(node: Mapping[str, Any], key: str, registry: Registry, otherwise: A
 def change_metrics(cfg: Config, change: Callable[[list[Any]], list[Any]]) -> None:
     """Replace the list of test metrics by ``change(metrics)``, in place; an Evaluator keeps its other arguments."""
     evaluator = cfg.test_evaluator
-    wrapped = isinstance(evaluator, dict) and 'metrics' in evaluator and class_of(evaluator, registries.METRICS) is None
+    wrapped = isinstance(evaluator, dict) and 'metrics' in evaluator and type_of(evaluator, registries.METRICS) is None
     metrics = evaluator['metrics'] if wrapped else evaluator
     metrics = change(list(metrics) if isinstance(metrics, (list, tuple)) else [metrics])
     cfg.test_evaluator = dict(evaluator, metrics=metrics) if wrapped else metrics
@@ -165,7 +165,7 @@ def _arguments(node: Mapping[str, Any], path: str, scope: str | None) -> tuple[s
     """Return the arguments of a config dict, empty for an unknown type, and whether it takes no others."""
     if node.get('type') is None and path == 'optim_wrapper' and 'optimizer' in node:
         node = dict(node, type='OptimWrapper')
-    kind = next(filter(None, (class_of(node, registry, scope) for registry in REGISTRIES)), None)
+    kind = next(filter(None, (type_of(node, registry, scope) for registry in REGISTRIES)), None)
     if not inspect.isclass(kind):
         return next((names for of, names in UNTYPED.items() if re.fullmatch(of, path)), set()), False
     names: set[str] = set()

@@ -42,7 +42,7 @@ def same_random_numbers(device: torch.device) -> Callable[[], AbstractContextMan
 
 
 @contextmanager
-def in_eval_mode(*networks: nn.Module) -> Iterator[None]:
+def evaluating(*networks: nn.Module) -> Iterator[None]:
     """Put networks into eval mode, and restore the mode of every module in them afterwards."""
     modes = {module: module.training for network in networks for module in network.modules()}
     try:
@@ -57,7 +57,7 @@ def in_eval_mode(*networks: nn.Module) -> Iterator[None]:
 @contextmanager
 def undisturbed(model: nn.Module) -> Iterator[None]:
     """Put a model into eval mode, and restore every module's mode and all random states afterwards."""
-    with random_states_kept(), in_eval_mode(model):
+    with random_states_kept(), evaluating(model):
         yield
 
 
@@ -65,7 +65,7 @@ def undisturbed(model: nn.Module) -> Iterator[None]:
 def frozen(*networks: nn.Module) -> Iterator[None]:
     """Put networks into eval mode without gradients of their weights, and restore both afterwards."""
     weights = {weight: weight.requires_grad for network in networks for weight in network.parameters()}
-    with in_eval_mode(*networks):
+    with evaluating(*networks):
         try:
             for weight in weights:
                 weight.requires_grad_(False)

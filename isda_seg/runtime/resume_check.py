@@ -42,20 +42,20 @@ class ResumeCheckHook(Hook):
     def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         """Compare the fingerprints; the runner does not have the checkpoint's epoch yet."""
         meta = checkpoint['meta']
-        made_by = meta.get(MADE_BY) if runner._resume else None
-        if made_by is None:
+        saved = meta.get(MADE_BY) if runner._resume else None
+        if saved is None:
             return
         own = self._own(runner)
-        if own['steps'] and made_by['steps']:
-            self.done = in_new_batches(meta['iter'] - meta['epoch'] * made_by['steps'], made_by, own)
+        if own['steps'] and saved['steps']:
+            self.done = in_new_batches(meta['iter'] - meta['epoch'] * saved['steps'], saved, own)
             if self.done and not isinstance(runner.train_loop, ResumableEpochLoop):
                 raise ValueError(f'{type(runner.train_loop).__name__} cannot resume inside an epoch. Resume from a '
                                  'checkpoint of the end of an epoch, or use EpochBasedTrainLoop')
-        differ = {key for key in own if own[key] != made_by.get(key)}
+        differ = {key for key in own if own[key] != saved.get(key)}
         stops = differ & ({'data', 'optimizer'} if own['steps'] else {'data', 'optimizer', 'batch', 'accumulated'})
         if stops:
             what = ' and '.join(WORDS[key] for key in sorted(stops))
-            raise ValueError(f'the checkpoint was trained with {what}{_changed_numbers(made_by, own, stops)}. Use the '
+            raise ValueError(f'the checkpoint was trained with {what}{_changed_numbers(saved, own, stops)}. Use the '
                              f'same setup, {ANEW}')
         unit = 'epoch' if own['steps'] else 'iter'
         done = checkpoint['meta'][unit]
@@ -64,7 +64,7 @@ class ResumeCheckHook(Hook):
                              f'is {own["length"]}. Increase train_cfg.max_{unit}s')
         self.refit = bool(differ & {'length', 'schedule', 'steps', 'batch', 'accumulated'})
         if differ - {'images'}:
-            print_log(f'resuming with {", ".join(sorted(differ))} changed{_changed_numbers(made_by, own, differ)}: '
+            print_log(f'resuming with {", ".join(sorted(differ))} changed{_changed_numbers(saved, own, differ)}: '
                       + ('learning rate and strength follow the new schedule at this step' if self.refit else
                          'it takes effect from here on'), 'current', logging.WARNING)
 
@@ -88,25 +88,25 @@ class ResumeCheckHook(Hook):
         return self.own
 
 
-def in_new_batches(done: int, made_by: dict[str, Any], own: dict[str, Any]) -> int:
+def in_new_batches(done: int, saved: dict[str, Any], own: dict[str, Any]) -> int:
     """Return how many batches of the new size (``own``) equal ``done`` batches of an epoch of the checkpoint.
 
     Both fingerprints count images over all ranks.
     """
-    if not 0 < done < made_by['steps']:
+    if not 0 < done < saved['steps']:
         return int(own['steps']) if done else 0
-    images = done * made_by['batch']
+    images = done * saved['batch']
     if images % own['batch']:
         raise ValueError(f'the checkpoint was saved within an epoch, after {images} images, which do not fill a whole '
-                         f'number of batches of {own["batch"]}. Resume with a batch size of {made_by["batch"]} in '
+                         f'number of batches of {own["batch"]}. Resume with a batch size of {saved["batch"]} in '
                          'total (over all ranks)')
     return int(images // own['batch'])
 
 
-def _changed_numbers(made_by: dict[str, Any], own: dict[str, Any], keys: set[str]) -> str:
+def _changed_numbers(saved: dict[str, Any], own: dict[str, Any], keys: set[str]) -> str:
     """Describe the changed integer entries with their old and new values."""
-    parts = [f'{key} {made_by[key]}, now {own[key]}' for key in sorted(keys | {'images'})
-             if isinstance(own[key], int) and made_by.get(key) != own[key]]
+    parts = [f'{key} {saved[key]}, now {own[key]}' for key in sorted(keys | {'images'})
+             if isinstance(own[key], int) and saved.get(key) != own[key]]
     return f' ({"; ".join(parts)})' if parts else ''
 
 

@@ -13,7 +13,7 @@ from mmseg.utils import register_all_modules
 
 from isda_seg.metrics.class_names import check_class_names
 from isda_seg.openmmlab.config_nodes import dicts, type_name
-from isda_seg.runtime.config_keys import class_of
+from isda_seg.runtime.config_keys import type_of
 from isda_seg.segmentation.decode_head import num_classes
 
 LISTS = ('.txt', '.lst', '.list')  # suffixes of lists with one image per line
@@ -30,7 +30,7 @@ def check_data(cfg: Config, splits: tuple[str, ...] = ('train', 'val')) -> None:
         loader = cfg.get(f'{split}_dataloader')
         for dataset in (node for node in dicts(loader) if 'data_prefix' in node):
             local = _check_folders(split, dataset)
-            check_class_names(dataset, class_of(dataset, DATASETS))
+            check_class_names(dataset, type_of(dataset, DATASETS))
             built = _built(dataset)
             if built is not None:
                 _check_list(split, built)

@@ -10,7 +10,7 @@ from mmseg.registry import MODELS
 from isda_seg.attachment.supported_heads import MASK_CLASSIFICATION, unsupported_reason
 from isda_seg.attachment.supported_losses import is_softmax
 from isda_seg.openmmlab.config_nodes import type_name
-from isda_seg.runtime.config_keys import argument, class_of
+from isda_seg.runtime.config_keys import argument, type_of
 from isda_seg.runtime.isolation import random_states_kept
 
 VOID = 255  # MMSegmentation's default ``ignore_index``, and its value for label 0 with reduce_zero_label
@@ -37,7 +37,7 @@ def attribute(head: dict[str, Any], name: str, otherwise: Any) -> Any:
     A class of another package than MMSegmentation is built, because it may set the attribute itself.
     """
     default = argument(head, name, MODELS, otherwise)
-    if name in head or getattr(class_of(head, MODELS), '__module__', 'mmseg').startswith('mmseg'):
+    if name in head or getattr(type_of(head, MODELS), '__module__', 'mmseg').startswith('mmseg'):
         return default
     try:
         with DefaultScope.overwrite_default_scope('mmseg'), random_states_kept():
@@ -64,7 +64,7 @@ def ignored(cfg: Config) -> int:
 def reason_not_multi_class(cfg: Config) -> str | None:
     """Return why the logits of the decode head are not those of a softmax over its classes; None if they are."""
     head = decode_head(cfg)
-    kind = class_of(head, MODELS)
+    kind = type_of(head, MODELS)
     if isinstance(kind, type) and unsupported_reason(kind) == MASK_CLASSIFICATION:
         return f'{type_name(head)} classifies masks instead of pixels'
     outputs, classes = head.get('out_channels'), head.get('num_classes')
@@ -79,7 +79,7 @@ def reason_not_multi_class(cfg: Config) -> str | None:
     binary = [loss for loss in losses if argument(loss, 'loss_type', MODELS) == 'binary' or any(
         argument(loss, key, MODELS) for key in ('use_sigmoid', 'use_mask'))]
     wrong = [loss for loss in binary if type_name(loss) not in MULTI_CLASS]  # Dice with sigmoid may complement softmax
-    if not wrong and any(type_name(loss) in MULTI_CLASS or isinstance(kind := class_of(loss, MODELS), type)
+    if not wrong and any(type_name(loss) in MULTI_CLASS or isinstance(kind := type_of(loss, MODELS), type)
                          and is_softmax(kind) for loss in losses if loss not in binary):
         return None
     return f'{", ".join(map(type_name, wrong or losses))} is not a known softmax loss'

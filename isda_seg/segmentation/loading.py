@@ -12,7 +12,7 @@ from mmseg.registry import TRANSFORMS
 
 from isda_seg.core.ops.checks import check_labels
 from isda_seg.openmmlab.config_nodes import dicts, named_dicts, type_name
-from isda_seg.runtime.config_keys import class_of
+from isda_seg.runtime.config_keys import type_of
 from isda_seg.runtime.user_errors import reading_error
 from isda_seg.segmentation.decode_head import VOID, ignored, num_classes
 from isda_seg.segmentation.protocols import SIZES
@@ -117,7 +117,7 @@ def check_order(cfg: Config, split: str) -> None:
     wrong = MOVES if split == 'train' else MOVES - UNDONE
     for name, node in named_dicts(cfg.get(f'{split}_dataloader'), f'{split}_dataloader'):
         steps = [(f'{type_name(step)} ({where})', {kind.__name__ for kind in getattr(
-            class_of(step, TRANSFORMS), '__mro__', ())})  # also a subclass of a user
+            type_of(step, TRANSFORMS), '__mro__', ())})  # also a subclass of a user
                  for where, step in named_dicts(node.get('pipeline'), f'{name}.pipeline') if step.get('prob') != 0]
         loaded = [number for number, (_, kinds) in enumerate(steps) if 'LoadAnnotations' in kinds]
         for number, (what, kinds) in enumerate(steps if loaded else ()):

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from isda_seg.metrics.class_names import unique_names
 from isda_seg.openmmlab.config_nodes import dicts
-from isda_seg.runtime.config_keys import argument, class_of
+from isda_seg.runtime.config_keys import argument, type_of
 from isda_seg.runtime.pictures import OutputNames, output_names
 from isda_seg.segmentation.adjusted_logits import with_adjusted_labels
 
@@ -99,7 +99,7 @@ class OutputNamesHook(Hook):
 
 def name_outputs(metric: dict[str, Any]) -> bool:
     """Let a metric with the ``process`` of IoUMetric be a LabelMapMetric, in place; return whether it is one."""
-    kind = class_of(metric, METRICS)
+    kind = type_of(metric, METRICS)
     process = getattr(kind, 'process', None)
     if process is IoUMetric.process:
         made = ClassIoUMetric if kind is IoUMetric else type(f'LabelMap{kind.__name__}', (LabelMapMetric, kind), {})

@@ -134,7 +134,7 @@ class LinearHead(nn.Module):
 def assert_trains_as_eq_7(model, head, run):
     """The head's loss is found, attached and Eq. 7 of what enters its fc."""
     (pair,) = find_pairs(model)
-    assert (pair.holder, pair.classifier, pair.loss) == (head, head.fc, head.loss_module)
+    assert (pair.head, pair.classifier, pair.loss) == (head, head.fc, head.loss_module)
     attach(pair.loss, pair.classifier)
     pair.loss.strength = 0.5
     torch.manual_seed(0)

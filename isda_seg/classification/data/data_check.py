@@ -7,7 +7,7 @@ from mmengine.registry import DATASETS
 from isda_seg.classification.data.image_dataset import ClassificationDataset
 from isda_seg.core.ops.checks import listed
 from isda_seg.openmmlab.config_nodes import dicts, named_dicts, type_name
-from isda_seg.runtime.config_keys import class_of
+from isda_seg.runtime.config_keys import type_of
 
 
 def check_data(cfg: Config, splits: tuple[str, ...] = ('train', 'val')) -> None:
@@ -16,7 +16,7 @@ def check_data(cfg: Config, splits: tuple[str, ...] = ('train', 'val')) -> None:
     for split in splits:
         _check_topk(cfg, f'{split}_evaluator')
         for node in dicts(cfg.get(f'{split}_dataloader')):
-            ours = ClassificationDataset in getattr(class_of(node, DATASETS), '__mro__', ())
+            ours = ClassificationDataset in getattr(type_of(node, DATASETS), '__mro__', ())
             if not ours or node in checked:
                 continue
             checked.append(node)

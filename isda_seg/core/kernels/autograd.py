@@ -75,13 +75,13 @@ class _SampleRows(torch.autograd.Function):
         return (sample_operators.samples_weight_gradient(grad, own, index, kept, weight, ctx.strength), *[None] * 4)
 
 
-class Setting(NamedTuple):
+class LossSetting(NamedTuple):
     """Arguments of the loss of a batch that have no gradient."""
     ignore_index: int
     averaging: Averaging
     watch: Watch
     checks: Tensor          # from ``operators.grid``
-    allowed: float          # tolerance of the comparison in ``checks``
+    tolerance: float        # of the comparison in ``checks``
     weight_size: int        # number of elements of the classifier's weight
     by_sample: bool = False
 
@@ -95,13 +95,13 @@ class _CrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, labels: Tensor, rows: Tensor, class_weight: Tensor | None,
-                setting: Setting) -> Tensor:
+                setting: LossSetting) -> Tensor:
         averaging, watch = setting.averaging, setting.watch
         total: Tensor
         total, scale = operators.loss(
             logits, labels, rows, class_weight, setting.checks, watch.extremes, watch.worst, watch.arrived,
             setting.ignore_index, averaging.factor / (averaging.number or 1), averaging.number is None,
-            averaging.by_weight, averaging.gamma, averaging.least, setting.allowed, setting.weight_size,
+            averaging.by_weight, averaging.gamma, averaging.least, setting.tolerance, setting.weight_size,
             setting.by_sample)
         ctx.save_for_backward(logits, labels, rows, class_weight, scale)
         ctx.setting = setting
@@ -124,7 +124,7 @@ class _CrossEntropy(torch.autograd.Function):
         return grad, None, grad_rows, None, None
 
 
-def _differentiable_loss(logits: Tensor, labels: Tensor, rows: Tensor, setting: Setting) -> Tensor:
+def _differentiable_loss(logits: Tensor, labels: Tensor, rows: Tensor, setting: LossSetting) -> Tensor:
     """Compute the loss by PyTorch's operators, for a second derivative."""
     labels = labels.long()
     valid = (labels >= 0) & (labels < logits.shape[1]) & (labels != setting.ignore_index)
@@ -137,10 +137,10 @@ class _AddRows(torch.autograd.Function):
     """Logits with the rows of their labels, and labels in which each one outside the classes is ignored."""
 
     @staticmethod
-    def forward(ctx: Any, logits: Tensor, labels: Tensor, rows: Tensor, setting: Setting) -> tuple[Tensor, Tensor]:
+    def forward(ctx: Any, logits: Tensor, labels: Tensor, rows: Tensor, setting: LossSetting) -> tuple[Tensor, Tensor]:
         augmented, clean = operators.add_rows(
             logits, labels, rows, setting.checks, setting.watch.extremes, setting.watch.worst, setting.ignore_index,
-            setting.allowed, setting.weight_size)
+            setting.tolerance, setting.weight_size)
         ctx.save_for_backward(clean)
         ctx.ignore_index, ctx.dtype = setting.ignore_index, logits.dtype
         ctx.mark_non_differentiable(clean)
@@ -178,13 +178,13 @@ def sample_rows(weight: Tensor, index: Tensor, count: Tensor | None, covariance:
     return rows
 
 
-def setting_of(logits: Tensor, ignore_index: int | None, averaging: Averaging) -> Setting:
+def setting_of(logits: Tensor, ignore_index: int | None, averaging: Averaging) -> LossSetting:
     """Return the setting for a loss that compares nothing."""
-    return Setting(-1 if ignore_index is None else ignore_index, averaging, Watch(logits.device),
+    return LossSetting(-1 if ignore_index is None else ignore_index, averaging, Watch(logits.device),
                    logits.new_empty(0, 4, dtype=torch.float32), 1.0, 1)
 
 
-def map_cross_entropy(logits: Tensor, labels: Tensor, rows: Tensor, setting: Setting) -> Tensor:
+def map_cross_entropy(logits: Tensor, labels: Tensor, rows: Tensor, setting: LossSetting) -> Tensor:
     """Return the cross-entropy of ``logits + rows[label]``, averaged as ``setting.averaging`` says.
 
     Pixels with the ignored label, or one outside the classes, have no loss and no gradient.
@@ -201,7 +201,7 @@ def map_cross_entropy(logits: Tensor, labels: Tensor, rows: Tensor, setting: Set
     return result
 
 
-def sample_cross_entropy(logits: Tensor, labels: Tensor, rows: Tensor, setting: Setting) -> Tensor:
+def sample_cross_entropy(logits: Tensor, labels: Tensor, rows: Tensor, setting: LossSetting) -> Tensor:
     """Compute ``map_cross_entropy`` of samples: logits (N, C) and labels (N,), with a row (N, C) for each sample."""
     result: Tensor = _CrossEntropy.apply(  # type: ignore[no-untyped-call]
         logits.t()[None], labels.contiguous()[None], rows, setting.averaging.class_weight,
@@ -209,7 +209,7 @@ def sample_cross_entropy(logits: Tensor, labels: Tensor, rows: Tensor, setting: 
     return result
 
 
-def add_rows(logits: Tensor, labels: Tensor, rows: Tensor, setting: Setting) -> tuple[Tensor, Tensor]:
+def add_rows(logits: Tensor, labels: Tensor, rows: Tensor, setting: LossSetting) -> tuple[Tensor, Tensor]:
     """Return ``logits + rows[label]`` (N, C, P) in float32, and int64 labels (N, P) without those outside the classes.
 
     Arguments are those of ``map_cross_entropy``.

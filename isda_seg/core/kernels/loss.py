@@ -4,7 +4,8 @@ import triton.language as tl
 
 from isda_seg.core.kernels.moments import LEAST, MOST, class_of
 
-FREE = ['pixels', 'tiles', 'tiles_per_image', 'tiles_per_program', 'factor', 'allowed', 'weight_size', 'gamma', 'least']
+FREE = ['pixels', 'tiles', 'tiles_per_image', 'tiles_per_program', 'factor', 'tolerance', 'weight_size', 'gamma',
+        'least']
 
 
 @triton.jit
@@ -45,7 +46,7 @@ def _focal(entropy, gamma):
 
 
 @triton.jit
-def note_checks(checks, programs, worst, allowed, weight_size, CHECKS: tl.constexpr):
+def note_checks(checks, programs, worst, tolerance, weight_size, CHECKS: tl.constexpr):
     """Keep the worst comparison of ``checks`` (``grid_kernel``); above 1, the logits are of another forward pass."""
     check = tl.arange(0, CHECKS)
     done = check < programs
@@ -53,14 +54,14 @@ def note_checks(checks, programs, worst, allowed, weight_size, CHECKS: tl.conste
     largest = tl.max(tl.load(checks + check * 4 + 1, mask=done, other=0))
     squared = tl.sum(tl.load(checks + check * 4 + 2, mask=done, other=0))
     norm = tl.max(tl.load(checks + check * 4 + 3, mask=done, other=0))
-    excess = error / (allowed * (largest + tl.sqrt(norm) * tl.sqrt(squared / weight_size)) + 1.1754944e-38)
+    excess = error / (tolerance * (largest + tl.sqrt(norm) * tl.sqrt(squared / weight_size)) + 1.1754944e-38)
     before = tl.load(worst)
     tl.store(worst, tl.where(excess > before, excess, before))  # not NaN, an overflow in half precision
 
 
 @triton.jit(do_not_specialize=FREE)
 def loss_kernel(logits, labels, rows, class_weight, loss, scale, sums, weights, extremes, worst, arrived, checks,
-                factor, allowed, weight_size, gamma, least, pixels, tiles, tiles_per_image, tiles_per_program,
+                factor, tolerance, weight_size, gamma, least, pixels, tiles, tiles_per_image, tiles_per_program,
                 classes, ignore_index, check_programs, logit_image, logit_class, logit_pixel, label_image,
                 MEAN: tl.constexpr, WEIGHTED: tl.constexpr, BY_WEIGHT: tl.constexpr, FOCAL: tl.constexpr,
                 BY_SAMPLE: tl.constexpr, PIXELS: tl.constexpr, CLASSES: tl.constexpr, PROGRAMS: tl.constexpr,
@@ -112,7 +113,7 @@ def loss_kernel(logits, labels, rows, class_weight, loss, scale, sums, weights, 
         tl.store(loss, (every * quotient).to(tl.float32))
         tl.store(scale, quotient.to(tl.float32))
         tl.store(arrived, 0)
-        note_checks(checks, check_programs, worst, allowed, weight_size, CHECKS)
+        note_checks(checks, check_programs, worst, tolerance, weight_size, CHECKS)
 
 
 @triton.jit

@@ -96,11 +96,11 @@ def _loss_shapes(logits: Tensor, *_: Any) -> tuple[Tensor, Tensor]:
 
 @operator('loss(Tensor logits, Tensor labels, Tensor rows, Tensor? class_weight, Tensor checks, Tensor(a!) extremes, '
           'Tensor(b!) worst, Tensor(c!) arrived, int ignore_index, float factor, bool by_count, bool by_weight, '
-          'float gamma, float least, float allowed, int weight_size, bool by_sample) -> (Tensor, Tensor)',
+          'float gamma, float least, float tolerance, int weight_size, bool by_sample) -> (Tensor, Tensor)',
           _loss_shapes)
 def loss(results: tuple[Tensor, Tensor], logits: Tensor, labels: Tensor, rows: Tensor, class_weight: Tensor | None,
          checks: Tensor, extremes: Tensor, worst: Tensor, arrived: Tensor, ignore_index: int, factor: float,
-         by_count: bool, by_weight: bool, gamma: float, least: float, allowed: float, weight_size: int,
+         by_count: bool, by_weight: bool, gamma: float, least: float, tolerance: float, weight_size: int,
          by_sample: bool) -> None:
     """Run ``loss_kernel`` on logits (N, C, P) and labels (N, P): the loss, and the factor of each pixel in it."""
     _, classes, pixels = logits.shape
@@ -110,7 +110,7 @@ def loss(results: tuple[Tensor, Tensor], logits: Tensor, labels: Tensor, rows: T
     _loss((programs, 1, 1), tiles.warps,
           (logits, labels, rows, rows if class_weight is None else class_weight, *results, parts, parts[1], extremes,
            worst, arrived, checks),
-          (factor, allowed, float(weight_size), gamma, least, pixels, each.tiles, each.per_image, each.per_program),
+          (factor, tolerance, float(weight_size), gamma, least, pixels, each.tiles, each.per_image, each.per_program),
           (classes, ignore_index, len(checks), *logits.stride(), labels.stride(0)),
           (by_count, class_weight is not None, by_weight, gamma > 0, by_sample, tiles.pixels, tiles.classes,
            power(programs), power(len(checks))))
@@ -166,14 +166,14 @@ def _row_shapes(logits: Tensor, labels: Tensor, *_: Any) -> tuple[Tensor, Tensor
 
 
 @operator('add_rows(Tensor logits, Tensor labels, Tensor rows, Tensor checks, Tensor(a!) extremes, Tensor(b!) worst, '
-          'int ignore_index, float allowed, int weight_size) -> (Tensor, Tensor)', _row_shapes)
+          'int ignore_index, float tolerance, int weight_size) -> (Tensor, Tensor)', _row_shapes)
 def add_rows(results: tuple[Tensor, Tensor], logits: Tensor, labels: Tensor, rows: Tensor, checks: Tensor,
-             extremes: Tensor, worst: Tensor, ignore_index: int, allowed: float, weight_size: int) -> None:
+             extremes: Tensor, worst: Tensor, ignore_index: int, tolerance: float, weight_size: int) -> None:
     """Run ``add_rows_kernel``: logits (N, C, P) with the rows of their labels, and labels (N, P) without errors."""
     _, classes, pixels = logits.shape
     tiles = _loss_tiles(logits)
     _add_rows((tiles.share.tiles, 1, 1), tiles.warps, (logits, labels, rows, *results, extremes, worst, checks),
-              (allowed, float(weight_size), pixels, tiles.share.per_image),
+              (tolerance, float(weight_size), pixels, tiles.share.per_image),
               (classes, ignore_index, len(checks), *logits.stride(), *results[0].stride(), labels.stride(0)),
               (tiles.pixels, tiles.classes, power(len(checks))))
 

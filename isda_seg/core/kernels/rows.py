@@ -5,11 +5,11 @@ import triton.language as tl
 from isda_seg.core.kernels.loss import add_by_class, clear_columns, note_checks
 from isda_seg.core.kernels.moments import LEAST, MOST, class_of
 
-FREE = ['pixels', 'tiles', 'tiles_per_image', 'tiles_per_program', 'allowed', 'weight_size']
+FREE = ['pixels', 'tiles', 'tiles_per_image', 'tiles_per_program', 'tolerance', 'weight_size']
 
 
 @triton.jit(do_not_specialize=FREE)
-def add_rows_kernel(logits, labels, rows, augmented, clean, extremes, worst, checks, allowed, weight_size, pixels,
+def add_rows_kernel(logits, labels, rows, augmented, clean, extremes, worst, checks, tolerance, weight_size, pixels,
                     tiles_per_image, classes, ignore_index, check_programs, logit_image, logit_class, logit_pixel,
                     augmented_image, augmented_class, augmented_pixel, label_image,
                     PIXELS: tl.constexpr, CLASSES: tl.constexpr, CHECKS: tl.constexpr):
@@ -32,7 +32,7 @@ def add_rows_kernel(logits, labels, rows, augmented, clean, extremes, worst, che
         tl.store(augmented + image * augmented_image + (pixel * augmented_pixel)[:, None]
                  + (c * augmented_class)[None, :], z, mask=known)
     if tile == 0:
-        note_checks(checks, check_programs, worst, allowed, weight_size, CHECKS)
+        note_checks(checks, check_programs, worst, tolerance, weight_size, CHECKS)
 
 
 @triton.jit(do_not_specialize=FREE)

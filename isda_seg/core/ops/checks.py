@@ -157,7 +157,7 @@ def check_features(features: Any, labels: Tensor, num_classes: int, ignore_index
     return labels if soft or checked else check_labels(labels, num_classes, ignore_index)
 
 
-def sample_rows(features: Tensor, labels: Tensor) -> list[tuple[Tensor, Tensor]]:
+def per_image(features: Tensor, labels: Tensor) -> list[tuple[Tensor, Tensor]]:
     """Return views (n, A) of the features and (n,) of the labels: one pair for samples, one per image for maps."""
     if features.dim() == 2:
         return [(features, labels)]

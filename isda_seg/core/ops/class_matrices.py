@@ -2,17 +2,17 @@
 import torch
 from torch import Tensor
 
-from isda_seg.core.ops.checks import at_least_float32, labelled, sample_rows
+from isda_seg.core.ops.checks import at_least_float32, labelled, per_image
 from isda_seg.core.ops.precision import full_precision
 
-Moments = tuple[Tensor, Tensor, Tensor]  # count (C,), mean (C, A), covariance (C, A, A)
 TILE = 256                  # upper bound of the samples in one product on an accelerator
 PRODUCT_ELEMENTS = 1 << 26  # upper bound of the elements of products held at once on an accelerator
 
 
 @torch.no_grad()
-def update_full_in_place(moments: Moments, features: Tensor, labels: Tensor, ignore_index: int | None) -> Tensor:
-    """Merge a batch into full ``moments`` in place, on a CPU, and return the number of samples dropped as non-finite.
+def update_full_in_place(moments: tuple[Tensor, Tensor, Tensor], features: Tensor, labels: Tensor,
+                         ignore_index: int | None) -> Tensor:
+    """Merge a batch into full ``ClassMoments`` in place, on a CPU; return the number of samples dropped as non-finite.
 
     Features are (N, A) or (B, A, H, W), labels (N,) or (B, H, W), already checked. There is one product per class and
     image (Eqs. 1-3); matrices of classes without a sample in the batch are neither read nor written.
@@ -20,7 +20,7 @@ def update_full_in_place(moments: Moments, features: Tensor, labels: Tensor, ign
     count, mean, covariance = moments
     within, dropped = torch.empty_like(covariance[0]), labels.new_zeros(())
     with full_precision(features.device.type):
-        for rows, row_labels in sample_rows(features, labels):
+        for rows, row_labels in per_image(features, labels):
             valid = labelled(row_labels, ignore_index)
             finite = rows.sum(dim=1, dtype=at_least_float32(rows)).isfinite()
             dropped += (valid & ~finite).sum()

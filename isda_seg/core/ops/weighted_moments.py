@@ -10,7 +10,7 @@ def positive(count: Tensor) -> Tensor:
     return count.masked_fill(count == 0, 1)
 
 
-def weighted_moments(features: Tensor, targets: Tensor, covariance: str) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def weighted_moments(features: Tensor, targets: Tensor, kind: str) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return moments of float64 sums in which sample i counts ``p_iy`` for class y, as one-hot labels do.
 
     Features are (N, A, ...), probabilities ``targets`` (N, C, ...). A sample with a non-finite entry or a row of zeros
@@ -27,16 +27,16 @@ def weighted_moments(features: Tensor, targets: Tensor, covariance: str) -> tupl
     x, count = x - centre, p.sum(dim=0)
     share = p / positive(count)
     mean = share.t() @ x
-    if covariance == 'identity':
-        sigma = x.new_ones(1, x.shape[1])
-    elif covariance == 'diagonal':
-        sigma = (share.t() @ x.square() - mean.square()).clamp_(min=0)
+    if kind == 'identity':
+        covariance = x.new_ones(1, x.shape[1])
+    elif kind == 'diagonal':
+        covariance = (share.t() @ x.square() - mean.square()).clamp_(min=0)
     else:
-        shares = share if covariance == 'full' else p.sum(dim=1, keepdim=True) / positive(count.sum())
-        sigma = x.new_zeros(shares.shape[1], x.shape[1], x.shape[1], dtype=dtype)
-        for matrix, column in zip(sigma, shares.t(), strict=True):
+        shares = share if kind == 'full' else p.sum(dim=1, keepdim=True) / positive(count.sum())
+        covariance = x.new_zeros(shares.shape[1], x.shape[1], x.shape[1], dtype=dtype)
+        for matrix, column in zip(covariance, shares.t(), strict=True):
             rows = column.nonzero().flatten() if on_cpu(x) else slice(None)
             centred = x[rows] - column[rows] @ x[rows]
             matrix.copy_((centred * column[rows, None]).t() @ centred)
     mean = (centre + mean).masked_fill(count[:, None] == 0, 0)
-    return count, mean.to(dtype), sigma.to(dtype), dropped
+    return count, mean.to(dtype), covariance.to(dtype), dropped

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from isda_seg.runtime.isolation import in_eval_mode
+from isda_seg.runtime.isolation import evaluating
 
 UPDATE = 3  # multiply-adds per element when a covariance is merged into the running one (Eq. 2)
 
@@ -32,7 +32,7 @@ def multiply_adds(model: nn.Module, shape: Sequence[int] = (3, 32, 32)) -> int:
 
     PyTorch's counter covers exactly these layers; MMEngine's also counts normalisation and pooling, unlike Table 3.
     """
-    with in_eval_mode(model), torch.no_grad(), FlopCounterMode(display=False) as counter:
+    with evaluating(model), torch.no_grad(), FlopCounterMode(display=False) as counter:
         model(next(model.parameters()).new_zeros(1, *shape))
     return counter.get_total_flops() // 2  # PyTorch counts a multiply-add as two operations
 

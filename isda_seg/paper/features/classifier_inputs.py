@@ -114,7 +114,7 @@ def _run(model: Any, pair: Pair, data: dict[str, Any], augmented: bool) -> Batch
     handle = pair.classifier.register_forward_hook(lambda _, args, output: calls.append((args[0], output)))
     try:
         if pair.name.startswith('auxiliary_head'):  # not part of the prediction
-            pair.holder(model.extract_feat(data['inputs']))
+            pair.head(model.extract_feat(data['inputs']))
         else:
             model(data['inputs'], mode='tensor')
     finally:
@@ -124,7 +124,7 @@ def _run(model: Any, pair: Pair, data: dict[str, Any], augmented: bool) -> Batch
                          '--head')
     inputs, logits = calls[-1]
     features, loss = classifier_input(pair.classifier, inputs, logits.shape), pair.loss
-    ignore_index = getattr(pair.holder, 'ignore_index', loss.ignore_index)
+    ignore_index = getattr(pair.head, 'ignore_index', loss.ignore_index)
     labels = labels_of(data, ignore_index)
     if isinstance(features, Windows) or features.dim() != labels.dim() + 1:
         raise ValueError(f'the input of the classifier {pair.classifier} has the shape {tuple(inputs.shape)}. Only '

@@ -21,14 +21,14 @@ def classifier_pairs(model: nn.Module) -> list[Pair]:
         if isinstance(held.loss, ISDACriterion):
             continue
         try:
-            classifier = classifier_of(held.holder, held.loss, held.place)
+            classifier = classifier_of(held.head, held.loss, held.path)
         except ValueError as error:
             reasons.append(f'{held.name or type(model).__name__}: {error}')
             continue
         if all(pair.classifier is not classifier for pair in pairs):
             loss = ISDACriterion()
-            attach(loss, classifier, getattr(held.holder, 'align_corners', False))
-            pairs.append(Pair(held.name, held.holder, loss, classifier, held.place))
+            attach(loss, classifier, getattr(held.head, 'align_corners', False))
+            pairs.append(Pair(held.name, held.head, loss, classifier, held.path))
     if not pairs:
         raise ValueError('no head of this model has a linear classifier whose features can be analysed. '
                          f'{"; ".join(reasons) or "The model has no loss"}')
@@ -48,7 +48,7 @@ def pair_of(pairs: Sequence[Pair], head: str | None = None) -> Pair:
     """
     named: dict[str, Pair] = {}
     for pair in pairs:
-        layer = next(name for name, module in pair.holder.named_modules() if module is pair.classifier)
+        layer = next(name for name, module in pair.head.named_modules() if module is pair.classifier)
         named.setdefault(f'{pair.name}.{layer}'.lstrip('.'), pair)
     prefix = head or ('decode_head' if any(name.startswith('decode_head.') for name in named) else '')
     matches = [name for name in named if not prefix or f'{name}.'.startswith(f'{prefix}.')]

@@ -36,7 +36,7 @@ def attached_pairs(model: nn.Module) -> dict[str, Pair]:
     """Return the attached ISDA losses by head name, with the attribute if a head has several."""
     pairs = [pair for pair in find_pairs(network_of(model)) if pair.loss.attached]
     names = [pair.name for pair in pairs]
-    return {(pair.name or 'the model') + (f', {pair.place}' if names.count(pair.name) > 1 else ''): pair
+    return {(pair.name or 'the model') + (f', {pair.path}' if names.count(pair.name) > 1 else ''): pair
             for pair in pairs}
 
 

@@ -89,7 +89,7 @@ def test_isda_is_the_base_loss_of_the_augmented_logits(name):
 def test_isda_hook_wraps_each_loss(name):
     model = classifier(BASES[name])
     (pair,), _ = wrap_losses(model, wrap_with_isda(1.0))
-    assert (pair.classifier, pair.place, pair.loss.base.__class__.__name__) == (
+    assert (pair.classifier, pair.path, pair.loss.base.__class__.__name__) == (
         model.fc, 'loss', BASES[name]['type'].rpartition('.')[2])
 
 
@@ -114,7 +114,7 @@ def test_feature_loss_does_not_change_other_weights_or_keys(feature_loss):
 def test_feature_loss_stays_unwrapped_with_a_log_message(feature_loss):
     model = classifier(feature_loss=feature_loss)
     (pair,), (line,) = wrap_losses(model, wrap_with_isda(1.0))
-    assert pair.place == 'loss'
+    assert pair.path == 'loss'
     assert line.endswith(f'feature_loss is not wrapped: {feature_loss["type"]} is not a softmax cross-entropy of one '
                          'label per sample')
     with pytest.raises(ValueError, match=f'{feature_loss["type"]} is not a softmax cross-entropy of one label per'):

@@ -1,23 +1,23 @@
-"""Messages about unseen classes, features that are not finite and a strength that nothing sets, each once."""
+"""Warnings about unseen classes, features that are not finite and a strength that nothing sets, each once."""
 import warnings
 from collections.abc import Sequence
 
 from isda_seg.core import ClassStatistics
 from isda_seg.core.ops.checks import listed
 
-STEPS = 64  # training calls before the first report
+CALLS = 64  # training calls before the warnings
 
 
-class UnseenClasses:
-    """Report of one loss after ``steps`` training calls; None if the training loop reports instead."""
+class TrainingWarnings:
+    """Warnings of one loss after a number of training calls; None if the training loop warns instead."""
 
-    def __init__(self, steps: int | None = STEPS) -> None:
-        self.steps, self.calls = steps, 0
+    def __init__(self, after: int | None = CALLS) -> None:
+        self.after, self.calls = after, 0
 
     def count_call(self, statistics: ClassStatistics, without_strength: bool) -> None:
-        """Count a training call, and report at call number ``steps``. The report synchronises with an accelerator."""
+        """Count a training call, and warn at call number ``after``, which synchronises with an accelerator."""
         self.calls += 1
-        if self.calls != self.steps:
+        if self.calls != self.after:
             return
         if without_strength:
             warnings.warn(f'ISDA: after {self.calls} training calls, the strength has not been set. It is 0, so nothing'
