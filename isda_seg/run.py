@@ -12,12 +12,14 @@ from isda_seg.openmmlab.config_nodes import dicts, type_name
 from isda_seg.runtime import amp as half_precision
 from isda_seg.runtime.checkpoint import AtomicCheckpointHook, check_checkpoint, latest_checkpoint, read_checkpoint
 from isda_seg.runtime.exact_resume import AccumulatedGradientsHook, set_epoch_loop
+from isda_seg.runtime.loaded_statistics import LoadedStatisticsHook
+from isda_seg.runtime.monitored_metrics import MonitoredMetricsHook, set_rules
 from isda_seg.runtime.reproducible import make_reproducible
-from isda_seg.runtime.resume_check import LoadedStatisticsHook, ResumeCheckHook
+from isda_seg.runtime.resume_check import ResumeCheckHook
 from isda_seg.runtime.run_record import RunRecordHook
 from isda_seg.runtime.screen import runner_from
 from isda_seg.runtime.signals import SignalHook
-from isda_seg.runtime.sound_run import MonitoredMetricsHook, SoundRunHook, require_batches, set_rules
+from isda_seg.runtime.sound_run import SoundRunHook, require_batches
 from isda_seg.runtime.task import Task
 
 CLASSIFICATION, SEGMENTATION, DETECTION = 'classification', 'segmentation', 'detection'  # packages of isda_seg

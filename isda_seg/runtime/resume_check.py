@@ -1,4 +1,4 @@
-"""What a run takes over from a checkpoint: at resume its training setup must fit; loaded statistics are reported."""
+"""Compare the training setup of a resumed run with that of its checkpoint."""
 import copy
 import logging
 import warnings
@@ -8,11 +8,8 @@ from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.registry import HOOKS
 
-from isda_seg.criterion import ISDACriterion
-from isda_seg.openmmlab.config_nodes import named_dicts, type_name
 from isda_seg.runtime.exact_resume import ResumableEpochLoop
 from isda_seg.runtime.fingerprint import fingerprint
-from isda_seg.runtime.weights import network_of
 
 MADE_BY = 'made_by'  # key in a checkpoint's meta
 ANEW = ("or start a new run from the checkpoint's weights: omit --resume and add --cfg-options "
@@ -136,27 +133,3 @@ def refit_schedulers(runner: Any, steps: int | None) -> None:
                 for one in flat:
                     if one.by_epoch == by_epoch:
                         one.step()
-
-
-@HOOKS.register_module()
-class LoadedStatisticsHook(Hook):
-    """Log which ISDA losses continue the class statistics of a checkpoint, and how to start with empty ones."""
-
-    def before_train(self, runner: Any) -> None:
-        """Log one line per loss with loaded statistics; a resumed run continues them as expected."""
-        for name, loss in () if runner._resume else network_of(runner.model).named_modules():
-            statistics = loss.statistics if isinstance(loss, ISDACriterion) else None
-            if statistics is not None and (number := int(statistics.count.sum())):
-                runner.logger.info(
-                    f'ISDA: {name} continues the class statistics of {number} samples from a checkpoint (load_from or '
-                    f'init_cfg). For empty statistics add --cfg-options {_option(runner.cfg, name)}=False')
-
-
-def _option(cfg: Any, name: str) -> str:
-    """Return the key ``load_statistics`` of a loss in the config, or of the ISDAHook that wrapped it."""
-    loss = f'model.{name}'
-    if any(path == loss and type_name(node) == 'ISDALoss' for path, node in named_dicts(cfg.get('model'), 'model')):
-        return f'{loss}.load_statistics'
-    hooks = (pair for key in ('default_hooks', 'custom_hooks') for pair in named_dicts(cfg.get(key), key))
-    place = next((path for path, node in hooks if type_name(node) == 'ISDAHook'), 'default_hooks.isda')
-    return f'{place}.load_statistics'
