@@ -8,29 +8,23 @@ directory. If the file exists, training resumes exactly from it. A signal of a s
 training after the current step, which is saved.
 """
 import argparse
-import sys
 import textwrap
-import time
 from pathlib import Path
-from signal import Signals
-from typing import Any
 
 import torch
 from mmengine.config import Config
 from mmengine.device import get_device
 
-from isda_seg.paper.generators.gan_training import GANTraining
+from isda_seg.paper.generators.gan_training import train
 from isda_seg.paper.generators.generator import GeneratorAdapter, sample_codes
 from isda_seg.paper.generators.labelled_gan_training import KINDS, LabelledGANSettings, LabelledGANTraining
-from isda_seg.paper.generators.saved_generator import read_generator, read_training, write_images
+from isda_seg.paper.generators.saved_generator import read_generator, write_images
 from isda_seg.paper.generators.wgan_training import WGANSettings, WGANTraining
 from isda_seg.paper.visualisation.reverse_figure import Column, draw_columns
 from isda_seg.paper.visualisation.training_images import training_images
 from isda_seg.runtime.arguments import add_config, add_seed
-from isda_seg.runtime.durable import written_aside
 from isda_seg.runtime.launch import add_options, load_config
 from isda_seg.runtime.outputs import check_folder
-from isda_seg.runtime.signals import SignalReceiver
 from isda_seg.runtime.user_errors import run_main
 
 ALL = 'all'   # in the file name of a generator of all images
@@ -83,7 +77,7 @@ def make(cfg: Config, wanted: str | None, args: argparse.Namespace) -> None:
     images, common = data.images.to(get_device()), dict(width=args.width, batch=args.batch, seed=args.seed)
     labelled = args.kind != 'wgan'
     train(LabelledGANTraining(images, data.labels, LabelledGANSettings(len(data.classes), **common), args.kind)
-          if labelled else WGANTraining(images, WGANSettings(**common)), out, args)
+          if labelled else WGANTraining(images, WGANSettings(**common)), out, args.steps, args.save_every)
     generator = read_generator(out)
     draw(generator, out, data.classes if labelled else None, wanted or 'all classes', args.seed)
     if args.write_images:
@@ -106,29 +100,6 @@ def draw(generator: GeneratorAdapter, out: Path, classes: tuple[str, ...] | None
     draw_columns([Column('random', torch.unflatten(generator.images(codes, labels), 0, (rows, columns)))],
                  out.with_suffix('.png'), title)
     print(f'wrote {out} and .png')
-
-
-def train(training: GANTraining[Any], out: Path, args: argparse.Namespace) -> None:
-    """Train to the end and save checkpoints; after a signal, save and exit with its status."""
-    if out.is_file():
-        training.load_state_dict(read_training(out))
-        done = training.steps >= args.steps
-        print(f'{out}: ' + (f'already trained for {training.steps} steps' if done else
-                            f'resuming after {training.steps} steps'))
-    start, signals = time.monotonic(), SignalReceiver()
-    signals.install()
-    while training.steps < args.steps:
-        training.step()
-        if signals.received or training.steps % args.save_every == 0 or training.steps == args.steps:
-            with written_aside(out) as aside:
-                torch.save(training.state_dict(), aside)
-            progress = ', '.join(f'{name} {value:.4f}' for name, value in training.progress.items())
-            print(f'{training.steps} of {args.steps} steps, {progress}, {time.monotonic() - start:.0f} s', flush=True)
-        if signals.received:
-            print(f'received {Signals(signals.received).name}: saved {out} after step {training.steps}. Run the same '
-                  'command to continue', flush=True)
-            sys.exit(128 + signals.received)
-    signals.restore()
 
 
 if __name__ == '__main__':

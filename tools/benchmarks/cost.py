@@ -11,12 +11,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from isda_seg.paper.cost import growth, workload
 from isda_seg.paper.cost.compare import compare_losses
 from isda_seg.paper.cost.meter import COPIED_BYTES, TOY_COPIED_BYTES, Meter
-from isda_seg.paper.cost.network_cost import SETTINGS, count, step_time, summary
+from isda_seg.paper.cost.network_cost import SETTINGS, measured, summary
 from isda_seg.paper.cost.profile import profile
 from isda_seg.paper.cost.report import one_sentence, report
 from isda_seg.runtime.arguments import add_out, result_file
@@ -87,23 +85,11 @@ def measure_networks(args: argparse.Namespace, meter: Meter) -> None:
     """Count the multiply-adds of every network and, with --time, time its steps; print and write the result."""
     from isda_seg import compat
     compat.prepare()
-    from isda_seg.classification.classifier import ImageClassifier
     result: dict[str, Any] = dict(device=meter.device.type, rounds=args.rounds, **provenance(seed=0), networks=[])
-    for dataset in args.flops or SETTINGS:
-        setting = SETTINGS[dataset]
-        for name, network in setting.networks.items():
-            if args.networks and name not in args.networks:
-                continue
-            say(f'{name} for {dataset}')
-            batch = args.batch or network.batch
-            with torch.device('meta'):
-                row = count(ImageClassifier(network.config, setting.classes), setting, batch)
-            if args.time:
-                torch.manual_seed(0)
-                model = ImageClassifier(network.config, setting.classes).to(meter.device)
-                row |= step_time(model, setting, batch, meter, args.rounds)
-            result['networks'].append(dict(network=name, dataset=dataset, **row))
-            write_json(args.out, result)
+    for row in measured(args.flops or SETTINGS, args.networks or (), args.batch, meter, args.rounds * args.time):
+        print(f'measured {row["network"]} for {row["dataset"]}', file=sys.stderr, flush=True)
+        result['networks'].append(row)
+        write_json(args.out, result)
     print(summary(result['networks']))
 
 

@@ -1,5 +1,8 @@
 """Cost of ISDA relative to the networks of Tables 1 and 3: multiply-adds and time of a training step."""
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
+
+import torch
 
 from isda_seg.criterion import ISDACriterion
 from isda_seg.paper.cost.classifier_step import time_losses
@@ -21,6 +24,33 @@ SETTINGS = {'cifar10': Setting(CIFAR, 10, 32, 'full'), 'cifar100': Setting(CIFAR
             'imagenet': Setting(IMAGENET, 1000, 224, 'diagonal')}
 HEAD = ['network', 'dataset', 'A', 'network M', 'paper M', 'paper %', 'implementation M', 'implementation %',
         'statistics M', 'table M', 'addition M', 'extra time % (quartiles)']
+
+
+def measured(datasets: Iterable[str], names: Sequence[str], batch: int | None, meter: Meter,
+             rounds: int) -> Iterator[dict[str, Any]]:
+    """Yield the row of each network: ``count`` and, if there are rounds, ``step_time``.
+
+    Args:
+        datasets: keys of ``SETTINGS``.
+        names: names of the networks; empty for all.
+        batch: samples per step; None for the paper's batch size per GPU.
+        meter: its device runs the steps.
+        rounds: number of timed rounds, 0 for none.
+    """
+    from isda_seg.classification.classifier import ImageClassifier  # needs MMEngine
+    for dataset in datasets:
+        setting = SETTINGS[dataset]
+        for name, network in setting.networks.items():
+            if names and name not in names:
+                continue
+            size = batch or network.batch
+            with torch.device('meta'):
+                row = count(ImageClassifier(network.config, setting.classes), setting, size)
+            if rounds:
+                torch.manual_seed(0)
+                model = ImageClassifier(network.config, setting.classes).to(meter.device)
+                row |= step_time(model, setting, size, meter, rounds)
+            yield dict(network=name, dataset=dataset, **row)
 
 
 def count(model: Any, setting: Setting, batch: int) -> dict[str, Any]:

@@ -1,12 +1,19 @@
 """Base class of GAN training: data, separate random streams, exact resume."""
 import hashlib
+import sys
+import time
+from pathlib import Path
+from signal import Signals
 from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from isda_seg.paper.generators.generator import GeneratorAdapter
+from isda_seg.paper.generators.saved_generator import read_training
+from isda_seg.runtime.durable import written_aside
 from isda_seg.runtime.reproducible import seed_cpu
+from isda_seg.runtime.signals import SignalReceiver
 
 _FIRST_WEIGHTS, _STEP = 0, 1  # separate streams
 
@@ -114,6 +121,31 @@ class GANTraining(Generic[SettingsType]):
         for optimizer, optimizer_state in zip(self.optimizers, state['optimizers'], strict=True):
             optimizer.load_state_dict(optimizer_state)
         self.steps = state['steps']
+
+
+def train(training: GANTraining[Any], out: Path, steps: int, save_every: int) -> None:
+    """Train to the end and save checkpoints in ``out``, from which training resumes if the file exists.
+
+    After a signal it saves, and exits with the signal's status.
+    """
+    if out.is_file():
+        training.load_state_dict(read_training(out))
+        print(f'{out}: ' + (f'already trained for {training.steps} steps' if training.steps >= steps else
+                            f'resuming after {training.steps} steps'))
+    start, signals = time.monotonic(), SignalReceiver()
+    signals.install()
+    while training.steps < steps:
+        training.step()
+        if signals.received or training.steps % save_every == 0 or training.steps == steps:
+            with written_aside(out) as aside:
+                torch.save(training.state_dict(), aside)
+            progress = ', '.join(f'{name} {value:.4f}' for name, value in training.progress.items())
+            print(f'{training.steps} of {steps} steps, {progress}, {time.monotonic() - start:.0f} s', flush=True)
+        if signals.received:
+            print(f'received {Signals(signals.received).name}: saved {out} after step {training.steps}. Run the same '
+                  'command to continue', flush=True)
+            sys.exit(128 + signals.received)
+    signals.restore()
 
 
 def digest(data: Tensor) -> str:

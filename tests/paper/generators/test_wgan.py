@@ -1,8 +1,6 @@
 """WGAN: networks, training, exact resume and validation of files."""
 import os
-import runpy
 import signal
-from types import SimpleNamespace
 
 import cv2
 import pytest
@@ -11,6 +9,7 @@ from helpers import tiny
 
 from isda_seg.paper.generators import wgan_training
 from isda_seg.paper.generators.dcgan import Critic, DCGANGenerator
+from isda_seg.paper.generators.gan_training import train
 from isda_seg.paper.generators.generator import sample_codes
 from isda_seg.paper.generators.saved_generator import read_generator, read_training, write_images
 from isda_seg.paper.generators.wgan_training import WGANSettings, WGANTraining
@@ -62,8 +61,7 @@ def test_resume_is_bitwise_exact():
 
 
 def test_a_signal_ends_the_training_after_a_step_that_is_saved(tmp_path, monkeypatch, capsys):
-    tool = runpy.run_path(str(tiny.ROOT / 'tools' / 'train_generator.py'))
-    args, out, before = SimpleNamespace(steps=5, save_every=100), tmp_path / 'g.pth', signal.getsignal(signal.SIGUSR1)
+    out, before = tmp_path / 'g.pth', signal.getsignal(signal.SIGUSR1)
     step = WGANTraining.step
 
     def signalled(training):
@@ -73,12 +71,12 @@ def test_a_signal_ends_the_training_after_a_step_that_is_saved(tmp_path, monkeyp
 
     with monkeypatch.context() as patch, pytest.raises(SystemExit) as end:
         patch.setattr(WGANTraining, 'step', signalled)
-        tool['train'](trained(0), out, args)
+        train(trained(0), out, 5, 100)
     assert end.value.code == 128 + signal.SIGUSR1
     assert f'received SIGUSR1: saved {out} after step 2. Run the same command to continue' in capsys.readouterr().out
     signal.signal(signal.SIGUSR1, before)
     assert torch.load(out)['steps'] == 2
-    tool['train'](trained(0), out, args)
+    train(trained(0), out, 5, 100)
     assert tiny.differing(tiny.flat(torch.load(out)), tiny.flat(trained(5).state_dict())) == []
     assert signal.getsignal(signal.SIGUSR1) == before
 
