@@ -362,7 +362,7 @@ def test_weighted_losses_call_their_base():
     features, labels = features_and_labels()
     for keys, kwargs in ((dict(reduction='sum'), {}), (dict(), dict(weight=torch.ones(labels.shape)))):
         assert base_losses.averaging_of(isda(**keys)[0].base, labels, kwargs) is None
-    assert not base_losses.averaging_of(isda(class_weight=CLASS_WEIGHT)[0].base, labels, {}).plain
+    assert not base_losses.averaging_of(isda(class_weight=CLASS_WEIGHT)[0].base, labels, {}).uniform
     half = base_losses.averaging_of(isda()[0].base, labels, {}, factor=0.5)
     assert half.divisor(labels, IGNORE) == 2 * labels.numel()
     labelled = int((labels != IGNORE).sum())

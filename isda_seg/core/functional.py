@@ -96,22 +96,31 @@ def closed_form_loss(logits: Tensor, labels: Tensor, weight: Tensor, covariance:
     labels on this grid, upsampled.
     """
     # Logits that ISDA does not change take PyTorch's cross-entropy, so that the result is bitwise equal to it.
-    fuses = reduction in ('mean', 'sum') and (strength > 0 or adjustment is not None) and grid is None and \
-        logits.dim() > 2 and logits.requires_grad and torch.is_grad_enabled()
-    kernels = kernels_of(logits, weight, covariance) if fuses and not on_cpu(logits) else None
-    if not fuses or kernels is None and not on_cpu(logits):
-        augmented = closed_form_logits(adjust_logits(logits, adjustment), labels, weight, covariance, strength,
-                                       ignore_index=ignore_index, grid=grid)
-        if averaging is None:
-            return cross_entropy(augmented, labels, ignore_index=ignore_index, reduction=reduction)
-        return cross_entropy(augmented, labels, ignore_index=ignore_index,
-                             reduction='sum') / averaging.divisor(labels, ignore_index)
+    changed, differentiable = strength > 0 or adjustment is not None, logits.requires_grad and torch.is_grad_enabled()
+    if changed and differentiable and reduction in ('mean', 'sum') and grid is None and logits.dim() > 2:
+        fused = _fused_loss(logits, labels, weight, covariance, strength, ignore_index,
+                            averaging or Averaging(None if reduction == 'mean' else 1), adjustment)
+        if fused is not None:
+            return fused
+    augmented = closed_form_logits(adjust_logits(logits, adjustment), labels, weight, covariance, strength,
+                                   ignore_index=ignore_index, grid=grid)
+    if averaging is None:
+        return cross_entropy(augmented, labels, ignore_index=ignore_index, reduction=reduction)
+    return cross_entropy(augmented, labels, ignore_index=ignore_index,
+                         reduction='sum') / averaging.divisor(labels, ignore_index)
+
+
+def _fused_loss(logits: Tensor, labels: Tensor, weight: Tensor, covariance: Tensor, strength: float,
+                ignore_index: int | None, averaging: Averaging, adjustment: Tensor | None) -> Tensor | None:
+    """Compute the loss of maps in a fused pass, which adds one row to each pixel; None without one on this device."""
+    kernels = None if on_cpu(logits) else kernels_of(logits, weight, covariance)
+    if kernels is None and not on_cpu(logits):
+        return None
     check_classes(logits, weight)
     table = margin_variance(weight, covariance) if strength else weight.new_zeros(len(weight), len(weight))
     table = table.to(at_least_float32(logits, table))
-    averaging = averaging or Averaging(None if reduction == 'mean' else 1)
     rows = strength / 2 * table
-    rows = rows if adjustment is None else rows + adjustment.to(table.dtype)  # each pixel gets exactly one row
+    rows = rows if adjustment is None else rows + adjustment.to(table.dtype)
     if kernels is not None:
         result: Tensor = kernels.map_cross_entropy(logits.flatten(2), labels.flatten(1), rows,
                                                    kernels.setting_of(logits, ignore_index, averaging))

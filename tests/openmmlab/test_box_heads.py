@@ -89,7 +89,7 @@ def test_each_stage_is_eq_7_over_its_weighted_proposals(ignore_background):
         assert ('background=3' in line) == ignore_background
         assert line.endswith('loss_bbox is not wrapped: L1Loss is not a softmax cross-entropy of one label per sample')
         pair.loss.strength = 3.0
-        (features, labels, weights), head = proposals(stage), pair.holder
+        (features, labels, weights), head = proposals(stage), pair.head
         loss = head.loss_cls(head.fc_cls(features), labels, weights, avg_factor=17.0)
         weight = head.fc_cls.weight.detach().double()
         covariance = reference.diagonal(reference.batch_moments(features, labels, CLASSES + 1)[2])
@@ -126,9 +126,9 @@ def step_on_a_rank(rank, folder, covariance):
         features, labels, weights = (part[:0 if rank and step != 1 else None] for part in proposals(10 * step + rank))
         for pair in pairs:
             pair.loss.strength = 3.0
-            logits = pair.holder.fc_cls(features)
+            logits = pair.head.fc_cls(features)
             if logits.numel():  # as in BBoxHead.loss
-                pair.holder.loss_cls(logits, labels, weights, avg_factor=17.0).backward()
+                pair.head.loss_cls(logits, labels, weights, avg_factor=17.0).backward()
     return [pair.loss.statistics.state_dict() for pair in pairs]
 
 
@@ -151,7 +151,7 @@ def test_a_head_that_calls_the_loss_without_proposals_observes_them_once():
     calls = []
     pair.loss.statistics.observe = lambda features, *args, **kwargs: calls.append(len(features))
     for features, labels, _ in ([part[:0] for part in proposals()], proposals()):
-        pair.loss(pair.holder.fc_cls(features), labels)
+        pair.loss(pair.head.fc_cls(features), labels)
     assert calls == [0, 24]
 
 
@@ -164,7 +164,7 @@ def test_two_losses_of_a_step_merge_both_batches_at_one_strength():
     for step in range(2):
         hook.before_train_iter(SimpleNamespace(iter=step, max_iters=4), step)
         for features, labels, weights in (proposals(2 * step), proposals(2 * step + 1, 12)):
-            pair.loss(pair.holder.fc_cls(features), labels, weights, avg_factor=17.0).backward()
+            pair.loss(pair.head.fc_cls(features), labels, weights, avg_factor=17.0).backward()
             seen.append((features, labels))
             strengths.append(pair.loss.strength)
     assert strengths == [0.75, 0.75, 1.5, 1.5]

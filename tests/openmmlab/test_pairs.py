@@ -40,7 +40,7 @@ def test_pairs_are_found_by_structure_main_and_auxiliary():
     model = Head(None, backbone=nn.Linear(4, CLASSES), decode_head=main, auxiliary_head=nn.ModuleList([auxiliary]))
     assert found(model) == [('decode_head', main.loss_decode, main.conv_seg),
                             ('auxiliary_head.0', auxiliary.loss, auxiliary.fc)]
-    assert [pair.holder for pair in find_pairs(model)] == [main, auxiliary]
+    assert [pair.head for pair in find_pairs(model)] == [main, auxiliary]
 
 
 def test_a_loss_in_a_list_of_losses_belongs_to_the_head():

@@ -29,7 +29,7 @@ head, model = families.head, families.segmentor
 def served(built, hook=KEY, **cfg):
     """The wrapped losses, and the log."""
     pairs, lines = families.start(built, hook, cfg)
-    return [f'{pair.name}.{pair.place}' for pair in pairs], lines
+    return [f'{pair.name}.{pair.path}' for pair in pairs], lines
 
 
 def statistics(built):
@@ -318,7 +318,7 @@ def test_each_loss_is_attached_to_the_classifier_of_its_logits(name, places):
     for built, hook in ((one_key, KEY), (explicit, dict(type='ISDAHook'))):
         pairs, lines = families.start(built, hook)
         *_, last = [pair.name for pair in pairs if pair.name.startswith('decode_head')]
-        assert {pair.place: next(key for key, child in pair.holder.named_children() if child is pair.classifier)
+        assert {pair.path: next(key for key, child in pair.head.named_children() if child is pair.classifier)
                 for pair in pairs if pair.name == last} == places
         assert ('the later stages, whose kernels depend on the image' in lines[0]) == (name == 'knet')
         steps.append(families.step(built, 3.0, pairs))
