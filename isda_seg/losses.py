@@ -133,16 +133,11 @@ def _scope() -> str:
 def _cross_entropy(scope: str, loss_weight: float, keys: dict[str, Any]) -> nn.Module:
     """Build the CrossEntropyLoss of the scope, or mean cross-entropy if the scope has none."""
     kind = None if scope == 'mmengine' else MODELS.get(f'{scope}.CrossEntropyLoss')
-    if kind is not None:
-        known = inspect.signature(kind).parameters
-        unknown = sorted(set(keys) - set(known))
-        if unknown:
-            raise ValueError(_unknown(unknown, known))
-        built: nn.Module = MODELS.build(dict(type=f'{scope}.CrossEntropyLoss', loss_weight=loss_weight, **keys))
-        return built
-    if keys:
-        raise ValueError(_unknown(sorted(keys), ()))
-    return MeanCrossEntropy()
+    known: Iterable[str] = () if kind is None else inspect.signature(kind).parameters
+    if unknown := sorted(set(keys) - set(known)):
+        raise ValueError(_unknown(unknown, known))
+    return MeanCrossEntropy() if kind is None else \
+        MODELS.build(dict(type=f'{scope}.CrossEntropyLoss', loss_weight=loss_weight, **keys))
 
 
 def _unknown(keys: Sequence[str], of_base: Iterable[str]) -> str:

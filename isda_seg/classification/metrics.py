@@ -10,7 +10,7 @@ from mmengine.registry import METRICS
 from torch import Tensor
 
 from isda_seg.core.prior import adjust_logits
-from isda_seg.metrics.likelihood import Likelihood, likelihood, likelihood_metrics
+from isda_seg.metrics.likelihood import Likelihood, chunked_likelihood, likelihood_metrics
 
 
 class LogitMetric(BaseMetric):
@@ -75,7 +75,7 @@ class LikelihoodMetric(LogitMetric):
 
     def _of_images(self, logits: Tensor, labels: Tensor) -> Iterator[Likelihood | None]:
         try:
-            return iter([likelihood(logits[one:one + 1], labels[one:one + 1]) for one in range(len(labels))])
+            return iter([chunked_likelihood([one]) for one in zip(logits[:, None], labels[:, None], strict=True)])
         except Exception as error:
             print_log(f'{type(self).__name__} is left out: {error}', 'current', logging.WARNING)
             return iter([None] * len(labels))

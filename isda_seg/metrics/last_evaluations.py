@@ -49,8 +49,9 @@ class LastEvaluationsHook(Hook):
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         """Add the values to the checkpoint."""
+        loop = runner.train_loop
         checkpoint['meta'][VALUES] = dict(metric=self.metric, last=self.last, values=dict(self.values),
-                                          every=runner.train_loop.val_interval, by_epoch=_by_epoch(runner))
+                                          every=loop.val_interval, by_epoch=isinstance(loop, EpochBasedTrainLoop))
 
     def after_train(self, runner: Any) -> None:
         """Log the mean."""
@@ -61,11 +62,7 @@ class LastEvaluationsHook(Hook):
 
 def _done(runner: Any) -> int:
     """Return the number of completed epochs, or of iterations in iteration-based training."""
-    return int(runner.epoch if _by_epoch(runner) else runner.iter)
-
-
-def _by_epoch(runner: Any) -> bool:
-    return isinstance(runner.train_loop, EpochBasedTrainLoop)
+    return int(runner.epoch if isinstance(runner.train_loop, EpochBasedTrainLoop) else runner.iter)
 
 
 def last_mean(values: dict[int, float], done: int, last: int, every: int = 1) -> float | None:

@@ -11,7 +11,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 BINS = 15
-CHUNK = 2 ** 21  # maximum number of logits that are processed at once, which bounds the memory on top of the logits
 
 
 class Likelihood(NamedTuple):
@@ -21,27 +20,11 @@ class Likelihood(NamedTuple):
     hits: Tensor        # (bins,) int64
     nll: Tensor         # (bins,) float64, negative log-probability of the label
 
-    @property
-    def negative_log_likelihood(self) -> float:
-        """Mean over samples."""
-        return float(self.nll.sum() / self.count.sum().clamp(min=1))
-
-    @property
-    def calibration_error(self) -> float:
-        """Expected calibration error (Naeini et al., AAAI 2015), in 0..1."""
-        return float((self.hits - self.confidence).abs().sum() / self.count.sum().clamp(min=1))
-
-
-def likelihood(logits: Tensor, labels: Tensor, bins: int = BINS) -> Likelihood:
-    """Return the sums over N samples with logits (N, C) and labels (N,) in 0..C-1; a bin includes its upper edge."""
-    rows = max(1, CHUNK // logits.shape[1])
-    return chunked_likelihood(zip(torch.split(logits, rows), torch.split(labels, rows), strict=True), bins)
-
 
 def chunked_likelihood(chunks: Iterable[tuple[Tensor, Tensor]], bins: int = BINS) -> Likelihood:
-    """Return the sums over the samples of at least one chunk, logits (n, C) and labels (n,); see ``likelihood``.
+    """Return the sums over the samples of at least one chunk, logits (n, C) and labels (n,) in 0..C-1.
 
-    The sums do not depend on the division into chunks.
+    The sums do not depend on the division into chunks. A bin includes its upper edge.
     """
     parts = [_of_samples(logits, labels) for logits, labels in chunks]
     confidence, hits, nll = (torch.cat(values) for values in zip(*parts, strict=True))
@@ -67,6 +50,7 @@ def summed(parts: Sequence[tuple[Tensor, ...]]) -> list[Tensor]:
 
 
 def likelihood_metrics(parts: Sequence[Likelihood]) -> dict[str, Any]:
-    """Return ``nll``, and ``ece`` in per cent."""
-    whole = Likelihood(*summed(parts))
-    return dict(nll=whole.negative_log_likelihood, ece=100 * whole.calibration_error)
+    """Return the mean ``nll``, and the expected calibration error ``ece`` (Naeini et al., AAAI 2015) in per cent."""
+    count, confidence, hits, nll = summed(parts)
+    number = count.sum().clamp(min=1)
+    return dict(nll=float(nll.sum() / number), ece=100 * float((hits - confidence).abs().sum() / number))

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from isda_seg.attach import attach
 from isda_seg.core import linear_ramp
 from isda_seg.criterion import ISDACriterion
-from isda_seg.metrics.likelihood import likelihood, likelihood_metrics
+from isda_seg.metrics.likelihood import chunked_likelihood, likelihood_metrics
 
 PER_CLASS, BATCH, EPOCHS = 10, 10, 30
 MEASURES = {'error': 'test error, %', 'nll': 'negative log-likelihood', 'ece': 'expected calibration error, %',
@@ -58,7 +58,8 @@ def run(seed: int, lambda_0: float, held_out: bool = False) -> dict[str, float]:
     model.eval()
     with torch.no_grad():
         logits, fitted = model(test_images), model(images).argmax(dim=1) == labels
-    return dict(likelihood_metrics([likelihood(logits, test_labels)]), train=100 * float(fitted.float().mean()),
+    measured = likelihood_metrics([chunked_likelihood([(logits, test_labels)])])
+    return dict(measured, train=100 * float(fitted.float().mean()),
                 error=100 * float((logits.argmax(dim=1) != test_labels).float().mean()))
 
 

@@ -59,13 +59,10 @@ def latest_checkpoint(work_dir: str, hook: Mapping[str, Any] | None = None) -> P
                 max(found, key=lambda path: (path.stat().st_mtime_ns, path.name), default=None))
 
 
-def checkpoint_to_convert(path: str | Path, out: str | Path, lost: str = 'which') -> dict[str, Any]:
-    """Load a checkpoint that will be converted into the file ``out``.
-
-    ``lost`` says in the error message what overwriting the checkpoint would destroy.
-    """
+def checkpoint_to_convert(path: str | Path, out: str | Path) -> dict[str, Any]:
+    """Load a checkpoint that will be converted into the file ``out``."""
     if Path(out).resolve() == Path(path).resolve():
-        raise ValueError(f'{out} is the checkpoint itself, {lost} would be lost. Give the exported file another name')
+        raise ValueError(f'{out} is the checkpoint itself, which would be lost. Give the exported file another name')
     loaded = check_checkpoint(path)
     if not loaded:
         raise ValueError(f'{path} is a URL. Download it and pass a local path')
@@ -125,7 +122,7 @@ class _AtomicSaveRunner:
     """Proxy of a runner whose ``save_checkpoint`` writes to a temporary name and then renames the file."""
 
     def __init__(self, runner: Any) -> None:
-        self._runner = runner
+        self._runner: Any = runner._runner if isinstance(runner, _AtomicSaveRunner) else runner
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._runner, name)
@@ -181,7 +178,7 @@ class AtomicCheckpointHook(CheckpointHook):
 
     def _save_checkpoint_with_step(self, runner: Any, step: int, meta: dict[str, Any]) -> None:
         with self._deferred_removal():
-            super()._save_checkpoint_with_step(_atomic(runner), step, meta)
+            super()._save_checkpoint_with_step(_AtomicSaveRunner(runner), step, meta)
 
     def _save_best_checkpoint(self, runner: Any, metrics: dict[str, Any]) -> None:
         missing = [name for name in self.save_best or () if name != 'auto' and name not in metrics]
@@ -190,7 +187,7 @@ class AtomicCheckpointHook(CheckpointHook):
                                   f'{", ".join(metrics)}: no best checkpoint is saved. Name one of these')
             return
         with self._deferred_removal():
-            super()._save_best_checkpoint(_atomic(runner), metrics)
+            super()._save_best_checkpoint(_AtomicSaveRunner(runner), metrics)
 
     @contextmanager
     def _deferred_removal(self) -> Iterator[None]:
@@ -201,7 +198,3 @@ class AtomicCheckpointHook(CheckpointHook):
             self.file_backend.flush()
         finally:
             self.file_backend = backend
-
-
-def _atomic(runner: Any) -> _AtomicSaveRunner:
-    return runner if isinstance(runner, _AtomicSaveRunner) else _AtomicSaveRunner(runner)

@@ -17,7 +17,7 @@ def find_tools() -> dict[str, Path]:
     """Return the file of each command, such as ``show-directions`` for ``show_directions.py``."""
     folder = next((folder for folder in FOLDERS if (folder / 'train.py').is_file()), None)
     if folder is None:
-        raise FileNotFoundError('this installation of isda-seg contains no tools. Install its wheel or use a clone')
+        sys.exit('this installation of isda-seg contains no tools. Install its wheel or use a clone')
     paths = [path for path in (*folder.glob('*'), *folder.glob('benchmarks/*')) if path.suffix in ('.py', '.sh')]
     return {path.stem.replace('_', '-'): path for path in sorted(paths, key=lambda path: path.stem)}
 
@@ -34,10 +34,7 @@ def usage(tools: dict[str, Path]) -> str:
 
 def main() -> None:
     """Run the tool named by the first argument; exit with a short message and code 1 on a user error."""
-    try:
-        tools = find_tools()
-    except FileNotFoundError as error:
-        sys.exit(str(error))
+    tools = find_tools()
     name, *rest = sys.argv[1:] or ['--help']
     if name in ('-h', '--help'):
         print(usage(tools))

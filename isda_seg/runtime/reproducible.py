@@ -50,11 +50,7 @@ class Position(NamedTuple):
 
 @DATA_SAMPLERS.register_module()
 class PositionSampler(Sampler[Any]):
-    """Sampler that yields each index of an inner sampler with its position in the sample sequence.
-
-    Args:
-        sampler: config of the inner sampler; its order must depend only on the seed.
-    """
+    """Yield each index of an inner ``sampler``, whose order must depend only on the seed, with its position."""
 
     def __init__(self, dataset: Dataset[Any], sampler: dict[str, Any], seed: int = DEFAULT_SEED) -> None:
         self.rank, self.world_size = get_dist_info()
@@ -87,11 +83,7 @@ class PositionSampler(Sampler[Any]):
 
 @DATASETS.register_module()
 class PositionSeededDataset(Dataset[Any]):
-    """Dataset wrapper that seeds every sample's transforms from its position, independent of the worker.
-
-    Args:
-        dataset: config or object; all attributes are forwarded to it.
-    """
+    """Dataset wrapper that seeds every sample's transforms from its position, independent of the worker."""
 
     ignores_signals = False
 

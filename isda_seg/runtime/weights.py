@@ -86,7 +86,7 @@ def export_plain(checkpoint: str | Path, out: str | Path) -> tuple[int, list[str
 
     Return the number of tensors written, and the names of the entries that were removed.
     """
-    loaded = checkpoint_to_convert(checkpoint, out, 'whose training state')
+    loaded = checkpoint_to_convert(checkpoint, out)
     kept, dropped = plain_state(weights_in(loaded))
     with written_aside(Path(out)) as aside:
         torch.save(dict(meta=loaded.get('meta', {}), state_dict=kept), aside)

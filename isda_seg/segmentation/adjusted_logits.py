@@ -9,7 +9,8 @@ from mmseg.registry import MODELS
 from torch import Tensor
 
 from isda_seg.core.prior import adjust_logits
-from isda_seg.metrics.likelihood import CHUNK
+
+CHUNK = 2 ** 21  # maximum number of logits that are processed at once, which bounds the memory on top of the logits
 
 
 def with_adjusted_labels(sample: dict[str, Any], adjustment: Sequence[float] | None) -> dict[str, Any]:

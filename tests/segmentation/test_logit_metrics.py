@@ -4,7 +4,6 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from isda_seg.core.prior import adjust_logits
-from isda_seg.metrics import likelihood
 from isda_seg.metrics.average_precision import ranking
 from isda_seg.segmentation import PixelAveragePrecisionMetric, PixelLikelihoodMetric, adjusted_logits
 from isda_seg.segmentation.adjusted_logits import with_adjusted_labels
@@ -70,11 +69,6 @@ def test_memory_on_top_of_the_logits_is_bounded(sample, monkeypatch):
         PixelLikelihoodMetric(adjustment=PRIOR)._sums(sample)
         with_adjusted_labels(sample, PRIOR)
     assert largest.bytes <= max(8 * 4 * C * W, 8 * H * W)  # a block in float64, and one number per pixel
-    monkeypatch.setattr(likelihood, 'CHUNK', 10 * C)
-    logits, labels = (part[:600] for part in whole(sample))
-    with Largest() as largest:
-        likelihood.likelihood(logits, labels)
-    assert largest.bytes <= 8 * 600
 
 
 @pytest.mark.parametrize('kind', [PixelLikelihoodMetric, PixelAveragePrecisionMetric])
