@@ -13,16 +13,18 @@ SIZES = ('size', 'size_divisor')
 
 @MODELS.register_module()
 class CheckedSegDataPreProcessor(SegDataPreProcessor):
-    """SegDataPreProcessor that raises a ValueError for a batch that cannot be stacked."""
+    """SegDataPreProcessor that raises a ValueError for images that cannot be stacked or labels of another size."""
 
     def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:
         """Return ``inputs`` (B, 3, H, W) and ``data_samples``, as the base class does."""
         inputs = data['inputs']
+        samples = data.get('data_samples') or [{}] * len(inputs)
+        for image, sample in zip(inputs, samples, strict=True) if training else ():
+            check_label_size('train', image, sample)
         shapes = [tuple(image.shape[-2:]) for image in inputs]
         if training and self.size is not None:
             shapes = [(max(height, self.size[-2]), max(width, self.size[-1])) for height, width in shapes]
         if len(set(shapes)) > 1 and not (training and self.size_divisor is not None):
-            samples = data.get('data_samples') or [{}] * len(inputs)
             names = [f'{image.shape[-1]} x {image.shape[-2]} ({sample.get("img_path")})'
                      for image, sample in zip(inputs, samples, strict=True)]
             raise ValueError(f'the images of a batch have different sizes: {listed(names, 4)}. '
@@ -30,6 +32,18 @@ class CheckedSegDataPreProcessor(SegDataPreProcessor):
                                 'pipeline, or set model.data_preprocessor.size_divisor instead of size' if training
                                 else 'Set val_dataloader.batch_size=1 and test_dataloader.batch_size=1'))
         return super().forward(data, training)
+
+
+def check_label_size(split: str, image: Any, sample: Any) -> None:
+    """Check that the label map of a sample has the size of the image in training, else of the image file."""
+    wanted = image.shape[-2:] if split == 'train' else sample.get('ori_shape', ())[:2]
+    found = tuple(sample.gt_sem_seg.shape) if 'gt_sem_seg' in sample and wanted else wanted
+    if found != tuple(wanted):
+        whole, place = ('the image is', 'before') if split == 'train' else (
+            'predictions have the size of the image file,', 'after')
+        raise ValueError(f'the label map of {sample.get("img_path")} is {found[1]} x {found[0]} after '
+                         f'{split}_dataloader.dataset.pipeline, but {whole} {wanted[1]} x {wanted[0]}. Put '
+                         f'LoadAnnotations {place} the transforms that change the size of the image, such as Resize')
 
 
 def check_preprocessor(cfg: Config, training: bool) -> None:

@@ -8,7 +8,7 @@ from mmseg.registry import DATASETS
 
 from isda_seg.openmmlab.config_nodes import dicts, type_name
 from isda_seg.runtime.isolation import random_states_kept
-from isda_seg.segmentation.data_preprocessor import CheckedSegDataPreProcessor
+from isda_seg.segmentation.data_preprocessor import CheckedSegDataPreProcessor, check_label_size
 from isda_seg.segmentation.protocols import SCALES, SIZES
 
 LOADERS = {'img': 'LoadImageFromFile', 'img_shape': 'LoadImageFromFile', 'inputs': 'LoadImageFromFile',
@@ -29,22 +29,10 @@ def check_first_images(cfg: Config, split: str) -> None:
     for image, sample in found:
         if labelled and not any(key.startswith('gt_') for key in sample.keys()):
             raise _lacking(split, 'gt_seg_map')
-        _check_label_size(split, image, sample)
+        check_label_size(split, image, sample)
     if found:
         images, samples = zip(*found[:number], strict=True)
         CheckedSegDataPreProcessor()(dict(inputs=images, data_samples=samples))  # raises an error for different sizes
-
-
-def _check_label_size(split: str, image: Any, sample: Any) -> None:
-    """Check that the label map of a sample has the size of the image in training, else of the image file."""
-    wanted = image.shape[-2:] if split == 'train' else sample.get('ori_shape', ())[:2]
-    found = tuple(sample.gt_sem_seg.shape) if 'gt_sem_seg' in sample and wanted else wanted
-    if found != tuple(wanted):
-        whole, place = ('the image is', 'before') if split == 'train' else (
-            'predictions have the size of the image file,', 'after')
-        raise ValueError(f'the label map of {sample.get("img_path")} is {found[1]} x {found[0]} after '
-                         f'{split}_dataloader.dataset.pipeline, but {whole} {wanted[1]} x {wanted[0]}. Put '
-                         f'LoadAnnotations {place} the transforms that change the size of the image, such as Resize')
 
 
 def check_views(cfg: Config, protocol: str) -> None:

@@ -2,6 +2,7 @@
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.structures import PixelData
 from mmseg.models.data_preprocessor import SegDataPreProcessor
 from mmseg.structures import SegDataSample
 
@@ -24,6 +25,15 @@ def test_a_batch_is_that_of_mmsegmentation(keys, training):
 def test_training_images_that_do_not_fit_into_size_are_named():
     with pytest.raises(ValueError, match=r'different sizes: 5 x 4 \(0.png\), 9 x 4 \(1.png\). .* add RandomCrop'):
         CheckedSegDataPreProcessor(size=(6, 6))(batch((4, 5), (4, 9)), True)
+
+
+def test_every_training_batch_has_labels_of_the_size_of_the_images():
+    data = batch((4, 5), (4, 5))
+    for sample, size in zip(data['data_samples'], [(4, 5), (8, 10)], strict=True):
+        sample.gt_sem_seg = PixelData(data=torch.zeros(1, *size, dtype=torch.int64))
+    with pytest.raises(ValueError, match='label map of 1.png is 10 x 8 after .*, but the image is 5 x 4. Put Load'):
+        CheckedSegDataPreProcessor(size=(4, 5))(data, True)
+    assert len(CheckedSegDataPreProcessor()(data, False)['inputs']) == 2  # evaluation compares with the file
 
 
 def test_evaluated_images_of_different_sizes_are_named():
