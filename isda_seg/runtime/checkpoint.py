@@ -82,7 +82,7 @@ def _describe_entries(checkpoint: Any) -> str:
 
 def read_checkpoint(path: str | Path) -> Any:
     """Return the content of a local file that torch wrote, on the CPU."""
-    file = Path(path)
+    file = Path(str(path))  # a config may hold a number
     if not file.is_file():
         raise FileNotFoundError(f'the checkpoint {path} does not exist')
     try:

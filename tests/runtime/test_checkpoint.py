@@ -275,6 +275,11 @@ BAD = {
 }
 
 
+def test_a_number_instead_of_a_checkpoint_is_an_error_that_names_it():
+    with pytest.raises(FileNotFoundError, match='the checkpoint 3 does not exist'):
+        check_checkpoint(3)
+
+
 @pytest.mark.parametrize('kind', BAD)
 def test_invalid_checkpoint_is_an_error_that_names_it(whole, tmp_path, kind):
     make, error, words = BAD[kind]
