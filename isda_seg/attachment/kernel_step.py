@@ -180,9 +180,9 @@ def _grid(kernels: Any, call: Call, dropped: Tensor, step: int) -> tuple[Tensor,
     rows, columns = (None if same else label_index(small, large, call.align_corners, call.label_sampling, labels.device)
                      for small, large in zip((height, width), labels.shape[1:], strict=True))
     place = Place.of(step, len(features), (height, width), logits.shape[2:], call.align_corners)
-    (top, bottom, share_row), (left, right, share_column) = place.sources
+    (top, bottom, share_row), (left, right, share_column) = place.neighbours
     (first, below), (before, after) = ((max(one - 1, 0), min(two + 2, size)) for (one, two, _), size in
-                                       zip(place.sources, (height, width), strict=True))
+                                       zip(place.neighbours, (height, width), strict=True))
     around = [top * width + left, top * width + right, bottom * width + left, bottom * width + right,
               first * width + before, after - before, below - first]
     index, checks = kernels.operators.grid(

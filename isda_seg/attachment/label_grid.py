@@ -49,7 +49,7 @@ def without_class(labels: Tensor, number: int | None, ignore_index: int) -> Tens
     return labels if number is None else labels.masked_fill(labels == number, ignore_index)
 
 
-def source(index: int, small: int, large: float, align_corners: bool) -> tuple[int, int, float]:
+def neighbours_of(index: int, small: int, large: float, align_corners: bool) -> tuple[int, int, float]:
     """Return the two of ``small`` rows between which row ``index`` of ``large`` lies, and the share of the second."""
     if align_corners:
         position = index * (small - 1) / (large - 1) if large > 1 else 0.0

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from isda_seg.attachment.captured_inputs import CapturedInput
-from isda_seg.attachment.label_grid import pixel_of, source
+from isda_seg.attachment.label_grid import neighbours_of, pixel_of
 from isda_seg.core.ops.device import on_cpu
 from isda_seg.core.ops.transient import Transient
 from isda_seg.core.ops.upsampled import resize
@@ -27,8 +27,8 @@ def relative_tolerance(features: Tensor | Windows, logits: Tensor) -> float:
 class Place(NamedTuple):
     """The feature pixel verified at one step, and what the logits there interpolate."""
     image: int
-    pixel: list[int]                        # of the logits
-    sources: list[tuple[int, int, float]]   # of each side: two feature rows, and the weight of the second
+    pixel: list[int]                          # of the logits
+    neighbours: list[tuple[int, int, float]]  # of each side: two feature rows, and the weight of the second
 
     @classmethod
     def of(cls, step: int, images: int, sizes: Sequence[int], large: Sequence[float], align_corners: bool) -> 'Place':
@@ -37,8 +37,9 @@ class Place(NamedTuple):
         places = [position // prod(sizes[side + 1:]) % size for side, size in enumerate(sizes)]
         sides = list(zip(sizes, large, strict=True))
         pixel = [pixel_of(i, small, int(side), align_corners) for i, (small, side) in zip(places, sides, strict=True)]
-        sources = [source(i, small, side, align_corners) for i, (small, side) in zip(pixel, sides, strict=True)]
-        return cls(position // prod(sizes), pixel, sources)
+        neighbours = [neighbours_of(i, small, side, align_corners)
+                      for i, (small, side) in zip(pixel, sides, strict=True)]
+        return cls(position // prod(sizes), pixel, neighbours)
 
 
 class Comparison(NamedTuple):
@@ -190,7 +191,7 @@ def _one_position(captured: CapturedInput, logits: Tensor, align_corners: bool, 
                   factor: float | None = None) -> Comparison:
     """Recompute the logits at the pixel of one feature, where interpolation needs the fewest neighbours."""
     features = captured.features
-    sources: list[tuple[int, int, float]] = []
+    neighbours: list[tuple[int, int, float]] = []
     if not isinstance(features, Windows) and features.dim() == 2:
         position = step * STRIDE % len(features)
         around, given = features[position][:, None, None], logits[position]
@@ -198,19 +199,19 @@ def _one_position(captured: CapturedInput, logits: Tensor, align_corners: bool, 
         images, _, *sizes = features.shape
         # A scale factor maps positions as if the sizes of the logits had not been rounded.
         large = [size * factor for size in sizes] if factor else logits.shape[2:]
-        image, pixel, sources = Place.of(step, images, sizes, large, align_corners)
+        image, pixel, neighbours = Place.of(step, images, sizes, large, align_corners)
         # The interpolation may give a neighbour on either side 1e-7 of the share, where the exact share is 0.
         sides = [slice(max(first - 1, 0), min(second + 2, size)) for (first, second, _), size in
-                 zip(sources, sizes, strict=True)]
-        sources = [(first - side.start, second - side.start, share)
-                   for (first, second, share), side in zip(sources, sides, strict=True)]
+                 zip(neighbours, sizes, strict=True)]
+        neighbours = [(first - side.start, second - side.start, share)
+                      for (first, second, share), side in zip(neighbours, sides, strict=True)]
         around = features.of_images(slice(image, image + 1)).patch(*sides)[0] if isinstance(features, Windows) else \
             features[image][tuple([slice(None), *sides])]
         given = logits[image].movedim(0, -1)[tuple(pixel)]
     near, weight = around.flatten(1).float(), captured.weight.float()
     small = weight @ near if captured.bias is None else torch.addmm(captured.bias.float()[:, None], weight, near)
     again = small.view(len(weight), *around.shape[1:])
-    for first, second, share in sources:
+    for first, second, share in neighbours:
         again = again[:, first] if share == 0 else torch.lerp(again[:, first], again[:, second], share)
     return Comparison(small, again.flatten() - given.float(), near)
 

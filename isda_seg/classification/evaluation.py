@@ -33,7 +33,7 @@ def evaluate(cfg: Config, config: str, checkpoint: str, taus: Sequence[float] = 
     loaded = check_checkpoint(checkpoint, module='fc')
     check_data(cfg, ('test',))
     run = copy.deepcopy(cfg)
-    prior = class_log_prior(weights_in(loaded), 'loss', partial(count_labels, cfg)) if taus else None
+    log_prior = class_log_prior(weights_in(loaded), 'loss', partial(count_labels, cfg)) if taus else None
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmengine')):
         loss = MODELS.build(cfg.model.loss) if cfg.model.get('loss') else MeanCrossEntropy()
     softmax = isinstance(loss, ISDACriterion) or reason_not_softmax(loss) is None
@@ -41,7 +41,7 @@ def evaluate(cfg: Config, config: str, checkpoint: str, taus: Sequence[float] = 
 
     def extended(evaluators: list[Any]) -> list[Any]:
         of_logits = [metric for metric in evaluators if type_name(metric) == 'TopKAccuracy'] + likelihood
-        return [*evaluators, *likelihood, *([] if prior is None else adjusted_metrics(of_logits, prior, taus))]
+        return [*evaluators, *likelihood, *([] if log_prior is None else adjusted_metrics(of_logits, log_prior, taus))]
 
     change_metrics(run, extended)
     as_test(run, config, checkpoint, SINGLE)

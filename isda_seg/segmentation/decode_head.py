@@ -13,7 +13,7 @@ from isda_seg.openmmlab.config_nodes import type_name
 from isda_seg.runtime.config_keys import argument, type_of
 from isda_seg.runtime.isolation import random_states_kept
 
-VOID = 255  # MMSegmentation's default ``ignore_index``, and its value for label 0 with reduce_zero_label
+IGNORED = 255  # MMSegmentation's default ``ignore_index``, and its value for label 0 with reduce_zero_label
 MULTI_CLASS = ('ISDALoss', 'DiceLoss', 'LovaszLoss', 'TverskyLoss')  # these use a softmax too, unless a key changes it
 
 
@@ -54,10 +54,10 @@ def num_classes(cfg: Config) -> int:
 
 def ignored(cfg: Config) -> int:
     """Return the ``ignore_index`` of the decode head."""
-    label = attribute(decode_head(cfg), 'ignore_index', VOID)
+    label = attribute(decode_head(cfg), 'ignore_index', IGNORED)
     if not isinstance(label, int):
         raise ValueError(f'model.decode_head.ignore_index must be an integer, got {label!r}. Set it to a label that is '
-                         f'not a class, such as {VOID}')
+                         f'not a class, such as {IGNORED}')
     return label
 
 

@@ -47,14 +47,14 @@ def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ..
     check_ignored(cfg, 'test')
     if taus and (reason := reason_not_multi_class(cfg)):
         raise ValueError(f'--logit-adjustment needs a softmax over the classes, but {reason}. Omit it')
-    prior = class_log_prior(weights_in(loaded), 'decode_head', partial(count_labels, cfg)) if taus else None
+    log_prior = class_log_prior(weights_in(loaded), 'decode_head', partial(count_labels, cfg)) if taus else None
     for protocol, run in runs:
         check_order(run, 'test')
         check_loading(run)
         check_preprocessor(run, training=False)
         check_first_images(run, 'test')
         check_views(run, protocol)
-        change_metrics(run, partial(_metrics, run, protocol, prior, taus, len(runs) > 1))
+        change_metrics(run, partial(_metrics, run, protocol, log_prior, taus, len(runs) > 1))
         as_test(run, config, checkpoint, protocol)
     found: dict[str, Any] = {}
     for number, (protocol, run) in enumerate(runs):
@@ -71,12 +71,12 @@ def evaluate(cfg: Config, config: str, checkpoint: str, protocols: tuple[str, ..
     return result(cfg, config, checkpoint, loaded, found)
 
 
-def _metrics(run: Config, protocol: str, prior: Tensor | None, taus: Sequence[float], several: bool,
+def _metrics(run: Config, protocol: str, log_prior: Tensor | None, taus: Sequence[float], several: bool,
              evaluators: list[Any]) -> list[Any]:
     """Return the metrics of a protocol: those of the config and of the logits, and copies of both for each tau.
 
-    ``prior`` is the log class frequencies (C,), None without taus. With ``several`` protocols, predictions are written
-    into a folder per protocol.
+    ``log_prior`` (C,) is None without taus. With ``several`` protocols, predictions are written into a folder per
+    protocol.
     """
     named = [evaluator for evaluator in evaluators if name_outputs(evaluator)]
     for evaluator in evaluators:
@@ -88,11 +88,11 @@ def _metrics(run: Config, protocol: str, prior: Tensor | None, taus: Sequence[fl
     if reason_not_multi_class(run) or not run.get('likelihood', True) or LIKELIHOOD in map(type_name, evaluators):
         of_softmax = []
     found = [*evaluators, *(of_softmax if protocol == SINGLE else [])]
-    if prior is None:
+    if log_prior is None:
         return found
     labels = [{key: value for key, value in metric.items() if key != 'output_dir'}  # predictions of tau 0 only
               for metric in named]
-    found += adjusted_metrics([*labels, *of_softmax], prior, taus)
+    found += adjusted_metrics([*labels, *of_softmax], log_prior, taus)
     if protocol == SINGLE:
         found.append(dict(type='PixelAveragePrecisionMetric', ignore_index=ignored(run)))
     elif type_name(run.model) == 'SegTTAModel':

@@ -8,10 +8,10 @@ from mmseg.registry import METRICS
 
 from isda_seg.openmmlab.config_nodes import named_dicts, type_name
 from isda_seg.runtime.config_keys import argument
-from isda_seg.segmentation.decode_head import VOID, attribute, decode_head, ignored, num_classes
+from isda_seg.segmentation.decode_head import IGNORED, attribute, decode_head, ignored, num_classes
 
-FILLS = {'RandomRotate': ('seg_pad_val', VOID), 'RandomMosaic': ('seg_pad_val', VOID),
-         'RandomCutOut': ('seg_fill_in', None), 'SegDataPreProcessor': ('seg_pad_val', VOID)}  # key and default
+FILLS = {'RandomRotate': ('seg_pad_val', IGNORED), 'RandomMosaic': ('seg_pad_val', IGNORED),
+         'RandomCutOut': ('seg_fill_in', None), 'SegDataPreProcessor': ('seg_pad_val', IGNORED)}  # key and default
 
 
 def check_ignored(cfg: Config, split: str) -> None:
@@ -22,9 +22,9 @@ def check_ignored(cfg: Config, split: str) -> None:
     classes, label = num_classes(cfg), ignored(cfg)
     if not classes:
         return
-    if classes > label == VOID and 'ignore_index' not in decode_head(cfg):
-        raise ValueError(f'the decode head has {classes} classes and ignores label {VOID}, the default, which is one '
-                         f'of them. Set model.decode_head.ignore_index to another value, such as {2 ** 16 - 1}, and '
+    if classes > label == IGNORED and 'ignore_index' not in decode_head(cfg):
+        raise ValueError(f'the decode head has {classes} classes and ignores label {IGNORED}, the default, which is '
+                         f'one of them. Set model.decode_head.ignore_index to another value, such as {2 ** 16 - 1}, and '
                          'the same value wherever labels are filled or ignored')
     if split == 'train':
         _check_heads(cfg, classes, label)
@@ -49,7 +49,7 @@ def _check_heads(cfg: Config, classes: int, label: int) -> None:
     for name, head in named_dicts(heads, 'model'):
         if name.count('.') > 2 or head.get('num_classes') != classes:  # a part of a head, or one of other classes
             continue
-        if (own := attribute(head, 'ignore_index', VOID)) != label:
+        if (own := attribute(head, 'ignore_index', IGNORED)) != label:
             raise ValueError(f'{name} ignores label {own}, but the decode head ignores label {label}. Set '
                              f'{name}.ignore_index={label}')
 
@@ -62,11 +62,11 @@ def _fills(cfg: Config, label: int) -> Iterator[tuple[str, int, bool, str]]:
             given, value = key in node, str(label)
             fill = node.get(key, default)
             if type_name(node) == 'CenterCrop' and node.get('auto_pad') and 'pad_cfg' not in node:
-                key, fill, value = 'pad_cfg.pad_val.seg', VOID, f'{label} {name}.pad_cfg.type=Pad'
+                key, fill, value = 'pad_cfg.pad_val.seg', IGNORED, f'{label} {name}.pad_cfg.type=Pad'
             elif type_name(node) == 'Pad':
                 pad = node.get('pad_val', {})
                 by_kind = pad if isinstance(pad, dict) else {}
-                key, given, fill = 'pad_val.seg', 'seg' in by_kind, by_kind.get('seg', VOID)
+                key, given, fill = 'pad_val.seg', 'seg' in by_kind, by_kind.get('seg', IGNORED)
                 if by_kind is not pad:  # a number fills the image only
                     key, value = 'pad_val', f'dict(img={pad}, seg={label}) in the config file'
             if fill is not None and node.get('prob') != 0:
@@ -74,8 +74,8 @@ def _fills(cfg: Config, label: int) -> Iterator[tuple[str, int, bool, str]]:
 
 
 def _check_fill(key: str, fill: int, given: bool, value: str, classes: int, label: int) -> None:
-    if key.endswith('seg_fill_in') and fill > VOID:
-        raise ValueError(f'{key} is {fill}, but RandomCutOut only fills in labels 0..{VOID}. Set {key}=None to keep '
+    if key.endswith('seg_fill_in') and fill > IGNORED:
+        raise ValueError(f'{key} is {fill}, but RandomCutOut only fills in labels 0..{IGNORED}. Set {key}=None to keep '
                          'the labels')
     if fill == label:
         return

@@ -14,7 +14,7 @@ from isda_seg.core.ops.checks import check_labels
 from isda_seg.openmmlab.config_nodes import dicts, named_dicts, type_name
 from isda_seg.runtime.config_keys import type_of
 from isda_seg.runtime.user_errors import reading_error
-from isda_seg.segmentation.decode_head import VOID, ignored, num_classes
+from isda_seg.segmentation.decode_head import IGNORED, ignored, num_classes
 from isda_seg.segmentation.protocols import SIZES
 
 UNDONE = {*SIZES, 'ResizeToMultiple', 'RandomFlip', 'Pad'}
@@ -81,16 +81,16 @@ class LoadCheckedAnnotations(LoadAnnotations):
 
     def _classes(self, numbers: np.ndarray, results: dict[str, Any]) -> np.ndarray:
         """Convert the values (H, W) of a label map to class indices, by ``reduce_zero_label`` and ``label_map``."""
-        classes, void = numbers, VOID
-        if self.num_classes > VOID:  # 255 is a class
-            void = self.ignore_index
-            unused = [old for old, new in (results.get('label_map') or {}).items() if new == VOID]
+        classes, ignored_label = numbers, IGNORED
+        if self.num_classes > IGNORED:  # 255 is a class
+            ignored_label = self.ignore_index
+            unused = [old for old, new in (results.get('label_map') or {}).items() if new == IGNORED]
             if len(unused) > 1:
-                raise ValueError(f'label_map maps {len(unused)} labels of {results["seg_map_path"]} to {VOID}, which '
-                                 f'is one of the {self.num_classes} classes, so it cannot mark ignored labels: replace '
-                                 f'them in the files by the ignore index {self.ignore_index}')
+                raise ValueError(f'label_map maps {len(unused)} labels of {results["seg_map_path"]} to {IGNORED}, '
+                                 f'which is one of the {self.num_classes} classes, so it cannot mark ignored labels: '
+                                 f'replace them in the files by the ignore index {self.ignore_index}')
         if results['reduce_zero_label'] if self.reduce_zero_label is None else self.reduce_zero_label:
-            classes = np.where((numbers == 0) | (numbers == void), void, numbers - 1)
+            classes = np.where((numbers == 0) | (numbers == ignored_label), ignored_label, numbers - 1)
         before = classes
         for old, new in (results.get('label_map') or {}).items():
             classes = np.where(before == old, new, classes)

@@ -10,7 +10,7 @@ from torch import nn
 from isda_seg.attach import attach
 from isda_seg.attachment import verification
 from isda_seg.attachment.captured_inputs import CapturedInput, classifier_input
-from isda_seg.attachment.label_grid import source
+from isda_seg.attachment.label_grid import neighbours_of
 from isda_seg.core.ops import device
 from isda_seg.core.ops.torch_versions import release
 from isda_seg.core.ops.upsampled import resize
@@ -267,7 +267,7 @@ def test_the_source_of_a_row_is_that_of_interpolate(small, large, align_corners)
     values = torch.randn(1, 1, small, dtype=torch.float64)
     expected = F.interpolate(values, size=large, mode='linear', align_corners=align_corners)[0, 0]
     for index in range(large):
-        first, second, share = source(index, small, large, align_corners)
+        first, second, share = neighbours_of(index, small, large, align_corners)
         assert float(torch.lerp(values[0, 0, first], values[0, 0, second], share)) == pytest.approx(
             float(expected[index]), abs=1e-6)
 

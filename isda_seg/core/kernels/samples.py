@@ -54,7 +54,7 @@ def update_kernel(features, index, count, mean, covariance, samples, channels, c
 
 
 @triton.jit
-def count_samples(index, count, sample, samples, classes, SAMPLES: tl.constexpr, OTHERS: tl.constexpr):
+def add_counts(index, count, sample, samples, classes, SAMPLES: tl.constexpr, OTHERS: tl.constexpr):
     """Add the samples of a class to its count, if its first sample is among ``sample``."""
     label = tl.load(index + sample, mask=sample < samples, other=-1)
     number = tl.zeros([SAMPLES], tl.int32)
@@ -72,7 +72,7 @@ def count_samples(index, count, sample, samples, classes, SAMPLES: tl.constexpr,
 def count_kernel(index, count, samples, classes, SAMPLES: tl.constexpr, OTHERS: tl.constexpr):
     """Count samples."""
     sample = tl.program_id(0) * SAMPLES + tl.arange(0, SAMPLES)
-    count_samples(index, count, sample, samples, classes, SAMPLES, OTHERS)
+    add_counts(index, count, sample, samples, classes, SAMPLES, OTHERS)
 
 
 @triton.jit
@@ -108,7 +108,7 @@ def rows_kernel(index, count, covariance, weight, rows, sigma, half, samples, ch
              mask=(sample < samples)[:, None] & (c < classes)[None, :])
     if COUNTS:
         if tl.program_id(1) == 0:
-            count_samples(index, count, sample, samples, classes, SAMPLES, OTHERS)
+            add_counts(index, count, sample, samples, classes, SAMPLES, OTHERS)
 
 
 @triton.jit
