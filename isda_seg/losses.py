@@ -83,22 +83,10 @@ class ISDALoss(HookedLoss):
     def forward(self, cls_score: Tensor, label: Tensor, weight: Tensor | None = None,  # type: ignore[override]
                 avg_factor: float | None = None, reduction_override: str | None = None,
                 ignore_index: int | None = None, **kwargs: Any) -> Tensor:
-        """Return the augmented loss, with the signature of MMSegmentation's and MMPretrain's cross-entropies.
+        """Return ``loss_weight`` times the augmented loss, with the signature of OpenMMLab's cross-entropies.
 
-        Args:
-            cls_score: logits (N, C), or (B, C, ...) resized to the size of the labels: points, images or volumes.
-            label: (N,) or (B, ...).
-            weight: weight of each sample or pixel, if the base loss accepts it.
-            avg_factor: divisor of the mean, if the base loss accepts it.
-            reduction_override: reduction of this call, if the base loss accepts it.
-            ignore_index: label that does not count; by default that of the base loss, or -100.
-            kwargs: passed on to the base loss.
-
-        Returns:
-            ``loss_weight`` times the augmented loss, a scalar unless the reduction is 'none'.
-
-        Raises:
-            RuntimeError, ValueError: as ``ISDACriterion.forward``.
+        Logits ``cls_score``, ``label``, ``ignore_index`` (default: that of the base loss, or -100) and errors are as in
+        ``ISDACriterion.forward``. Arguments that are not None are passed on to the base loss, which must accept them.
         """
         wanted = dict(weight=weight, avg_factor=avg_factor, reduction_override=reduction_override, **kwargs)
         given = {key: value for key, value in wanted.items() if value is not None}

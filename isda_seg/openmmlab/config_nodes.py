@@ -6,8 +6,7 @@ from typing import Any
 
 def dicts(node: Any) -> Iterator[Any]:
     """Yield all dicts in nested dicts, lists and tuples, parents first; the caller may modify each one."""
-    for _, found in named_dicts(node):
-        yield found
+    return (found for _, found in named_dicts(node))
 
 
 def named_dicts(node: Any, name: str = '') -> Iterator[tuple[str, Any]]:

@@ -37,7 +37,10 @@ def wrap_losses(model: nn.Module, make: Make | None = None,
     """
     unwrapped: dict[str, list[str]] = {}
     losses = list(held_losses(model))
-    _check_names(heads or (), list(dict.fromkeys(held.name for held in losses)))
+    known = list(dict.fromkeys(held.name for held in losses))
+    for name in heads or ():
+        if not any(_within(head, name.removeprefix('-')) for head in known):
+            raise ValueError(f'Unknown head {name!r} in heads. Choose from the heads with losses: {known}')
     with ExitStack() as undo:
         for held in losses:
             reason = None if isinstance(held.loss, ISDACriterion) else 'it is not an ISDALoss' if make is None else \
@@ -114,12 +117,6 @@ def _reason_not_wrapped(model: nn.Module, held: HeldLoss, heads: Sequence[str] |
 def _within(name: str, wanted: str) -> bool:
     """Return whether a head has the wanted name, or is inside a module of that name."""
     return f'.{wanted}.' in f'.{name}.'
-
-
-def _check_names(heads: Sequence[str], known: Sequence[str]) -> None:
-    for name in heads:
-        if not any(_within(head, name.removeprefix('-')) for head in known):
-            raise ValueError(f'Unknown head {name!r} in heads. Choose from the heads with losses: {list(known)}')
 
 
 def _per_classifier(model: nn.Module, held: HeldLoss, loss: ISDACriterion) -> nn.Module:

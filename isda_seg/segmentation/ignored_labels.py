@@ -24,8 +24,8 @@ def check_ignored(cfg: Config, split: str) -> None:
         return
     if classes > label == IGNORED and 'ignore_index' not in decode_head(cfg):
         raise ValueError(f'the decode head has {classes} classes and ignores label {IGNORED}, the default, which is '
-                         f'one of them. Set model.decode_head.ignore_index to another value, such as {2 ** 16 - 1}, and '
-                         'the same value wherever labels are filled or ignored')
+                         'one of them. Set model.decode_head.ignore_index to another value, such as '
+                         f'{2 ** 16 - 1}, and the same value wherever labels are filled or ignored')
     if split == 'train':
         _check_heads(cfg, classes, label)
         for key, fill, given, value in _fills(cfg, label):
