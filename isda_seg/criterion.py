@@ -19,7 +19,8 @@ from isda_seg.core.averaging import Averaging
 from isda_seg.core.functional import closed_form_logits, closed_form_loss
 from isda_seg.core.logit_sampling import check_sample_count, sampled_logits
 from isda_seg.core.moments import check_covariance
-from isda_seg.core.ops.checks import check_choice, check_tensor, is_soft
+from isda_seg.core.ops.checks import check_choice, check_tensor
+from isda_seg.core.ops.labels import is_soft
 from isda_seg.core.ops.opaque import opaque
 from isda_seg.core.ops.precision import no_autocast
 from isda_seg.core.ops.upsampled import Grid

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from isda_seg.attachment.focal import SoftmaxFocalLoss
 from isda_seg.core.averaging import Averaging
 from isda_seg.core.functional import cross_entropy
-from isda_seg.core.ops.checks import LABEL_DTYPES
 from isda_seg.core.ops.device import constant
+from isda_seg.core.ops.labels import LABEL_DTYPES
 from isda_seg.core.ops.upsampled import Grid
 from isda_seg.core.soft_targets import soft_cross_entropy
 

@@ -15,7 +15,7 @@ from isda_seg.core.functional import closed_form_logits
 from isda_seg.core.kernels import DTYPES, kernels_of, require_close, succeeds, used_on
 from isda_seg.core.kernels.splits import moments_of, parts_of
 from isda_seg.core.moments import ClassMoments, batch_moments, empty_moments
-from isda_seg.core.ops.checks import LABEL_DTYPES
+from isda_seg.core.ops.labels import LABEL_DTYPES
 from isda_seg.core.ops.transient import Transient
 from isda_seg.core.prior import adjust_logits, log_prior
 from isda_seg.core.ranks import merge_ranks

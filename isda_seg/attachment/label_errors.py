@@ -4,8 +4,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from isda_seg.core.ops.checks import check_logits, improper, is_soft, labelled, raise_improper
+from isda_seg.core.ops.checks import check_logits, improper, raise_improper
 from isda_seg.core.ops.device import constant, on_cpu
+from isda_seg.core.ops.labels import is_soft, labelled
 from isda_seg.core.ops.transient import Transient
 
 

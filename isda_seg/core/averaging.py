@@ -4,7 +4,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from isda_seg.core.ops.checks import labelled, number_labelled
+from isda_seg.core.ops.labels import labelled, number_labelled
 
 
 def focal_term(entropies: Tensor, gamma: float) -> Tensor:

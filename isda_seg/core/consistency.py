@@ -2,9 +2,9 @@
 import torch
 from torch import Tensor
 
-from isda_seg.core.ops.checks import at_least_float32, check_choice, check_pair
+from isda_seg.core.ops.checks import check_choice, check_pair
 from isda_seg.core.ops.device import on_cpu, widest
-from isda_seg.core.ops.precision import full_precision
+from isda_seg.core.ops.precision import at_least_float32, full_precision
 from isda_seg.core.ops.quadratic import LARGEST
 from isda_seg.core.schedule import check_strength
 

@@ -7,10 +7,11 @@ from isda_seg.core.averaging import Averaging
 from isda_seg.core.kernels import kernels_of
 from isda_seg.core.margin import label_margin_variance, margin_variance
 from isda_seg.core.ops.add_rows import add_rows
-from isda_seg.core.ops.checks import at_least_float32, check_classes, check_logits, is_soft, labelled, number_labelled
+from isda_seg.core.ops.checks import check_classes, check_logits
 from isda_seg.core.ops.device import on_cpu
 from isda_seg.core.ops.fused import fused_cross_entropy
-from isda_seg.core.ops.precision import full_precision
+from isda_seg.core.ops.labels import is_soft, labelled, number_labelled
+from isda_seg.core.ops.precision import at_least_float32, full_precision
 from isda_seg.core.ops.upsampled import Grid
 from isda_seg.core.prior import adjust_logits
 from isda_seg.core.schedule import check_strength

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from isda_seg.core.ops.checks import at_least_float32, check_labels, check_pair, labelled
+from isda_seg.core.ops.checks import check_labels, check_pair
 from isda_seg.core.ops.device import widest
-from isda_seg.core.ops.precision import full_precision
+from isda_seg.core.ops.labels import labelled
+from isda_seg.core.ops.precision import at_least_float32, full_precision
 from isda_seg.core.ops.upsampled import Grid
 from isda_seg.core.sampling import square_root, symmetric_eigen
 from isda_seg.core.schedule import check_strength

@@ -2,9 +2,9 @@
 import torch
 from torch import Tensor
 
-from isda_seg.core.ops.checks import at_least_float32, check_pair
+from isda_seg.core.ops.checks import check_pair
 from isda_seg.core.ops.device import on_cpu, widest
-from isda_seg.core.ops.precision import full_precision
+from isda_seg.core.ops.precision import at_least_float32, full_precision
 from isda_seg.core.ops.quadratic import LARGEST, difference_forms, expanded_forms
 
 DIFFERENCES_CPU = 1 << 18  # elements (n, C, A) up to which a CPU computes explicit differences of rows

@@ -5,10 +5,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from isda_seg.core.ops.checks import at_least_float32, check_choice, check_features, class_index, labelled, per_image
+from isda_seg.core.ops.checks import check_choice, check_features
 from isda_seg.core.ops.class_matrices import class_matrices, update_full_in_place
 from isda_seg.core.ops.device import constant, on_cpu
-from isda_seg.core.ops.precision import full_precision
+from isda_seg.core.ops.labels import class_index, labelled, per_image
+from isda_seg.core.ops.precision import at_least_float32, full_precision
 from isda_seg.core.ops.weighted_moments import positive, weighted_moments
 
 COVARIANCES = ('diagonal', 'full', 'shared', 'identity')

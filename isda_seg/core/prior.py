@@ -1,7 +1,7 @@
 """The class prior and logit adjustment (Menon et al., ICLR 2021, arXiv:2007.07314)."""
 from torch import Tensor
 
-from isda_seg.core.ops.checks import at_least_float32
+from isda_seg.core.ops.precision import at_least_float32
 
 
 def log_prior(count: Tensor) -> Tensor:

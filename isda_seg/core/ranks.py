@@ -5,8 +5,9 @@ import torch.distributed as dist
 from torch import Tensor
 
 from isda_seg.core.moments import ClassMoments, common_mean, merge
-from isda_seg.core.ops.checks import at_least_float32, labelled
 from isda_seg.core.ops.device import on_cpu
+from isda_seg.core.ops.labels import labelled
+from isda_seg.core.ops.precision import at_least_float32
 from isda_seg.core.ops.transient import Transient
 from isda_seg.core.ops.weighted_moments import positive
 

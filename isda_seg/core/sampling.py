@@ -3,8 +3,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from isda_seg.core.ops.checks import at_least_float32, check_labels, check_pair, check_tensor
-from isda_seg.core.ops.precision import full_precision
+from isda_seg.core.ops.checks import check_labels, check_pair, check_tensor
+from isda_seg.core.ops.precision import at_least_float32, full_precision
 from isda_seg.core.schedule import check_strength
 
 

@@ -8,10 +8,10 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from isda_seg.core.margin import label_margin_variance
-from isda_seg.core.ops.checks import at_least_float32, check_choice, check_classes, improper, raise_improper
+from isda_seg.core.ops.checks import check_choice, check_classes, improper, raise_improper
 from isda_seg.core.ops.device import on_cpu
 from isda_seg.core.ops.opaque import opaque
-from isda_seg.core.ops.precision import full_precision
+from isda_seg.core.ops.precision import at_least_float32, full_precision
 from isda_seg.core.prior import adjust_logits
 from isda_seg.core.schedule import check_strength
 

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from isda_seg.core.moments import ClassMoments, batch_moments, empty_moments, merge, update_in_place
-from isda_seg.core.ops.checks import check_features, labelled
+from isda_seg.core.ops.checks import check_features
 from isda_seg.core.ops.device import on_cpu, widest
+from isda_seg.core.ops.labels import labelled
 from isda_seg.core.ranks import SampleGathering, merge_ranks, world_size
 from isda_seg.core.windows import Windows, windowed_moments
 

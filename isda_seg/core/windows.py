@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.nn.modules.conv import _ConvNd
 
 from isda_seg.core.moments import ClassMoments, batch_moments, empty_moments, merge
-from isda_seg.core.ops.checks import at_least_float32
 from isda_seg.core.ops.device import on_cpu, widest
+from isda_seg.core.ops.precision import at_least_float32
 
 CACHE_ELEMENTS = 1 << 19  # elements of the windows processed at once on a CPU
 

@@ -21,7 +21,7 @@ from helpers.problems import KINDS
 from isda_seg.attach import attach
 from isda_seg.attachment.base_losses import MeanCrossEntropy
 from isda_seg.attachment.focal import SoftmaxFocalLoss
-from isda_seg.core.ops.checks import at_least_float32
+from isda_seg.core.ops.precision import at_least_float32
 from isda_seg.criterion import ISDACriterion
 
 IGNORED = (255, -1, -100, 0, 1, 99, -7)

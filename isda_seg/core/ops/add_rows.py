@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from isda_seg.core.ops.checks import class_index, labelled
 from isda_seg.core.ops.device import constant, on_cpu
+from isda_seg.core.ops.labels import class_index, labelled
 from isda_seg.core.ops.opaque import opaque
 from isda_seg.core.ops.precision import full_precision
 

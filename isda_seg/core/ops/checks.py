@@ -1,28 +1,12 @@
-"""Shape, dtype and label checks shared by the functions of ``core``."""
+"""Checks of shapes, dtypes and labels, shared by the functions of ``core``."""
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from isda_seg.core.ops.device import constant, on_cpu
-
-LABEL_DTYPES = (torch.int64, torch.int32, torch.int16, torch.uint8, torch.int8)
-
-
-def at_least_float32(*tensors: Tensor) -> torch.dtype:
-    """Return the promoted dtype of the tensors, and float32 instead of a half-precision or integer dtype."""
-    dtype = torch.float32
-    for tensor in tensors:
-        dtype = torch.promote_types(dtype, tensor.dtype)
-    return dtype
-
-
-def labelled(labels: Tensor, ignore_index: int | None) -> Tensor:
-    """Return a mask of the shape of ``labels`` that is False at ``ignore_index`` and True elsewhere."""
-    if ignore_index is None:
-        return torch.ones_like(labels, dtype=torch.bool)
-    return labels.long() != ignore_index  # a smaller integer type would wrap the index around
+from isda_seg.core.ops.device import on_cpu
+from isda_seg.core.ops.labels import LABEL_DTYPES, is_soft, outside
 
 
 def check_choice(value: str, choices: Sequence[str], name: str) -> str:
@@ -36,23 +20,6 @@ def listed(names: Iterable[object], most: int) -> str:
     """Return the first ``most`` names as text, followed by 'and N more' if there are others."""
     names = list(names)
     return ', '.join(map(str, names[:most])) + (f' and {len(names) - most} more' if len(names) > most else '')
-
-
-def number_labelled(labels: Tensor, ignore_index: int | None) -> Tensor:
-    """Return the number of labelled samples, at least 1, as a scalar tensor: the divisor of a mean over them."""
-    return labelled(labels, ignore_index).sum().clamp(min=1)
-
-
-def class_index(labels: Tensor, num_classes: int, ignore_index: int | None) -> Tensor:
-    """Return the int64 labels with ``ignore_index`` replaced by ``num_classes + 1``, for use as an index."""
-    if ignore_index in (None, num_classes + 1):
-        return labels
-    return torch.where(labels == ignore_index, constant(num_classes + 1, (), torch.int64, labels.device), labels)
-
-
-def outside(labels: Tensor, num_classes: int, ignore_index: int | None) -> Tensor:
-    """Return a mask of the shape of ``labels`` that is True for labels other than classes and ``ignore_index``."""
-    return ((labels < 0) | (labels >= num_classes)) & labelled(labels, ignore_index)
 
 
 def check_labels(labels: Tensor, num_classes: int, ignore_index: int | None,
@@ -105,11 +72,6 @@ def check_logits(logits: Tensor, labels: Tensor, ignore_index: int | None,
     return check_labels(labels, logits.shape[1], ignore_index, sources)
 
 
-def is_soft(logits: Tensor, labels: Any) -> bool:
-    """Return whether the labels are class probabilities: floating-point numbers in the shape of the logits."""
-    return isinstance(labels, Tensor) and labels.is_floating_point() and labels.shape == logits.shape
-
-
 def improper(targets: Tensor) -> Tensor:
     """Return whether a class probability is negative or not finite, a scalar tensor."""
     return ~((targets >= 0) & (targets < torch.inf)).all()
@@ -155,10 +117,3 @@ def check_features(features: Any, labels: Tensor, num_classes: int, ignore_index
     if soft and not checked and on_cpu(labels):
         raise_improper(improper(labels))
     return labels if soft or checked else check_labels(labels, num_classes, ignore_index)
-
-
-def per_image(features: Tensor, labels: Tensor) -> list[tuple[Tensor, Tensor]]:
-    """Return views (n, A) of the features and (n,) of the labels: one pair for samples, one per image for maps."""
-    if features.dim() == 2:
-        return [(features, labels)]
-    return [(image.flatten(1).t(), label.flatten()) for image, label in zip(features, labels, strict=True)]

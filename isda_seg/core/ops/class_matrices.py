@@ -2,8 +2,8 @@
 import torch
 from torch import Tensor
 
-from isda_seg.core.ops.checks import at_least_float32, labelled, per_image
-from isda_seg.core.ops.precision import full_precision
+from isda_seg.core.ops.labels import labelled, per_image
+from isda_seg.core.ops.precision import at_least_float32, full_precision
 
 TILE = 256                  # upper bound of the samples in one product on an accelerator
 PRODUCT_ELEMENTS = 1 << 26  # upper bound of the elements of products held at once on an accelerator

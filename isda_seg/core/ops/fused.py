@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from isda_seg.core.ops.add_rows import Chunk, one_hot_chunks
-from isda_seg.core.ops.checks import class_index
+from isda_seg.core.ops.labels import class_index
 from isda_seg.core.ops.opaque import opaque
 from isda_seg.core.ops.precision import full_precision
 

@@ -6,6 +6,7 @@ from threading import Lock
 from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
 
 from isda_seg.core.ops.torch_versions import supports_autocast
 
@@ -85,3 +86,11 @@ def full_precision(device_type: str) -> Iterator[None]:
 def no_autocast(device_type: str) -> AbstractContextManager[Any]:
     """Return a context that disables autocast in the current thread, if the device type supports autocast."""
     return torch.autocast(device_type, enabled=False) if supports_autocast(device_type) else nullcontext()
+
+
+def at_least_float32(*tensors: Tensor) -> torch.dtype:
+    """Return the promoted dtype of the tensors, and float32 instead of a half-precision or integer dtype."""
+    dtype = torch.float32
+    for tensor in tensors:
+        dtype = torch.promote_types(dtype, tensor.dtype)
+    return dtype

@@ -1,8 +1,8 @@
 """Class moments of samples with class probabilities."""
 from torch import Tensor
 
-from isda_seg.core.ops.checks import at_least_float32
 from isda_seg.core.ops.device import on_cpu, widest
+from isda_seg.core.ops.precision import at_least_float32
 
 
 def positive(count: Tensor) -> Tensor:

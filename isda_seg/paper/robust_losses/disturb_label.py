@@ -4,7 +4,7 @@ from mmengine.registry import MODELS
 from torch import Tensor
 
 from isda_seg.attachment.base_losses import MeanCrossEntropy
-from isda_seg.core.ops.checks import labelled
+from isda_seg.core.ops.labels import labelled
 
 
 @MODELS.register_module()

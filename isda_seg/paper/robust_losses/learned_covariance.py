@@ -8,7 +8,7 @@ from mmengine.registry import MODELS
 from torch import Tensor, nn
 
 from isda_seg.core import ClassStatistics
-from isda_seg.core.ops.checks import labelled
+from isda_seg.core.ops.labels import labelled
 from isda_seg.losses import ISDALoss
 
 NORMAL = (1 + math.log(2 * math.pi)) / 2  # entropy of a standard normal variable

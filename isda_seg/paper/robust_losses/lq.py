@@ -4,7 +4,7 @@ from mmengine.registry import MODELS
 from torch import Tensor, nn
 
 from isda_seg.core.functional import cross_entropy
-from isda_seg.core.ops.checks import number_labelled
+from isda_seg.core.ops.labels import number_labelled
 
 
 @MODELS.register_module()

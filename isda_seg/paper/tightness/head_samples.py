@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from isda_seg.attachment.captured_inputs import weight_of
 from isda_seg.classification.classifier import ImageClassifier, classify
-from isda_seg.core.ops.checks import labelled
+from isda_seg.core.ops.labels import labelled
 from isda_seg.openmmlab.pairs import Pair, find_pairs
 from isda_seg.runtime.isolation import random_states_kept
 from isda_seg.runtime.reproducible import PositionSeededDataset, seed_everything
