@@ -30,9 +30,9 @@ def test_lines_by_package_stay_within_their_limits():
     for part, lines in [*parts.items(), ('the method', method), ('kernels', kernels),
                         ('without paper, demo_data and kernels', library)]:
         print(f'{lines:6,} {part}')
-    assert method <= 4_735
+    assert method <= 4_736
     assert kernels <= 1_550
-    assert library <= 11_366
+    assert library <= 11_367
 
 
 def test_modules_have_at_most_250_lines_and_a_median_below_90():

@@ -66,8 +66,9 @@ class KernelStep(Transient):
         """
         features, weight = call.features, call.weight
         index, checks = _grid(kernels, call, dropped, step)
-        setting = kernels.LossSetting(call.ignore_index, averaging or Averaging(), self._watch, checks,
-                                  relative_tolerance(features, call.logits), len(weight) * min(weight.shape[1], TERMS))
+        setting = kernels.LossSetting(
+            call.ignore_index, averaging or Averaging(), self._watch, checks,
+            relative_tolerance(features, call.logits), len(weight) * min(weight.shape[1], TERMS))
         if features.dim() == 2:
             return _samples(kernels, call, running, index.flatten(), setting, ranks), running
         parts = kernels.operators.split_moments(features, index, len(weight))
