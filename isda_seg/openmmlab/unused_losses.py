@@ -18,8 +18,8 @@ def check_unused(config: Any, model: nn.Module) -> None:
     lost = [path for path in named if not isinstance(modules.get(path), ISDACriterion)]
     heads = [type(modules.get(path.rpartition('.')[0], model)) for path in lost]
     reasons = set(filter(None, map(unsupported_reason, heads)))
-    places = ', '.join(f'model.{path}' for path in lost)
+    paths = ', '.join(f'model.{path}' for path in lost)
     raise ValueError(f'the config contains ISDALoss {len(named)} times, the model {len(held)} times. The model does '
-                     f'not use {places}{"".join(f" ({reason})" for reason in reasons)}. Delete this key. To wrap every '
+                     f'not use {paths}{"".join(f" ({reason})" for reason in reasons)}. Delete this key. To wrap every '
                      "supported loss, use default_hooks = dict(isda=dict(type='isda_seg.hooks.ISDAHook', "
                      'lambda_0=...)); the log lists each head')
