@@ -17,7 +17,7 @@ from isda_seg.core.windows import Windows
 
 
 def weight_of(classifier: nn.Module) -> Tensor:
-    """Return the weight as a matrix: (C, A), or (C, A k k) for a k x k convolution, in the order of its windows."""
+    """Return the weight as a matrix: (C, A), or (C, A k k) for a k x k convolution, in the order of ``F.unfold``."""
     weight = whole(without_trace(classifier, 'weight'))
     if weight.dim() < 2:
         raise weight_unavailable()

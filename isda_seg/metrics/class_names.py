@@ -25,5 +25,5 @@ def check_class_names(dataset: dict[str, Any], kind: Any) -> None:
                          f'has no effect. Write {unread[0].lower()}')
     classes = known.get('classes')
     if isinstance(classes, str) and not os.path.isfile(classes):
-        raise ValueError(f'the classes of {dataset.get("type")} are the string {classes!r} instead of a tuple of '
-                         f'names: a comma is missing. Write classes=({classes!r},)')
+        raise ValueError(f'the classes of {dataset.get("type")} are the string {classes!r}, which is neither a '
+                         f'tuple of names nor an existing file. For a single class write classes=({classes!r},)')

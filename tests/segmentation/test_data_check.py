@@ -123,7 +123,7 @@ def test_a_list_of_images_is_checked(root):
 def test_classes_without_a_comma_are_an_error(root):
     cfg = config(root)
     cfg.train_dataloader.dataset.dataset.metainfo = dict(classes=('road'))
-    with pytest.raises(ValueError, match=r"the string 'road' instead of a tuple of names: a comma is missing"):
+    with pytest.raises(ValueError, match=r"the string 'road', which is neither a tuple of names nor"):
         check_data(cfg)
 
 

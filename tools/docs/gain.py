@@ -9,7 +9,7 @@ from typing import Any
 from docs.gain_series import FITTED, Gain, Recorded, recorded_gains
 from docs.series import read_plan
 from isda_seg.paper.result_tables import NOT_RUN, markdown
-from isda_seg.paper.series.paired_report import in_parentheses, interval
+from isda_seg.paper.series.paired_report import in_parentheses
 from isda_seg.paper.series.result_files import read_series
 
 TASKS = ('segmentation', 'classification', 'semi-supervised')  # order of the tables; other tasks follow
@@ -141,8 +141,8 @@ def digits(results: Path) -> str:
     plain, own = (entry['comparison'][f'{strength:g}'] for strength in (0, entry['lambda_0']))
     rows = [['lower is better', 'pairs', 'baseline', 'ISDA', 'difference (95 % CI)']]
     for measure, name, places in (('error', 'test error in %', 2), ('nll', 'NLL', 3)):
-        bounds = own[measure]['interval']
-        rows.append([name, str(len(entry['seeds'])), f'{plain[measure]["mean"]:.{places}f}',
-                     f'{own[measure]["mean"]:.{places}f}', interval(bounds, places)])
+        means = plain[measure]['mean'], own[measure]['mean']
+        rows.append([name, str(len(entry['seeds'])), *(f'{mean:.{places}f}' for mean in means),
+                     f'{means[1] - means[0]:+.{places}f}{in_parentheses(own[measure]["interval"], places)}'])
     return (f'{markdown(rows)}\n\n`lambda_0` is one of {len(tried["arms"])} values tried on held-out images with other '
             'seeds.')

@@ -160,9 +160,9 @@ class _AddRows(torch.autograd.Function):
 
 def merged_table(weight: Tensor, parts: Parts, running: ClassMoments, strength: float, tau: float,
                  background: int | None = None) -> tuple[Tensor, ClassMoments]:
-    """Return rows ``strength / 2 * table + tau * log prior`` (C, C), and the running moments with those of a batch.
+    """Return rows ``strength / 2 * table + tau * log prior`` (C, C), and the running moments merged with a batch.
 
-    The row of the class ``background`` has no table.
+    The row of the class ``background`` is ``tau * log prior`` alone.
     """
     rows, *moments = _MergedTable.apply(  # type: ignore[no-untyped-call]
         weight, parts, running, float(strength), float(tau), -1 if background is None else background)

@@ -13,8 +13,8 @@ def report(result: dict[str, Any], keys: Sequence[str] = PARTS) -> str:
     """Return Markdown with a heading and a summary for each part of the result that ``keys`` names."""
     parts = [('Loss, forward and backward', loss_summary), ('Components of the extra time', profile_summary),
              ('Scaling', growth_summary), ('Training step', step_summary)]
-    blocks = [f'**{title}**\n\n{summary(result)}' for (title, summary), key in zip(parts, PARTS, strict=True)
-              if key in result and key in keys]
+    blocks = [f'**{title}** ({signature(result)})\n\n{summary(result)}'
+              for (title, summary), key in zip(parts, PARTS, strict=True) if key in result and key in keys]
     return '\n\n'.join([*blocks, footnote(result)])
 
 
@@ -104,7 +104,7 @@ def step_summary(result: dict[str, Any]) -> str:
 
 
 def footnote(result: dict[str, Any]) -> str:
-    """Return the note on method, hardware and commit of a measurement."""
+    """Return the note on the method of a measurement."""
     toy = 'Toy sizes: these numbers do not represent the cost. ' if result['toy'] else ''
     return (f'{toy}Medians of {result["rounds"]} alternating rounds (quartiles in brackets); differences and shares '
             'are computed within a round. Memory is the peak of the tensor bytes during forward and backward, without '
@@ -112,7 +112,7 @@ def footnote(result: dict[str, Any]) -> str:
             'resolution; its penalties are resized to the labels. On a slice of the tensors, its extra cost over '
             'cross-entropy on the same slice is scaled up to the full size. Lower bound on the time: features read '
             'once, logits written once and their gradient read once, at the copy bandwidth of '
-            f'{result["bandwidth"] / 1e9:.1f} GB/s. {signature(result)}.')
+            f'{result["bandwidth"] / 1e9:.1f} GB/s.')
 
 
 def one_sentence(result: dict[str, Any]) -> str:

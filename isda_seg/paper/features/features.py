@@ -110,5 +110,6 @@ def check_same_data(models: Sequence[Features]) -> None:
     for other in others:
         positions = first.split.sample.positions, other.split.sample.positions
         if first.classes != other.classes or not np.array_equal(*positions):
-            raise ValueError(f'{first.name} and {other.name} have different samples; a comparison needs the same data, '
-                             'classes and feature grid. Analyse each model separately')
+            raise ValueError(f'{first.name} and {other.name} differ in their classes or in the positions of their '
+                             'samples; a comparison needs the same data, classes and feature grid. Analyse each model '
+                             'separately')

@@ -66,8 +66,8 @@ def labels_of(data: dict[str, Any], ignore_index: int) -> Tensor:
     maps = [_padded(sample, ignore_index) for sample in samples if 'gt_sem_seg' in sample]
     labels = torch.stack(maps) if maps else data.get('labels')
     if labels is None or len(maps) < len(samples):
-        raise ValueError('images of this split have no labels. Choose another --split or add LoadAnnotations to the '
-                         'pipeline')
+        raise ValueError('some images of this split have no labels. Choose another --split; in segmentation, check '
+                         'that the pipeline has LoadAnnotations')
     return labels.long()
 
 

@@ -53,7 +53,8 @@ def strength_of(loss: ISDACriterion, kind: str, strength: float | None = None) -
     if strength is None:
         strength = getattr(loss, 'lambda_0', MATRIX if kind in ('full', 'shared') else DIAGONAL)
     if check_strength(strength) == 0:
-        raise ValueError('strength must be positive, got 0. Use, for example, lambda_0 of an ISDA config')
+        raise ValueError('the strength is 0, so that features would not move. Pass a positive --strength, or a config '
+                         'whose lambda_0 is positive')
     return float(strength)
 
 

@@ -26,10 +26,10 @@ class Translation(NamedTuple):
 
 def translations(covariance: Tensor, strength: float, num_samples: int, num_directions: int,
                  generator: torch.Generator) -> list[Translation]:
-    """Return the identity, samples, both signs of the leading directions, and random translations of equal length.
+    """Return translations of a feature: by 0, by samples of the augmentation, along leading and random directions.
 
-    ``covariance`` is Sigma_y, (A,) diagonal or (A, A). Each sample and each leading direction has a random direction of
-    equal length.
+    ``covariance`` is Sigma_y, (A,) diagonal or (A, A). Leading directions are taken with both signs. Each sample and
+    each leading direction has a random direction of equal length.
     """
     samples = sample_augmentation(covariance, strength, num_samples, generator)
     steps = DEVIATIONS * leading_directions(covariance, strength, num_directions)

@@ -69,7 +69,7 @@ def test_models_with_different_samples_are_rejected(opened):
     first, other = (Features(f'seed {seed}', ['a'], summarise_split(opened(50), 'test', None, 4, seed), None, None, [])
                     for seed in (0, 1))
     check_same_data([first, first])
-    with pytest.raises(ValueError, match='seed 0 and seed 1 have different samples'):
+    with pytest.raises(ValueError, match='seed 0 and seed 1 differ in their classes or in the positions'):
         check_same_data([first, other])
-    with pytest.raises(ValueError, match='have different samples'):
+    with pytest.raises(ValueError, match='differ in their classes or in the positions'):
         check_same_data([first, first._replace(classes=['b'])])

@@ -97,7 +97,7 @@ def test_invalid_options_are_rejected():
         searched(OPTIONS._replace(classes=['traffic light']))
     with pytest.raises(ValueError, match="statistics of the checkpoint contain no sample of the class 'traffic light'"):
         searched(OPTIONS._replace(classes=['traffic light']), classes=3)
-    with pytest.raises(ValueError, match='strength must be positive, got 0'):
+    with pytest.raises(ValueError, match='the strength is 0, so that features would not move'):
         searched(OPTIONS._replace(strength=0.0))
     with pytest.raises(ValueError, match='number of neighbours must be at least 1, got 0'):
         searched(OPTIONS._replace(neighbours=0))

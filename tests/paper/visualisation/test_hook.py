@@ -54,7 +54,7 @@ def test_undisturbed_restores_modes_and_random_states_after_an_error():
 @exhaustive('keys, isda, words', [
     (dict(classes=['Lorry']), True, "unknown class 'Lorry'. Choose from "),
     (dict(head='neck'), True, 'neck matches no classifier'),
-    (dict(strength=0), True, 'strength must be positive, got 0'),
+    (dict(strength=0), True, 'the strength is 0, so that features would not move'),
     (dict(), False, 'needs a model with ISDA. Add default_hooks'),
 ])
 def test_invalid_options_are_rejected_before_training(tmp_path, keys, isda, words):

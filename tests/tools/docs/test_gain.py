@@ -152,7 +152,8 @@ def test_the_table_of_the_digits_equals_their_result_files(tmp_path):
     (tmp_path / 'gain_sweep.json').write_text(json.dumps(dict(arms={'0': [], '1': [], '1.5': []})))
     assert digits(tmp_path).splitlines() == [
         '| lower is better | pairs | baseline | ISDA | difference (95 % CI) |', '|---|---|---|---|---|',
-        '| test error in % | 2 | 5.00 | 4.50 | -0.75 to -0.25 |', '| NLL | 2 | 0.250 | 0.125 | -0.150 to -0.100 |', '',
+        '| test error in % | 2 | 5.00 | 4.50 | -0.50 (-0.75 to -0.25) |',
+        '| NLL | 2 | 0.250 | 0.125 | -0.125 (-0.150 to -0.100) |', '',
         '`lambda_0` is one of 3 values tried on held-out images with other seeds.']
 
 
