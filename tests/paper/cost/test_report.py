@@ -54,8 +54,8 @@ def test_summary_omits_a_ratio_to_an_unmeasurable_extra_time():
 def test_report_contains_every_part():
     text = report(RESULT)
     assert [line for line in text.splitlines() if line.startswith('**')] == [
-        f'**{title}** {SIGNATURE}' for title in ('Loss, forward and backward', 'Components of the extra time', 'Scaling',
-                                                 'Training step')]
+        f'**{title}** {SIGNATURE}'
+        for title in ('Loss, forward and backward', 'Components of the extra time', 'Scaling', 'Training step')]
     assert ('| a crop: 2 x 512 x 97 x 97, 769 x 769 labels, 7 classes, diagonal | label | 1 [0.5, 2] s, 700.0 MB '
             '| 1.25 [0.625, 2.5] s, 710.0 MB | 250 [125, 500] ms | 25.0 % | 2.5 MB | +0.02 | 20 [10, 40] s | 4000.0 MB '
             '| 80.0 times | 2.5 times |') in text
