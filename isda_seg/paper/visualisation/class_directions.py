@@ -70,7 +70,7 @@ def search(stream: Callable[[], Iterable[Batch]], loss: ISDACriterion, names: Se
     check_options(options)
     sample, moments, empty = QuerySample(labels, len(names), options.queries, options.seed), None, is_empty(loss)
     for batch in stream():
-        sample.observe(batch.features, batch.labels, batch.logits)
+        sample.add(batch.features, batch.labels, batch.logits)
         moments = merge_batch(moments, batch, len(names)) if empty else None
     augmentation = augmentation_of(loss, moments, split, options.strength)
     queries = {label: sample.of(label) for label in labels}
@@ -147,7 +147,7 @@ def _search(translated: Sequence[TranslatedQuery], stream: Iterable[Batch], alig
     sources: list[Any] = []
     for batch in stream:
         first = nearest.seen
-        nearest.observe(batch.features, batch.labels, IGNORED)
+        nearest.add(batch.features, batch.labels, IGNORED)
         sources += batch.sources
         images, samples = (field[shown].flatten().tolist() for field in (nearest.found.image, nearest.found.sample))
         needed = query_positions | set(zip(images, samples, strict=True))

@@ -16,7 +16,7 @@ class Neighbours(NamedTuple):
 
 
 class NearestImages:
-    """Exact k nearest images of all observed images; ties are resolved by stream order.
+    """Exact k nearest images of all images; ties are resolved by stream order.
 
     Each image is represented by its nearest sample, so one object cannot occupy all k entries. Distances are computed
     from differences, without cancellation for large features.
@@ -40,7 +40,7 @@ class NearestImages:
         self.found = Neighbours(queries.new_zeros(len(queries), 0), empty, empty, empty)
 
     @torch.no_grad()
-    def observe(self, features: Tensor, labels: Tensor, ignore_index: int | None = None) -> None:
+    def add(self, features: Tensor, labels: Tensor, ignore_index: int | None = None) -> None:
         """Fold the next images of the stream.
 
         Args:

@@ -33,7 +33,7 @@ class QuerySample:
         self.generator = torch.Generator().manual_seed(seed)
         self._kept: dict[int, list[tuple[bool, float, Query]]] = {label: [] for label in labels}
 
-    def observe(self, features: Tensor, labels: Tensor, logits: Tensor) -> None:
+    def add(self, features: Tensor, labels: Tensor, logits: Tensor) -> None:
         """Choose among the next images: features (B, A) or maps (B, A, h, w), labels (B, ...), logits (B, C, ...)."""
         predictions = logits.argmax(dim=1).reshape(len(labels), -1)
         for image, image_labels, predicted in zip(features, labels.reshape(len(labels), -1), predictions, strict=True):

@@ -107,7 +107,7 @@ def nearest_in_pixels(queries: Tensor, batches: Iterable[dict[str, Tensor]], cou
             resized = F.interpolate(queries.cpu(), images.shape[2:], mode='bilinear', antialias=True)
             nearest = NearestImages(resized.flatten(1), torch.full((len(queries),), -1), count)
         first = nearest.seen
-        nearest.observe(images.flatten(1) / 255, batch['labels'])
+        nearest.add(images.flatten(1) / 255, batch['labels'])
         needed = set(nearest.found.image.flatten().tolist())
         kept = {index: image for index, image in kept.items() if index in needed}
         kept.update({index: images[index - first] for index in needed if index >= first})

@@ -22,7 +22,7 @@ def stream(images, size, channels=6, offset=0.0, grid=None, seed=0):
 def found_in(features, labels, queries, query_images, count, batch, apart=0):
     nearest = NearestImages(queries, query_images, count, apart)
     for x, y in zip(features.split(batch), labels.split(batch), strict=True):
-        nearest.observe(x, y, VOID)
+        nearest.add(x, y, VOID)
         assert max(field.numel() for field in nearest.found) <= len(queries) * count
     return nearest.found
 
@@ -71,5 +71,5 @@ def test_missing_neighbours_have_infinite_distance():
 def test_invalid_shapes_are_rejected():
     nearest = NearestImages(torch.zeros(2, 6), torch.zeros(2, dtype=torch.int64), 3)
     with pytest.raises(ValueError, match=r'features \(B, 6, ...\) .* got \(4, 5\) and \(4,\)'):
-        nearest.observe(torch.zeros(4, 5), torch.zeros(4))
+        nearest.add(torch.zeros(4, 5), torch.zeros(4))
     assert nearest.seen == 0

@@ -21,7 +21,7 @@ def stream(seed=0):
 def sample_of(classes, count, batch, seed=0, data=None):
     found = QuerySample(classes, CLASSES, count, seed)
     for parts in zip(*(part.split(batch) for part in data or stream()), strict=True):
-        found.observe(*parts)
+        found.add(*parts)
     return {label: found.of(label) for label in classes}
 
 
