@@ -159,7 +159,7 @@ class ClassStatistics(nn.Module):
     def raise_overflow(self) -> None:
         """Raise RuntimeError if samples exceeded the all-gather buffer. Synchronises with an accelerator.
 
-        The capacity of the buffer is the largest batch of the first step.
+        The capacity of the buffer is the largest batch of the first step, rounded up to a power of two.
         """
         overflow = 0 if self._gathering.overflow is None else int(self._gathering.overflow)
         if overflow:
