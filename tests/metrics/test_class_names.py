@@ -23,5 +23,5 @@ def test_a_missing_comma_after_the_only_class_is_an_error(classes, works):
         if works:
             assert check_class_names(dataset, kind) is None
             continue
-        with pytest.raises(ValueError, match=r"are the string 'water', which is neither .* Write classes=\('water',\)"):
+        with pytest.raises(ValueError, match=r"are the string 'water', which is neither .* write classes=\('water',\)"):
             check_class_names(dataset, kind)
