@@ -152,11 +152,12 @@ def soft_value(loss: nn.Module, logits: Tensor, targets: Tensor, weight: Tensor,
                factor: float) -> Tensor:
     """Return ``factor`` times the ISDA loss of class probabilities (``soft_cross_entropy``) for a base loss."""
     torchs = type(loss) is nn.CrossEntropyLoss
-    found = {f'base={type(loss).__name__}': not (torchs or type(loss) is MeanCrossEntropy),
-             f'ignore_index={ignore_index_of(loss)} of the base loss': torchs and ignore_index_of(loss) >= 0,
-             f'samples={samples}': samples, f'background={background}': background is not None,
-             "resolution='feature'": grid}
-    if refused := [setting for setting, unsupported in found.items() if unsupported]:
+    unsupported = (not (torchs or type(loss) is MeanCrossEntropy), torchs and ignore_index_of(loss) >= 0, samples,
+                   background is not None, grid)
+    if any(unsupported):
+        names = (f'base={type(loss).__name__}', f'ignore_index={ignore_index_of(loss)} of the base loss',
+                 f'samples={samples}', f'background={background}', "resolution='feature'")
+        refused = [name for name, wrong in zip(names, unsupported, strict=True) if wrong]
         raise ValueError(f'class probabilities are not supported with {" and ".join(refused)}. Remove '
                          f'{"this setting" if len(refused) == 1 else "these settings"}, or pass class indices such as '
                          'labels.argmax(1)')
